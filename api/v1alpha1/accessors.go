@@ -1,0 +1,123 @@
+package v1alpha1
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// RefreshPeriod is how often the source is read. Defaults to 60 seconds.
+func (s *RegistryCredentialSpec) RefreshPeriod() time.Duration {
+	return seconds(s.RefreshPeriodSeconds, 60)
+}
+
+// Policy is what becomes of the entries when the object is deleted. Defaults to Retain.
+func (s *RegistryCredentialSpec) Policy() DeletionPolicy {
+	if s.DeletionPolicy == "" {
+		return DeletionRetain
+	}
+	return s.DeletionPolicy
+}
+
+// RecoveryMode is what happens to stuck pods. Defaults to Restart.
+func (s *RegistryCredentialSpec) RecoveryMode() PodRecoveryMode {
+	if s.PodRecovery == nil || s.PodRecovery.Mode == "" {
+		return RecoveryRestart
+	}
+	return s.PodRecovery.Mode
+}
+
+// VerificationMode is how the credential is tested. Defaults to Pull.
+func (s *RegistryCredentialSpec) VerificationMode() VerificationMode {
+	if s.Verification == nil || s.Verification.Mode == "" {
+		return VerifyPull
+	}
+	return s.Verification.Mode
+}
+
+// VerificationPeriod is how often the published credential is tested again. Defaults to 600 seconds.
+func (s *RegistryCredentialSpec) VerificationPeriod() time.Duration {
+	if s.Verification == nil {
+		return seconds(nil, 600)
+	}
+	return seconds(s.Verification.PeriodSeconds, 600)
+}
+
+// Hold is how long an unproven new value is held back. Defaults to 120 seconds.
+func (s *RegistryCredentialSpec) Hold() time.Duration {
+	if s.Verification == nil {
+		return seconds(nil, 120)
+	}
+	return seconds(s.Verification.HoldSeconds, 120)
+}
+
+// Name of the pull Secret. Defaults to "regcred".
+func (t *Target) Name() string {
+	if t.SecretName == "" {
+		return DefaultSecretName
+	}
+	return t.SecretName
+}
+
+// Accounts are the ServiceAccounts that get the pull Secret. Defaults to [default]; an empty list means none.
+func (t *Target) Accounts() []string {
+	if t.ServiceAccounts == nil {
+		return []string{DefaultServiceAccount}
+	}
+	return *t.ServiceAccounts
+}
+
+// Existing is what to do with a Secret that is there already. Defaults to Refuse.
+func (t *Target) Existing() ExistingSecrets {
+	if t.ExistingSecrets == "" {
+		return ExistingRefuse
+	}
+	return t.ExistingSecrets
+}
+
+// ConnectionName of the VaultConnection. Defaults to "default".
+func (v *VaultSource) ConnectionName() string {
+	if v.Connection == "" {
+		return DefaultConnection
+	}
+	return v.Connection
+}
+
+// EngineKind of the mount. Defaults to KVv2.
+func (v *VaultSource) EngineKind() Engine {
+	if v.Engine == "" {
+		return EngineKVv2
+	}
+	return v.Engine
+}
+
+// KeyNames are the keys of the secret, with their defaults filled in.
+func (v *VaultSource) KeyNames() VaultKeys {
+	keys := VaultKeys{}
+	if v.Keys != nil {
+		keys = *v.Keys
+	}
+	if keys.Auth != "" || keys.DockerConfig != "" {
+		return keys
+	}
+	if keys.Username == "" && v.Username == "" {
+		keys.Username = "username"
+	}
+	if keys.Password == "" {
+		keys.Password = "password"
+	}
+	return keys
+}
+
+// GetConditions returns the conditions of the object.
+func (r *RegistryCredential) GetConditions() *[]metav1.Condition { return &r.Status.Conditions }
+
+// GetConditions returns the conditions of the object.
+func (c *VaultConnection) GetConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+func seconds(value *int32, fallback int32) time.Duration {
+	if value == nil {
+		return time.Duration(fallback) * time.Second
+	}
+	return time.Duration(*value) * time.Second
+}

@@ -1,0 +1,137 @@
+package v1alpha1
+
+// Condition types. Ready sums the others up; Reconciling and Stalled are present only while they are true, as kstatus asks.
+const (
+	// ConditionReady is True when the credential is in all selected namespaces. One failing namespace makes it False.
+	ConditionReady = "Ready"
+	// ConditionCredentialAvailable is True when the last read of the source gave a usable credential.
+	ConditionCredentialAvailable = "CredentialAvailable"
+	// ConditionVerified is True when the registry accepts the credential.
+	ConditionVerified = "Verified"
+	// ConditionSecretsSynced is True when the Secret is right in all selected namespaces.
+	ConditionSecretsSynced = "SecretsSynced"
+	// ConditionServiceAccountsAttached is True when all ServiceAccounts name the Secret.
+	ConditionServiceAccountsAttached = "ServiceAccountsAttached"
+	// ConditionReconciling is True while something is unfinished that regcred goes on with by itself.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True while a person must act.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of Ready, Reconciling and Stalled.
+const (
+	// ReasonSucceeded means that all is as the spec says.
+	ReasonSucceeded = "Succeeded"
+	// ReasonProgressing means that regcred is at work.
+	ReasonProgressing = "Progressing"
+	// ReasonSuspended means that spec.suspend is true.
+	ReasonSuspended = "Suspended"
+	// ReasonNamespacesFailing means that one or more namespaces are not served; status.namespaces.failures names them.
+	ReasonNamespacesFailing = "NamespacesFailing"
+	// ReasonSecretNameNotAllowed means that the operator may not write Secrets of this name.
+	ReasonSecretNameNotAllowed = "SecretNameNotAllowed"
+	// ReasonServiceAccountNotAllowed means that the operator may not patch ServiceAccounts of this name.
+	ReasonServiceAccountNotAllowed = "ServiceAccountNotAllowed"
+	// ReasonRegistryTaken means that an older RegistryCredential already provides this registry under the same Secret name.
+	ReasonRegistryTaken = "RegistryTaken"
+	// ReasonInvalidSelector means that the namespace selector does not parse.
+	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces and waits for confirmation.
+	ReasonRemovalUnconfirmed = "RemovalUnconfirmed"
+	// ReasonDeleting means that the object is being deleted and its entries are being removed.
+	ReasonDeleting = "Deleting"
+)
+
+// Reasons of CredentialAvailable, and of a VaultConnection's Ready.
+const (
+	// ReasonRead means that the source gave a usable credential.
+	ReasonRead = "Read"
+	// ReasonConnectionNotFound means that the VaultConnection does not exist.
+	ReasonConnectionNotFound = "ConnectionNotFound"
+	// ReasonConnectionRefused means that the VaultConnection must not be used as it is, such as an address that
+	// --vault-addresses does not list.
+	ReasonConnectionRefused = "ConnectionRefused"
+	// ReasonPathNotAllowed means that pathPrefixes of the connection do not cover the path.
+	ReasonPathNotAllowed = "PathNotAllowed"
+	// ReasonLoginFailed means that Vault refused the login.
+	ReasonLoginFailed = "LoginFailed"
+	// ReasonPermissionDenied means that the policy in Vault does not allow the read.
+	ReasonPermissionDenied = "PermissionDenied"
+	// ReasonSecretNotFound means that nothing was ever written at the path.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretDeleted means that the newest version at the path is deleted or destroyed.
+	ReasonSecretDeleted = "SecretDeleted"
+	// ReasonMountNotFound means that no secrets engine is mounted there.
+	ReasonMountNotFound = "MountNotFound"
+	// ReasonWrongEngine means that the mount is of another kind than spec.source.vault.engine says.
+	ReasonWrongEngine = "WrongEngine"
+	// ReasonKeyMissing means that the secret lacks a key that the spec names.
+	ReasonKeyMissing = "KeyMissing"
+	// ReasonMalformed means that the value cannot be used as a registry credential.
+	ReasonMalformed = "Malformed"
+	// ReasonRegistryMissing means that a docker config in the source lacks a registry that the spec lists.
+	ReasonRegistryMissing = "RegistryMissing"
+	// ReasonSealed means that Vault is sealed.
+	ReasonSealed = "Sealed"
+	// ReasonUnavailable means that Vault did not answer, or answered that it cannot now.
+	ReasonUnavailable = "Unavailable"
+	// ReasonRateLimited means that Vault asked for fewer requests.
+	ReasonRateLimited = "RateLimited"
+	// ReasonTLSFailed means that the server's certificate was not accepted.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonNamespacesUnsupported means that the server knows no namespaces, though the connection names one.
+	ReasonNamespacesUnsupported = "NamespacesUnsupported"
+	// ReasonBadRequest means that Vault called the request wrong.
+	ReasonBadRequest = "BadRequest"
+	// ReasonConnected means that the last login at Vault succeeded.
+	ReasonConnected = "Connected"
+)
+
+// Reasons of Verified.
+const (
+	// ReasonAccepted means that the registry accepted the credential.
+	ReasonAccepted = "Accepted"
+	// ReasonRejected means that the registry refused a new value, which is therefore not published.
+	ReasonRejected = "Rejected"
+	// ReasonNoLongerAccepted means that the registry refuses the credential that is in use.
+	ReasonNoLongerAccepted = "NoLongerAccepted"
+	// ReasonUnproven means that the credential is in use though the registry could not be asked.
+	ReasonUnproven = "Unproven"
+	// ReasonHeld means that a new value is held back until the registry accepts it or spec.verification.holdSeconds is over.
+	ReasonHeld = "Held"
+	// ReasonVerificationOff means that spec.verification.mode is Off.
+	ReasonVerificationOff = "VerificationOff"
+)
+
+// Reasons of SecretsSynced and ServiceAccountsAttached, and of single namespaces in status.namespaces.failures.
+const (
+	// ReasonSynced means that all Secrets are right.
+	ReasonSynced = "Synced"
+	// ReasonAttached means that all ServiceAccounts name the Secret.
+	ReasonAttached = "Attached"
+	// ReasonNoServiceAccounts means that spec.target.serviceAccounts is an empty list.
+	ReasonNoServiceAccounts = "NoServiceAccounts"
+	// ReasonEndsAnonymousPulls means that the Secret is attached and holds a Docker Hub credential: pods of these ServiceAccounts
+	// never pull from there anonymously again.
+	ReasonEndsAnonymousPulls = "EndsAnonymousPulls"
+	// ReasonNothingPublished means that there is no credential to write yet.
+	ReasonNothingPublished = "NothingPublished"
+	// ReasonForeignSecret means that a Secret of this name belongs to somebody else.
+	ReasonForeignSecret = "ForeignSecret"
+	// ReasonContested means that somebody else keeps reverting what regcred writes.
+	ReasonContested = "Contested"
+	// ReasonForbidden means that the API server refused the write by RBAC or an admission policy.
+	ReasonForbidden = "Forbidden"
+	// ReasonQuotaExceeded means that a ResourceQuota refused the write.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonWriteRefused means that the API server refused the write for another reason.
+	ReasonWriteRefused = "WriteRefused"
+	// ReasonWriteFailed means that the write failed and is tried again.
+	ReasonWriteFailed = "WriteFailed"
+	// ReasonServiceAccountNotFound means that a ServiceAccount does not exist; it is served when it comes.
+	ReasonServiceAccountNotFound = "ServiceAccountNotFound"
+	// ReasonNamespaceNotFound means that a namespace in spec.target.namespaces does not exist; it is served when it comes.
+	ReasonNamespaceNotFound = "NamespaceNotFound"
+	// ReasonProtected means that the operator's admission policy protects this namespace.
+	ReasonProtected = "Protected"
+)

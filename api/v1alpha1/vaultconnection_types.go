@@ -1,0 +1,243 @@
+package v1alpha1
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// VaultConnection says how to reach a Vault or OpenBao server and how to log in there. Editing one equals holding the
+// operator's Vault identity.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=regcred
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.address`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.serverVersion`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type VaultConnection struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says how to reach the server and log in.
+	// +required
+	Spec VaultConnectionSpec `json:"spec"`
+	// status is what regcred last saw.
+	// +optional
+	Status VaultConnectionStatus `json:"status,omitempty"`
+}
+
+// VaultConnectionList is a list of VaultConnections.
+//
+// +kubebuilder:object:root=true
+type VaultConnectionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []VaultConnection `json:"items"`
+}
+
+// VaultConnectionSpec says how to reach a server and how to log in.
+type VaultConnectionSpec struct {
+	// address of the server, such as https://vault.company.io:8200. The operator's flag --vault-addresses may limit it.
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="address is a URL such as https://vault.company.io:8200"
+	// +kubebuilder:validation:XValidation:rule="!isURL(self) || (url(self).getEscapedPath() in ['', '/'] && size(url(self).getQuery()) == 0 && !self.contains('@') && !self.contains('#'))",message="address is scheme, host and port only: no path, query, fragment or user"
+	Address string `json:"address"`
+
+	// vaultNamespace is the namespace in Vault Enterprise, HCP Vault or OpenBao. A server without namespaces is refused.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.split('/').all(s, s != '' && s != '.' && s != '..')",message="a namespace has no empty, '.' or '..' segment and no leading or trailing slash"
+	VaultNamespace string `json:"vaultNamespace,omitempty"`
+
+	// tls says how the server proves who it is.
+	// +optional
+	TLS *VaultTLS `json:"tls,omitempty"`
+
+	// pathPrefixes, where given, are the only places that may be read through this connection, as mount/path with a slash at
+	// the end, compared by segment.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=768
+	// +kubebuilder:validation:XValidation:rule="self.all(p, p.endsWith('/'))",message="a path prefix ends in /, such as secret/platform/"
+	PathPrefixes []string `json:"pathPrefixes,omitempty"`
+
+	// timeoutSeconds for one request. Defaults to 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=60
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+
+	// requestsPerSecond limits what the operator asks of this server. Defaults to 20.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	RequestsPerSecond *int32 `json:"requestsPerSecond,omitempty"`
+
+	// auth says how to log in. Exactly one member is set.
+	// +required
+	Auth VaultAuth `json:"auth"`
+}
+
+// VaultTLS says how the server proves who it is.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.caBundle) && has(self.caConfigMap))",message="set caBundle or caConfigMap, not both"
+type VaultTLS struct {
+	// caBundle holds PEM certificates that the server's certificate must chain to. Defaults to the system's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=131072
+	CABundle string `json:"caBundle,omitempty"`
+	// caConfigMap names a ConfigMap in the operator's namespace that holds the PEM certificates; it is read anew when it changes.
+	// +optional
+	CAConfigMap *KeyReference `json:"caConfigMap,omitempty"`
+	// serverName is the name in the server's certificate, where it is not the host of the address.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ServerName string `json:"serverName,omitempty"`
+}
+
+// KeyReference names a key of a Secret or ConfigMap in the operator's own namespace.
+type KeyReference struct {
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key within it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+}
+
+// VaultAuth says how to log in. Exactly one member is set.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.kubernetes), has(self.jwt), has(self.appRole), has(self.token), has(self.cert)].filter(x, x).size() == 1",message="exactly one of kubernetes, jwt, appRole, token, cert must be set"
+type VaultAuth struct {
+	// kubernetes logs in with a fresh ServiceAccount token that Vault reviews at the API server.
+	// +optional
+	Kubernetes *ServiceAccountAuth `json:"kubernetes,omitempty"`
+	// jwt logs in with a fresh ServiceAccount token that Vault checks against the issuer's keys. Needs no reviewer.
+	// +optional
+	JWT *ServiceAccountAuth `json:"jwt,omitempty"`
+	// appRole logs in with a role ID and a secret ID.
+	// +optional
+	AppRole *AppRoleAuth `json:"appRole,omitempty"`
+	// token uses a token from a Secret.
+	// +optional
+	Token *TokenAuth `json:"token,omitempty"`
+	// cert logs in with a TLS client certificate.
+	// +optional
+	Cert *CertAuth `json:"cert,omitempty"`
+}
+
+// ServiceAccountAuth logs in with a ServiceAccount token, requested for each login, bound to its own audience, valid for
+// ten minutes.
+type ServiceAccountAuth struct {
+	// mount of the auth method. Defaults to "kubernetes" or "jwt".
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$')",message="a mount is made of letters, digits, '-' and '_', with '/' between segments"
+	Mount string `json:"mount,omitempty"`
+	// role in Vault.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Role string `json:"role"`
+	// serviceAccountName is the ServiceAccount in the operator's namespace whose token is used. Defaults to "regcred-vault".
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// audiences of the token. Defaults to [vault].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	Audiences []string `json:"audiences,omitempty"`
+}
+
+// AppRoleAuth logs in with a role ID and a secret ID.
+type AppRoleAuth struct {
+	// mount of the auth method. Defaults to "approle".
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$')",message="a mount is made of letters, digits, '-' and '_', with '/' between segments"
+	Mount string `json:"mount,omitempty"`
+	// roleID is not a secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	RoleID string `json:"roleID"`
+	// secretID is where the secret ID is kept, in a Secret of the operator's namespace.
+	// +required
+	SecretID KeyReference `json:"secretID"`
+}
+
+// TokenAuth uses a token from a Secret. It is renewed while that is possible.
+type TokenAuth struct {
+	// secret is where the token is kept, in a Secret of the operator's namespace.
+	// +required
+	Secret KeyReference `json:"secret"`
+}
+
+// CertAuth logs in with a TLS client certificate.
+type CertAuth struct {
+	// mount of the auth method. Defaults to "cert".
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$')",message="a mount is made of letters, digits, '-' and '_', with '/' between segments"
+	Mount string `json:"mount,omitempty"`
+	// role in Vault. Without one, Vault tries all that match the certificate.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Role string `json:"role,omitempty"`
+	// secretName names a Secret of type kubernetes.io/tls in the operator's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName"`
+}
+
+// VaultConnectionStatus is what regcred last saw.
+type VaultConnectionStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions: Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// serverVersion is the version that the server reports.
+	// +optional
+	ServerVersion string `json:"serverVersion,omitempty"`
+}
+
+// Timeout for one request. Defaults to 10 seconds.
+func (s *VaultConnectionSpec) Timeout() time.Duration { return seconds(s.TimeoutSeconds, 10) }
+
+// Rate is how many requests a second the operator sends at most. Defaults to 20.
+func (s *VaultConnectionSpec) Rate() int {
+	if s.RequestsPerSecond == nil {
+		return 20
+	}
+	return int(*s.RequestsPerSecond)
+}
+
+// AccountName is the ServiceAccount whose token is used. Defaults to "regcred-vault".
+func (a *ServiceAccountAuth) AccountName() string {
+	if a.ServiceAccountName == "" {
+		return "regcred-vault"
+	}
+	return a.ServiceAccountName
+}
+
+// TokenAudiences of the requested token. Defaults to [vault].
+func (a *ServiceAccountAuth) TokenAudiences() []string {
+	if len(a.Audiences) == 0 {
+		return []string{"vault"}
+	}
+	return a.Audiences
+}

@@ -1,0 +1,42 @@
+package v1alpha1
+
+// Names that regcred writes on other people's objects, and reads from them.
+const (
+	// ManagedByLabel marks a Secret as regcred's own when its value is ManagedByValue. It is the label that Kubernetes recommends
+	// for the tool that manages an object.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	// ManagedByValue is the value of ManagedByLabel on regcred's Secrets.
+	ManagedByValue = "regcred"
+
+	// SourcesAnnotation on a pull Secret records, for each RegistryCredential, the revision, the docker config keys and the time
+	// of the last change. It never holds a secret.
+	SourcesAnnotation = "regcred.dev/sources"
+	// AttachedAnnotation on a ServiceAccount records which pull Secrets regcred added to its imagePullSecrets, and when.
+	AttachedAnnotation = "regcred.dev/attached"
+
+	// PodRecoveryAnnotation with the value PodRecoveryDisabled on a pod, its owner or its namespace keeps regcred from curing
+	// the pod.
+	PodRecoveryAnnotation = "regcred.dev/pod-recovery"
+	// PodRecoveryDisabled is the value of PodRecoveryAnnotation that opts out.
+	PodRecoveryDisabled = "Disabled"
+
+	// RefreshRequestedAtAnnotation on a RegistryCredential asks for a read of its source now. Any new value counts; a time is
+	// customary.
+	RefreshRequestedAtAnnotation = "regcred.dev/refresh-requested-at"
+	// ConfirmRemovalAnnotation on a RegistryCredential confirms, with the generation as its value, that the credential may be
+	// taken from many namespaces at once.
+	ConfirmRemovalAnnotation = "regcred.dev/confirm-removal"
+
+	// Finalizer holds a RegistryCredential with deletionPolicy Delete until its entries are removed from all namespaces.
+	Finalizer = "regcred.dev/remove-entries"
+
+	// FieldManager names regcred in managedFields.
+	FieldManager = "regcred"
+
+	// DefaultSecretName is the name of the pull Secret where the spec names none.
+	DefaultSecretName = "regcred"
+	// DefaultServiceAccount is the ServiceAccount that gets the pull Secret where the spec names none.
+	DefaultServiceAccount = "default"
+	// DefaultConnection is the VaultConnection that is used where the spec names none.
+	DefaultConnection = "default"
+)

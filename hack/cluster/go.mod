@@ -1,0 +1,3 @@
+module regcred.dev/regcred/hack/cluster
+
+go 1.26.0

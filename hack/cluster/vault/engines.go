@@ -1,0 +1,75 @@
+package main
+
+import (
+	"slices"
+
+	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
+	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
+	kv "github.com/hashicorp/vault-plugin-secrets-kv"
+	"github.com/hashicorp/vault/audit"
+	auditfile "github.com/hashicorp/vault/builtin/audit/file"
+	auditsocket "github.com/hashicorp/vault/builtin/audit/socket"
+	"github.com/hashicorp/vault/builtin/credential/approle"
+	"github.com/hashicorp/vault/builtin/credential/cert"
+	"github.com/hashicorp/vault/builtin/credential/userpass"
+	"github.com/hashicorp/vault/sdk/helper/consts"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+// The core adds what it brings itself: token, system, identity and cubbyhole.
+var (
+	secretsEngines = map[string]logical.Factory{
+		"kv":             kv.Factory,
+		"registrytokens": newRegistryTokens,
+	}
+	authMethods = map[string]logical.Factory{
+		"approle":    approle.Factory,
+		"cert":       cert.Factory,
+		"jwt":        jwt.Factory,
+		"kubernetes": kubernetes.Factory,
+		"userpass":   userpass.Factory,
+	}
+	auditDevices = map[string]audit.Factory{
+		"file":   auditfile.Factory,
+		"socket": auditsocket.Factory,
+	}
+)
+
+// catalogue is the plugin catalogue's view of the engines above: all are linked in, none is deprecated.
+type catalogue struct{}
+
+func (catalogue) factories(kind consts.PluginType) map[string]logical.Factory {
+	switch kind {
+	case consts.PluginTypeSecrets:
+		return secretsEngines
+	case consts.PluginTypeCredential:
+		return authMethods
+	default:
+		return nil
+	}
+}
+
+func (c catalogue) Contains(name string, kind consts.PluginType) bool {
+	_, found := c.factories(kind)[name]
+	return found
+}
+
+func (c catalogue) Get(name string, kind consts.PluginType) (func() (any, error), bool) {
+	factory, found := c.factories(kind)[name]
+	return func() (any, error) { return factory, nil }, found
+}
+
+func (c catalogue) Keys(kind consts.PluginType) []string {
+	var names []string
+	for name := range c.factories(kind) {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (c catalogue) DeprecationStatus(name string, kind consts.PluginType) (consts.DeprecationStatus, bool) {
+	return consts.Supported, c.Contains(name, kind)
+}
+
+func (catalogue) IsBuiltinEntPlugin(string, consts.PluginType) bool { return false }

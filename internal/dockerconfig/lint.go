@@ -1,0 +1,152 @@
+package dockerconfig
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Reason is a stable name for a kind of finding, fit for a condition or a label.
+type Reason string
+
+// What [Lint] finds. Those marked "breaks pulls" stop every pull of a pod that refers to the Secret.
+const (
+	// ReasonMalformed: a kubelet cannot read the document. Breaks pulls.
+	ReasonMalformed Reason = "Malformed"
+	// ReasonTooLarge: the document is larger than a Secret can be.
+	ReasonTooLarge Reason = "TooLarge"
+	// ReasonNoEntries: there is no entry, so a kubelet pulls without credential.
+	ReasonNoEntries Reason = "NoEntries"
+	// ReasonLegacyFormat: the entries are not under "auths", where a kubelet looks for them.
+	ReasonLegacyFormat Reason = "LegacyFormat"
+	// ReasonDuplicateKey: a JSON key occurs twice; a kubelet takes the last.
+	ReasonDuplicateKey Reason = "DuplicateKey"
+	// ReasonCredentialStore: credsStore or credHelpers; a kubelet runs no such program.
+	ReasonCredentialStore Reason = "CredentialStore"
+	// ReasonTokenOnly: an identity token or registry token without password; a kubelet ignores tokens.
+	ReasonTokenOnly Reason = "TokenOnly"
+	// ReasonIncomplete: user name or password is missing or empty.
+	ReasonIncomplete Reason = "Incomplete"
+	// ReasonConflict: auth differs from username or password; a kubelet takes auth.
+	ReasonConflict Reason = "Conflict"
+	// ReasonTrailingNewline: the password ends in a line break; registries answer 401.
+	ReasonTrailingNewline Reason = "TrailingNewline"
+	// ReasonUnusableCharacters: control characters, no UTF-8, or a colon in the user name.
+	ReasonUnusableCharacters Reason = "UnusableCharacters"
+	// ReasonEmptyKey: the key names no registry.
+	ReasonEmptyKey Reason = "EmptyKey"
+	// ReasonDockerHubKey: a name of Docker Hub that a kubelet does not know.
+	ReasonDockerHubKey Reason = "DockerHubKey"
+	// ReasonVersionWithoutSlash: the key ends in /v1 or /v2, which a kubelet takes for a part of the image's path.
+	ReasonVersionWithoutSlash Reason = "VersionWithoutSlash"
+	// ReasonWildcard: a wildcard that is meant for several labels or for a path, and stands for part of one label.
+	ReasonWildcard Reason = "Wildcard"
+	// ReasonUpperCase: upper case letters in the host; a kubelet compares letter by letter.
+	ReasonUpperCase Reason = "UpperCase"
+	// ReasonPort: the port is no port.
+	ReasonPort Reason = "Port"
+	// ReasonUnmatchable: no image reference can match the key.
+	ReasonUnmatchable Reason = "Unmatchable"
+	// ReasonShadowed: another key of the document is used instead for every image.
+	ReasonShadowed Reason = "Shadowed"
+)
+
+// Finding is something in a docker config that a kubelet cannot use as it was meant.
+type Finding struct {
+	// Key is the docker config key, empty where the document as a whole is meant.
+	Key string
+	// Reason is one of the constants of this package.
+	Reason Reason
+	// Message says what is wrong and what to write instead. It holds no value of the document.
+	Message string
+	// BreaksPulls is set where a kubelet fails every pull of a pod with this Secret, as [WouldBreakPulls] says.
+	BreaksPulls bool
+}
+
+// Lint reports every form in a docker config that a kubelet can never use, sorted by key: first what concerns the
+// document, then the entries.
+func Lint(data []byte) []Finding {
+	_, findings := ParseLenient(data)
+	return findings
+}
+
+// ParseLenient reads an existing docker config as far as a kubelet can use it, and says what it cannot use.
+// An entry under a key that matches no image is still returned. Where a finding BreaksPulls, a kubelet uses none of
+// the entries until that is mended. A trailing line break of a password is taken off, and reported.
+func ParseLenient(data []byte) (Config, []Finding) {
+	config := Config{}
+	document, findings := lintDocument(data)
+	for _, key := range object(document.Auths).keys() {
+		findings = append(findings, lintKey(key)...)
+		var e kubeletEntry
+		if err := json.Unmarshal(document.Auths[key], &e); err != nil {
+			continue // malformed: lintDocument has reported it
+		}
+		credential, faults := e.lint(key, document.Auths[key])
+		findings = append(findings, faults...)
+		if !credential.IsZero() {
+			config[key] = credential
+		}
+	}
+	findings = append(findings, lintShadowed(object(document.Auths).keys())...)
+	slices.SortStableFunc(findings, func(a, b Finding) int { return strings.Compare(a.Key, b.Key) })
+	return config, findings
+}
+
+// looseDocument is as much of a document as can be read at all.
+type looseDocument struct {
+	Auths map[string]json.RawMessage `json:"auths"`
+}
+
+// lintDocument looks at the document as a whole.
+func lintDocument(data []byte) (looseDocument, []Finding) {
+	var document looseDocument
+	if len(data) > MaxSize {
+		return document, []Finding{{Reason: ReasonTooLarge, Message: ErrTooLarge.Error()}}
+	}
+	var findings []Finding
+	report := func(reason Reason, err error) {
+		findings = append(findings, Finding{Reason: reason, Message: err.Error()})
+	}
+	if err := WouldBreakPulls(data); err != nil {
+		findings = append(findings, malformed(err)...)
+	}
+	_ = json.Unmarshal(data, &document) // what can be read; the rest is reported above
+	strict, err := parseDocument(data)
+	if err == nil {
+		if err := strict.refuseDelegation(); err != nil {
+			report(ReasonCredentialStore, err)
+		}
+		_, err = strict.auths()
+	}
+	switch {
+	case errors.Is(err, ErrDuplicateKey):
+		report(ReasonDuplicateKey, err)
+	case errors.Is(err, ErrInvalidUTF8):
+		report(ReasonUnusableCharacters, err)
+	case errors.Is(err, ErrLegacyFormat):
+		report(ReasonLegacyFormat, err)
+	case len(document.Auths) == 0 && len(findings) == 0:
+		report(ReasonNoEntries, errors.New("the docker config has no entries, so images are pulled without credential"))
+	}
+	return document, findings
+}
+
+// malformed turns what breaks pulls into findings, one for each entry at fault.
+func malformed(err error) []Finding {
+	var findings []Finding
+	faults := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		faults = joined.Unwrap()
+	}
+	for _, fault := range faults {
+		finding := Finding{Reason: ReasonMalformed, BreaksPulls: true,
+			Message: fault.Error() + "; while it is so, no pod that refers to this Secret can pull any image"}
+		if entry, ok := errors.AsType[*EntryError](fault); ok {
+			finding.Key = entry.Key
+		}
+		findings = append(findings, finding)
+	}
+	return findings
+}

@@ -1,0 +1,145 @@
+package dockerconfig
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"regcred.dev/regcred/internal/registry"
+)
+
+// lint looks at one entry that a kubelet can read, and gives the credential that it takes from it.
+func (e kubeletEntry) lint(key string, raw json.RawMessage) (Credential, []Finding) {
+	report := func(reason Reason, err error) []Finding {
+		return []Finding{{Key: key, Reason: reason, Message: err.Error()}}
+	}
+	var tokens struct {
+		IdentityToken any `json:"identitytoken"`
+		RegistryToken any `json:"registrytoken"`
+	}
+	if e.password == "" && json.Unmarshal(raw, &tokens) == nil && (tokens.IdentityToken != nil || tokens.RegistryToken != nil) {
+		return Credential{}, report(ReasonTokenOnly, ErrTokenOnly)
+	}
+	credential, err := NewCredential(e.username, e.password)
+	switch {
+	case errors.Is(err, ErrEmptyUsername), errors.Is(err, ErrEmptyPassword):
+		return Credential{}, report(ReasonIncomplete, err)
+	case err != nil:
+		return Credential{}, report(ReasonUnusableCharacters, err)
+	}
+	var findings []Finding
+	if credential.Trimmed() {
+		findings = append(findings, report(ReasonTrailingNewline,
+			errors.New("the password ends in a line break, which the registry answers with 401: store it without"))...)
+	}
+	if e.fields.differsFrom(credential) {
+		findings = append(findings, report(ReasonConflict, ErrConflict)...)
+	}
+	return credential, findings
+}
+
+// keyCheck is one reason why a key is of no use. It returns the message, or nothing.
+type keyCheck struct {
+	reason Reason
+	check  func(key string) string
+}
+
+// keyChecks are tried in this order; the first that applies is reported.
+var keyChecks = []keyCheck{
+	{ReasonEmptyKey, emptyKey},
+	{ReasonDockerHubKey, unknownHubName},
+	{ReasonVersionWithoutSlash, versionWithoutSlash},
+	{ReasonWildcard, misleadingWildcard},
+	{ReasonUpperCase, upperCaseHost},
+	{ReasonPort, impossiblePort},
+	{ReasonUnmatchable, unmatchable},
+}
+
+// lintKey looks at a key by itself.
+func lintKey(key string) []Finding {
+	for _, c := range keyChecks {
+		if message := c.check(key); message != "" {
+			return []Finding{{Key: key, Reason: c.reason, Message: message}}
+		}
+	}
+	return nil
+}
+
+func emptyKey(key string) string {
+	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrEmpty) {
+		return "the key names no registry: write host[:port][/path]"
+	}
+	return ""
+}
+
+func unknownHubName(key string) string {
+	if registry.Host(key) != registry.DockerHub || registry.CanMatch(key) {
+		return ""
+	}
+	canonical, err := registry.CanonicalKey(key)
+	if err != nil {
+		canonical = registry.DockerHubKey
+	}
+	return fmt.Sprintf("a kubelet never uses this key for Docker Hub: write %q", canonical)
+}
+
+func versionWithoutSlash(key string) string {
+	if !strings.HasSuffix(key, "/v1") && !strings.HasSuffix(key, "/v2") {
+		return ""
+	}
+	canonical, err := registry.CanonicalKey(key)
+	if err != nil || canonical == key {
+		return ""
+	}
+	return fmt.Sprintf("without a slash at the end a kubelet takes the version for a part of the image's path: write %q", canonical)
+}
+
+func misleadingWildcard(key string) string {
+	host := registry.Host(key)
+	_, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(key, "https://"), "http://"), "/")
+	switch {
+	case strings.Contains(host, "**"), registry.HasWildcard(key) && !strings.Contains(host, "."):
+		return "a wildcard stands for a part of one host label, never for several: write the labels out, such as *.*.example.com"
+	case strings.Contains(path, "*"):
+		return "a path has no wildcards, it covers everything that begins with it: leave the wildcard out"
+	}
+	return ""
+}
+
+func upperCaseHost(key string) string {
+	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrUpperCase) {
+		return "the host has " + registry.ErrUpperCase.Error()
+	}
+	return ""
+}
+
+func impossiblePort(key string) string {
+	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrPort) {
+		return registry.ErrPort.Error()
+	}
+	return ""
+}
+
+func unmatchable(key string) string {
+	if registry.CanMatch(key) {
+		return ""
+	}
+	return registry.ErrUnmatchable.Error()
+}
+
+// lintShadowed finds keys for Docker Hub that work alone but not beside the others of the document.
+func lintShadowed(keys []string) []Finding {
+	const anyHubImage = registry.DockerHub + "/x/x"
+	used := registry.MostSpecific(keys, anyHubImage)
+	var findings []Finding
+	for _, key := range keys {
+		if len(used) == 0 || !registry.Matches(key, anyHubImage) || slices.Contains(used, key) {
+			continue
+		}
+		findings = append(findings, Finding{Key: key, Reason: ReasonShadowed,
+			Message: fmt.Sprintf("a kubelet uses the entry %q for every image of Docker Hub and never this one: keep one of the two", used[0])})
+	}
+	return findings
+}

@@ -1,0 +1,66 @@
+package pullsecret
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// Adopted is the name under which the sources annotation records entries that a hand-made Secret brought along. No
+// RegistryCredential can have it: it is no DNS subdomain.
+const Adopted = "(adopted)"
+
+// Source is what the sources annotation records for one RegistryCredential.
+type Source struct {
+	// Revision of the credential that was written.
+	Revision string `json:"revision,omitempty"`
+	// Keys are the docker config keys that were written, sorted.
+	Keys []string `json:"keys"`
+	// Changed is when the value under these keys last changed in this Secret. It survives restarts of the operator: pod
+	// recovery compares the age of a pod with it.
+	Changed metav1.Time `json:"changed"`
+}
+
+// Sources is the content of the sources annotation, by RegistryCredential.
+type Sources map[string]Source
+
+// SourcesOf reads the sources annotation. A Secret without one, or with one that somebody broke, has recorded nothing.
+func SourcesOf(annotations map[string]string) Sources {
+	sources := Sources{}
+	if err := json.Unmarshal([]byte(annotations[v1alpha1.SourcesAnnotation]), &sources); err != nil || sources == nil {
+		return Sources{}
+	}
+	return sources
+}
+
+// String is the value of the annotation: JSON with sorted keys, the same for equal Sources.
+func (s Sources) String() string {
+	encoded, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("sources of strings and times always encode: %v", err))
+	}
+	return string(encoded)
+}
+
+// Keys are the docker config keys that anybody recorded, sorted.
+func (s Sources) Keys() []string {
+	var keys []string
+	for _, source := range s {
+		keys = append(keys, source.Keys...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// changedAt keeps the recorded time where nothing changed. Whole seconds, as the API writes them.
+func changedAt(recorded Source, same bool, now time.Time) metav1.Time {
+	if same && !recorded.Changed.IsZero() {
+		return recorded.Changed
+	}
+	return metav1.NewTime(now.UTC().Truncate(time.Second))
+}

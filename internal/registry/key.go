@@ -1,0 +1,128 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// DockerHubKey is the docker config key for Docker Hub that every client understands, the kubelet included.
+const DockerHubKey = "https://index.docker.io/v1/"
+
+// hubHosts are the names under which people know Docker Hub. Of these a kubelet understands docker.io and
+// index.docker.io alone.
+var hubHosts = []string{DockerHub, hubIndex, "registry-1.docker.io", "hub.docker.com"}
+
+// Reasons why a registry cannot be the key of a docker config entry, to be found with errors.Is.
+var (
+	ErrEmpty       = errors.New("no host given")
+	ErrUpperCase   = errors.New("upper case letters: the kubelet compares hosts letter by letter, write it in lower case")
+	ErrPort        = errors.New("the port is not a number from 1 to 65535")
+	ErrUnmatchable = errors.New("no image reference can match it: write host[:port][/path] as in the images, " +
+		"where a host has a dot or a port or is localhost, and an IPv6 address has a port")
+	ErrHubWebsite = errors.New("hub.docker.com is the website of Docker Hub: write docker.io/ and the user or organisation")
+)
+
+// IsDockerHub reports whether the registry, or docker config key, means Docker Hub as a whole, in any of the forms
+// found in practice: docker.io, index.docker.io, registry-1.docker.io and hub.docker.com, with or without scheme, v1 or v2.
+func IsDockerHub(registry string) bool {
+	host, below := split(registry)
+	return slices.Contains(hubHosts, host) && below == ""
+}
+
+// Host returns the registry that a docker config key logs in to, as host[:port] in the spelling of
+// [Image.Registry]: "docker.io" for every form of Docker Hub. It is empty where the key names no host or cannot be
+// read. A host with wildcards comes back as it is: see [HasWildcard].
+func Host(key string) string {
+	index, _ := indexOf(key)
+	host, _, _ := strings.Cut(index, "/")
+	if slices.Contains(hubHosts, host) {
+		return DockerHub
+	}
+	return host
+}
+
+// HasWildcard reports whether the host of a docker config key holds a wildcard, so that no single registry can be
+// named that it logs in to. "*" is the only glob character that survives in a key which a kubelet can read.
+func HasWildcard(key string) bool {
+	return strings.Contains(Host(key), "*")
+}
+
+// CanonicalKey returns the docker config key under which a kubelet finds the credential of a registry given as
+// host[:port][/path]: "https://index.docker.io/v1/" for Docker Hub in any form, the bare host[:port][/path] for others.
+// "*" in a host stands for a part of one label. The error says why no image could ever match, and wraps one
+// of the reasons of this package.
+//
+// A path keeps its trailing slash, because it has a meaning: quay.io/core covers quay.io/coreos too, quay.io/core/
+// does not.
+func CanonicalKey(registry string) (string, error) {
+	if IsDockerHub(registry) {
+		return DockerHubKey, nil
+	}
+	key, err := bareKey(split(registry))
+	if err != nil {
+		return "", fmt.Errorf("registry %q: %w", registry, err)
+	}
+	return key, nil
+}
+
+// bareKey checks host and path by trying the key on an image that it is meant for.
+func bareKey(host, below string) (string, error) {
+	switch {
+	case host == "":
+		return "", ErrEmpty
+	case host == "hub.docker.com":
+		return "", ErrHubWebsite
+	case slices.Contains(hubHosts, host):
+		host = DockerHub
+	case strings.ToLower(host) != host:
+		return "", ErrUpperCase
+	}
+	if _, port := splitHost(host); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", ErrPort
+		}
+	}
+	if strings.ContainsAny(host+below, "@?#%") || !CanMatch(host+below) {
+		return "", ErrUnmatchable
+	}
+	return host + below, nil
+}
+
+// CanMatch reports whether a kubelet uses an entry under this key for any image at all. A host that people take for
+// Docker Hub counts only if images of docker.io match: nobody means images that begin with registry-1.docker.io.
+func CanMatch(key string) bool {
+	index, ok := indexOf(key)
+	if !ok {
+		return false
+	}
+	host, below, _ := strings.Cut(index, "/")
+	if slices.Contains(hubHosts, host) {
+		_, below = split(key)
+		host, below = DockerHub, strings.TrimPrefix(below, "/")
+	}
+	host = strings.ReplaceAll(strings.TrimSuffix(host, ":"), "*", "x")
+	return Matches(key, host+"/"+below+"x/x")
+}
+
+// split separates the host of a registry or docker config key from the path below it. Scheme and API version go;
+// unlike the kubelet it takes /v1 and /v2 without a trailing slash for the version, because that is what was meant.
+func split(registry string) (host, below string) {
+	for _, scheme := range []string{"https://", "http://"} {
+		registry = strings.TrimPrefix(registry, scheme)
+	}
+	host, below, _ = strings.Cut(registry, "/")
+	for _, version := range []string{"v1", "v2"} {
+		rest, found := strings.CutPrefix(below, version)
+		if found && (rest == "" || rest[0] == '/') {
+			below = strings.TrimPrefix(rest, "/")
+			break
+		}
+	}
+	if below == "" {
+		return host, ""
+	}
+	return host, "/" + below
+}

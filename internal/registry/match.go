@@ -1,0 +1,134 @@
+package registry
+
+import (
+	"cmp"
+	"net"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// hubIndex is the one index key that a kubelet falls back to for images of Docker Hub. It is what remains of
+// "https://index.docker.io/v1/".
+const hubIndex = "index.docker.io"
+
+// Matches reports whether a kubelet uses a docker config entry under this key for this image, given no other entry.
+// It is false for a reference that a kubelet cannot parse and for a key that it cannot read.
+//
+// Another entry can shadow this one: see [MostSpecific].
+func Matches(key, image string) bool {
+	return len(MostSpecific([]string{key}, image)) == 1
+}
+
+// MostSpecific returns those of the keys that a kubelet uses for the image, in the order in which it tries them.
+// All entries that cover the image count, those with the longer path first; a kubelet tries each until one pull
+// works. Only where none covers it, an entry for index.docker.io serves the images of Docker Hub, so that
+// "docker.io" shadows "https://index.docker.io/v1/".
+//
+// A kubelet tries keys that mean the same ("quay.io" and "https://quay.io") in random order; here they are sorted.
+// The kubelet applies the rule to all pull Secrets of a pod together.
+func MostSpecific(keys []string, image string) []string {
+	parsed, err := ParseImage(image)
+	if err != nil {
+		return nil
+	}
+	var covering, fallback []indexed
+	for _, key := range keys {
+		index, ok := indexOf(key)
+		if !ok {
+			continue
+		}
+		entry := indexed{index: index, key: key}
+		if covers(index, parsed.Name()) {
+			covering = append(covering, entry)
+		}
+		if index == hubIndex && servedByHubIndex(parsed.Registry) {
+			fallback = append(fallback, entry)
+		}
+	}
+	if len(covering) == 0 {
+		return sortedKeys(fallback)
+	}
+	return sortedKeys(covering)
+}
+
+// indexed is a docker config key together with what a kubelet keeps of it.
+type indexed struct {
+	index, key string
+}
+
+// sortedKeys puts the keys in the kubelet's order: its index is sorted backwards, which puts a longer path before
+// its own prefix and a literal label before a wildcard.
+func sortedKeys(entries []indexed) []string {
+	slices.SortFunc(entries, func(a, b indexed) int {
+		return cmp.Or(strings.Compare(b.index, a.index), strings.Compare(a.key, b.key))
+	})
+	var keys []string
+	for _, e := range entries {
+		keys = append(keys, e.key)
+	}
+	return keys
+}
+
+// indexOf reduces a docker config key to host[:port][/path], as a kubelet does when it loads a pull Secret. The
+// scheme goes, and so does one leading /v1 or /v2, but only where a slash follows it. It is false for a key that
+// a kubelet skips.
+func indexOf(key string) (string, bool) {
+	if !strings.HasPrefix(key, "https://") && !strings.HasPrefix(key, "http://") {
+		key = "https://" + key
+	}
+	u, err := url.Parse(key)
+	if err != nil {
+		return "", false
+	}
+	below := u.Path
+	if strings.HasPrefix(below, "/v1/") || strings.HasPrefix(below, "/v2/") {
+		below = below[len("/v1"):]
+	}
+	if below == "/" {
+		below = ""
+	}
+	return u.Host + below, true
+}
+
+// covers compares an index key with the name of an image: equal ports, the same number of host labels, each label
+// a glob, the path a plain string prefix. Both are parsed as URLs because the kubelet does so: an index key with a
+// stray % in it is then unreadable, and covers nothing.
+func covers(index, name string) bool {
+	glob, err := url.Parse("https://" + index)
+	if err != nil {
+		return false
+	}
+	target, err := url.Parse("https://" + name)
+	if err != nil {
+		return false
+	}
+	globLabels, globPort := splitHost(glob.Host)
+	labels, port := splitHost(target.Host)
+	if globPort != port || len(globLabels) != len(labels) || !strings.HasPrefix(target.Path, glob.Path) {
+		return false
+	}
+	for i := range labels {
+		if ok, err := path.Match(globLabels[i], labels[i]); !ok || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// splitHost separates the labels of a host from its port. An IPv6 address without port keeps its brackets, which
+// then read as a glob, so a key of that form covers nothing.
+func splitHost(hostport string) (labels []string, port string) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host, port = hostport, ""
+	}
+	return strings.Split(host, "."), port
+}
+
+// servedByHubIndex reports whether the fallback to index.docker.io applies to images of this registry. Besides
+// Docker Hub that is any host without a dot or a port, such as localhost: the kubelet takes it for a user name.
+func servedByHubIndex(registry string) bool {
+	return registry == DockerHub || !strings.ContainsAny(registry, ".:")
+}

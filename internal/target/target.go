@@ -1,0 +1,51 @@
+// Package target says which namespaces a RegistryCredential selects. It is pure.
+package target
+
+import (
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// Selector says which namespaces one RegistryCredential selects. Build it with New.
+type Selector struct {
+	named    []v1alpha1.NamespaceName
+	excluded []v1alpha1.NamespaceName
+	labels   labels.Selector
+	// protected namespaces are selected by name only.
+	protected []string
+}
+
+// New returns the selector of a target. Protected namespaces, and the operator's own, are selected only where the target names
+// them outright. It fails where the label selector does not parse.
+func New(t *v1alpha1.Target, protected []string) (Selector, error) {
+	s := Selector{named: t.Namespaces, excluded: t.ExcludedNamespaces, labels: labels.Nothing(), protected: protected}
+	if t.NamespaceSelector == nil {
+		return s, nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(t.NamespaceSelector)
+	if err != nil {
+		return Selector{}, fmt.Errorf("spec.target.namespaceSelector: %w", err)
+	}
+	if selector.Empty() {
+		return s, nil // the API server refuses it; were it to get through, nothing is safer than everything
+	}
+	s.labels = selector
+	return s, nil
+}
+
+// Selects reports whether the namespace of this name and these labels is selected.
+func (s Selector) Selects(name string, namespaceLabels map[string]string) bool {
+	namespace := v1alpha1.NamespaceName(name)
+	if slices.Contains(s.excluded, namespace) {
+		return false
+	}
+	if slices.Contains(s.named, namespace) {
+		return true
+	}
+	return !slices.Contains(s.protected, name) && s.labels.Matches(labels.Set(namespaceLabels))
+}

@@ -1,0 +1,42 @@
+package verify
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/registry"
+)
+
+// MinInterval is the least time between two tests of one credential at one registry: wrong passwords lock accounts.
+const MinInterval = 30 * time.Second
+
+// NextTest says when a credential that was tested last at the given time may be tested again: now, or later. A zero
+// last means never.
+//
+// The caller keeps the time of the last test under the credential's [Fingerprint], written before the test begins, so
+// that a crash counts too. A last test that lies further ahead than MinInterval is a clock that was wrong, and does
+// not count: otherwise it would block every test until then.
+func NextTest(last, now time.Time) time.Time {
+	next := last.Add(MinInterval)
+	if last.IsZero() || next.Before(now) || last.After(now.Add(MinInterval)) {
+		return now
+	}
+	return next
+}
+
+// Fingerprint names a credential at the registry of a docker config key without giving it away, to keep the time of
+// its last test. Keys of one registry that differ in their path share it. The salt is random, at least 16 bytes long
+// and not public; the same salt gives the same fingerprint.
+func Fingerprint(salt []byte, key string, credential dockerconfig.Credential) string {
+	mac := hmac.New(sha256.New, salt)
+	for _, part := range []string{registry.Host(key), credential.Username(), credential.Password()} {
+		// The length keeps apart what would otherwise run together. A hash never fails to write.
+		_, _ = mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		_, _ = mac.Write([]byte(part))
+	}
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
