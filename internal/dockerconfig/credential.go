@@ -33,14 +33,22 @@ const redacted = "[redacted]"
 // "[redacted]"; only [Credential.Username], [Credential.Password] and the functions that render a docker config
 // give it away. The zero value is empty.
 type Credential struct {
-	// A pointer, because fmt prints unexported fields of other people's structs without asking for their methods:
-	// it then shows an address and not the password.
-	pair *pair
+	// Two pointers, because fmt prints unexported fields of other structs without asking for their methods. It follows
+	// one pointer, with a verb that does not fit, and shows the address for the second.
+	sealed **pair
 }
 
 type pair struct {
 	username, password string
 	trimmed            bool
+}
+
+// open is the pair, empty for the zero value.
+func (c Credential) open() pair {
+	if c.sealed == nil {
+		return pair{}
+	}
+	return **c.sealed
 }
 
 // NewCredential checks a user name and a password. One trailing line break ("\n" or "\r\n") of the password is taken
@@ -59,7 +67,8 @@ func NewCredential(username, password string) (Credential, error) {
 	case strings.Contains(username, ":"):
 		return Credential{}, ErrColonInUsername
 	}
-	return Credential{pair: &pair{username: username, password: bare, trimmed: bare != password}}, nil
+	content := &pair{username: username, password: bare, trimmed: bare != password}
+	return Credential{sealed: &content}, nil
 }
 
 // FromAuth reads the auth field of a docker config entry, which is base64(username:password), padded or not. It
@@ -100,30 +109,16 @@ func trimLineBreak(s string) string {
 }
 
 // Username returns the user name.
-func (c Credential) Username() string {
-	if c.pair == nil {
-		return ""
-	}
-	return c.pair.username
-}
+func (c Credential) Username() string { return c.open().username }
 
 // Password returns the password.
-func (c Credential) Password() string {
-	if c.pair == nil {
-		return ""
-	}
-	return c.pair.password
-}
+func (c Credential) Password() string { return c.open().password }
 
 // Trimmed reports whether a trailing line break was taken off the password.
-func (c Credential) Trimmed() bool {
-	return c.pair != nil && c.pair.trimmed
-}
+func (c Credential) Trimmed() bool { return c.open().trimmed }
 
 // IsZero reports whether c is the zero value.
-func (c Credential) IsZero() bool {
-	return c.pair == nil
-}
+func (c Credential) IsZero() bool { return c.sealed == nil }
 
 // Equal reports whether both have the same user name and password. It does not run in constant time: it compares
 // what regcred itself holds, never what a stranger sends.

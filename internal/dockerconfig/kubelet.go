@@ -3,6 +3,7 @@ package dockerconfig
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 )
 
 // WouldBreakPulls reports why a kubelet cannot read this content of a kubernetes.io/dockerconfigjson Secret, or nil.
@@ -70,11 +71,11 @@ func explainBreak(data []byte) error {
 		Auths json.RawMessage `json:"auths"`
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
-		return errors.New("the docker config is not a JSON object")
+		return fmt.Errorf("the docker config is %w", ErrNotObject)
 	}
 	var entries map[string]json.RawMessage
 	if len(file.Auths) > 0 && json.Unmarshal(file.Auths, &entries) != nil {
-		return errors.New(`"auths" is not a JSON object`)
+		return fmt.Errorf(`"auths" is %w`, ErrNotObject)
 	}
 	var faults []error
 	for _, key := range object(entries).keys() {

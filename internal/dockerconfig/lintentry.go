@@ -19,7 +19,7 @@ func (e kubeletEntry) lint(key string, raw json.RawMessage) (Credential, []Findi
 		IdentityToken any `json:"identitytoken"`
 		RegistryToken any `json:"registrytoken"`
 	}
-	if e.password == "" && json.Unmarshal(raw, &tokens) == nil && (tokens.IdentityToken != nil || tokens.RegistryToken != nil) {
+	if e.password == "" && json.Unmarshal(raw, &tokens) == nil && (isSet(tokens.IdentityToken) || isSet(tokens.RegistryToken)) {
 		return Credential{}, report(ReasonTokenOnly, ErrTokenOnly)
 	}
 	credential, err := NewCredential(e.username, e.password)
@@ -30,6 +30,9 @@ func (e kubeletEntry) lint(key string, raw json.RawMessage) (Credential, []Findi
 		return Credential{}, report(ReasonUnusableCharacters, err)
 	}
 	var findings []Finding
+	if _, err := parseObject(raw); errors.Is(err, ErrDuplicateKey) {
+		findings = append(findings, report(ReasonDuplicateKey, err)...)
+	}
 	if credential.Trimmed() {
 		findings = append(findings, report(ReasonTrailingNewline,
 			errors.New("the password ends in a line break, which the registry answers with 401: store it without"))...)
@@ -38,6 +41,11 @@ func (e kubeletEntry) lint(key string, raw json.RawMessage) (Credential, []Findi
 		findings = append(findings, report(ReasonConflict, ErrConflict)...)
 	}
 	return credential, findings
+}
+
+// isSet reports whether a JSON value is there and not an empty string.
+func isSet(value any) bool {
+	return value != nil && value != ""
 }
 
 // keyCheck is one reason why a key is of no use. It returns the message, or nothing.

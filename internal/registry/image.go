@@ -11,6 +11,7 @@ import (
 	_ "crypto/sha256" // the digest algorithms that a kubelet accepts in a reference
 	_ "crypto/sha512"
 	"fmt"
+	"strings"
 
 	"github.com/distribution/reference"
 )
@@ -36,7 +37,9 @@ func ParseImage(image string) (Image, error) {
 	if err != nil {
 		return Image{}, fmt.Errorf("parse image %q: %w", image, err)
 	}
-	parsed := Image{Registry: reference.Domain(named), Repository: reference.Path(named)}
+	// Not reference.Domain: it is empty for a host with an underscore, which the kubelet's keyring still takes for one.
+	var parsed Image
+	parsed.Registry, parsed.Repository, _ = strings.Cut(named.Name(), "/")
 	if tagged, ok := named.(reference.Tagged); ok {
 		parsed.Tag = tagged.Tag()
 	}

@@ -85,10 +85,12 @@ func bareKey(host, below string) (string, error) {
 			return "", ErrPort
 		}
 	}
-	if strings.ContainsAny(host+below, "@?#%") || !CanMatch(host+below) {
+	key := host + below
+	image := strings.TrimSuffix(strings.ReplaceAll(host, "*", "x")+below, "/") + "/x/x"
+	if strings.ContainsAny(key, "@?#%") || !Matches(key, image) {
 		return "", ErrUnmatchable
 	}
-	return host + below, nil
+	return key, nil
 }
 
 // CanMatch reports whether a kubelet uses an entry under this key for any image at all. A host that people take for
@@ -103,7 +105,8 @@ func CanMatch(key string) bool {
 		_, below = split(key)
 		host, below = DockerHub, strings.TrimPrefix(below, "/")
 	}
-	host = strings.ReplaceAll(strings.TrimSuffix(host, ":"), "*", "x")
+	// An upper case letter, because a single label with one is a host and not a user name of Docker Hub.
+	host = strings.ReplaceAll(strings.TrimSuffix(host, ":"), "*", "X")
 	return Matches(key, host+"/"+below+"x/x")
 }
 

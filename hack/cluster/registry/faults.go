@@ -37,13 +37,13 @@ type fault struct {
 	RetryAfter  string `json:"retryAfter,omitempty"` // seconds or an HTTP date
 }
 
-func (f *fault) matches(r *request, method string) bool {
+func (f *fault) matches(r *request) bool {
 	return (f.Registry == "" || f.Registry == r.Registry) &&
 		strings.HasPrefix(r.Repository, f.Repository) &&
 		strings.HasPrefix(r.Path, f.Path) &&
-		(f.Method == "" || f.Method == method) &&
+		(f.Method == "" || f.Method == r.Method) &&
 		(f.User == "" || f.User == r.User) &&
-		(!f.Authenticated || r.User != "")
+		(!f.Authenticated || (r.User != "" && r.User != anonymous))
 }
 
 // faults is the live list of faults.
@@ -71,7 +71,7 @@ func (f *faults) next(r *request) *fault {
 	defer f.mu.Unlock()
 	for i := range f.list {
 		one := f.list[i]
-		if one.matches(r, r.Method) && (one.Times == 0 || f.used[i] < one.Times) {
+		if one.matches(r) && (one.Times == 0 || f.used[i] < one.Times) {
 			f.used[i]++
 			return &one
 		}

@@ -43,7 +43,7 @@ func main() {
 	flag.Var(&o.users, "user", "name:password:prefix,... : a user who may pull the repositories with these prefixes; repeatable")
 	flag.BoolVar(&o.allowAnyAddress, "allow-any-address", false, "allow to listen on addresses that are not loopback")
 	flag.Parse()
-	logrus.SetLevel(logrus.ErrorLevel)
+	logrus.SetLevel(logrus.FatalLevel) // it logs every 404 as an error
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

@@ -144,7 +144,8 @@ func (c *cluster) serve() <-chan error {
 	return failed
 }
 
-// shutdown ends event subscriptions and other long requests with the process, so it waits for them only shortly.
+// shutdown gives running requests a second; event subscriptions end with the process. The cores are not shut down:
+// all they hold is memory, and a node that has just stepped down would make the process wait for 10 s.
 func (c *cluster) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -152,8 +153,5 @@ func (c *cluster) shutdown() {
 		if err := n.server.Shutdown(ctx); err != nil {
 			_ = n.server.Close()
 		}
-	}
-	for _, n := range c.nodes() {
-		_ = n.core.Shutdown()
 	}
 }

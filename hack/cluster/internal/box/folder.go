@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,6 +103,15 @@ func (f Folder) clear() error {
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// LastWords is why the last box ended by itself, or nil if it did not.
+func (f Folder) LastWords() error {
+	content, err := os.ReadFile(f.log("box"))
+	if text := strings.TrimSpace(string(content)); err == nil && text != "" {
+		return errors.New(text)
+	}
+	return nil
 }
 
 func readJSON(path string, into any) error {

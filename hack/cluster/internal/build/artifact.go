@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/modfile"
 )
@@ -32,7 +31,7 @@ type Artifact struct {
 	// Stamp tells the linker flags that put a version into the binaries.
 	Stamp func(versions map[string]string) (string, error)
 	// Estimate is how long a build from an empty Go cache takes on two cores.
-	Estimate time.Duration
+	Estimate string
 	// OnlyForNode says that a box without a node does without it.
 	OnlyForNode bool
 }
@@ -41,15 +40,15 @@ type Artifact struct {
 var Artifacts = []Artifact{
 	{
 		Name: "pause", Module: ".", Inputs: "pause", Packages: []string{"./pause"},
-		Estimate: 5 * time.Second,
+		Estimate: "a few seconds",
 	},
 	{
 		Name: "registry", Module: "registry", Packages: []string{"."},
-		Estimate: time.Minute,
+		Estimate: "a minute",
 	},
 	{
 		Name: "vault", Module: "vault", Packages: []string{"."},
-		Estimate: 4 * time.Minute,
+		Estimate: "4 minutes",
 	},
 	{
 		Name: "containerd", Module: "containerd", OnlyForNode: true,
@@ -60,14 +59,14 @@ var Artifacts = []Artifact{
 		},
 		Tags:     []string{"no_btrfs", "no_zfs", "no_devmapper", "no_aufs", "grpcnotrace"},
 		Stamp:    stampContainerd,
-		Estimate: 2 * time.Minute,
+		Estimate: "2 minutes",
 	},
 	{
 		Name: "kubernetes", Module: "kubernetes", Packages: []string{"."},
 		Tags:     []string{"grpcnotrace"},
 		Links:    []string{"etcd", "kube-apiserver", "kubectl"}, // what envtest looks for
 		Stamp:    stampKubernetes,
-		Estimate: 10 * time.Minute,
+		Estimate: "10 minutes",
 	},
 }
 

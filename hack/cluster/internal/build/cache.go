@@ -126,7 +126,7 @@ func (a Artifact) output(folder string) string {
 }
 
 func (c Cache) runWithProgress(command *exec.Cmd, a Artifact) error {
-	fmt.Fprintf(c.Progress, "building %s: about %s on 2 cores from an empty Go cache, once for this state of its sources\n",
+	fmt.Fprintf(c.Progress, "building %s: up to about %s on 2 cores, once for this state of its sources\n",
 		a.Name, a.Estimate)
 	start := time.Now()
 	done := make(chan error, 1)
@@ -136,7 +136,7 @@ func (c Cache) runWithProgress(command *exec.Cmd, a Artifact) error {
 	for {
 		select {
 		case <-minute.C:
-			fmt.Fprintf(c.Progress, "building %s: %s of about %s\n", a.Name, time.Since(start).Round(time.Second), a.Estimate)
+			fmt.Fprintf(c.Progress, "building %s: %s of up to about %s\n", a.Name, time.Since(start).Round(time.Second), a.Estimate)
 		case err := <-done:
 			if err != nil {
 				return err

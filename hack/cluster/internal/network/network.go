@@ -49,6 +49,13 @@ func (n *Network) Start(command *exec.Cmd) (err error) {
 	return err
 }
 
+// StartGently is Start, but what the command gets when this process dies is a request to end (SIGTERM).
+func (n *Network) StartGently(command *exec.Cmd) (err error) {
+	stopWithParent(command)
+	n.do(func() { err = command.Start() })
+	return err
+}
+
 func (n *Network) do(job func()) {
 	done := make(chan struct{})
 	n.jobs <- func() { job(); close(done) }

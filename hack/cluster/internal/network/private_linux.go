@@ -65,9 +65,13 @@ func CanIsolate() error {
 	return <-result
 }
 
-func dieWithParent(command *exec.Cmd) {
+func dieWithParent(command *exec.Cmd) { atParentsDeath(command, syscall.SIGKILL) }
+
+func stopWithParent(command *exec.Cmd) { atParentsDeath(command, syscall.SIGTERM) }
+
+func atParentsDeath(command *exec.Cmd, signal syscall.Signal) {
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	command.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	command.SysProcAttr.Pdeathsig = signal
 }

@@ -14,3 +14,5 @@ func Private() (*Network, error) { return nil, CanIsolate() }
 func CanIsolate() error { return errors.New("a node needs Linux") }
 
 func dieWithParent(*exec.Cmd) {}
+
+func stopWithParent(*exec.Cmd) {}

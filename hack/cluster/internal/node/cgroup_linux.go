@@ -15,6 +15,9 @@ import (
 
 const cgroupMount = "/sys/fs/cgroup"
 
+// neededControllers are those that the kubelet wants to find in the cgroup of its pods.
+var neededControllers = []string{"cpu", "cpuset", "io", "memory", "pids", "hugetlb"}
+
 // unified says whether this is cgroup v2 alone; otherwise each controller has a hierarchy of its own.
 func unified() bool {
 	var stat unix.Statfs_t
@@ -116,8 +119,8 @@ func removeTree(root string) error {
 	return err
 }
 
-// Controllers hands every controller down to the root's children, which the kubelet insists on. It returns those that
-// were not before, for ReturnControllers.
+// Controllers hands the needed controllers down to the root's children, where cgroup v2 does not do so already. It
+// returns those that were not before, for ReturnControllers.
 func Controllers() ([]string, error) {
 	if !unified() {
 		return nil, nil
@@ -133,7 +136,7 @@ func Controllers() ([]string, error) {
 	before := strings.Fields(string(handedDown))
 	var added []string
 	for _, controller := range strings.Fields(string(available)) {
-		if slices.Contains(before, controller) {
+		if slices.Contains(before, controller) || !slices.Contains(neededControllers, controller) {
 			continue
 		}
 		if err := subtreeControl("+" + controller); err != nil {
@@ -144,11 +147,13 @@ func Controllers() ([]string, error) {
 	return added, nil
 }
 
-// ReturnControllers undoes Controllers.
+// ReturnControllers undoes Controllers. A controller that somebody else has come to use stays.
 func ReturnControllers(added []string) error {
 	var failures []error
 	for _, controller := range added {
-		failures = append(failures, subtreeControl("-"+controller))
+		if err := subtreeControl("-" + controller); !errors.Is(err, unix.EBUSY) {
+			failures = append(failures, err)
+		}
 	}
 	return errors.Join(failures...)
 }

@@ -1,0 +1,22 @@
+package credential
+
+import "time"
+
+// Metrics counts what the controller does. Labels are bounded by the number of RegistryCredentials.
+type Metrics interface {
+	// Verified counts tests by verdict.
+	Verified(credential, verdict string)
+	// RotationSeen observes how long after its creation at the source a value was published.
+	RotationSeen(credential string, after time.Duration)
+	// Observe notes the state after a run.
+	Observe(credential string, state State)
+	// Forget drops what is known of a RegistryCredential that is gone.
+	Forget(credential string)
+}
+
+// State of a RegistryCredential after a run.
+type State struct {
+	Ready            bool
+	Selected, Synced int
+	Expires          time.Time
+}

@@ -1,0 +1,112 @@
+package credential
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/publish"
+)
+
+const (
+	workers = 8
+	// reconcileTimeout leaves room for a read of the source and a test at the registry, which are bounded by 10 s each.
+	reconcileTimeout = 30 * time.Second
+	backOffStart     = 100 * time.Millisecond
+	backOffEnd       = 2 * time.Minute
+	// gather is how long news about deliveries are gathered before the status is looked at.
+	gather = 200 * time.Millisecond
+)
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// SetupWithManager adds the controller to a manager. news rings when a delivery or the number of stuck pods changed.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *publish.Bell) error {
+	c, err := controller.New("credential", mgr, controller.Options{
+		Reconciler:              r,
+		MaxConcurrentReconciles: workers,
+		ReconciliationTimeout:   reconcileTimeout,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](backOffStart, backOffEnd),
+		UsePriorityQueue:        ptr.To(true),
+	})
+	if err != nil {
+		return err
+	}
+	for _, watch := range []source.Source{
+		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.RegistryCredential]{}, notStatus()),
+		source.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, handler.TypedEnqueueRequestsFromMapFunc(r.usersOf),
+			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}),
+		source.Func(func(ctx context.Context, q queue) error {
+			news.Listen(func(credential string) { q.AddAfter(requestFor(credential), gather) })
+			return nil
+		}),
+		source.Func(func(ctx context.Context, q queue) error {
+			go r.sweep(ctx, q)
+			return nil
+		}),
+	} {
+		if err := c.Watch(watch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep looks once at every record that was kept: that of a RegistryCredential that was deleted while nobody watched is removed.
+func (r *Reconciler) sweep(ctx context.Context, q queue) {
+	for r.Store.Load(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+			log.FromContext(ctx).Info("The published credentials could not be read yet and are read again")
+		}
+	}
+	for name := range r.Store.All() {
+		q.Add(requestFor(name))
+	}
+}
+
+// usersOf are the RegistryCredentials that read through a connection. Their source is read anew.
+func (r *Reconciler) usersOf(ctx context.Context, connection *v1alpha1.VaultConnection) []reconcile.Request {
+	var list v1alpha1.RegistryCredentialList
+	if r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy) != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		vault := list.Items[i].Spec.Source.Vault
+		if vault != nil && vault.ConnectionName() == connection.Name {
+			r.memories.wake(list.Items[i].Name)
+			requests = append(requests, requestFor(list.Items[i].Name))
+		}
+	}
+	return requests
+}
+
+func requestFor(credential string) reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Name: credential}}
+}
+
+// notStatus drops updates of the status, which are our own.
+func notStatus() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
+	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
+		before, after := e.ObjectOld, e.ObjectNew
+		return before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+			!maps.Equal(before.Annotations, after.Annotations) || len(before.Finalizers) != len(after.Finalizers)
+	}}
+}

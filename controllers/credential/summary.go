@@ -1,0 +1,148 @@
+package credential
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// failures are the selected namespaces that are not served for a reason, and the named ones that do not exist, by name.
+func (f *statusFacts) failures() []v1alpha1.NamespaceFailure {
+	var failures []v1alpha1.NamespaceFailure
+	missing := f.missing
+	addMissing := func(before string) {
+		for len(missing) > 0 && (before == "" || missing[0] < before) {
+			failures = append(failures, v1alpha1.NamespaceFailure{Namespace: missing[0], Reason: v1alpha1.ReasonNamespaceNotFound,
+				Message: "the namespace does not exist; it is served when it comes"})
+			missing = missing[1:]
+		}
+	}
+	for _, namespace := range f.selected {
+		addMissing(namespace)
+		d := f.deliveries[namespace]
+		switch {
+		case d.TakenBy != "":
+			failures = append(failures, v1alpha1.NamespaceFailure{Namespace: namespace, Reason: v1alpha1.ReasonRegistryTaken,
+				Message: fmt.Sprintf("RegistryCredential %s is older and provides the same registry in Secret %s: change the registries of one of them, or its secretName", d.TakenBy, f.object.Spec.Target.Name())})
+		case d.Reason != "" && d.Reason != v1alpha1.ReasonProgressing:
+			failures = append(failures, v1alpha1.NamespaceFailure{Namespace: namespace, Reason: d.Reason, Message: d.Message})
+		}
+	}
+	addMissing("")
+	return failures
+}
+
+// synced counts the selected namespaces in which Secret and ServiceAccounts are right.
+func (f *statusFacts) synced() int {
+	count := 0
+	for _, namespace := range f.selected {
+		if d, known := f.deliveries[namespace]; known && f.record.Published() && d.Reason == "" && d.TakenBy == "" && d.Revision == f.record.Revision {
+			count++
+		}
+	}
+	return count
+}
+
+// pending counts the selected namespaces that are neither right nor failing for a reason.
+func (f *statusFacts) pending() int {
+	count := 0
+	for _, namespace := range f.selected {
+		d, known := f.deliveries[namespace]
+		if !known || d.Reason == v1alpha1.ReasonProgressing || d.Reason == "" && d.TakenBy == "" && d.Revision != f.record.Revision {
+			count++
+		}
+	}
+	return count
+}
+
+// unknown counts the selected namespaces that delivery did not look at yet.
+func (f *statusFacts) unknown() int {
+	count := 0
+	for _, namespace := range f.selected {
+		if _, known := f.deliveries[namespace]; !known {
+			count++
+		}
+	}
+	return count
+}
+
+// summary sums the other conditions up, as kstatus reads them.
+func (f *statusFacts) summary(conditions []metav1.Condition) (ready, reconciling, stalled metav1.Condition) {
+	ready = metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse}
+	reconciling = metav1.Condition{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionFalse}
+	stalled = metav1.Condition{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionFalse}
+	switch reason, message, person := f.obstacle(conditions); {
+	case f.object.Spec.Suspend:
+		ready.Reason, ready.Message = v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is read and nothing is written; what is in the namespaces stays"
+	case reason == "":
+		ready.Status, ready.Reason = metav1.ConditionTrue, v1alpha1.ReasonSucceeded
+		ready.Message = fmt.Sprintf("revision %s is in all %d selected namespaces", f.record.Revision, len(f.selected))
+	case person:
+		ready.Reason, ready.Message = reason, message
+		stalled.Status, stalled.Reason, stalled.Message = metav1.ConditionTrue, reason, message
+	default:
+		ready.Reason, ready.Message = reason, message
+		reconciling.Status, reconciling.Reason, reconciling.Message = metav1.ConditionTrue, reason, message
+	}
+	return ready, reconciling, stalled
+}
+
+// obstacle is what stands between the object and Ready, the gravest first, and whether a person must act.
+func (f *statusFacts) obstacle(conditions []metav1.Condition) (reason, message string, person bool) {
+	if f.stall != nil {
+		return f.stall.reason, f.stall.message, true
+	}
+	if f.held {
+		return v1alpha1.ReasonRemovalUnconfirmed, fmt.Sprintf(
+			"the spec would take the credential from %d of the %d namespaces that hold it, and nothing was removed: if that is meant, annotate the object with %s: \"%d\"",
+			f.losing, f.holding, v1alpha1.ConfirmRemovalAnnotation, f.object.Generation), true
+	}
+	for _, namespace := range f.selected {
+		if d := f.deliveries[namespace]; d.TakenBy != "" {
+			return v1alpha1.ReasonRegistryTaken, fmt.Sprintf("RegistryCredential %s is older and provides the same registry in Secret %s: change the registries of one of them, or its secretName",
+				d.TakenBy, f.object.Spec.Target.Name()), true
+		}
+	}
+	for _, kind := range []string{v1alpha1.ConditionCredentialAvailable, v1alpha1.ConditionVerified, v1alpha1.ConditionSecretsSynced, v1alpha1.ConditionServiceAccountsAttached} {
+		c := meta.FindStatusCondition(conditions, kind)
+		if c == nil || c.Status == metav1.ConditionTrue || c.Status == metav1.ConditionUnknown && kind == v1alpha1.ConditionVerified && f.record.Published() {
+			continue
+		}
+		return c.Reason, c.Message, f.needsPerson(c)
+	}
+	if len(f.missing) > 0 {
+		return v1alpha1.ReasonNamespaceNotFound, fmt.Sprintf("namespace %s does not exist; it is served when it comes", f.missing[0]), false
+	}
+	return "", "", false
+}
+
+// needsPerson reports whether an unhealthy condition stays until a person acts.
+func (f *statusFacts) needsPerson(c *metav1.Condition) bool {
+	switch c.Type {
+	case v1alpha1.ConditionCredentialAvailable:
+		return f.memory.fault != nil && f.memory.fault.Stalled
+	case v1alpha1.ConditionVerified:
+		return c.Status == metav1.ConditionFalse
+	}
+	return false
+}
+
+// state is what the metrics show.
+func (f *statusFacts) state(status *v1alpha1.RegistryCredentialStatus) State {
+	return State{
+		Ready:    meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
+		Selected: int(status.Namespaces.Selected), Synced: int(status.Namespaces.Synced), Expires: f.record.ExpireTime,
+	}
+}
+
+// expiryWarning is when the nearness of the end becomes worth a word.
+func (f *statusFacts) expiryWarning(now time.Time) time.Time {
+	if f.record.ExpireTime.IsZero() || f.record.ExpireTime.Before(now) {
+		return time.Time{}
+	}
+	return f.record.ExpireTime
+}

@@ -1,0 +1,161 @@
+package dockerconfig
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sound is an entry in which nothing is to be found.
+var sound = `{"auth":"` + auth("u:"+sesame) + `"}`
+
+func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
+	for _, c := range []struct {
+		key  string
+		want Reason
+	}{
+		{"", ReasonEmptyKey},
+		{"https://", ReasonEmptyKey},
+		{"registry-1.docker.io", ReasonDockerHubKey},
+		{"https://registry-1.docker.io/v2/", ReasonDockerHubKey},
+		{"hub.docker.com", ReasonDockerHubKey},
+		{"https://hub.docker.com/r/team", ReasonDockerHubKey},
+		{"https://index.docker.io/v1", ReasonDockerHubKey},
+		{"index.docker.io/team", ReasonDockerHubKey},
+		{"https://quay.io/v2", ReasonVersionWithoutSlash},
+		{"*", ReasonWildcard},
+		{"*:5000", ReasonWildcard},
+		{"**.example.com", ReasonWildcard},
+		{"quay.io/*", ReasonWildcard},
+		{"https://quay.io/team*", ReasonWildcard},
+		{"Quay.io", ReasonUpperCase},
+		{"quay.io:0", ReasonPort},
+		{"quay.io:70000", ReasonPort},
+		{"quay.io:*", ReasonPort},
+		{"registry", ReasonUnmatchable},
+		{"[::1]", ReasonUnmatchable},
+		{"[fe80::1%25eth0]:5000", ReasonUnmatchable},
+		{"qu[ay.io", ReasonUnmatchable},
+		{"quay.io/Team", ReasonUnmatchable},
+		{"quay.io//team", ReasonUnmatchable},
+		{"oci://quay.io", ReasonUnmatchable},
+		{"%", ReasonUnmatchable},
+		{"quay.io/%zz", ReasonUnmatchable},
+	} {
+		t.Run(c.key, func(t *testing.T) {
+			findings := Lint([]byte(fmt.Sprintf(`{"auths":{%q:%s}}`, c.key, sound)))
+			if len(findings) != 1 || findings[0].Reason != c.want || findings[0].Key != c.key || findings[0].BreaksPulls {
+				t.Errorf("%+v, want one of %s", findings, c.want)
+			}
+		})
+	}
+}
+
+func TestAKeyThatAKubeletUsesIsNotFound(t *testing.T) {
+	for _, key := range []string{
+		"quay.io", "https://quay.io", "quay.io/", "https://quay.io/v1/", "quay.io/v2/team", "quay.io/team/", "docker.io", "docker.io/team",
+		"index.docker.io", "https://index.docker.io/v1/", "http://index.docker.io/v2/", "*.example.com", "*.dkr.ecr.*.amazonaws.com",
+		"registry:5000", "localhost", "[::1]:5000", "10.0.0.1:5000", "my_registry.io",
+	} {
+		if findings := Lint([]byte(fmt.Sprintf(`{"auths":{%q:%s}}`, key, sound))); len(findings) > 0 {
+			t.Errorf("%q: %+v", key, findings)
+		}
+	}
+}
+
+func TestAnEntryThatAKubeletCannotUseIsFound(t *testing.T) {
+	for _, c := range []struct {
+		shows, fields string
+		want          Reason
+		breaks, kept  bool
+	}{
+		{"auth that is no base64", `"auth":"` + sesame + `!"`, ReasonMalformed, true, false},
+		{"a password that is a list", `"username":"u","password":["` + sesame + `"]`, ReasonMalformed, true, false},
+		{"an identity token alone", `"identitytoken":"` + sesame + `"`, ReasonTokenOnly, false, false},
+		{"a registry token alone", `"registrytoken":"` + sesame + `"`, ReasonTokenOnly, false, false},
+		{"an empty entry", ``, ReasonIncomplete, false, false},
+		{"an empty password", `"username":"u","password":""`, ReasonIncomplete, false, false},
+		{"an empty user name", `"auth":"` + auth(":"+sesame) + `"`, ReasonIncomplete, false, false},
+		{"a line break after the password", `"username":"u","password":"` + sesame + `\n"`, ReasonTrailingNewline, false, true},
+		{"a line break at the end of auth", `"auth":"` + auth("u:"+sesame+"\n") + `"`, ReasonTrailingNewline, false, true},
+		{"a tab in the password", `"username":"u","password":"` + sesame + `\t"`, ReasonUnusableCharacters, false, false},
+		{"a colon in the user name", `"username":"u:v","password":"` + sesame + `"`, ReasonUnusableCharacters, false, false},
+		{"another password than in auth", `"password":"x","auth":"` + auth("u:"+sesame) + `"`, ReasonConflict, false, true},
+		{"a field twice", `"username":"x","username":"u","password":"` + sesame + `"`, ReasonDuplicateKey, false, true},
+	} {
+		t.Run(c.shows, func(t *testing.T) {
+			config, findings := ParseLenient([]byte(`{"auths":{"quay.io":{` + c.fields + `}}}`))
+			if len(findings) != 1 || findings[0].Reason != c.want || findings[0].Key != "quay.io" || findings[0].BreaksPulls != c.breaks {
+				t.Fatalf("%+v, want one of %s", findings, c.want)
+			}
+			for _, secret := range []string{sesame, auth("u:" + sesame), auth(":" + sesame)} {
+				if strings.Contains(findings[0].Message, secret) {
+					t.Errorf("the message shows the value: %s", findings[0].Message)
+				}
+			}
+			kept := config["quay.io"]
+			if kept.IsZero() == c.kept || (c.kept && !kept.Equal(credential(t, "u", sesame))) {
+				t.Errorf("usable: %v, want %v", !kept.IsZero(), c.kept)
+			}
+		})
+	}
+}
+
+func TestADocumentThatAKubeletCannotUseIsFound(t *testing.T) {
+	for _, c := range []struct {
+		shows, document string
+		want            []Reason
+		breaks          bool
+	}{
+		{"no JSON", `{"auths":`, []Reason{ReasonMalformed}, true},
+		{"something after it", `{"auths":{"a.b":` + sound + `}} x`, []Reason{ReasonMalformed}, true},
+		{"a list", `[]`, []Reason{ReasonMalformed}, true},
+		{"headers that are no strings", `{"auths":{"a.b":` + sound + `},"HttpHeaders":{"a":1}}`, []Reason{ReasonMalformed}, true},
+		{"nothing", ``, []Reason{ReasonNoEntries}, false},
+		{"no entries", `{"auths":{}}`, []Reason{ReasonNoEntries}, false},
+		{"the old form", `{"quay.io":` + sound + `}`, []Reason{ReasonLegacyFormat}, false},
+		{"a registry twice", `{"auths":{"a.b":` + sound + `,"a.b":` + sound + `}}`, []Reason{ReasonDuplicateKey}, false},
+		{"a credential store", `{"auths":{"a.b":` + sound + `},"credsStore":"x"}`, []Reason{ReasonCredentialStore}, false},
+		{"credential helpers alone", `{"credHelpers":{"gcr.io":"x"}}`, []Reason{ReasonCredentialStore}, false},
+		{"invalid UTF-8", "{\"auths\":{\"a.b\":" + sound + "},\"x\":\"\xff\"}", []Reason{ReasonUnusableCharacters}, false},
+		{"too large", `{"x":"` + strings.Repeat("x", MaxSize) + `"}`, []Reason{ReasonTooLarge}, false},
+		{"Docker Hub twice", `{"auths":{"docker.io":` + sound + `,"https://index.docker.io/v1/":` + sound + `}}`, []Reason{ReasonShadowed}, false},
+		{"two entries at fault", `{"auths":{"a.b":{"auth":"!"},"hub.docker.com":{}}}`,
+			[]Reason{ReasonMalformed, ReasonDockerHubKey, ReasonIncomplete}, true},
+		{"nothing at fault", `{"auths":{"a.b":` + sound + `}}`, nil, false},
+	} {
+		t.Run(c.shows, func(t *testing.T) {
+			findings := Lint([]byte(c.document))
+			var got []Reason
+			for _, f := range findings {
+				got = append(got, f.Reason)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" || breaksPulls(findings) != c.breaks {
+				t.Errorf("breaks pulls: %v\n%s", breaksPulls(findings), diff)
+			}
+		})
+	}
+}
+
+func TestADockerHubFindingSaysWhatToWrite(t *testing.T) {
+	for key, want := range map[string]string{
+		"registry-1.docker.io": `write "https://index.docker.io/v1/"`, "https://index.docker.io/v1": `write "https://index.docker.io/v1/"`,
+		"index.docker.io/team": `write "docker.io/team"`, "https://quay.io/v2": `write "quay.io"`,
+	} {
+		findings := Lint([]byte(fmt.Sprintf(`{"auths":{%q:%s}}`, key, sound)))
+		if len(findings) != 1 || !strings.Contains(findings[0].Message, want) {
+			t.Errorf("%s: %+v, want %s", key, findings, want)
+		}
+	}
+}
+
+func breaksPulls(findings []Finding) bool {
+	for _, f := range findings {
+		if f.BreaksPulls {
+			return true
+		}
+	}
+	return false
+}

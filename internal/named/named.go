@@ -1,0 +1,114 @@
+// Package named reads objects of one kind by the names that the operator may touch, across all namespaces.
+//
+// RBAC authorises a list or a watch of one name (field selector metadata.name) where the role lists that name. So there is one
+// informer for each name, and the operator holds no right to read any other object of the kind.
+package named
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+)
+
+// Any in a list of names stands for all names: the wide mode, which needs a wide role.
+const Any = "*"
+
+// ErrNotAllowed means that the operator was not given this name.
+var ErrNotAllowed = errors.New("the operator is not given this name")
+
+// Caches holds one cache for each name, or a single one in the wide mode.
+type Caches struct {
+	names  []string
+	byName map[string]cache.Cache
+}
+
+// New returns caches for the given names. Add them to a manager before it starts.
+func New(config *rest.Config, options cache.Options, names []string) (*Caches, error) {
+	c := &Caches{byName: map[string]cache.Cache{}}
+	if slices.Contains(names, Any) {
+		names = []string{Any}
+	}
+	for _, name := range names {
+		if _, twice := c.byName[name]; twice {
+			continue
+		}
+		one := options
+		if name != Any {
+			one.DefaultFieldSelector = fields.OneTermEqualSelector("metadata.name", name)
+		}
+		one.ReaderFailOnMissingInformer = true
+		built, err := cache.New(config, one)
+		if err != nil {
+			return nil, fmt.Errorf("cache of objects named %s: %w", name, err)
+		}
+		c.names, c.byName[name] = append(c.names, name), built
+	}
+	return c, nil
+}
+
+// AddTo adds the caches to a manager, and starts their informers for the given kind with it.
+func (c *Caches) AddTo(ctx context.Context, mgr manager.Manager, kind client.Object) error {
+	for _, one := range c.byName {
+		if _, err := one.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return err
+		}
+		if err := mgr.Add(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Each calls f for each cache.
+func (c *Caches) Each(f func(cache.Cache) error) error {
+	for _, name := range c.names {
+		if err := f(c.byName[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Allowed reports whether the operator was given this name.
+func (c *Caches) Allowed(name string) bool {
+	_, ok := c.of(name)
+	return ok
+}
+
+// Names that the operator was given, "*" for all.
+func (c *Caches) Names() []string { return slices.Clone(c.names) }
+
+// Get reads one object from its cache. ErrNotAllowed where the operator was not given the name.
+func (c *Caches) Get(ctx context.Context, key client.ObjectKey, into client.Object) error {
+	reader, ok := c.of(key.Name)
+	if !ok {
+		return fmt.Errorf("%s: %w", key.Name, ErrNotAllowed)
+	}
+	return reader.Get(ctx, key, into)
+}
+
+// List reads the objects of all names from the caches, those of one namespace or, with "", of all. visit must not change them.
+func (c *Caches) List(ctx context.Context, namespace string, list client.ObjectList, visit func()) error {
+	return c.Each(func(one cache.Cache) error {
+		if err := one.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+			return err
+		}
+		visit()
+		return nil
+	})
+}
+
+func (c *Caches) of(name string) (cache.Cache, bool) {
+	if wide, ok := c.byName[Any]; ok {
+		return wide, true
+	}
+	one, ok := c.byName[name]
+	return one, ok
+}

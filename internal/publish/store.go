@@ -1,0 +1,173 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/typed/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// Store holds the records of all RegistryCredentials. A record is written to the API server before anybody can see it, so
+// that a restart, a failover and a sealed Vault resume from it.
+type Store struct {
+	namespace string
+	secrets   v1.SecretInterface
+	notify    func(credential string)
+
+	mu       sync.Mutex
+	loaded   bool
+	records  map[string]Record
+	versions map[string]string
+}
+
+// NewStore returns a store that keeps its records as Secrets of the operator's namespace. notify is called, outside any lock,
+// for each RegistryCredential whose published value changed.
+func NewStore(secrets v1.SecretsGetter, namespace string, notify func(credential string)) *Store {
+	return &Store{
+		namespace: namespace, secrets: secrets.Secrets(namespace), notify: notify,
+		records: map[string]Record{}, versions: map[string]string{},
+	}
+}
+
+// Load reads all records, once. It must succeed before anything is delivered: a store that is empty by mistake would look like
+// credentials that nobody published.
+func (s *Store) Load(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loaded {
+		return nil
+	}
+	list, err := s.secrets.List(ctx, metav1.ListOptions{LabelSelector: recordLabel + "=true"})
+	if err != nil {
+		return fmt.Errorf("read the published credentials in namespace %s: %w", s.namespace, err)
+	}
+	for i := range list.Items {
+		record, err := decode(&list.Items[i])
+		if err != nil {
+			// One broken record costs one new read of its source, not the delivery of all others.
+			log.FromContext(ctx).Error(err, "A published credential is not readable and is read from its source again")
+			continue
+		}
+		s.records[record.Credential] = record
+		s.versions[record.Credential] = list.Items[i].ResourceVersion
+	}
+	s.loaded = true
+	return nil
+}
+
+// Get returns the record of a RegistryCredential, the zero Record where there is none.
+func (s *Store) Get(credential string) Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records[credential]
+}
+
+// All returns all records, by RegistryCredential.
+func (s *Store) All() map[string]Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[string]Record, len(s.records))
+	for name, record := range s.records {
+		all[name] = record
+	}
+	return all
+}
+
+// Save writes a record and then makes it visible. Errors never carry a part of the record.
+func (s *Store) Save(ctx context.Context, record Record) error {
+	secret, err := encode(record, s.namespace)
+	if err != nil {
+		return err
+	}
+	version, err := s.write(ctx, record.Credential, secret)
+	if err != nil {
+		return fmt.Errorf("keep the published credential of %s in namespace %s: %w", record.Credential, s.namespace, withoutBody(err))
+	}
+	s.mu.Lock()
+	before := s.records[record.Credential]
+	s.records[record.Credential], s.versions[record.Credential] = record, version
+	s.mu.Unlock()
+	if before.UID != record.UID || before.Revision != record.Revision || before.ChangeTime != record.ChangeTime || before.Published() != record.Published() {
+		s.notify(record.Credential)
+	}
+	return nil
+}
+
+// write updates the Secret with the resourceVersion that was last seen, or creates it. A conflict means that another leader
+// wrote: this one must not overwrite it, and starts anew from what is there.
+func (s *Store) write(ctx context.Context, credential string, secret *corev1.Secret) (string, error) {
+	s.mu.Lock()
+	version := s.versions[credential]
+	s.mu.Unlock()
+	secret.ResourceVersion = version
+	var written *corev1.Secret
+	var err error
+	if version == "" {
+		written, err = s.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: namePrefix + "store"})
+	} else {
+		written, err = s.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: namePrefix + "store"})
+	}
+	switch {
+	case err == nil:
+		return written.ResourceVersion, nil
+	case apierrors.IsNotFound(err):
+		s.setVersion(credential, "")
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		current, getErr := s.secrets.Get(ctx, secret.Name, metav1.GetOptions{})
+		if getErr != nil {
+			return "", errors.Join(err, getErr)
+		}
+		s.adopt(credential, current)
+	}
+	return "", err
+}
+
+func (s *Store) adopt(credential string, current *corev1.Secret) {
+	record, err := decode(current)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.versions[credential] = current.ResourceVersion
+	if err == nil {
+		s.records[credential] = record
+	}
+}
+
+func (s *Store) setVersion(credential, version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.versions[credential] = version
+}
+
+// Forget removes the record of a RegistryCredential that is gone.
+func (s *Store) Forget(ctx context.Context, credential string) error {
+	err := s.secrets.Delete(ctx, secretName(credential), metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("remove the published credential of %s: %w", credential, withoutBody(err))
+	}
+	s.mu.Lock()
+	_, known := s.records[credential]
+	delete(s.records, credential)
+	delete(s.versions, credential)
+	s.mu.Unlock()
+	if known {
+		s.notify(credential)
+	}
+	return nil
+}
+
+// withoutBody keeps what kind of an API error it is and drops its text: the text of a refused Secret write may quote it.
+func withoutBody(err error) error {
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		return &apierrors.StatusError{ErrStatus: metav1.Status{
+			Status: metav1.StatusFailure, Code: status.Status().Code, Reason: status.Status().Reason,
+			Message: fmt.Sprintf("the API server answered %d %s", status.Status().Code, status.Status().Reason),
+		}}
+	}
+	return err
+}

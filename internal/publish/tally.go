@@ -1,0 +1,60 @@
+package publish
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Tally counts the pods that hang for want of a RegistryCredential.
+type Tally struct {
+	mu     sync.Mutex
+	pods   map[types.NamespacedName][]string
+	notify func(credential string)
+}
+
+// NewTally returns an empty tally. notify is called, outside any lock, for each RegistryCredential whose count changed.
+func NewTally(notify func(credential string)) *Tally {
+	return &Tally{pods: map[types.NamespacedName][]string{}, notify: notify}
+}
+
+// Note says for which RegistryCredentials a pod hangs: none, once it does not hang any more or is gone.
+func (t *Tally) Note(pod types.NamespacedName, credentials ...string) {
+	slices.Sort(credentials)
+	credentials = slices.Compact(credentials)
+	t.mu.Lock()
+	before := t.pods[pod]
+	if len(credentials) == 0 {
+		delete(t.pods, pod)
+	} else {
+		t.pods[pod] = credentials
+	}
+	t.mu.Unlock()
+	changed := map[string]bool{}
+	for _, name := range before {
+		changed[name] = !slices.Contains(credentials, name)
+	}
+	for _, name := range credentials {
+		changed[name] = !slices.Contains(before, name)
+	}
+	for name := range maps.Keys(changed) {
+		if changed[name] {
+			t.notify(name)
+		}
+	}
+}
+
+// Stuck counts the pods that hang for want of a RegistryCredential.
+func (t *Tally) Stuck(credential string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count := 0
+	for _, credentials := range t.pods {
+		if slices.Contains(credentials, credential) {
+			count++
+		}
+	}
+	return count
+}

@@ -1,0 +1,169 @@
+package registry
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestARegistryHasOneCanonicalKey(t *testing.T) {
+	for _, c := range []struct{ registry, want string }{
+		{"docker.io", DockerHubKey},
+		{"index.docker.io", DockerHubKey},
+		{"https://index.docker.io/v1/", DockerHubKey},
+		{"https://index.docker.io/v1", DockerHubKey},
+		{"registry-1.docker.io", DockerHubKey},
+		{"https://registry-1.docker.io/v2/", DockerHubKey},
+		{"hub.docker.com", DockerHubKey},
+		{"docker.io/team", "docker.io/team"},
+		{"index.docker.io/team", "docker.io/team"},
+		{"registry.company.io", "registry.company.io"},
+		{"https://registry.company.io", "registry.company.io"},
+		{"http://registry.company.io/v2/", "registry.company.io"},
+		{"https://registry.company.io/v2", "registry.company.io"},
+		{"registry.company.io:5000", "registry.company.io:5000"},
+		{"registry.company.io/", "registry.company.io"},
+		{"registry.company.io/team", "registry.company.io/team"},
+		{"registry.company.io/team/", "registry.company.io/team/"},
+		{"registry.company.io/v1/team", "registry.company.io/team"},
+		{"registry.company.io/v1x", "registry.company.io/v1x"},
+		{"localhost", "localhost"},
+		{"nexus:8082", "nexus:8082"},
+		{"[::1]:5000", "[::1]:5000"},
+		{"*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com"},
+	} {
+		got, err := CanonicalKey(c.registry)
+		if err != nil || got != c.want {
+			t.Errorf("CanonicalKey(%q) = %q, %v, want %q", c.registry, got, err, c.want)
+		}
+	}
+}
+
+func TestARegistryThatNoImageCanNameIsRefusedWithItsReason(t *testing.T) {
+	for _, c := range []struct {
+		registry string
+		want     error
+	}{
+		{"", ErrEmpty},
+		{"https://", ErrEmpty},
+		{"/team", ErrEmpty},
+		{"Registry.Company.io", ErrUpperCase},
+		{"registry.company.io:0", ErrPort},
+		{"registry.company.io:70000", ErrPort},
+		{"registry.company.io:https", ErrPort},
+		{"registry", ErrUnmatchable},
+		{"[::1]", ErrUnmatchable},
+		{"*", ErrUnmatchable},
+		{"registry.company.io/*", ErrUnmatchable},
+		{"registry.company.io/Team", ErrUnmatchable},
+		{"registry.company.io//team", ErrUnmatchable},
+		{"user@registry.company.io", ErrUnmatchable},
+		{"registry.company.io?x", ErrUnmatchable},
+		{"oci://registry.company.io", ErrUnmatchable},
+		{"registry.company.io ", ErrUnmatchable},
+		{"registry.%65xample.io", ErrUnmatchable},
+		{"hub.docker.com/r/library/nginx", ErrHubWebsite},
+	} {
+		if got, err := CanonicalKey(c.registry); !errors.Is(err, c.want) || got != "" {
+			t.Errorf("CanonicalKey(%q) = %q, %v, want %v", c.registry, got, err, c.want)
+		}
+	}
+}
+
+func TestDockerHubIsRecognisedInEveryForm(t *testing.T) {
+	for registry, want := range map[string]bool{
+		"docker.io": true, "https://index.docker.io/v1/": true, "index.docker.io": true, "http://index.docker.io/v1": true,
+		"registry-1.docker.io": true, "https://hub.docker.com/": true,
+		"docker.io/team": false, "mydocker.io": false, "docker.io:443": false, "quay.io": false, "": false,
+	} {
+		if got := IsDockerHub(registry); got != want {
+			t.Errorf("IsDockerHub(%q) = %v", registry, got)
+		}
+	}
+}
+
+func TestTheHostOfAKeyIsSpeltAsInImages(t *testing.T) {
+	for key, want := range map[string]string{
+		"https://index.docker.io/v1/": "docker.io", "registry-1.docker.io": "docker.io", "docker.io/team": "docker.io",
+		"https://quay.io/v2/team": "quay.io", "registry.company.io:5000/team": "registry.company.io:5000",
+		"*.company.io": "*.company.io", "[::1]:5000": "[::1]:5000", "": "", "%": "", "https://": "",
+	} {
+		if got := Host(key); got != want {
+			t.Errorf("Host(%q) = %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestAWildcardIsSeenInTheHostAlone(t *testing.T) {
+	for key, want := range map[string]bool{"*.company.io": true, "https://a.*.io/v1/": true, "company.io/*": false, "[::1]:5000": false} {
+		if got := HasWildcard(key); got != want {
+			t.Errorf("HasWildcard(%q) = %v", key, got)
+		}
+	}
+}
+
+func TestSomeKeysServeNoImageAtAll(t *testing.T) {
+	for key, want := range map[string]bool{
+		"quay.io": true, "quay.io/": true, "quay.io:": true, "quay.io/a_": true, "docker.io/nginx": true, "https://index.docker.io/v1/": true,
+		"*.io": true, "https://quay.io/v1/": true, "localhost": true, "[::1]:5000": true,
+		"registry-1.docker.io": false, "hub.docker.com": false, "https://index.docker.io/v1": false, "index.docker.io/team": false,
+		"registry": false, "[::1]": false, "quay.io/*": false, "quay.io/Team": false, "": false, "%": false,
+	} {
+		if got := CanMatch(key); got != want {
+			t.Errorf("CanMatch(%q) = %v", key, got)
+		}
+	}
+}
+
+func FuzzMatches(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"quay.io", "quay.io/x"}, {DockerHubKey, "nginx"}, {"*.io/%25", "[::1]:5000/x"}, {"[a-", "a:1@sha256:0"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, key, image string) {
+		matched := Matches(key, image)
+		parsed, err := ParseImage(image)
+		if err != nil {
+			if matched {
+				t.Errorf("Matches(%q, %q), and the image is invalid: %v", key, image, err)
+			}
+			return
+		}
+		again, err := ParseImage(parsed.String())
+		if err != nil || again != parsed {
+			t.Errorf("%q is %+v, and parsed again %+v, %v", image, parsed, again, err)
+		}
+		if Matches(key, parsed.Name()) != matched {
+			t.Errorf("%q matches %q differently without tag and digest", key, image)
+		}
+		if matched && !CanMatch(key) && Host(key) != DockerHub {
+			t.Errorf("%q matches %q, yet it is said to match nothing", key, image)
+		}
+	})
+}
+
+func FuzzCanonicalKey(f *testing.F) {
+	for _, seed := range []string{"quay.io", "docker.io/team", "[::1]:5000", "*.example.com:5000/a/", "https://index.docker.io/v1", "a%2eb.io", "xn--a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, registry string) {
+		key, err := CanonicalKey(registry)
+		if err != nil {
+			return
+		}
+		image := strings.TrimSuffix(strings.ReplaceAll(key, "*", "x"), "/") + "/x/x"
+		if key == DockerHubKey {
+			image = "docker.io/x/x"
+		}
+		if !Matches(key, image) {
+			t.Errorf("the canonical key %q of %q does not match %q", key, registry, image)
+		}
+		if again, err := CanonicalKey(key); err != nil || again != key {
+			t.Errorf("CanonicalKey(%q) = %q, %v: not stable", key, again, err)
+		}
+		if Host(key) != Host(registry) {
+			t.Errorf("Host(%q) = %q, Host(%q) = %q", key, Host(key), registry, Host(registry))
+		}
+	})
+}

@@ -1,0 +1,74 @@
+// Package schedule decides when to do a thing again: read a source, try after a failure, verify. It is pure: times and
+// randomness come in as values, so that the same input gives the same answer.
+package schedule
+
+import "time"
+
+const (
+	// MinPeriod is the shortest time between two reads of one credential.
+	MinPeriod = 5 * time.Second
+	// FirstBackoff is the wait after the first failure.
+	FirstBackoff = 5 * time.Second
+	// MaxBackoff is where waits after failures stop growing.
+	MaxBackoff = 2 * time.Minute
+)
+
+// spread is the part of a wait by which randomness shortens it, so that what began together does not stay together.
+const spread = 0.1
+
+// LastRead is what is known of the read that gave the present value.
+type LastRead struct {
+	// Time is when the source gave the value.
+	Time time.Time
+	// Expire is when the value ends. Zero where that is not known.
+	Expire time.Time
+	// Minted says that every read makes a new value: reading early would waste one.
+	Minted bool
+}
+
+// Next returns when to read again: a refresh period after the last read, or two thirds of the way to the known end of the
+// value if that comes first. A minted value is not read again before that point at all. random is in [0,1) and makes the
+// wait up to a tenth shorter.
+func Next(last LastRead, period time.Duration, random float64) time.Time {
+	wait := period
+	if life := last.Expire.Sub(last.Time); !last.Expire.IsZero() && life > 0 {
+		beforeEnd := life * 2 / 3
+		if last.Minted || beforeEnd < wait {
+			wait = beforeEnd
+		}
+	}
+	return last.Time.Add(max(jitter(wait, random), MinPeriod))
+}
+
+// AfterFailure returns when to try again after so many failures in a row (1 for the first): waits that double from
+// FirstBackoff to MaxBackoff, jittered, and never less than notBefore, which is what the other side asked for.
+func AfterFailure(now time.Time, failures int, notBefore time.Duration, random float64) time.Time {
+	return now.Add(max(jitter(backoff(failures), random), notBefore))
+}
+
+// AfterStall returns when to look again at what only a person can mend: after the refresh period, and never before
+// notBefore.
+func AfterStall(now time.Time, period, notBefore time.Duration, random float64) time.Time {
+	return now.Add(max(jitter(period, random), notBefore, MinPeriod))
+}
+
+// Verification returns when to test again what was tested at last. A value that was never tested is due at once, which
+// is the zero time.
+func Verification(last time.Time, period time.Duration, random float64) time.Time {
+	if last.IsZero() {
+		return time.Time{}
+	}
+	return last.Add(jitter(period, random))
+}
+
+func backoff(failures int) time.Duration {
+	wait := FirstBackoff
+	for ; failures > 1 && wait < MaxBackoff; failures-- {
+		wait *= 2
+	}
+	return min(wait, MaxBackoff)
+}
+
+func jitter(wait time.Duration, random float64) time.Duration {
+	return wait - time.Duration(float64(wait)*spread*random)
+}

@@ -1,0 +1,63 @@
+// Package source is what every source of credentials speaks: what is asked for, what comes back, and what went wrong
+// in words that a user can act on.
+package source
+
+import (
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
+)
+
+// Request says what to read.
+type Request struct {
+	// Registries are the registries of the spec: no other entry comes back.
+	Registries []v1alpha1.Registry
+	// Source is the place to read.
+	Source v1alpha1.Source
+	// Salt keys the digest that serves as revision where the source has no versions of its own. It is random, secret and
+	// kept as long as revisions are compared: 16 bytes or more.
+	Salt []byte
+	// MaxAge is how old an answer may be that another object with the same place got already. Zero asks the source anew.
+	MaxAge time.Duration
+}
+
+// NewRequest is the request for a spec.
+func NewRequest(spec *v1alpha1.RegistryCredentialSpec, salt []byte, maxAge time.Duration) Request {
+	return Request{Registries: spec.Registries, Source: spec.Source, Salt: salt, MaxAge: maxAge}
+}
+
+// Snapshot is a credential as it was read.
+type Snapshot struct {
+	// Config holds one entry for each registry that was asked for, under its canonical docker config key.
+	Config dockerconfig.Config
+	// Revision names the value. It is compared for equality only and gives nothing of the value away.
+	Revision string
+	// ReadTime is when the source gave the value, which is before now where an answer was shared.
+	ReadTime time.Time
+	// CreatedTime is when the value was written. Zero where the source does not say.
+	CreatedTime time.Time
+	// ExpireTime is when the credential ends. Zero where that is not known.
+	ExpireTime time.Time
+	// Minted says that each read makes a new credential, so that it is read again only when it nears its end.
+	Minted bool
+	// Lease is what has to be released when the credential is no longer used. Nil where there is none.
+	Lease *Lease
+	// Notes are remarks for the owner of the value, such as a line break that was taken off. They hold nothing of it.
+	Notes []string
+}
+
+// Lease is the source's own handle on a credential that it made for us. It ends no later than the login with which it
+// was asked for: Snapshot.ExpireTime accounts for that.
+type Lease struct {
+	// Connection is the name of the VaultConnection through which it was read.
+	Connection string `json:"connection"`
+	// ID names the lease at the source.
+	ID string `json:"id"`
+	// Renewable says whether the source would prolong it.
+	Renewable bool `json:"renewable,omitempty"`
+	// Duration of the lease from Obtained on, in nanoseconds when encoded.
+	Duration time.Duration `json:"duration"`
+	// Obtained is when it began.
+	Obtained time.Time `json:"obtained"`
+}

@@ -1,0 +1,153 @@
+package vault
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// classify says which outcome an answer or the lack of one is, or nil for success. It looks at what every path has in
+// common; 404 and 403 may need a second look by whoever asked.
+func classify(place string, a *answer, err error) *failure {
+	if err != nil {
+		return classifyError(place, err)
+	}
+	switch code := a.status; {
+	case code >= 200 && code < 300:
+		if len(a.body) > 0 && !a.json {
+			return outcomeNotVault.at(place)
+		}
+		return nil
+	case code >= 300 && code < 400:
+		return outcomeRedirect.at(place).saying(redirectDetail(a.header))
+	case code == http.StatusBadRequest, code == http.StatusMethodNotAllowed:
+		return outcomeBadRequest.at(place)
+	case code == http.StatusForbidden:
+		return outcomeDenied.at(place)
+	case code == http.StatusNotFound:
+		return classifyNotFound(place, a)
+	case code == http.StatusPreconditionFailed:
+		return outcomeBehind.at(place)
+	case code == http.StatusTooManyRequests:
+		return classifyRateLimit(place, a)
+	case code == 472:
+		return outcomeRecovery.at(place)
+	case code == 473:
+		return outcomePerfStandby.at(place)
+	case code >= 500:
+		return classifyServerError(place, a)
+	default:
+		return outcomeBadRequest.at(place).saying(fmt.Sprintf("status %d", code))
+	}
+}
+
+// classifyNotFound tells the five faces of 404 apart.
+func classifyNotFound(place string, a *answer) *failure {
+	if !a.json {
+		return outcomeNotVault.at(place).saying("status 404")
+	}
+	if metadata, ok := a.content.Data["metadata"].(map[string]any); ok {
+		if destroyed, _ := metadata["destroyed"].(bool); destroyed {
+			return outcomeDestroyed.at(place)
+		}
+		return outcomeDeleted.at(place)
+	}
+	switch {
+	case mentions(a.content.Errors, "no handler for route"):
+		return outcomeNoMount.at(place)
+	case mentions(a.content.Errors, "namespace not found"):
+		return outcomeNoMount.at(place).saying("the Vault namespace does not exist")
+	case mentions(a.content.Warnings, "versioned K/V"):
+		return outcomeWrongEngine.at(place).saying("the mount is KV version 2: set engine KVv2, and leave data/ out of the path")
+	default:
+		return outcomeNeverWritten.at(place)
+	}
+}
+
+func classifyRateLimit(place string, a *answer) *failure {
+	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+	if err != nil || seconds <= 0 {
+		f := outcomeRateLimited.at(place)
+		f.wait = lastProbe
+		return f
+	}
+	f := outcomeRateLimitedFor.at(place)
+	f.wait = min(time.Duration(seconds)*time.Second, longestPause)
+	return f
+}
+
+// classifyServerError takes a 5xx for the path's own unless Vault says more. The caller asks the server's health.
+func classifyServerError(place string, a *answer) *failure {
+	switch {
+	case mentions(a.content.Errors, "Vault is sealed"):
+		return outcomeSealed.at(place)
+	case mentions(a.content.Errors, "active cluster node not found"), mentions(a.content.Errors, "node not active"):
+		return outcomeNoActive.at(place)
+	default:
+		return outcomeServerError.at(place).saying(fmt.Sprintf("status %d", a.status))
+	}
+}
+
+func classifyError(place string, err error) *failure {
+	var (
+		unknown     x509.UnknownAuthorityError
+		wrongHost   x509.HostnameError
+		invalid     x509.CertificateInvalidError
+		unverified  *tls.CertificateVerificationError
+		notTLS      tls.RecordHeaderError
+		alert       tls.AlertError
+		dial        *net.OpError
+		transported *url.Error
+	)
+	switch {
+	case errors.Is(err, errOversized):
+		return outcomeOversized.at(place).because(errOversized)
+	case errors.As(err, &unverified), errors.As(err, &unknown), errors.As(err, &wrongHost), errors.As(err, &invalid),
+		errors.As(err, &notTLS), errors.As(err, &alert):
+		return outcomeTLS.at(place).because(err).saying(tlsDetail(err))
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return outcomeTLS.at(place).because(err).saying("the server speaks plain HTTP there")
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return outcomeUnreachable.at(place).because(err).saying("no connection")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return outcomeSlow.at(place).because(err)
+	case errors.As(err, &transported) && transported.Timeout():
+		return outcomeSlow.at(place).because(err)
+	default:
+		return outcomeUnreachable.at(place).because(err).saying("the connection broke")
+	}
+}
+
+// tlsDetail is the certificate's own fault, which names hosts and dates and no secret.
+func tlsDetail(err error) string {
+	var transported *url.Error
+	if errors.As(err, &transported) {
+		err = transported.Err
+	}
+	return err.Error()
+}
+
+func redirectDetail(header http.Header) string {
+	target, err := url.Parse(header.Get("Location"))
+	if err != nil || target.Host == "" {
+		return "redirected"
+	}
+	return fmt.Sprintf("redirected to %s://%s", target.Scheme, target.Host)
+}
+
+func mentions(texts []string, part string) bool {
+	for _, text := range texts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,247 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"golang.org/x/time/rate"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// connection is one VaultConnection as it was at one time: its object, CA and secrets. A change of any of them makes a
+// new connection in its place.
+type connection struct {
+	name        string
+	spec        v1alpha1.VaultConnectionSpec
+	material    material
+	fingerprint fingerprint
+
+	http         *http.Client
+	limiter      *rate.Limiter
+	gate         gate
+	sharing      sharing
+	now          func() time.Time
+	metrics      Metrics
+	requestToken TokenRequester
+
+	// inUse is read-locked by whoever uses the connection, locked to close it.
+	inUse    sync.RWMutex
+	closed   bool
+	retiring sync.WaitGroup // sessions on their way out
+
+	// turn is held by whoever logs in or renews; the next three belong to its holder.
+	turn         chan struct{}
+	nextLogin    time.Time
+	loginFailure *failure
+	logins       *rate.Limiter // also while they succeed
+
+	mu      sync.Mutex
+	current *session // nil before the first login and after a token died
+	version string   // of the server, as it said last
+	sighted bool     // a token could look itself up
+	blind   bool     // a token that surely lives could not
+}
+
+// place names the connection in messages.
+func (c *connection) place() string { return placeOf(c.name, c.spec.Address) }
+
+func placeOf(name, address string) string { return "VaultConnection " + name + " (" + address + ")" }
+
+// method names the login method.
+func (c *connection) method() string {
+	switch auth := c.spec.Auth; {
+	case auth.Kubernetes != nil:
+		return "kubernetes"
+	case auth.JWT != nil:
+		return "jwt"
+	case auth.AppRole != nil:
+		return "appRole"
+	case auth.Cert != nil:
+		return "cert"
+	default:
+		return "token"
+	}
+}
+
+// client makes a client for a token in the connection's Vault namespace.
+func (c *connection) client(token string) (*api.Client, error) {
+	return newAPIClient(c.spec.Address, c.spec.VaultNamespace, token, c.http)
+}
+
+// read gets a path, as seldom as can be: through the gate, with the current token, and once more where the token had
+// died.
+func (c *connection) read(ctx context.Context, place, path string) (a *answer, f *failure) {
+	f = c.throughGate(ctx, func() *failure {
+		a, f = c.readAsUs(ctx, place, path)
+		return f
+	})
+	return a, f
+}
+
+// throughGate does something if the server is well, or if it is our turn to probe and its health is good.
+func (c *connection) throughGate(ctx context.Context, do func() *failure) (f *failure) {
+	probe, refused := c.gate.enter(c.now())
+	if refused != nil {
+		return refused
+	}
+	defer func() { c.gate.leave(c.now(), probe, f) }()
+	if probe {
+		if sick := c.health(ctx); sick != nil {
+			return sick
+		}
+	}
+	return do()
+}
+
+// readAsUs reads with the current token. A 403 may mean that it is dead: then a new one gets a second try.
+func (c *connection) readAsUs(ctx context.Context, place, path string) (*answer, *failure) {
+	for second := false; ; second = true {
+		s, failure := c.acquire(ctx)
+		if failure != nil {
+			return nil, failure
+		}
+		a, failure := c.readWith(ctx, s, place, path)
+		s.users.Done()
+		if failure == nil || failure.Outcome != outcomeDenied {
+			return a, failure
+		}
+		if settled := c.afterForbidden(ctx, s, failure); settled != nil || second {
+			return nil, orElse(settled, failure)
+		}
+	}
+}
+
+func orElse(f, other *failure) *failure {
+	if f == nil {
+		return other
+	}
+	return f
+}
+
+// readWith reads with the token of a session and notes the lease that came of it, if any.
+func (c *connection) readWith(ctx context.Context, s *session, place, path string) (*answer, *failure) {
+	a, failure := c.send(ctx, place, func(ctx context.Context) (*answer, error) {
+		return get(ctx, s.client, path, nil)
+	})
+	if failure != nil {
+		return nil, failure
+	}
+	a.read = readContext{at: c.now(), token: s.token, tokenExpires: s.expires}
+	if a.content.LeaseID != "" {
+		c.mu.Lock()
+		s.leases[a.content.LeaseID] = true
+		c.mu.Unlock()
+	}
+	return a, nil
+}
+
+// send sends one request within the connection's limits, and says which outcome it had. A failure that may be the
+// server's or the path's own is settled by asking the server's health.
+func (c *connection) send(ctx context.Context, place string, ask func(context.Context) (*answer, error)) (*answer, *failure) {
+	a, failure := c.sendOnce(ctx, place, ask)
+	if failure == nil || ctx.Err() != nil {
+		return a, failure
+	}
+	if failure.Outcome == outcomeServerError || failure.Outcome == outcomeSlow {
+		if sick := c.health(ctx); sick != nil {
+			return a, sick
+		}
+	}
+	return a, failure
+}
+
+func (c *connection) sendOnce(ctx context.Context, place string, ask func(context.Context) (*answer, error)) (*answer, *failure) {
+	ctx, cancel := context.WithTimeout(ctx, c.spec.Timeout())
+	defer cancel()
+	if err := c.limiter.Wait(ctx); err != nil {
+		return nil, outcomeOwnLimit.at(place).because(err)
+	}
+	a, err := ask(ctx)
+	return a, classify(place, a, err)
+}
+
+// health asks the server how it is, without token or namespace. It returns nil where the server is well, and where it
+// does not say.
+func (c *connection) health(ctx context.Context) *failure {
+	a, failure := c.sendOnce(ctx, c.place(), func(ctx context.Context) (*answer, error) {
+		client, err := newAPIClient(c.spec.Address, "", "", c.http)
+		if err != nil {
+			return nil, err
+		}
+		return get(ctx, client, "sys/health", url.Values{"standbyok": {"true"}, "perfstandbyok": {"true"}})
+	})
+	if a == nil {
+		if failure.Outcome == outcomeSlow || failure.Outcome == outcomeOwnLimit {
+			return outcomeUnreachable.at(c.place()).because(failure.cause).saying("no answer in time")
+		}
+		return failure
+	}
+	var says api.HealthResponse
+	if err := json.Unmarshal(a.body, &says); err == nil && says.Version != "" {
+		c.mu.Lock()
+		c.version = says.Version
+		c.mu.Unlock()
+		switch {
+		case !says.Initialized:
+			return outcomeOutage.at(c.place()).saying("it is not initialised")
+		case says.Sealed:
+			return outcomeSealed.at(c.place())
+		}
+	}
+	switch {
+	case failure == nil, a.status >= 400 && a.status < 500 && !failure.wholeServer():
+		return nil
+	case failure.Outcome == outcomeServerError:
+		return outcomeOutage.at(c.place()).saying(failure.detail)
+	default:
+		return failure
+	}
+}
+
+// maintain renews or replaces the token when that is due, without a reader.
+func (c *connection) maintain(ctx context.Context) {
+	done, ok := c.use()
+	if !ok {
+		return
+	}
+	defer done()
+	c.mu.Lock()
+	due := c.current != nil && c.current.due(c.now())
+	c.mu.Unlock()
+	if !due {
+		return
+	}
+	_ = c.throughGate(ctx, func() *failure {
+		s, failure := c.acquire(ctx)
+		if failure == nil {
+			s.users.Done()
+		}
+		return failure // the gate keeps it; the next reader reports it
+	})
+}
+
+// use keeps the connection from being closed until the returned function is called. It reports false when it is closed.
+func (c *connection) use() (done func(), ok bool) {
+	c.inUse.RLock()
+	if c.closed {
+		c.inUse.RUnlock()
+		return nil, false
+	}
+	return c.inUse.RUnlock, true
+}
+
+// close ends the connection after its last request: the token is revoked, and no goroutine of the pool stays.
+func (c *connection) close() {
+	c.inUse.Lock()
+	c.closed = true
+	c.inUse.Unlock()
+	c.retiring.Wait()
+	c.end(c.current)
+	c.http.CloseIdleConnections()
+}

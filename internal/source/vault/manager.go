@@ -1,0 +1,281 @@
+// Package vault reads registry credentials from HashiCorp Vault and OpenBao. It is the only package that knows Vault's
+// client.
+//
+// A Manager holds one connection per VaultConnection. Each has one login, renewed while it can be, a gate that one
+// request at a time probes while the server is not well, and a memory through which objects share a read. What Vault
+// answers becomes one of the outcomes of the table in outcome.go, and none of them is a reason to change what is
+// published.
+package vault
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// maintenance is how often tokens are looked at for renewal.
+const maintenance = 5 * time.Second
+
+// ValueReader reads one value of a Secret or ConfigMap of the operator's own namespace. The error is the API server's
+// where the object does not exist; a missing key gives nothing.
+type ValueReader func(ctx context.Context, name, key string) ([]byte, error)
+
+// TokenRequester requests a token for a ServiceAccount of the operator's own namespace.
+type TokenRequester func(ctx context.Context, serviceAccount string, audiences []string, lifetime time.Duration) (string, error)
+
+// Metrics is told what happens. Labels stay few: connections, methods and reasons.
+type Metrics interface {
+	// Login is one login or check of a given token; reason is Read where it succeeded.
+	Login(connection, method, reason string)
+	// Read is one read for one object; reason is Read where it succeeded.
+	Read(connection, reason string)
+	// TokenExpires says when the present token ends; zero where it does not.
+	TokenExpires(connection string, at time.Time)
+}
+
+// Options of a Manager. The functions are required.
+type Options struct {
+	// Connection gets a VaultConnection by name; the error is the API server's where it does not exist.
+	Connection func(ctx context.Context, name string) (*v1alpha1.VaultConnection, error)
+	// Secret and ConfigMap read values of the operator's own namespace.
+	Secret, ConfigMap ValueReader
+	// RequestToken requests ServiceAccount tokens for logins.
+	RequestToken TokenRequester
+	// AllowedAddresses, where given, are the only servers that logins are sent to, as scheme://host:port. A redirect is
+	// followed to one of them, and to nowhere else.
+	AllowedAddresses []string
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+	// Metrics defaults to none.
+	Metrics Metrics
+}
+
+// Manager reads from Vault for all RegistryCredentials.
+type Manager struct {
+	options Options
+	allowed []string
+
+	closing sync.WaitGroup
+
+	mu          sync.Mutex
+	closed      bool
+	connections map[string]*connection
+}
+
+// New makes a Manager and removes all VAULT_* variables from the environment of this process, because Vault's client
+// would follow them. The error says which allowed address is no address.
+func New(options Options) (*Manager, error) {
+	forgetEnvironment()
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Metrics == nil {
+		options.Metrics = noMetrics{}
+	}
+	m := &Manager{options: options, connections: map[string]*connection{}}
+	for _, address := range options.AllowedAddresses {
+		if fault := checkAddress(address, nil); fault != "" {
+			return nil, fmt.Errorf("allowed Vault address %q: want scheme://host:port, such as https://vault.company.io:8200", address)
+		}
+		u, err := url.Parse(address)
+		if err != nil {
+			return nil, fmt.Errorf("allowed Vault address %q: %w", address, err)
+		}
+		m.allowed = append(m.allowed, origin(u))
+	}
+	return m, nil
+}
+
+// Start renews tokens until ctx ends, and then closes the Manager.
+func (m *Manager) Start(ctx context.Context) error {
+	ticker := time.NewTicker(maintenance)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return m.Close(ctx)
+		case <-ticker.C:
+			m.maintain(ctx)
+		}
+	}
+}
+
+func (m *Manager) maintain(ctx context.Context) {
+	m.mu.Lock()
+	var due []*connection
+	for _, c := range m.connections {
+		due = append(due, c)
+	}
+	m.mu.Unlock()
+	var group sync.WaitGroup
+	for _, c := range due {
+		group.Go(func() { c.maintain(ctx) })
+	}
+	group.Wait()
+}
+
+// Close revokes the tokens of our logins that hold no lease, and waits for what is under way. After it nothing is read
+// any more. The error is that of ctx.
+func (m *Manager) Close(ctx context.Context) error {
+	m.mu.Lock()
+	m.closed = true
+	for name := range m.connections {
+		m.remove(name)
+	}
+	m.mu.Unlock()
+	done := make(chan struct{})
+	go func() { m.closing.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("closing the connections to Vault: %w", ctx.Err())
+	}
+}
+
+// remove takes a connection out; it closes in the background. The caller holds the mutex.
+func (m *Manager) remove(name string) {
+	if c := m.connections[name]; c != nil {
+		delete(m.connections, name)
+		m.closing.Go(c.close)
+	}
+}
+
+// connection gives the connection of that name as its object and material are now.
+func (m *Manager) connection(ctx context.Context, name string) (*connection, *failure) {
+	object, err := m.options.Connection(ctx, name)
+	if apierrors.IsNotFound(err) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.remove(name)
+		return nil, outcomeNoConnection.at("VaultConnection " + name + " does not exist").because(err)
+	}
+	if err != nil {
+		return nil, outcomeUnreachable.at("VaultConnection " + name).because(err).saying("it could not be read from the API server")
+	}
+	return m.connectionOf(ctx, object)
+}
+
+// connectionOf gives the connection of an object, a new one where object or material changed.
+func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnection) (*connection, *failure) {
+	place := placeOf(object.Name, object.Spec.Address)
+	if fault := checkAddress(object.Spec.Address, m.allowed); fault != "" {
+		return nil, outcomeConnectionRefused.at(place).saying(fault)
+	}
+	collected, f := m.collect(ctx, object)
+	if f != nil {
+		return nil, f
+	}
+	print, err := fingerprintOf(object, collected)
+	if err != nil {
+		return nil, outcomeConnectionRefused.at(place).because(err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, outcomeUnreachable.at(place).saying("regcred is shutting down")
+	}
+	if known := m.connections[object.Name]; known != nil && known.fingerprint == print {
+		return known, nil
+	}
+	c, f := m.newConnection(object, collected)
+	if f != nil {
+		return nil, f
+	}
+	c.fingerprint = print
+	m.remove(object.Name)
+	m.connections[object.Name] = c
+	return c, nil
+}
+
+func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected material) (*connection, *failure) {
+	spec := object.Spec.DeepCopy()
+	serverName := ""
+	if spec.TLS != nil {
+		serverName = spec.TLS.ServerName
+	}
+	config, err := tlsConfig(collected.roots, serverName, collected.certificate)
+	if err != nil {
+		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("the CA in spec.tls is of no use: " + err.Error())
+	}
+	return &connection{
+		name: object.Name, spec: *spec, material: collected,
+		http:         newHTTPClient(config, m.allowed),
+		limiter:      rate.NewLimiter(rate.Limit(spec.Rate()), spec.Rate()),
+		logins:       rate.NewLimiter(rate.Every(10*time.Second), 5),
+		turn:         make(chan struct{}, 1),
+		now:          m.options.Now,
+		metrics:      m.options.Metrics,
+		requestToken: m.options.RequestToken,
+	}, nil
+}
+
+// ConnectionState is what is known of a VaultConnection.
+type ConnectionState struct {
+	// ServerVersion as the server reports it. Empty where it does not answer.
+	ServerVersion string
+}
+
+// Check says whether a connection can be used: address, CA and secrets are right, the server is well, and a login
+// succeeds or has succeeded. The error is a *source.Error.
+func (m *Manager) Check(ctx context.Context, object *v1alpha1.VaultConnection) (ConnectionState, error) {
+	c, f := m.connectionOf(ctx, object)
+	if f != nil {
+		return ConnectionState{}, f.exported()
+	}
+	done, ok := c.use()
+	if !ok {
+		return ConnectionState{}, changedMeanwhile(c).exported()
+	}
+	defer done()
+	f = c.check(ctx)
+	c.mu.Lock()
+	state := ConnectionState{ServerVersion: c.version}
+	c.mu.Unlock()
+	if f != nil {
+		return state, f.exported()
+	}
+	return state, nil
+}
+
+// check looks at the server's health, which gives its version, and at the login.
+func (c *connection) check(ctx context.Context) *failure {
+	return c.throughGate(ctx, func() *failure {
+		if sick := c.health(ctx); sick != nil {
+			return sick
+		}
+		s, failure := c.acquire(ctx)
+		if failure == nil {
+			s.users.Done()
+		}
+		return failure
+	})
+}
+
+func changedMeanwhile(c *connection) *failure {
+	f := outcomeUnreachable.at(c.place()).saying("it changed meanwhile")
+	f.wait = time.Second
+	return f
+}
+
+// Forget closes the connection of that name, as when its object is deleted. A later read makes a new one.
+func (m *Manager) Forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(name)
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Login(string, string, string)   {}
+func (noMetrics) Read(string, string)            {}
+func (noMetrics) TokenExpires(string, time.Time) {}

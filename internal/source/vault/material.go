@@ -1,0 +1,113 @@
+package vault
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// material is what a connection needs beside its object: a CA, a secret ID or token, a client certificate.
+type material struct {
+	roots       []byte
+	secret      string
+	certificate *tls.Certificate
+	sum         []byte // of the client certificate's files
+}
+
+// fingerprint tells whether object or material changed. It is kept in memory only.
+type fingerprint [sha256.Size]byte
+
+func fingerprintOf(object *v1alpha1.VaultConnection, m material) (fingerprint, error) {
+	encoded, err := json.Marshal([]any{object.UID, object.Spec, m.roots, m.secret, m.sum})
+	return sha256.Sum256(encoded), err
+}
+
+// collect gathers the material of a connection from the operator's own namespace, and checks it.
+func (m *Manager) collect(ctx context.Context, object *v1alpha1.VaultConnection) (collected material, f *failure) {
+	place := placeOf(object.Name, object.Spec.Address)
+	defer func() {
+		if f != nil {
+			f.place = place
+		}
+	}()
+	if t := object.Spec.TLS; t != nil && t.CAConfigMap != nil {
+		if collected.roots, f = m.value(ctx, "ConfigMap", m.options.ConfigMap, *t.CAConfigMap); f != nil {
+			return collected, f
+		}
+	} else if t != nil {
+		collected.roots = []byte(t.CABundle)
+	}
+	switch auth := object.Spec.Auth; {
+	case auth.AppRole != nil:
+		collected.secret, f = m.text(ctx, auth.AppRole.SecretID)
+	case auth.Token != nil:
+		collected.secret, f = m.text(ctx, auth.Token.Secret)
+	case auth.Cert != nil:
+		f = m.collectCertificate(ctx, auth.Cert.SecretName, &collected)
+	case auth.Kubernetes == nil && auth.JWT == nil:
+		f = outcomeConnectionRefused.at(place).saying("spec.auth names no login method")
+	}
+	return collected, f
+}
+
+func (m *Manager) collectCertificate(ctx context.Context, name string, into *material) *failure {
+	certificate, f := m.value(ctx, "Secret", m.options.Secret, v1alpha1.KeyReference{Name: name, Key: "tls.crt"})
+	if f != nil {
+		return f
+	}
+	key, f := m.value(ctx, "Secret", m.options.Secret, v1alpha1.KeyReference{Name: name, Key: "tls.key"})
+	if f != nil {
+		return f
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return outcomeConnectionRefused.at("").saying(fmt.Sprintf("tls.crt and tls.key of Secret %s are no certificate with its key", name))
+	}
+	sum := sha256.Sum256(slices.Concat(certificate, key))
+	into.certificate, into.sum = &pair, sum[:]
+	return nil
+}
+
+// text is a value without the white space that editors leave around it.
+func (m *Manager) text(ctx context.Context, reference v1alpha1.KeyReference) (string, *failure) {
+	value, f := m.value(ctx, "Secret", m.options.Secret, reference)
+	return strings.TrimSpace(string(value)), f
+}
+
+func (m *Manager) value(ctx context.Context, kind string, read ValueReader, reference v1alpha1.KeyReference) ([]byte, *failure) {
+	where := fmt.Sprintf("%s %s in the operator's namespace", kind, reference.Name)
+	value, err := read(ctx, reference.Name, reference.Key)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, outcomeConnectionRefused.at("").because(err).saying(where + " does not exist: create it")
+	case err != nil:
+		f := outcomeLoginFailed.at("").because(err).saying(where + " could not be read")
+		return nil, f
+	case len(strings.TrimSpace(string(value))) == 0:
+		return nil, outcomeConnectionRefused.at("").saying(fmt.Sprintf("%s has no value under key %s", where, reference.Key))
+	}
+	return value, nil
+}
+
+// checkAddress says what is wrong with the address of a connection, or nothing.
+func checkAddress(address string, allowed []string) string {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return "spec.address is no URL such as https://vault.company.io:8200"
+	case u.User != nil, strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
+		return "spec.address is scheme, host and port only"
+	case len(allowed) > 0 && !slices.Contains(allowed, origin(u)):
+		return "the operator's flag --vault-addresses does not list this address"
+	}
+	return ""
+}

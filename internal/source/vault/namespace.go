@@ -1,0 +1,60 @@
+package vault
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strings"
+)
+
+// proveNamespace makes sure that the server knows Vault namespaces where the connection names one. A server without
+// them ignores the header and answers from its root: everything would seem to work, with other people's secrets.
+//
+// Two things are looked at. A namespace that surely does not exist must be refused: a server that ignores the header
+// answers 200 (Vault CE; OpenBao before 2.3), others 404 or 403. And a token that was issued to us by a login in the
+// namespace must say that it belongs there.
+func (c *connection) proveNamespace(ctx context.Context, g *grant) *failure {
+	if c.spec.VaultNamespace == "" {
+		return nil
+	}
+	ignored, failure := c.ignoresNamespaces(ctx)
+	if failure != nil {
+		return failure
+	}
+	if ignored {
+		return outcomeNoNamespaces.at(c.place())
+	}
+	if c.spec.Auth.Token != nil {
+		return nil // it may belong to a namespace above
+	}
+	data, failure := c.lookupSelf(ctx, g.token)
+	switch {
+	case failure == nil && !inNamespace(data["namespace_path"], c.spec.VaultNamespace):
+		return outcomeNoNamespaces.at(c.place()).saying("the token of our login does not belong to namespace " + c.spec.VaultNamespace)
+	case failure != nil && failure.Outcome == outcomeDenied:
+		return nil // a policy that does not let a token look itself up
+	default:
+		return failure
+	}
+}
+
+// ignoresNamespaces asks, without a token, for something that every namespace has, in one that cannot exist.
+func (c *connection) ignoresNamespaces(ctx context.Context) (bool, *failure) {
+	a, failure := c.send(ctx, c.place(), func(ctx context.Context) (*answer, error) {
+		client, err := newAPIClient(c.spec.Address, c.spec.VaultNamespace+"/regcred-"+strings.ToLower(rand.Text()), "", c.http)
+		if err != nil {
+			return nil, err
+		}
+		return get(ctx, client, "sys/internal/ui/mounts", nil)
+	})
+	if a != nil && (a.status == http.StatusNotFound || a.status == http.StatusForbidden || a.status == http.StatusBadRequest) {
+		return false, nil
+	}
+	return failure == nil, failure
+}
+
+// inNamespace compares a token's namespace_path, which ends in a slash, with the wanted namespace. The root has none.
+func inNamespace(path any, wanted string) bool {
+	text, _ := path.(string)
+	return strings.Trim(text, "/") == strings.Trim(wanted, "/") || (text == "" && wanted == "root")
+}

@@ -1,0 +1,172 @@
+package vault
+
+import (
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/source"
+)
+
+// Outcome is one row of the table of what can come of a read, and what regcred makes of it. In no row does a Secret in
+// the cluster change.
+type Outcome struct {
+	// When says what happened, as the documentation puts it.
+	When string
+	// Reason of the condition CredentialAvailable.
+	Reason string
+	// Retry says when the next request goes out.
+	Retry Retry
+	// Stalled means that a person must act.
+	Stalled bool
+	// Message says what it means and what to do next.
+	Message string
+}
+
+// Retry says when the next request goes out after an outcome.
+type Retry string
+
+const (
+	// RetryPeriod looks again at the refresh period, because only a person can change the outcome.
+	RetryPeriod Retry = "at the refresh period"
+	// RetryBackoff tries again for this one path, after 5 s at first and 2 min at last.
+	RetryBackoff Retry = "5 s to 2 min, for this path"
+	// RetryServer concerns the whole server: one probe at a time speaks for all credentials of the connection.
+	RetryServer Retry = "2 to 15 s, one probe for all"
+	// RetryAsTold waits as long as the server asks for, for all credentials of the connection.
+	RetryAsTold Retry = "as told, else 15 s, for all"
+	// RetryLogin logs in again, at most once a minute while logins fail.
+	RetryLogin Retry = "one login a minute at most"
+	// RetryAtOnce is settled within the same read.
+	RetryAtOnce Retry = "at once"
+)
+
+// The outcomes. Those of one status code stand together.
+var (
+	outcomeRead = Outcome{"200 with a usable credential", v1alpha1.ReasonRead, RetryPeriod, false,
+		"read"}
+	outcomeEmpty = Outcome{"200 without any key", v1alpha1.ReasonKeyMissing, RetryPeriod, true,
+		"the secret is empty: write the credential there"}
+	outcomeKeyMissing = Outcome{"200 without a key that the spec names", v1alpha1.ReasonKeyMissing, RetryPeriod, true,
+		"the secret lacks a key: write it, or name the right one in spec.source.vault.keys"}
+	outcomeRegistryMissing = Outcome{"200 with a docker config that lacks a listed registry", v1alpha1.ReasonRegistryMissing, RetryPeriod, true,
+		"the docker config has no entry for a registry of the spec: add it there, or take the registry out of spec.registries"}
+	outcomeMalformed = Outcome{"200 with a value that is no credential", v1alpha1.ReasonMalformed, RetryPeriod, true,
+		"the value cannot be used as a registry credential: write a right one"}
+	outcomeOwnToken = Outcome{"200 with the operator's own Vault token as value", v1alpha1.ReasonMalformed, RetryPeriod, true,
+		"the value is the operator's own Vault token, which is never published: name another path"}
+	outcomeNotVault = Outcome{"200 with something that is no answer of Vault", v1alpha1.ReasonUnavailable, RetryServer, false,
+		"what answers there does not speak as Vault does: check spec.address and the proxies on the way"}
+	outcomeOversized = Outcome{"an answer of more than 1 MiB", v1alpha1.ReasonMalformed, RetryPeriod, true,
+		"the answer is larger than 1 MiB: a registry credential is smaller, name another path"}
+
+	outcomeRedirect = Outcome{"redirect to another host", v1alpha1.ReasonConnectionRefused, RetryServer, true,
+		"the server sends us to another host, which is not followed: let the standby nodes forward requests, use an address that " +
+			"leads to the active node, or allow the host with --vault-addresses"}
+	outcomeBadRequest = Outcome{"400 or 405", v1alpha1.ReasonBadRequest, RetryPeriod, true,
+		"Vault does not take a read of this path: check mount, path and engine"}
+	outcomeDeadToken = Outcome{"403, and the token is dead", v1alpha1.ReasonLoginFailed, RetryAtOnce, false,
+		"our token had ended or was revoked, and a new login did not help yet"}
+	outcomeDenied = Outcome{"403, and the token is alive", v1alpha1.ReasonPermissionDenied, RetryPeriod, true,
+		"the policy in Vault does not let us read this path: grant read on it to the role of the VaultConnection"}
+
+	outcomeNeverWritten = Outcome{"404: nothing was ever written there", v1alpha1.ReasonSecretNotFound, RetryPeriod, true,
+		"nothing is there: write the secret, or correct mount and path"}
+	outcomeDeleted = Outcome{"404: the newest version is deleted", v1alpha1.ReasonSecretDeleted, RetryPeriod, true,
+		"the newest version is deleted: undelete it or write a new one"}
+	outcomeDestroyed = Outcome{"404: the newest version is destroyed", v1alpha1.ReasonSecretDeleted, RetryPeriod, true,
+		"the newest version is destroyed: write a new one"}
+	outcomeNoMount = Outcome{"404: no engine is mounted there", v1alpha1.ReasonMountNotFound, RetryPeriod, true,
+		"no secrets engine is mounted there: correct spec.source.vault.mount, or mount one"}
+	outcomeWrongEngine = Outcome{"404 or 200 from an engine of another kind", v1alpha1.ReasonWrongEngine, RetryPeriod, true,
+		"the mount is of another kind than spec.source.vault.engine says"}
+
+	outcomeBehind = Outcome{"412: this node is behind", v1alpha1.ReasonUnavailable, RetryBackoff, false,
+		"the node that answered has not caught up with the others"}
+	outcomeRateLimitedFor = Outcome{"429 with Retry-After", v1alpha1.ReasonRateLimited, RetryAsTold, false,
+		"Vault asks for fewer requests: raise its rate limit quota, or lower spec.requestsPerSecond of the VaultConnection"}
+	outcomeRateLimited = Outcome{"429 without Retry-After", v1alpha1.ReasonRateLimited, RetryAsTold, false,
+		"Vault asks for fewer requests: raise its rate limit quota, or lower spec.requestsPerSecond of the VaultConnection"}
+	outcomeOwnLimit = Outcome{"our own spec.requestsPerSecond is used up", v1alpha1.ReasonRateLimited, RetryBackoff, false,
+		"more reads are waiting than spec.requestsPerSecond of the VaultConnection allows: raise it, or the refresh periods"}
+	outcomeRecovery = Outcome{"472: disaster recovery secondary", v1alpha1.ReasonUnavailable, RetryServer, false,
+		"this is a disaster recovery secondary, which answers no reads: use the address of the primary cluster"}
+	outcomePerfStandby = Outcome{"473: performance standby", v1alpha1.ReasonUnavailable, RetryServer, false,
+		"this performance standby does not answer reads: use an address that leads to an active node"}
+
+	outcomeServerError = Outcome{"5xx, while the server is well otherwise", v1alpha1.ReasonUnavailable, RetryBackoff, false,
+		"Vault failed at this path: look into Vault's log"}
+	outcomeOutage = Outcome{"5xx from a server that is not well", v1alpha1.ReasonUnavailable, RetryServer, false,
+		"Vault is not well: look at its status"}
+	outcomeSealed = Outcome{"503: sealed", v1alpha1.ReasonSealed, RetryServer, false,
+		"Vault is sealed: unseal it"}
+	outcomeNoActive = Outcome{"5xx from a standby that finds no active node", v1alpha1.ReasonUnavailable, RetryServer, false,
+		"this node is a standby and finds no active one: look at the status of the cluster"}
+
+	outcomeSlow = Outcome{"no answer in time, while the server is well otherwise", v1alpha1.ReasonUnavailable, RetryBackoff, false,
+		"no whole answer came in time: look into Vault's log, or raise spec.timeoutSeconds of the VaultConnection"}
+	outcomeUnreachable = Outcome{"no connection, or no answer in time", v1alpha1.ReasonUnavailable, RetryServer, false,
+		"Vault does not answer: check that it runs, and the network policies on the way"}
+	outcomeTLS = Outcome{"the server's certificate is not accepted", v1alpha1.ReasonTLSFailed, RetryServer, true,
+		"the TLS connection failed: check spec.tls of the VaultConnection and the server's certificate"}
+
+	outcomeLoginRefused = Outcome{"login refused", v1alpha1.ReasonLoginFailed, RetryLogin, true,
+		"Vault refuses the login: check mount and role in spec.auth of the VaultConnection"}
+	outcomeLoginFailed = Outcome{"login failed for another cause", v1alpha1.ReasonLoginFailed, RetryLogin, false,
+		"the login did not succeed"}
+	outcomeNoNamespaces = Outcome{"a Vault namespace is asked for and the server knows none", v1alpha1.ReasonNamespacesUnsupported, RetryLogin, true,
+		"the server ignores namespaces, so everything would be read from its root: leave spec.vaultNamespace out, or use a server that has namespaces"}
+
+	outcomeNoConnection = Outcome{"the VaultConnection does not exist", v1alpha1.ReasonConnectionNotFound, RetryPeriod, true,
+		"create it, or name another one in spec.source.vault.connection"}
+	outcomeConnectionRefused = Outcome{"the VaultConnection must not be used as it is", v1alpha1.ReasonConnectionRefused, RetryPeriod, true,
+		"correct it"}
+	outcomePathRefused = Outcome{"the path is not allowed", v1alpha1.ReasonPathNotAllowed, RetryPeriod, true,
+		"name another path, or allow this one in spec.pathPrefixes of the VaultConnection"}
+)
+
+// Outcomes is the whole table, in the order of the documentation.
+func Outcomes() []Outcome {
+	return []Outcome{
+		outcomeRead, outcomeEmpty, outcomeKeyMissing, outcomeRegistryMissing, outcomeMalformed, outcomeOwnToken,
+		outcomeNotVault, outcomeOversized,
+		outcomeRedirect, outcomeBadRequest, outcomeDeadToken, outcomeDenied,
+		outcomeNeverWritten, outcomeDeleted, outcomeDestroyed, outcomeNoMount, outcomeWrongEngine,
+		outcomeBehind, outcomeRateLimitedFor, outcomeRateLimited, outcomeOwnLimit, outcomeRecovery, outcomePerfStandby,
+		outcomeServerError, outcomeOutage, outcomeSealed, outcomeNoActive,
+		outcomeSlow, outcomeUnreachable, outcomeTLS,
+		outcomeLoginRefused, outcomeLoginFailed, outcomeNoNamespaces,
+		outcomeNoConnection, outcomeConnectionRefused, outcomePathRefused,
+	}
+}
+
+// failure is an outcome at a place. It stays inside this package: what leaves it is a source.Error.
+type failure struct {
+	Outcome
+	place  string // what was asked, for the message
+	detail string // more than the table knows, such as the name of a key; never anything out of an answer's value
+	cause  error
+	wait   time.Duration // how long not to ask again; zero where the outcome leaves it open
+}
+
+func (o Outcome) at(place string) *failure { return &failure{Outcome: o, place: place} }
+
+func (f *failure) because(cause error) *failure { f.cause = cause; return f }
+
+func (f *failure) saying(detail string) *failure { f.detail = detail; return f }
+
+func (f *failure) Error() string {
+	message := f.place + ": "
+	if f.detail != "" {
+		message += f.detail + "; "
+	}
+	return message + f.Message
+}
+
+func (f *failure) Unwrap() error { return f.cause }
+
+// wholeServer tells a failure of the server from one of a path.
+func (f *failure) wholeServer() bool { return f.Retry == RetryServer || f.Retry == RetryAsTold }
+
+func (f *failure) exported() *source.Error {
+	return &source.Error{Reason: f.Reason, Message: f.Error(), RetryAfter: f.wait, Stalled: f.Stalled, Err: f.cause}
+}

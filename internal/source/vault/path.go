@@ -1,0 +1,58 @@
+package vault
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// reservedMounts are Vault's own. A token's lookup of itself under auth/ gives the token away as data.
+var reservedMounts = []string{"sys", "auth", "identity", "cubbyhole"}
+
+// apiPath is the path of a read below /v1/. It checks again what the CRD's rules check: Vault's server resolves "..", so
+// secret/data/../../sys/mounts would read sys/mounts.
+func apiPath(s *v1alpha1.VaultSource) (string, *failure) {
+	place := s.Mount + "/" + s.Path
+	for name, path := range map[string]string{"mount": s.Mount, "path": s.Path} {
+		if fault := pathFault(path); fault != "" {
+			return "", outcomePathRefused.at(place).saying(fmt.Sprintf("the %s %s", name, fault))
+		}
+	}
+	if first, _, _ := strings.Cut(s.Mount, "/"); slices.Contains(reservedMounts, first) {
+		return "", outcomePathRefused.at(place).saying(first + " is Vault's own: a registry credential is not read from there")
+	}
+	if s.EngineKind() == v1alpha1.EngineKVv2 {
+		return s.Mount + "/data/" + s.Path, nil
+	}
+	return place, nil
+}
+
+// pathFault says what is wrong with a mount or path, or nothing.
+func pathFault(path string) string {
+	for segment := range strings.SplitSeq(path, "/") {
+		switch segment {
+		case "":
+			return "has an empty segment"
+		case ".", "..":
+			return `has a segment "." or ".."`
+		}
+	}
+	if strings.ContainsAny(path, `?#%*+\`) || strings.ContainsFunc(path, unicode.IsControl) {
+		return `holds one of ? # % * + \ or a control character`
+	}
+	return ""
+}
+
+// covered reports whether mount/path lies under one of the prefixes. Prefixes end in a slash, so that they compare by
+// segment: secret/team/ does not cover secret/team-b/x.
+func covered(s *v1alpha1.VaultSource, prefixes []string) bool {
+	if len(prefixes) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return strings.HasSuffix(prefix, "/") && strings.HasPrefix(s.Mount+"/"+s.Path, prefix)
+	})
+}

@@ -1,0 +1,81 @@
+package vault
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// failureMemory is how long at most a failure answers for others too.
+	failureMemory = 5 * time.Second
+	// longestMemory is when an answer is forgotten whatever age is asked for.
+	longestMemory = 2 * time.Minute
+)
+
+// sharing lets objects that read the same place share one read.
+type sharing struct {
+	mu     sync.Mutex
+	reads  map[string]*sharedRead
+	pruned time.Time
+}
+
+// sharedRead is a read under way or done. After done is closed nothing in it changes.
+type sharedRead struct {
+	started time.Time
+	done    chan struct{}
+	answer  *answer
+	failure *failure
+}
+
+// freshEnough reports whether somebody who accepts maxAge can use the read. One under way counts from its start, because
+// it may have passed Vault already.
+func (r *sharedRead) freshEnough(now time.Time, maxAge time.Duration) bool {
+	select {
+	case <-r.done:
+		if r.failure != nil {
+			maxAge = min(maxAge, failureMemory)
+		}
+	default:
+	}
+	return maxAge > 0 && now.Sub(r.started) < maxAge
+}
+
+// do returns the answer of a read that is not older than maxAge, reading where there is none. The read goes on when
+// its first caller gives up, because others may wait for it.
+func (s *sharing) do(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*answer, *failure) {
+	s.mu.Lock()
+	known := s.reads[key]
+	if known == nil || !known.freshEnough(now, maxAge) {
+		s.prune(now)
+		known = &sharedRead{started: now, done: make(chan struct{})}
+		s.reads[key] = known
+		s.mu.Unlock()
+		defer close(known.done)
+		known.answer, known.failure = read(context.WithoutCancel(ctx))
+		return known.answer, known.failure
+	}
+	s.mu.Unlock()
+	select {
+	case <-known.done:
+		return known.answer, known.failure
+	case <-ctx.Done():
+		return nil, outcomeSlow.at(key).because(ctx.Err())
+	}
+}
+
+// prune forgets old answers, which hold secrets.
+func (s *sharing) prune(now time.Time) {
+	if s.reads == nil {
+		s.reads = map[string]*sharedRead{}
+	}
+	if now.Sub(s.pruned) < longestMemory {
+		return
+	}
+	s.pruned = now
+	for key, read := range s.reads {
+		if now.Sub(read.started) >= longestMemory {
+			delete(s.reads, key)
+		}
+	}
+}

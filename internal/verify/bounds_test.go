@@ -1,0 +1,221 @@
+package verify_test
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"regcred.dev/regcred/internal/verify"
+)
+
+const gigabyte = 1 << 30
+
+// flood answers a status and up to 1 GB, and counts what it could send.
+func flood(w http.ResponseWriter, code int, sent *atomic.Int64) {
+	w.WriteHeader(code)
+	chunk := []byte(strings.Repeat("LEAKED ", 4<<10))
+	for sent.Load() < gigabyte {
+		n, err := w.Write(chunk)
+		sent.Add(int64(n))
+		if err != nil {
+			return
+		}
+	}
+}
+
+func TestAGigabyteIsNotRead(t *testing.T) {
+	tests := []struct {
+		name    string
+		handler func(w http.ResponseWriter, r *http.Request, sent *atomic.Int64)
+		reason  verify.Reason
+		status  int
+	}{
+		{"after 200 for the ping", func(w http.ResponseWriter, _ *http.Request, sent *atomic.Int64) {
+			flood(w, 200, sent)
+		}, verify.LoginUnproven, 200},
+		{"after 401 for the ping", func(w http.ResponseWriter, r *http.Request, sent *atomic.Int64) {
+			if r.Header.Get("Authorization") == "" {
+				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+				flood(w, 401, sent)
+			}
+		}, verify.LoginAccepted, 200},
+		{"after 500 for the ping", func(w http.ResponseWriter, _ *http.Request, sent *atomic.Int64) {
+			flood(w, 500, sent)
+		}, verify.RegistryError, 500},
+		{"after 400 for the ping", func(w http.ResponseWriter, _ *http.Request, sent *atomic.Int64) {
+			flood(w, 400, sent)
+		}, verify.RegistryError, 400},
+		{"after 200 for a basic login", func(w http.ResponseWriter, r *http.Request, sent *atomic.Int64) {
+			if r.Header.Get("Authorization") != "" {
+				flood(w, 200, sent)
+				return
+			}
+			basicRegistry(w, r)
+		}, verify.LoginAccepted, 200},
+		{"after 401 for a basic login", func(w http.ResponseWriter, r *http.Request, sent *atomic.Int64) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			if r.Header.Get("Authorization") == "" {
+				w.WriteHeader(401)
+				return
+			}
+			flood(w, 401, sent)
+		}, verify.LoginFailed, 401},
+		{"for a token", func(w http.ResponseWriter, r *http.Request, sent *atomic.Int64) {
+			tokenRegistry(func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprint(w, `{"token":"`)
+				flood(w, 200, sent)
+			})(w, r)
+		}, verify.RegistryError, 200},
+		{"after 401 for a token", func(w http.ResponseWriter, r *http.Request, sent *atomic.Int64) {
+			tokenRegistry(func(w http.ResponseWriter, _ *http.Request) { flood(w, 401, sent) })(w, r)
+		}, verify.LoginFailed, 401},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var sent atomic.Int64
+			s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) { tt.handler(w, r, &sent) })
+			verifier := s.trusting()
+			credential := newCredential(t, user, password)
+
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got := verifier.Login(t.Context(), s.host, credential)
+			runtime.ReadMemStats(&after)
+
+			checkSafe(t, got)
+			if got.Reason != tt.reason || got.StatusCode != tt.status {
+				t.Errorf("%+v", got)
+			}
+			// All that was allocated by both sides, whether it was freed since or not.
+			if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
+				t.Errorf("%d bytes of memory", used)
+			}
+			// What was read, and what the kernel's buffers took.
+			if sent.Load() > 64<<20 {
+				t.Errorf("%d bytes were taken", sent.Load())
+			}
+		})
+	}
+}
+
+func TestAGigabyteOfHeaderIsNotRead(t *testing.T) {
+	var sent atomic.Int64
+	s := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, err = fmt.Fprint(conn, "HTTP/1.1 200 OK\r\n")
+		for line := []byte("X-Leaked: " + strings.Repeat("LEAKED ", 1<<10) + "\r\n"); err == nil && sent.Load() < gigabyte; {
+			var n int
+			n, err = conn.Write(line)
+			sent.Add(int64(n))
+		}
+	})
+	got := s.trusting().Login(t.Context(), s.host, newCredential(t, user, password))
+	checkSafe(t, got)
+	if got.Outcome != verify.Unknown || got.Reason != verify.Unreachable {
+		t.Errorf("%+v", got)
+	}
+	if sent.Load() > 64<<20 {
+		t.Errorf("%d bytes were taken", sent.Load())
+	}
+}
+
+// drip sends a body byte by byte until the client goes away.
+func drip(w http.ResponseWriter, r *http.Request) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-ticker.C:
+			if _, err := fmt.Fprint(w, " "); err != nil {
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
+}
+
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+func TestWhatHangsEndsInTime(t *testing.T) {
+	tests := []struct {
+		name    string
+		handler http.HandlerFunc
+		step    verify.Step
+	}{
+		{"no answer to the ping", hang, verify.StepPing},
+		{"no answer to a basic login", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "" {
+				hang(w, r)
+			}
+			basicRegistry(w, r)
+		}, verify.StepBasic},
+		{"no answer to the request for a token", tokenRegistry(hang), verify.StepToken},
+		{"a token that comes byte by byte", tokenRegistry(drip), verify.StepToken},
+		{"no answer for the manifest", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead {
+				hang(w, r)
+			}
+			basicRegistry(w, r)
+		}, verify.StepHead},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serveTLS(t, tt.handler)
+			verifier := s.trusting(func(o *verify.Options) { o.Timeout = 300 * time.Millisecond })
+			running := goleak.IgnoreCurrent()
+
+			start := time.Now()
+			got := verifier.Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/team/app:1", s.host+"/team/app:2")
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			for _, result := range got {
+				checkSafe(t, result)
+				if result.Outcome != verify.Unknown || result.Reason != verify.Timeout {
+					t.Errorf("%+v", result)
+				}
+			}
+			if got[0].Step != tt.step {
+				t.Errorf("step %s, want %s", got[0].Step, tt.step)
+			}
+			goleak.VerifyNone(t, running)
+		})
+	}
+}
+
+// A server that accepts a connection and then says nothing, not even TLS.
+func TestASilentServerEndsInTime(t *testing.T) {
+	listener := listen(t)
+	verifier := verify.New(verify.Options{AllowLoopback: true, Timeout: 200 * time.Millisecond})
+	got := verifier.Login(t.Context(), listener, newCredential(t, user, password))
+	checkSafe(t, got)
+	if got.Reason != verify.Timeout || got.Step != verify.StepPing {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestNothingIsLeftRunning(t *testing.T) {
+	s := serveTLS(t, tokenRegistry(honestToken))
+	verifier := s.trusting()
+	credential := newCredential(t, user, password)
+	running := goleak.IgnoreCurrent()
+	for range 10 {
+		if got := verifier.Pull(t.Context(), s.host, credential, s.host+"/team/app:1"); got[0].Outcome != verify.Valid {
+			t.Fatalf("%+v", got)
+		}
+	}
+	goleak.VerifyNone(t, running)
+}

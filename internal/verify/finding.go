@@ -1,0 +1,136 @@
+package verify
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// finding is a result in the making.
+type finding struct {
+	Result
+	detail string // in our own words
+}
+
+func (s *session) found(step Step, reason Reason, status int) finding {
+	return finding{Result: Result{Registry: s.registry, Step: step, Reason: reason, StatusCode: status}}
+}
+
+// failure makes a finding of an error. Errors of the library beneath can hold response bodies and URLs: nothing of
+// their text goes any further.
+func (s *session) failure(ctx context.Context, step Step, err error) finding {
+	var (
+		status   *statusError
+		redirect *redirectError
+		address  *addressError
+		answer   *transport.Error
+		tlsError *handshakeError
+	)
+	switch {
+	case errors.As(err, &status):
+		found := s.found(step, RegistryError, status.code)
+		if status.code == http.StatusTooManyRequests {
+			found.Reason = RateLimited
+		}
+		found.RetryAfter = status.retryAfter
+		return found
+	case errors.As(err, &redirect):
+		return s.found(step, RedirectRefused, redirect.code)
+	case errors.As(err, &answer):
+		return s.found(step, refusal(step, answer), answer.StatusCode)
+	case errors.Is(err, errNoChallenge):
+		found := s.found(step, RegistryError, http.StatusUnauthorized)
+		found.detail = "it does not say how to authenticate"
+		return found
+	case errors.As(err, &address):
+		found := s.found(step, AddressRefused, 0)
+		if step == StepToken {
+			found.Reason = TokenRealmRefused
+		}
+		found.detail = address.Error()
+		return found
+	case errors.Is(ctx.Err(), context.Canceled):
+		return s.found(step, Canceled, 0)
+	case ctx.Err() != nil || isTimeout(err):
+		return s.found(step, Timeout, 0)
+	case errors.As(err, &tlsError):
+		found := s.found(step, TLSFailed, 0)
+		found.detail = tlsDetail(tlsError.err)
+		return found
+	}
+	return s.noAnswer(step, err)
+}
+
+// refusal reads a status. A 403 for a credential counts only if the registry itself says it, in the form that is
+// laid down for its errors (the OCI distribution specification): others send 403 too, such as a firewall on the way.
+func refusal(step Step, answer *transport.Error) Reason {
+	unauthorized := answer.StatusCode == http.StatusUnauthorized
+	forbidden := answer.StatusCode == http.StatusForbidden
+	switch {
+	case step == StepHead && (unauthorized || forbidden):
+		return PullDenied
+	case step == StepHead && answer.StatusCode == http.StatusNotFound:
+		return ImageNotFound
+	case step == StepPing:
+		return RegistryError // No credential was shown yet.
+	case unauthorized || forbidden && len(answer.Errors) > 0:
+		return LoginFailed
+	default:
+		return RegistryError
+	}
+}
+
+// noAnswer is for what is left: a connection that failed or broke, or an answer that cannot be read.
+func (s *session) noAnswer(step Step, err error) finding {
+	var broken *url.Error // what an http.Client returns where it got no response
+	if !errors.As(err, &broken) {
+		found := s.found(step, RegistryError, http.StatusOK)
+		found.detail = "the answer cannot be read: it is too large, cut off or not what it should be"
+		return found
+	}
+	found := s.found(step, Unreachable, 0)
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		found.detail = "its name cannot be resolved"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		found.detail = "the connection was refused"
+	default:
+		found.detail = "no complete answer came back"
+	}
+	return found
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func tlsDetail(err error) string {
+	var (
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return "its certificate is signed by an authority that is not trusted"
+	case errors.As(err, &hostname):
+		return "its certificate is for another host"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "its certificate has expired or is not valid yet"
+	case errors.As(err, &record):
+		return "it does not speak TLS"
+	default:
+		return fmt.Sprintf("no handshake with %s or newer succeeded", tls.VersionName(tls.VersionTLS12))
+	}
+}

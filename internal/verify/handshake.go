@@ -1,0 +1,84 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// errNoChallenge is a 401 that does not say how to authenticate. The library beneath takes it for a 200.
+var errNoChallenge = errors.New("status 401 without WWW-Authenticate")
+
+// challenged lets through what answers a ping.
+type challenged struct {
+	inner http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (c *challenged) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.inner.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusUnauthorized && resp.Header.Get("WWW-Authenticate") == "" {
+		return nil, errors.Join(errNoChallenge, resp.Body.Close())
+	}
+	return resp, nil
+}
+
+// manifestPing turns a ping into the HEAD of a manifest, which is answered with the same kind of challenge.
+type manifestPing struct {
+	inner http.RoundTripper
+	path  string
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (m *manifestPing) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Path == "/v2/" {
+		req = req.Clone(req.Context())
+		req.Method = http.MethodHead
+		req.URL.Path = m.path
+		req.Header.Set("Accept", manifestTypes)
+	}
+	return m.inner.RoundTrip(req)
+}
+
+// sentinel notes whether anything was sent at all. The library beneath checks realms too, but has no error for it.
+type sentinel struct {
+	inner http.RoundTripper
+	used  atomic.Bool
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (s *sentinel) RoundTrip(req *http.Request) (*http.Response, error) {
+	s.used.Store(true)
+	return s.inner.RoundTrip(req)
+}
+
+// checkRealm says what speaks against a token realm, or nothing. The address behind its name is looked at when it is
+// dialled.
+func (s *session) checkRealm(challenge *transport.Challenge) string {
+	u, err := url.Parse(challenge.Parameters["realm"])
+	switch {
+	case err != nil || u.Host == "":
+		return "the registry does not say where its token endpoint is"
+	case u.User != nil:
+		return "a realm must not hold a user"
+	case u.Scheme == "https":
+		return ""
+	case u.Scheme != "http":
+		return "a realm must begin with https://"
+	case !s.options.insecure(s.registry):
+		return "a realm over plain http is for registries that were declared insecure"
+	case !challenge.Insecure:
+		return "its realm is over plain http, though the registry itself speaks https"
+	case !strings.EqualFold(u.Host, s.remote.RegistryStr()) && !s.options.insecure(u.Host):
+		return fmt.Sprintf("the host of this realm, %.253q, would have to be declared insecure too", u.Host)
+	}
+	return ""
+}
