@@ -9,14 +9,7 @@ type Metrics interface {
 	// RotationSeen observes how long after its creation at the source a value was published.
 	RotationSeen(credential string, after time.Duration)
 	// Observe notes the state after a run.
-	Observe(credential string, state State)
+	Observe(credential string, ready bool, selected, synced int, expires time.Time)
 	// Forget drops what is known of a RegistryCredential that is gone.
 	Forget(credential string)
-}
-
-// State of a RegistryCredential after a run.
-type State struct {
-	Ready            bool
-	Selected, Synced int
-	Expires          time.Time
 }

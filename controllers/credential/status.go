@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,7 +37,8 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 		return after(now, earliest(wake, now.Add(statusInterval))), nil
 	}
 	status := f.status(&run.object.Status, now)
-	r.Metrics.Observe(run.object.Name, f.state(status))
+	r.Metrics.Observe(run.object.Name, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
+		len(f.selected), f.synced(), run.record.ExpireTime)
 	if equality.Semantic.DeepEqual(status, &run.object.Status) {
 		return after(now, wake), nil
 	}

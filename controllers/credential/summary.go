@@ -131,14 +131,6 @@ func (f *statusFacts) needsPerson(c *metav1.Condition) bool {
 	return false
 }
 
-// state is what the metrics show.
-func (f *statusFacts) state(status *v1alpha1.RegistryCredentialStatus) State {
-	return State{
-		Ready:    meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
-		Selected: int(status.Namespaces.Selected), Synced: int(status.Namespaces.Synced), Expires: f.record.ExpireTime,
-	}
-}
-
 // expiryWarning is when the nearness of the end becomes worth a word.
 func (f *statusFacts) expiryWarning(now time.Time) time.Time {
 	if f.record.ExpireTime.IsZero() || f.record.ExpireTime.Before(now) {

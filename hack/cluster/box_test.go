@@ -123,7 +123,7 @@ func TestBoxEndsWithoutATrace(t *testing.T) {
 				t.Error(err)
 			}
 		},
-		"after a server of its was killed": func(t *testing.T, _ box.Folder, info box.Info) {
+		"after one of its servers was killed": func(t *testing.T, _ box.Folder, info box.Info) {
 			kill(t, childOf(t, info.Supervisor, "etcd"))
 		},
 	}

@@ -130,11 +130,7 @@ func (o *options) up(command *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	switch info, err := folder.Running(command.Context()); {
-	case err == nil:
-		fmt.Fprintf(progress, "the box %q is running already (node: %t)\n", o.name, info.Spec.Node)
-		return nil
-	case !errors.Is(err, box.ErrNotRunning):
+	if done, err := o.runsAlready(command, folder); done || err != nil {
 		return err
 	}
 	spec := box.Spec{Name: o.name, APIServerFlags: o.apiServerFlags}
@@ -144,17 +140,35 @@ func (o *options) up(command *cobra.Command, _ []string) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(progress, "without a node (%s): control plane, Vault and registry only, on loopback; pods stay Pending\n", reason)
+		fmt.Fprintf(progress, "without a node (%s): control plane, Vault and registry only, on loopback; pods stay Pending\n",
+			reason)
 	}
 	if spec.Binaries, err = ensure(command, nil, spec.Node); err != nil {
 		return err
 	}
 	start := time.Now()
-	if err := folder.Up(command.Context(), spec, progress); err != nil {
+	err = folder.Up(command.Context(), spec, progress)
+	if errors.Is(err, box.ErrRunning) { // somebody else was quicker
+		_, err = o.runsAlready(command, folder)
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("start the box %q: %w (logs: %s)", o.name, err, folder.Logs())
 	}
-	fmt.Fprintf(progress, "the box %q is up after %.1fs; kubeconfig: %s\n", o.name, time.Since(start).Seconds(), folder.Kubeconfig())
+	fmt.Fprintf(progress, "the box %q is up after %.1fs; kubeconfig: %s\n",
+		o.name, time.Since(start).Seconds(), folder.Kubeconfig())
 	return nil
+}
+
+func (o *options) runsAlready(command *cobra.Command, folder box.Folder) (bool, error) {
+	info, err := folder.Running(command.Context())
+	if errors.Is(err, box.ErrNotRunning) {
+		return false, nil
+	}
+	if err == nil {
+		fmt.Fprintf(command.ErrOrStderr(), "the box %q is running already (node: %t)\n", o.name, info.Spec.Node)
+	}
+	return err == nil, err
 }
 
 func (o *options) down(command *cobra.Command, _ []string) error {
@@ -170,7 +184,8 @@ func (o *options) down(command *cobra.Command, _ []string) error {
 		fmt.Fprintf(command.ErrOrStderr(), "the box %q was not running\n", o.name)
 		return nil
 	}
-	fmt.Fprintf(command.ErrOrStderr(), "the box %q is gone; its logs stay until it starts again: %s\n", o.name, folder.Logs())
+	fmt.Fprintf(command.ErrOrStderr(), "the box %q is gone; its logs stay until it starts again: %s\n",
+		o.name, folder.Logs())
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -47,7 +48,8 @@ func pullFails(info box.Info, pod, want string) error {
 // pushImage pushes the node's own sandbox image, which is as good as any.
 func pushImage(t *testing.T, info box.Info, image string) {
 	t.Helper()
-	content, err := tarball.ImageFromPath(strings.TrimSuffix(info.Variables["KUBECONFIG"], "kubeconfig")+"node/pause.tar", nil)
+	state := filepath.Dir(info.Variables["KUBECONFIG"])
+	content, err := tarball.ImageFromPath(filepath.Join(state, "node", "pause.tar"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +66,8 @@ func pushImage(t *testing.T, info box.Info, image string) {
 func putUser(t *testing.T, info box.Info, user, password string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"password":%q,"pull":[""]}`, password)
-	request, err := http.NewRequest(http.MethodPut, info.Variables["BOX_REGISTRY_ADMIN"]+"/users/"+user, strings.NewReader(body))
+	address := info.Variables["BOX_REGISTRY_ADMIN"] + "/users/" + user
+	request, err := http.NewRequest(http.MethodPut, address, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ func TestCheckAddress(t *testing.T) {
 		{"metadata of Alibaba Cloud", "100.100.100.200", false},
 		{"next to the metadata of Alibaba Cloud", "100.100.100.201", true},
 		{"wire server of Azure", "168.63.129.16", false},
+		{"wire server of Azure, IPv4-mapped", "::ffff:168.63.129.16", false},
 		{"old metadata of Oracle Cloud", "192.0.0.192", false},
 		{"metadata of AWS over IPv6", "fd00:ec2::254", false},
 		{"pod identity of AWS over IPv6", "fd00:ec2::23", false},

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -147,33 +148,44 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+// hang answers nothing, not even when the client is gone: what is sent then may still be read.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+// hanging are registries that stop answering at one step.
+var hanging = []struct {
+	name    string
+	handler func(stop http.HandlerFunc) http.HandlerFunc
+	stop    http.HandlerFunc
+	step    verify.Step
+}{
+	{"no answer to the ping", func(stop http.HandlerFunc) http.HandlerFunc { return stop }, hang, verify.StepPing},
+	{"no answer to a basic login", func(stop http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "" {
+				stop(w, r)
+			}
+			basicRegistry(w, r)
+		}
+	}, hang, verify.StepBasic},
+	{"no answer to the request for a token", tokenRegistry, hang, verify.StepToken},
+	{"a token that comes byte by byte", tokenRegistry, drip, verify.StepToken},
+	{"no answer for the manifest", func(stop http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead {
+				stop(w, r)
+			}
+			basicRegistry(w, r)
+		}
+	}, hang, verify.StepHead},
+}
 
 func TestWhatHangsEndsInTime(t *testing.T) {
-	tests := []struct {
-		name    string
-		handler http.HandlerFunc
-		step    verify.Step
-	}{
-		{"no answer to the ping", hang, verify.StepPing},
-		{"no answer to a basic login", func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Authorization") != "" {
-				hang(w, r)
-			}
-			basicRegistry(w, r)
-		}, verify.StepBasic},
-		{"no answer to the request for a token", tokenRegistry(hang), verify.StepToken},
-		{"a token that comes byte by byte", tokenRegistry(drip), verify.StepToken},
-		{"no answer for the manifest", func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodHead {
-				hang(w, r)
-			}
-			basicRegistry(w, r)
-		}, verify.StepHead},
-	}
-	for _, tt := range tests {
+	for _, tt := range hanging {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serveTLS(t, tt.handler)
+			s := serveTLS(t, tt.handler(tt.stop))
 			verifier := s.trusting(func(o *verify.Options) { o.Timeout = 300 * time.Millisecond })
 			running := goleak.IgnoreCurrent()
 
@@ -188,10 +200,25 @@ func TestWhatHangsEndsInTime(t *testing.T) {
 					t.Errorf("%+v", result)
 				}
 			}
-			if got[0].Step != tt.step {
-				t.Errorf("step %s, want %s", got[0].Step, tt.step)
-			}
 			goleak.VerifyNone(t, running)
+		})
+	}
+}
+
+func TestACallerCanGiveUpAtAnyStep(t *testing.T) {
+	for _, tt := range hanging {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s := serveTLS(t, tt.handler(func(w http.ResponseWriter, r *http.Request) {
+				cancel()
+				tt.stop(w, r)
+			}))
+			got := s.trusting().Pull(ctx, s.host, newCredential(t, user, password), s.host+"/team/app:1")[0]
+			checkSafe(t, got)
+			if got.Outcome != verify.Unknown || got.Reason != verify.Canceled || got.Step != tt.step {
+				t.Errorf("%+v", got)
+			}
 		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -245,9 +247,19 @@ func TestANameThatIsReboundGainsNothing(t *testing.T) {
 	}
 }
 
+// The library reads the environment once in the life of a process: this test has one to itself.
 func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
+	const alone = "REGCRED_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+		command.Env = append(os.Environ(), alone+"=1")
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		return
+	}
 	proxy := serve(t, "127.0.0.1", nil, status(http.StatusOK))
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"} {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
 		t.Setenv(name, "http://"+proxy.host)
 	}
 	s := serveTLS(t, basicRegistry)

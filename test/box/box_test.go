@@ -54,18 +54,18 @@ func TestAServerEndsWithTheProcessThatStartedIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin = strings.TrimSpace(admin)
-	if err := answers(t, admin); err != nil {
+	if err := answers(t, admin+"/users"); err != nil {
 		t.Fatal(err)
 	}
 	if err := helper.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = helper.Wait() // it was killed
-	eventually(t, "the registry ends", func() bool { return answers(t, admin) != nil })
+	eventually(t, "the registry ends", func() bool { return answers(t, admin+"/users") != nil })
 }
 
-func answers(t *testing.T, admin string) error {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, admin+"/users", nil)
+func answers(t *testing.T, url string) error {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}

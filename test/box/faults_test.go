@@ -38,6 +38,7 @@ func TestAFaultAnswersTheRequestsThatItMatches(t *testing.T) {
 				t.Errorf("Location %q", r.Header.Get("Location"))
 			}
 		}},
+		"a redirect with a status":  {box.Fault{RedirectTo: "/elsewhere", Status: 301}, 301, contains("")},
 		"a delay alone":             {box.Fault{DelaySeconds: 0.01}, 200, contains("schemaVersion")},
 		"a fault of the repository": {box.Fault{Repository: "shop/", Status: 500}, 500, contains("")},
 		"another repository":        {box.Fault{Repository: "base/", Status: 500}, 200, contains("schemaVersion")},

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/test/box"
 )
@@ -57,6 +59,7 @@ func startControlPlane(t *testing.T) *rest.Config {
 	t.Helper()
 	assets, err := box.Assets()
 	noError(t, err)
+	log.SetLogger(logr.Discard()) // envtest says nothing that its errors do not say
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory:    assets,
 		ControlPlaneStartTimeout: time.Minute,

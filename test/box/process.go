@@ -38,8 +38,10 @@ func startProcess(ctx context.Context, name, binary string, info any, flags func
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", name, err), os.RemoveAll(folder))
 	}
 	if err := p.waitForInfo(ctx, infoFile, info); err != nil {
+		_ = p.cmd.Process.Kill() // it may have ended already
+		<-p.ended
 		err = fmt.Errorf("starting %s: %w; it said: %s", name, err, p.output())
-		return nil, errors.Join(err, p.stop())
+		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	return p, nil
 }

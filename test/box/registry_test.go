@@ -1,8 +1,10 @@
 package box_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,6 +145,64 @@ func TestTheTokenServerDeniesInThreeWays(t *testing.T) {
 	}
 }
 
+func TestTheTokenServerTakesAForm(t *testing.T) {
+	ctx, registry := t.Context(), box.RegistryForTest(t, box.RegistryOptions{})
+	noError(t, registry.Push(ctx, "shop/cart:1", testImage(t, "1")))
+	noError(t, registry.SetUser(ctx, box.User{Name: "alice", Password: "p", Pull: []string{"shop/"}}))
+	for _, test := range []struct {
+		name            string
+		form            url.Values
+		token, manifest int
+	}{
+		{"a right password", url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"p"}}, 200, 200},
+		{"a wrong password", url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"q"}}, 401, 401},
+		{"a refresh token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"t"}}, 401, 401},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.form.Set("scope", "repository:shop/cart:pull")
+			body := strings.NewReader(test.form.Encode())
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+registry.Token+"/token", body)
+			noError(t, err)
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			var answer struct {
+				Token string `json:"token"`
+			}
+			if got := do(t, request, &answer); got != test.token {
+				t.Errorf("token server: status %d, want %d", got, test.token)
+			}
+			request, err = http.NewRequestWithContext(ctx, http.MethodGet, "http://"+registry.Token+"/v2/shop/cart/manifests/1", nil)
+			noError(t, err)
+			request.Header.Set("Authorization", "Bearer "+answer.Token)
+			if got := do(t, request, &struct{}{}); got != test.manifest {
+				t.Errorf("registry: status %d, want %d", got, test.manifest)
+			}
+		})
+	}
+}
+
+// The realm has to lead back by the way that the client came, or forwarders and second addresses would not work.
+func TestTheRealmIsAtTheHostOfTheRequest(t *testing.T) {
+	registry := box.RegistryForTest(t, box.RegistryOptions{})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+registry.Token+"/v2/", nil)
+	noError(t, err)
+	request.Host = "10.88.0.1:5001"
+	response, err := http.DefaultClient.Do(request)
+	noError(t, err)
+	defer response.Body.Close()
+	if got := response.Header.Get("WWW-Authenticate"); !strings.Contains(got, `realm="http://10.88.0.1:5001/token"`) {
+		t.Errorf("challenge %s", got)
+	}
+}
+
+func do(t *testing.T, request *http.Request, into any) (status int) {
+	t.Helper()
+	response, err := http.DefaultClient.Do(request)
+	noError(t, err)
+	defer response.Body.Close()
+	noError(t, json.NewDecoder(response.Body).Decode(into))
+	return response.StatusCode
+}
+
 func TestRequestsAreRememberedWithoutPasswords(t *testing.T) {
 	ctx, registry := t.Context(), box.RegistryForTest(t, box.RegistryOptions{})
 	noError(t, registry.Push(ctx, "shop/cart:1", testImage(t, "1")))
@@ -176,10 +236,8 @@ func TestARegistryServesTLSOnBothPorts(t *testing.T) {
 		if got := head(t, registry, address, "shop/cart:1", "admin", "admin"); got != 200 {
 			t.Errorf("%s: status %d", address, got)
 		}
-		response, err := http.Get("https://" + address + "/v2/")
-		if err == nil {
-			response.Body.Close()
-			t.Errorf("%s: a client that does not know the CA got %s", address, response.Status)
+		if err := answers(t, "https://"+address+"/v2/"); err == nil {
+			t.Errorf("%s answered a client that does not know the CA", address)
 		}
 	}
 }

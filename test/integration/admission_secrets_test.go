@@ -31,12 +31,12 @@ func pullSecret(changes ...func(*corev1.Secret)) *corev1.Secret {
 	return secret
 }
 
-func handMade(s *corev1.Secret) {
+func handMadeSecret(s *corev1.Secret) {
 	s.Labels = map[string]string{"team": "shop"}
 	s.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: `{"data":"the old password"}`}
 }
 
-func opaque(s *corev1.Secret) {
+func opaqueSecret(s *corev1.Secret) {
 	s.Type, s.Data = corev1.SecretTypeOpaque, map[string][]byte{"password": []byte("x")}
 }
 
@@ -46,93 +46,95 @@ func ownedByConfigMap(s *corev1.Secret) {
 
 func withTenantKey(s *corev1.Secret) { s.Data["ca.crt"] = []byte("theirs") }
 
-func secretAttempts() []attempt {
-	return []attempt{
+func secretAttempts() []admissionAttempt {
+	return []admissionAttempt{
 		// What the operator does all day.
-		{name: "the first apply, which only creates", fresh: pullSecret(), do: applyOnce},
-		{name: "an update in place", given: pullSecret(), do: replace},
+		{name: "the first apply, which only creates", fresh: pullSecret(), do: doApplyOnce},
+		{name: "an update in place", given: pullSecret(), do: doUpdate},
 		{name: "an update that leaves a key, a label, an annotation and a finalizer of the tenant", given: pullSecret(withTenantKey, func(s *corev1.Secret) {
 			s.Labels["team"] = "shop"
 			s.Annotations["note"] = "ours"
 			s.Finalizers = []string{"shop.example/keep"}
-		}), do: replace},
-		{name: "taking over a hand-made Secret, without what kubectl remembers of it", given: pullSecret(handMade), do: adopt},
-		{name: "taking over a hand-made Secret with a second key", given: pullSecret(handMade, withTenantKey), do: adopt},
-		{name: "removing a Secret of its own", given: pullSecret(), do: remove},
-		{name: "removing a Secret of its own that is immutable", given: pullSecret(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), do: remove},
-		{name: "keeping a published revision in its own namespace", namespace: operatorNamespace, given: pullSecret(opaque, func(s *corev1.Secret) {
+		}), do: doUpdate},
+		{name: "taking over a hand-made Secret, without what kubectl remembers of it", given: pullSecret(handMadeSecret), do: doAdopt},
+		{name: "taking over a hand-made Secret with a second key", given: pullSecret(handMadeSecret, withTenantKey), do: doAdopt},
+		{name: "removing a Secret of its own", given: pullSecret(), do: doDelete},
+		{name: "removing a Secret of its own that is immutable", given: pullSecret(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), do: doDelete},
+		{name: "keeping a published revision in its own namespace", namespace: operatorNamespace, given: pullSecret(opaqueSecret, func(s *corev1.Secret) {
 			s.Name, s.Labels = "published-company-registry", nil
-		}), do: patch(`{"stringData":{"password":"y"}}`)},
+		}), do: doPatch(`{"stringData":{"password":"y"}}`)},
 
 		// What a stolen token might be used for: creating.
-		{name: "an Opaque Secret", fresh: pullSecret(opaque), do: create,
+		{name: "an Opaque Secret", fresh: pullSecret(opaqueSecret), do: doCreate,
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
-		{name: "a token of a ServiceAccount", fresh: pullSecret(tokenOf("default")), do: create,
+		{name: "a token of a ServiceAccount", fresh: pullSecret(tokenOf("default")), do: doCreate,
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
-		{name: "a token in its own namespace, which would never end", namespace: operatorNamespace, fresh: pullSecret(tokenOf(operatorName)), do: create,
+		{name: "a token in its own namespace, which would never end", namespace: operatorNamespace, fresh: pullSecret(tokenOf(operatorName)), do: doCreate,
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
-		{name: "a pull Secret without the label", fresh: pullSecret(func(s *corev1.Secret) { s.Labels = nil }), do: create,
+		{name: "a pull Secret without the label", fresh: pullSecret(func(s *corev1.Secret) { s.Labels = nil }), do: doCreate,
 			refused: "a Secret that regcred writes carries its label"},
-		{name: "a pull Secret of another name", fresh: pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" }), do: create,
+		{name: "a pull Secret of another name", fresh: pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" }), do: doCreate,
 			refused: "regcred touches only Secrets of the names that it was given"},
-		{name: "a second key", fresh: pullSecret(withTenantKey), do: create,
+		{name: "a second key", fresh: pullSecret(withTenantKey), do: doCreate,
 			refused: "regcred writes no key but .dockerconfigjson"},
-		{name: "an immutable pull Secret", fresh: pullSecret(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), do: create,
+		{name: "an immutable pull Secret", fresh: pullSecret(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), do: doCreate,
 			refused: "regcred never makes a Secret immutable"},
-		{name: "a finalizer, which would hold the namespace", fresh: pullSecret(func(s *corev1.Secret) { s.Finalizers = []string{"regcred.dev/hold"} }), do: create,
+		{name: "a finalizer, which would hold the namespace", fresh: pullSecret(func(s *corev1.Secret) { s.Finalizers = []string{"regcred.dev/hold"} }), do: doCreate,
 			refused: "regcred changes no finalizer and no owner of a Secret"},
-		{name: "an owner", fresh: pullSecret(ownedByConfigMap), do: create,
+		{name: "an owner", fresh: pullSecret(ownedByConfigMap), do: doCreate,
 			refused: "regcred changes no finalizer and no owner of a Secret"},
-		{name: "a label that a GitOps tool tracks by", fresh: pullSecret(func(s *corev1.Secret) { s.Labels["argocd.argoproj.io/instance"] = "shop" }), do: create,
+		{name: "a label that a GitOps tool tracks by", fresh: pullSecret(func(s *corev1.Secret) { s.Labels["argocd.argoproj.io/instance"] = "shop" }), do: doCreate,
 			refused: "regcred changes no label of a Secret but its own"},
 		{name: "an annotation that makes another tool copy the Secret", fresh: pullSecret(func(s *corev1.Secret) {
 			s.Annotations["reflector.v1.k8s.emberstack.com/reflection-allowed"] = "true"
-		}), do: create, refused: "regcred changes no annotation of a Secret but its own"},
-		{name: "a pull Secret in kube-system", namespace: metav1.NamespaceSystem, fresh: pullSecret(), do: create,
+		}), do: doCreate, refused: "regcred changes no annotation of a Secret but its own"},
+		{name: "a pull Secret in kube-system", namespace: metav1.NamespaceSystem, fresh: pullSecret(), do: doCreate,
 			refused: "regcred never touches Secrets in a protected namespace"},
-		{name: "a pull Secret in kube-public", namespace: metav1.NamespacePublic, fresh: pullSecret(), do: applyOnce,
+		{name: "a pull Secret in kube-public", namespace: metav1.NamespacePublic, fresh: pullSecret(), do: doApplyOnce,
 			refused: "regcred never touches Secrets in a protected namespace"},
 
 		// Updating.
-		{name: "overwriting a foreign Secret without the label", given: pullSecret(handMade), do: patch(`{"data":{".dockerconfigjson":"e30="}}`),
+		{name: "overwriting a foreign Secret without the label", given: pullSecret(handMadeSecret), do: doPatch(`{"data":{".dockerconfigjson":"e30="}}`),
 			refused: "a Secret that regcred writes carries its label"},
-		{name: "overwriting a foreign Secret of another type", given: pullSecret(opaque, handMade), do: patch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"}},"data":{"password":"eA=="}}`),
+		{name: "overwriting a foreign Secret of another type", given: pullSecret(opaqueSecret, handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"}},"data":{"password":"eA=="}}`),
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
-		{name: "taking over a Secret that a tool manages", given: pullSecret(func(s *corev1.Secret) { s.Labels[v1alpha1.ManagedByLabel] = "Helm" }), do: adopt,
+		{name: "taking over a Secret that a tool manages", given: pullSecret(func(s *corev1.Secret) { s.Labels[v1alpha1.ManagedByLabel] = "Helm" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
-		{name: "taking over a Secret that has an owner", given: pullSecret(handMade, ownedByConfigMap), do: adopt,
+		{name: "taking over a Secret that has an owner", given: pullSecret(handMadeSecret, ownedByConfigMap), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
-		{name: "taking the label from a Secret of its own", given: pullSecret(), do: patch(`{"metadata":{"labels":null}}`),
+		{name: "taking the label from a Secret of its own", given: pullSecret(), do: doPatch(`{"metadata":{"labels":null}}`),
 			refused: "a Secret that regcred writes carries its label"},
-		{name: "adding a second key", given: pullSecret(), do: patch(`{"data":{"token":"eA=="}}`),
+		{name: "adding a second key", given: pullSecret(), do: doPatch(`{"data":{"token":"eA=="}}`),
 			refused: "regcred writes no key but .dockerconfigjson"},
-		{name: "changing a key of the tenant", given: pullSecret(withTenantKey), do: patch(`{"data":{"ca.crt":"eA=="}}`),
+		{name: "changing a key of the tenant", given: pullSecret(withTenantKey), do: doPatch(`{"data":{"ca.crt":"eA=="}}`),
 			refused: "and keeps the keys that somebody else added"},
-		{name: "dropping a key of the tenant", given: pullSecret(withTenantKey), do: patch(`{"data":{"ca.crt":null}}`),
+		{name: "dropping a key of the tenant", given: pullSecret(withTenantKey), do: doPatch(`{"data":{"ca.crt":null}}`),
 			refused: "and keeps the keys that somebody else added"},
-		{name: "making a Secret immutable", given: pullSecret(), do: patch(`{"immutable":true}`),
+		{name: "making a Secret immutable", given: pullSecret(), do: doPatch(`{"immutable":true}`),
 			refused: "regcred never makes a Secret immutable"},
-		{name: "adding a finalizer", given: pullSecret(), do: patch(`{"metadata":{"finalizers":["regcred.dev/hold"]}}`),
+		{name: "adding a finalizer", given: pullSecret(), do: doPatch(`{"metadata":{"finalizers":["regcred.dev/hold"]}}`),
 			refused: "regcred changes no finalizer and no owner of a Secret"},
-		{name: "removing a finalizer of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Finalizers = []string{"shop.example/keep"} }), do: patch(`{"metadata":{"finalizers":null}}`),
+		{name: "removing a finalizer of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Finalizers = []string{"shop.example/keep"} }), do: doPatch(`{"metadata":{"finalizers":null}}`),
 			refused: "regcred changes no finalizer and no owner of a Secret"},
-		{name: "removing an owner", given: pullSecret(ownedByConfigMap), do: patch(`{"metadata":{"ownerReferences":null}}`),
+		{name: "removing an owner", given: pullSecret(ownedByConfigMap), do: doPatch(`{"metadata":{"ownerReferences":null}}`),
 			refused: "regcred changes no finalizer and no owner of a Secret"},
-		{name: "removing a label of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Labels["team"] = "shop" }), do: patch(`{"metadata":{"labels":{"team":null}}}`),
+		{name: "removing a label of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Labels["team"] = "shop" }), do: doPatch(`{"metadata":{"labels":{"team":null}}}`),
 			refused: "regcred changes no label of a Secret but its own"},
-		{name: "changing an annotation of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Annotations["note"] = "ours" }), do: patch(`{"metadata":{"annotations":{"note":"theirs"}}}`),
+		{name: "changing an annotation of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Annotations["note"] = "ours" }), do: doPatch(`{"metadata":{"annotations":{"note":"theirs"}}}`),
 			refused: "regcred changes no annotation of a Secret but its own"},
-		{name: "updating a Secret in kube-system", namespace: metav1.NamespaceSystem, given: pullSecret(), do: replace,
+		{name: "removing an annotation of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Annotations["note"] = "ours" }), do: doPatch(`{"metadata":{"annotations":{"note":null}}}`),
+			refused: "regcred changes no annotation of a Secret but its own"},
+		{name: "updating a Secret in kube-system", namespace: metav1.NamespaceSystem, given: pullSecret(), do: doUpdate,
 			refused: "regcred never touches Secrets in a protected namespace"},
 
 		// Removing.
-		{name: "removing a foreign Secret", given: pullSecret(handMade), do: remove,
+		{name: "removing a foreign Secret", given: pullSecret(handMadeSecret), do: doDelete,
 			refused: "regcred deletes only Secrets that carry its label"},
-		{name: "removing a Secret of another name", given: pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" }), do: remove,
+		{name: "removing a Secret of another name", given: pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" }), do: doDelete,
 			refused: "regcred touches only Secrets of the names that it was given"},
-		{name: "removing all Secrets of a namespace at once", given: pullSecret(), do: removeAll,
+		{name: "removing all Secrets of a namespace at once", given: pullSecret(), do: doDeleteAll,
 			refused: "regcred deletes Secrets one by one"},
-		{name: "removing a Secret in kube-system", namespace: metav1.NamespaceSystem, given: pullSecret(), do: remove,
+		{name: "removing a Secret in kube-system", namespace: metav1.NamespaceSystem, given: pullSecret(), do: doDelete,
 			refused: "regcred never touches Secrets in a protected namespace"},
 	}
 }
@@ -144,29 +146,29 @@ func tokenOf(account string) func(*corev1.Secret) {
 	}
 }
 
-// applyOnce is how the operator creates a Secret: server-side apply that answers 409 where one is there.
-func applyOnce(ctx context.Context, operator client.Client, object client.Object) error {
+// doApplyOnce is how the operator creates a Secret: server-side apply that answers 409 where one is there.
+func doApplyOnce(ctx context.Context, operator client.Client, object client.Object) error {
 	secret := object.(*corev1.Secret)
 	configuration := applycorev1.Secret(secret.Name, secret.Namespace).WithResourceVersion("1").
 		WithType(secret.Type).WithData(secret.Data).WithLabels(secret.Labels).WithAnnotations(secret.Annotations)
 	return operator.Apply(ctx, configuration, client.FieldOwner(v1alpha1.FieldManager))
 }
 
-// replace is how the operator updates a Secret: the object that it looked at, with new entries.
-func replace(ctx context.Context, operator client.Client, object client.Object) error {
+// doUpdate is how the operator updates a Secret: the object that it looked at, with new entries.
+func doUpdate(ctx context.Context, operator client.Client, object client.Object) error {
 	secret := object.(*corev1.Secret)
 	secret.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{"registry.company.io":{}}}`)
 	secret.Annotations[v1alpha1.SourcesAnnotation] = `{"company-registry":{}}`
 	return operator.Update(ctx, secret, client.FieldOwner(v1alpha1.FieldManager))
 }
 
-// adopt is how the operator takes over a Secret.
-func adopt(ctx context.Context, operator client.Client, object client.Object) error {
+// doAdopt is how the operator takes over a Secret.
+func doAdopt(ctx context.Context, operator client.Client, object client.Object) error {
 	secret := object.(*corev1.Secret)
 	secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
 	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 	if secret.Annotations == nil {
 		secret.Annotations = map[string]string{}
 	}
-	return replace(ctx, operator, secret)
+	return doUpdate(ctx, operator, secret)
 }

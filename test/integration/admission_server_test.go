@@ -26,15 +26,15 @@ const (
 	operatorUser      = "system:serviceaccount:" + operatorNamespace + ":" + operatorName
 )
 
-// cluster is a bare API server with everything in config/default applied to it: no controllers, no nodes.
-type cluster struct {
+// installation is a bare API server with everything in config/default applied to it: no controllers, no nodes.
+type installation struct {
 	config     *rest.Config
 	admin      client.Client
 	kubeconfig string
 }
 
-// startCluster starts an API server for one test and applies config/default as a person would. It stops with the test.
-func startCluster(t *testing.T) *cluster {
+// startInstallation starts an API server for one test and applies config/default as a person would. It stops with the test.
+func startInstallation(t *testing.T) *installation {
 	t.Helper()
 	kubectlPath(t)
 	environment := &envtest.Environment{}
@@ -53,7 +53,7 @@ func startCluster(t *testing.T) *cluster {
 	if err := os.WriteFile(kubeconfig, environment.KubeConfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{config: config, admin: newClient(t, config), kubeconfig: kubeconfig}
+	c := &installation{config: config, admin: newAPIClient(t, config), kubeconfig: kubeconfig}
 	if warnings := c.kubectl(t, "apply", "-k", configFolder("default")); warnings != "" {
 		t.Fatalf("kubectl apply -k config/default warns: %s", warnings)
 	}
@@ -61,7 +61,7 @@ func startCluster(t *testing.T) *cluster {
 }
 
 // kubectl runs a command as an administrator and returns what it says on standard error.
-func (c *cluster) kubectl(t *testing.T, arguments ...string) string {
+func (c *installation) kubectl(t *testing.T, arguments ...string) string {
 	t.Helper()
 	arguments = append([]string{"--kubeconfig", c.kubeconfig, "--cache-dir", t.TempDir()}, arguments...)
 	_, warnings, err := runKubectl(t, arguments...)
@@ -93,7 +93,7 @@ func kubectlPath(t *testing.T) string {
 
 func configFolder(name string) string { return filepath.Join("..", "..", "config", name) }
 
-func newClient(t *testing.T, config *rest.Config) client.WithWatch {
+func newAPIClient(t *testing.T, config *rest.Config) client.WithWatch {
 	t.Helper()
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme.Scheme})
 	if err != nil {
@@ -103,7 +103,7 @@ func newClient(t *testing.T, config *rest.Config) client.WithWatch {
 }
 
 // impersonated is the operator's identity as an administrator can take it.
-func (c *cluster) impersonated() *rest.Config {
+func (c *installation) impersonated() *rest.Config {
 	config := rest.CopyConfig(c.config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: operatorUser, Groups: operatorGroups()}
 	return config
@@ -114,7 +114,7 @@ func operatorGroups() []string {
 }
 
 // withToken is the operator's identity as its pod has it: by a token of its ServiceAccount.
-func (c *cluster) withToken(t *testing.T) *rest.Config {
+func (c *installation) withToken(t *testing.T) *rest.Config {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorName}}
 	request := &authenticationv1.TokenRequest{}
@@ -128,7 +128,7 @@ func (c *cluster) withToken(t *testing.T) *rest.Config {
 }
 
 // namespace makes a namespace that nobody else uses.
-func (c *cluster) namespace(t *testing.T) string {
+func (c *installation) namespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "team-"}}
 	if err := c.admin.Create(t.Context(), namespace); err != nil {
@@ -138,7 +138,7 @@ func (c *cluster) namespace(t *testing.T) string {
 }
 
 // widen gives the operator every right there is, until the end of the test: what is refused then, the policies refuse.
-func (c *cluster) widen(t *testing.T) {
+func (c *installation) widen(t *testing.T) {
 	t.Helper()
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "regcred-everything"},
@@ -155,8 +155,8 @@ func (c *cluster) widen(t *testing.T) {
 	})
 }
 
-// eventually waits until a condition holds. The API server learns of roles and policies by watches of its own.
-func eventually(t *testing.T, what string, condition func() error) {
+// await waits until a condition holds. The API server learns of roles and policies by watches of its own.
+func await(t *testing.T, what string, condition func() error) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for {

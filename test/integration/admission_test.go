@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// attempt is one thing that the operator, or somebody who stole its identity, tries to do.
-type attempt struct {
+// admissionAttempt is one thing that the operator, or somebody who stole its identity, tries to do.
+type admissionAttempt struct {
 	name string
 	// namespace in which it happens; a fresh one where empty.
 	namespace string
@@ -28,35 +28,35 @@ type attempt struct {
 }
 
 func TestAdmissionPolicies(t *testing.T) {
-	c := startCluster(t)
+	c := startInstallation(t)
 	c.widen(t)
 	awaitPolicies(t, c)
-	tables := map[string][]attempt{
-		"Secrets":         secretAttempts(),
-		"ServiceAccounts": serviceAccountAttempts(),
-		"deleting pods":   podDeleteAttempts(),
-		"changing pods":   podUpdateAttempts(),
+	tables := []struct {
+		name     string
+		attempts []admissionAttempt
+	}{
+		{"Secrets", secretAttempts()},
+		{"ServiceAccounts", serviceAccountAttempts()},
+		{"deleting pods", podDeleteAttempts()},
+		{"changing pods", podUpdateAttempts()},
 	}
-	identities := map[string]client.Client{
-		"impersonated": newClient(t, c.impersonated()),
-		"by token":     newClient(t, c.withToken(t)),
-	}
-	for identity, operator := range identities {
-		for table, attempts := range tables {
-			for _, a := range attempts {
-				t.Run(identity+"/"+table+"/"+a.name, func(t *testing.T) { try(t, c, operator, a) })
-			}
+	impersonated, byToken := newAPIClient(t, c.impersonated()), newAPIClient(t, c.withToken(t))
+	for _, table := range tables {
+		for _, a := range table.attempts {
+			t.Run("impersonated/"+table.name+"/"+a.name, func(t *testing.T) { tryAttempt(t, c, impersonated, a) })
+			t.Run("by token/"+table.name+"/"+a.name, func(t *testing.T) { tryAttempt(t, c, byToken, a) })
 		}
 	}
 	t.Run("nobody else is held back", func(t *testing.T) { tryAsSomebodyElse(t, c) })
+	t.Run("any name", func(t *testing.T) { testAnyName(t, c, byToken) })
 }
 
-func try(t *testing.T, c *cluster, operator client.Client, a attempt) {
+func tryAttempt(t *testing.T, c *installation, operator client.Client, a admissionAttempt) {
 	namespace := a.namespace
 	if namespace == "" {
 		namespace = c.namespace(t)
 	}
-	object := prepare(t, c, a, namespace)
+	object := prepareAttempt(t, c, a, namespace)
 	err := a.do(t.Context(), operator, object.DeepCopyObject().(client.Object))
 	if a.refused == "" {
 		if err != nil {
@@ -73,8 +73,8 @@ func try(t *testing.T, c *cluster, operator client.Client, a attempt) {
 	checkUntouched(t, c, a, object)
 }
 
-// prepare makes what is there before the attempt and returns the object that it is about.
-func prepare(t *testing.T, c *cluster, a attempt, namespace string) client.Object {
+// prepareAttempt makes what is there before the attempt and returns the object that it is about.
+func prepareAttempt(t *testing.T, c *installation, a admissionAttempt, namespace string) client.Object {
 	t.Helper()
 	if a.given == nil {
 		object := a.fresh.DeepCopyObject().(client.Object)
@@ -105,7 +105,7 @@ func prepare(t *testing.T, c *cluster, a attempt, namespace string) client.Objec
 }
 
 // checkUntouched fails unless everything is as it was before the refused attempt.
-func checkUntouched(t *testing.T, c *cluster, a attempt, before client.Object) {
+func checkUntouched(t *testing.T, c *installation, a admissionAttempt, before client.Object) {
 	t.Helper()
 	after := before.DeepCopyObject().(client.Object)
 	err := c.admin.Get(t.Context(), client.ObjectKeyFromObject(before), after)
@@ -120,11 +120,11 @@ func checkUntouched(t *testing.T, c *cluster, a attempt, before client.Object) {
 }
 
 // tryAsSomebodyElse does, as an administrator, what the operator must not.
-func tryAsSomebodyElse(t *testing.T, c *cluster) {
+func tryAsSomebodyElse(t *testing.T, c *installation) {
 	for _, a := range slices.Concat(secretAttempts(), serviceAccountAttempts(), podDeleteAttempts()) {
 		if a.refused != "" && a.namespace == "" {
 			t.Run(a.name, func(t *testing.T) {
-				err := a.do(t.Context(), c.admin, prepare(t, c, a, c.namespace(t)))
+				err := a.do(t.Context(), c.admin, prepareAttempt(t, c, a, c.namespace(t)))
 				if err != nil {
 					t.Errorf("an administrator must be able to, and is not: %v", err)
 				}
@@ -133,20 +133,60 @@ func tryAsSomebodyElse(t *testing.T, c *cluster) {
 	}
 }
 
+const wideOverlay = `
+resources: [DEFAULT, WIDE]
+patches:
+- patch: |
+    apiVersion: regcred.dev/local
+    kind: Limits
+    metadata: {name: regcred-limits}
+    secretNames: {commaSeparated: "*"}
+    serviceAccountNames: {commaSeparated: "*"}
+transformers: [REPLACEMENTS]`
+
+// testAnyName lifts the limit on names, as somebody would who cannot list them, and sees that all other limits stay.
+func testAnyName(t *testing.T, c *installation, operator client.Client) {
+	c.kubectl(t, "apply", "-k", writeOverlay(t, wideOverlay))
+	secret := pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" })
+	builder := changedAccount(defaultAccount("theirs"), func(a *corev1.ServiceAccount) { a.Name = "builder" })
+	await(t, "the policies allow any name", func() error {
+		namespace := c.namespace(t)
+		for _, a := range []admissionAttempt{
+			{fresh: secret, do: doCreate},
+			{given: builder, do: doPatch(`{"imagePullSecrets":[{"name":"theirs"},{"name":"registry-creds"}]}`)},
+		} {
+			if err := a.do(t.Context(), operator, prepareAttempt(t, c, a, namespace)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, a := range []admissionAttempt{
+		{name: "an Opaque Secret", fresh: pullSecret(opaqueSecret, func(s *corev1.Secret) { s.Name = "database" }), do: doCreate,
+			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
+		{name: "removing a foreign Secret", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Name = "database" }), do: doDelete,
+			refused: "regcred deletes only Secrets that carry its label"},
+		{name: "changing a label of a ServiceAccount", given: builder, do: doPatch(`{"metadata":{"labels":{"team":"other"}}}`),
+			refused: "regcred changes nothing of a ServiceAccount but imagePullSecrets and its own annotation"},
+	} {
+		t.Run(a.name, func(t *testing.T) { tryAttempt(t, c, operator, a) })
+	}
+}
+
 // awaitPolicies waits until the API server enforces all four policies.
-func awaitPolicies(t *testing.T, c *cluster) {
+func awaitPolicies(t *testing.T, c *installation) {
 	t.Helper()
-	operator := client.NewDryRunClient(newClient(t, c.impersonated()))
-	bare := prepare(t, c, attempt{given: pod()}, c.namespace(t))
+	operator := client.NewDryRunClient(newAPIClient(t, c.impersonated()))
+	bare := prepareAttempt(t, c, admissionAttempt{given: barePod()}, c.namespace(t))
 	at := metav1.ObjectMeta{Namespace: bare.GetNamespace(), Name: "probe"}
 	probes := map[string]func() error{
 		"regcred-secrets":         func() error { return operator.Create(t.Context(), &corev1.Secret{ObjectMeta: at}) },
 		"regcred-serviceaccounts": func() error { return operator.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: at}) },
 		"regcred-pod-delete":      func() error { return operator.Delete(t.Context(), bare) },
-		"regcred-pod-update":      func() error { return operator.Create(t.Context(), &corev1.Pod{ObjectMeta: at, Spec: pod().Spec}) },
+		"regcred-pod-update":      func() error { return operator.Create(t.Context(), &corev1.Pod{ObjectMeta: at, Spec: barePod().Spec}) },
 	}
 	for policy, probe := range probes {
-		eventually(t, "policy "+policy+" is enforced", func() error {
+		await(t, "policy "+policy+" is enforced", func() error {
 			if err := probe(); err == nil || !strings.Contains(err.Error(), policy) {
 				return fmt.Errorf("the answer to a probe is: %w", err)
 			}
@@ -157,20 +197,20 @@ func awaitPolicies(t *testing.T, c *cluster) {
 
 // What attempts do.
 
-func create(ctx context.Context, operator client.Client, object client.Object) error {
+func doCreate(ctx context.Context, operator client.Client, object client.Object) error {
 	return operator.Create(ctx, object)
 }
 
-func remove(ctx context.Context, operator client.Client, object client.Object) error {
+func doDelete(ctx context.Context, operator client.Client, object client.Object) error {
 	return operator.Delete(ctx, object)
 }
 
-func removeAll(ctx context.Context, operator client.Client, object client.Object) error {
+func doDeleteAll(ctx context.Context, operator client.Client, object client.Object) error {
 	return operator.DeleteAllOf(ctx, object, client.InNamespace(object.GetNamespace()))
 }
 
-// patch sends a JSON merge patch: lists are replaced whole, null removes.
-func patch(body string) func(context.Context, client.Client, client.Object) error {
+// doPatch sends a JSON merge patch: lists are replaced whole, null removes.
+func doPatch(body string) func(context.Context, client.Client, client.Object) error {
 	return func(ctx context.Context, operator client.Client, object client.Object) error {
 		return operator.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(body)))
 	}

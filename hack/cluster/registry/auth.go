@@ -74,6 +74,7 @@ func denyAfterLie(state *state, next http.Handler) http.Handler {
 }
 
 func deny(w http.ResponseWriter, access []auth.Access) {
+	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	_ = errcode.ServeJSON(w, errcode.ErrorCodeDenied.WithDetail(access)) // the client has gone
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"io"
 	"net/http"
@@ -91,7 +92,7 @@ func (f *fault) apply(w http.ResponseWriter, r *http.Request) bool {
 		writeGarbage(w)
 	case f.RedirectTo != "":
 		w.Header().Set("Location", f.RedirectTo)
-		w.WriteHeader(max(f.Status, http.StatusTemporaryRedirect))
+		w.WriteHeader(cmp.Or(f.Status, http.StatusTemporaryRedirect))
 	case f.Status != 0:
 		f.answer(w)
 	default:

@@ -85,14 +85,16 @@ func (s *tokenServer) answer(w http.ResponseWriter, name string, granted []*toke
 	})
 }
 
-// tokenCredentials also parses the request's form.
+// tokenCredentials also parses the request's form. A refresh token counts as a credential and is always wrong: this
+// server gives none out.
 func tokenCredentials(r *http.Request) (name, password string, given bool) {
 	_ = r.ParseForm() // what cannot be parsed is not there
 	if name, password, given = r.BasicAuth(); given {
 		return name, password, true
 	}
 	if r.Method == http.MethodPost {
-		return r.PostForm.Get("username"), r.PostForm.Get("password"), r.PostForm.Has("username")
+		given = r.PostForm.Has("username") || r.PostForm.Has("refresh_token")
+		return r.PostForm.Get("username"), r.PostForm.Get("password"), given
 	}
 	return "", "", false
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -140,14 +141,10 @@ func redirectDetail(header http.Header) string {
 	if err != nil || target.Host == "" {
 		return "redirected"
 	}
-	return fmt.Sprintf("redirected to %s://%s", target.Scheme, target.Host)
+	const longestHost = 253
+	return fmt.Sprintf("redirected to %s://%.*s", target.Scheme, longestHost, target.Host)
 }
 
 func mentions(texts []string, part string) bool {
-	for _, text := range texts {
-		if strings.Contains(text, part) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, part) })
 }

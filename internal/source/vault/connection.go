@@ -111,17 +111,15 @@ func (c *connection) readAsUs(ctx context.Context, place, path string) (*answer,
 		if failure == nil || failure.Outcome != outcomeDenied {
 			return a, failure
 		}
-		if settled := c.afterForbidden(ctx, s, failure); settled != nil || second {
-			return nil, orElse(settled, failure)
+		if settled := c.afterForbidden(ctx, s, failure); settled != nil {
+			return nil, settled
+		}
+		if second {
+			failure = outcomeDeadToken.at(place)
+			failure.wait = renewPause
+			return nil, failure
 		}
 	}
-}
-
-func orElse(f, other *failure) *failure {
-	if f == nil {
-		return other
-	}
-	return f
 }
 
 // readWith reads with the token of a session and notes the lease that came of it, if any.

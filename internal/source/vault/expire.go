@@ -22,6 +22,9 @@ var (
 // milliseconds is from where on a number of seconds since 1970 must be one of milliseconds: the year 5138.
 const milliseconds = 100_000_000_000
 
+// latest is where a number is no moment any more, in milliseconds.
+const latest = 1_000_000_000_000_000
+
 // ends is the earliest known end of the credential; zero where none is known.
 func (p *payload) ends(config dockerconfig.Config, a *answer, lease *source.Lease) time.Time {
 	var ends []time.Time
@@ -68,7 +71,7 @@ func moment(value any) time.Time {
 		return t
 	}
 	number, err := strconv.ParseFloat(text, 64)
-	if err != nil || number < 1 || number > 1e15 {
+	if err != nil || !(number >= 1 && number <= latest) { // written so that NaN is out
 		return time.Time{}
 	}
 	if number >= milliseconds {

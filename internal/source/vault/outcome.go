@@ -52,6 +52,8 @@ var (
 		"the docker config has no entry for a registry of the spec: add it there, or take the registry out of spec.registries"}
 	outcomeMalformed = Outcome{"200 with a value that is no credential", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"the value cannot be used as a registry credential: write a right one"}
+	outcomeBadRegistry = Outcome{"a registry of the spec that no image can match", v1alpha1.ReasonMalformed, RetryPeriod, true,
+		"correct it"}
 	outcomeOwnToken = Outcome{"200 with the operator's own Vault token as value", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"the value is the operator's own Vault token, which is never published: name another path"}
 	outcomeNotVault = Outcome{"200 with something that is no answer of Vault", v1alpha1.ReasonUnavailable, RetryServer, false,
@@ -127,7 +129,7 @@ var (
 // Outcomes is the whole table, in the order of the documentation.
 func Outcomes() []Outcome {
 	return []Outcome{
-		outcomeRead, outcomeEmpty, outcomeKeyMissing, outcomeRegistryMissing, outcomeMalformed, outcomeOwnToken,
+		outcomeRead, outcomeEmpty, outcomeKeyMissing, outcomeRegistryMissing, outcomeMalformed, outcomeBadRegistry, outcomeOwnToken,
 		outcomeNotVault, outcomeOversized,
 		outcomeRedirect, outcomeBadRequest, outcomeDeadToken, outcomeDenied,
 		outcomeNeverWritten, outcomeDeleted, outcomeDestroyed, outcomeNoMount, outcomeWrongEngine,

@@ -55,17 +55,22 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 
 // fetch reads the path, or shares the read of another object.
 func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, path string, request source.Request) (*answer, *failure) {
-	read := func(ctx context.Context) (*answer, *failure) {
-		a, f := c.read(ctx, place.Mount+"/"+place.Path, path)
-		if f != nil && f.Outcome == outcomeNeverWritten && place.EngineKind() != v1alpha1.EngineDynamic {
+	where := place.Mount + "/" + place.Path
+	if place.EngineKind() == v1alpha1.EngineDynamic {
+		return c.read(ctx, where, path)
+	}
+	return c.sharing.do(ctx, string(place.EngineKind())+" "+path, c.now(), request.MaxAge, func(ctx context.Context) (*answer, *failure) {
+		done, ok := c.use() // the caller may be gone before the read is
+		if !ok {
+			return nil, changedMeanwhile(c)
+		}
+		defer done()
+		a, f := c.read(ctx, where, path)
+		if f != nil && f.Outcome == outcomeNeverWritten {
 			f = c.secondLook(ctx, place, f)
 		}
 		return a, f
-	}
-	if place.EngineKind() == v1alpha1.EngineDynamic {
-		return read(ctx)
-	}
-	return c.sharing.do(ctx, string(place.EngineKind())+" "+path, c.now(), request.MaxAge, read)
+	})
 }
 
 // secondLook tells a secret that was never written from one in an engine of another version, which answers the same.

@@ -48,7 +48,7 @@ func (r *rendering) canonicalKeys() (map[string]string, *failure) {
 	for _, name := range r.registries {
 		key, err := registry.CanonicalKey(string(name))
 		if err != nil {
-			return nil, outcomeMalformed.at("spec.registries").because(err).saying(err.Error())
+			return nil, outcomeBadRegistry.at("spec.registries").because(err).saying(err.Error())
 		}
 		keys[key] = string(name)
 	}

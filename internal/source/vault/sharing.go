@@ -44,24 +44,30 @@ func (r *sharedRead) freshEnough(now time.Time, maxAge time.Duration) bool {
 // do returns the answer of a read that is not older than maxAge, reading where there is none. The read goes on when
 // its first caller gives up, because others may wait for it.
 func (s *sharing) do(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*answer, *failure) {
-	s.mu.Lock()
-	known := s.reads[key]
-	if known == nil || !known.freshEnough(now, maxAge) {
-		s.prune(now)
-		known = &sharedRead{started: now, done: make(chan struct{})}
-		s.reads[key] = known
-		s.mu.Unlock()
-		defer close(known.done)
-		known.answer, known.failure = read(context.WithoutCancel(ctx))
-		return known.answer, known.failure
-	}
-	s.mu.Unlock()
+	known := s.begin(context.WithoutCancel(ctx), key, now, maxAge, read)
 	select {
 	case <-known.done:
 		return known.answer, known.failure
 	case <-ctx.Done():
 		return nil, outcomeSlow.at(key).because(ctx.Err())
 	}
+}
+
+// begin starts a read, or joins one that is fresh enough.
+func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) *sharedRead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.reads[key]; known != nil && known.freshEnough(now, maxAge) {
+		return known
+	}
+	s.prune(now)
+	started := &sharedRead{started: now, done: make(chan struct{})}
+	s.reads[key] = started
+	go func() {
+		defer close(started.done)
+		started.answer, started.failure = read(ctx)
+	}()
+	return started
 }
 
 // prune forgets old answers, which hold secrets.

@@ -67,8 +67,8 @@ func (f Folder) cgroup() string {
 	return fmt.Sprintf("/regcred-%s-%x", filepath.Base(string(f)), digest[:4])
 }
 
-// errRunning is what tryLock says while there is a box.
-var errRunning = errors.New("the box is running")
+// ErrRunning says that there is such a box, or that it is just starting or ending.
+var ErrRunning = errors.New("the box is running")
 
 // tryLock takes the lock that a box holds all its life. The kernel releases it with the last process that holds it.
 func (f Folder) tryLock() (*os.File, error) {
@@ -85,7 +85,7 @@ func (f Folder) tryLock() (*os.File, error) {
 	}
 	file.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, errRunning
+		return nil, ErrRunning
 	}
 	return nil, fmt.Errorf("lock %s: %w", file.Name(), err)
 }

@@ -87,9 +87,16 @@ func janitor(folder Folder) error {
 		return err
 	}
 	line.Close()
-	waitErr := command.Wait()
+	ended := command.Wait()
 	syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
-	return errors.Join(waitErr, folder.cleanUp())
+	var exit *exec.ExitError
+	if errors.As(ended, &exit) && exit.Exited() {
+		ended = nil // it has said why in the same log
+	}
+	if ended != nil {
+		ended = fmt.Errorf("the supervisor ended: %w", ended)
+	}
+	return errors.Join(ended, folder.cleanUp())
 }
 
 // cleanUp removes what a box leaves on the machine when its processes are gone. It can be called any number of times.
@@ -98,14 +105,12 @@ func (f Folder) cleanUp() error {
 	if err := readJSON(f.specFile(), &spec); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if !spec.Node {
-		return f.clear()
+	if spec.Node {
+		if err := errors.Join(node.RemoveCgroup(f.cgroup()), node.ReturnControllers(spec.Controllers)); err != nil {
+			return err // and keep the specification, for whoever tries again
+		}
 	}
-	return errors.Join(
-		node.RemoveCgroup(f.cgroup()),
-		node.ReturnControllers(spec.Controllers),
-		f.clear(),
-	)
+	return f.clear()
 }
 
 func supervisorMain(folder Folder) error {

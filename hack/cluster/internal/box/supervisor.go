@@ -41,13 +41,19 @@ type supervisor struct {
 
 // supervise runs the box until the context ends or one of its servers does. Ready is called once the box is up.
 func supervise(ctx context.Context, folder Folder, spec Spec, report io.Writer, ready func() error) error {
+	ctx, cancel := context.WithCancel(ctx)
 	s := &supervisor{
 		folder: folder, spec: spec, users: newUsers(), report: report, life: ctx,
 		started: time.Now(), failed: make(chan error, 1),
 	}
-	defer s.stop()
 	up := make(chan error, 1)
-	go func() { up <- s.start(ctx) }()
+	var starting sync.WaitGroup
+	starting.Go(func() { up <- s.start(ctx) })
+	defer func() {
+		cancel()
+		s.stop()
+		starting.Wait() // or it could still make what is about to be cleaned up
+	}()
 	for {
 		select {
 		case <-ctx.Done():

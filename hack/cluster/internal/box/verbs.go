@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"syscall"
 	"time"
@@ -35,7 +36,7 @@ func (f Folder) Running(ctx context.Context) (Info, error) {
 			info = Info{}
 			return lock.Close()
 		}
-		if !errors.Is(err, errRunning) {
+		if !errors.Is(err, ErrRunning) {
 			return err
 		}
 		return readJSON(f.infoFile(), &info)
@@ -72,10 +73,11 @@ func (f Folder) Up(ctx context.Context, spec Spec, progress io.Writer) error {
 		return err
 	}
 	lock.Close()
-	defer context.AfterFunc(ctx, func() { unix.Shutdown(int(ours.Fd()), unix.SHUT_RDWR) })()
+	defer context.AfterFunc(ctx, func() { ours.Close() })()
 	followErr := follow(ours, progress)
 	if followErr == nil {
-		return command.Process.Release()
+		go command.Wait() // should it end while this process still runs
+		return nil
 	}
 	ours.Close()
 	command.Wait() // it has cleaned up when it ends
@@ -111,7 +113,7 @@ func (f Folder) prepare(spec *Spec) error {
 }
 
 // socketPair is a line between two processes: each notices when the other is gone.
-func socketPair() (ours, theirs *os.File, err error) {
+func socketPair() (ours net.Conn, theirs *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, nil, err
@@ -119,7 +121,14 @@ func socketPair() (ours, theirs *os.File, err error) {
 	for _, fd := range pair {
 		unix.CloseOnExec(fd)
 	}
-	return os.NewFile(uintptr(pair[0]), "line"), os.NewFile(uintptr(pair[1]), "line"), nil
+	file := os.NewFile(uintptr(pair[0]), "line")
+	defer file.Close() // the connection has a copy
+	theirs = os.NewFile(uintptr(pair[1]), "line")
+	if ours, err = net.FileConn(file); err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
 }
 
 // Down ends the box and returns when nothing is left of it but the logs. Without a box it cleans up after one that

@@ -62,14 +62,16 @@ func (s *supervisor) waitUsable(ctx context.Context) error {
 	defer client.CloseIdleConnections()
 	const account = "/api/v1/namespaces/default/serviceaccounts/default"
 	if err := poll(ctx, func() error { return s.get(ctx, client, account, nil) }); err != nil {
-		return fmt.Errorf("kube-controller-manager does not work, its log: %s: %w", s.folder.log("kube-controller-manager"), err)
+		return fmt.Errorf("kube-controller-manager does not work, its log: %s: %w",
+			s.folder.log("kube-controller-manager"), err)
 	}
 	s.step("kube-controller-manager is ready")
 	if !s.spec.Node {
 		return nil
 	}
 	if err := poll(ctx, func() error { return s.nodeReady(ctx, client) }); err != nil {
-		return fmt.Errorf("the node is not ready, its logs: %s, %s: %w", s.folder.log("kubelet"), s.folder.log("containerd"), err)
+		return fmt.Errorf("the node is not ready, its logs: %s, %s: %w",
+			s.folder.log("kubelet"), s.folder.log("containerd"), err)
 	}
 	s.step("the node is ready")
 	return nil

@@ -18,7 +18,9 @@ func writeTool(t *testing.T) (source string, tool Artifact) {
 	source = t.TempDir()
 	write(t, filepath.Join(source, "tool", "go.mod"), goMod)
 	write(t, filepath.Join(source, "tool", "main.go"), "package main\n\nfunc main() { println(\"hello\") }\n")
-	return source, Artifact{Name: "tool", Module: "tool", Packages: []string{"."}, Links: []string{"alias"}, Estimate: "a second"}
+	return source, Artifact{
+		Name: "tool", Module: "tool", Packages: []string{"."}, Links: []string{"alias"}, Estimate: "a second",
+	}
 }
 
 func write(t *testing.T, path, content string) {
@@ -211,7 +213,9 @@ func TestExportsSurviveTheShell(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	got := Environment(map[string]string{"kubernetes": "/c/k", "vault": "/c/v", "registry": "/c/r", "pause": "/c/p", "containerd": "/c/c"})
+	got := Environment(map[string]string{
+		"kubernetes": "/c/k", "vault": "/c/v", "registry": "/c/r", "pause": "/c/p", "containerd": "/c/c",
+	})
 	want := map[string]string{
 		"KUBEBUILDER_ASSETS": "/c/k", "BOX_KUBERNETES_BIN": "/c/k/kubernetes",
 		"BOX_VAULT_BIN": "/c/v/vault", "BOX_REGISTRY_BIN": "/c/r/registry", "BOX_PAUSE_BIN": "/c/p/pause",

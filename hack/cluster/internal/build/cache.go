@@ -136,7 +136,8 @@ func (c Cache) runWithProgress(command *exec.Cmd, a Artifact) error {
 	for {
 		select {
 		case <-minute.C:
-			fmt.Fprintf(c.Progress, "building %s: %s of up to about %s\n", a.Name, time.Since(start).Round(time.Second), a.Estimate)
+			fmt.Fprintf(c.Progress, "building %s: %s of up to about %s\n",
+				a.Name, time.Since(start).Round(time.Second), a.Estimate)
 		case err := <-done:
 			if err != nil {
 				return err

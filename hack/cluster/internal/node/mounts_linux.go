@@ -35,7 +35,8 @@ func CheckFolder(folder string) error {
 			continue
 		}
 		if relative, err := filepath.Rel(resolved, folder); err == nil && filepath.IsLocal(relative) {
-			return fmt.Errorf("%s lies in %s, which the node replaces by a folder of its own; choose another place", folder, hidden)
+			return fmt.Errorf("%s lies in %s, which the node replaces by a folder of its own; choose another place",
+				folder, hidden)
 		}
 	}
 	return nil

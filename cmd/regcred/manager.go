@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+var scheme = runtime.NewScheme()
+
+func init() {
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+}
+
+// run sets everything up and works until the context ends or the leader's lease is lost.
+func run(ctx context.Context, o *options) error {
+	level, err := zapcore.ParseLevel(o.logLevel)
+	if err != nil {
+		return fmt.Errorf("--log-level: %w", err)
+	}
+	ctrl.SetLogger(zap.New(zap.UseDevMode(o.logDevelopment), zap.Level(level), zap.StacktraceLevel(zapcore.PanicLevel)))
+	if o.namespace == "" {
+		return errors.New("--namespace or the environment variable POD_NAMESPACE must name the operator's own namespace")
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the API server: %w", err)
+	}
+	// The API server's own priority and fairness limits us better than a guess on this side.
+	config.QPS = -1
+	mgr, err := newManager(config, o)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := addControllers(ctx, mgr, o, stop); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:  scheme,
+		Cache:   cacheOptions(o),
+		Metrics: metricsOptions(o),
+		// A leader that stops gives the lease back at once: whoever waits takes over without waiting for its end.
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "regcred.dev",
+		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		HealthProbeBindAddress:        o.probeAddress,
+		GracefulShutdownTimeout:       ptr.To(20 * time.Second),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	return mgr, mgr.AddReadyzCheck("caches", func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("caches are being filled")
+		}
+		return nil
+	})
+}
+
+func metricsOptions(o *options) metricsserver.Options {
+	m := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: !o.insecureMetrics, CertDir: o.metricsCertDir}
+	if !o.insecureMetrics {
+		m.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return m
+}
+
+// cacheOptions of the manager's cache. What is not listed here is not cached: a stray read fails instead of starting a watch on
+// all objects of a kind. Pull Secrets, ServiceAccounts and pods have caches of their own, by name and by phase.
+func cacheOptions(o *options) cache.Options {
+	own := map[string]cache.Config{o.namespace: {}}
+	options := cache.Options{
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.RegistryCredential{}: {},
+			&v1alpha1.VaultConnection{}:    {},
+			&corev1.Namespace{}:            {},
+			&corev1.Secret{}:               {Namespaces: own},
+			&corev1.ConfigMap{}:            {Namespaces: own},
+		},
+	}
+	return options
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap/zapcore"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// options of the operator, one for each flag.
+type options struct {
+	secretNames         []string
+	serviceAccountNames []string
+	protectedNamespaces []string
+	vaultAddresses      []string
+	insecureRegistries  []string
+	loopbackRegistries  bool
+
+	namespace       string
+	leaderElect     bool
+	metricsAddress  string
+	metricsCertDir  string
+	insecureMetrics bool
+	probeAddress    string
+	logLevel        string
+	logDevelopment  bool
+}
+
+func defaults() *options {
+	return &options{
+		secretNames:         []string{v1alpha1.DefaultSecretName},
+		serviceAccountNames: []string{v1alpha1.DefaultServiceAccount},
+		protectedNamespaces: []string{"kube-system", "kube-public", "kube-node-lease"},
+		namespace:           os.Getenv("POD_NAMESPACE"),
+		metricsAddress:      ":8443",
+		probeAddress:        ":8081",
+		logLevel:            zapcore.InfoLevel.String(),
+	}
+}
+
+func (o *options) bind(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.secretNames, "secret-names", o.secretNames,
+		"Names of pull Secrets that may be written. The operator's role must list the same names. '*' allows any name and needs a role that does")
+	flags.StringSliceVar(&o.serviceAccountNames, "service-account-names", o.serviceAccountNames,
+		"Names of ServiceAccounts that pull Secrets may be attached to. The operator's role must list the same names. '*' allows any name")
+	flags.StringSliceVar(&o.protectedNamespaces, "protected-namespaces", o.protectedNamespaces,
+		"Namespaces that no selector selects; a RegistryCredential must name them outright. The admission policies list the same namespaces")
+	flags.StringSliceVar(&o.vaultAddresses, "vault-addresses", nil,
+		"Vault servers that logins may be sent to, as scheme://host:port. Empty allows those of all VaultConnections")
+	flags.StringSliceVar(&o.insecureRegistries, "insecure-registries", nil,
+		"Registries, as host[:port], that may be spoken to over plain http when a credential is verified")
+	flags.BoolVar(&o.loopbackRegistries, "allow-loopback-registries", false,
+		"Verify credentials at registries on loopback addresses, too. For test clusters")
+	flags.StringVar(&o.namespace, "namespace", o.namespace,
+		"The operator's own namespace, where published credentials are kept. Defaults to the environment variable POD_NAMESPACE")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false,
+		"Work only while holding the leader's lease, so that several replicas can run")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", o.metricsAddress,
+		"Address of the metrics endpoint; '0' turns it off")
+	flags.StringVar(&o.metricsCertDir, "metrics-cert-dir", "",
+		"Folder with tls.crt and tls.key for the metrics endpoint. Without one, a self-signed certificate is made")
+	flags.BoolVar(&o.insecureMetrics, "metrics-insecure", false,
+		"Serve metrics over plain http without asking the API server who may read them. For test clusters")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", o.probeAddress,
+		"Address of the endpoints /healthz and /readyz; '0' turns them off")
+	flags.StringVar(&o.logLevel, "log-level", o.logLevel, "debug, info, warn or error")
+	flags.BoolVar(&o.logDevelopment, "log-development", false, "Write logs for people instead of JSON")
+}

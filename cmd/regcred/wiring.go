@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/connection"
+	"regcred.dev/regcred/controllers/credential"
+	"regcred.dev/regcred/controllers/delivery"
+	"regcred.dev/regcred/internal/named"
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/source/vault"
+	"regcred.dev/regcred/internal/telemetry"
+	"regcred.dev/regcred/internal/verify"
+)
+
+// parts that the controllers share.
+type parts struct {
+	mgr       ctrl.Manager
+	options   *options
+	writer    client.Client
+	clientset *kubernetes.Clientset
+	secrets   *named.Caches
+	accounts  *named.Caches
+	metrics   *telemetry.Metrics
+	// changed rings when a new value is published, delivered when deliveries changed, news on what a status is made of.
+	changed, delivered, news publish.Bell
+	store                    *publish.Store
+	board                    *publish.Board
+	tally                    *publish.Tally
+	protected                []string
+}
+
+// addControllers wires everything together. stop ends the process, so that it starts anew with other rights.
+func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, stop context.CancelFunc) error {
+	p, err := newParts(ctx, mgr, o, stop)
+	if err != nil {
+		return err
+	}
+	delivering := &delivery.Reconciler{
+		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
+		Store: p.store, Board: p.board, Protected: p.protected, Now: time.Now,
+	}
+	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
+		return fmt.Errorf("delivery: %w", err)
+	}
+	if err := p.addCredential(delivering); err != nil {
+		return fmt.Errorf("credential: %w", err)
+	}
+	return nil
+}
+
+func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.CancelFunc) (*parts, error) {
+	p := &parts{mgr: mgr, options: o, metrics: telemetry.New(metrics.Registry), protected: append([]string{o.namespace}, o.protectedNamespaces...)}
+	var err error
+	if p.writer, err = client.New(mgr.GetConfig(), client.Options{Scheme: scheme, HTTPClient: mgr.GetHTTPClient()}); err != nil {
+		return nil, err
+	}
+	if p.clientset, err = kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient()); err != nil {
+		return nil, err
+	}
+	if p.secrets, err = p.caches(ctx, "secrets", o.secretNames, &corev1.Secret{}, stop); err != nil {
+		return nil, fmt.Errorf("--secret-names: %w", err)
+	}
+	if p.accounts, err = p.caches(ctx, "serviceaccounts", o.serviceAccountNames, &corev1.ServiceAccount{}, stop); err != nil {
+		return nil, fmt.Errorf("--service-account-names: %w", err)
+	}
+	p.store = publish.NewStore(p.clientset.CoreV1(), o.namespace, p.changed.Ring)
+	p.board = publish.NewBoard(func(name string) { p.delivered.Ring(name); p.news.Ring(name) })
+	p.tally = publish.NewTally(p.news.Ring)
+	return p, nil
+}
+
+// caches of one kind by the names that were given and that RBAC grants. A name that RBAC lacks is no crash: RegistryCredentials
+// that want it say so, and the operator starts anew when it is granted.
+func (p *parts) caches(ctx context.Context, resource string, names []string, kind client.Object, stop context.CancelFunc) (*named.Caches, error) {
+	granted, lacking, err := access(ctx, p.clientset, resource, names)
+	if err != nil {
+		return nil, err
+	}
+	if len(lacking) > 0 {
+		ctrl.Log.Info("The operator's role lacks names that its flags list; RegistryCredentials that want them are Stalled",
+			"resource", resource, "names", lacking)
+		if err := p.mgr.Add(restartWhenGranted(p.clientset, resource, lacking, stop)); err != nil {
+			return nil, err
+		}
+	}
+	caches, err := named.New(p.mgr.GetConfig(), cache.Options{
+		Scheme: scheme, HTTPClient: p.mgr.GetHTTPClient(), Mapper: p.mgr.GetRESTMapper(), DefaultTransform: stripForeign(names),
+	}, granted)
+	if err != nil {
+		return nil, err
+	}
+	return caches, caches.AddTo(ctx, p.mgr, kind)
+}
+
+func (p *parts) addCredential(delivering *delivery.Reconciler) error {
+	vaults, err := vault.New(vault.Options{
+		Connection:       p.connection,
+		Secret:           p.secretValue,
+		ConfigMap:        p.configMapValue,
+		RequestToken:     p.requestToken,
+		AllowedAddresses: p.options.vaultAddresses,
+		Metrics:          p.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.mgr.Add(vaults); err != nil {
+		return err
+	}
+	events := p.mgr.GetEventRecorder("regcred")
+	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events}
+	if err := connecting.SetupWithManager(p.mgr); err != nil {
+		return err
+	}
+	reading := &credential.Reconciler{
+		Client: p.mgr.GetClient(), Source: vaults, Leases: vaults,
+		Prover: verify.New(verify.Options{InsecureRegistries: p.options.insecureRegistries, AllowLoopback: p.options.loopbackRegistries}),
+		Images: credential.PodImages{Reader: p.writer},
+		Store:  p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
+		Removal: func(ctx context.Context, object *v1alpha1.RegistryCredential) (int, int, bool, error) {
+			removal, held, err := delivering.Held(ctx, object)
+			return removal.Holding, removal.Losing, held, err
+		},
+		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now, Random: rand.Float64,
+	}
+	return reading.SetupWithManager(p.mgr, &p.news)
+}

@@ -1,0 +1,93 @@
+// Package connection says of each VaultConnection whether it can be used. It only looks: logins and reads are the source's.
+package connection
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/source"
+)
+
+// period is how often a connection is looked at. Between two looks its users find out what is wrong with it.
+const period = time.Minute
+
+// Checker checks a connection. Errors are, or wrap, a source.Error.
+type Checker interface {
+	Check(ctx context.Context, connection *v1alpha1.VaultConnection) (version string, err error)
+}
+
+// Reconciler owns the status of VaultConnections.
+type Reconciler struct {
+	Client  client.Client
+	Checker Checker
+	Events  events.EventRecorder
+}
+
+// SetupWithManager adds the controller to a manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("connection").
+		For(&v1alpha1.VaultConnection{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{ReconciliationTimeout: 30 * time.Second, MaxConcurrentReconciles: 4}).
+		Complete(r)
+}
+
+// Reconcile looks at one connection and says how it is.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var object v1alpha1.VaultConnection
+	if err := r.Client.Get(ctx, request.NamespacedName, &object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	version, err := r.Checker.Check(ctx, &object)
+	before := object.DeepCopy()
+	object.Status.ObservedGeneration = object.Generation
+	if version != "" {
+		object.Status.ServerVersion = version
+	}
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonConnected,
+		Message: "logged in at " + object.Spec.Address, ObservedGeneration: object.Generation,
+	}
+	fault := source.AsError(err)
+	if fault != nil {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, fault.Reason, fault.Message
+	}
+	if meta.SetStatusCondition(&object.Status.Conditions, ready) && fault != nil {
+		r.Events.Eventf(&object, nil, corev1.EventTypeWarning, fault.Reason, "Connect", "%s", fault.Message)
+	}
+	setAbnormal(&object, v1alpha1.ConditionStalled, fault, fault != nil && fault.Stalled)
+	setAbnormal(&object, v1alpha1.ConditionReconciling, fault, fault != nil && !fault.Stalled)
+	wait := period
+	if fault != nil {
+		wait = max(period/4, fault.RetryAfter)
+	}
+	if equality.Semantic.DeepEqual(before.Status, object.Status) {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	if err := r.Client.Status().Patch(ctx, &object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
+	}
+	return ctrl.Result{RequeueAfter: wait}, nil
+}
+
+func setAbnormal(object *v1alpha1.VaultConnection, kind string, fault *source.Error, present bool) {
+	if !present {
+		meta.RemoveStatusCondition(&object.Status.Conditions, kind)
+		return
+	}
+	meta.SetStatusCondition(&object.Status.Conditions, metav1.Condition{
+		Type: kind, Status: metav1.ConditionTrue, Reason: fault.Reason, Message: fault.Message, ObservedGeneration: object.Generation,
+	})
+}

@@ -1,0 +1,205 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/named"
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/target"
+	"regcred.dev/regcred/internal/verify"
+)
+
+// gathered is a pod with the facts around it.
+type gathered struct {
+	diagnosis.Facts
+	// owners as they were read, the pod's controller first.
+	owners []*metav1.PartialObjectMetadata
+}
+
+// top is the object that people know the pod by, nil for a bare pod.
+func (g gathered) top() *metav1.PartialObjectMetadata {
+	if len(g.owners) == 0 {
+		return nil
+	}
+	return g.owners[len(g.owners)-1]
+}
+
+func (r *Reconciler) gather(ctx context.Context, pod *corev1.Pod) (gathered, error) {
+	g := gathered{Facts: diagnosis.Facts{Now: r.Now(), Pod: pod, RepullForbidden: r.repullForbidden.holds(r.Now())}}
+	var namespace corev1.Namespace
+	if err := r.Cluster.Get(ctx, client.ObjectKey{Name: pod.Namespace}, &namespace); err != nil {
+		return g, client.IgnoreNotFound(err)
+	}
+	g.NamespaceAnnotations = namespace.Annotations
+	var err error
+	if g.Credentials, err = r.credentials(ctx, &namespace); err != nil {
+		return g, err
+	}
+	// A protected namespace is selected by name alone.
+	g.Protected = slices.Contains(r.protected(), namespace.Name) && len(g.Credentials) == 0
+	if g.Secrets, err = r.secrets(ctx, pod, g.Credentials); err != nil {
+		return g, err
+	}
+	if g.Account, err = r.account(ctx, pod); err != nil {
+		return g, err
+	}
+	return g, r.ownersOf(ctx, &g)
+}
+
+func (r *Reconciler) protected() []string { return append(slices.Clone(r.Protected), r.OwnNamespace) }
+
+// credentials are the RegistryCredentials that select a namespace.
+func (r *Reconciler) credentials(ctx context.Context, namespace *corev1.Namespace) ([]diagnosis.Credential, error) {
+	var list v1alpha1.RegistryCredentialList
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	var credentials []diagnosis.Credential
+	for i := range list.Items {
+		object := &list.Items[i]
+		selector, err := target.New(&object.Spec.Target, r.protected())
+		if err != nil || object.DeletionTimestamp != nil || !selector.Selects(namespace.Name, namespace.Labels) {
+			continue // a selector that does not parse is said at the object itself
+		}
+		credentials = append(credentials, r.credential(object, namespace.Name))
+	}
+	return credentials, nil
+}
+
+func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace string) diagnosis.Credential {
+	c := diagnosis.Credential{
+		Name: object.Name, SecretName: object.Spec.Target.Name(), Accounts: object.Spec.Target.Accounts(),
+		Mode: object.Spec.RecoveryMode(),
+	}
+	c.Problem = r.Board.Of(object.Name, c.SecretName)[namespace].Message
+	record := r.Store.Get(object.Name)
+	if record.UID != object.UID || !record.Published() {
+		for _, name := range object.Spec.Registries {
+			if key, err := registry.CanonicalKey(string(name)); err == nil {
+				c.Entries = append(c.Entries, diagnosis.Entry{Key: key})
+			}
+		}
+		return c
+	}
+	c.Published, c.Revision = true, record.Revision
+	c.Entries = entries(record)
+	return c
+}
+
+// entries of a published value, with what the last test of each found.
+func entries(record publish.Record) []diagnosis.Entry {
+	var entries []diagnosis.Entry
+	for key, value := range record.Config {
+		entry := diagnosis.Entry{Key: key}
+		test := record.Tests[verify.Fingerprint(record.Salt, key, value)]
+		if test.Verdict == publish.Rejected {
+			entry.Rejected = test.Message
+			if entry.Rejected == "" {
+				entry.Rejected = "refused"
+			}
+		} else {
+			entry.Digests = test.Digests
+		}
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
+// secrets that the pod refers to, and those that the RegistryCredentials write.
+func (r *Reconciler) secrets(ctx context.Context, pod *corev1.Pod, credentials []diagnosis.Credential) (map[string]diagnosis.Secret, error) {
+	secrets := map[string]diagnosis.Secret{}
+	for _, ref := range pod.Spec.ImagePullSecrets {
+		secrets[ref.Name] = diagnosis.Secret{}
+	}
+	for _, c := range credentials {
+		secrets[c.SecretName] = diagnosis.Secret{}
+	}
+	for name := range secrets {
+		var secret corev1.Secret
+		err := r.Secrets.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &secret)
+		switch {
+		case errors.Is(err, named.ErrNotAllowed):
+			secrets[name] = diagnosis.Secret{Unread: true}
+		case apierrors.IsNotFound(err):
+			secrets[name] = diagnosis.Secret{Missing: true}
+		case err != nil:
+			return nil, err
+		default:
+			secrets[name] = diagnosis.NewSecret(&secret)
+		}
+	}
+	return secrets, nil
+}
+
+func (r *Reconciler) account(ctx context.Context, pod *corev1.Pod) (diagnosis.Account, error) {
+	name := pod.Spec.ServiceAccountName
+	if name == "" {
+		name = v1alpha1.DefaultServiceAccount
+	}
+	var account corev1.ServiceAccount
+	err := r.ServiceAccounts.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &account)
+	switch {
+	case errors.Is(err, named.ErrNotAllowed):
+		return diagnosis.Account{Name: name, Unread: true}, nil
+	case apierrors.IsNotFound(err):
+		return diagnosis.Account{Name: name, Missing: true}, nil
+	case err != nil:
+		return diagnosis.Account{}, err
+	}
+	return diagnosis.NewAccount(&account), nil
+}
+
+// maxOwners ends the walk up a chain of owners: a pod, its ReplicaSet, its Deployment, and one more.
+const maxOwners = 3
+
+// ownersOf walks up the chain of controllers, as far as their kinds are known.
+func (r *Reconciler) ownersOf(ctx context.Context, g *gathered) error {
+	ref := metav1.GetControllerOf(g.Pod)
+	for range maxOwners {
+		if ref == nil {
+			return nil
+		}
+		owner := diagnosis.Owner{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name}
+		if !readable(ref) {
+			owner.Unread = true
+			g.Owners = append(g.Owners, owner)
+			return nil
+		}
+		object := &metav1.PartialObjectMetadata{}
+		object.SetGroupVersionKind(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind))
+		err := r.Cluster.Get(ctx, client.ObjectKey{Namespace: g.Pod.Namespace, Name: ref.Name}, object)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if err != nil || object.UID != ref.UID || object.DeletionTimestamp != nil {
+			owner.Gone = true
+			g.Owners = append(g.Owners, owner)
+			return nil
+		}
+		owner.Annotations = object.Annotations
+		if len(g.Owners) == 0 {
+			if owner.Template, err = r.template(ctx, g.Pod, ref); err != nil {
+				return err
+			}
+		}
+		g.Owners, g.owners = append(g.Owners, owner), append(g.owners, object)
+		ref = metav1.GetControllerOf(object)
+	}
+	return nil
+}
+
+func readable(ref *metav1.OwnerReference) bool {
+	gvk := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
+	return slices.ContainsFunc(ownerKinds, func(known schema.GroupVersionKind) bool { return known == gvk })
+}

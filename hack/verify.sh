@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Fails where something that is generated, or that must agree with something else, is not up to date.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() { echo "verify: $*" >&2; exit 1; }
+generated=$(mktemp -d)
+trap 'rm -rf "$generated"' EXIT
+
+# Code and CRDs are what the types say.
+go -C hack/tools/controller-gen tool controller-gen crd:crdVersions=v1 "paths=$PWD/api/..." "output:crd:dir=$generated/crd"
+go -C hack/tools/controller-gen tool controller-gen object "paths=$PWD/api/..." "output:object:dir=$generated/deepcopy"
+for file in "$generated"/crd/*.yaml; do
+  cmp -s "$file" "config/crd/$(basename "$file")" || fail "config/crd/$(basename "$file") is not what the types say: run make generate"
+done
+find "$generated/deepcopy" -name 'zz_generated*.go' | while read -r file; do
+  cmp -s "$file" api/v1alpha1/zz_generated.deepcopy.go || fail "api/v1alpha1/zz_generated.deepcopy.go is not what the types say: run make generate"
+done
+
+# The modules are tidy, and the operator's own stays small.
+go mod tidy -diff >/dev/null || fail "go.mod or go.sum is not tidy: run go mod tidy"
+go mod verify >/dev/null
+for forbidden in k8s.io/kubernetes github.com/hashicorp/vault; do
+  if go list -m all | grep -q "^$forbidden "; then fail "the operator's module must not need $forbidden"; fi
+done
+
+# The manifests render.
+eval "$(go -C hack/cluster run . build --only kubernetes)"
+for folder in config/default config/samples; do
+  "$KUBEBUILDER_ASSETS/kubectl" kustomize "$folder" >/dev/null || fail "$folder does not render"
+done
+go vet ./...
+echo "verify: all is up to date"

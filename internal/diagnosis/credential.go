@@ -1,0 +1,197 @@
+package diagnosis
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/internal/pullerror"
+	"regcred.dev/regcred/internal/registry"
+)
+
+const (
+	// kubeletRetry is the longest that a kubelet waits between two attempts: 300 s and up to 15 s of its own rhythm.
+	kubeletRetry = 315 * time.Second
+	// admissionLag is how long admission may still go by a ServiceAccount from its cache, so that a pod misses an entry that is
+	// there already. Twice: a pod that was made in this time is restarted once it is over, and its successor never.
+	admissionLag = 10 * time.Second
+	// soon is when something is looked at again that a watch should bring, in case it does not.
+	soon = 15 * time.Second
+	// later is the same for what takes a person.
+	later = 5 * time.Minute
+)
+
+// entryFor is the entry with which a kubelet would pull the image.
+func (c *Credential) entryFor(image string) (Entry, bool) {
+	var keys []string
+	for _, entry := range c.Entries {
+		keys = append(keys, entry.Key)
+	}
+	key := matchingKey(keys, image)
+	for _, entry := range c.Entries {
+		if entry.Key == key && key != "" {
+			return entry, true
+		}
+	}
+	return Entry{}, false
+}
+
+func matchingKey(keys []string, image string) string {
+	if used := registry.MostSpecific(keys, image); len(used) > 0 {
+		return used[0]
+	}
+	return ""
+}
+
+func refersTo(pod *corev1.Pod, secret string) bool {
+	return slices.ContainsFunc(pod.Spec.ImagePullSecrets, func(ref corev1.LocalObjectReference) bool { return ref.Name == secret })
+}
+
+// credentialChecks settle, in this order, whether a credential would open the image for a new attempt or a new pod.
+var credentialChecks = []func(*Facts, *Credential, Entry, Finding) (Finding, bool){
+	unpublished, rejected, secretForeign, taken, unsynced, shadowed, missedReference, didNotHelp, unproven,
+}
+
+// through takes a failing pull through the checks of one credential. What passes them all is cured by a new attempt, or by a
+// new pod.
+func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
+	if f.Referenced {
+		f.Change = facts.Secrets[c.SecretName].Sources[c.Name].Changed.Time
+	} else {
+		f.Change = facts.Account.Attached[c.SecretName]
+	}
+	// A tag moves: where the registry can be asked, what it said at the last test is not good enough to pin an image to.
+	f.Digest = facts.Probes[f.question()].Digest
+	if facts.Probes == nil {
+		f.Digest = entry.digestOf(f.Image)
+	}
+	for _, check := range credentialChecks {
+		if answer, settled := check(facts, c, entry, f); settled {
+			return answer
+		}
+	}
+	if f.Referenced {
+		return f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and opens %s now", f.Secret, f.Image)
+	}
+	return f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which opens %s", facts.Account.Name, f.Secret, f.Image)
+}
+
+func (f Finding) question() Question {
+	return Question{Credential: f.Credential, Key: f.Key, Image: f.Image}
+}
+
+func unpublished(_ *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	if c.Published {
+		return f, false
+	}
+	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet: see its conditions", c.Name).again(later), true
+}
+
+func rejected(_ *Facts, c *Credential, entry Entry, f Finding) (Finding, bool) {
+	if entry.Rejected == "" {
+		return f, false
+	}
+	return f.as(Report, CredentialRejected, "the registry refuses the value of RegistryCredential %s (%s): store a good one at its source",
+		c.Name, entry.Rejected).again(later), true
+}
+
+func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	secret := facts.Secrets[c.SecretName]
+	if secret.Missing || secret.Unread || secret.Owner.Ours {
+		return f, false
+	}
+	return f.as(Report, SecretNotOurs, "Secret %s belongs to %s: %s", c.SecretName, secret.Owner.Manager, secret.Owner.Fix).again(later), true
+}
+
+func taken(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	written, ok := facts.Secrets[c.SecretName].Sources[c.Name]
+	if !ok || written.Revision != c.Revision || matchingKey(written.Keys, f.Image) != "" {
+		return f, false
+	}
+	return f.as(Report, RegistryTaken, "another RegistryCredential provides this registry in Secret %s", c.SecretName), true
+}
+
+func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	secret := facts.Secrets[c.SecretName]
+	if written, ok := secret.Sources[c.Name]; ok && written.Revision == c.Revision && secret.Breaks == "" {
+		return f, false
+	}
+	if secret.Unread {
+		return unreadOwnSecret(facts, c, f)
+	}
+	problem := c.Problem
+	if problem == "" {
+		problem = "it is on its way"
+	}
+	return f.as(Wait, SecretNotSynced, "the value of RegistryCredential %s is not in Secret %s yet: %s", c.Name, c.SecretName, problem).again(soon), true
+}
+
+// unreadOwnSecret: an onlooker who may not read Secrets goes by what the status of the RegistryCredential says. The operator can
+// read the Secrets that it writes, unless it was not given the name.
+func unreadOwnSecret(facts *Facts, c *Credential, f Finding) (Finding, bool) {
+	if c.Problem != "" {
+		return f.as(Report, SecretNotSynced, "the value of RegistryCredential %s is not in Secret %s: %s", c.Name, c.SecretName, c.Problem).again(later), true
+	}
+	return f.as(Wait, SecretUnread, "Secret %s may not be read here, so that it is not known whether the pod is older than the value in it", c.SecretName).again(later), true
+}
+
+// shadowed entries are never tried: an entry for docker.io of another Secret hides the one for index.docker.io.
+func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
+	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
+		for _, key := range facts.Secrets[ref.Name].Keys {
+			if key != f.Key && !slices.Contains(registry.MostSpecific([]string{key, f.Key}, f.Image), f.Key) {
+				return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s: remove the former", key, ref.Name, f.Key, f.Secret), true
+			}
+		}
+	}
+	return f, false
+}
+
+// didNotHelp: a pod that was created after the change and carries the reference had the credential. Another pod would fare no
+// better, and restarting it would never end.
+func didNotHelp(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	if !f.Referenced || facts.Pod.CreationTimestamp.Time.Before(f.Change) {
+		return f, false
+	}
+	if next := facts.Pod.CreationTimestamp.Add(time.Second + kubeletRetry).Sub(facts.Now); next > 0 && facts.Pod.CreationTimestamp.Time.Equal(f.Change) {
+		// Times have whole seconds: the first attempt may have been just before the change.
+		return f.as(Wait, KubeletRetries, "the pod was created in the second in which Secret %s changed; the kubelet tries again by %s at the latest",
+			c.SecretName, clock(facts.Now.Add(next))).again(next), true
+	}
+	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry does not open %s for it: "+
+		"give that account the right to pull it, or correct the image", c.Name, f.Image), true
+}
+
+// unproven: nothing is done for a credential that does not open this image. Where the kubelet's message leaves open whether the
+// image exists at all, only a proof counts.
+func unproven(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	ambiguous := f.Class == pullerror.NotFoundOrDenied || f.Class == pullerror.Forbidden
+	switch {
+	case f.Digest != "":
+		return f, false
+	case facts.Onlooker && ambiguous:
+		return f.as(Wait, AskingRegistry, "the kubelet's message leaves open whether %s exists or is denied: the operator asks the registry, and acts if RegistryCredential %s opens it",
+			f.Image, c.Name), true
+	case facts.Probes == nil:
+		return f.as(Report, Unproven, "the registry does not say whether %s exists or is denied, and RegistryCredential %s was not tested with it", f.Image, c.Name), ambiguous
+	}
+	probe, asked := facts.Probes[f.question()]
+	if !asked {
+		f.questions = append(f.questions, f.question())
+		return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s opens %s", c.Name, f.Image).again(soon), true
+	}
+	switch probe.Access {
+	case AccessAllowed:
+		return f, false
+	case AccessDenied:
+		return f.as(Report, PullDenied, "the account of RegistryCredential %s may not pull %s: %s", c.Name, f.Image, probe.Message).again(later), true
+	case AccessRefused:
+		return f.as(Report, CredentialRejected, "the registry refuses the value of RegistryCredential %s: %s", c.Name, probe.Message).again(later), true
+	case AccessNotFound:
+		return f.as(Report, ImageNotFound, "the registry does not have %s: %s", f.Image, probe.Message).again(later), true
+	}
+	return f.as(Report, Unproven, "it could not be settled whether %s exists or is denied: %s", f.Image, probe.Message).again(later), ambiguous
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

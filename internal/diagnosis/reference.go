@@ -1,0 +1,86 @@
+package diagnosis
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// missedReference settles why a pod does not refer to the Secret. The list is copied from the ServiceAccount when a pod is
+// created, and only where the pod lists none itself.
+func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	if f.Referenced {
+		return f, false
+	}
+	account := facts.Account
+	switch {
+	case hasOwnList(facts):
+		return f.as(Report, OwnPullSecrets, "the pod lists its own pull secrets (%s), so that it inherits none from its ServiceAccount: add %s to imagePullSecrets of its template, or remove the list there",
+			strings.Join(referenced(facts), ", "), c.SecretName), true
+	case account.Missing:
+		return f.as(Wait, NotAttached, "ServiceAccount %s does not exist", account.Name).again(soon), true
+	case account.Unread && !slices.Contains(c.Accounts, account.Name), !account.Unread && !slices.Contains(account.PullSecrets, c.SecretName) && !slices.Contains(c.Accounts, account.Name):
+		return f.as(Report, AccountNotServed, "ServiceAccount %s does not name Secret %s, and RegistryCredential %s does not serve it: add it to spec.target.serviceAccounts there, or run: %s",
+			account.Name, c.SecretName, c.Name, attachCommand(facts, c)).again(later), true
+	case account.Unread:
+		return f.as(Report, AccountNotServed, "ServiceAccount %s may not be read", account.Name).again(later), true
+	case !slices.Contains(account.PullSecrets, c.SecretName) && c.Problem != "":
+		return f.as(Report, AttachmentFails, "Secret %s is not in ServiceAccount %s: %s", c.SecretName, account.Name, c.Problem).again(later), true
+	case !slices.Contains(account.PullSecrets, c.SecretName):
+		return f.as(Wait, NotAttached, "Secret %s is not in ServiceAccount %s yet", c.SecretName, account.Name).again(soon), true
+	}
+	return missedAttachment(facts, c, f)
+}
+
+// missedAttachment: the ServiceAccount names the Secret and the pod does not.
+func missedAttachment(facts *Facts, c *Credential, f Finding) (Finding, bool) {
+	created := facts.Pod.CreationTimestamp.Time
+	lagEnds := f.Change.Add(admissionLag)
+	switch {
+	case f.Change.IsZero(), created.After(lagEnds):
+		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand; "+
+			"to make the pod anew, run: kubectl delete pod %s -n %s", facts.Account.Name, c.SecretName, facts.Pod.Name, facts.Pod.Namespace), true
+	case created.After(f.Change) && facts.Now.Before(lagEnds.Add(time.Second)):
+		// Its successor must come after the lag: else it could miss the entry once more, and again.
+		wait := lagEnds.Add(time.Second).Sub(facts.Now)
+		return f.as(Wait, AdmissionLag, "the pod was created just after ServiceAccount %s got Secret %s, and missed it", facts.Account.Name, c.SecretName).again(wait), true
+	}
+	return f, false
+}
+
+// hasOwnList reports whether the pod's list is its own: its template has one or, where no template is known, it differs from what
+// the ServiceAccount would give.
+func hasOwnList(facts *Facts) bool {
+	own := referenced(facts)
+	if len(own) == 0 {
+		return false
+	}
+	if len(facts.Owners) > 0 && facts.Owners[0].Template != nil {
+		return len(facts.Owners[0].Template.PullSecrets) > 0
+	}
+	for _, name := range own {
+		if !slices.Contains(facts.Account.PullSecrets, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func referenced(facts *Facts) []string {
+	var names []string
+	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
+		names = append(names, ref.Name)
+	}
+	return names
+}
+
+func attachCommand(facts *Facts, c *Credential) string {
+	names := append(slices.Clone(facts.Account.PullSecrets), c.SecretName)
+	var list []string
+	for _, name := range names {
+		list = append(list, fmt.Sprintf(`{"name":%q}`, name))
+	}
+	return fmt.Sprintf("kubectl patch serviceaccount %s -n %s --type merge -p '{\"imagePullSecrets\":[%s]}'",
+		facts.Account.Name, facts.Pod.Namespace, strings.Join(list, ","))
+}

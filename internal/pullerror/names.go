@@ -1,0 +1,76 @@
+package pullerror
+
+import (
+	"regexp"
+	"strings"
+)
+
+// name stands for an image, a URL, a digest or a quoted text that was taken out.
+const name = "…"
+
+// nameless are replacements that take out what the user or the registry's operator named, so that an image called
+// x/unauthorized:401 is no different from any other. They apply in this order.
+var nameless = []struct {
+	what        string
+	pattern     *regexp.Regexp
+	replacement string
+}{
+	{"an error in the JSON of the distribution spec is kept as code and message",
+		regexp.MustCompile(`\{"errors":\s*\[\{"code":\s*"(\w+)",\s*"message":\s*"([^"]*)"[^\n]*`), "$1: $2"},
+	{"anything in double quotes", regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), name},
+	{"a name whose closing quote was cut off", regexp.MustCompile(`"\S*`), name},
+	{"a page of HTML", regexp.MustCompile(`(?is)<(?:!doctype|html|head|body|title)\b.*`), name},
+	{"a digest", regexp.MustCompile(`\bsha(?:256|384|512):\w+`), name},
+	{"the tag or digest in containerd's request", regexp.MustCompile(`\[(?:manifests|blobs)[^\]]*\]`), name},
+	{"a single word in single quotes", regexp.MustCompile(`'[^'\s]+'`), name},
+	{"an image of one word in docker's sentences",
+		regexp.MustCompile(`\b((?i:manifest for|pull access denied for|image pull failed for|tag|repository|image)) [^\s,…]+(,| not found| because)`), "$1 " + name + "$2"},
+	{"the tag and the repository in CRI-O's sentences",
+		regexp.MustCompile(`\b((?i:reading manifest)) \S+ in [^\s,…]+?(:|\s|$)`), "$1 " + name + " in " + name + "$2"},
+	{"an image that docker does not have", regexp.MustCompile(`\b((?i:no such image):) \S+`), "$1 " + name},
+	{"a host that is looked up or reached",
+		regexp.MustCompile(`\b((?i:lookup|from host|pinging (?:container|docker) registry)) [^\s…]+?(:?(?:\s|$))`), "$1 " + name + "$2"},
+}
+
+// nameLike is a word with a slash in it, or with a colon that is followed by no space: an image, a URL, a path, a
+// media type, a platform, a host with a port.
+var nameLike = regexp.MustCompile(`[^\s"(\[]*(?:/|:[^\s:…)\]])[^\s"]*`)
+
+// punctuation follows a name in a sentence and is no part of it.
+const punctuation = ":,;.)]}\""
+
+// ordinary are the words with a slash that are words of the runtimes.
+var ordinary = map[string]bool{
+	"i/o": true, "input/output": true, "net/http": true, "username/password": true,
+}
+
+// withoutNames takes everything out of a cause that is a name, and writes the rest in lower case. What remains are
+// the words and the punctuation of the runtime and the registry.
+func withoutNames(cause string) string {
+	for _, n := range nameless {
+		cause = n.pattern.ReplaceAllString(cause, n.replacement)
+	}
+	cause = nameLike.ReplaceAllStringFunc(cause, func(word string) string {
+		bare := strings.TrimRight(word, punctuation)
+		if ordinary[strings.ToLower(bare)] {
+			return word
+		}
+		return name + word[len(bare):]
+	})
+	return strings.ToLower(cause)
+}
+
+// httpStatus is an HTTP status code in the places where runtimes print one: after the words status or HTTP, or before its
+// own reason phrase.
+var httpStatus = regexp.MustCompile(`\b(?:status(?:code)?|http(?: code)?)(?: code)?(?: from registry| from \w+ request to)?[ :…]*([1-5]\d\d)\b|` +
+	`\b([45]\d\d) (?:unauthorized|forbidden|not found|too many requests|internal server error|bad gateway|` +
+	`service (?:temporarily )?unavailable|gateway time-?out)`)
+
+// statusOf is the HTTP status in a cause without names, or empty.
+func statusOf(text string) string {
+	match := httpStatus.FindStringSubmatch(text)
+	if match == nil {
+		return ""
+	}
+	return match[1] + match[2]
+}

@@ -1,0 +1,376 @@
+package vault
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// tokens is a server's login that counts: token-1, token-2 ...
+func tokens(s *scripted, seconds int, renewable bool) *atomic.Int32 {
+	var issued atomic.Int32
+	s.handle("/v1/auth/approle/login", func(w http.ResponseWriter, r *http.Request) {
+		answers(200, fmt.Sprintf(`{"auth":{"client_token":"token-%d","lease_duration":%d,"renewable":%t}}`, issued.Add(1), seconds, renewable))(w, r)
+	})
+	return &issued
+}
+
+// onlyFor answers where the request carries one of these tokens, and 403 otherwise.
+func onlyFor(handler http.HandlerFunc, living ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, token := range living {
+			if r.Header.Get("X-Vault-Token") == token {
+				handler(w, r)
+				return
+			}
+		}
+		answers(403, `{"errors":["permission denied"]}`)(w, r)
+	}
+}
+
+func TestATokenIsRenewedAtTwoThirdsOfItsTime(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 3600, true)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/auth/token/renew-self", answers(200, `{"auth":{"client_token":"token-1","lease_duration":3600,"renewable":true}}`))
+	rig := newRig(t, server.URL)
+	renewals := func() int { return len(server.requests("/v1/auth/token/renew-self")) }
+	rig.mustRead(atKV2)
+	rig.pass(35 * time.Minute)
+	rig.maintain(t.Context())
+	if renewals() != 0 {
+		t.Error("renewed before its time")
+	}
+	rig.pass(5 * time.Minute)
+	rig.maintain(t.Context())
+	rig.maintain(t.Context())
+	if renewals() != 1 {
+		t.Errorf("%d renewals at two thirds", renewals())
+	}
+	rig.pass(39 * time.Minute) // past the end of the first hour
+	rig.mustRead(atKV2)
+	if issued.Load() != 1 {
+		t.Errorf("%d logins", issued.Load())
+	}
+}
+
+func TestATokenThatCannotBeRenewedIsReplacedInTime(t *testing.T) {
+	for name, renewal := range map[string]http.HandlerFunc{
+		"not renewable":    nil,
+		"refused":          answers(400, `{"errors":["hidden"]}`),
+		"near its maximum": answers(200, `{"auth":{"client_token":"token-1","lease_duration":60,"renewable":true}}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newScripted(t)
+			issued := tokens(server, 3600, renewal != nil)
+			server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+			if renewal != nil {
+				server.handle("/v1/auth/token/renew-self", renewal)
+			}
+			rig := newRig(t, server.URL)
+			rig.mustRead(atKV2)
+			rig.pass(41 * time.Minute)
+			rig.mustRead(atKV2)
+			if issued.Load() != 2 {
+				t.Errorf("%d logins", issued.Load())
+			}
+			await(t, "the old token is revoked", func() bool {
+				revoked := server.requests("/v1/auth/token/revoke-self")
+				return len(revoked) == 1 && revoked[0].Header.Get("X-Vault-Token") == "token-1"
+			})
+		})
+	}
+}
+
+func TestALivingTokenIsUsedToItsEndWhileLoginsFail(t *testing.T) {
+	server := newScripted(t)
+	tokens(server, 3600, false)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	rig.mustRead(atKV2)
+	server.handle("/v1/auth/approle/login", answers(400, `{}`))
+	for range 18 { // to minute 58
+		rig.pass(time.Minute + 3*time.Minute/18*13)
+		rig.mustRead(atKV2)
+	}
+	rig.pass(10 * time.Minute)
+	rig.mustFail(atKV2, v1alpha1.ReasonLoginFailed)
+}
+
+func TestWhileLoginsFailThereIsAtMostOneAMinute(t *testing.T) {
+	for name, refusal := range map[string]http.HandlerFunc{
+		"refused": answers(400, `{"errors":["hidden"]}`), "broken": answers(500, `{"errors":["hidden"]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newScripted(t)
+			server.handle("/v1/auth/approle/login", refusal)
+			rig := newRig(t, server.URL)
+			for range 600 {
+				failure := rig.mustFail(atKV2, v1alpha1.ReasonLoginFailed)
+				if failure.RetryAfter <= 0 {
+					t.Fatal("asked again at once")
+				}
+				rig.pass(time.Second)
+			}
+			if logins := len(server.requests("/v1/auth/approle/login")); logins > 10 || logins < 8 {
+				t.Errorf("%d logins in 10 minutes", logins)
+			}
+			server.handle("/v1/auth/approle/login", answers(200, loginAnswer(testToken)))
+			server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+			rig.pass(70 * time.Second)
+			rig.mustRead(atKV2)
+		})
+	}
+}
+
+func TestANewSecretIDIsTriedAtOnce(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/auth/approle/login", func(w http.ResponseWriter, r *http.Request) {
+		var login struct {
+			SecretID string `json:"secret_id"`
+		}
+		body, _ := io.ReadAll(r.Body)
+		if err := json.Unmarshal(body, &login); err != nil || login.SecretID != "right" {
+			answers(400, `{}`)(w, r)
+			return
+		}
+		answers(200, loginAnswer(testToken))(w, r)
+	})
+	rig := newRig(t, server.URL)
+	rig.mustFail(atKV2, v1alpha1.ReasonLoginFailed)
+	rig.setValue("approle/id", "right\n")
+	rig.mustRead(atKV2)
+}
+
+func TestADeadTokenIsReplacedWithinTheSameRead(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 3600, true)
+	good := answers(200, kv2Answer(goodData))
+	rig := newRig(t, server.URL)
+	server.handle("/v1/secret/data/a", onlyFor(good, "token-1"))
+	rig.mustRead(atKV2)
+	server.handle("/v1/secret/data/a", onlyFor(good, "token-2"))
+	server.handle("/v1/auth/token/lookup-self", onlyFor(answers(200, `{"data":{}}`), "token-2"))
+	rig.pass(time.Minute)
+	rig.mustRead(atKV2)
+	if issued.Load() != 2 {
+		t.Errorf("%d logins", issued.Load())
+	}
+}
+
+func TestADeniedReadLogsInAgainEveryFewMinutesOnly(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 36000, true)
+	server.handle("/v1/secret/data/a", answers(403, `{"errors":["permission denied"]}`))
+	rig := newRig(t, server.URL)
+	for range 600 {
+		rig.mustFail(atKV2, v1alpha1.ReasonPermissionDenied)
+		rig.pass(time.Second)
+	}
+	if n := issued.Load(); n != 2 {
+		t.Errorf("%d logins in 10 minutes", n)
+	}
+	if n := len(server.requests("/v1/auth/token/lookup-self")); n > 41 {
+		t.Errorf("the token was looked up %d times", n)
+	}
+	// The role got another policy: a new login brings it.
+	server.handle("/v1/secret/data/a", onlyFor(answers(200, kv2Answer(goodData)), "token-3"))
+	rig.pass(relogin)
+	rig.mustRead(atKV2)
+}
+
+// A token without Vault's default policy cannot look itself up: that it is refused says nothing.
+func TestATokenThatMayNotLookItselfUpIsNotTakenForDead(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 36000, true)
+	server.handle("/v1/secret/data/a", answers(403, `{}`))
+	server.handle("/v1/auth/token/lookup-self", answers(403, `{}`))
+	rig := newRig(t, server.URL)
+	for range 600 {
+		rig.mustFail(atKV2, v1alpha1.ReasonPermissionDenied)
+		rig.pass(time.Second)
+	}
+	if n := issued.Load(); n > 12 {
+		t.Errorf("%d logins in 10 minutes", n)
+	}
+}
+
+func TestATokenFromASecretIsNeverRevoked(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	rig.change(func(s *v1alpha1.VaultConnectionSpec) {
+		s.Auth = v1alpha1.VaultAuth{Token: &v1alpha1.TokenAuth{Secret: v1alpha1.KeyReference{Name: "approle", Key: "id"}}}
+	})
+	rig.mustRead(atKV2)
+	if err := rig.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(server.requests("/v1/auth/token/revoke-self")); n != 0 {
+		t.Errorf("%d revocations", n)
+	}
+}
+
+func TestATokenThatHoldsALeaseIsNotRevoked(t *testing.T) {
+	for name, test := range map[string]struct {
+		release bool
+		want    int
+	}{"it holds one": {false, 0}, "it was released": {true, 1}} {
+		t.Run(name, func(t *testing.T) {
+			server := newScripted(t)
+			server.handle("/v1/robots/creds/a", answers(200, `{"lease_id":"robots/creds/a/1","lease_duration":60,"data":{"username":"u","password":"p"}}`))
+			server.handle("/v1/sys/leases/revoke", answers(204, ""))
+			rig := newRig(t, server.URL)
+			snapshot := rig.mustRead(atDynamic)
+			if test.release {
+				if err := rig.Release(t.Context(), *snapshot.Lease); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := rig.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(server.requests("/v1/auth/token/revoke-self")); n != test.want {
+				t.Errorf("%d revocations", n)
+			}
+		})
+	}
+}
+
+func TestTheVaultNamespaceIsProven(t *testing.T) {
+	unknown := answers(404, `{"errors":["namespace not found"]}`)
+	for name, test := range map[string]struct {
+		mounts, lookup http.HandlerFunc
+		reason         string // empty: it works
+	}{
+		"a server with namespaces":                {unknown, answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
+		"it says 403 for unknown ones":            {answers(403, `{}`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
+		"the token may not look itself up":        {unknown, answers(403, `{}`), ""},
+		"a server that ignores the header":        {answers(200, `{"data":{}}`), answers(200, `{"data":{}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"a proxy hides that it is ignored":        {answers(403, `{}`), answers(200, `{"data":{"path":"auth/approle/login"}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"the token belongs to another namespace":  {unknown, answers(200, `{"data":{"namespace_path":"other/"}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"the server cannot be asked for its mind": {answers(500, `{}`), answers(200, `{"data":{}}`), v1alpha1.ReasonUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newScripted(t)
+			server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+			server.handle("/v1/sys/internal/ui/mounts", test.mounts)
+			server.handle("/v1/auth/token/lookup-self", test.lookup)
+			rig := newRig(t, server.URL)
+			rig.change(func(s *v1alpha1.VaultConnectionSpec) { s.VaultNamespace = "platform/team" })
+			if test.reason == "" {
+				rig.mustRead(atKV2)
+			} else {
+				rig.mustFail(atKV2, test.reason)
+				await(t, "the token of the login is given back", func() bool { return len(server.requests("/v1/auth/token/revoke-self")) == 1 })
+			}
+			for _, request := range server.requests("") {
+				namespace := request.Header.Get("X-Vault-Namespace")
+				switch path := request.URL.Path; {
+				case path == "/v1/sys/health" && namespace != "",
+					path == "/v1/sys/internal/ui/mounts" && (!strings.HasPrefix(namespace, "platform/team/regcred-") || request.Header.Get("X-Vault-Token") != ""),
+					strings.HasPrefix(path, "/v1/auth/") && namespace != "platform/team":
+					t.Errorf("%s was asked in namespace %q", path, namespace)
+				}
+			}
+		})
+	}
+}
+
+func TestNothingIsLeftAfterAHundredChangesOfAConnection(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	issued := tokens(server, 3600, true)
+	rig := newRig(t, server.URL)
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := rig.Read(t.Context(), requestFor(atKV2, 0)); err != nil && !strings.Contains(err.Error(), "changed meanwhile") {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		rig.change(func(s *v1alpha1.VaultConnectionSpec) { s.PathPrefixes = []string{"secret/", fmt.Sprintf("kv-%d/", i)} })
+		rig.mustReadUnlessChanged(atKV2)
+	}
+	close(stop)
+	readers.Wait()
+	if err := rig.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if revoked := len(server.requests("/v1/auth/token/revoke-self")); revoked != int(issued.Load()) {
+		t.Errorf("%d of %d tokens were revoked", revoked, issued.Load())
+	}
+	server.Close()
+	goleak.VerifyNone(t, before)
+}
+
+func (r *rig) mustReadUnlessChanged(place v1alpha1.VaultSource) {
+	r.t.Helper()
+	await(r.t, "a read succeeds", func() bool { _, failure := r.read(place); return failure == nil })
+}
+
+func TestADeletedConnectionIsClosedAndReported(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	rig.mustRead(atKV2)
+	rig.mu.Lock()
+	rig.connection = nil
+	rig.mu.Unlock()
+	rig.mustFail(atKV2, v1alpha1.ReasonConnectionNotFound)
+	await(t, "the token is revoked", func() bool { return len(server.requests("/v1/auth/token/revoke-self")) == 1 })
+}
+
+func TestCheckSaysHowAConnectionIs(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	object, err := rig.getConnection(t.Context(), "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := rig.Check(t.Context(), object)
+	if err != nil || state.ServerVersion != "1.14.0" {
+		t.Errorf("%+v, %v", state, err)
+	}
+	object.Spec.Auth.AppRole.RoleID = "other"
+	server.handle("/v1/auth/approle/login", answers(400, `{}`))
+	state, err = rig.Check(t.Context(), object)
+	if err == nil || state.ServerVersion != "1.14.0" {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+// await waits for a condition.
+func await(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not come about: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

@@ -1,0 +1,124 @@
+package vault
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/source"
+)
+
+func requestFor(place v1alpha1.VaultSource, maxAge time.Duration) source.Request {
+	return source.Request{
+		Registries: []v1alpha1.Registry{"registry.example"}, Source: v1alpha1.Source{Vault: &place},
+		Salt: []byte("salt-of-sixteen-b"), MaxAge: maxAge,
+	}
+}
+
+// blocking says that it was asked, and answers when it may go on.
+func blocking(asked chan<- struct{}, goOn <-chan struct{}, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-goOn:
+		case <-r.Context().Done():
+		}
+		answers(200, body)(w, r)
+	}
+}
+
+func TestObjectsWithOnePlaceShareOneRead(t *testing.T) {
+	const objects, paths, periods = 1000, 50, 5
+	const period, maxAge = time.Minute, 30 * time.Second
+	server := newScripted(t)
+	for i := range paths {
+		server.handle(fmt.Sprintf("/v1/secret/data/%d", i), answers(200, kv2Answer(goodData)))
+	}
+	rig := newRig(t, server.URL)
+	for p := range periods {
+		var group sync.WaitGroup
+		for _, i := range rand.Perm(objects) {
+			group.Go(func() {
+				place := v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprint(i % paths)}
+				if _, err := rig.Read(t.Context(), requestFor(place, maxAge)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		reads := len(server.requests("")) - len(server.requests("/v1/auth/approle/login"))
+		if want := (p + 1) * paths; reads != want {
+			t.Fatalf("%d reads after %d periods, want %d", reads, p+1, want)
+		}
+		rig.pass(period)
+	}
+	if logins := len(server.requests("/v1/auth/approle/login")); logins != 1 {
+		t.Errorf("%d logins", logins)
+	}
+}
+
+func TestWhoWantsAFreshAnswerGetsOne(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(map[string]any{"username": "u", "password": "old"})))
+	rig.mustRead(atKV2)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(map[string]any{"username": "u", "password": "new"})))
+	shared, failure := rig.readAged(atKV2, time.Minute)
+	if failure != nil || shared.Config["registry.example"].Password() != "old" {
+		t.Errorf("shared: %v", failure)
+	}
+	if fresh := rig.mustRead(atKV2); fresh.Config["registry.example"].Password() != "new" {
+		t.Error("a fresh read gave the old value")
+	}
+	if !shared.ReadTime.Equal(rig.now()) {
+		t.Errorf("a shared answer says it was read at %s", shared.ReadTime)
+	}
+}
+
+func TestAFailureIsSharedForAMomentOnly(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	for range 10 {
+		if _, failure := rig.readAged(atKV2, time.Minute); failure == nil || failure.Reason != v1alpha1.ReasonSecretNotFound {
+			t.Fatal(failure)
+		}
+	}
+	if n := len(server.requests("/v1/secret/data/a")); n != 1 {
+		t.Errorf("%d reads at once", n)
+	}
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig.pass(failureMemory)
+	if _, failure := rig.readAged(atKV2, time.Minute); failure != nil {
+		t.Errorf("after it was mended: %v", failure)
+	}
+}
+
+func TestADynamicPathIsReadForEachAlone(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/robots/creds/a", answers(200, `{"lease_id":"robots/creds/a/1","lease_duration":60,"data":{"username":"u","password":"p"}}`))
+	rig := newRig(t, server.URL)
+	for range 3 {
+		if _, failure := rig.readAged(atDynamic, time.Hour); failure != nil {
+			t.Fatal(failure)
+		}
+	}
+	if n := len(server.requests("/v1/robots/creds/a")); n != 3 {
+		t.Errorf("%d reads", n)
+	}
+}
+
+func TestOldAnswersAreForgotten(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	rig.mustRead(atKV2)
+	rig.pass(longestMemory)
+	rig.mustFail(v1alpha1.VaultSource{Mount: "secret", Path: "b"}, v1alpha1.ReasonSecretNotFound)
+	if kept := rig.connections["default"].sharing.reads; len(kept) != 1 {
+		t.Errorf("%d answers are kept", len(kept))
+	}
+}

@@ -1,0 +1,100 @@
+// Package telemetry holds the operator's metrics. Labels are bounded by the number of RegistryCredentials and VaultConnections.
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics of the operator. It implements the small interfaces by which controllers and sources tell what they do.
+type Metrics struct {
+	ready, selected, synced, expires *prometheus.GaugeVec
+	verifications                    *prometheus.CounterVec
+	rotationSeen                     prometheus.Histogram
+	logins, reads                    *prometheus.CounterVec
+	lastRead, tokenExpires           *prometheus.GaugeVec
+}
+
+// New registers the metrics. It panics where that fails, as registering twice does.
+func New(registry prometheus.Registerer) *Metrics {
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		ready:         gauge("regcred_credential_ready", "1 where a RegistryCredential is Ready.", "credential"),
+		selected:      gauge("regcred_credential_namespaces_selected", "Namespaces that a RegistryCredential selects.", "credential"),
+		synced:        gauge("regcred_credential_namespaces_synced", "Namespaces in which its Secret and ServiceAccounts are right.", "credential"),
+		expires:       gauge("regcred_credential_expiry_timestamp_seconds", "When the published credential ends, where that is known.", "credential"),
+		verifications: counter("regcred_verifications_total", "Tests at registries by verdict.", "credential", "verdict"),
+		rotationSeen: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "regcred_rotation_seen_seconds", Help: "Time from the creation of a value at its source to its publication.",
+			Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 86400},
+		}),
+		logins:       counter("regcred_vault_logins_total", "Logins at Vault by method and reason.", "connection", "method", "reason"),
+		reads:        counter("regcred_vault_reads_total", "Reads of Vault by reason.", "connection", "reason"),
+		lastRead:     gauge("regcred_vault_last_read_timestamp_seconds", "When a read through this connection last gave a usable credential.", "connection"),
+		tokenExpires: gauge("regcred_vault_token_expiry_timestamp_seconds", "When the present Vault token ends, 0 where it does not.", "connection"),
+	}
+	registry.MustRegister(m.ready, m.selected, m.synced, m.expires, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
+	return m
+}
+
+// Verified counts a test at a registry.
+func (m *Metrics) Verified(credential, verdict string) {
+	m.verifications.WithLabelValues(credential, verdict).Inc()
+}
+
+// RotationSeen observes how old a value was when it was published.
+func (m *Metrics) RotationSeen(_ string, after time.Duration) {
+	m.rotationSeen.Observe(after.Seconds())
+}
+
+// Observe notes the state of a RegistryCredential.
+func (m *Metrics) Observe(credential string, ready bool, selected, synced int, expires time.Time) {
+	value := 0.0
+	if ready {
+		value = 1
+	}
+	m.ready.WithLabelValues(credential).Set(value)
+	m.selected.WithLabelValues(credential).Set(float64(selected))
+	m.synced.WithLabelValues(credential).Set(float64(synced))
+	if expires.IsZero() {
+		m.expires.DeleteLabelValues(credential)
+		return
+	}
+	m.expires.WithLabelValues(credential).Set(float64(expires.Unix()))
+}
+
+// Forget drops the series of a RegistryCredential that is gone.
+func (m *Metrics) Forget(credential string) {
+	for _, gauge := range []*prometheus.GaugeVec{m.ready, m.selected, m.synced, m.expires} {
+		gauge.DeleteLabelValues(credential)
+	}
+	m.verifications.DeletePartialMatch(prometheus.Labels{"credential": credential})
+}
+
+// Login counts a login at Vault.
+func (m *Metrics) Login(connection, method, reason string) {
+	m.logins.WithLabelValues(connection, method, reason).Inc()
+}
+
+// Read counts a read of Vault.
+func (m *Metrics) Read(connection, reason string) {
+	m.reads.WithLabelValues(connection, reason).Inc()
+	if reason == "Read" {
+		m.lastRead.WithLabelValues(connection).SetToCurrentTime()
+	}
+}
+
+// TokenExpires notes when the present token ends.
+func (m *Metrics) TokenExpires(connection string, at time.Time) {
+	value := 0.0
+	if !at.IsZero() {
+		value = float64(at.Unix())
+	}
+	m.tokenExpires.WithLabelValues(connection).Set(value)
+}

@@ -1,0 +1,127 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/test/box"
+)
+
+// operatorRepository of the image that is built from the operator's binary. Its registry lets anybody pull it.
+const operatorRepository = "regcred/regcred"
+
+// overlay builds on the default installation what this cluster needs: names that the incident uses, and a registry that speaks
+// plain http.
+const overlay = `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [DEFAULT]
+images:
+- {name: regcred, newName: REPOSITORY, newTag: TAG}
+patches:
+- patch: |
+    apiVersion: regcred.dev/local
+    kind: Limits
+    metadata: {name: regcred-limits}
+    secretNames: {commaSeparated: "regcred,registry-creds", list: [regcred, registry-creds]}
+- target: {kind: Deployment, name: regcred}
+  patch: |
+    - {op: add, path: /spec/template/spec/containers/0/args/-, value: "--insecure-registries=REGISTRIES"}
+    - {op: add, path: /spec/template/spec/containers/0/args/-, value: "--vault-addresses=VAULT"}
+    - {op: add, path: /spec/template/spec/dnsPolicy, value: Default}
+transformers: [REPLACEMENTS]
+`
+
+// Install pushes an image with the operator's binary and installs it as config/default says. It returns when the operator works.
+func (s *Scenario) Install(ctx context.Context) error {
+	tag, err := s.pushOperator(ctx)
+	if err != nil {
+		return fmt.Errorf("push the operator's image: %w", err)
+	}
+	folder, err := s.writeOverlay(tag)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	if err := s.Kubectl(ctx, "apply", "--server-side", "-k", folder); err != nil {
+		return fmt.Errorf("install regcred: %w", err)
+	}
+	return Await(ctx, 2*time.Minute, s.operatorReady)
+}
+
+func (s *Scenario) pushOperator(ctx context.Context) (tag string, err error) {
+	if err := s.Box.Registry.SetUser(ctx, box.User{Name: box.Anonymous, Pull: []string{"regcred/"}}); err != nil {
+		return "", err
+	}
+	image, err := box.Image(s.Binary, box.ImageOptions{})
+	if err != nil {
+		return "", err
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		return "", err
+	}
+	tag = digest.Hex[:12]
+	return tag, s.Box.Registry.Push(ctx, operatorRepository+":"+tag, image)
+}
+
+func (s *Scenario) writeOverlay(tag string) (string, error) {
+	folder, err := os.MkdirTemp("", "regcred-overlay-")
+	if err != nil {
+		return "", err
+	}
+	folder, err = filepath.EvalSymlinks(folder)
+	if err != nil {
+		return "", err
+	}
+	base, err := filepath.Rel(folder, ConfigFolder())
+	if err != nil {
+		return "", err
+	}
+	text := strings.NewReplacer(
+		"DEFAULT", filepath.Join(base, "default"), "REPLACEMENTS", filepath.Join(base, "replacements"),
+		"REPOSITORY", s.Registry+"/"+operatorRepository, "TAG", tag,
+		"REGISTRIES", s.Registry+`\,`+s.Box.Registry.TokenInCluster, "VAULT", s.Box.Vault.AddressInCluster,
+	).Replace(overlay)
+	text = strings.ReplaceAll(text, `\,`, ",")
+	return folder, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600)
+}
+
+// ConfigFolder is the folder config of this repository.
+func ConfigFolder() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "config")
+}
+
+// Kubectl runs kubectl of the box. What it prints is in the error only.
+func (s *Scenario) Kubectl(ctx context.Context, arguments ...string) error {
+	assets, err := box.Assets()
+	if err != nil {
+		return err
+	}
+	output, err := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), arguments...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("kubectl %s: %w: %s", strings.Join(arguments, " "), err, output)
+	}
+	return nil
+}
+
+func (s *Scenario) operatorReady(ctx context.Context) error {
+	var deployment appsv1.Deployment
+	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: "regcred"}, &deployment); err != nil {
+		return err
+	}
+	status := deployment.Status
+	if status.ObservedGeneration != deployment.Generation || status.UpdatedReplicas != *deployment.Spec.Replicas || status.ReadyReplicas != *deployment.Spec.Replicas {
+		return fmt.Errorf("the operator has %d of %d replicas ready", status.ReadyReplicas, *deployment.Spec.Replicas)
+	}
+	return nil
+}
