@@ -27,6 +27,14 @@ func (s *RegistryCredentialSpec) RecoveryMode() PodRecoveryMode {
 	return s.PodRecovery.Mode
 }
 
+// RepullMode is whether images of stuck pods may be pinned to their own digest. Defaults to Disabled.
+func (s *RegistryCredentialSpec) RepullMode() RepullMode {
+	if s.PodRecovery == nil || s.PodRecovery.Repull == "" {
+		return RepullDisabled
+	}
+	return s.PodRecovery.Repull
+}
+
 // VerificationMode is how the credential is tested. Defaults to Pull.
 func (s *RegistryCredentialSpec) VerificationMode() VerificationMode {
 	if s.Verification == nil || s.Verification.Mode == "" {

@@ -297,7 +297,23 @@ type PodRecovery struct {
 	// +optional
 	// +kubebuilder:validation:Enum=Restart;Report;Off
 	Mode PodRecoveryMode `json:"mode,omitempty"`
+	// repull, where Enabled, pins the image of a stuck pod to its own digest, which makes the kubelet pull at once: the same pod
+	// starts, nothing is restarted or counted, and pods of Jobs and bare pods are cured, too. It is done only with mode Restart,
+	// and needs the right to patch pods. Defaults to Disabled.
+	// +optional
+	// +kubebuilder:validation:Enum=Enabled;Disabled
+	Repull RepullMode `json:"repull,omitempty"`
 }
+
+// RepullMode says whether images of stuck pods may be pinned to their own digest.
+type RepullMode string
+
+const (
+	// RepullEnabled allows it.
+	RepullEnabled RepullMode = "Enabled"
+	// RepullDisabled does not.
+	RepullDisabled RepullMode = "Disabled"
+)
 
 // DeletionPolicy says what becomes of entries in the cluster when their RegistryCredential is deleted.
 type DeletionPolicy string

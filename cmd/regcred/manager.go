@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/recovery"
 )
 
 var scheme = runtime.NewScheme()
@@ -112,5 +114,6 @@ func cacheOptions(o *options) cache.Options {
 			&corev1.ConfigMap{}:            {Namespaces: own},
 		},
 	}
+	maps.Copy(options.ByObject, recovery.CacheOptions())
 	return options
 }

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/recovery"
 )
 
 // options of the operator, one for each flag.
@@ -17,6 +18,7 @@ type options struct {
 	vaultAddresses      []string
 	insecureRegistries  []string
 	loopbackRegistries  bool
+	recovery            recovery.Limits
 
 	namespace       string
 	leaderElect     bool
@@ -36,6 +38,7 @@ func defaults() *options {
 		namespace:           os.Getenv("POD_NAMESPACE"),
 		metricsAddress:      ":8443",
 		probeAddress:        ":8081",
+		recovery:            recovery.DefaultLimits(),
 		logLevel:            zapcore.InfoLevel.String(),
 	}
 }
@@ -53,6 +56,14 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Registries, as host[:port], that may be spoken to over plain http when a credential is verified")
 	flags.BoolVar(&o.loopbackRegistries, "allow-loopback-registries", false,
 		"Verify credentials at registries on loopback addresses, too. For test clusters")
+	flags.Float64Var(&o.recovery.NodePullsPerSecond, "recovery-node-pulls-per-second", o.recovery.NodePullsPerSecond,
+		"Image pulls a second that restarts may cause on one node, counted in containers")
+	flags.IntVar(&o.recovery.NodeBurst, "recovery-node-burst", o.recovery.NodeBurst,
+		"Image pulls that restarts may cause on one node at once")
+	flags.IntVar(&o.recovery.NamespacePodsPerMinute, "recovery-namespace-pods-per-minute", o.recovery.NamespacePodsPerMinute,
+		"Pods that may be cured in one namespace in a minute")
+	flags.IntVar(&o.recovery.PodsPerMinute, "recovery-pods-per-minute", o.recovery.PodsPerMinute,
+		"Pods that may be cured in a minute in all")
 	flags.StringVar(&o.namespace, "namespace", o.namespace,
 		"The operator's own namespace, where published credentials are kept. Defaults to the environment variable POD_NAMESPACE")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false,

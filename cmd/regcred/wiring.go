@@ -17,6 +17,7 @@ import (
 	"regcred.dev/regcred/controllers/connection"
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
+	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/source/vault"
@@ -56,6 +57,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, stop cont
 	}
 	if err := p.addCredential(delivering); err != nil {
 		return fmt.Errorf("credential: %w", err)
+	}
+	if err := p.addRecovery(); err != nil {
+		return fmt.Errorf("recovery: %w", err)
 	}
 	return nil
 }
@@ -136,4 +140,17 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now, Random: rand.Float64,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)
+}
+
+func (p *parts) addRecovery() error {
+	pods, err := recovery.NewPodCache(p.mgr.GetConfig(), scheme)
+	if err != nil {
+		return err
+	}
+	healing := &recovery.Reconciler{
+		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Secrets: p.secrets, ServiceAccounts: p.accounts,
+		Store: p.store, Board: p.board, Tally: p.tally, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
+		Limits: p.options.recovery, Events: p.mgr.GetEventRecorder("regcred"), Metrics: p.metrics, Now: time.Now,
+	}
+	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)
 }

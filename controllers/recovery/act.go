@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/diagnosis"
 )
 
@@ -29,9 +30,9 @@ const (
 func (r *Reconciler) hold(ctx context.Context, g gathered, verdict diagnosis.Verdict) *diagnosis.Verdict {
 	pod := g.Pod
 	if verdict.Action == diagnosis.Restart && len(g.Owners) > 0 && g.Owners[0].Kind == "StatefulSet" {
-		if busy := r.ordinals.busy(ctx, r.Writer, g.owners[0].UID, pod, g.Now); busy != "" {
+		if mine, other := r.ordinals.take(ctx, r.Writer, g.owners[0].UID, pod, g.Now); !mine {
 			verdict.Action, verdict.Reason, verdict.RecheckAfter = diagnosis.Wait, diagnosis.OrdinalInProgress, time.Second
-			verdict.Message = fmt.Sprintf("%s; the pods of a StatefulSet are restarted one at a time, and %s comes first", verdict.Message, busy)
+			verdict.Message = fmt.Sprintf("%s; the pods of a StatefulSet are restarted one at a time, and %s comes first", verdict.Message, other)
 			return &verdict
 		}
 	}
@@ -49,16 +50,17 @@ func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verd
 	r.announce(g, verdict)
 	var err error
 	if verdict.Action == diagnosis.Restart {
-		err = r.restart(ctx, g)
+		err = r.restart(ctx, g.Pod)
 	} else {
 		err = r.repull(ctx, g.Pod, verdict.Pins)
 	}
 	switch {
 	case err == nil:
 		r.budget.release(g.Pod.UID)
+		r.successors.expect(g.Pod, verdict, g.Now)
 		r.done(ctx, g, verdict)
 		return ctrl.Result{}, nil
-	case apierrors.IsConflict(err), apierrors.IsInvalid(err) && verdict.Action == diagnosis.Repull:
+	case apierrors.IsConflict(err):
 		return ctrl.Result{RequeueAfter: lookAgain}, nil
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
@@ -69,63 +71,45 @@ func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verd
 }
 
 // restart deletes exactly the pod that was looked at. Its owner makes it anew.
-func (r *Reconciler) restart(ctx context.Context, g gathered) error {
-	pod := &corev1.Pod{}
-	pod.Namespace, pod.Name = g.Pod.Namespace, g.Pod.Name
-	err := r.Writer.Delete(ctx, pod, client.Preconditions{UID: ptr.To(g.Pod.UID), ResourceVersion: ptr.To(g.Pod.ResourceVersion)})
-	if err == nil && len(g.Owners) > 0 && g.Owners[0].Kind == "StatefulSet" {
-		r.ordinals.restarted(g.owners[0].UID, g.Pod, g.Now)
-	}
-	return err
+func (r *Reconciler) restart(ctx context.Context, pod *corev1.Pod) error {
+	target := &corev1.Pod{}
+	target.Namespace, target.Name = pod.Namespace, pod.Name
+	return r.Writer.Delete(ctx, target, client.Preconditions{UID: ptr.To(pod.UID), ResourceVersion: ptr.To(pod.ResourceVersion)})
 }
 
-// repull pins the images of the pod that was looked at, in one write.
+// repull pins the images of exactly the pod that was looked at, all in one write. A strategic merge patch finds containers by
+// their names.
 func (r *Reconciler) repull(ctx context.Context, pod *corev1.Pod, pins []diagnosis.Pin) error {
-	type operation struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value string `json:"value"`
+	type image struct {
+		Name  string `json:"name"`
+		Image string `json:"image"`
 	}
-	operations := []operation{
-		{"test", "/metadata/uid", string(pod.UID)},
-		{"test", "/metadata/resourceVersion", pod.ResourceVersion},
-	}
+	images := map[string][]image{}
 	for _, pin := range pins {
-		path, ok := imagePath(pod, pin.Container)
-		if !ok {
-			return fmt.Errorf("container %s is not in pod %s/%s", pin.Container, pod.Namespace, pod.Name)
+		list := "containers"
+		if slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == pin.Container }) {
+			list = "initContainers"
 		}
-		operations = append(operations, operation{"test", path, pin.Image}, operation{"replace", path, pin.Pinned})
+		images[list] = append(images[list], image{pin.Container, pin.Pinned})
 	}
-	patch, err := json.Marshal(operations)
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion},
+		"spec":     images,
+	})
 	if err != nil {
 		return err
 	}
 	target := &corev1.Pod{}
 	target.Namespace, target.Name = pod.Namespace, pod.Name
-	return r.Writer.Patch(ctx, target, client.RawPatch(types.JSONPatchType, patch))
-}
-
-func imagePath(pod *corev1.Pod, container string) (string, bool) {
-	for i := range pod.Spec.InitContainers {
-		if pod.Spec.InitContainers[i].Name == container {
-			return "/spec/initContainers/" + strconv.Itoa(i) + "/image", true
-		}
-	}
-	for i := range pod.Spec.Containers {
-		if pod.Spec.Containers[i].Name == container {
-			return "/spec/containers/" + strconv.Itoa(i) + "/image", true
-		}
-	}
-	return "", false
+	return r.Writer.Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
 }
 
 // refused reports that the role or an admission policy does not let regcred act.
 func (r *Reconciler) refused(ctx context.Context, g gathered, verdict diagnosis.Verdict, cause error) (ctrl.Result, error) {
 	if verdict.Action == diagnosis.Repull {
-		// Without the right to patch pods the next diagnosis finds another cure.
+		// The next diagnosis finds another cure, and says that this one is missing.
 		r.repullForbidden.set(g.Now)
-		log.FromContext(ctx).Info("Pods may not be patched, so that podRecovery.repull is not available: give the operator's role the verb patch on pods", "answer", cause.Error())
+		log.FromContext(ctx).Info("Pods may not be patched, so that podRecovery.repull is not available", "answer", cause.Error())
 		return ctrl.Result{RequeueAfter: lookAgain}, nil
 	}
 	r.budget.release(g.Pod.UID)

@@ -19,10 +19,10 @@ import (
 
 // Metrics counts what was decided and how fast pods came up again.
 type Metrics interface {
-	// Decided is called when the verdict about a pod changes, and after each pod that was acted on.
+	// Decided is called when the verdict about a stuck pod changes, and after each pod that was acted on.
 	Decided(action, reason string)
-	// Recovered is called when a pod that was acted on, or its successor, leaves the phase Pending. after is the time since the
-	// Secret, or its attachment, changed.
+	// Recovered is called when a pod that was acted on, or its successor, runs. after is the time since the Secret, or its
+	// attachment, changed.
 	Recovered(action string, after time.Duration)
 }
 
@@ -40,6 +40,9 @@ type Reconciler struct {
 	Store           *publish.Store
 	Board           *publish.Board
 	Tally           *publish.Tally
+	// Prober asks registries what a credential opens, where the kubelet's message leaves it open or an image is to be pinned. It
+	// may be nil: then such pods are left alone.
+	Prober Prober
 	// Protected namespaces, and OwnNamespace, are served only where a RegistryCredential names them outright.
 	Protected    []string
 	OwnNamespace string
@@ -53,6 +56,9 @@ type Reconciler struct {
 	budget          budget
 	ordinals        ordinals
 	memories        memories
+	probes          probes
+	runners         runners
+	successors      successors
 	repullForbidden refusal
 }
 
@@ -73,41 +79,86 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	verdict := diagnosis.Diagnose(g.Facts)
+	verdict, err := r.diagnose(ctx, &g)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	r.Tally.Note(request.NamespacedName, wanted(verdict)...)
 	return r.carryOut(ctx, g, verdict)
 }
 
-// pod is nil where there is none that waits.
+// pod is the pod in phase Pending, or one that was found stuck in phase Running. Nil where it is neither.
 func (r *Reconciler) pod(ctx context.Context, key types.NamespacedName) (*corev1.Pod, error) {
 	var pod corev1.Pod
 	err := r.Pods.Get(ctx, key, &pod)
-	if apierrors.IsNotFound(err) {
+	if err == nil {
+		return &pod, nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return nil, err
+	}
+	if !r.runners.knows(key) && !r.successors.any() {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
+	if err := r.Writer.Get(ctx, key, &pod); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if after, action, arrived := r.successors.arrived(&pod, r.Now()); arrived {
+		r.metrics().Recovered(string(action), after)
 	}
 	return &pod, nil
 }
 
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.Tally.Note(key)
+	r.runners.remove(key)
 	if uid, known := r.memories.forget(key); known {
 		r.budget.release(uid)
 	}
 }
 
+// diagnose decides, and decides again with what it lacked: the pod's events, or the registry's word.
+func (r *Reconciler) diagnose(ctx context.Context, g *gathered) (diagnosis.Verdict, error) {
+	verdict := diagnosis.Diagnose(g.Facts)
+	if verdict.NeedsEvents {
+		var err error
+		if g.PullEvents, err = r.pullEvents(ctx, g.Pod); err != nil {
+			return verdict, err
+		}
+		g.EventsRead = true
+		verdict = diagnosis.Diagnose(g.Facts)
+	}
+	if verdict.Reason != diagnosis.AskingRegistry {
+		return verdict, nil
+	}
+	g.Probes = map[diagnosis.Question]diagnosis.Probe{}
+	for _, question := range verdict.Questions {
+		if probe, answered := r.ask(ctx, question); answered {
+			g.Probes[question] = probe
+		}
+	}
+	verdict = diagnosis.Diagnose(g.Facts)
+	if verdict.Reason == diagnosis.AskingRegistry {
+		verdict.RecheckAfter = askAgain
+	}
+	return verdict, nil
+}
+
 // carryOut does what a verdict says. What it says of a pod is said once.
 func (r *Reconciler) carryOut(ctx context.Context, g gathered, verdict diagnosis.Verdict) (ctrl.Result, error) {
 	if verdict.Action == diagnosis.Restart || verdict.Action == diagnosis.Repull {
-		if held := r.hold(ctx, g, verdict); held != nil {
-			verdict = *held
-		} else {
+		held := r.hold(ctx, g, verdict)
+		if held == nil {
 			return r.act(ctx, g, verdict)
 		}
+		verdict = *held
 	}
 	r.say(ctx, g, verdict)
+	if r.runners.knows(client.ObjectKeyFromObject(g.Pod)) && verdict.Action != diagnosis.Wait {
+		// Nothing watches pods that run: what cannot be cured now is not looked at again, nor counted, before the next change.
+		r.forget(client.ObjectKeyFromObject(g.Pod))
+		return ctrl.Result{}, nil
+	}
 	return ctrl.Result{RequeueAfter: verdict.RecheckAfter}, nil
 }
 

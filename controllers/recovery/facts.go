@@ -80,7 +80,8 @@ func (r *Reconciler) credentials(ctx context.Context, namespace *corev1.Namespac
 func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace string) diagnosis.Credential {
 	c := diagnosis.Credential{
 		Name: object.Name, SecretName: object.Spec.Target.Name(), Accounts: object.Spec.Target.Accounts(),
-		Mode: object.Spec.RecoveryMode(),
+		Mode: object.Spec.RecoveryMode(), Suspended: object.Spec.Suspend, Repull: object.Spec.RepullMode() == v1alpha1.RepullEnabled,
+		Provable: r.Prober != nil && object.Spec.VerificationMode() == v1alpha1.VerifyPull,
 	}
 	c.Problem = r.Board.Of(object.Name, c.SecretName)[namespace].Message
 	record := r.Store.Get(object.Name)

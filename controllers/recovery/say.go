@@ -23,9 +23,14 @@ func (r *Reconciler) say(ctx context.Context, g gathered, verdict diagnosis.Verd
 	}
 	r.metrics().Decided(string(verdict.Action), string(verdict.Reason))
 	log.FromContext(ctx).V(1).Info("Looked at a stuck pod", "action", verdict.Action, "reason", verdict.Reason, "message", verdict.Message)
-	if verdict.Action == diagnosis.Report && len(verdict.Credentials()) > 0 {
-		r.event(g.Pod, corev1.EventTypeWarning, verdict.Reason, verdict.Action, verdict.Message)
+	if verdict.Action != diagnosis.Report || len(verdict.Credentials()) == 0 {
+		return
 	}
+	kind := corev1.EventTypeWarning
+	if verdict.Reason == diagnosis.ReportOnly {
+		kind = corev1.EventTypeNormal
+	}
+	r.event(g.Pod, kind, verdict.Reason, verdict.Action, verdict.Message)
 }
 
 // announce tells people at the pod what is about to be done.

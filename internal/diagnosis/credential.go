@@ -14,7 +14,7 @@ const (
 	// kubeletRetry is the longest that a kubelet waits between two attempts: 300 s and up to 15 s of its own rhythm.
 	kubeletRetry = 315 * time.Second
 	// admissionLag is how long admission may still go by a ServiceAccount from its cache, so that a pod misses an entry that is
-	// there already. Twice: a pod that was made in this time is restarted once it is over, and its successor never.
+	// there already.
 	admissionLag = 10 * time.Second
 	// soon is when something is looked at again that a watch should bring, in case it does not.
 	soon = 15 * time.Second
@@ -63,7 +63,7 @@ func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
 	}
 	// A tag moves: where the registry can be asked, what it said at the last test is not good enough to pin an image to.
 	f.Digest = facts.Probes[f.question()].Digest
-	if facts.Probes == nil {
+	if !c.Provable {
 		f.Digest = entry.digestOf(f.Image)
 	}
 	for _, check := range credentialChecks {
@@ -173,7 +173,7 @@ func unproven(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	case facts.Onlooker && ambiguous:
 		return f.as(Wait, AskingRegistry, "the kubelet's message leaves open whether %s exists or is denied: the operator asks the registry, and acts if RegistryCredential %s opens it",
 			f.Image, c.Name), true
-	case facts.Probes == nil:
+	case !c.Provable:
 		return f.as(Report, Unproven, "the registry does not say whether %s exists or is denied, and RegistryCredential %s was not tested with it", f.Image, c.Name), ambiguous
 	}
 	probe, asked := facts.Probes[f.question()]

@@ -1,10 +1,10 @@
 package diagnosis
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -34,6 +34,7 @@ type diagnosis struct {
 	causeless bool
 }
 
+// checks: first whether the pod is anybody's business, then what stands in the way of a cure, then which cure.
 var checks = []func(*diagnosis) *Verdict{
 	(*diagnosis).gone,
 	(*diagnosis).notStuck,
@@ -86,15 +87,18 @@ func optsOut(annotations map[string]string) bool {
 }
 
 func optedOutBy(who string) *Verdict {
-	return &Verdict{Action: None, Reason: OptedOut, Message: fmt.Sprintf("%s carries %s: %s", who, v1alpha1.PodRecoveryAnnotation, v1alpha1.PodRecoveryDisabled)}
+	return &Verdict{Action: None, Reason: OptedOut, Message: fmt.Sprintf("%s carries the annotation %s: %s",
+		who, v1alpha1.PodRecoveryAnnotation, v1alpha1.PodRecoveryDisabled)}
 }
 
 func (d *diagnosis) off() *Verdict {
 	for _, finding := range d.findings {
-		if finding.mode != nil && finding.mode.Suspended {
+		switch {
+		case finding.from == nil:
+			continue
+		case finding.from.Suspended:
 			return &Verdict{Action: None, Reason: RecoveryOff, Message: fmt.Sprintf("RegistryCredential %s is suspended", finding.Credential)}
-		}
-		if finding.mode != nil && finding.mode.Mode == v1alpha1.RecoveryOff {
+		case finding.from.Mode == v1alpha1.RecoveryOff:
 			return &Verdict{Action: None, Reason: RecoveryOff, Message: fmt.Sprintf("RegistryCredential %s has podRecovery.mode: Off", finding.Credential)}
 		}
 	}
@@ -105,74 +109,8 @@ func (d *diagnosis) protected() *Verdict {
 	if !d.Protected {
 		return nil
 	}
-	return &Verdict{Action: None, Reason: ProtectedNS, Message: fmt.Sprintf(
+	return &Verdict{Action: None, Reason: ProtectedNamespace, Message: fmt.Sprintf(
 		"namespace %s is protected, and no RegistryCredential names it in spec.target.namespaces", d.Pod.Namespace)}
-}
-
-// incurable: one pull that no credential cures is enough to leave the pod alone.
-func (d *diagnosis) incurable() *Verdict { return d.first(Report) }
-
-func (d *diagnosis) notYet() *Verdict { return d.first(Wait) }
-
-func (d *diagnosis) first(action Action) *Verdict {
-	for _, finding := range d.findings {
-		if finding.Action == action {
-			return &Verdict{Action: action, Reason: finding.Reason, Message: fmt.Sprintf("container %s: %s", finding.Container, finding.Explain)}
-		}
-	}
-	return nil
-}
-
-// finish adds what does not depend on the check that decided.
-func (d *diagnosis) finish(v Verdict) Verdict {
-	v.Findings = d.findings
-	for _, finding := range d.findings {
-		v.Questions = append(v.Questions, finding.questions...)
-		if finding.recheck > 0 && (v.RecheckAfter == 0 || finding.recheck < v.RecheckAfter) {
-			v.RecheckAfter = finding.recheck
-		}
-	}
-	if v.Action != Restart && v.Action != Repull {
-		return v
-	}
-	v.Change = d.change()
-	for _, finding := range d.findings {
-		if finding.mode != nil && finding.mode.Mode == v1alpha1.RecoveryReport {
-			v.Message = fmt.Sprintf("%s; it would be cured by %s, but RegistryCredential %s has podRecovery.mode: Report", v.Message, v.Action, finding.Credential)
-			v.Action, v.Reason, v.Pins = Report, ReportOnly, nil
-			return v
-		}
-	}
-	return v
-}
-
-func (d *diagnosis) restart() *Verdict {
-	finding := d.findings[0]
-	return &Verdict{Action: Restart, Reason: finding.Reason, Message: fmt.Sprintf("container %s: %s", finding.Container, finding.Explain)}
-}
-
-// leave is the verdict for a pod that must not be deleted: the kubelet heals it by itself where it has the reference, and only a
-// person can where it has not.
-func (d *diagnosis) leave(reason Reason, why, otherwise string) *Verdict {
-	for _, finding := range d.findings {
-		if !finding.Referenced {
-			return &Verdict{Action: Report, Reason: reason, Message: fmt.Sprintf("container %s: %s; %s: %s", finding.Container, finding.Explain, why, otherwise)}
-		}
-	}
-	finding := d.findings[0]
-	wait := d.change().Add(kubeletRetry).Sub(d.Now)
-	if wait <= 0 {
-		return &Verdict{Action: Report, Reason: CredentialDidNotHelp, RecheckAfter: later, Message: fmt.Sprintf(
-			"container %s: the kubelet has tried again since Secret %s changed, and the registry still does not open %s: give that account the right to pull it, or correct the image",
-			finding.Container, finding.Secret, finding.Image)}
-	}
-	return &Verdict{Action: Wait, Reason: KubeletRetries, RecheckAfter: wait, Message: fmt.Sprintf(
-		"container %s: %s; %s, and the kubelet pulls again by %s at the latest", finding.Container, finding.Explain, why, clock(d.Now.Add(wait)))}
-}
-
-// change is when the last of the credentials or references changed that the pod needs.
-func (d *diagnosis) change() time.Time {
-	return slices.MaxFunc(d.findings, func(a, b Finding) int { return a.Change.Compare(b.Change) }).Change
 }
 
 func (d *diagnosis) needsEvents() *Verdict {
@@ -190,24 +128,62 @@ func (d *diagnosis) withCause(pull Pull) Pull {
 	}
 	d.causeless = true
 	for _, message := range d.PullEvents {
-		if rest, ok := strings.CutPrefix(message, fmt.Sprintf("Failed to pull image %q: ", pull.Image)); ok {
-			pull.Message, pull.Class = message, pullerror.Classify(rest)
+		if strings.HasPrefix(message, fmt.Sprintf("Failed to pull image %q: ", pull.Image)) {
+			pull.Message, pull.Class = message, pullerror.Classify(message)
 			return pull
 		}
 	}
 	return pull
 }
 
-// kinds that recreate a deleted pod at once and at no cost.
-var recreating = map[string]string{
-	"ReplicaSet": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "ReplicationController": "",
+// incurable: one pull that no credential cures is enough to leave the pod alone.
+func (d *diagnosis) incurable() *Verdict { return d.first(Report) }
+
+// notYet: something goes on by itself that must be over first.
+func (d *diagnosis) notYet() *Verdict { return d.first(Wait) }
+
+func (d *diagnosis) first(action Action) *Verdict {
+	for _, finding := range d.findings {
+		if finding.Action == action {
+			return &Verdict{Action: action, Reason: finding.Reason, Message: finding.sentence()}
+		}
+	}
+	return nil
 }
 
-func recreates(owner Owner) bool {
-	group, _, found := strings.Cut(owner.APIVersion, "/")
-	if !found {
-		group = ""
+// finish adds what does not depend on the check that decided.
+func (d *diagnosis) finish(v Verdict) Verdict {
+	v.Findings = d.findings
+	for _, finding := range d.findings {
+		v.Questions = append(v.Questions, finding.questions...)
+		if finding.recheck > 0 && (v.RecheckAfter == 0 || finding.recheck < v.RecheckAfter) {
+			v.RecheckAfter = finding.recheck
+		}
 	}
-	want, ok := recreating[owner.Kind]
-	return ok && cmp.Compare(group, want) == 0
+	if d.repullRefused() {
+		v.Message += "; podRecovery.repull is not available, because the operator's role does not allow it to patch pods"
+	}
+	if v.Action != Restart && v.Action != Repull {
+		return v
+	}
+	v.Change = d.change()
+	return d.dry(v)
+}
+
+// dry turns what would be done into a report where a RegistryCredential asks for no more than that.
+func (d *diagnosis) dry(v Verdict) Verdict {
+	for _, finding := range d.findings {
+		if finding.from.Mode == v1alpha1.RecoveryReport {
+			v.Message = fmt.Sprintf("%s; a %s would cure it, and is not done because RegistryCredential %s has podRecovery.mode: Report",
+				v.Message, strings.ToLower(string(v.Action)), finding.Credential)
+			v.Action, v.Reason, v.Pins = Report, ReportOnly, nil
+			return v
+		}
+	}
+	return v
+}
+
+// change is when the last of the credentials or references changed that the pod needs.
+func (d *diagnosis) change() time.Time {
+	return slices.MaxFunc(d.findings, func(a, b Finding) int { return a.Change.Compare(b.Change) }).Change
 }

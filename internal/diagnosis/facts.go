@@ -34,7 +34,7 @@ type Facts struct {
 	PullEvents []string
 	// EventsRead says that PullEvents were looked up, or cannot be.
 	EventsRead bool
-	// Probes are the answers to [Verdict.Questions]. Nil where nobody can ask the registry.
+	// Probes are the answers to [Verdict.Questions].
 	Probes map[Question]Probe
 	// Onlooker says that the facts are those of somebody who only looks: the operator, who acts, can ask the registry.
 	Onlooker bool
@@ -137,6 +137,8 @@ type Credential struct {
 	Revision  string
 	// Entries of the published value, or the registries of the spec where nothing is published or the value is not known.
 	Entries []Entry
+	// Provable says that the registry may be asked what the published value opens.
+	Provable bool
 	// Problem says why the Secret or its attachment is not right in this namespace, in the words of the status. Empty where all
 	// is right.
 	Problem string

@@ -29,7 +29,7 @@ type Finding struct {
 	// recheck is when it is worth looking again.
 	recheck   time.Duration
 	questions []Question
-	mode      *Credential
+	from      *Credential
 }
 
 func (f Finding) as(action Action, reason Reason, format string, args ...any) Finding {
@@ -56,7 +56,7 @@ func examine(f *Facts, pull Pull) Finding {
 			continue
 		}
 		candidate := finding
-		candidate.Credential, candidate.Secret, candidate.Key, candidate.mode = c.Name, c.SecretName, entry.Key, c
+		candidate.Credential, candidate.Secret, candidate.Key, candidate.from = c.Name, c.SecretName, entry.Key, c
 		candidate.Referenced = refersTo(f.Pod, c.SecretName)
 		candidate = candidate.through(f, c, entry)
 		if best == nil || candidate.promise() > best.promise() {

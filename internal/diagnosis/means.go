@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // static pods come from files on a node. Their mirror in the API can be deleted, and nothing follows from it.
@@ -14,21 +15,36 @@ func (d *diagnosis) static() *Verdict {
 		return nil
 	}
 	return &Verdict{Action: Report, Reason: StaticPod, Message: fmt.Sprintf(
-		"the pod comes from a file on node %s and cannot be mended through the API: put the image on the node, or change the file", d.Pod.Spec.NodeName)}
+		"%s; the pod comes from a file on node %s and cannot be mended through the API: put the image on the node, or change the file",
+		d.findings[0].sentence(), d.Pod.Spec.NodeName)}
 }
 
-// repull pins each image to its own digest, where that is enabled and the pod refers to the Secret.
+// repull pins each image to its own digest, where that is enabled and the pod refers to the Secret. It is the mildest cure:
+// nothing is rescheduled, and no controller counts it.
 func (d *diagnosis) repull() *Verdict {
+	if d.RepullForbidden {
+		return nil
+	}
 	var pins []Pin
 	for _, finding := range d.findings {
-		if !finding.mode.Repull || d.RepullForbidden || !finding.Referenced || finding.Digest == "" ||
-			finding.Volume != "" || finding.Ephemeral || strings.Contains(finding.Image, "@") {
+		if !finding.pinnable() {
 			return nil
 		}
 		pins = append(pins, Pin{Container: finding.Container, Image: finding.Image, Pinned: finding.Image + "@" + finding.Digest})
 	}
-	finding := d.findings[0]
-	return &Verdict{Action: Repull, Reason: finding.Reason, Pins: pins, Message: fmt.Sprintf("container %s: %s", finding.Container, finding.Explain)}
+	return &Verdict{Action: Repull, Reason: d.findings[0].Reason, Pins: pins, Message: d.findings[0].sentence()}
+}
+
+// pinnable: the images of volumes and of ephemeral containers cannot be changed, and a digest is there once.
+func (f Finding) pinnable() bool {
+	return f.from.Repull && f.Referenced && f.Digest != "" && f.Volume == "" && !f.Ephemeral && !strings.Contains(f.Image, "@")
+}
+
+// repullRefused reports whether a repull is missed only for want of a right.
+func (d *diagnosis) repullRefused() bool {
+	return d.RepullForbidden && len(d.findings) > 0 && !slices.ContainsFunc(d.findings, func(f Finding) bool {
+		return f.Action != Restart || !f.pinnable()
+	})
 }
 
 // running: a pod in which anything runs is never deleted, whatever its phase says.
@@ -44,27 +60,58 @@ func (d *diagnosis) running() *Verdict {
 
 // owner: only what recreates a deleted pod at no cost may lose one.
 func (d *diagnosis) owner() *Verdict {
-	pod := fmt.Sprintf("%s -n %s", d.Pod.Name, d.Pod.Namespace)
 	if len(d.Owners) == 0 {
 		return d.leave(BarePod, "the pod has no owner that would make it anew", fmt.Sprintf(
-			"delete it and create it again: kubectl get pod %s -o yaml > pod.yaml && kubectl replace --force -f pod.yaml, without imagePullSecrets in the file", pod))
+			"save it with kubectl get pod %[1]s -n %[2]s -o yaml > pod.yaml, remove imagePullSecrets from the file, and run: kubectl replace --force -f pod.yaml",
+			d.Pod.Name, d.Pod.Namespace))
 	}
 	owner := d.Owners[0]
+	kind := schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).GroupKind()
 	switch {
-	case owner.Kind == "Job" && strings.HasPrefix(owner.APIVersion, "batch/"):
+	case kind == schema.GroupKind{Group: "batch", Kind: "Job"}:
 		return d.leave(JobPod, fmt.Sprintf("deleting a pod of Job %s would count as its failure", owner.Name), fmt.Sprintf(
-			"suspend and resume the Job, which counts nothing: kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":true}}' && kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":false}}'",
-			owner.Name, d.Pod.Namespace))
-	case !recreates(owner), owner.Unread:
-		return d.leave(OwnerUnknown, fmt.Sprintf("regcred does not know whether %s %s makes a deleted pod anew", owner.Kind, owner.Name),
-			"if it does, run: kubectl delete pod "+pod)
+			"suspend and resume the Job, which counts nothing: kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":true}}' && "+
+				"kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":false}}'", owner.Name, d.Pod.Namespace))
+	case !slices.Contains(recreating, kind), owner.Unread:
+		return d.leave(OwnerUnknown, fmt.Sprintf("it is not known whether %s %s makes a deleted pod anew", owner.Kind, owner.Name),
+			fmt.Sprintf("if it does, run: kubectl delete pod %s -n %s", d.Pod.Name, d.Pod.Namespace))
 	case owner.Gone:
 		return &Verdict{Action: None, Reason: OwnerGone, Message: fmt.Sprintf("%s %s is gone and would not make the pod anew", owner.Kind, owner.Name)}
 	}
 	return nil
 }
 
+// recreating kinds make a deleted pod anew at once and at no cost.
+var recreating = []schema.GroupKind{
+	{Group: "apps", Kind: "ReplicaSet"}, {Group: "apps", Kind: "StatefulSet"}, {Group: "apps", Kind: "DaemonSet"}, {Group: "", Kind: "ReplicationController"},
+}
+
+func (d *diagnosis) restart() *Verdict {
+	return &Verdict{Action: Restart, Reason: d.findings[0].Reason, Message: d.findings[0].sentence()}
+}
+
+// leave is the verdict for a pod that must not be deleted: the kubelet heals it by itself where it has the reference, and only a
+// person can where it has not.
+func (d *diagnosis) leave(reason Reason, why, advice string) *Verdict {
+	for _, finding := range d.findings {
+		if !finding.Referenced {
+			return &Verdict{Action: Report, Reason: reason, Message: fmt.Sprintf("%s; %s: %s", finding.sentence(), why, advice)}
+		}
+	}
+	finding := d.findings[0]
+	wait := d.change().Add(kubeletRetry).Sub(d.Now)
+	if wait <= 0 {
+		return &Verdict{Action: Report, Reason: CredentialDidNotHelp, RecheckAfter: later, Message: fmt.Sprintf(
+			"container %s: the kubelet has tried again since Secret %s changed, and the registry still does not open %s: give that account the right to pull it, or correct the image",
+			finding.Container, finding.Secret, finding.Image)}
+	}
+	return &Verdict{Action: Wait, Reason: KubeletRetries, RecheckAfter: wait, Message: fmt.Sprintf(
+		"%s; %s, and the kubelet pulls again by %s at the latest", finding.sentence(), why, clock(d.Now.Add(wait)))}
+}
+
+func (f Finding) sentence() string { return fmt.Sprintf("container %s: %s", f.Container, f.Explain) }
+
 // Pulling counts the containers that would pull an image in a new pod: what a restart costs a node.
 func Pulling(pod *corev1.Pod) int {
-	return len(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers))
+	return len(pod.Spec.InitContainers) + len(pod.Spec.Containers)
 }

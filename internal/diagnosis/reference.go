@@ -33,20 +33,25 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, 
 	return missedAttachment(facts, c, f)
 }
 
-// missedAttachment: the ServiceAccount names the Secret and the pod does not.
+// missedAttachment: the ServiceAccount names the Secret and the pod does not. A pod that was created before is restarted at once.
+// One that was created within the lag of admission waits until that is over, so that its successor comes after it and is never
+// restarted for this. So there is an end by construction, even where something takes the reference out again.
 func missedAttachment(facts *Facts, c *Credential, f Finding) (Finding, bool) {
 	created := facts.Pod.CreationTimestamp.Time
-	lagEnds := f.Change.Add(admissionLag)
+	wait := time.Duration(0)
 	switch {
-	case f.Change.IsZero(), created.After(lagEnds):
+	case f.Change.IsZero(), created.After(f.Change.Add(admissionLag)):
 		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand; "+
 			"to make the pod anew, run: kubectl delete pod %s -n %s", facts.Account.Name, c.SecretName, facts.Pod.Name, facts.Pod.Namespace), true
-	case created.After(f.Change) && facts.Now.Before(lagEnds.Add(time.Second)):
-		// Its successor must come after the lag: else it could miss the entry once more, and again.
-		wait := lagEnds.Add(time.Second).Sub(facts.Now)
-		return f.as(Wait, AdmissionLag, "the pod was created just after ServiceAccount %s got Secret %s, and missed it", facts.Account.Name, c.SecretName).again(wait), true
+	case created.After(f.Change):
+		wait = f.Change.Add(admissionLag + time.Second).Sub(facts.Now)
+	case created.Equal(f.Change): // before or after: times have whole seconds
+		wait = f.Change.Add(2 * time.Second).Sub(facts.Now)
 	}
-	return f, false
+	if wait <= 0 {
+		return f, false
+	}
+	return f.as(Wait, AdmissionLag, "the pod was created just as ServiceAccount %s got Secret %s, and missed it", facts.Account.Name, c.SecretName).again(wait), true
 }
 
 // hasOwnList reports whether the pod's list is its own: its template has one or, where no template is known, it differs from what

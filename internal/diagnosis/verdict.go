@@ -81,11 +81,11 @@ const (
 
 // Reasons for None.
 const (
-	NotStuck    Reason = "NotStuck"
-	PodGone     Reason = "PodGone"
-	OptedOut    Reason = "OptedOut"
-	RecoveryOff Reason = "RecoveryOff"
-	ProtectedNS Reason = "ProtectedNamespace"
+	NotStuck           Reason = "NotStuck"
+	PodGone            Reason = "PodGone"
+	OptedOut           Reason = "OptedOut"
+	RecoveryOff        Reason = "RecoveryOff"
+	ProtectedNamespace Reason = "ProtectedNamespace"
 )
 
 // Verdict is what is to be done about a pod, and why.

@@ -43,8 +43,8 @@ const (
 	Other Class = "other"
 )
 
-// Classes are all classes, the most telling first: of several causes in one message, the one that comes first here
-// is the class of the message. See [Classify].
+// classes are all of them, the most telling first: of several causes in one message, the one that comes first here is
+// the class of the message. Classify says why.
 var classes = []Class{
 	MalformedSecret,
 	AuthFailed,

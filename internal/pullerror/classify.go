@@ -43,7 +43,8 @@ var wrappers = []*regexp.Regexp{
 	regexp.MustCompile(`^Back-off pulling image "[^"]*":?\s*`),
 	regexp.MustCompile(`^Failed to pull image "[^"]*":?\s*`),
 	regexp.MustCompile(`^(?:Error|ErrImagePull|ImagePullBackOff):\s*`),
-	regexp.MustCompile(`(?s)^(?:Error syncing pod, skipping: )?failed to "StartContainer" for "[^"]*" with (?:ErrImagePull|ImagePullBackOff): "(.*)"$`),
+	regexp.MustCompile(`(?s)^(?:Error syncing pod, skipping: )?failed to "StartContainer" for "[^"]*" ` +
+		`with (?:ErrImagePull|ImagePullBackOff): "(.*)"$`),
 }
 
 // unwrap takes off the wrappers, however many there are, and undoes the escapes of a message that was quoted.
@@ -80,8 +81,9 @@ func unescape(message string) string {
 // nextCause finds where another try begins in a list of causes: after a comma, with words with which a runtime or
 // the kubelet begins.
 var nextCause = regexp.MustCompile(`, (?:rpc error: code = |failed to pull |failed to resolve |Error response from daemon|` +
-	`(?:Error )?(?:[Ii]nitializing source|[Rr]eading manifest|[Pp]inging |[Dd]etermining manifest)|unable to (?:copy|retrieve|pull) |` +
-	`copying |[Rr]equesting bearer token|RegistryUnavailable|SignatureValidationFailed|pull QPS exceeded)`)
+	`(?:Error )?(?:[Ii]nitializing source|[Rr]eading manifest|[Pp]inging |[Dd]etermining manifest)|` +
+	`unable to (?:copy|retrieve|pull) |copying |[Rr]equesting bearer token|` +
+	`RegistryUnavailable|SignatureValidationFailed|pull QPS exceeded)`)
 
 // causes parts the kubelet's list of several tries. Any other message is one cause.
 func causes(message string) []string {

@@ -1,46 +1,170 @@
 package pullerror
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// realCase is a message that somebody met, with its class.
-type realCase struct {
+// example is a message with its class.
+type example struct {
 	class   Class
 	message string
-	source  string
 }
 
-func realCases(t testing.TB, file string) []realCase {
+// examples reads a file of testdata: the class in the first column, the message in the given one.
+//
+// pull-errors.tsv and more-pull-errors.tsv hold messages that somebody met, with their source; grammar.tsv holds
+// messages put together as the code and the documentation of runtimes and registries have them.
+func examples(t testing.TB, file string, message int) []example {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cases []realCase
+	var found []example
 	for i, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
 		columns := strings.Split(line, "\t")
-		if len(columns) != 5 {
+		if len(columns) <= message {
 			t.Fatalf("%s:%d has %d columns", file, i+1, len(columns))
 		}
 		if i > 0 {
-			cases = append(cases, realCase{class: Class(columns[0]), message: columns[3], source: columns[4]})
+			found = append(found, example{class: Class(columns[0]), message: columns[message]})
 		}
 	}
-	return cases
+	return found
 }
 
-func allRealCases(t testing.TB) []realCase {
-	return append(realCases(t, "pull-errors.tsv"), realCases(t, "more-pull-errors.tsv")...)
+func allExamples(t testing.TB) []example {
+	return slices.Concat(examples(t, "pull-errors.tsv", 3), examples(t, "more-pull-errors.tsv", 3), examples(t, "grammar.tsv", 1))
 }
 
-func TestEveryRealMessageHasItsClass(t *testing.T) {
-	for _, c := range allRealCases(t) {
-		if got := Classify(c.message); got != c.class {
-			t.Errorf("%s, want %s:\n\t%s\n\t%s", got, c.class, c.message, withoutNames(unwrap(c.message)))
+func TestEveryExampleHasItsClass(t *testing.T) {
+	for _, e := range allExamples(t) {
+		if got := Classify(e.message); got != e.class {
+			t.Errorf("%s, want %s:\n\t%s\n\t%s", got, e.class, e.message, withoutNames(unwrap(e.message)))
 		}
 	}
+}
+
+func TestEveryRuleDecidesSomeExample(t *testing.T) {
+	decided := map[string]bool{}
+	for _, e := range allExamples(t) {
+		for _, cause := range causes(unwrap(e.message)) {
+			text := withoutNames(cause)
+			status := statusOf(text)
+			if i := slices.IndexFunc(rules, func(r rule) bool { return r.appliesTo(text, status) }); i >= 0 {
+				decided[rules[i].name] = true
+			}
+		}
+	}
+	for _, r := range rules {
+		if !decided[r.name] {
+			t.Errorf("no example is decided by %q", r.name)
+		}
+	}
+}
+
+func TestTheClassIsTheSameInEveryWrapping(t *testing.T) {
+	for _, e := range allExamples(t) {
+		for _, wrapping := range []string{
+			`Back-off pulling image "x/y:1": ErrImagePull: %s`,
+			`Failed to pull image "x/y:1": %s`,
+			`rpc error: code = Unknown desc = %s`,
+			`Back-off pulling image "x/y:1": ErrImagePull: rpc error: code = NotFound desc = %s`,
+			`Error: %s`,
+			"  %s\n",
+		} {
+			if got := Classify(fmt.Sprintf(wrapping, e.message)); got != e.class {
+				t.Errorf("%s, want %s:\n\t"+wrapping, got, e.class, e.message)
+			}
+		}
+	}
+}
+
+func TestAMessageThatWasQuotedIsReadAlike(t *testing.T) {
+	for _, e := range examples(t, "pull-errors.tsv", 3) {
+		quoted := fmt.Sprintf("%q", `Back-off pulling image "x/y:1": ErrImagePull: `+e.message)
+		if got := Classify(quoted[1 : len(quoted)-1]); got != e.class {
+			t.Errorf("%s, want %s:\n\t%s", got, e.class, quoted)
+		}
+	}
+}
+
+func TestOfSeveralTriesTheMostTellingCauseCounts(t *testing.T) {
+	const (
+		refused   = `failed to pull and unpack image "r.io/x:1": failed to resolve image: unexpected status from HEAD request to https://r.io/v2/x/manifests/1: 401 Unauthorized`
+		denied    = `failed to pull and unpack image "r.io/x:1": failed to resolve image: unexpected status from HEAD request to https://r.io/v2/x/manifests/1: 403 Forbidden`
+		hidden    = `failed to pull and unpack image "r.io/x:1": failed to resolve image: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`
+		anonymous = `rpc error: code = Unknown desc = failed to resolve reference "r.io/x:1": failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized`
+		missing   = `rpc error: code = NotFound desc = failed to pull and unpack image "r.io/x:1": failed to resolve image: r.io/x:1: not found`
+		limited   = `Error response from daemon: toomanyrequests: You have reached your pull rate limit.`
+		broken    = `initializing source docker://r.io/x:1: pinging container registry r.io: Get "https://r.io/v2/": dial tcp 10.0.0.1:443: i/o timeout`
+		throttled = `pull QPS exceeded`
+	)
+	for _, c := range []struct {
+		shows  string
+		causes []string
+		want   Class
+	}{
+		{"a refusal and no credential", []string{refused, anonymous}, AuthFailed},
+		{"no credential and a refusal", []string{anonymous, refused}, AuthFailed},
+		{"a refusal and a missing right", []string{denied, refused}, AuthFailed},
+		{"a missing right and an open question", []string{hidden, denied}, Forbidden},
+		{"a refusal and a missing image", []string{missing, refused}, AuthFailed},
+		{"a missing image and a broken connection", []string{broken, missing}, NotFound},
+		{"a limit and a missing image", []string{missing, limited}, RateLimited},
+		{"a refusal and a throttled try", []string{refused, throttled}, AuthFailed},
+		{"a broken connection and a throttled try", []string{throttled, broken}, Network},
+		{"three tries", []string{broken, throttled, hidden}, NotFoundOrDenied},
+		{"one try", []string{broken}, Network},
+	} {
+		t.Run(c.shows, func(t *testing.T) {
+			list := "[" + strings.Join(c.causes, ", ") + "]"
+			for _, message := range []string{list, `Back-off pulling image "r.io/x:1": ErrImagePull: ` + list, "rpc error: code = Unknown desc = " + list} {
+				if got := Classify(message); got != c.want {
+					t.Errorf("%s, want %s:\n\t%s", got, c.want, message)
+				}
+			}
+			if len(causes(list)) != len(c.causes) {
+				t.Errorf("%d causes found, want %d", len(causes(list)), len(c.causes))
+			}
+		})
+	}
+}
+
+func TestWhatCuresAClass(t *testing.T) {
+	byCredential := []Class{AuthFailed, NoCredentials, Forbidden, NotFoundOrDenied}
+	byWaiting := []Class{RateLimited, KubeletThrottled, Network, Registry5xx}
+	for _, c := range classes {
+		if c.CuredByCredential() != slices.Contains(byCredential, c) {
+			t.Errorf("%s: CuredByCredential is %v", c, c.CuredByCredential())
+		}
+		if c.CuredByWaiting() != slices.Contains(byWaiting, c) {
+			t.Errorf("%s: CuredByWaiting is %v", c, c.CuredByWaiting())
+		}
+		if c.Ambiguous() != (c == NotFoundOrDenied) {
+			t.Errorf("%s: Ambiguous is %v", c, c.Ambiguous())
+		}
+	}
+}
+
+func FuzzClassify(f *testing.F) {
+	for _, e := range allExamples(f) {
+		f.Add(e.message)
+	}
+	f.Fuzz(func(t *testing.T, message string) {
+		class := Classify(message)
+		if !slices.Contains(classes, class) {
+			t.Fatalf("%q is no class", class)
+		}
+		for _, wrapping := range []string{`Back-off pulling image "x/unauthorized:401": ErrImagePull: `, "rpc error: code = Unknown desc = "} {
+			if got := Classify(wrapping + message); got != class {
+				t.Errorf("%s alone and %s as %q", class, got, wrapping+message)
+			}
+		}
+	})
 }

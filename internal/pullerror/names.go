@@ -8,28 +8,32 @@ import (
 // name stands for an image, a URL, a digest or a quoted text that was taken out.
 const name = "…"
 
-// nameless are replacements that take out what the user or the registry's operator named, so that an image called
-// x/unauthorized:401 is no different from any other. They apply in this order.
+// nameless are replacements that take out what users and operators named, so that an image called x/unauthorized:401
+// is no different from any other. They apply in this order.
 var nameless = []struct {
-	what        string
 	pattern     *regexp.Regexp
 	replacement string
 }{
-	{"an error in the JSON of the distribution spec is kept as code and message",
-		regexp.MustCompile(`\{"errors":\s*\[\{"code":\s*"(\w+)",\s*"message":\s*"([^"]*)"[^\n]*`), "$1: $2"},
-	{"anything in double quotes", regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), name},
-	{"a name whose closing quote was cut off", regexp.MustCompile(`"\S*`), name},
-	{"a page of HTML", regexp.MustCompile(`(?is)<(?:!doctype|html|head|body|title)\b.*`), name},
-	{"a digest", regexp.MustCompile(`\bsha(?:256|384|512):\w+`), name},
-	{"the tag or digest in containerd's request", regexp.MustCompile(`\[(?:manifests|blobs)[^\]]*\]`), name},
-	{"a single word in single quotes", regexp.MustCompile(`'[^'\s]+'`), name},
-	{"an image of one word in docker's sentences",
-		regexp.MustCompile(`\b((?i:manifest for|pull access denied for|image pull failed for|tag|repository|image)) [^\s,…]+(,| not found| because)`), "$1 " + name + "$2"},
-	{"the tag and the repository in CRI-O's sentences",
-		regexp.MustCompile(`\b((?i:reading manifest)) \S+ in [^\s,…]+?(:|\s|$)`), "$1 " + name + " in " + name + "$2"},
-	{"an image that docker does not have", regexp.MustCompile(`\b((?i:no such image):) \S+`), "$1 " + name},
-	{"a host that is looked up or reached",
-		regexp.MustCompile(`\b((?i:lookup|from host|pinging (?:container|docker) registry)) [^\s…]+?(:?(?:\s|$))`), "$1 " + name + "$2"},
+	// A character that a parser complains of, which can be a quote.
+	{regexp.MustCompile(`'(?s:\\?.)'`), name},
+	// A registry's answer in JSON: its code and message are kept, as other runtimes print them.
+	{regexp.MustCompile(`\{"errors":\s*\[\{"code":\s*"(\w+)",\s*"message":\s*"([^"]*)"[^\n]*`), "$1: $2"},
+	// Whatever is quoted, and a quote that was cut off.
+	{regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), name},
+	{regexp.MustCompile(`"\S*`), name},
+	{regexp.MustCompile(`'[^'\s]+'`), name},
+	// A page of HTML instead of a registry's answer.
+	{regexp.MustCompile(`(?is)<(?:!doctype|html|head|body|title)\b.*`), name},
+	// Digests, and the tag in containerd's "status code [manifests latest]".
+	{regexp.MustCompile(`\bsha(?:256|384|512):\w+`), name},
+	{regexp.MustCompile(`\[(?:manifests|blobs)[^\]]*\]`), name},
+	// Names of one word, where runtimes write them without quotes.
+	{regexp.MustCompile(`\b((?i:manifest for|pull access denied for|image pull failed for|tag|repository|image)) ` +
+		`[^\s,…]+(,| not found| because)`), "$1 " + name + "$2"},
+	{regexp.MustCompile(`\b((?i:no such image):) \S+`), "$1 " + name},
+	{regexp.MustCompile(`\b((?i:reading manifest)) \S+ in [^\s,…]+?(:|\s|$)`), "$1 " + name + " in " + name + "$2"},
+	{regexp.MustCompile(`\b((?i:lookup|from host|pinging (?:container|docker) registry)) [^\s…]+?(:?(?:\s|$))`),
+		"$1 " + name + "$2"},
 }
 
 // nameLike is a word with a slash in it, or with a colon that is followed by no space: an image, a URL, a path, a
@@ -41,7 +45,7 @@ const punctuation = ":,;.)]}\""
 
 // ordinary are the words with a slash that are words of the runtimes.
 var ordinary = map[string]bool{
-	"i/o": true, "input/output": true, "net/http": true, "username/password": true,
+	"fork/exec": true, "i/o": true, "input/output": true, "net/http": true, "username/password": true,
 }
 
 // withoutNames takes everything out of a cause that is a name, and writes the rest in lower case. What remains are
@@ -60,11 +64,12 @@ func withoutNames(cause string) string {
 	return strings.ToLower(cause)
 }
 
-// httpStatus is an HTTP status code in the places where runtimes print one: after the words status or HTTP, or before its
-// own reason phrase.
-var httpStatus = regexp.MustCompile(`\b(?:status(?:code)?|http(?: code)?)(?: code)?(?: from registry| from \w+ request to)?[ :…]*([1-5]\d\d)\b|` +
-	`\b([45]\d\d) (?:unauthorized|forbidden|not found|too many requests|internal server error|bad gateway|` +
-	`service (?:temporarily )?unavailable|gateway time-?out)`)
+// httpStatus is an HTTP status code in the places where runtimes print one: after the words status or HTTP, or before
+// its own reason phrase.
+var httpStatus = regexp.MustCompile(
+	`\b(?:status(?:code)?|http(?: code)?)(?: code)?(?: from registry| from \w+ request to)?[ :…]*([1-5]\d\d)\b|` +
+		`\b([45]\d\d) (?:unauthorized|forbidden|not found|too many requests|internal server error|bad gateway|` +
+		`service (?:temporarily )?unavailable|gateway time-?out)`)
 
 // statusOf is the HTTP status in a cause without names, or empty.
 func statusOf(text string) string {

@@ -88,8 +88,8 @@ func TestNamesNeverDecide(t *testing.T) {
 	}
 }
 
-func TestADigestOrATagInARealMessageNeverDecides(t *testing.T) {
-	for _, c := range allRealCases(t) {
+func TestTheImageOfAWrappingNeverDecides(t *testing.T) {
+	for _, c := range allExamples(t) {
 		for _, wrapped := range []string{
 			`Failed to pull image "x/unauthorized:401": ` + c.message,
 			`Back-off pulling image "registry-429.example.com/tls/not-found:500@sha256:0401": ErrImagePull: ` + c.message,

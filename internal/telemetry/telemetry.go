@@ -14,6 +14,8 @@ type Metrics struct {
 	rotationSeen                     prometheus.Histogram
 	logins, reads                    *prometheus.CounterVec
 	lastRead, tokenExpires           *prometheus.GaugeVec
+	podDecisions                     *prometheus.CounterVec
+	podRecovered                     *prometheus.HistogramVec
 }
 
 // New registers the metrics. It panics where that fails, as registering twice does.
@@ -38,7 +40,13 @@ func New(registry prometheus.Registerer) *Metrics {
 		reads:        counter("regcred_vault_reads_total", "Reads of Vault by reason.", "connection", "reason"),
 		lastRead:     gauge("regcred_vault_last_read_timestamp_seconds", "When a read through this connection last gave a usable credential.", "connection"),
 		tokenExpires: gauge("regcred_vault_token_expiry_timestamp_seconds", "When the present Vault token ends, 0 where it does not.", "connection"),
+		podDecisions: counter("regcred_pod_decisions_total", "Verdicts about stuck pods by action and reason.", "action", "reason"),
+		podRecovered: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "regcred_pod_recovered_seconds", Help: "Time from the change of Secret or ServiceAccount until a cured pod left the phase Pending.",
+			Buckets: []float64{0.5, 1, 2, 3, 5, 10, 20, 60, 120, 315},
+		}, []string{"action"}),
 	}
+	registry.MustRegister(m.podDecisions, m.podRecovered)
 	registry.MustRegister(m.ready, m.selected, m.synced, m.expires, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
 	return m
 }
@@ -97,4 +105,14 @@ func (m *Metrics) TokenExpires(connection string, at time.Time) {
 		value = float64(at.Unix())
 	}
 	m.tokenExpires.WithLabelValues(connection).Set(value)
+}
+
+// Decided counts a verdict about a stuck pod.
+func (m *Metrics) Decided(action, reason string) {
+	m.podDecisions.WithLabelValues(action, reason).Inc()
+}
+
+// Recovered observes how long a cure took.
+func (m *Metrics) Recovered(action string, after time.Duration) {
+	m.podRecovered.WithLabelValues(action).Observe(after.Seconds())
 }

@@ -189,8 +189,11 @@ func TestWhatHangsEndsInTime(t *testing.T) {
 			verifier := s.trusting(func(o *verify.Options) { o.Timeout = 300 * time.Millisecond })
 			running := goleak.IgnoreCurrent()
 
+			// What does not end by itself is ended here, so that it fails.
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
 			start := time.Now()
-			got := verifier.Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/team/app:1", s.host+"/team/app:2")
+			got := verifier.Pull(ctx, s.host, newCredential(t, user, password), s.host+"/team/app:1", s.host+"/team/app:2")
 			if took := time.Since(start); took > 5*time.Second {
 				t.Errorf("it took %v", took)
 			}

@@ -73,10 +73,8 @@ func (s *session) checkRealm(challenge *transport.Challenge) string {
 		return ""
 	case u.Scheme != "http":
 		return "a realm must begin with https://"
-	case !s.options.insecure(s.registry):
-		return "a realm over plain http is for registries that were declared insecure"
 	case !challenge.Insecure:
-		return "its realm is over plain http, though the registry itself speaks https"
+		return "a realm over plain http is for registries that were declared insecure and speak plain http themselves"
 	case !strings.EqualFold(u.Host, s.remote.RegistryStr()) && !s.options.insecure(u.Host):
 		return fmt.Sprintf("the host of this realm, %.253q, would have to be declared insecure too", u.Host)
 	}

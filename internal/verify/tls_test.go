@@ -80,6 +80,15 @@ func TestPlainHTTP(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+	t.Run("a registry that was declared, by name", func(t *testing.T) {
+		resolve(t, map[string]string{"registry.example.com": "127.0.0.1"})
+		s := serve(t, "127.0.0.1", nil, basicRegistry)
+		host := "registry.example.com:" + s.port
+		got := s.trusting(declared("Registry.example.com:"+s.port)).Pull(t.Context(), host, credential, host+"/team/app:1")[0]
+		if got.Reason != verify.PullAllowed {
+			t.Errorf("%+v", got)
+		}
+	})
 	t.Run("a registry that was declared, with a wrong password", func(t *testing.T) {
 		s := serve(t, "127.0.0.1", nil, basicRegistry)
 		got := s.trusting(declared(s.host)).Login(t.Context(), s.host, newCredential(t, user, "wrong-password"))

@@ -103,6 +103,7 @@ func TestLogin(t *testing.T) {
 			fmt.Fprint(w, "<html>LEAKED")
 		}), password, verify.Unknown, verify.RegistryError, verify.StepToken, 403},
 		{"token: for nobody in particular", tokenRegistry(text(fmt.Sprintf(`{"token":%q}`, jwt(`{"sub":""}`)))), "wrong-password", verify.Unknown, verify.LoginUnproven, verify.StepToken, 200},
+		{"token: for nobody in particular, named access_token", tokenRegistry(text(fmt.Sprintf(`{"access_token":%q}`, jwt(`{"sub":""}`)))), "wrong-password", verify.Unknown, verify.LoginUnproven, verify.StepToken, 200},
 		{"token: garbage", tokenRegistry(text(`LEAKED {`)), password, verify.Unknown, verify.RegistryError, verify.StepToken, 200},
 		{"token: JSON without a token", tokenRegistry(text(`{"LEAKED":"x"}`)), password, verify.Unknown, verify.RegistryError, verify.StepToken, 200},
 		{"token: 404", tokenRegistry(status(404)), password, verify.Unknown, verify.RegistryError, verify.StepToken, 404},
@@ -124,6 +125,13 @@ func TestLogin(t *testing.T) {
 		{"garbage for a way to log in", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="LEAKED`)
 			w.WriteHeader(401)
+		}, password, verify.Unknown, verify.TokenRealmRefused, verify.StepToken, 0},
+		{"a realm with a user in it", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/token" {
+				honestToken(w, r)
+				return
+			}
+			challenge(w, r, "https://LEAKED:LEAKED@"+r.Host+"/token")
 		}, password, verify.Unknown, verify.TokenRealmRefused, verify.StepToken, 0},
 		{"403 before any login", func(w http.ResponseWriter, _ *http.Request) { refuse(w, 403, "DENIED") }, password, verify.Unknown, verify.RegistryError, verify.StepPing, 403},
 		{"no registry at all", status(404), password, verify.Unknown, verify.RegistryError, verify.StepPing, 404},

@@ -153,7 +153,12 @@ func TestServersRefuseAddressesThatOthersCanReach(t *testing.T) {
 		{"BOX_REGISTRY_BIN", []string{"-data", t.TempDir(), "-basic", ":0", "-token", "127.0.0.1:0", "-admin", "127.0.0.1:0"}},
 		{"BOX_REGISTRY_BIN", []string{"-data", t.TempDir(), "-basic", "127.0.0.1:0", "-token", "127.0.0.1:0", "-admin", "0.0.0.0:0"}},
 	} {
-		output, err := exec.CommandContext(t.Context(), os.Getenv(test.variable), test.flags...).CombinedOutput()
+		program := os.Getenv(test.variable)
+		if program == "" {
+			_, err := box.Binaries()
+			t.Fatal(err)
+		}
+		output, err := exec.CommandContext(t.Context(), program, test.flags...).CombinedOutput()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || !strings.Contains(string(output), "is not a loopback address") {
 			t.Errorf("%s %v: %v, %s", test.variable, test.flags, err, output)

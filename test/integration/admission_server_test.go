@@ -155,8 +155,8 @@ func (c *installation) widen(t *testing.T) {
 	})
 }
 
-// await waits until a condition holds. The API server learns of roles and policies by watches of its own.
-func await(t *testing.T, what string, condition func() error) {
+// awaitAPI waits until a condition holds. The API server learns of roles and policies by watches of its own.
+func awaitAPI(t *testing.T, what string, condition func() error) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for {

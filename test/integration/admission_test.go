@@ -149,7 +149,7 @@ func testAnyName(t *testing.T, c *installation, operator client.Client) {
 	c.kubectl(t, "apply", "-k", writeOverlay(t, wideOverlay))
 	secret := pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" })
 	builder := changedAccount(defaultAccount("theirs"), func(a *corev1.ServiceAccount) { a.Name = "builder" })
-	await(t, "the policies allow any name", func() error {
+	awaitAPI(t, "the policies allow any name", func() error {
 		namespace := c.namespace(t)
 		for _, a := range []admissionAttempt{
 			{fresh: secret, do: doCreate},
@@ -186,7 +186,7 @@ func awaitPolicies(t *testing.T, c *installation) {
 		"regcred-pod-update":      func() error { return operator.Create(t.Context(), &corev1.Pod{ObjectMeta: at, Spec: barePod().Spec}) },
 	}
 	for policy, probe := range probes {
-		await(t, "policy "+policy+" is enforced", func() error {
+		awaitAPI(t, "policy "+policy+" is enforced", func() error {
 			if err := probe(); err == nil || !strings.Contains(err.Error(), policy) {
 				return fmt.Errorf("the answer to a probe is: %w", err)
 			}

@@ -26,7 +26,7 @@ func testReviews(t *testing.T, c *installation, user string, groups []string, re
 	for _, r := range reviews {
 		t.Run(r.name, func(t *testing.T) {
 			for verb := range strings.FieldsSeq(r.verbs) {
-				await(t, fmt.Sprintf("%s %s is allowed: %t", verb, r.resource, r.allowed), func() error {
+				awaitAPI(t, fmt.Sprintf("%s %s is allowed: %t", verb, r.resource, r.allowed), func() error {
 					return askReview(t, c, user, groups, r, verb)
 				})
 			}

@@ -22,7 +22,7 @@ import (
 func TestOperatorRole(t *testing.T) {
 	c := startInstallation(t)
 	operator := newAPIClient(t, c.withToken(t))
-	await(t, "the operator has its role", func() error {
+	awaitAPI(t, "the operator has its role", func() error {
 		return operator.List(t.Context(), &corev1.SecretList{}, byName(v1alpha1.DefaultSecretName))
 	})
 	t.Run("Secrets", func(t *testing.T) { testSecretRights(t, c, operator) })
@@ -31,6 +31,13 @@ func TestOperatorRole(t *testing.T) {
 	t.Run("everything else", func(t *testing.T) { testReviews(t, c, operatorUser, operatorGroups(), operatorReviews()) })
 	t.Run("people", func(t *testing.T) { testPeople(t, c) })
 	t.Run("the operator's pod is admitted where Pod Security is restricted", func(t *testing.T) { testManagerPod(t, c) })
+	t.Run("it patches pods only with config/repull", func(t *testing.T) {
+		c.kubectl(t, "apply", "-k", configFolder("repull"))
+		testReviews(t, c, operatorUser, operatorGroups(), []accessReview{
+			{"it patches pods", true, "v1/pods", "patch", ""},
+			{"it still creates and updates none", false, "v1/pods", "create update", ""},
+		})
+	})
 	t.Run("the API server takes the samples", func(t *testing.T) {
 		c.kubectl(t, "apply", "--dry-run=server", "-k", configFolder("samples"))
 	})

@@ -2,11 +2,11 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -82,23 +82,35 @@ func (s *Scenario) writeOverlay(tag string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	base, err := filepath.Rel(folder, ConfigFolder())
+	config, err := configFolder()
+	if err != nil {
+		return "", err
+	}
+	base, err := filepath.Rel(folder, config)
 	if err != nil {
 		return "", err
 	}
 	text := strings.NewReplacer(
 		"DEFAULT", filepath.Join(base, "default"), "REPLACEMENTS", filepath.Join(base, "replacements"),
 		"REPOSITORY", s.Registry+"/"+operatorRepository, "TAG", tag,
-		"REGISTRIES", s.Registry+`\,`+s.Box.Registry.TokenInCluster, "VAULT", s.Box.Vault.AddressInCluster,
+		"REGISTRIES", s.Registry+","+s.Box.Registry.TokenInCluster, "VAULT", s.Box.Vault.AddressInCluster,
 	).Replace(overlay)
-	text = strings.ReplaceAll(text, `\,`, ",")
 	return folder, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600)
 }
 
-// ConfigFolder is the folder config of this repository.
-func ConfigFolder() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "config")
+// configFolder is the folder config of the repository that the working directory lies in.
+func configFolder() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
+		config := filepath.Join(folder, "config")
+		if _, err := os.Stat(filepath.Join(config, "default", "kustomization.yaml")); err == nil {
+			return config, nil
+		}
+	}
+	return "", errors.New("the folder config/default was not found: run this within the repository")
 }
 
 // Kubectl runs kubectl of the box. What it prints is in the error only.

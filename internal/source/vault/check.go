@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
@@ -20,11 +19,7 @@ func (m *Manager) Check(ctx context.Context, object *v1alpha1.VaultConnection) (
 	if f != nil {
 		return ConnectionState{}, f.exported()
 	}
-	done, ok := c.use()
-	if !ok {
-		return ConnectionState{}, changedMeanwhile(c).exported()
-	}
-	defer done()
+	defer c.usage.leave()
 	f = c.check(ctx)
 	c.mu.Lock()
 	state := ConnectionState{ServerVersion: c.version}
@@ -47,10 +42,4 @@ func (c *connection) check(ctx context.Context) *failure {
 		}
 		return failure
 	})
-}
-
-func changedMeanwhile(c *connection) *failure {
-	f := outcomeUnreachable.at(c.place()).saying("it changed meanwhile")
-	f.wait = time.Second
-	return f
 }

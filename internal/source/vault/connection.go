@@ -30,9 +30,7 @@ type connection struct {
 	metrics      Metrics
 	requestToken TokenRequester
 
-	// inUse is read-locked by whoever uses the connection, locked to close it.
-	inUse    sync.RWMutex
-	closed   bool
+	usage    usage
 	retiring sync.WaitGroup // sessions on their way out
 
 	// turn is held by whoever logs in or renews; the next three belong to its holder.
@@ -204,11 +202,10 @@ func (c *connection) health(ctx context.Context) *failure {
 
 // maintain renews or replaces the token when that is due, without a reader.
 func (c *connection) maintain(ctx context.Context) {
-	done, ok := c.use()
-	if !ok {
+	if !c.usage.enter() {
 		return
 	}
-	defer done()
+	defer c.usage.leave()
 	c.mu.Lock()
 	due := c.current != nil && c.current.due(c.now())
 	c.mu.Unlock()
@@ -224,21 +221,9 @@ func (c *connection) maintain(ctx context.Context) {
 	})
 }
 
-// use keeps the connection from being closed until the returned function is called. It reports false when it is closed.
-func (c *connection) use() (done func(), ok bool) {
-	c.inUse.RLock()
-	if c.closed {
-		c.inUse.RUnlock()
-		return nil, false
-	}
-	return c.inUse.RUnlock, true
-}
-
 // close ends the connection after its last request: the token is revoked, and no goroutine of the pool stays.
 func (c *connection) close() {
-	c.inUse.Lock()
-	c.closed = true
-	c.inUse.Unlock()
+	c.usage.close()
 	c.retiring.Wait()
 	c.end(c.current)
 	c.http.CloseIdleConnections()

@@ -103,7 +103,9 @@ func asLoginFailure(f *failure, a *answer) *failure {
 	if f.wholeServer() {
 		return f
 	}
-	if a != nil && a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed {
+	// Vault 1.14.0 answers 500 to a wrong secret ID.
+	wrongSecret := a != nil && mentions(a.content.Errors, "invalid secret id")
+	if wrongSecret || a != nil && a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed {
 		return outcomeLoginRefused.at(f.place).because(f)
 	}
 	return outcomeLoginFailed.at(f.place).because(f).saying(f.Message)

@@ -10,6 +10,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"sync"
 	"time"
@@ -109,15 +110,17 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 }
 
+// maintain renews what is due, and closes what no longer has an object.
 func (m *Manager) maintain(ctx context.Context) {
 	m.mu.Lock()
-	var due []*connection
-	for _, c := range m.connections {
-		due = append(due, c)
-	}
+	open := maps.Clone(m.connections)
 	m.mu.Unlock()
 	var group sync.WaitGroup
-	for _, c := range due {
+	for name, c := range open {
+		if _, err := m.options.Connection(ctx, name); apierrors.IsNotFound(err) {
+			m.Forget(name)
+			continue
+		}
 		group.Go(func() { c.maintain(ctx) })
 	}
 	group.Wait()
@@ -150,13 +153,11 @@ func (m *Manager) remove(name string) {
 	}
 }
 
-// connection gives the connection of that name as its object and material are now.
+// connection gives the connection of that name as its object and material are now. The caller must leave its usage.
 func (m *Manager) connection(ctx context.Context, name string) (*connection, *failure) {
 	object, err := m.options.Connection(ctx, name)
 	if apierrors.IsNotFound(err) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.remove(name)
+		m.Forget(name)
 		return nil, outcomeNoConnection.at("VaultConnection " + name + " does not exist").because(err)
 	}
 	if err != nil {
@@ -165,7 +166,8 @@ func (m *Manager) connection(ctx context.Context, name string) (*connection, *fa
 	return m.connectionOf(ctx, object)
 }
 
-// connectionOf gives the connection of an object, a new one where object or material changed.
+// connectionOf gives the connection of an object, a new one where object or material changed. The caller must leave its
+// usage.
 func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnection) (*connection, *failure) {
 	place := placeOf(object.Name, object.Spec.Address)
 	if fault := checkAddress(object.Spec.Address, m.allowed); fault != "" {
@@ -184,16 +186,16 @@ func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnec
 	if m.closed {
 		return nil, outcomeUnreachable.at(place).saying("regcred is shutting down")
 	}
-	if known := m.connections[object.Name]; known != nil && known.fingerprint == print {
-		return known, nil
+	c := m.connections[object.Name]
+	if c == nil || c.fingerprint != print {
+		if c, f = m.newConnection(object, collected); f != nil {
+			return nil, f
+		}
+		c.fingerprint = print
+		m.remove(object.Name)
+		m.connections[object.Name] = c
 	}
-	c, f := m.newConnection(object, collected)
-	if f != nil {
-		return nil, f
-	}
-	c.fingerprint = print
-	m.remove(object.Name)
-	m.connections[object.Name] = c
+	c.usage.join() // those in the map are open
 	return c, nil
 }
 
@@ -207,7 +209,7 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 	if err != nil {
 		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("the CA in spec.tls is of no use: " + err.Error())
 	}
-	return &connection{
+	c := &connection{
 		name: object.Name, spec: *spec, material: collected,
 		http:         newHTTPClient(config, m.allowed),
 		limiter:      rate.NewLimiter(rate.Limit(spec.Rate()), spec.Rate()),
@@ -216,7 +218,9 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 		now:          m.options.Now,
 		metrics:      m.options.Metrics,
 		requestToken: m.options.RequestToken,
-	}, nil
+	}
+	c.sharing.usage = &c.usage
+	return c, nil
 }
 
 // Forget closes the connection of that name, as when its object is deleted. A later read makes a new one.

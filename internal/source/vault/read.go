@@ -37,15 +37,11 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	if f != nil {
 		return source.Snapshot{}, f
 	}
+	defer c.usage.leave()
 	if !covered(place, c.spec.PathPrefixes) {
 		return source.Snapshot{}, outcomePathRefused.at(place.Mount + "/" + place.Path).saying(
 			"spec.pathPrefixes of VaultConnection " + c.name + " does not cover it")
 	}
-	done, ok := c.use()
-	if !ok {
-		return source.Snapshot{}, changedMeanwhile(c)
-	}
-	defer done()
 	a, f := c.fetch(ctx, place, path, request)
 	if f != nil {
 		return source.Snapshot{}, f
@@ -60,11 +56,6 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 		return c.read(ctx, where, path)
 	}
 	return c.sharing.do(ctx, string(place.EngineKind())+" "+path, c.now(), request.MaxAge, func(ctx context.Context) (*answer, *failure) {
-		done, ok := c.use() // the caller may be gone before the read is
-		if !ok {
-			return nil, changedMeanwhile(c)
-		}
-		defer done()
 		a, f := c.read(ctx, where, path)
 		if f != nil && f.Outcome == outcomeNeverWritten {
 			f = c.secondLook(ctx, place, f)
@@ -110,11 +101,7 @@ func (m *Manager) Release(ctx context.Context, lease source.Lease) error {
 	if f != nil {
 		return f.exported()
 	}
-	done, ok := c.use()
-	if !ok {
-		return changedMeanwhile(c).exported()
-	}
-	defer done()
+	defer c.usage.leave()
 	if f := c.throughGate(ctx, func() *failure { return c.revoke(ctx, lease.ID) }); f != nil {
 		return f.exported()
 	}

@@ -15,6 +15,8 @@ const (
 
 // sharing lets objects that read the same place share one read.
 type sharing struct {
+	usage *usage // of the connection: a read under way uses it, whoever still waits
+
 	mu     sync.Mutex
 	reads  map[string]*sharedRead
 	pruned time.Time
@@ -63,7 +65,9 @@ func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge t
 	s.prune(now)
 	started := &sharedRead{started: now, done: make(chan struct{})}
 	s.reads[key] = started
+	s.usage.join()
 	go func() {
+		defer s.usage.leave()
 		defer close(started.done)
 		started.answer, started.failure = read(ctx)
 	}()

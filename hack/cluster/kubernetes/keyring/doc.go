@@ -2,7 +2,7 @@
 // documents it can read. The answers are the golden files of internal/registry and internal/dockerconfig, whose
 // tests must give the same; the tests here fail when the files and the kubelet's code differ.
 //
-// Write the files anew after an update of Kubernetes with
+// After an update of Kubernetes write the files anew, in hack/cluster/kubernetes, with
 //
 //	CGO_ENABLED=0 go test -trimpath -tags grpcnotrace ./keyring -update
 package keyring

@@ -1,0 +1,148 @@
+package recovery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/verify"
+)
+
+// Prober tests at a registry which images a credential opens.
+type Prober interface {
+	Pull(ctx context.Context, key string, credential dockerconfig.Credential, images ...string) []verify.Result
+}
+
+const (
+	// askAgain is how soon a question comes back that could not be asked at once.
+	askAgain = 500 * time.Millisecond
+	// Tags move: an answer that an image may be pinned to is good for a minute. Others are good for longer.
+	goodFor   = time.Minute
+	badFor    = 5 * time.Minute
+	silentFor = 30 * time.Second
+	// questions per second to one registry, and how many at once.
+	questionRate  = 10
+	questionBurst = 20
+	maxAnswers    = 4096
+)
+
+// probes remember what registries answered. One question at a time is put to a registry for a credential, so that a password that
+// is refused is shown once and not by every worker.
+type probes struct {
+	mu       sync.Mutex
+	logins   map[string]*login
+	answered map[asked]answer
+}
+
+// login is a value at a registry. Its mutex is held while the registry is asked.
+type login struct {
+	sync.Mutex
+	limiter *rate.Limiter
+	// down is the answer to everything while the registry is silent or refuses the value.
+	down answer
+}
+
+type asked struct {
+	diagnosis.Question
+	value string
+}
+
+type answer struct {
+	diagnosis.Probe
+	until time.Time
+}
+
+// ask answers a question, from memory or from the registry. It is false where another worker asks just now.
+func (r *Reconciler) ask(ctx context.Context, question diagnosis.Question) (diagnosis.Probe, bool) {
+	record := r.Store.Get(question.Credential)
+	value, ok := record.Config[question.Key]
+	if !ok {
+		return diagnosis.Probe{}, false // another value was published meanwhile
+	}
+	print := verify.Fingerprint(record.Salt, question.Key, value)
+	key := asked{question, print}
+	now := r.Now()
+	if known, ok := r.probes.known(key, now); ok {
+		return known, true
+	}
+	login := r.probes.login(print)
+	if !login.TryLock() {
+		return diagnosis.Probe{}, false
+	}
+	defer login.Unlock()
+	if now.Before(login.down.until) {
+		return login.down.Probe, true
+	}
+	if !login.limiter.AllowN(now, 1) {
+		return diagnosis.Probe{}, false
+	}
+	results := r.Prober.Pull(ctx, question.Key, value, question.Image)
+	if len(results) != 1 || ctx.Err() != nil {
+		return diagnosis.Probe{}, false
+	}
+	given := probeOf(results[0], r.Now())
+	if given.Access == diagnosis.AccessRefused || given.Access == diagnosis.AccessUnknown {
+		login.down = given
+	}
+	r.probes.keep(key, given, r.Now())
+	return given.Probe, true
+}
+
+// probeOf reads a test's result.
+func probeOf(result verify.Result, now time.Time) answer {
+	a := answer{Probe: diagnosis.Probe{Access: diagnosis.AccessUnknown, Digest: result.Digest, Message: result.Message}, until: now.Add(badFor)}
+	switch result.Reason {
+	case verify.PullAllowed:
+		a.Access, a.until = diagnosis.AccessAllowed, now.Add(goodFor)
+	case verify.PullDenied:
+		a.Access = diagnosis.AccessDenied
+	case verify.LoginFailed:
+		a.Access = diagnosis.AccessRefused
+	case verify.ImageNotFound:
+		a.Access = diagnosis.AccessNotFound
+	default:
+		a.until = now.Add(max(silentFor, result.RetryAfter))
+	}
+	return a
+}
+
+func (p *probes) known(key asked, now time.Time) (diagnosis.Probe, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known, ok := p.answered[key]
+	return known.Probe, ok && now.Before(known.until)
+}
+
+func (p *probes) login(print string) *login {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.logins == nil || len(p.logins) > maxAnswers {
+		p.logins = map[string]*login{}
+	}
+	if p.logins[print] == nil {
+		p.logins[print] = &login{limiter: rate.NewLimiter(questionRate, questionBurst)}
+	}
+	return p.logins[print]
+}
+
+func (p *probes) keep(key asked, given answer, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answered == nil {
+		p.answered = map[asked]answer{}
+	}
+	if len(p.answered) >= maxAnswers {
+		for old, known := range p.answered {
+			if !now.Before(known.until) {
+				delete(p.answered, old)
+			}
+		}
+	}
+	if len(p.answered) < maxAnswers {
+		p.answered[key] = given
+	}
+}

@@ -1,0 +1,135 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/verify"
+)
+
+const (
+	// settle is how long changes are collected before all running pods are looked at, once for all of them.
+	settle = 2 * time.Second
+	// page is how many pods are read at once.
+	page = 500
+)
+
+// runners are the pods in phase Running that were found unable to pull: a container of theirs ran before and cannot be started
+// again. No cache holds them: there is one look at all pods after a change that can have cured some.
+type runners struct {
+	mu      sync.Mutex
+	pods    map[types.NamespacedName]bool
+	pending bool
+}
+
+func (s *runners) knows(pod types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pods[pod]
+}
+
+func (s *runners) add(pod types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pods == nil {
+		s.pods = map[types.NamespacedName]bool{}
+	}
+	s.pods[pod] = true
+}
+
+func (s *runners) remove(pod types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pods, pod)
+}
+
+// in lists those of one namespace, or of all with "".
+func (s *runners) in(namespace string) []types.NamespacedName {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []types.NamespacedName
+	for pod := range s.pods {
+		if namespace == "" || pod.Namespace == namespace {
+			found = append(found, pod)
+		}
+	}
+	return found
+}
+
+// begin reports whether a look is to be scheduled: one that is waits for further changes.
+func (s *runners) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.pending
+	s.pending = true
+	return first
+}
+
+func (s *runners) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = false
+}
+
+// scheduleLook has all running pods looked at soon.
+func (r *Reconciler) scheduleLook(ctx context.Context, q queue) {
+	if !r.runners.begin() {
+		return
+	}
+	time.AfterFunc(settle, func() {
+		r.runners.end()
+		if err := r.lookAtRunning(ctx, q); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "The running pods could not be looked at; those that cannot pull are found after the next change")
+		}
+	})
+}
+
+func (r *Reconciler) lookAtRunning(ctx context.Context, q queue) error {
+	next := ""
+	for {
+		var pods corev1.PodList
+		err := r.Writer.List(ctx, &pods, client.MatchingFields{"status.phase": string(corev1.PodRunning)}, client.Limit(page), client.Continue(next))
+		if err != nil {
+			return fmt.Errorf("list the pods in phase Running: %w", err)
+		}
+		for i := range pods.Items {
+			if pod := &pods.Items[i]; diagnosis.IsStuck(pod) {
+				key := client.ObjectKeyFromObject(pod)
+				r.runners.add(key)
+				q.Add(reconcile.Request{NamespacedName: key})
+			}
+		}
+		if next = pods.Continue; next == "" {
+			return nil
+		}
+	}
+}
+
+// replacedBad reports whether the published value of a RegistryCredential took the place of one that the registry refused, or that
+// pods hung for.
+func (r *Reconciler) replacedBad(credential string) bool {
+	return r.Tally.Stuck(credential) > 0 || refusedBefore(r.Store.Get(credential))
+}
+
+func refusedBefore(record publish.Record) bool {
+	current := map[string]bool{}
+	for key, value := range record.Config {
+		current[verify.Fingerprint(record.Salt, key, value)] = true
+	}
+	for print, test := range record.Tests {
+		if test.Verdict == publish.Rejected && !current[print] {
+			return true
+		}
+	}
+	return false
+}

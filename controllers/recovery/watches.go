@@ -1,0 +1,173 @@
+package recovery
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/target"
+)
+
+// onStuck lets through pods that hang, those that hung before, and those that are expected to run.
+func (r *Reconciler) onStuck() predicate.TypedPredicate[*corev1.Pod] {
+	return predicate.TypedFuncs[*corev1.Pod]{
+		CreateFunc: func(e event.TypedCreateEvent[*corev1.Pod]) bool { return diagnosis.IsStuck(e.Object) },
+		UpdateFunc: func(e event.TypedUpdateEvent[*corev1.Pod]) bool {
+			return diagnosis.IsStuck(e.ObjectOld) || diagnosis.IsStuck(e.ObjectNew)
+		},
+		// A pod that leaves the phase Pending looks like one that is deleted, in its last state that was seen.
+		DeleteFunc: func(e event.TypedDeleteEvent[*corev1.Pod]) bool {
+			return r.memories.knows(client.ObjectKeyFromObject(e.Object)) || r.successors.awaits(e.Object)
+		},
+	}
+}
+
+// onSpec lets through what can change a diagnosis: not the status.
+func onSpec[T client.Object]() predicate.TypedPredicate[T] {
+	return predicate.TypedFuncs[T]{UpdateFunc: func(e event.TypedUpdateEvent[T]) bool {
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+	}}
+}
+
+func onMetadata[T client.Object]() predicate.TypedPredicate[T] {
+	return predicate.TypedFuncs[T]{UpdateFunc: func(e event.TypedUpdateEvent[T]) bool {
+		return !maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) || !maps.Equal(e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations())
+	}}
+}
+
+// stuckWhere are the stuck pods of one namespace, or of all with "", that a test lets through.
+func (r *Reconciler) stuckWhere(ctx context.Context, namespace string, test func(namespace, account string) bool) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, key := range r.runners.in(namespace) {
+		if test(key.Namespace, "") {
+			requests = append(requests, reconcile.Request{NamespacedName: key})
+		}
+	}
+	var pods corev1.PodList
+	if r.Pods.List(ctx, &pods, client.InNamespace(namespace), client.UnsafeDisableDeepCopy) != nil {
+		return requests // the cache is not there yet: it sends its own events when it is
+	}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; diagnosis.IsStuck(pod) && test(pod.Namespace, pod.Spec.ServiceAccountName) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(pod)})
+		}
+	}
+	return requests
+}
+
+func every(string, string) bool { return true }
+
+func (r *Reconciler) stuckIn(ctx context.Context, namespace *corev1.Namespace) []reconcile.Request {
+	return r.stuckWhere(ctx, namespace.Name, every)
+}
+
+func (r *Reconciler) stuckBeside(ctx context.Context, secret *corev1.Secret) []reconcile.Request {
+	return r.stuckWhere(ctx, secret.Namespace, every)
+}
+
+func (r *Reconciler) stuckOf(ctx context.Context, account *corev1.ServiceAccount) []reconcile.Request {
+	return r.stuckWhere(ctx, account.Namespace, func(_, name string) bool { return name == account.Name || name == "" })
+}
+
+// stuckFor are the stuck pods of the namespaces that a RegistryCredential selects.
+func (r *Reconciler) stuckFor(ctx context.Context, credential *v1alpha1.RegistryCredential) []reconcile.Request {
+	selector, err := target.New(&credential.Spec.Target, r.protected())
+	if err != nil {
+		return nil
+	}
+	selected := map[string]bool{}
+	return r.stuckWhere(ctx, "", func(name, _ string) bool {
+		if _, known := selected[name]; !known {
+			var namespace corev1.Namespace
+			err := r.Cluster.Get(ctx, client.ObjectKey{Name: name}, &namespace)
+			selected[name] = err == nil && selector.Selects(namespace.Name, namespace.Labels)
+		}
+		return selected[name]
+	})
+}
+
+// onBell hands on the names of RegistryCredentials that something rang for, each once in a short while.
+func (r *Reconciler) onBell(bell *publish.Bell, handle func(context.Context, queue, string)) source.TypedSource[reconcile.Request] {
+	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+		var mu sync.Mutex
+		rung := map[string]bool{}
+		flush := func() {
+			mu.Lock()
+			names := maps.Clone(rung)
+			clear(rung)
+			mu.Unlock()
+			for name := range names {
+				if ctx.Err() == nil {
+					handle(ctx, q, name)
+				}
+			}
+		}
+		bell.Listen(func(credential string) {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(rung) == 0 {
+				time.AfterFunc(collect, flush)
+			}
+			rung[credential] = true
+		})
+		return nil
+	})
+}
+
+// enqueueFor looks at the stuck pods of a RegistryCredential.
+func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string) {
+	var object v1alpha1.RegistryCredential
+	if r.Cluster.Get(ctx, client.ObjectKey{Name: credential}, &object) != nil {
+		return // gone: the watch saw it, too
+	}
+	for _, request := range r.stuckFor(ctx, &object) {
+		q.Add(request)
+	}
+}
+
+// enqueueChanged is for a newly published value. Where it takes the place of a bad one, pods that run may hang as well.
+func (r *Reconciler) enqueueChanged(ctx context.Context, q queue, credential string) {
+	if r.replacedBad(credential) {
+		r.scheduleLook(ctx, q)
+	}
+	r.enqueueFor(ctx, q, credential)
+}
+
+// onStart looks at all running pods once: what changed while no operator worked is not known.
+func (r *Reconciler) onStart() source.TypedSource[reconcile.Request] {
+	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+		r.scheduleLook(ctx, q)
+		return nil
+	})
+}
+
+func (r *Reconciler) onTimer() source.TypedSource[reconcile.Request] {
+	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+		go func() {
+			ticker := time.NewTicker(safetyPass)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+				}
+				for _, request := range r.stuckWhere(ctx, "", every) {
+					q.Add(request)
+				}
+			}
+		}()
+		return nil
+	})
+}
