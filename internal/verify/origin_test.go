@@ -50,8 +50,7 @@ func TestTheCredentialIsNotTakenToAnotherOrigin(t *testing.T) {
 					}
 					tt.registry(w, r)
 				})
-				target = serveTLS(t, tt.registry)
-				target.ca = s.ca
+				target = serve(t, "127.0.0.1", s.configFor(t, "127.0.0.1"), tt.registry) // It is trusted just as much.
 
 				got := s.trusting().Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/team/app:1")[0]
 				checkSafe(t, got)

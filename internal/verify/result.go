@@ -34,7 +34,8 @@ type Reason string
 
 // Reasons for Valid.
 const (
-	// LoginAccepted: the registry took the credential.
+	// LoginAccepted: the registry took the credential. A token endpoint that takes anything cannot be told from one
+	// that checks, unless its token says so (see [LoginUnproven]): only a pull tells.
 	LoginAccepted Reason = "LoginAccepted"
 	// PullAllowed: the registry took the credential and showed the manifest.
 	PullAllowed Reason = "PullAllowed"

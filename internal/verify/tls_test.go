@@ -159,7 +159,7 @@ func TestPlainHTTPForATokenRealm(t *testing.T) {
 	t.Run("of a registry that speaks https itself", func(t *testing.T) {
 		s := serveTLS(t, realmRegistry(realm))
 		got := s.trusting(declared(s.host, "localhost:"+auth.port)).Login(t.Context(), s.host, credential)
-		if got.Reason != verify.TokenRealmRefused {
+		if got.Reason != verify.TokenRealmRefused || !strings.Contains(got.Message, "plain http themselves") {
 			t.Errorf("%+v", got)
 		}
 	})

@@ -373,6 +373,21 @@ func TestNothingIsAskedWhereNothingCanBeTested(t *testing.T) {
 	}
 }
 
+// Docker Hub's registry is at another name than its images and its key say.
+func TestDockerHubIsAskedAtItsIndex(t *testing.T) {
+	resolve(t, map[string]string{"index.docker.io": "127.0.0.1"})
+	credential := newCredential(t, user, password)
+	for _, key := range []string{"https://index.docker.io/v1/", "docker.io"} {
+		strict := verify.New(verify.Options{})
+		for _, got := range append(strict.Pull(t.Context(), key, credential, "nginx"), strict.Login(t.Context(), key, credential)) {
+			// Only index.docker.io resolves, and what it resolves to is then refused.
+			if got.Registry != "docker.io" || got.Reason != verify.AddressRefused {
+				t.Errorf("%s: %+v", key, got)
+			}
+		}
+	}
+}
+
 func TestRetryAfterIsPassedOn(t *testing.T) {
 	s := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "90")

@@ -2,7 +2,7 @@ package integration
 
 import (
 	"context"
-	"maps"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -10,7 +10,9 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -45,6 +47,7 @@ const (
 type recoveryRig struct {
 	admin   client.WithWatch
 	config  *rest.Config
+	scheme  *runtime.Scheme
 	store   *publish.Store
 	board   *publish.Board
 	tally   *publish.Tally
@@ -76,8 +79,9 @@ func (m *rigMetrics) count(verdict string) int {
 	return m.decided[verdict]
 }
 
-// startRecovery starts the API server and the controllers, and stops them with the test.
-func startRecovery(t *testing.T, adjust ...func(*recovery.Reconciler)) *recoveryRig {
+// startRecovery starts the API server and the controllers, and stops them with the test. With adjust, a test gives the controller
+// other limits, a prober, or other rights.
+func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconciler)) *recoveryRig {
 	t.Helper()
 	objects := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, v1alpha1.AddToScheme} {
@@ -98,7 +102,7 @@ func startRecovery(t *testing.T, adjust ...func(*recovery.Reconciler)) *recovery
 		t.Fatalf("start an API server: %v", err)
 	}
 	restConfig.QPS = -1
-	rig := &recoveryRig{config: restConfig, metrics: &rigMetrics{decided: map[string]int{}}}
+	rig := &recoveryRig{config: restConfig, scheme: objects, metrics: &rigMetrics{decided: map[string]int{}}}
 	if rig.admin, err = client.NewWithWatch(restConfig, client.Options{Scheme: objects}); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +111,7 @@ func startRecovery(t *testing.T, adjust ...func(*recovery.Reconciler)) *recovery
 	return rig
 }
 
-func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, adjust []func(*recovery.Reconciler)) {
+func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, adjust []func(*recoveryRig, *recovery.Reconciler)) {
 	t.Helper()
 	mgr, err := ctrl.NewManager(rig.config, ctrl.Options{
 		Scheme: objects, Metrics: server.Options{BindAddress: "0"},
@@ -150,7 +154,7 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 		Events: broadcaster.NewRecorder(objects, "regcred"), Metrics: rig.metrics, Now: time.Now,
 	}
 	for _, f := range adjust {
-		f(r)
+		f(rig, r)
 	}
 	rig.must(t, r.SetupWithManager(mgr, changed, delivered))
 	rig.run(t, mgr)
@@ -183,51 +187,64 @@ func (rig *recoveryRig) create(t *testing.T, object client.Object) {
 	}
 }
 
-// namespace makes a namespace with its default ServiceAccount, and waits until admission knows that.
-func (rig *recoveryRig) namespace(t *testing.T, annotations map[string]string) string {
-	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: "team-", Labels: map[string]string{"team": "shop"}, Annotations: annotations}}
-	rig.create(t, namespace)
-	rig.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "default"}})
-	return namespace.Name
+// place is a namespace with a RegistryCredential of its own.
+type place struct {
+	rig        *recoveryRig
+	name       string
+	credential *v1alpha1.RegistryCredential
+	registry   string
 }
 
-// credential makes a RegistryCredential for namespaces with the label team=shop. Nothing is published yet.
-func (rig *recoveryRig) credential(t *testing.T, adjust ...func(*v1alpha1.RegistryCredential)) *v1alpha1.RegistryCredential {
+// place makes a namespace, its default ServiceAccount, and a RegistryCredential for it. Nothing is published yet. What is left at
+// the end of the test is removed, so that it cannot be taken for the next test's.
+func (rig *recoveryRig) place(t *testing.T, adjust ...func(*v1alpha1.RegistryCredential)) *place {
 	t.Helper()
-	object := &v1alpha1.RegistryCredential{
-		ObjectMeta: metav1.ObjectMeta{Name: "shop"},
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "team-"}}
+	rig.create(t, namespace)
+	rig.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "default"}})
+	p := &place{rig: rig, name: namespace.Name, registry: rigRegistry, credential: &v1alpha1.RegistryCredential{
+		ObjectMeta: metav1.ObjectMeta{Name: namespace.Name},
 		Spec: v1alpha1.RegistryCredentialSpec{
 			Registries: []v1alpha1.Registry{rigRegistry},
 			Source:     v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: "shop"}},
-			Target:     v1alpha1.Target{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shop"}}},
+			Target:     v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{v1alpha1.NamespaceName(namespace.Name)}},
 		},
-	}
+	}}
 	for _, f := range adjust {
-		f(object)
+		f(p.credential)
 	}
-	rig.create(t, object)
-	return object
+	p.registry = string(p.credential.Spec.Registries[0])
+	rig.create(t, p.credential)
+	t.Cleanup(func() {
+		ctx := context.Background()
+		if err := rig.admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(p.name), client.GracePeriodSeconds(0)); err != nil {
+			t.Error(err)
+		}
+		if err := rig.admin.Delete(ctx, p.credential); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
 
-// publish makes a value the published one, and waits until it is in the Secret and the ServiceAccount of a namespace.
-func (rig *recoveryRig) publish(t *testing.T, object *v1alpha1.RegistryCredential, revision string) {
+// publish makes a value the published one.
+func (p *place) publish(t *testing.T, revision string) {
 	t.Helper()
 	credential, err := dockerconfig.NewCredential("robot", "password-"+revision)
-	rig.must(t, err)
-	record := rig.store.Get(object.Name)
-	record.Credential, record.UID = object.Name, object.UID
-	record.Config = dockerconfig.Config{rigRegistry: credential}
+	p.rig.must(t, err)
+	record := p.rig.store.Get(p.credential.Name)
+	record.Credential, record.UID = p.credential.Name, p.credential.UID
+	record.Config = dockerconfig.Config{p.registry: credential}
 	record.Revision, record.ChangeTime, record.Salt = revision, time.Now(), []byte("0123456789abcdef")
-	rig.must(t, rig.store.Save(t.Context(), record))
+	p.rig.must(t, p.rig.store.Save(t.Context(), record))
 }
 
-// awaitDelivered waits until a revision is in the Secret and the ServiceAccount of a namespace.
-func (rig *recoveryRig) awaitDelivered(t *testing.T, object *v1alpha1.RegistryCredential, namespace, revision string) {
+// deliver publishes a value and waits until it is in the Secret and the ServiceAccount.
+func (p *place) deliver(t *testing.T, revision string) {
 	t.Helper()
-	await(t, "the delivery of revision "+revision+" to "+namespace, func() bool {
-		d := rig.board.Of(object.Name, "regcred")[namespace]
+	p.publish(t, revision)
+	await(t, "the delivery of revision "+revision+" to "+p.name, func() bool {
+		d := p.rig.board.Of(p.credential.Name, "regcred")[p.name]
 		return d.Revision == revision && d.Reason == ""
 	})
 }
@@ -254,30 +271,49 @@ func awaitNextSecond(t *testing.T) {
 	await(t, "the next second", func() bool { return time.Now().Truncate(time.Second).After(start) })
 }
 
-// owner makes a ReplicaSet, the most common owner of pods.
-func (rig *recoveryRig) replicaSet(t *testing.T, namespace, name string) metav1.OwnerReference {
-	t.Helper()
-	labels := map[string]string{"app": name}
-	set := &appsv1.ReplicaSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template(labels)},
-	}
-	rig.create(t, set)
-	return *metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))
-}
-
-func template(labels map[string]string) corev1.PodTemplateSpec {
+func podTemplate(labels map[string]string) corev1.PodTemplateSpec {
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: labels},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: rigImage}}},
 	}
 }
 
-// pod makes a pod on a node that does not exist, so that a deleted pod stays in sight until its kubelet would let it go.
-func (rig *recoveryRig) pod(t *testing.T, namespace, name string, owner *metav1.OwnerReference, adjust ...func(*corev1.Pod)) *corev1.Pod {
+// owner makes a controller of pods of a kind.
+func (p *place) owner(t *testing.T, kind string, adjust ...func(client.Object)) *metav1.OwnerReference {
 	t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: template(nil).Spec}
-	pod.Spec.NodeName = "node-1"
+	labels := map[string]string{"app": "web"}
+	selector := &metav1.LabelSelector{MatchLabels: labels}
+	meta := metav1.ObjectMeta{Namespace: p.name, GenerateName: "web-"}
+	var object client.Object
+	group := appsv1.SchemeGroupVersion
+	switch kind {
+	case "ReplicaSet":
+		object = &appsv1.ReplicaSet{ObjectMeta: meta, Spec: appsv1.ReplicaSetSpec{Selector: selector, Template: podTemplate(labels)}}
+	case "StatefulSet":
+		object = &appsv1.StatefulSet{ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Selector: selector, Template: podTemplate(labels)}}
+	case "DaemonSet":
+		object = &appsv1.DaemonSet{ObjectMeta: meta, Spec: appsv1.DaemonSetSpec{Selector: selector, Template: podTemplate(labels)}}
+	case "ReplicationController":
+		object, group = &corev1.ReplicationController{ObjectMeta: meta, Spec: corev1.ReplicationControllerSpec{Selector: labels, Template: ptr.To(podTemplate(labels))}}, corev1.SchemeGroupVersion
+	case "Job":
+		template := podTemplate(nil)
+		template.Spec.RestartPolicy = corev1.RestartPolicyNever
+		object, group = &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Template: template}}, batchv1.SchemeGroupVersion
+	default:
+		t.Fatalf("no owner of kind %s", kind)
+	}
+	for _, f := range adjust {
+		f(object)
+	}
+	p.rig.create(t, object)
+	return metav1.NewControllerRef(object, group.WithKind(kind))
+}
+
+// pod makes a pod on a node that does not exist, so that a deleted pod stays in sight until its kubelet would let it go.
+func (p *place) pod(t *testing.T, owner *metav1.OwnerReference, adjust ...func(*corev1.Pod)) *corev1.Pod {
+	t.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, GenerateName: "web-"}, Spec: podTemplate(nil).Spec}
+	pod.Spec.NodeName = "node-" + p.name
 	pod.Spec.AutomountServiceAccountToken = ptr.To(false)
 	if owner != nil {
 		pod.OwnerReferences = []metav1.OwnerReference{*owner}
@@ -285,24 +321,52 @@ func (rig *recoveryRig) pod(t *testing.T, namespace, name string, owner *metav1.
 	for _, f := range adjust {
 		f(pod)
 	}
-	rig.create(t, pod)
+	p.rig.create(t, pod)
 	return pod
 }
 
 const (
-	authFailed = `Back-off pulling image "` + rigImage + `": ErrImagePull: failed to pull and unpack image "` + rigImage + `": failed to resolve image: ` +
+	authFailed = `failed to pull and unpack image "` + rigImage + `": failed to resolve image: ` +
 		`unexpected status from HEAD request to https://` + rigRegistry + `/v2/shop/web/manifests/1: 401 Unauthorized`
-	notFound = `Back-off pulling image "` + rigImage + `": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image "` + rigImage +
-		`": failed to resolve image: ` + rigImage + `: not found`
+	notFound = `rpc error: code = NotFound desc = failed to pull and unpack image "` + rigImage + `": failed to resolve image: ` + rigImage + `: not found`
 )
 
-// hangs writes the status of a pod that cannot pull.
-func (rig *recoveryRig) hangs(t *testing.T, pod *corev1.Pod, message string) {
+// hangs writes the status of a pod that cannot pull, as a kubelet in back-off does.
+func (rig *recoveryRig) hangs(t *testing.T, pod *corev1.Pod, cause string, adjust ...func(*corev1.PodStatus)) {
 	t.Helper()
+	image := pod.Spec.Containers[0].Image
 	pod.Status.Phase = corev1.PodPending
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", Image: rigImage,
-		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: message}}}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", Image: image, State: waitsFor("ImagePullBackOff",
+		fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", image, cause))}}
+	for _, f := range adjust {
+		f(&pod.Status)
+	}
 	rig.must(t, rig.admin.Status().Update(t.Context(), pod))
+}
+
+func waitsFor(reason, message string) corev1.ContainerState {
+	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+}
+
+// runs writes the status of a pod whose containers all run.
+func (rig *recoveryRig) runs(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	pod.Status.Phase = corev1.PodRunning
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	rig.must(t, rig.admin.Status().Update(t.Context(), pod))
+}
+
+// letGo ends a pod that is being deleted, as its kubelet does.
+func (rig *recoveryRig) letGo(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	rig.must(t, client.IgnoreNotFound(rig.admin.Delete(t.Context(), pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID})))
+}
+
+func (rig *recoveryRig) get(t *testing.T, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	var current corev1.Pod
+	rig.must(t, rig.admin.Get(t.Context(), client.ObjectKeyFromObject(pod), &current))
+	return &current
 }
 
 // restarted reports whether a pod was deleted.
@@ -321,16 +385,55 @@ func (rig *recoveryRig) awaitRestart(t *testing.T, pod *corev1.Pod) {
 	await(t, "the restart of pod "+pod.Name, func() bool { return rig.restarted(t, pod) })
 }
 
-// awaitVerdict waits until the controller has come to a verdict, such as "Report/JobPod".
-func (rig *recoveryRig) awaitVerdict(t *testing.T, verdict string) {
+// expect runs something and waits until the controller has come to a verdict, such as "Report/JobPod", once more.
+func (rig *recoveryRig) expect(t *testing.T, verdict string, do func()) {
 	t.Helper()
+	before := rig.metrics.count(verdict)
+	do()
 	deadline := time.Now().Add(rigTimeout)
-	for rig.metrics.count(verdict) == 0 {
+	for rig.metrics.count(verdict) == before {
 		if time.Now().After(deadline) {
 			rig.metrics.mu.Lock()
 			defer rig.metrics.mu.Unlock()
-			t.Fatalf("waited %s in vain for the verdict %s, there are only %v", rigTimeout, verdict, slices.Sorted(maps.Keys(rig.metrics.decided)))
+			t.Fatalf("waited %s in vain for the verdict %s, there are only %v", rigTimeout, verdict, rig.metrics.decided)
 		}
 		<-time.After(20 * time.Millisecond)
 	}
+}
+
+// notes are the events about an object, as people see them.
+func (rig *recoveryRig) notes(t *testing.T, object client.Object) []eventsv1.Event {
+	t.Helper()
+	var list eventsv1.EventList
+	rig.must(t, rig.admin.List(t.Context(), &list, client.InNamespace(object.GetNamespace())))
+	var notes []eventsv1.Event
+	for _, event := range list.Items {
+		if event.Regarding.UID == object.GetUID() {
+			notes = append(notes, event)
+		}
+	}
+	return notes
+}
+
+// awaitCount waits until the controller came to a verdict at all.
+func (rig *recoveryRig) awaitCount(t *testing.T, verdict string) {
+	t.Helper()
+	await(t, "the verdict "+verdict, func() bool { return rig.metrics.count(verdict) > 0 })
+}
+
+func (p *place) deployment(t *testing.T) *appsv1.Deployment {
+	t.Helper()
+	labels := map[string]string{"app": "web"}
+	deployment := &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "web"},
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: podTemplate(labels)},
+	}
+	p.rig.create(t, deployment)
+	deployment.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
+	return deployment
+}
+
+func templateOf(object client.Object) *corev1.PodSpec {
+	return &object.(*appsv1.ReplicaSet).Spec.Template.Spec
 }

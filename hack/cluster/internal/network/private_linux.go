@@ -32,6 +32,9 @@ func addInterfaces() error {
 	}
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name = Bridge
+	// Without an address of its own a bridge takes the lowest of its ports and changes it as pods come and go; all pods would lose
+	// the node until their neighbour entries expire.
+	attributes.HardwareAddr = net.HardwareAddr{0x0a, 0x58, 10, 88, 0, 1}
 	bridge := &netlink.Bridge{LinkAttrs: attributes}
 	if err := netlink.LinkAdd(bridge); err != nil {
 		return fmt.Errorf("add bridge %s: %w", Bridge, err)

@@ -1,0 +1,283 @@
+package integration
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/schedule"
+	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/box"
+)
+
+func TestVaultSealedAndUnsealed(t *testing.T) {
+	rig := newVaultWithReader(t, box.VaultOptions{})
+	rig.connectByAppRole(3600, nil, "reader")
+	rig.mustRead(kv2("platform/a"))
+	vaultMust(t, rig.vault.Seal(t.Context()))
+	failure := rig.mustFail(kv2("platform/a"), v1alpha1.ReasonSealed)
+	if failure.Stalled || failure.RetryAfter <= 0 || !strings.Contains(failure.Message, "unseal") {
+		t.Errorf("%+v", failure)
+	}
+	rig.pass(time.Minute)
+	rig.mustFail(kv2("platform/a"), v1alpha1.ReasonSealed)
+	vaultMust(t, rig.vault.Unseal(t.Context()))
+	rig.pass(15 * time.Second)
+	wantLogin(t, rig.mustRead(kv2("platform/a")), "robot", "pw-1")
+	if n := rig.loginCount(v1alpha1.ReasonRead); n != 1 {
+		t.Errorf("%d logins: the token was good all the time", n)
+	}
+}
+
+func TestVaultFailsOver(t *testing.T) {
+	rig := newVaultWithReader(t, box.VaultOptions{Standby: true})
+	for name, address := range map[string]string{"active": rig.vault.Address, "standby": rig.vault.StandbyAddress} {
+		rig.connectByAppRole(3600, func(s *v1alpha1.VaultConnectionSpec) { s.Address = address }, "reader")
+		t.Run("through the node that is "+name+" at first", func(t *testing.T) {
+			for range 2 {
+				rig.readOn(kv2("platform/a"))
+				vaultMust(t, rig.vault.StepDown(t.Context()))
+				rig.readOn(kv2("platform/a"))
+			}
+		})
+	}
+	if n := rig.loginCount(v1alpha1.ReasonRead); n != 2 {
+		t.Errorf("%d logins through two addresses", n)
+	}
+}
+
+// readOn reads until it works, as a queue would: an outage may last a moment, and nothing else may be wrong.
+func (r *vaultRig) readOn(place v1alpha1.VaultSource) {
+	r.t.Helper()
+	vaultAwait(r.t, "Vault is read again", func() bool {
+		_, failure := r.read(place)
+		if failure == nil {
+			return true
+		}
+		if failure.Stalled || (failure.Reason != v1alpha1.ReasonUnavailable && failure.Reason != v1alpha1.ReasonSealed) {
+			r.t.Fatalf("%+v", failure)
+		}
+		r.pass(failure.RetryAfter)
+		return false
+	})
+}
+
+func TestVaultThatStopsIsUnavailable(t *testing.T) {
+	server, err := box.StartVault(t.Context(), box.VaultOptions{})
+	vaultMust(t, err)
+	rig := newVaultRig(t, server)
+	vaultMust(t, server.Policy(t.Context(), "reader", vaultReader))
+	rig.write("platform/a", "robot", "pw-1")
+	rig.connectByAppRole(3600, nil, "reader")
+	rig.mustRead(kv2("platform/a"))
+	vaultMust(t, server.Stop())
+	if failure := rig.mustFail(kv2("platform/a"), v1alpha1.ReasonUnavailable); failure.RetryAfter <= 0 {
+		t.Errorf("%+v", failure)
+	}
+}
+
+// countingProxy counts what reaches a Vault.
+type countingProxy struct {
+	address string
+	total   atomic.Int64
+	logins  atomic.Int64
+	reads   atomic.Int64
+}
+
+func newCountingProxy(t *testing.T, rig *vaultRig) *countingProxy {
+	t.Helper()
+	target, err := url.Parse(rig.vault.Address)
+	vaultMust(t, err)
+	p := &countingProxy{}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	p.address = vaultServe(t, func(w http.ResponseWriter, r *http.Request) {
+		p.total.Add(1)
+		switch path := r.URL.Path; {
+		case strings.HasSuffix(path, "/login"):
+			p.logins.Add(1)
+		case strings.HasPrefix(path, "/v1/secret/"):
+			p.reads.Add(1)
+		}
+		forward.ServeHTTP(w, r)
+	})
+	return p
+}
+
+// fleet is many RegistryCredentials that are read when they are due, in simulated time.
+type fleet struct {
+	rig    *vaultRig
+	period time.Duration
+	due    dueQueue
+	fresh  map[int]time.Time // when each was last read
+}
+
+type dueRead struct {
+	at       time.Time
+	object   int
+	failures int
+}
+
+type dueQueue []dueRead
+
+func (q dueQueue) Len() int           { return len(q) }
+func (q dueQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
+func (q dueQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *dueQueue) Push(x any)        { *q = append(*q, x.(dueRead)) }
+func (q *dueQueue) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}
+
+func newFleet(rig *vaultRig, objects int) *fleet {
+	f := &fleet{rig: rig, period: time.Minute, fresh: map[int]time.Time{}}
+	for i := range objects {
+		heap.Push(&f.due, dueRead{at: rig.now().Add(rand.N(f.period)), object: i})
+	}
+	return f
+}
+
+// run lets time pass, reading whatever is due on the way.
+func (f *fleet) run(t *testing.T, d time.Duration, place func(object int) v1alpha1.VaultSource) {
+	t.Helper()
+	end := f.rig.now().Add(d)
+	for f.due[0].at.Before(end) {
+		next := heap.Pop(&f.due).(dueRead)
+		if wait := next.at.Sub(f.rig.now()); wait > 0 {
+			f.rig.pass(wait)
+		}
+		snapshot, err := f.rig.manager.Read(t.Context(), vaultRequest(place(next.object), f.period/2))
+		failure, now := source.AsError(err), f.rig.now()
+		switch {
+		case failure == nil:
+			next.failures, f.fresh[next.object] = 0, snapshot.ReadTime
+			next.at = schedule.Next(schedule.LastRead{Time: snapshot.ReadTime}, f.period, rand.Float64())
+		case failure.Stalled:
+			t.Fatalf("%+v", failure)
+		default:
+			next.failures++
+			next.at = schedule.AfterFailure(now, next.failures, failure.RetryAfter, rand.Float64())
+		}
+		if next.at.Before(now) {
+			next.at = now.Add(schedule.MinPeriod)
+		}
+		heap.Push(&f.due, next)
+	}
+	if wait := end.Sub(f.rig.now()); wait > 0 {
+		f.rig.pass(wait)
+	}
+}
+
+func TestVaultSealedForADay(t *testing.T) {
+	const objects = 1000
+	rig := newVaultWithReader(t, box.VaultOptions{})
+	for i := range objects {
+		rig.write(fmt.Sprintf("platform/%d", i), "robot", "pw")
+	}
+	proxy := newCountingProxy(t, rig)
+	rig.connectByAppRole(3600, func(s *v1alpha1.VaultConnectionSpec) { s.Address = proxy.address }, "reader")
+	place := func(object int) v1alpha1.VaultSource { return kv2(fmt.Sprintf("platform/%d", object)) }
+	f := newFleet(rig, objects)
+	f.run(t, 2*time.Minute, place)
+	if len(f.fresh) != objects {
+		t.Fatalf("%d of %d were read", len(f.fresh), objects)
+	}
+
+	vaultMust(t, rig.vault.Seal(t.Context()))
+	requests, logins := proxy.total.Load(), proxy.logins.Load()
+	const day = 24 * time.Hour
+	f.run(t, day, place)
+	requests, logins = proxy.total.Load()-requests, proxy.logins.Load()-logins
+	t.Logf("sealed for a day: %d requests, %d logins", requests, logins)
+	if limit := int64(day / time.Minute); logins > limit {
+		t.Errorf("%d logins, want at most %d", logins, limit)
+	}
+	if limit := int64(2 * day / time.Second); requests > limit {
+		t.Errorf("%d requests, want at most %d", requests, limit)
+	}
+
+	vaultMust(t, rig.vault.Unseal(t.Context()))
+	unsealed := rig.now()
+	f.run(t, time.Minute, place)
+	stale := 0
+	for _, read := range f.fresh {
+		if read.Before(unsealed) {
+			stale++
+		}
+	}
+	if stale > 0 {
+		t.Errorf("%d of %d are stale a minute after Vault was unsealed", stale, objects)
+	}
+}
+
+func TestVaultIsReadOncePerPathAndPeriod(t *testing.T) {
+	const objects, paths, periods = 1000, 50, 10
+	rig := newVaultWithReader(t, box.VaultOptions{})
+	for i := range paths {
+		rig.write(fmt.Sprintf("platform/%d", i), "robot", "pw")
+	}
+	rig.connectByAppRole(36000, nil, "reader")
+	place := func(object int) v1alpha1.VaultSource { return kv2(fmt.Sprintf("platform/%d", object%paths)) }
+	f := newFleet(rig, objects)
+	f.run(t, 3*time.Minute, place) // until those of a path go together
+	audit := rig.audit()
+	f.run(t, periods*time.Minute, place)
+	reads, err := audit.Count("read", "secret/data/platform/")
+	vaultMust(t, err)
+	perPeriod := float64(reads) / periods
+	t.Logf("%.1f reads per period for %d objects on %d paths", perPeriod, objects, paths)
+	// A period is up to a tenth shorter than its name, so that not all paths are read at once.
+	if perPeriod > paths/0.9 || perPeriod < paths {
+		t.Errorf("%.1f reads per period, want %d", perPeriod, paths)
+	}
+	wantRequests(t, audit, "update", "auth/approle/login", 0)
+}
+
+// Tokens end, are revoked and replaced, and the connection changes, all while many read: run with -race.
+func TestVaultTokensRotateUnderLoad(t *testing.T) {
+	rig := newVaultWithReader(t, box.VaultOptions{})
+	rig.connectByAppRole(2, nil, "reader")
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	var good atomic.Int64
+	for i := range 16 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_, err := rig.manager.Read(t.Context(), vaultRequest(kv2("platform/a"), time.Duration(i%2)*10*time.Millisecond))
+				if failure := source.AsError(err); failure == nil {
+					good.Add(1)
+				} else if failure.Stalled {
+					t.Errorf("%+v", failure)
+					return
+				}
+			}
+		})
+	}
+	for range 8 {
+		before := good.Load()
+		vaultAwait(t, "reads go on", func() bool { return good.Load() > before+50 })
+		_, err := rig.vault.Client().Logical().WriteWithContext(t.Context(), "sys/leases/revoke-prefix/auth/approle/login", nil)
+		vaultMust(t, err)
+		rig.pass(20 * time.Second)
+		before = good.Load()
+		vaultAwait(t, "reads go on after the tokens were revoked", func() bool { return good.Load() > before+50 })
+		rig.connectByAppRole(2, func(s *v1alpha1.VaultConnectionSpec) { s.TimeoutSeconds = new(int32(5 + rand.N(int32(5)))) }, "reader")
+	}
+	close(stop)
+	readers.Wait()
+	t.Logf("%d reads, %d logins", good.Load(), rig.loginCount(v1alpha1.ReasonRead))
+}
