@@ -39,6 +39,7 @@ type parts struct {
 	store                    *publish.Store
 	board                    *publish.Board
 	tally                    *publish.Tally
+	prober                   *verify.Verifier
 	protected                []string
 }
 
@@ -66,6 +67,12 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, stop cont
 
 func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.CancelFunc) (*parts, error) {
 	p := &parts{mgr: mgr, options: o, metrics: telemetry.New(metrics.Registry), protected: append([]string{o.namespace}, o.protectedNamespaces...)}
+	// Nobody watches these two, but connections read them: a cache without an informer would refuse.
+	for _, kind := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}} {
+		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if p.writer, err = client.New(mgr.GetConfig(), client.Options{Scheme: scheme, HTTPClient: mgr.GetHTTPClient()}); err != nil {
 		return nil, err
@@ -79,6 +86,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 	if p.accounts, err = p.caches(ctx, "serviceaccounts", o.serviceAccountNames, &corev1.ServiceAccount{}, stop); err != nil {
 		return nil, fmt.Errorf("--service-account-names: %w", err)
 	}
+	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries})
 	p.store = publish.NewStore(p.clientset.CoreV1(), o.namespace, p.changed.Ring)
 	p.board = publish.NewBoard(func(name string) { p.delivered.Ring(name); p.news.Ring(name) })
 	p.tally = publish.NewTally(p.news.Ring)
@@ -149,7 +157,7 @@ func (p *parts) addRecovery() error {
 	}
 	healing := &recovery.Reconciler{
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Secrets: p.secrets, ServiceAccounts: p.accounts,
-		Store: p.store, Board: p.board, Tally: p.tally, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
+		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
 		Limits: p.options.recovery, Events: p.mgr.GetEventRecorder("regcred"), Metrics: p.metrics, Now: time.Now,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)

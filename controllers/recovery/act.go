@@ -13,7 +13,6 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/diagnosis"
@@ -107,9 +106,10 @@ func (r *Reconciler) repull(ctx context.Context, pod *corev1.Pod, pins []diagnos
 // refused reports that the role or an admission policy does not let regcred act.
 func (r *Reconciler) refused(ctx context.Context, g gathered, verdict diagnosis.Verdict, cause error) (ctrl.Result, error) {
 	if verdict.Action == diagnosis.Repull {
-		// The next diagnosis finds another cure, and says that this one is missing.
+		// The next diagnosis finds another cure.
 		r.repullForbidden.set(g.Now)
-		log.FromContext(ctx).Info("Pods may not be patched, so that podRecovery.repull is not available", "answer", cause.Error())
+		r.event(g.Pod, corev1.EventTypeWarning, diagnosis.ActionForbidden, verdict.Action, fmt.Sprintf(
+			"podRecovery.repull is not available: the API server does not let regcred patch pods (%v); give its role the verb, or disable repull", cause))
 		return ctrl.Result{RequeueAfter: lookAgain}, nil
 	}
 	r.budget.release(g.Pod.UID)

@@ -45,6 +45,17 @@ func (s *successors) expect(pod *corev1.Pod, verdict diagnosis.Verdict, now time
 	s.expected[of] = append(s.expected[of], expectation{action: verdict.Action, change: verdict.Change, time: now})
 }
 
+// repulled is the change for which a pod was repulled last, zero where it was not.
+func (s *successors) repulled(pod types.UID) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.expected[pod]
+	if len(list) == 0 {
+		return time.Time{}
+	}
+	return list[len(list)-1].change
+}
+
 func (s *successors) any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -151,6 +151,9 @@ func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
 // didNotHelp: a pod that was created after the change and carries the reference had the credential. Another pod would fare no
 // better, and restarting it would never end.
 func didNotHelp(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+	if f.Referenced && !facts.Repulled.IsZero() && !f.Change.After(facts.Repulled) {
+		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry does not open %s for it", c.Name, f.Image), true
+	}
 	if !f.Referenced || facts.Pod.CreationTimestamp.Time.Before(f.Change) {
 		return f, false
 	}

@@ -38,6 +38,8 @@ type Facts struct {
 	Probes map[Question]Probe
 	// Onlooker says that the facts are those of somebody who only looks: the operator, who acts, can ask the registry.
 	Onlooker bool
+	// Repulled is the change for which the pod was repulled last, zero where it was not.
+	Repulled time.Time
 	// RepullForbidden says that the role does not allow to patch pods.
 	RepullForbidden bool
 }

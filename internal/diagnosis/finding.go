@@ -45,6 +45,9 @@ func (f Finding) again(after time.Duration) Finding {
 // examine says what is behind one failing pull.
 func examine(f *Facts, pull Pull) Finding {
 	finding := Finding{Pull: pull}
+	if pull.outdated() {
+		return finding.as(Wait, KubeletRetries, "the image was changed, and the kubelet has not said yet how it fares").again(soon)
+	}
 	if answer, settled := byClass(f, finding); settled {
 		return answer
 	}

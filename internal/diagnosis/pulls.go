@@ -108,6 +108,12 @@ func containersOf(pod *corev1.Pod) []container {
 	return all
 }
 
+// outdated reports whether the status speaks of an earlier image: one that was pinned to a digest since.
+func (p Pull) outdated() bool {
+	_, digest, pinned := strings.Cut(p.Image, "@")
+	return pinned && p.Message != "" && !strings.Contains(p.Message, digest)
+}
+
 func statusOf(statuses []corev1.ContainerStatus, name string) *corev1.ContainerStatus {
 	for i := range statuses {
 		if statuses[i].Name == name {

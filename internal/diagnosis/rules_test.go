@@ -248,6 +248,8 @@ func TestAmbiguousCausesAreSettledByTheRegistry(t *testing.T) {
 	})
 }
 
+func pinned(f *Facts) { f.Pod.Spec.Containers[0].Image = image + "@" + sum }
+
 func TestRepull(t *testing.T) {
 	check(t, []rule{
 		{"where enabled it is the first choice for a pod that has the reference", []change{repullable}, Repull, StaleCredential},
@@ -260,7 +262,10 @@ func TestRepull(t *testing.T) {
 		{"it cannot help a pod without the reference", []change{repullable, withoutReference}, Restart, MissingReference},
 		{"it is not done where it is not enabled", []change{repullable, func(f *Facts) { f.Credentials[0].Repull = false }}, Restart, StaleCredential},
 		{"it is not done without a digest", []change{credential(func(c *Credential) { c.Repull = true })}, Restart, StaleCredential},
-		{"it is not done twice", []change{repullable, func(f *Facts) { f.Pod.Spec.Containers[0].Image = image + "@" + sum }}, Restart, StaleCredential},
+		{"an image with a digest cannot be pinned", []change{repullable, pinned, waits("ImagePullBackOff", "Back-off pulling image \""+image+"@"+sum+"\": ErrImagePull: "+refused)}, Restart, StaleCredential},
+		{"after it the status still speaks of the old image for a moment", []change{repullable, pinned}, Wait, KubeletRetries},
+		{"it is not followed by a restart: the kubelet had the credential", []change{repullable, pinned, func(f *Facts) { f.Repulled = noon },
+			waits("ImagePullBackOff", "Back-off pulling image \""+image+"@"+sum+"\": ErrImagePull: "+refused)}, Report, CredentialDidNotHelp},
 		{"it is not done for an image volume", []change{repullable, volumeHangs}, Restart, StaleCredential},
 		{"without the right to patch pods another cure is taken", []change{repullable, func(f *Facts) { f.RepullForbidden = true }}, Restart, StaleCredential},
 		{"a static pod is left alone", []change{repullable, func(f *Facts) {

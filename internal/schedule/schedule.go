@@ -11,6 +11,8 @@ const (
 	FirstBackoff = 5 * time.Second
 	// MaxBackoff is where waits after failures stop growing.
 	MaxBackoff = 2 * time.Minute
+	// MaxStall is how long at most to wait for a person's mending, however long the refresh period is.
+	MaxStall = 5 * time.Minute
 )
 
 // spread is the part of a wait by which randomness shortens it, so that what began together does not stay together.
@@ -40,16 +42,19 @@ func Next(last LastRead, period time.Duration, random float64) time.Time {
 	return last.Time.Add(max(jitter(wait, random), MinPeriod))
 }
 
-// AfterFailure returns when to try again after so many failures in a row (1 for the first): waits that double from
-// FirstBackoff to MaxBackoff, jittered, and never less than notBefore, which is what the other side asked for.
-func AfterFailure(now time.Time, failures int, notBefore time.Duration, random float64) time.Time {
-	return now.Add(max(jitter(backoff(failures), random), notBefore))
+// AfterFailure returns when to try again after so many failures in a row (1 for the first). Where the other side says when,
+// after told, that is it, and up to a tenth of it later. Otherwise waits double from FirstBackoff to MaxBackoff.
+func AfterFailure(now time.Time, failures int, told time.Duration, random float64) time.Time {
+	if told > 0 {
+		return now.Add(told + told - jitter(told, random))
+	}
+	return now.Add(jitter(backoff(failures), random))
 }
 
-// AfterStall returns when to look again at what only a person can mend: after the refresh period, and never before
-// notBefore.
-func AfterStall(now time.Time, period, notBefore time.Duration, random float64) time.Time {
-	return now.Add(max(jitter(period, random), notBefore, MinPeriod))
+// AfterStall returns when to look again at what only a person can mend: after the refresh period, MaxStall at most, and
+// never before told.
+func AfterStall(now time.Time, period, told time.Duration, random float64) time.Time {
+	return now.Add(max(jitter(min(period, MaxStall), random), told, MinPeriod))
 }
 
 // Verification returns when to test again what was tested at last. A value that was never tested is due at once, which

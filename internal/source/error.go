@@ -13,7 +13,7 @@ type Error struct {
 	Reason string
 	// Message says in users' words what happened, where, and what to do next. It holds no secret and no response body.
 	Message string
-	// RetryAfter is how long not to ask again. Zero leaves it to the caller's own schedule.
+	// RetryAfter is when to ask again, counted from now, where the source knows. Zero leaves it to the caller.
 	RetryAfter time.Duration
 	// Stalled means that a person must act: asking more often than the refresh period is of no use.
 	Stalled bool

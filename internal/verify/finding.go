@@ -6,9 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -88,12 +88,12 @@ func refusal(step Step, answer *transport.Error) Reason {
 	}
 }
 
-// noAnswer is for what is left: a connection that failed or broke, or an answer that cannot be read.
+// noAnswer is for what is left: a connection that failed or broke, or an answer of 200 that cannot be read.
 func (s *session) noAnswer(step Step, err error) finding {
-	var broken *url.Error // what an http.Client returns where it got no response
-	if !errors.As(err, &broken) {
+	var network net.Error // all that an http.Client returns where it got no response, too
+	if !errors.As(err, &network) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		found := s.found(step, RegistryError, http.StatusOK)
-		found.detail = "the answer cannot be read: it is too large, cut off or not what it should be"
+		found.detail = "the answer is too large or not what it should be"
 		return found
 	}
 	found := s.found(step, Unreachable, 0)

@@ -17,33 +17,33 @@ func (f finding) describe() Result {
 
 // message says what happened, where, and what to do next.
 func (f finding) message() string {
-	switch where := f.where(); f.Reason {
+	switch who, where := f.who(), f.where(); f.Reason {
 	case LoginAccepted:
-		return fmt.Sprintf("%s accepts the login", f.Registry)
+		return fmt.Sprintf("%s accepts the login", who)
 	case PullAllowed:
-		return fmt.Sprintf("%s lets this credential pull %s", f.Registry, f.Image)
+		return fmt.Sprintf("%s lets this credential pull %s", who, f.Image)
 	case LoginFailed:
-		return fmt.Sprintf("%s refuses the login (%s): check user name and password in the source", f.Registry, where)
+		return fmt.Sprintf("%s refuses the login (%s): check user name and password in the source", who, where)
 	case PullDenied:
-		return fmt.Sprintf("%s does not let this credential pull %s (%s): give its account the right to pull, or name another image", f.Registry, f.Image, where)
+		return fmt.Sprintf("%s does not let this credential pull %s (%s): give its account the right to pull, or name another image", who, f.Image, where)
 	case LoginUnproven:
-		return fmt.Sprintf("%s answers without looking at the credential (%s): to test it, name an image that not everybody can pull", f.Registry, where)
+		return fmt.Sprintf("%s answers without looking at the credential (%s): to test it, name an image that not everybody can pull", who, where)
 	case ImageNotFound:
-		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", f.Registry, f.Image, where)
+		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", who, f.Image, where)
 	case RateLimited:
-		return fmt.Sprintf("%s limits how often it may be asked (%s): this is tried again later", f.Registry, where)
+		return fmt.Sprintf("%s limits how often it may be asked (%s): this is tried again later", who, where)
 	case RegistryError:
-		return fmt.Sprintf("%s gives no useful answer (%s): look at the registry; this is tried again", f.Registry, where)
+		return fmt.Sprintf("%s gives no useful answer (%s): look at the registry; this is tried again", who, where)
 	case Unreachable:
-		return fmt.Sprintf("%s cannot be reached (%s): check name, DNS and network policies", f.Registry, where)
+		return fmt.Sprintf("%s cannot be reached (%s): check name, DNS and network policies", who, where)
 	case TLSFailed:
-		return fmt.Sprintf("%s offers no connection to be trusted (%s): configure its CA, or declare it insecure if it speaks plain http", f.Registry, where)
+		return fmt.Sprintf("%s offers no connection to be trusted (%s): configure its CA, or declare it insecure if it speaks plain http", who, where)
 	case Timeout:
-		return fmt.Sprintf("%s did not answer in time (%s): check the registry and network policies; this is tried again", f.Registry, where)
+		return fmt.Sprintf("%s did not answer in time (%s): check the registry and network policies; this is tried again", who, where)
 	case Canceled:
 		return fmt.Sprintf("the test at %s was interrupted: it is tried again", f.Registry)
 	case RedirectRefused:
-		return fmt.Sprintf("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to", f.Registry, where)
+		return fmt.Sprintf("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to", who, where)
 	case TokenRealmRefused:
 		return fmt.Sprintf("the token endpoint that %s names is not asked (%s): correct the realm in the registry's configuration", f.Registry, where)
 	case AddressRefused:
@@ -53,12 +53,20 @@ func (f finding) message() string {
 	}
 }
 
+// who names the other side.
+func (f finding) who() string {
+	if f.Step == StepToken {
+		return "the token endpoint of " + f.Registry
+	}
+	return f.Registry
+}
+
 // where names the request that decided and what came of it.
 func (f finding) where() string {
 	request := map[Step]string{
 		StepPing:  "request to /v2/",
 		StepBasic: "login at /v2/",
-		StepToken: "login at the token endpoint",
+		StepToken: "request for a token",
 		StepHead:  "HEAD of the manifest",
 	}[f.Step]
 	switch {

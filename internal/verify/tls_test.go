@@ -202,3 +202,19 @@ func TestAConnectionThatBreaks(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestAnAnswerThatBreaksOff(t *testing.T) {
+	for _, code := range []int{http.StatusOK, http.StatusUnauthorized} {
+		s := serveTLS(t, tokenRegistry(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(`{"token":"good"`))
+			panic(http.ErrAbortHandler)
+		}))
+		got := s.trusting().Login(t.Context(), s.host, newCredential(t, user, password))
+		checkSafe(t, got)
+		if got.Reason != verify.Unreachable || got.Step != verify.StepToken || got.StatusCode != 0 {
+			t.Errorf("%d that breaks off: %+v", code, got)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -58,7 +59,7 @@ type recoveryRig struct {
 type rigMetrics struct {
 	mu        sync.Mutex
 	decided   map[string]int
-	recovered int
+	recovered map[string][]time.Duration
 }
 
 func (m *rigMetrics) Decided(action, reason string) {
@@ -67,10 +68,16 @@ func (m *rigMetrics) Decided(action, reason string) {
 	m.decided[action+"/"+reason]++
 }
 
-func (m *rigMetrics) Recovered(string, time.Duration) {
+func (m *rigMetrics) Recovered(action string, after time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.recovered++
+	m.recovered[action] = append(m.recovered[action], after)
+}
+
+func (m *rigMetrics) recoveries(action string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.recovered[action])
 }
 
 func (m *rigMetrics) count(verdict string) int {
@@ -91,7 +98,7 @@ func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconcil
 	}
 	environment := &envtest.Environment{Scheme: objects, CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd")}, ErrorIfCRDPathMissing: true}
 	// Admission copies pull secrets from ServiceAccounts to pods, which envtest leaves out by default.
-	environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins")
+	environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins").Set("authorization-mode", "RBAC")
 	restConfig, err := environment.Start()
 	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {
@@ -102,7 +109,7 @@ func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconcil
 		t.Fatalf("start an API server: %v", err)
 	}
 	restConfig.QPS = -1
-	rig := &recoveryRig{config: restConfig, scheme: objects, metrics: &rigMetrics{decided: map[string]int{}}}
+	rig := &recoveryRig{config: restConfig, scheme: objects, metrics: &rigMetrics{decided: map[string]int{}, recovered: map[string][]time.Duration{}}}
 	if rig.admin, err = client.NewWithWatch(restConfig, client.Options{Scheme: objects}); err != nil {
 		t.Fatal(err)
 	}
@@ -334,26 +341,42 @@ const (
 // hangs writes the status of a pod that cannot pull, as a kubelet in back-off does.
 func (rig *recoveryRig) hangs(t *testing.T, pod *corev1.Pod, cause string, adjust ...func(*corev1.PodStatus)) {
 	t.Helper()
-	image := pod.Spec.Containers[0].Image
-	pod.Status.Phase = corev1.PodPending
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", Image: image, State: waitsFor("ImagePullBackOff",
-		fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", image, cause))}}
-	for _, f := range adjust {
-		f(&pod.Status)
-	}
-	rig.must(t, rig.admin.Status().Update(t.Context(), pod))
-}
-
-func waitsFor(reason, message string) corev1.ContainerState {
-	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+	rig.setStatus(t, pod, func(current *corev1.Pod) {
+		image := current.Spec.Containers[0].Image
+		current.Status.Phase = corev1.PodPending
+		current.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", Image: image, State: waitsFor("ImagePullBackOff",
+			fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", image, cause))}}
+		for _, f := range adjust {
+			f(&current.Status)
+		}
+	})
 }
 
 // runs writes the status of a pod whose containers all run.
 func (rig *recoveryRig) runs(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
-	pod.Status.Phase = corev1.PodRunning
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
-	rig.must(t, rig.admin.Status().Update(t.Context(), pod))
+	rig.setStatus(t, pod, func(current *corev1.Pod) {
+		current.Status.Phase = corev1.PodRunning
+		current.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	})
+}
+
+// setStatus writes the status of a pod that others may change meanwhile.
+func (rig *recoveryRig) setStatus(t *testing.T, pod *corev1.Pod, set func(*corev1.Pod)) {
+	t.Helper()
+	await(t, "a write of the status of "+pod.Name, func() bool {
+		current := rig.get(t, pod)
+		set(current)
+		err := rig.admin.Status().Update(t.Context(), current)
+		if err != nil && !apierrors.IsConflict(err) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+func waitsFor(reason, message string) corev1.ContainerState {
+	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
 }
 
 // letGo ends a pod that is being deleted, as its kubelet does.

@@ -190,7 +190,9 @@ func runningSidecar(t *testing.T, rig *recoveryRig) {
 
 func ownPullSecrets(t *testing.T, rig *recoveryRig) {
 	p := rig.place(t)
-	owner := p.owner(t, "ReplicaSet", func(object client.Object) { templateOf(object).ImagePullSecrets = []corev1.LocalObjectReference{{Name: "old"}} })
+	owner := p.owner(t, "ReplicaSet", func(object client.Object) {
+		templateOf(object).ImagePullSecrets = []corev1.LocalObjectReference{{Name: "old"}}
+	})
 	pod := p.pod(t, owner, func(pod *corev1.Pod) { pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "old"}} })
 	rig.hangs(t, pod, authFailed)
 	rig.expect(t, "Report/OwnPullSecrets", func() { p.deliver(t, "1") })

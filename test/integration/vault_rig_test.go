@@ -78,7 +78,7 @@ func (r *vaultRig) connection(_ context.Context, name string) (*v1alpha1.VaultCo
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := r.connections[name]; c != nil {
-		return c.DeepCopy(), nil
+		return c, nil // never changed, only replaced
 	}
 	return nil, apierrors.NewNotFound(schema.GroupResource{Group: "regcred.dev", Resource: "vaultconnections"}, name)
 }

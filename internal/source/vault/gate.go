@@ -9,6 +9,9 @@ import (
 const (
 	firstProbe = 2 * time.Second
 	lastProbe  = 15 * time.Second
+	// othersSpread is over how long those who did not probe come back, so that all are read within a minute after the
+	// server is well, and not all at once.
+	othersSpread = 30 * time.Second
 	// longestPause bounds what a server may ask for with Retry-After.
 	longestPause = 2 * time.Minute
 )
@@ -33,7 +36,7 @@ func (g *gate) enter(now time.Time) (probe bool, refused *failure) {
 	}
 	if g.probing || now.Before(g.retryAt) {
 		known := *g.failure
-		known.wait = max(g.retryAt.Sub(now), 0) + spread(lastProbe)
+		known.wait = max(g.retryAt.Sub(now), 0) + spread(othersSpread)
 		return false, &known
 	}
 	g.probing = true
@@ -64,7 +67,7 @@ func (g *gate) leave(now time.Time, probe bool, result *failure) {
 	}
 	g.shut++
 	g.retryAt = now.Add(min(wait, longestPause))
-	result.wait = g.retryAt.Sub(now) + spread(lastProbe)
+	result.wait = g.retryAt.Sub(now) + spread(othersSpread)
 }
 
 // spread is a random part of a wait.

@@ -1,0 +1,118 @@
+package schedule_test
+
+import (
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/internal/schedule"
+)
+
+var read = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func TestNext(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		expire time.Duration // after the read; zero: not known
+		minted bool
+		period time.Duration
+		random float64
+		want   time.Duration // after the read
+	}{
+		{"a value without an end is read at the refresh period", 0, false, time.Minute, 0, time.Minute},
+		{"randomness makes it earlier", 0, false, time.Minute, 0.5, 57 * time.Second},
+		{"by a tenth at most", 0, false, time.Minute, 0.9999, 54*time.Second + 600*time.Microsecond},
+		{"a far end does not matter to what is cheap to read", time.Hour, false, time.Minute, 0, time.Minute},
+		{"a near end makes it earlier", 30 * time.Second, false, time.Minute, 0, 20 * time.Second},
+		{"a minted value is kept for two thirds of its life", time.Hour, true, time.Minute, 0, 40 * time.Minute},
+		{"also when that is sooner than the period", 30 * time.Second, true, time.Minute, 0, 20 * time.Second},
+		{"a minted value without an end is read at the period", 0, true, time.Minute, 0, time.Minute},
+		{"a value that ended before it was read is read at the period", -time.Hour, false, time.Minute, 0, time.Minute},
+		{"also where it is minted", -time.Hour, true, time.Minute, 0, time.Minute},
+		{"never sooner than the shortest period", 3 * time.Second, true, time.Minute, 0, schedule.MinPeriod},
+		{"not even by randomness", 0, false, schedule.MinPeriod, 0.9, schedule.MinPeriod},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			last := schedule.LastRead{Time: read, Minted: test.minted}
+			if test.expire != 0 {
+				last.Expire = read.Add(test.expire)
+			}
+			if got := schedule.Next(last, test.period, test.random).Sub(read); got != test.want {
+				t.Errorf("after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAfterFailure(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		failures int
+		told     time.Duration
+		random   float64
+		want     time.Duration
+	}{
+		{"the first", 1, 0, 0, 5 * time.Second},
+		{"no count is taken for the first", 0, 0, 0, 5 * time.Second},
+		{"the second", 2, 0, 0, 10 * time.Second},
+		{"the fifth", 5, 0, 0, 80 * time.Second},
+		{"waits end at two minutes", 6, 0, 0, 2 * time.Minute},
+		{"however many there were", 1_000_000, 0, 0, 2 * time.Minute},
+		{"randomness makes it earlier", 6, 0, 0.5, 114 * time.Second},
+		{"the other side knows better, when it is sooner", 1_000_000, 20 * time.Second, 0, 20 * time.Second},
+		{"the other side knows better, when it is later", 1, time.Hour, 0, time.Hour},
+		{"never before it was told", 1, time.Minute, 0.5, 63 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := schedule.AfterFailure(read, test.failures, test.told, test.random).Sub(read); got != test.want {
+				t.Errorf("after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAfterStall(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		period, told time.Duration
+		random       float64
+		want         time.Duration
+	}{
+		{"at the refresh period", time.Minute, 0, 0, time.Minute},
+		{"randomness makes it earlier", time.Minute, 0, 0.5, 57 * time.Second},
+		{"a long period does not hide what was mended", 24 * time.Hour, 0, 0, schedule.MaxStall},
+		{"never before it was told", time.Minute, 70 * time.Second, 0, 70 * time.Second},
+		{"never sooner than the shortest period", time.Second, 0, 0.9, schedule.MinPeriod},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := schedule.AfterStall(read, test.period, test.told, test.random).Sub(read); got != test.want {
+				t.Errorf("after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestVerification(t *testing.T) {
+	if due := schedule.Verification(time.Time{}, time.Minute, 0.5); !due.IsZero() {
+		t.Errorf("what was never tested is due at %s", due)
+	}
+	if wait := schedule.Verification(read, 10*time.Minute, 0.5).Sub(read); wait != 570*time.Second {
+		t.Errorf("tested again after %s", wait)
+	}
+}
+
+// Whatever comes in: the next read is in the future of the last, and not further away than the longest of its reasons.
+func FuzzNext(f *testing.F) {
+	f.Add(int64(60), int64(0), true, 0.0)
+	f.Add(int64(5), int64(-7), false, 0.99)
+	f.Add(int64(86400), int64(31536000), true, 0.5)
+	f.Fuzz(func(t *testing.T, period, life int64, minted bool, random float64) {
+		if period < 5 || period > 86400 || life < -1e9 || life > 1e9 || !(random >= 0 && random < 1) {
+			t.Skip()
+		}
+		last := schedule.LastRead{Time: read, Expire: read.Add(time.Duration(life) * time.Second), Minted: minted}
+		wait := schedule.Next(last, time.Duration(period)*time.Second, random).Sub(read)
+		if longest := max(time.Duration(period), time.Duration(life)*2/3+1, 5) * time.Second; wait < schedule.MinPeriod || wait > longest {
+			t.Errorf("waits %s", wait)
+		}
+	})
+}
