@@ -2,7 +2,8 @@
 # Fails where something that is generated, or that must agree with something else, is not up to date.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export CGO_ENABLED=0 # one way to build everything, so that builds are shared
+# Everything but the tests is built in one way, so that builds are shared.
+export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath"
 
 fail() { echo "verify: $*" >&2; exit 1; }
 generated=$(mktemp -d)

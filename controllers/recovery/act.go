@@ -115,6 +115,7 @@ func (r *Reconciler) refused(ctx context.Context, g gathered, verdict diagnosis.
 	r.budget.release(g.Pod.UID)
 	verdict.Action, verdict.Reason, verdict.RecheckAfter = diagnosis.Report, diagnosis.ActionForbidden, refusedAgain
 	verdict.Message = fmt.Sprintf("%s; the API server does not let regcred delete the pod: %v", verdict.Message, cause)
+	verdict.Advice = fmt.Sprintf("allow it, or run: kubectl delete pod %s -n %s", g.Pod.Name, g.Pod.Namespace)
 	r.say(ctx, g, verdict)
 	return ctrl.Result{RequeueAfter: verdict.RecheckAfter}, nil
 }

@@ -11,11 +11,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// pullEvents are the messages of the kubelet's events about failed pulls of a pod, the latest first. Only kubelets before 1.32 are
+// PullEvents are the messages of the kubelet's events about failed pulls of a pod, the latest first. Only kubelets before 1.32 are
 // in need of this. Without the right to list events there are none, and the cause stays unknown.
-func (r *Reconciler) pullEvents(ctx context.Context, pod *corev1.Pod) ([]string, error) {
+func PullEvents(ctx context.Context, reader client.Reader, pod *corev1.Pod) ([]string, error) {
 	var list corev1.EventList
-	err := r.Writer.List(ctx, &list, client.InNamespace(pod.Namespace), client.MatchingFields{
+	err := reader.List(ctx, &list, client.InNamespace(pod.Namespace), client.MatchingFields{
 		"involvedObject.uid": string(pod.UID), "reason": "Failed",
 	}, client.Limit(50))
 	if apierrors.IsForbidden(err) {

@@ -122,7 +122,7 @@ func (r *Reconciler) diagnose(ctx context.Context, g *gathered) (diagnosis.Verdi
 	verdict := diagnosis.Diagnose(g.Facts)
 	if verdict.NeedsEvents {
 		var err error
-		if g.PullEvents, err = r.pullEvents(ctx, g.Pod); err != nil {
+		if g.PullEvents, err = PullEvents(ctx, r.Writer, g.Pod); err != nil {
 			return verdict, err
 		}
 		g.EventsRead = true

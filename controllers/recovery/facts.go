@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -54,7 +53,8 @@ func (r *Reconciler) gather(ctx context.Context, pod *corev1.Pod) (gathered, err
 	if g.Account, err = r.account(ctx, pod); err != nil {
 		return g, err
 	}
-	return g, r.ownersOf(ctx, &g)
+	g.Owners, g.owners, err = OwnersOf(ctx, r.Cluster, r.Writer, pod)
+	return g, err
 }
 
 func (r *Reconciler) protected() []string { return append(slices.Clone(r.Protected), r.OwnNamespace) }
@@ -159,48 +159,4 @@ func (r *Reconciler) account(ctx context.Context, pod *corev1.Pod) (diagnosis.Ac
 		return diagnosis.Account{}, err
 	}
 	return diagnosis.NewAccount(&account), nil
-}
-
-// maxOwners ends the walk up a chain of owners: a pod, its ReplicaSet, its Deployment, and one more.
-const maxOwners = 3
-
-// ownersOf walks up the chain of controllers, as far as their kinds are known.
-func (r *Reconciler) ownersOf(ctx context.Context, g *gathered) error {
-	ref := metav1.GetControllerOf(g.Pod)
-	for range maxOwners {
-		if ref == nil {
-			return nil
-		}
-		owner := diagnosis.Owner{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name}
-		if !readable(ref) {
-			owner.Unread = true
-			g.Owners = append(g.Owners, owner)
-			return nil
-		}
-		object := &metav1.PartialObjectMetadata{}
-		object.SetGroupVersionKind(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind))
-		err := r.Cluster.Get(ctx, client.ObjectKey{Namespace: g.Pod.Namespace, Name: ref.Name}, object)
-		if client.IgnoreNotFound(err) != nil {
-			return err
-		}
-		if err != nil || object.UID != ref.UID || object.DeletionTimestamp != nil {
-			owner.Gone = true
-			g.Owners = append(g.Owners, owner)
-			return nil
-		}
-		owner.Annotations = object.Annotations
-		if len(g.Owners) == 0 {
-			if owner.Template, err = r.template(ctx, g.Pod, ref); err != nil {
-				return err
-			}
-		}
-		g.Owners, g.owners = append(g.Owners, owner), append(g.owners, object)
-		ref = metav1.GetControllerOf(object)
-	}
-	return nil
-}
-
-func readable(ref *metav1.OwnerReference) bool {
-	gvk := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
-	return slices.ContainsFunc(ownerKinds, func(known schema.GroupVersionKind) bool { return known == gvk })
 }

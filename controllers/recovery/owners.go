@@ -2,10 +2,12 @@ package recovery
 
 import (
 	"context"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,9 +25,62 @@ var ownerKinds = []schema.GroupVersionKind{
 	batchv1.SchemeGroupVersion.WithKind("Job"),
 }
 
-// template reads the pod template of an owner, where the answer can matter: the pod lists pull secrets, which are either its
+// maxOwners ends the walk up a chain of owners: a ReplicaSet, its Deployment, and one more.
+const maxOwners = 3
+
+// OwnersOf walks up the chain of controllers above a pod, as far as their kinds are known and may be read. metadata reads
+// PartialObjectMetadata, objects reads whole objects. Beside the facts it returns the owners that were read.
+func OwnersOf(ctx context.Context, metadata, objects client.Reader, pod *corev1.Pod) ([]diagnosis.Owner, []*metav1.PartialObjectMetadata, error) {
+	var facts []diagnosis.Owner
+	var read []*metav1.PartialObjectMetadata
+	for ref := metav1.GetControllerOf(pod); ref != nil && len(facts) < maxOwners; {
+		fact, object, err := ownerOf(ctx, metadata, pod.Namespace, ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		if object != nil && len(facts) == 0 {
+			if fact.Template, err = templateOf(ctx, objects, pod, ref); err != nil {
+				return nil, nil, err
+			}
+		}
+		facts = append(facts, fact)
+		if object == nil {
+			break
+		}
+		read = append(read, object)
+		ref = metav1.GetControllerOf(object)
+	}
+	return facts, read, nil
+}
+
+// ownerOf reads one owner. The object is nil where it is gone or may not be read.
+func ownerOf(ctx context.Context, metadata client.Reader, namespace string, ref *metav1.OwnerReference) (diagnosis.Owner, *metav1.PartialObjectMetadata, error) {
+	fact := diagnosis.Owner{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name}
+	kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
+	if !slices.Contains(ownerKinds, kind) {
+		fact.Unread = true
+		return fact, nil, nil
+	}
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(kind)
+	err := metadata.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, object)
+	switch {
+	case apierrors.IsForbidden(err):
+		fact.Unread = true
+		return fact, nil, nil
+	case apierrors.IsNotFound(err), err == nil && (object.UID != ref.UID || object.DeletionTimestamp != nil):
+		fact.Gone = true
+		return fact, nil, nil
+	case err != nil:
+		return fact, nil, err
+	}
+	fact.Annotations = object.Annotations
+	return fact, object, nil
+}
+
+// templateOf reads the pod template of an owner, where the answer can matter: the pod lists pull secrets, which are either its
 // template's or come from its ServiceAccount. Few pods do and are stuck, so that templates are not worth a cache.
-func (r *Reconciler) template(ctx context.Context, pod *corev1.Pod, ref *metav1.OwnerReference) (*diagnosis.Template, error) {
+func templateOf(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref *metav1.OwnerReference) (*diagnosis.Template, error) {
 	if len(pod.Spec.ImagePullSecrets) == 0 {
 		return nil, nil
 	}
@@ -35,21 +90,21 @@ func (r *Reconciler) template(ctx context.Context, pod *corev1.Pod, ref *metav1.
 	switch ref.Kind {
 	case "ReplicaSet":
 		var owner appsv1.ReplicaSet
-		err, spec = r.Writer.Get(ctx, key, &owner), &owner.Spec.Template.Spec
+		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
 	case "StatefulSet":
 		var owner appsv1.StatefulSet
-		err, spec = r.Writer.Get(ctx, key, &owner), &owner.Spec.Template.Spec
+		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
 	case "DaemonSet":
 		var owner appsv1.DaemonSet
-		err, spec = r.Writer.Get(ctx, key, &owner), &owner.Spec.Template.Spec
+		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
 	case "ReplicationController":
 		var owner corev1.ReplicationController
-		if err = r.Writer.Get(ctx, key, &owner); err == nil && owner.Spec.Template != nil {
+		if err = objects.Get(ctx, key, &owner); err == nil && owner.Spec.Template != nil {
 			spec = &owner.Spec.Template.Spec
 		}
 	case "Job":
 		var owner batchv1.Job
-		err, spec = r.Writer.Get(ctx, key, &owner), &owner.Spec.Template.Spec
+		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
 	}
 	if err != nil || spec == nil {
 		return nil, client.IgnoreNotFound(err)

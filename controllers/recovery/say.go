@@ -30,7 +30,7 @@ func (r *Reconciler) say(ctx context.Context, g gathered, verdict diagnosis.Verd
 	if verdict.Reason == diagnosis.ReportOnly {
 		kind = corev1.EventTypeNormal
 	}
-	r.event(g.Pod, kind, verdict.Reason, verdict.Action, verdict.Message)
+	r.event(g.Pod, kind, verdict.Reason, verdict.Action, verdict.Text())
 }
 
 // announce tells people at the pod what is about to be done.

@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"regcred.dev/regcred/internal/pullerror"
 	"regcred.dev/regcred/internal/registry"
 )
 
@@ -85,15 +84,16 @@ func unpublished(_ *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	if c.Published {
 		return f, false
 	}
-	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet: see its conditions", c.Name).again(later), true
+	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet", c.Name).
+		advise("see its conditions: kubectl get registrycredential %s -o yaml", c.Name).again(later), true
 }
 
 func rejected(_ *Facts, c *Credential, entry Entry, f Finding) (Finding, bool) {
 	if entry.Rejected == "" {
 		return f, false
 	}
-	return f.as(Report, CredentialRejected, "the registry refuses the value of RegistryCredential %s (%s): store a good one at its source",
-		c.Name, entry.Rejected).again(later), true
+	return f.as(Report, CredentialRejected, "the registry refuses the value of RegistryCredential %s: %s", c.Name, entry.Rejected).
+		advise("store a good value at its source").again(later), true
 }
 
 func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
@@ -101,7 +101,7 @@ func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bo
 	if secret.Missing || secret.Unread || secret.Owner.Ours {
 		return f, false
 	}
-	return f.as(Report, SecretNotOurs, "Secret %s belongs to %s: %s", c.SecretName, secret.Owner.Manager, secret.Owner.Fix).again(later), true
+	return f.as(Report, SecretNotOurs, "Secret %s belongs to %s, and regcred does not write it", c.SecretName, secret.Owner.Manager).advise("%s", secret.Owner.Fix).again(later), true
 }
 
 func taken(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
@@ -109,7 +109,7 @@ func taken(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	if !ok || written.Revision != c.Revision || matchingKey(written.Keys, f.Image) != "" {
 		return f, false
 	}
-	return f.as(Report, RegistryTaken, "another RegistryCredential provides this registry in Secret %s", c.SecretName), true
+	return f.as(Report, RegistryTaken, "an older RegistryCredential provides this registry in Secret %s", c.SecretName).advise("see the conditions of RegistryCredential %s", c.Name), true
 }
 
 func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
@@ -141,7 +141,7 @@ func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
 		for _, key := range facts.Secrets[ref.Name].Keys {
 			if key != f.Key && !slices.Contains(registry.MostSpecific([]string{key, f.Key}, f.Image), f.Key) {
-				return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s: remove the former", key, ref.Name, f.Key, f.Secret), true
+				return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", key, ref.Name, f.Key, f.Secret).advise("remove the former"), true
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
 // better, and restarting it would never end.
 func didNotHelp(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	if f.Referenced && !facts.Repulled.IsZero() && !f.Change.After(facts.Repulled) {
-		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry does not open %s for it", c.Name, f.Image), true
+		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry does not open %s for it", c.Name, f.Image).advise(grant), true
 	}
 	if !f.Referenced || facts.Pod.CreationTimestamp.Time.Before(f.Change) {
 		return f, false
@@ -162,39 +162,10 @@ func didNotHelp(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool)
 		return f.as(Wait, KubeletRetries, "the pod was created in the second in which Secret %s changed; the kubelet tries again by %s at the latest",
 			c.SecretName, clock(facts.Now.Add(next))).again(next), true
 	}
-	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry does not open %s for it: "+
-		"give that account the right to pull it, or correct the image", c.Name, f.Image), true
+	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry does not open %s for it", c.Name, f.Image).advise(grant), true
 }
 
-// unproven: nothing is done for a credential that does not open this image. Where the kubelet's message leaves open whether the
-// image exists at all, only a proof counts.
-func unproven(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
-	ambiguous := f.Class == pullerror.NotFoundOrDenied || f.Class == pullerror.Forbidden
-	switch {
-	case f.Digest != "":
-		return f, false
-	case facts.Onlooker && ambiguous:
-		return f.as(Wait, AskingRegistry, "the kubelet's message leaves open whether %s exists or is denied: the operator asks the registry, and acts if RegistryCredential %s opens it",
-			f.Image, c.Name), true
-	case !c.Provable:
-		return f.as(Report, Unproven, "the registry does not say whether %s exists or is denied, and RegistryCredential %s was not tested with it", f.Image, c.Name), ambiguous
-	}
-	probe, asked := facts.Probes[f.question()]
-	if !asked {
-		f.questions = append(f.questions, f.question())
-		return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s opens %s", c.Name, f.Image).again(soon), true
-	}
-	switch probe.Access {
-	case AccessAllowed:
-		return f, false
-	case AccessDenied:
-		return f.as(Report, PullDenied, "the account of RegistryCredential %s may not pull %s: %s", c.Name, f.Image, probe.Message).again(later), true
-	case AccessRefused:
-		return f.as(Report, CredentialRejected, "the registry refuses the value of RegistryCredential %s: %s", c.Name, probe.Message).again(later), true
-	case AccessNotFound:
-		return f.as(Report, ImageNotFound, "the registry does not have %s: %s", f.Image, probe.Message).again(later), true
-	}
-	return f.as(Report, Unproven, "it could not be settled whether %s exists or is denied: %s", f.Image, probe.Message).again(later), ambiguous
-}
+// grant is the advice where the credential is in order and does not open the image.
+const grant = "give the credential's account the right to pull the image, or correct the image"
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

@@ -145,7 +145,7 @@ func (d *diagnosis) notYet() *Verdict { return d.first(Wait) }
 func (d *diagnosis) first(action Action) *Verdict {
 	for _, finding := range d.findings {
 		if finding.Action == action {
-			return &Verdict{Action: action, Reason: finding.Reason, Message: finding.sentence()}
+			return &Verdict{Action: action, Reason: finding.Reason, Message: finding.sentence(), Advice: finding.Advice}
 		}
 	}
 	return nil

@@ -29,6 +29,8 @@ type Facts struct {
 	Secrets map[string]Secret
 	// Credentials are the RegistryCredentials that select the namespace.
 	Credentials []Credential
+	// CredentialsUnread says that RegistryCredentials may not be read.
+	CredentialsUnread bool
 	// PullEvents are the messages of the pod's events about failed pulls, the latest first. They are asked for only where the
 	// status holds no cause: see [Verdict.NeedsEvents].
 	PullEvents []string

@@ -89,7 +89,7 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			message := Diagnose(stuck(test.changes...)).Message
+			message := Diagnose(stuck(test.changes...)).Text()
 			for _, want := range test.want {
 				if !strings.Contains(message, want) {
 					t.Errorf("%q lacks %q", message, want)

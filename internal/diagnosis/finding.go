@@ -13,9 +13,10 @@ import (
 type Finding struct {
 	Pull
 	// Action is Restart where a new attempt, or a new pod, would have what this one lacks. Else Wait or Report.
-	Action  Action
-	Reason  Reason
-	Explain string
+	Action Action
+	Reason Reason
+	// Explain says what happened, Advice what a person can do about it. Advice is empty where nobody need do anything.
+	Explain, Advice string
 	// Credential is the RegistryCredential that provides the registry here, with its Secret and the key that matches the image.
 	Credential string
 	Secret     string
@@ -34,6 +35,11 @@ type Finding struct {
 
 func (f Finding) as(action Action, reason Reason, format string, args ...any) Finding {
 	f.Action, f.Reason, f.Explain = action, reason, fmt.Sprintf(format, args...)
+	return f
+}
+
+func (f Finding) advise(format string, args ...any) Finding {
+	f.Advice = fmt.Sprintf(format, args...)
 	return f
 }
 
@@ -81,9 +87,9 @@ func (f Finding) promise() int {
 func byClass(f *Facts, p Finding) (Finding, bool) {
 	switch p.Waiting {
 	case "InvalidImageName":
-		return p.as(Report, InvalidImageName, "%q is not an image reference: correct it in the pod's template", p.Image), true
+		return p.as(Report, InvalidImageName, "%q is not an image reference", p.Image).advise("correct the image in the pod's template"), true
 	case "ErrImageNeverPull":
-		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never: change the policy or load the image"), true
+		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node"), true
 	}
 	if p.Class.CuredByCredential() {
 		return p, false
@@ -94,19 +100,19 @@ func byClass(f *Facts, p Finding) (Finding, bool) {
 	case pullerror.MalformedSecret:
 		return malformed(f, p), true
 	case pullerror.NotFound:
-		return p.as(Report, ImageNotFound, "the registry does not have %s: correct the image's name or tag, or push it", p.Image), true
+		return p.as(Report, ImageNotFound, "the registry does not have %s", p.Image).advise("correct the image's name or tag, or push it"), true
 	case pullerror.PlatformManifest:
-		return p.as(Report, PlatformMissing, "%s is not there for the node's platform: build it for that, or choose other nodes", p.Image), true
+		return p.as(Report, PlatformMissing, "%s is not there for the node's platform", p.Image).advise("build it for that platform, or choose other nodes"), true
 	case pullerror.TLS:
-		return p.as(Report, TLSFailed, "the node does not trust the registry's certificate, or the registry speaks no TLS: this is set up on the node"), true
+		return p.as(Report, TLSFailed, "the node does not trust the registry's certificate, or the registry speaks no TLS").advise("set the registry up on the nodes, in the configuration of the container runtime"), true
 	case pullerror.KubeletThrottled:
 		return p.as(Wait, KubeletThrottled, "the kubelet limits its own pulls and tries again").again(kubeletRetry), true
 	case pullerror.Network:
-		return p.as(Wait, RegistryUnreachable, "the node does not reach the registry; the kubelet tries again by itself").again(kubeletRetry), true
+		return p.as(Wait, RegistryUnreachable, "the node does not reach the registry; the kubelet tries again by itself").advise("see whether the registry is up, and whether the node resolves and reaches it").again(kubeletRetry), true
 	case pullerror.Registry5xx:
-		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet tries again by itself").again(kubeletRetry), true
+		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet tries again by itself").advise("see how the registry fares").again(kubeletRetry), true
 	}
-	return p.as(Report, UnknownCause, "the pull fails for a cause that is not a credential: see the message"), true
+	return p.as(Report, UnknownCause, "the pull fails for a cause that is not known to be a credential").advise("see the kubelet's message"), true
 }
 
 // rateLimited pulls are cured only where the pod pulled anonymously and would now have a credential.
@@ -117,7 +123,7 @@ func rateLimited(f *Facts, p Finding) (Finding, bool) {
 	for _, ref := range f.Pod.Spec.ImagePullSecrets {
 		secret := f.Secrets[ref.Name]
 		if secret.Unread || matchingKey(secret.Keys, p.Image) != "" {
-			return p.as(Report, RateLimited, "the registry limits the pulls of this account: wait, or use one with a higher limit"), true
+			return p.as(Report, RateLimited, "the registry limits the pulls of this account").advise("wait, or use an account with a higher limit"), true
 		}
 	}
 	return p, false
@@ -136,25 +142,30 @@ func malformed(f *Facts, p Finding) Finding {
 			return p.as(Wait, OwnSecretBeingMended, "Secret %s cannot be read (%s): regcred writes it anew, and the kubelet tries again within 15 seconds",
 				ref.Name, secret.Breaks).again(soon)
 		case secret.Breaks != "":
-			return p.as(Report, MalformedSecret, "Secret %s of %s breaks every pull of this pod, whatever the others hold: %s; mend it: %s",
-				ref.Name, secret.Owner.Manager, secret.Breaks, "kubectl edit secret "+ref.Name+" -n "+f.Pod.Namespace)
+			return p.as(Report, MalformedSecret, "Secret %s of %s breaks every pull of this pod, whatever the others hold: %s",
+				ref.Name, secret.Owner.Manager, secret.Breaks).advise("mend it where it comes from, or run: kubectl edit secret %s -n %s", ref.Name, f.Pod.Namespace)
 		}
 	}
 	if len(unread) > 0 {
 		p.Secret = unread[0]
-		return p.as(Report, MalformedSecret, "one of the pull secrets of this pod cannot be read by the kubelet and breaks every pull; regcred may not read %s: mend it",
-			strings.Join(unread, ", "))
+		return p.as(Report, MalformedSecret, "one of the pull secrets of this pod cannot be read by the kubelet, and breaks every pull").
+			advise("look at %s, which may not be read here, and mend it", strings.Join(unread, ", "))
 	}
 	p.Secret = ""
 	return p.as(Wait, KubeletRetries, "a pull secret could not be read by the kubelet and is in order by now; the kubelet tries again within 15 seconds").again(soon)
 }
 
 func withoutCredential(f *Facts, p Finding) Finding {
-	if p.Class == pullerror.RateLimited {
-		return p.as(Report, RateLimited, "the registry limits anonymous pulls, and no RegistryCredential provides it in namespace %s: add one", f.Pod.Namespace)
+	switch {
+	case f.CredentialsUnread:
+		return p.as(Wait, CredentialsUnread, "RegistryCredentials may not be read here, so that it is not known whether regcred provides this registry").
+			advise("ask for the ClusterRole regcred-viewer")
+	case p.Class == pullerror.RateLimited:
+		return p.as(Report, RateLimited, "the registry limits anonymous pulls, and no RegistryCredential provides it in namespace %s", f.Pod.Namespace).
+			advise("add a RegistryCredential for it")
 	}
-	return p.as(Report, NoCredential, "no RegistryCredential provides the registry of %s in namespace %s: add one, or select the namespace in one",
-		p.Image, f.Pod.Namespace)
+	return p.as(Report, NoCredential, "no RegistryCredential provides the registry of %s in namespace %s", p.Image, f.Pod.Namespace).
+		advise("add a RegistryCredential for it, or select the namespace in the one that is there")
 }
 
 // WantsCredential reports whether the pull fails for want of a credential, as far as the kubelet's message tells.

@@ -15,8 +15,8 @@ func (d *diagnosis) static() *Verdict {
 		return nil
 	}
 	return &Verdict{Action: Report, Reason: StaticPod, Message: fmt.Sprintf(
-		"%s; the pod comes from a file on node %s and cannot be mended through the API: put the image on the node, or change the file",
-		d.findings[0].sentence(), d.Pod.Spec.NodeName)}
+		"%s; the pod comes from a file on node %s, and cannot be mended through the API",
+		d.findings[0].sentence(), d.Pod.Spec.NodeName), Advice: "put the image on the node, or change the file"}
 }
 
 // repull pins each image to its own digest, where that is enabled and the pod refers to the Secret. It is the mildest cure:
@@ -95,15 +95,15 @@ func (d *diagnosis) restart() *Verdict {
 func (d *diagnosis) leave(reason Reason, why, advice string) *Verdict {
 	for _, finding := range d.findings {
 		if !finding.Referenced {
-			return &Verdict{Action: Report, Reason: reason, Message: fmt.Sprintf("%s; %s: %s", finding.sentence(), why, advice)}
+			return &Verdict{Action: Report, Reason: reason, Message: fmt.Sprintf("%s; %s", finding.sentence(), why), Advice: advice}
 		}
 	}
 	finding := d.findings[0]
 	wait := d.change().Add(kubeletRetry).Sub(d.Now)
 	if wait <= 0 {
 		return &Verdict{Action: Report, Reason: CredentialDidNotHelp, RecheckAfter: later, Message: fmt.Sprintf(
-			"container %s: the kubelet has tried again since Secret %s changed, and the registry still does not open %s: give that account the right to pull it, or correct the image",
-			finding.Container, finding.Secret, finding.Image)}
+			"container %s: the kubelet has tried again since Secret %s changed, and the registry still does not open %s",
+			finding.Container, finding.Secret, finding.Image), Advice: grant}
 	}
 	return &Verdict{Action: Wait, Reason: KubeletRetries, RecheckAfter: wait, Message: fmt.Sprintf(
 		"%s; %s, and the kubelet pulls again by %s at the latest", finding.sentence(), why, clock(d.Now.Add(wait)))}

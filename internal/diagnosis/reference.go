@@ -16,17 +16,18 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, 
 	account := facts.Account
 	switch {
 	case hasOwnList(facts):
-		return f.as(Report, OwnPullSecrets, "the pod lists its own pull secrets (%s), so that it inherits none from its ServiceAccount: add %s to imagePullSecrets of its template, or remove the list there",
-			strings.Join(referenced(facts), ", "), c.SecretName), true
+		return f.as(Report, OwnPullSecrets, "the pod lists its own pull secrets (%s), so that it inherits none from its ServiceAccount", strings.Join(referenced(facts), ", ")).
+			advise("add %s to imagePullSecrets of its template, or remove the list there", c.SecretName), true
 	case account.Missing:
 		return f.as(Wait, NotAttached, "ServiceAccount %s does not exist", account.Name).again(soon), true
 	case account.Unread && !slices.Contains(c.Accounts, account.Name), !account.Unread && !slices.Contains(account.PullSecrets, c.SecretName) && !slices.Contains(c.Accounts, account.Name):
-		return f.as(Report, AccountNotServed, "ServiceAccount %s does not name Secret %s, and RegistryCredential %s does not serve it: add it to spec.target.serviceAccounts there, or run: %s",
-			account.Name, c.SecretName, c.Name, attachCommand(facts, c)).again(later), true
+		return f.as(Report, AccountNotServed, "ServiceAccount %s does not name Secret %s, and RegistryCredential %s does not serve it", account.Name, c.SecretName, c.Name).
+			advise("add it to spec.target.serviceAccounts there%s", orAttach(facts, c)).again(later), true
 	case account.Unread:
-		return f.as(Report, AccountNotServed, "ServiceAccount %s may not be read", account.Name).again(later), true
+		return f.as(Report, AccountNotServed, "ServiceAccount %s may not be read here", account.Name).again(later), true
 	case !slices.Contains(account.PullSecrets, c.SecretName) && c.Problem != "":
-		return f.as(Report, AttachmentFails, "Secret %s is not in ServiceAccount %s: %s", c.SecretName, account.Name, c.Problem).again(later), true
+		return f.as(Report, AttachmentFails, "Secret %s is not in ServiceAccount %s: %s", c.SecretName, account.Name, c.Problem).
+			advise("add the line \"imagePullSecrets: [{name: %s}]\" where the ServiceAccount is kept", c.SecretName).again(later), true
 	case !slices.Contains(account.PullSecrets, c.SecretName):
 		return f.as(Wait, NotAttached, "Secret %s is not in ServiceAccount %s yet", c.SecretName, account.Name).again(soon), true
 	}
@@ -41,8 +42,8 @@ func missedAttachment(facts *Facts, c *Credential, f Finding) (Finding, bool) {
 	wait := time.Duration(0)
 	switch {
 	case f.Change.IsZero(), created.After(f.Change.Add(admissionLag)):
-		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand; "+
-			"to make the pod anew, run: kubectl delete pod %s -n %s", facts.Account.Name, c.SecretName, facts.Pod.Name, facts.Pod.Namespace), true
+		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand", facts.Account.Name, c.SecretName).
+			advise("to make the pod anew, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace), true
 	case created.After(f.Change):
 		wait = f.Change.Add(admissionLag + time.Second).Sub(facts.Now)
 	case created.Equal(f.Change): // before or after: times have whole seconds
@@ -80,12 +81,16 @@ func referenced(facts *Facts) []string {
 	return names
 }
 
-func attachCommand(facts *Facts, c *Credential) string {
+// orAttach is the command that attaches the Secret by hand, where the others in the list are known.
+func orAttach(facts *Facts, c *Credential) string {
+	if facts.Account.Unread {
+		return ""
+	}
 	names := append(slices.Clone(facts.Account.PullSecrets), c.SecretName)
 	var list []string
 	for _, name := range names {
 		list = append(list, fmt.Sprintf(`{"name":%q}`, name))
 	}
-	return fmt.Sprintf("kubectl patch serviceaccount %s -n %s --type merge -p '{\"imagePullSecrets\":[%s]}'",
+	return fmt.Sprintf(", or run: kubectl patch serviceaccount %s -n %s --type merge -p '{\"imagePullSecrets\":[%s]}'",
 		facts.Account.Name, facts.Pod.Namespace, strings.Join(list, ","))
 }

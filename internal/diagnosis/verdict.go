@@ -45,6 +45,7 @@ const (
 	OrdinalInProgress    Reason = "OrdinalInProgress"
 	OwnSecretBeingMended Reason = "OwnSecretBeingMended"
 	SecretUnread         Reason = "SecretUnread"
+	CredentialsUnread    Reason = "CredentialsUnread"
 )
 
 // Reasons for Report.
@@ -90,9 +91,10 @@ const (
 
 // Verdict is what is to be done about a pod, and why.
 type Verdict struct {
-	Action  Action
-	Reason  Reason
-	Message string
+	Action Action
+	Reason Reason
+	// Message says what happened, Advice what a person can do about it. Advice is empty where nobody need do anything.
+	Message, Advice string
 	// RecheckAfter is when the pod should be looked at again though nothing was seen to change. Zero: not needed.
 	RecheckAfter time.Duration
 	// Findings are what is behind each failing pull.
@@ -104,6 +106,14 @@ type Verdict struct {
 	// NeedsEvents asks for [Facts.PullEvents], and Questions for [Facts.Probes], and for a new verdict with them.
 	NeedsEvents bool
 	Questions   []Question
+}
+
+// Text is the message with the advice.
+func (v Verdict) Text() string {
+	if v.Advice == "" {
+		return v.Message
+	}
+	return v.Message + ". What you can do: " + v.Advice
 }
 
 // Pin is an image to be pinned to its own digest.

@@ -1,9 +1,9 @@
 package pullsecret
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,8 +19,8 @@ type Contribution struct {
 	Created time.Time
 	// Revision of the published credential.
 	Revision string
-	// Config holds the entries. A nil Config leaves what is recorded for this credential as it is: nothing is published yet, or
-	// the credential is suspended.
+	// Config holds the entries. A nil Config leaves what is recorded for this credential as it is: nothing is published yet, the
+	// credential is suspended, or its removal waits.
 	Config dockerconfig.Config
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
@@ -38,73 +38,84 @@ type composition struct {
 	entries map[string]json.RawMessage
 	sources Sources
 	taken   []Taken
+	// kept is true where an entry is in no published credential: the Secret is the only place that has it.
+	kept bool
+	// lost is true where an entry should be kept and the Secret cannot be read.
+	lost bool
+	// dropped is true where a credential is recorded whose entries go.
+	dropped bool
+	// owner is the RegistryCredential that provides a registry, by its identity.
+	owner map[string]string
 }
 
-// compose merges all contributions with what must be kept of the current Secret. current and recorded describe the Secret as
-// it is; both are empty where there is none. The outcome does not depend on the order of contributions.
-func compose(contributions []Contribution, exists func(string) bool, current map[string]json.RawMessage, recorded Sources, now time.Time) composition {
-	c := composition{entries: map[string]json.RawMessage{}, sources: Sources{}}
-	owner := map[string]string{}
+// compose merges all contributions with what must be kept of the current content. The outcome does not depend on the order of
+// contributions.
+func compose(contributions []Contribution, exists func(string) bool, current content, now time.Time) composition {
+	c := composition{entries: map[string]json.RawMessage{}, sources: Sources{}, owner: map[string]string{}}
 	contributing := map[string]bool{}
 	for _, contribution := range byAge(contributions) {
 		contributing[contribution.Credential] = true
-		c.add(contribution, current, recorded[contribution.Credential], owner, now)
+		c.add(contribution, current, now)
 	}
-	c.keepOrphans(contributing, exists, current, recorded, owner)
+	// Entries of a credential that exists and contributes nothing are dropped: it was deselected, or is being deleted with
+	// deletionPolicy Delete. What nobody recorded is dropped, too.
+	for _, name := range sortedKeys(current.recorded) {
+		switch {
+		case contributing[name]:
+		case name == Adopted || !exists(name):
+			c.keep(name, current)
+		default:
+			c.dropped = true
+		}
+	}
 	return c
 }
 
-func (c *composition) add(contribution Contribution, current map[string]json.RawMessage, recorded Source, owner map[string]string, now time.Time) {
-	name := contribution.Credential
-	entries := contribution.Config.Raw()
+func (c *composition) add(contribution Contribution, current content, now time.Time) {
+	name, recorded := contribution.Credential, current.recorded[contribution.Credential]
+	entries, revision := contribution.Config.Raw(), contribution.Revision
 	if contribution.Config == nil {
-		entries = pick(current, recorded.Keys)
+		entries, revision = current.pick(recorded.Keys), recorded.Revision
+		c.kept = c.kept || len(entries) > 0
+		c.lost = c.lost || current.broken && len(recorded.Keys) > 0
 	}
 	same := true
 	var keys []string
 	for _, key := range sortedKeys(entries) {
-		if winner, taken := owner[identity(key)]; taken {
-			c.taken = append(c.taken, Taken{Credential: name, Key: key, Winner: winner})
+		if winner, taken := c.owner[identity(key)]; taken {
+			if winner != name {
+				c.taken = append(c.taken, Taken{Credential: name, Key: key, Winner: winner})
+			}
 			continue
 		}
-		owner[identity(key)] = name
+		c.owner[identity(key)] = name
 		c.entries[key] = entries[key]
 		keys = append(keys, key)
-		same = same && equalJSON(entries[key], current[key])
+		same = same && equalJSON(entries[key], current.entries[key])
 	}
-	if len(keys) == 0 {
-		return
+	if len(keys) > 0 {
+		same = same && slices.Equal(keys, recorded.Keys)
+		c.sources[name] = Source{Revision: revision, Keys: keys, Changed: changedAt(recorded, same, now)}
 	}
-	same = same && slices.Equal(keys, recorded.Keys)
-	revision := contribution.Revision
-	if contribution.Config == nil {
-		revision = recorded.Revision
-	}
-	c.sources[name] = Source{Revision: revision, Keys: keys, Changed: changedAt(recorded, same, now)}
 }
 
-// keepOrphans keeps what credentials left that no longer exist, and what was adopted. Entries of a credential that exists and
-// contributes nothing are dropped: it was deselected, or is being deleted with deletionPolicy Delete.
-func (c *composition) keepOrphans(contributing map[string]bool, exists func(string) bool, current map[string]json.RawMessage, recorded Sources, owner map[string]string) {
-	for _, name := range sortedKeys(recorded) {
-		if contributing[name] || (name != Adopted && exists(name)) {
+// keep leaves what a credential left that no longer exists, or what was adopted, save registries that somebody provides now.
+func (c *composition) keep(name string, current content) {
+	kept := current.recorded[name]
+	c.lost = c.lost || current.broken && len(kept.Keys) > 0
+	usable := current.pick(kept.Keys)
+	kept.Keys = nil
+	for _, key := range sortedKeys(usable) {
+		_, taken := c.owner[identity(key)]
+		if _, twice := c.entries[key]; taken || twice {
 			continue
 		}
-		var keys []string
-		for _, key := range recorded[name].Keys {
-			raw, there := current[key]
-			if _, taken := owner[identity(key)]; taken || !there || !usable(key, raw) {
-				continue
-			}
-			owner[identity(key)] = name
-			c.entries[key] = raw
-			keys = append(keys, key)
-		}
-		if len(keys) > 0 {
-			kept := recorded[name]
-			kept.Keys = keys
-			c.sources[name] = kept
-		}
+		c.entries[key] = usable[key]
+		kept.Keys = append(kept.Keys, key)
+	}
+	if len(kept.Keys) > 0 {
+		c.sources[name] = kept
+		c.kept = true
 	}
 }
 
@@ -118,44 +129,12 @@ func identity(key string) string {
 	return canonical
 }
 
-// usable reports whether the kubelet can read an entry. One that it cannot read breaks every pull of the pod, so it is never
-// written, not even to keep it.
-func usable(key string, raw json.RawMessage) bool {
-	rendered, err := dockerconfig.RenderRaw(map[string]json.RawMessage{key: raw})
-	return err == nil && dockerconfig.WouldBreakPulls(rendered) == nil
-}
-
 func byAge(contributions []Contribution) []Contribution {
-	sorted := slices.Clone(contributions)
-	slices.SortFunc(sorted, func(a, b Contribution) int {
+	return slices.SortedFunc(slices.Values(contributions), func(a, b Contribution) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Credential, b.Credential))
 	})
-	return sorted
-}
-
-func pick(entries map[string]json.RawMessage, keys []string) map[string]json.RawMessage {
-	picked := map[string]json.RawMessage{}
-	for _, key := range keys {
-		if raw, ok := entries[key]; ok && usable(key, raw) {
-			picked[key] = raw
-		}
-	}
-	return picked
-}
-
-func equalJSON(a, b json.RawMessage) bool {
-	var left, right bytes.Buffer
-	if json.Compact(&left, a) != nil || json.Compact(&right, b) != nil {
-		return false
-	}
-	return bytes.Equal(left.Bytes(), right.Bytes())
 }
 
 func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }

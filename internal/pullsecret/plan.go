@@ -2,7 +2,6 @@ package pullsecret
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"time"
 
@@ -27,7 +26,7 @@ const (
 	Delete Action = "Delete"
 	// Recreate deletes a Secret of ours that cannot be updated, and makes it anew: its type or immutability forbids an update.
 	Recreate Action = "Recreate"
-	// Refuse leaves a Secret of somebody else.
+	// Refuse leaves a Secret of somebody else, or one of ours that only a person can mend.
 	Refuse Action = "Refuse"
 	// Wait leaves a Secret that is being deleted until it is gone.
 	Wait Action = "Wait"
@@ -59,70 +58,76 @@ type Plan struct {
 
 // Decide says what is to be done about one pull Secret.
 func Decide(in Input) Plan {
-	owner := OwnerOf(in.Current)
-	foreign := in.Current != nil && !owner.Ours
-	if foreign && len(in.Contributions) == 0 {
-		return Plan{Action: Keep}
-	}
-	current, recorded := contentOf(in.Current, owner)
-	composed := compose(in.Contributions, in.Exists, current, recorded, in.Now)
-	plan := Plan{Action: Keep, Taken: composed.taken}
-	switch {
-	case in.Current == nil && len(composed.entries) == 0:
-		return plan
-	case in.Current == nil:
-		plan.Action, plan.Secret = Create, fresh(in, composed)
-	case in.Current.DeletionTimestamp != nil:
-		plan.Action = Wait
-	case foreign && !(owner.Adoptable && anyAdopts(in.Contributions)):
-		plan.Action, plan.Owner = Refuse, owner
-	case foreign && len(composed.entries) == 0:
-		return plan // nothing to write yet: a foreign Secret is not touched for nothing
-	case len(composed.entries) == 0 && !hasForeignData(in.Current):
-		plan.Action = Delete
-	case !updatable(in.Current):
-		plan.Action, plan.Secret = Recreate, fresh(in, composed)
-	default:
-		desired := updated(in.Current, composed)
-		if differs(in.Current, desired) {
-			plan.Action, plan.Secret = Update, desired
-		}
-	}
+	composed := compose(in.Contributions, in.Exists, contentOf(in.Current), in.Now)
+	plan := decide(in, composed)
+	plan.Taken = composed.taken
 	return plan
 }
 
-// contentOf reads entries and records of a Secret. All entries of a Secret that is taken over count as adopted.
-func contentOf(secret *corev1.Secret, owner Owner) (map[string]json.RawMessage, Sources) {
-	if secret == nil {
-		return nil, Sources{}
+func decide(in Input, composed composition) Plan {
+	owner := OwnerOf(in.Current)
+	switch {
+	case in.Current == nil && len(composed.entries) == 0:
+		return Plan{Action: Keep}
+	case in.Current == nil:
+		return Plan{Action: Create, Secret: in.fresh(composed)}
+	case len(in.Contributions) == 0 && !composed.dropped:
+		return Plan{Action: Keep} // nobody asks for it, and what it holds is retained
+	case in.Current.DeletionTimestamp != nil:
+		return Plan{Action: Wait}
+	case !owner.Ours:
+		return in.foreign(composed, owner)
+	case len(composed.entries) == 0 && (composed.lost || !composed.dropped):
+		return Plan{Action: Keep} // it should hold what must stay and what only a person can mend, or it was empty before
+	case len(composed.entries) == 0 && !hasForeignData(in.Current):
+		return Plan{Action: Delete}
+	case updatable(in.Current):
+		return in.update(composed)
+	case composed.kept || hasForeignData(in.Current):
+		return Plan{Action: Refuse, Owner: stuck(in.Current)} // made anew, it would lack what is only there
+	default:
+		return Plan{Action: Recreate, Secret: in.fresh(composed)}
 	}
-	entries, err := dockerconfig.ParseRaw(secret.Data[corev1.DockerConfigJsonKey])
-	if err != nil {
-		entries = nil // what nobody can read holds nothing that could be kept
-	}
-	if owner.Ours {
-		return entries, SourcesOf(secret.Annotations)
-	}
-	return entries, Sources{Adopted: {Keys: sortedKeys(entries), Changed: secret.CreationTimestamp}}
 }
 
-func fresh(in Input, c composition) *corev1.Secret {
+// foreign leaves a Secret of somebody else alone, unless it is hand-made and a published credential takes it over.
+func (in Input) foreign(composed composition, owner Owner) Plan {
+	asked, published := false, false
+	for _, c := range in.Contributions {
+		asked = asked || c.Adopt
+		published = published || c.Adopt && c.Config != nil
+	}
+	switch {
+	case owner.Adoptable && published:
+		return in.update(composed)
+	case owner.Adoptable && asked:
+		return Plan{Action: Keep} // there is nothing to write yet: it is not touched for nothing
+	}
+	return Plan{Action: Refuse, Owner: owner}
+}
+
+func (in Input) update(composed composition) Plan {
+	secret := in.Current.DeepCopy()
+	// kubectl apply keeps the whole manifest, with the old password, in this annotation.
+	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
+	composed.writeTo(secret)
+	if !differs(in.Current, secret) {
+		return Plan{Action: Keep}
+	}
+	return Plan{Action: Update, Secret: secret}
+}
+
+func (in Input) fresh(composed composition) *corev1.Secret {
 	secret := &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: in.Namespace, Name: in.Name},
 		Type:       corev1.SecretTypeDockerConfigJson,
 	}
-	return c.writeTo(secret)
+	composed.writeTo(secret)
+	return secret
 }
 
-func updated(current *corev1.Secret, c composition) *corev1.Secret {
-	secret := current.DeepCopy()
-	// kubectl apply keeps the whole manifest, with the old password, in this annotation.
-	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
-	return c.writeTo(secret)
-}
-
-func (c composition) writeTo(secret *corev1.Secret) *corev1.Secret {
+func (c composition) writeTo(secret *corev1.Secret) {
 	rendered, err := dockerconfig.RenderRaw(c.entries)
 	if err != nil {
 		panic("entries that were parsed or rendered before always render: " + err.Error())
@@ -139,7 +144,6 @@ func (c composition) writeTo(secret *corev1.Secret) *corev1.Secret {
 	secret.Data[corev1.DockerConfigJsonKey] = rendered
 	secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
 	secret.Annotations[v1alpha1.SourcesAnnotation] = c.sources.String()
-	return secret
 }
 
 func differs(current, desired *corev1.Secret) bool {
@@ -156,15 +160,6 @@ func updatable(secret *corev1.Secret) bool {
 func hasForeignData(secret *corev1.Secret) bool {
 	for key := range secret.Data {
 		if key != corev1.DockerConfigJsonKey {
-			return true
-		}
-	}
-	return false
-}
-
-func anyAdopts(contributions []Contribution) bool {
-	for _, c := range contributions {
-		if c.Adopt {
 			return true
 		}
 	}

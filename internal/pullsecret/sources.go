@@ -31,11 +31,17 @@ type Sources map[string]Source
 
 // SourcesOf reads the sources annotation. A Secret without one, or with one that somebody broke, has recorded nothing.
 func SourcesOf(annotations map[string]string) Sources {
+	sources, _ := recordedIn(annotations)
+	return sources
+}
+
+// recordedIn reads the sources annotation and reports whether there is one that can be read.
+func recordedIn(annotations map[string]string) (Sources, bool) {
 	sources := Sources{}
 	if err := json.Unmarshal([]byte(annotations[v1alpha1.SourcesAnnotation]), &sources); err != nil || sources == nil {
-		return Sources{}
+		return Sources{}, false
 	}
-	return sources
+	return sources, true
 }
 
 // String is the value of the annotation: JSON with sorted keys, the same for equal Sources.
@@ -55,6 +61,17 @@ func (s Sources) Keys() []string {
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
+}
+
+// Retained are the RegistryCredentials that are recorded and do not exist any more, sorted: what they left stays.
+func (s Sources) Retained(exists func(name string) bool) []string {
+	var names []string
+	for _, name := range sortedKeys(s) {
+		if name != Adopted && !exists(name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // changedAt keeps the recorded time where nothing changed. Whole seconds, as the API writes them.

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -113,6 +114,16 @@ func (rig *recoveryRig) start(ctx context.Context, pod *corev1.Pod) error {
 	return rig.hang(ctx, pod, authFailed)
 }
 
+// startWhenAdmitted tries to create a pod until its ServiceAccount is there.
+func (rig *recoveryRig) startWhenAdmitted(ctx context.Context, namespace string, owner metav1.OwnerReference) error {
+	for {
+		err := rig.start(ctx, newPod(namespace, "node-"+namespace, owner))
+		if !apierrors.IsForbidden(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
 func (rig *recoveryRig) hang(ctx context.Context, pod *corev1.Pod, cause string) error {
 	pod.Status.Phase = corev1.PodPending
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: waitsFor("ImagePullBackOff",
@@ -154,7 +165,7 @@ func TestACrowdOfStuckPods(t *testing.T) {
 			cause := authFailed
 			mu.Lock()
 			if i%10 < 3 {
-				cause, others[pod.UID] = incurable[i%len(incurable)], client.ObjectKeyFromObject(pod)
+				cause, others[pod.UID] = incurable[i/10%len(incurable)], client.ObjectKeyFromObject(pod)
 			} else {
 				curable[pod.UID] = true
 			}
@@ -169,13 +180,13 @@ func TestACrowdOfStuckPods(t *testing.T) {
 	for _, p := range places {
 		p.publish(t, "1")
 	}
-	await(t, "700 restarts", func() bool {
+	awaitFor(t, 3*time.Minute, "700 restarts", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return len(r.restarts) >= len(curable)
 	})
 	took := time.Since(begin)
-	await(t, "700 recovered pods", func() bool { return rig.metrics.recoveries("Restart") == len(curable) })
+	awaitFor(t, 3*time.Minute, "700 recovered pods", func() bool { return rig.metrics.recoveries("Restart") == len(curable) })
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -229,16 +240,13 @@ func TestNewNamespacesAndPodsRace(t *testing.T) {
 			if err := rig.admin.Create(ctx, set); err != nil {
 				return err
 			}
-			if err := rig.admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "default"}}); err != nil {
-				return err
-			}
 			owner := *metav1.NewControllerRef(set, corev1.SchemeGroupVersion.WithKind("ReplicationController"))
-			for range 4 { // one after the other, so that some come before, some between and some after
-				if err := rig.start(ctx, newPod(namespace.Name, "node-"+namespace.Name, owner)); err != nil {
-					return err
-				}
+			var pods errgroup.Group
+			for range 4 {
+				pods.Go(func() error { return rig.startWhenAdmitted(ctx, namespace.Name, owner) })
 			}
-			return nil
+			account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "default"}}
+			return errors.Join(rig.admin.Create(ctx, account), pods.Wait())
 		})
 	}
 	rig.must(t, group.Wait())

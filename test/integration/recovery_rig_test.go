@@ -258,10 +258,15 @@ func (p *place) deliver(t *testing.T, revision string) {
 
 func await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(rigTimeout)
+	awaitFor(t, rigTimeout, what, condition)
+}
+
+func awaitFor(t *testing.T, timeout time.Duration, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(timeout)
 	for !condition() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain for %s", rigTimeout, what)
+			t.Fatalf("waited %s in vain for %s", timeout, what)
 		}
 		select {
 		case <-t.Context().Done():

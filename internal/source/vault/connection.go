@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -33,8 +34,9 @@ type connection struct {
 	usage    usage
 	retiring sync.WaitGroup // sessions on their way out
 
-	// turn is held by whoever logs in or renews; the next three belong to its holder.
+	// turn is held by whoever logs in, renews or asks about a token; the next four belong to its holder.
 	turn         chan struct{}
+	lookups      atomic.Int64 // of tokens that were refused; changed by the holder
 	nextLogin    time.Time
 	loginFailure *failure
 	logins       *rate.Limiter // also while they succeed
@@ -43,7 +45,7 @@ type connection struct {
 	current *session // nil before the first login and after a token died
 	version string   // of the server, as it said last
 	sighted bool     // a token could look itself up
-	blind   bool     // a token that surely lives could not
+	blind   bool     // the current one lives, and cannot
 }
 
 // place names the connection in messages.

@@ -11,21 +11,13 @@ const relogin = 5 * time.Minute
 
 // afterForbidden finds out what a 403 means. It returns nil where a second try is worth while, with another session.
 func (c *connection) afterForbidden(ctx context.Context, s *session, denied *failure) *failure {
-	now := c.now()
-	c.mu.Lock()
-	replaced := c.current == nil || c.current.token != s.token
-	proven, blind := now.Sub(s.checkedAt) < renewPause && c.sighted, c.blind
-	c.mu.Unlock()
-	if replaced {
-		return nil
-	}
-	if !proven && !blind {
+	blind := c.isBlind()
+	if !blind {
 		dead, failure := c.examine(ctx, s)
 		if failure != nil {
 			return failure
 		}
 		if dead {
-			c.drop(s)
 			return nil
 		}
 	}
@@ -33,7 +25,7 @@ func (c *connection) afterForbidden(ctx context.Context, s *session, denied *fai
 	if blind {
 		pause = loginPause
 	}
-	if !s.ours || now.Sub(s.obtained) < pause {
+	if !s.ours || c.now().Sub(s.obtained) < pause {
 		return denied
 	}
 	if failure := c.logInAgain(ctx, s); failure != nil {
@@ -42,24 +34,52 @@ func (c *connection) afterForbidden(ctx context.Context, s *session, denied *fai
 	return nil
 }
 
-// examine asks Vault whether the token of a session lives. Some policies do not let a token look itself up: where a
-// token that was just issued cannot, the answer means nothing, and nobody is asked again.
+// examine finds out whether the token of a session lives, and drops a dead one. Those who were refused together share
+// an answer of Vault, which was asked for after they were refused.
 func (c *connection) examine(ctx context.Context, s *session) (dead bool, _ *failure) {
+	before := c.lookups.Load()
+	if failure := c.takeTurn(ctx); failure != nil {
+		return false, failure
+	}
+	defer c.endTurn()
+	if c.replaced(s) {
+		return true, nil
+	}
+	if c.lookups.Load() != before {
+		return false, nil
+	}
+	c.lookups.Add(1)
 	_, failure := c.lookupSelf(ctx, s.token)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case failure == nil:
-		s.checkedAt, c.sighted = c.now(), true
+		c.sighted = true
 		return false, nil
 	case failure.Outcome != outcomeDenied:
 		return false, failure
-	case s.ours && c.now().Sub(s.obtained) < renewPause:
-		c.blind = !c.sighted
-		return c.sighted, nil
+	case s.ours && !c.sighted && c.now().Sub(s.obtained) < renewPause:
+		// Some policies do not let a token look itself up. A token that was just issued lives, so the answer means
+		// nothing, and is not asked for again until there is another token.
+		c.blind = true
+		return false, nil
 	default:
+		c.current = nil
 		return true, nil
 	}
+}
+
+func (c *connection) isBlind() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.blind
+}
+
+// replaced reports whether another token than that of s is in use by now, or none.
+func (c *connection) replaced(s *session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current == nil || c.current.token != s.token
 }
 
 // logInAgain puts a new session in the place of s, whose token lives.
@@ -68,10 +88,7 @@ func (c *connection) logInAgain(ctx context.Context, s *session) *failure {
 		return failure
 	}
 	defer c.endTurn()
-	c.mu.Lock()
-	replaced := c.current == nil || c.current.token != s.token
-	c.mu.Unlock()
-	if replaced {
+	if c.replaced(s) {
 		return nil
 	}
 	return c.logIn(context.WithoutCancel(ctx))

@@ -68,19 +68,10 @@ func (f *failure) neverArrived() bool {
 func (c *connection) replace(s *session) {
 	c.mu.Lock()
 	before := c.current
-	c.current = s
+	c.current, c.blind = s, false
 	c.mu.Unlock()
 	c.metrics.TokenExpires(c.name, s.expires)
 	c.retire(before)
-}
-
-// drop forgets a session whose token is dead.
-func (c *connection) drop(s *session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current == s {
-		c.current = nil
-	}
 }
 
 // retire ends a session that is no longer current.

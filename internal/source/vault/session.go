@@ -8,8 +8,7 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// renewPause is the time between two tries to renew a token that lives, and how long an answer to the question whether it
-// does is good for.
+// renewPause is the time between two tries to renew a token that lives.
 const renewPause = 15 * time.Second
 
 // session is one token with its client. A renewal or a new login makes a new session; nothing that a request uses ever
@@ -25,9 +24,8 @@ type session struct {
 	users     *sync.WaitGroup
 
 	// under the connection's mutex
-	renewAt   time.Time // zero: never
-	checkedAt time.Time // when Vault last said that the token lives
-	leases    map[string]bool
+	renewAt time.Time // zero: never
+	leases  map[string]bool
 }
 
 func (s *session) alive(now time.Time) bool { return s.expires.IsZero() || now.Before(s.expires) }
@@ -42,7 +40,7 @@ func (c *connection) newSession(g *grant, now time.Time) (*session, error) {
 	}
 	s := &session{
 		client: client, token: g.token, obtained: now, lifetime: g.lifetime, renewable: g.renewable,
-		ours: c.spec.Auth.Token == nil, users: &sync.WaitGroup{}, checkedAt: now, leases: map[string]bool{},
+		ours: c.spec.Auth.Token == nil, users: &sync.WaitGroup{}, leases: map[string]bool{},
 	}
 	s.limit(g.lifetime, now)
 	return s, nil
@@ -141,7 +139,6 @@ func (c *connection) renew(ctx context.Context, s *session) (bool, *failure) {
 	}
 	renewed := *s
 	renewed.renewable = a.content.Auth.Renewable
-	renewed.checkedAt = now
 	renewed.limit(lifetime, now)
 	c.current = &renewed
 	c.metrics.TokenExpires(c.name, renewed.expires)

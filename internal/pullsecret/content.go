@@ -1,0 +1,61 @@
+package pullsecret
+
+import (
+	"bytes"
+	"encoding/json"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+)
+
+// content is what a Secret holds as regcred sees it.
+type content struct {
+	entries  map[string]json.RawMessage
+	recorded Sources
+	// broken is true where there is something that is no docker config: nobody can use it, and nothing of it can be kept.
+	broken bool
+}
+
+// contentOf reads entries and records of a Secret. Where nothing is recorded, in a Secret that is taken over or whose record
+// was lost, all that is there counts as adopted: nobody knows that it may go.
+func contentOf(secret *corev1.Secret) content {
+	if secret == nil {
+		return content{recorded: Sources{}}
+	}
+	entries, err := dockerconfig.ParseRaw(secret.Data[corev1.DockerConfigJsonKey])
+	c := content{entries: entries, broken: err != nil}
+	recorded, known := recordedIn(secret.Annotations)
+	if OwnerOf(secret).Ours && known {
+		c.recorded = recorded
+		return c
+	}
+	c.recorded = Sources{Adopted: {Keys: sortedKeys(entries), Changed: secret.CreationTimestamp}}
+	return c
+}
+
+// pick gives what is there under some keys and can be used.
+func (c content) pick(keys []string) map[string]json.RawMessage {
+	picked := map[string]json.RawMessage{}
+	for _, key := range keys {
+		if raw, ok := c.entries[key]; ok && usable(key, raw) {
+			picked[key] = raw
+		}
+	}
+	return picked
+}
+
+// usable reports whether the kubelet can read an entry. One that it cannot read breaks every pull of the pod, so it is never
+// written, not even to keep it.
+func usable(key string, raw json.RawMessage) bool {
+	rendered, err := dockerconfig.RenderRaw(map[string]json.RawMessage{key: raw})
+	return err == nil && dockerconfig.WouldBreakPulls(rendered) == nil
+}
+
+func equalJSON(a, b json.RawMessage) bool {
+	var left, right bytes.Buffer
+	if json.Compact(&left, a) != nil || json.Compact(&right, b) != nil {
+		return false
+	}
+	return bytes.Equal(left.Bytes(), right.Bytes())
+}

@@ -1,0 +1,56 @@
+package pullsecret
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// Managers are the names of the field managers other than regcred, the latest first.
+func Managers(fields []metav1.ManagedFieldsEntry) []string {
+	var names []string
+	for _, entry := range latestFirst(fields) {
+		if !slices.Contains(names, entry.Manager) {
+			names = append(names, entry.Manager)
+		}
+	}
+	return names
+}
+
+// Rival names who last changed a field of an object, such as imagePullSecrets: a field manager other than regcred that holds
+// the field, else the latest. It is empty where nobody is recorded.
+func Rival(fields []metav1.ManagedFieldsEntry, field string) string {
+	others := latestFirst(fields)
+	for _, entry := range others {
+		if entry.FieldsV1 != nil && bytes.Contains(entry.FieldsV1.Raw, []byte(`"f:`+field+`"`)) {
+			return entry.Manager
+		}
+	}
+	if len(others) == 0 {
+		return ""
+	}
+	return others[0].Manager
+}
+
+// latestFirst sorts the entries of others by their time. Of two in the same second, the one that is listed later comes first.
+func latestFirst(fields []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	others := slices.DeleteFunc(slices.Clone(fields), func(entry metav1.ManagedFieldsEntry) bool {
+		return entry.Manager == "" || entry.Manager == v1alpha1.FieldManager
+	})
+	slices.Reverse(others)
+	slices.SortStableFunc(others, func(a, b metav1.ManagedFieldsEntry) int {
+		return timeOf(b).Compare(timeOf(a))
+	})
+	return others
+}
+
+func timeOf(entry metav1.ManagedFieldsEntry) time.Time {
+	if entry.Time == nil {
+		return time.Time{}
+	}
+	return entry.Time.Time
+}
