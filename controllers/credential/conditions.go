@@ -46,7 +46,7 @@ func (f *statusFacts) status(before *v1alpha1.RegistryCredentialStatus, now time
 	status.Pods = &v1alpha1.PodsStatus{Stuck: int32(f.stuck)}
 	set := func(c metav1.Condition) { setCondition(&status.Conditions, f.object.Generation, now, c) }
 	set(f.available())
-	set(f.verified(now))
+	set(f.verified())
 	set(f.secretsSynced(failures))
 	set(f.accountsAttached(failures))
 	ready, reconciling, stalled := f.summary(status.Conditions)
@@ -107,7 +107,7 @@ func (f *statusFacts) available() metav1.Condition {
 	return c
 }
 
-func (f *statusFacts) verified(now time.Time) metav1.Condition {
+func (f *statusFacts) verified() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionUnknown}
 	waiting := f.memory.proof
 	switch {

@@ -71,7 +71,7 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 func (r *Reconciler) selected(ctx context.Context, object *v1alpha1.RegistryCredential) ([]string, error) {
 	selector, err := r.selector(object)
 	if err != nil {
-		return nil, nil // reported as a stall
+		return nil, nil //nolint:nilerr // checkSpec reports it as a stall: nothing is selected
 	}
 	var list corev1.NamespaceList
 	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {

@@ -81,13 +81,15 @@ func decide(in Input, composed composition) Plan {
 		return Plan{Action: Keep} // it should hold what must stay and what only a person can mend, or it was empty before
 	case len(composed.entries) == 0 && !hasForeignData(in.Current):
 		return Plan{Action: Delete}
-	case updatable(in.Current):
-		return in.update(composed)
+	}
+	plan := in.update(composed)
+	switch {
+	case plan.Action == Keep || updatable(in.Current):
+		return plan
 	case composed.kept || hasForeignData(in.Current):
 		return Plan{Action: Refuse, Owner: stuck(in.Current)} // made anew, it would lack what is only there
-	default:
-		return Plan{Action: Recreate, Secret: in.fresh(composed)}
 	}
+	return Plan{Action: Recreate, Secret: in.fresh(composed)}
 }
 
 // foreign leaves a Secret of somebody else alone, unless it is hand-made and a published credential takes it over.

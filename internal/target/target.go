@@ -11,7 +11,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
-// Selector says which namespaces one RegistryCredential selects. Build it with New.
+// Selector says which namespaces one RegistryCredential selects. Build it with New; the zero value selects none.
 type Selector struct {
 	named    []v1alpha1.NamespaceName
 	excluded []v1alpha1.NamespaceName
@@ -47,5 +47,5 @@ func (s Selector) Selects(name string, namespaceLabels map[string]string) bool {
 	if slices.Contains(s.named, namespace) {
 		return true
 	}
-	return !slices.Contains(s.protected, name) && s.labels.Matches(labels.Set(namespaceLabels))
+	return s.labels != nil && !slices.Contains(s.protected, name) && s.labels.Matches(labels.Set(namespaceLabels))
 }

@@ -1,12 +1,10 @@
 package integration
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -30,6 +29,7 @@ import (
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/scenario"
 )
 
 // operatorRun is the operator's own program on a bare API server, with its own token, beside a real Vault and a real registry.
@@ -222,7 +222,8 @@ func TestKilledAtAnyMomentTheOperatorEndsInTheSameState(t *testing.T) {
 		<-time.After(moment) // the moment of the crash is what this test varies
 		r.kill(t)
 		r.start(t)
-		awaitAPI(t, "all namespaces have "+password, func() error { return r.allHold(t.Context(), namespaces, password) })
+		// A crash in the middle of a test at the registry counts as a test: the next one waits for 30 s.
+		awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, password) })
 	}
 	for namespace, uid := range r.secretUIDs(t, namespaces) {
 		if uid != uids[namespace] {
@@ -230,6 +231,13 @@ func TestKilledAtAnyMomentTheOperatorEndsInTheSameState(t *testing.T) {
 		}
 	}
 	r.quietMinute(t)
+}
+
+func awaitWithin(t *testing.T, limit time.Duration, condition func(context.Context) error) {
+	t.Helper()
+	if err := scenario.Await(t.Context(), limit, condition); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (r *operatorRun) secretUIDs(t *testing.T, namespaces []string) map[string]types.UID {
@@ -278,18 +286,16 @@ func (r *operatorRun) quietMinute(t *testing.T) {
 // writes are the API server's counters of requests that write, without those that write nothing that is kept.
 func (r *operatorRun) writes(t *testing.T) map[string]string {
 	t.Helper()
-	transport, err := rest.TransportFor(r.config)
+	clientset, err := kubernetes.NewForConfig(r.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := (&http.Client{Transport: transport}).Get(r.config.Host + "/metrics")
+	metrics, err := clientset.RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
 	counts := map[string]string{}
-	for scanner := bufio.NewScanner(response.Body); scanner.Scan(); {
-		line := scanner.Text()
+	for line := range strings.Lines(string(metrics)) {
 		if !strings.HasPrefix(line, "apiserver_request_total{") || !strings.Contains(line, `group="`) {
 			continue
 		}

@@ -47,8 +47,10 @@ func (rig *recoveryRig) replace(t *testing.T) *replacer {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer fmt.Println("DBG watch ended")
 		for event := range watch.ResultChan() {
 			pod, ok := event.Object.(*corev1.Pod)
+			if !ok { fmt.Println("DBG event", event.Type, event.Object) }
 			if !ok || event.Type == "DELETED" || pod.DeletionTimestamp == nil || !r.first(pod) {
 				continue
 			}
@@ -83,6 +85,16 @@ func (r *replacer) note(err error) {
 	defer r.mu.Unlock()
 	if err != nil && !apierrors.IsNotFound(err) {
 		r.errs = append(r.errs, err)
+	}
+}
+
+// check fails the test where an owner failed.
+func (r *replacer) check(t *testing.T) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.errs) > 0 {
+		t.Fatalf("the owners failed: %v", r.errs)
 	}
 }
 
@@ -188,11 +200,9 @@ func TestACrowdOfStuckPods(t *testing.T) {
 	took := time.Since(begin)
 	awaitFor(t, 3*time.Minute, "700 recovered pods", func() bool { return rig.metrics.recoveries("Restart") == len(curable) })
 
+	r.check(t)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.errs) > 0 {
-		t.Fatalf("the owners failed: %v", r.errs)
-	}
 	perNode := map[string][]time.Time{}
 	for uid, restart := range r.restarts {
 		if !curable[uid] {
@@ -226,7 +236,7 @@ func TestNewNamespacesAndPodsRace(t *testing.T) {
 		c.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"race": "yes"}}
 	})
 	first.publish(t, "1")
-	rig.replace(t)
+	owners := rig.replace(t)
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(5)
 	for i := range rounds {
@@ -250,7 +260,8 @@ func TestNewNamespacesAndPodsRace(t *testing.T) {
 		})
 	}
 	rig.must(t, group.Wait())
-	await(t, "every pod to have the reference", func() bool {
+	awaitFor(t, 40*time.Second, "every pod to have the reference", func() bool {
+		owners.check(t)
 		var pods corev1.PodList
 		rig.must(t, rig.admin.List(t.Context(), &pods))
 		with := 0
@@ -258,6 +269,11 @@ func TestNewNamespacesAndPodsRace(t *testing.T) {
 			if pods.Items[i].DeletionTimestamp == nil && len(pods.Items[i].Spec.ImagePullSecrets) > 0 {
 				with++
 			}
+		}
+		if time.Now().UnixMilli()%3000 < 60 {
+			owners.mu.Lock()
+			fmt.Println("DBG", len(pods.Items), with, len(owners.restarts), rig.metrics.decided)
+			owners.mu.Unlock()
 		}
 		return with == 4*rounds
 	})

@@ -38,8 +38,8 @@ func forgetEnvironment() {
 	}
 }
 
-// newHTTPClient makes the client that all sessions of a connection share, and with it their pool of connections. TLS is
-// as the connection says, and redirects go to allowed hosts only.
+// newHTTPClient makes the client that all sessions of a connection share, and with it their pool of connections. Proxies
+// are those of HTTPS_PROXY and NO_PROXY, TLS is as the connection says, and redirects go to allowed hosts only.
 func newHTTPClient(tlsConfig *tls.Config, allowed []string) *http.Client {
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

@@ -177,7 +177,7 @@ func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnec
 	if f != nil {
 		return nil, f
 	}
-	print, err := fingerprintOf(object, collected)
+	sum, err := fingerprintOf(object, collected)
 	if err != nil {
 		return nil, outcomeConnectionRefused.at(place).because(err)
 	}
@@ -187,11 +187,11 @@ func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnec
 		return nil, outcomeUnreachable.at(place).saying("regcred is shutting down")
 	}
 	c := m.connections[object.Name]
-	if c == nil || c.fingerprint != print {
+	if c == nil || c.fingerprint != sum {
 		if c, f = m.newConnection(object, collected); f != nil {
 			return nil, f
 		}
-		c.fingerprint = print
+		c.fingerprint = sum
 		m.remove(object.Name)
 		m.connections[object.Name] = c
 	}

@@ -90,8 +90,7 @@ func (m *Manager) value(ctx context.Context, kind string, read ValueReader, refe
 	case apierrors.IsNotFound(err):
 		return nil, outcomeConnectionRefused.at("").because(err).saying(where + " does not exist: create it")
 	case err != nil:
-		f := outcomeLoginFailed.at("").because(err).saying(where + " could not be read")
-		return nil, f
+		return nil, outcomeLoginFailed.at("").because(err).saying(fmt.Sprintf("%s could not be read: %v", where, err))
 	case len(strings.TrimSpace(string(value))) == 0:
 		return nil, outcomeConnectionRefused.at("").saying(fmt.Sprintf("%s has no value under key %s", where, reference.Key))
 	}

@@ -99,8 +99,8 @@ func TestALivingTokenIsUsedToItsEndWhileLoginsFail(t *testing.T) {
 	rig := newRig(t, server.URL)
 	rig.mustRead(atKV2)
 	server.handle("/v1/auth/approle/login", answers(400, `{}`))
-	for range 18 { // to minute 58
-		rig.pass(time.Minute + 3*time.Minute/18*13)
+	for range 18 {
+		rig.pass(57 * time.Minute / 18)
 		rig.mustRead(atKV2)
 	}
 	rig.pass(10 * time.Minute)
@@ -366,3 +366,5 @@ func await(t *testing.T, what string, condition func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// explain are the options of the command.
+type explain struct {
+	config        clientcmd.ClientConfig
+	allNamespaces bool
+	output        string
+	operator      string
+}
+
+const example = `  # Why does this pod not start?
+  kubectl regcred explain pod web-5d4c9-x2x7p -n shop
+
+  # All pods of a namespace, or of the cluster, that cannot pull their images, by cause
+  kubectl regcred explain pods -n shop
+  kubectl regcred explain pods -A -o json`
+
+func newExplain(config clientcmd.ClientConfig) *cobra.Command {
+	e := &explain{config: config}
+	command := &cobra.Command{
+		Use:     "explain [pod NAME | pods]",
+		Short:   "Explain why pods cannot pull their images, and what regcred does about it",
+		Long:    "Explain why pods cannot pull their images: the cause, the evidence, whose the pull secrets are, what regcred does and when,\nand what you can do. It reads with your own rights, and says where they do not suffice. It changes nothing.",
+		Example: example,
+		Args:    cobra.MaximumNArgs(2),
+		RunE: func(command *cobra.Command, args []string) error {
+			return e.run(command.Context(), command.OutOrStdout(), args)
+		},
+	}
+	command.Flags().BoolVarP(&e.allNamespaces, "all-namespaces", "A", false, "look at the pods of all namespaces")
+	command.Flags().StringVarP(&e.output, "output", "o", "text", "text or json")
+	command.Flags().StringVar(&e.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	return command
+}
+
+func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
+	name, err := podName(args)
+	if err != nil {
+		return err
+	}
+	print, ok := map[string]func(io.Writer, report) error{"text": printText, "json": printJSON}[e.output]
+	if !ok {
+		return fmt.Errorf("-o %s: write text or json", e.output)
+	}
+	namespace, _, err := e.config.Namespace()
+	if err != nil {
+		return err
+	}
+	config, err := e.config.ClientConfig()
+	if err != nil {
+		return err
+	}
+	reader, err := newReader(config)
+	if err != nil {
+		return err
+	}
+	l := &look{reader: reader, operator: e.operator, now: time.Now()}
+	var r report
+	switch {
+	case name != "":
+		r, err = l.pod(ctx, namespace, name)
+	case e.allNamespaces:
+		r, err = l.stuck(ctx, "")
+	default:
+		r, err = l.stuck(ctx, namespace)
+	}
+	if err != nil {
+		return err
+	}
+	return print(out, r)
+}
+
+// podName reads the arguments: "pod NAME", "pod/NAME", "pods" or nothing.
+func podName(args []string) (string, error) {
+	switch {
+	case len(args) == 0, len(args) == 1 && (args[0] == "pods" || args[0] == "pod" || args[0] == "po"):
+		return "", nil
+	case len(args) == 2 && (args[0] == "pod" || args[0] == "pods" || args[0] == "po"):
+		return args[1], nil
+	case len(args) == 1:
+		for _, kind := range []string{"pod/", "pods/", "po/"} {
+			if len(args[0]) > len(kind) && args[0][:len(kind)] == kind {
+				return args[0][len(kind):], nil
+			}
+		}
+	}
+	return "", fmt.Errorf("explain takes a pod: kubectl regcred explain pod NAME, or kubectl regcred explain pods")
+}
+
+// newReader reads from the API server with the caller's rights.
+func newReader(config *rest.Config) (client.Reader, error) {
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = 100, 300
+	return client.New(config, client.Options{Scheme: scheme})
+}

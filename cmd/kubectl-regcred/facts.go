@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/target"
+)
+
+// protected namespaces are those that an operator serves by name alone, if nobody told it otherwise. The operator's own is another.
+var protected = []string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease}
+
+// facts are what the operator would gather, as far as the caller may read it.
+func (l *look) facts(ctx context.Context, pod *corev1.Pod) (diagnosis.Facts, error) {
+	f := diagnosis.Facts{Now: l.now, Pod: pod, Onlooker: true, CredentialsUnread: l.unread}
+	s, err := l.around(ctx, pod.Namespace)
+	if err != nil {
+		return f, err
+	}
+	f.NamespaceAnnotations = s.namespace.Annotations
+	names := []string{v1alpha1.DefaultSecretName}
+	for i := range l.credentials {
+		names = append(names, l.credentials[i].Spec.Target.Name())
+	}
+	for _, ref := range pod.Spec.ImagePullSecrets {
+		names = append(names, ref.Name)
+	}
+	if f.Secrets, err = l.secrets(ctx, s, names); err != nil {
+		return f, err
+	}
+	if f.Account, err = l.account(ctx, s, pod.Spec.ServiceAccountName); err != nil {
+		return f, err
+	}
+	f.Credentials = l.serving(s.namespace, f.Secrets)
+	f.Protected = slices.Contains(l.protected(), pod.Namespace) && len(f.Credentials) == 0
+	f.Owners, _, err = recovery.OwnersOf(ctx, l.reader, l.reader, pod)
+	return f, err
+}
+
+// diagnose decides, with the pod's events where its status holds no cause.
+func (l *look) diagnose(ctx context.Context, f *diagnosis.Facts) (diagnosis.Verdict, error) {
+	verdict := diagnosis.Diagnose(*f)
+	if !verdict.NeedsEvents {
+		return verdict, nil
+	}
+	var err error
+	if f.PullEvents, err = recovery.PullEvents(ctx, l.reader, f.Pod); err != nil {
+		return verdict, err
+	}
+	f.EventsRead = true
+	return diagnosis.Diagnose(*f), nil
+}
+
+func (l *look) protected() []string { return append(slices.Clone(protected), l.operator) }
+
+// secrets of a namespace by name, each read once.
+func (l *look) secrets(ctx context.Context, s *surroundings, names []string) (map[string]diagnosis.Secret, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wanted := map[string]diagnosis.Secret{}
+	for _, name := range names {
+		if _, known := s.secrets[name]; !known {
+			var secret corev1.Secret
+			err := l.reader.Get(ctx, client.ObjectKey{Namespace: s.namespace.Name, Name: name}, &secret)
+			switch {
+			case apierrors.IsForbidden(err):
+				l.note("You may not read Secrets in namespace " + s.namespace.Name + ": whether they are fresh, well-formed and hold the right registry is not known.")
+				s.secrets[name] = diagnosis.Secret{Unread: true}
+			case apierrors.IsNotFound(err):
+				s.secrets[name] = diagnosis.Secret{Missing: true}
+			case err != nil:
+				return nil, err
+			default:
+				s.secrets[name] = diagnosis.NewSecret(&secret)
+			}
+		}
+		wanted[name] = s.secrets[name]
+	}
+	return wanted, nil
+}
+
+func (l *look) account(ctx context.Context, s *surroundings, name string) (diagnosis.Account, error) {
+	if name == "" {
+		name = v1alpha1.DefaultServiceAccount
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.accounts[name]; ok {
+		return known, nil
+	}
+	var account corev1.ServiceAccount
+	err := l.reader.Get(ctx, client.ObjectKey{Namespace: s.namespace.Name, Name: name}, &account)
+	switch {
+	case apierrors.IsForbidden(err):
+		l.note("You may not read ServiceAccounts in namespace " + s.namespace.Name + ": which pull secrets new pods inherit is not known.")
+		s.accounts[name] = diagnosis.Account{Name: name, Unread: true}
+	case apierrors.IsNotFound(err):
+		s.accounts[name] = diagnosis.Account{Name: name, Missing: true}
+	case err != nil:
+		return diagnosis.Account{}, err
+	default:
+		s.accounts[name] = diagnosis.NewAccount(&account)
+	}
+	return s.accounts[name], nil
+}
+
+// serving are the RegistryCredentials that serve a namespace. Where they may not be read, the Secrets that regcred wrote tell.
+func (l *look) serving(namespace *corev1.Namespace, secrets map[string]diagnosis.Secret) []diagnosis.Credential {
+	var serving []diagnosis.Credential
+	if l.unread {
+		return told(secrets)
+	}
+	for i := range l.credentials {
+		object := &l.credentials[i]
+		_, written := secrets[object.Spec.Target.Name()].Sources[object.Name]
+		selector, err := target.New(&object.Spec.Target, l.protected())
+		if written || err == nil && selector.Selects(namespace.Name, namespace.Labels) {
+			serving = append(serving, credentialFacts(object, namespace.Name))
+		}
+	}
+	return serving
+}
+
+// told are the RegistryCredentials that the Secrets of a namespace speak of. Their mode is not known: the default is assumed.
+func told(secrets map[string]diagnosis.Secret) []diagnosis.Credential {
+	var credentials []diagnosis.Credential
+	for name, secret := range secrets {
+		for credential, source := range secret.Sources {
+			if credential == pullsecret.Adopted {
+				continue
+			}
+			c := diagnosis.Credential{Name: credential, SecretName: name, Mode: v1alpha1.RecoveryRestart, Published: true, Revision: source.Revision}
+			for _, key := range source.Keys {
+				c.Entries = append(c.Entries, diagnosis.Entry{Key: key})
+			}
+			credentials = append(credentials, c)
+		}
+	}
+	return credentials
+}
+
+// credentialFacts reads what a RegistryCredential says of itself.
+func credentialFacts(object *v1alpha1.RegistryCredential, namespace string) diagnosis.Credential {
+	spec := &object.Spec
+	c := diagnosis.Credential{
+		Name: object.Name, SecretName: spec.Target.Name(), Accounts: spec.Target.Accounts(),
+		Mode: spec.RecoveryMode(), Suspended: spec.Suspend, Repull: spec.RepullMode() == v1alpha1.RepullEnabled,
+	}
+	if status := object.Status.Credential; status != nil && status.Revision != "" {
+		c.Published, c.Revision = true, status.Revision
+	}
+	if object.Status.Namespaces != nil {
+		for _, failure := range object.Status.Namespaces.Failures {
+			if failure.Namespace == namespace {
+				c.Problem = failure.Message
+			}
+		}
+	}
+	rejected := ""
+	verified := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionVerified)
+	if verified != nil && verified.Reason == v1alpha1.ReasonNoLongerAccepted {
+		rejected = verified.Message
+	}
+	for _, name := range spec.Registries {
+		if key, err := registry.CanonicalKey(string(name)); err == nil {
+			c.Entries = append(c.Entries, diagnosis.Entry{Key: key, Rejected: rejected})
+		}
+	}
+	return c
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/diagnosis"
+)
+
+var scheme = runtime.NewScheme()
+
+func init() {
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+}
+
+// look gathers facts for a diagnosis with the rights of whoever calls.
+type look struct {
+	reader   client.Reader
+	operator string
+	now      time.Time
+
+	mu sync.Mutex
+	// places are what is known of each namespace, read once.
+	places map[string]*surroundings
+	// notes say what could not be read.
+	notes map[string]bool
+	// credentials are the RegistryCredentials, nil where they may not be read.
+	credentials []v1alpha1.RegistryCredential
+	unread      bool
+}
+
+// page is how many pods are read at once, parallel how many are looked at.
+const (
+	page     = 500
+	parallel = 8
+)
+
+// pod looks at one pod.
+func (l *look) pod(ctx context.Context, namespace, name string) (report, error) {
+	var pod corev1.Pod
+	if err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &pod); err != nil {
+		return report{}, fmt.Errorf("read pod %s in namespace %s: %w", name, namespace, err)
+	}
+	return l.explain(ctx, []corev1.Pod{pod}, true)
+}
+
+// stuck looks at all pods of a namespace, or of all with "", that cannot pull.
+func (l *look) stuck(ctx context.Context, namespace string) (report, error) {
+	var stuck []corev1.Pod
+	next := ""
+	for {
+		var pods corev1.PodList
+		if err := l.reader.List(ctx, &pods, client.InNamespace(namespace), client.Limit(page), client.Continue(next)); err != nil {
+			return report{}, fmt.Errorf("list pods: %w", err)
+		}
+		for i := range pods.Items {
+			if diagnosis.IsStuck(&pods.Items[i]) {
+				stuck = append(stuck, pods.Items[i])
+			}
+		}
+		if next = pods.Continue; next == "" {
+			return l.explain(ctx, stuck, false)
+		}
+	}
+}
+
+func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (report, error) {
+	if err := l.readCredentials(ctx); err != nil {
+		return report{}, err
+	}
+	r := report{single: single, Pods: make([]podReport, len(pods))}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i := range pods {
+		group.Go(func() error {
+			facts, err := l.facts(ctx, &pods[i])
+			if err != nil {
+				return fmt.Errorf("pod %s in namespace %s: %w", pods[i].Name, pods[i].Namespace, err)
+			}
+			verdict, err := l.diagnose(ctx, &facts)
+			if err != nil {
+				return fmt.Errorf("pod %s in namespace %s: %w", pods[i].Name, pods[i].Namespace, err)
+			}
+			r.Pods[i] = newPodReport(facts, verdict)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return report{}, err
+	}
+	r.Notes = slices.Sorted(maps.Keys(l.notes))
+	return r, nil
+}
+
+// readCredentials reads the RegistryCredentials, once.
+func (l *look) readCredentials(ctx context.Context) error {
+	var list v1alpha1.RegistryCredentialList
+	err := l.reader.List(ctx, &list)
+	switch {
+	case apierrors.IsForbidden(err):
+		l.unread = true
+		l.note("You may not read RegistryCredentials: what regcred does is told by the Secrets that it wrote, as far as you may read these. The ClusterRole regcred-viewer allows it.")
+		return nil
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+		l.note("The cluster does not know RegistryCredentials: regcred is not installed.")
+		return nil
+	case err != nil:
+		return fmt.Errorf("list RegistryCredentials: %w", err)
+	}
+	l.credentials = list.Items
+	return nil
+}
+
+func (l *look) note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.notes == nil {
+		l.notes = map[string]bool{}
+	}
+	l.notes[text] = true
+}
+
+// surroundings are what the pods of a namespace have in common.
+type surroundings struct {
+	once      sync.Once
+	err       error
+	namespace *corev1.Namespace
+	mu        sync.Mutex
+	secrets   map[string]diagnosis.Secret
+	accounts  map[string]diagnosis.Account
+}
+
+// around reads a namespace, once.
+func (l *look) around(ctx context.Context, name string) (*surroundings, error) {
+	l.mu.Lock()
+	if l.places == nil {
+		l.places = map[string]*surroundings{}
+	}
+	if l.places[name] == nil {
+		l.places[name] = &surroundings{secrets: map[string]diagnosis.Secret{}, accounts: map[string]diagnosis.Account{}}
+	}
+	s := l.places[name]
+	l.mu.Unlock()
+	s.once.Do(func() {
+		s.namespace = &corev1.Namespace{}
+		s.namespace.Name = name
+		err := l.reader.Get(ctx, client.ObjectKey{Name: name}, s.namespace)
+		if apierrors.IsForbidden(err) {
+			l.note("You may not read namespaces: whether a label selects namespace " + name + " is not known.")
+			s.namespace.Name, s.namespace.Labels = name, map[string]string{corev1.LabelMetadataName: name}
+			err = nil
+		}
+		s.err = err
+	})
+	return s, s.err
+}

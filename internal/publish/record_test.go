@@ -1,0 +1,131 @@
+package publish
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/source"
+)
+
+const password = "s3cr3t-of-the-robot"
+
+func record(t testing.TB) Record {
+	t.Helper()
+	credential, err := dockerconfig.NewCredential("robot", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+	return Record{
+		Credential: "company", UID: "uid-1", Config: dockerconfig.Config{"registry.example": credential},
+		Memo: Memo{
+			Revision: "7", SpecHash: "abc", ChangeTime: at, VerifiedTime: at.Add(time.Second), ExpireTime: at.Add(time.Hour),
+			Salt: []byte{0, 255, 7}, ReadTime: at, Minted: true,
+			Lease:    &source.Lease{Connection: "default", ID: "aws/creds/x/1", Renewable: true, Duration: time.Hour, Obtained: at},
+			Obsolete: []source.Lease{{ID: "aws/creds/x/0", Duration: time.Minute, Obtained: at}},
+			Tests: map[string]Test{"print": {
+				Time: at, Verdict: Accepted, Repeats: 3, Registry: "registry.example", Message: "ok",
+				Digests: map[string]string{"registry.example/app:1": "sha256:1"},
+			}},
+			Candidate: &Candidate{Revision: "8", FirstSeen: at},
+		},
+	}
+}
+
+func TestRecordsSurviveARestart(t *testing.T) {
+	unpublished := Record{Credential: "company", UID: "uid-1", Memo: Memo{Salt: []byte{1}, Candidate: &Candidate{Revision: "1"}}}
+	for name, want := range map[string]Record{"everything set": record(t), "nothing published yet": unpublished} {
+		t.Run(name, func(t *testing.T) {
+			secret, err := encode(want, "regcred-system")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := decode(secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Credentials compare by their content, not by where it is in memory.
+			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b dockerconfig.Credential) bool { return a.Equal(b) })); diff != "" {
+				t.Errorf("kept (-) and read again (+):\n%s", diff)
+			}
+			if got.Published() != want.Published() {
+				t.Errorf("published is %t, want %t", got.Published(), want.Published())
+			}
+		})
+	}
+}
+
+func TestTheMemoHoldsNoSecret(t *testing.T) {
+	secret, err := encode(record(t), "regcred-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range secret.Data {
+		if key != configKey && strings.Contains(string(value), password) {
+			t.Errorf("key %s holds the password", key)
+		}
+	}
+	for _, value := range secret.Labels {
+		if strings.Contains(value, password) {
+			t.Error("a label holds the password")
+		}
+	}
+}
+
+func TestRecordsThatCannotBeRead(t *testing.T) {
+	broken := map[string]func(*corev1.Secret){
+		"a memo that is no JSON":           func(s *corev1.Secret) { s.Data[memoKey] = []byte(password) },
+		"no memo":                          func(s *corev1.Secret) { delete(s.Data, memoKey) },
+		"a memo of the wrong shape":        func(s *corev1.Secret) { s.Data[memoKey] = []byte(`{"revision":{"x":"` + password + `"}}`) },
+		"a config that is no JSON":         func(s *corev1.Secret) { s.Data[configKey] = []byte(password) },
+		"a config with a broken entry":     func(s *corev1.Secret) { s.Data[configKey] = []byte(`{"auths":{"a":{"auth":"` + password + `"}}}`) },
+		"a config that is empty":           func(s *corev1.Secret) { s.Data[configKey] = nil },
+		"the record of another credential": func(s *corev1.Secret) { s.Data[nameKey] = []byte("other") },
+		"no name":                          func(s *corev1.Secret) { delete(s.Data, nameKey) },
+	}
+	for name, damage := range broken {
+		t.Run(name, func(t *testing.T) {
+			secret, err := encode(record(t), "regcred-system")
+			if err != nil {
+				t.Fatal(err)
+			}
+			damage(secret)
+			got, err := decode(secret)
+			if err == nil {
+				t.Fatalf("it is read all the same: %v", got)
+			}
+			if strings.Contains(err.Error(), password) {
+				t.Error("the error holds what is in the record")
+			}
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	secret, err := encode(record(f), "regcred-system")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(secret.Data[memoKey], secret.Data[configKey])
+	f.Add([]byte(`{}`), []byte(`{"auths":{}}`))
+	f.Fuzz(func(t *testing.T, memo, config []byte) {
+		changed := secret.DeepCopy()
+		changed.Data[memoKey], changed.Data[configKey] = memo, config
+		got, err := decode(changed)
+		if err != nil {
+			return
+		}
+		again, err := encode(got, "regcred-system")
+		if err != nil {
+			t.Fatalf("what was read cannot be kept: %v", err)
+		}
+		if _, err := decode(again); err != nil {
+			t.Fatalf("what was kept cannot be read: %v", err)
+		}
+	})
+}

@@ -1,0 +1,168 @@
+package pullsecret
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+func marked(changes ...func(*corev1.Secret)) *corev1.Secret {
+	s := byHand(`{"auths":{}}`)
+	s.Labels, s.Annotations = map[string]string{}, map[string]string{}
+	for _, change := range changes {
+		change(s)
+	}
+	return s
+}
+
+func withLabel(key, value string) func(*corev1.Secret) {
+	return func(s *corev1.Secret) { s.Labels[key] = value }
+}
+
+func withAnnotation(key, value string) func(*corev1.Secret) {
+	return func(s *corev1.Secret) { s.Annotations[key] = value }
+}
+
+func withOwner(apiVersion, kind, name string) func(*corev1.Secret) {
+	return func(s *corev1.Secret) {
+		s.OwnerReferences = append(s.OwnerReferences, metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: name, UID: "1"})
+	}
+}
+
+func withManager(name string, operation metav1.ManagedFieldsOperationType) func(*corev1.Secret) {
+	return func(s *corev1.Secret) {
+		s.ManagedFields = append(s.ManagedFields, metav1.ManagedFieldsEntry{Manager: name, Operation: operation, Time: ptr.To(metav1.NewTime(noon))})
+	}
+}
+
+func TestOwnerOf(t *testing.T) {
+	update, apply := metav1.ManagedFieldsOperationUpdate, metav1.ManagedFieldsOperationApply
+	ours := withLabel(v1alpha1.ManagedByLabel, v1alpha1.ManagedByValue)
+	tests := []struct {
+		name   string
+		secret *corev1.Secret
+		ours   bool
+		// manager is a part of what the message says; adoptable says whether Adopt takes it over.
+		manager   string
+		adoptable bool
+	}{
+		{name: "no Secret is nobody's", secret: nil},
+		{name: "with our label it is ours", secret: marked(ours), ours: true},
+		{name: "with our label and the record it is ours whatever its type", secret: marked(ours, withAnnotation(v1alpha1.SourcesAnnotation, "{}"), opaque), ours: true},
+		{name: "with our label, though a tool wrote it too, it is ours: a rival is contested, not obeyed", secret: marked(ours, withAnnotation("argocd.argoproj.io/tracking-id", "shop:/Secret:shop/regcred"), withManager("argocd-controller", apply)), ours: true},
+		{name: "a Secret of another type with our label and no record is not ours", secret: marked(ours, opaque), manager: "somebody who gave it regcred's label"},
+		{name: "a published record of the operator is no pull Secret", secret: marked(ours, func(s *corev1.Secret) { s.Type = "regcred.dev/published-credential" }), manager: "somebody"},
+
+		{name: "kubectl create", secret: marked(withManager("kubectl-create", update)), manager: "field manager kubectl-create", adoptable: true},
+		{name: "kubectl apply", secret: marked(withManager("kubectl-client-side-apply", update), withAnnotation(corev1.LastAppliedConfigAnnotation, "{}")), manager: "field manager kubectl-client-side-apply", adoptable: true},
+		{name: "kubectl apply --server-side", secret: marked(withManager("kubectl", apply)), manager: "field manager kubectl", adoptable: true},
+		{name: "Update of some client", secret: marked(withManager("backend.test", update)), manager: "field manager backend.test", adoptable: true},
+		{name: "another apply manager", secret: marked(withManager("platform-sync", apply)), manager: "field manager platform-sync", adoptable: true},
+		{name: "managedFields stripped", secret: marked(), manager: "a person", adoptable: true},
+		{name: "our own field manager without our label", secret: marked(withManager("regcred", apply)), manager: "a person", adoptable: true},
+		{name: "Opaque", secret: marked(opaque), manager: "a person"},
+		{name: "kubernetes.io/dockercfg", secret: marked(func(s *corev1.Secret) { s.Type = corev1.SecretTypeDockercfg }), manager: "a person"},
+		{name: "immutable", secret: marked(immutableSecret), manager: "a person"},
+
+		{name: "Helm by annotation", secret: marked(withAnnotation("meta.helm.sh/release-name", "web"), withAnnotation("meta.helm.sh/release-namespace", "shop")), manager: "Helm release shop/web"},
+		{name: "Helm by label", secret: marked(withLabel(v1alpha1.ManagedByLabel, "Helm")), manager: "Helm release"},
+		{name: "Helm by field manager", secret: marked(withManager("helm", update)), manager: "Helm release"},
+		{name: "Argo CD by annotation", secret: marked(withAnnotation("argocd.argoproj.io/tracking-id", "shop:/Secret:shop/regcred")), manager: "Argo CD application shop"},
+		{name: "Argo CD by its own label", secret: marked(withLabel("argocd.argoproj.io/instance", "shop")), manager: "Argo CD application shop"},
+		{name: "Argo CD by the common label", secret: marked(withLabel("app.kubernetes.io/instance", "shop")), manager: "Argo CD application or Helm release shop"},
+		{name: "Argo CD by field manager", secret: marked(withManager("argocd-controller", apply)), manager: "Argo CD application"},
+		{name: "Flux Kustomization", secret: marked(withLabel("kustomize.toolkit.fluxcd.io/name", "shop")), manager: "Flux shop"},
+		{name: "Flux HelmRelease, which leaves Helm's marks too", secret: marked(withLabel("helm.toolkit.fluxcd.io/name", "web"), withAnnotation("meta.helm.sh/release-name", "web")), manager: "Flux web"},
+		{name: "Flux by field manager", secret: marked(withManager("kustomize-controller", apply)), manager: "Flux"},
+		{name: "External Secrets by owner", secret: marked(withOwner("external-secrets.io/v1", "ExternalSecret", "pull")), manager: "External Secrets ExternalSecret pull"},
+		{name: "External Secrets by label", secret: marked(withLabel("reconcile.external-secrets.io/managed", "true")), manager: "External Secrets"},
+		{name: "External Secrets by annotation", secret: marked(withAnnotation("reconcile.external-secrets.io/data-hash", "x")), manager: "External Secrets"},
+		{name: "Vault Secrets Operator", secret: marked(withOwner("secrets.hashicorp.com/v1beta1", "VaultStaticSecret", "pull")), manager: "Vault Secrets Operator VaultStaticSecret pull"},
+		{name: "Vault Secrets Operator by label", secret: marked(withLabel(v1alpha1.ManagedByLabel, "hashicorp-vso")), manager: "Vault Secrets Operator"},
+		{name: "Kyverno by label", secret: marked(withLabel("generate.kyverno.io/policy-name", "sync-pull")), manager: "Kyverno policy sync-pull"},
+		{name: "Kyverno as manager", secret: marked(withLabel(v1alpha1.ManagedByLabel, "kyverno")), manager: "Kyverno policy"},
+		{name: "Sealed Secrets", secret: marked(withOwner("bitnami.com/v1alpha1", "SealedSecret", "pull")), manager: "Sealed Secrets SealedSecret pull"},
+		{name: "Reflector", secret: marked(withAnnotation("reflector.v1.k8s.emberstack.com/reflects", "infra/pull")), manager: "Reflector infra/pull"},
+		{name: "kubernetes-replicator", secret: marked(withAnnotation("replicator.v1.mittwald.de/replicated-from-version", "7")), manager: "kubernetes-replicator"},
+		{name: "imagepullsecret-patcher", secret: marked(withAnnotation(v1alpha1.ManagedByLabel, "imagepullsecret-patcher")), manager: "imagepullsecret-patcher"},
+		{name: "Rancher Fleet", secret: marked(withAnnotation("objectset.rio.cattle.io/id", "bundle")), manager: "Rancher Fleet bundle"},
+		{name: "Config Sync", secret: marked(withAnnotation("configmanagement.gke.io/managed", "enabled")), manager: "Config Sync"},
+		{name: "kapp", secret: marked(withLabel("kapp.k14s.io/app", "17")), manager: "kapp"},
+		{name: "kubectl ApplySet", secret: marked(withLabel("applyset.kubernetes.io/part-of", "applyset-x")), manager: "kubectl ApplySet"},
+		{name: "Terraform", secret: marked(withManager("Terraform", apply)), manager: "Terraform"},
+		{name: "Terraform, as its older resources call themselves", secret: marked(withManager("HashiCorp", update)), manager: "Terraform"},
+		{name: "Pulumi", secret: marked(withManager("pulumi-kubernetes-1a2b", apply)), manager: "Pulumi"},
+		{name: "a tool that nobody knows, by the common label", secret: marked(withLabel(v1alpha1.ManagedByLabel, "acme-sync")), manager: "acme-sync"},
+		{name: "an owner that nobody knows", secret: marked(withOwner("acme.io/v1", "Tenant", "shop")), manager: "Tenant shop"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := OwnerOf(test.secret)
+			if got.Ours != test.ours || got.Adoptable != test.adoptable {
+				t.Errorf("ours %t and adoptable %t, want %t and %t", got.Ours, got.Adoptable, test.ours, test.adoptable)
+			}
+			if test.manager == "" && got.Manager != "" || !strings.Contains(got.Manager, test.manager) {
+				t.Errorf("the manager is %q, want %q", got.Manager, test.manager)
+			}
+			if foreign := test.secret != nil && !test.ours; foreign && got.Fix == "" {
+				t.Error("a foreign Secret comes with what a person can do")
+			}
+			for _, adopt := range []bool{false, true} {
+				checkForeign(t, test.secret, test.ours, test.adoptable, adopt)
+			}
+		})
+	}
+}
+
+// checkForeign decides about the Secret and sees that it is written only where that is right.
+func checkForeign(t *testing.T, current *corev1.Secret, ours, adoptable, adopt bool) {
+	t.Helper()
+	if current == nil || ours {
+		return
+	}
+	c := contribution("shop", 1, "1", config(t, "a", "shop.example"))
+	c.Adopt = adopt
+	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{c}, Exists: everybody, Current: current, Now: noon})
+	want := Refuse
+	if adoptable && adopt {
+		want = Update
+	}
+	if plan.Action != want {
+		t.Errorf("with Adopt %t the action is %s, it should be %s", adopt, plan.Action, want)
+	}
+}
+
+func opaque(s *corev1.Secret)          { s.Type = corev1.SecretTypeOpaque }
+func immutableSecret(s *corev1.Secret) { s.Immutable = ptr.To(true) }
+
+func TestRival(t *testing.T) {
+	entry := func(manager string, at time.Duration, fields string) metav1.ManagedFieldsEntry {
+		return metav1.ManagedFieldsEntry{Manager: manager, Time: ptr.To(metav1.NewTime(noon.Add(at))), FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+	}
+	list := `{"f:imagePullSecrets":{}}`
+	tests := []struct {
+		name   string
+		fields []metav1.ManagedFieldsEntry
+		want   string
+	}{
+		{"nobody is recorded", nil, ""},
+		{"only we are", []metav1.ManagedFieldsEntry{entry("regcred", 0, list)}, ""},
+		{"who holds the field", []metav1.ManagedFieldsEntry{entry("argocd-controller", 0, list), entry("kubectl-label", time.Hour, `{"f:metadata":{}}`)}, "argocd-controller"},
+		{"the latest who holds the field", []metav1.ManagedFieldsEntry{entry("old", 0, list), entry("new", time.Hour, list)}, "new"},
+		{"the latest, where the field was emptied", []metav1.ManagedFieldsEntry{entry("old", 0, `{}`), entry("new", time.Hour, `{}`), entry("regcred", 2*time.Hour, list)}, "new"},
+		{"of one second, the one that is listed later", []metav1.ManagedFieldsEntry{entry("a", 0, list), entry("b", 0, list)}, "b"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := Rival(test.fields, "imagePullSecrets"); got != test.want {
+				t.Errorf("the rival is %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// ledger notes what the Manager counts.
+type ledger struct {
+	mu      sync.Mutex
+	entries []string
+}
+
+func (l *ledger) note(format string, values ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, fmt.Sprintf(format, values...))
+}
+
+func (l *ledger) Login(connection, method, reason string) {
+	l.note("login %s %s %s", connection, method, reason)
+}
+func (l *ledger) Read(connection, reason string) { l.note("read %s %s", connection, reason) }
+func (l *ledger) TokenExpires(connection string, at time.Time) {
+	l.note("token %s %t", connection, at.IsZero())
+}
+
+func TestLoginsAndReadsAreCounted(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	counted := &ledger{}
+	rig := newRig(t, server.URL, func(o *Options) { o.Metrics = counted })
+	rig.mustRead(atKV2)
+	rig.mustFail(v1alpha1.VaultSource{Mount: "secret", Path: "b"}, v1alpha1.ReasonSecretNotFound)
+	want := []string{"token default false", "login default appRole Read", "read default Read", "read default SecretNotFound"}
+	if !slices.Equal(counted.entries, want) {
+		t.Errorf("got %q\nwant %q", counted.entries, want)
+	}
+}
+
+func TestTheManagerClosesWhenItsContextEnds(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- rig.Start(ctx) }()
+	rig.mustRead(atKV2)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := len(server.requests("/v1/auth/token/revoke-self")); n != 1 {
+		t.Errorf("%d revocations", n)
+	}
+	rig.mustFail(atKV2, v1alpha1.ReasonUnavailable)
+}
+
+func TestAConnectionWithoutAnObjectIsClosedThoughNobodyReads(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	rig.mustRead(atKV2)
+	rig.mu.Lock()
+	rig.connection = nil
+	rig.mu.Unlock()
+	rig.maintain(t.Context())
+	await(t, "the token is revoked", func() bool { return len(server.requests("/v1/auth/token/revoke-self")) == 1 })
+}
+
+func TestCloseGivesUpWithItsContext(t *testing.T) {
+	server := newScripted(t)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	server.handle("/v1/secret/data/a", blocking(asked, goOn, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	read := make(chan error)
+	go func() { _, err := rig.Read(t.Context(), requestFor(atKV2, 0)); read <- err }()
+	<-asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := rig.Close(ctx); err == nil {
+		t.Error("it waited for nothing")
+	}
+	close(goOn)
+	if err := <-read; err != nil {
+		t.Errorf("a read under way was cut off: %v", err)
+	}
+}
