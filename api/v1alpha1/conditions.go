@@ -99,6 +99,10 @@ const (
 	ReasonUnproven = "Unproven"
 	// ReasonHeld means that a new value is held back until the registry accepts it or spec.verification.holdSeconds is over.
 	ReasonHeld = "Held"
+	// ReasonExpiring is the reason of an event: the credential ends soon.
+	ReasonExpiring = "Expiring"
+	// ReasonPodsAtRisk is the reason of an event: pods run whose images nothing in their namespace can pull any more.
+	ReasonPodsAtRisk = "PodsAtRisk"
 	// ReasonVerificationOff means that spec.verification.mode is Off.
 	ReasonVerificationOff = "VerificationOff"
 )

@@ -69,4 +69,7 @@ type NamespaceFailure struct {
 type PodsStatus struct {
 	// stuck is the number of pods that cannot pull an image of these registries.
 	Stuck int32 `json:"stuck"`
+	// atRisk is the number of pods that run now and could not pull their image on another node, because the registry refuses the
+	// credential in use. It is counted only while that is so.
+	AtRisk int32 `json:"atRisk"`
 }

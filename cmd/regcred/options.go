@@ -17,6 +17,7 @@ type options struct {
 	protectedNamespaces []string
 	vaultAddresses      []string
 	insecureRegistries  []string
+	registryCAs         map[string]string
 	loopbackRegistries  bool
 	recovery            recovery.Limits
 
@@ -54,6 +55,8 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Vault servers that logins may be sent to, as scheme://host:port. Empty allows those of all VaultConnections")
 	flags.StringSliceVar(&o.insecureRegistries, "insecure-registries", nil,
 		"Registries, as host[:port], that may be spoken to over plain http when a credential is verified")
+	flags.StringToStringVar(&o.registryCAs, "registry-ca", nil,
+		"Certificate authorities of a registry, as host[:port]=file with PEM certificates, for verification. May be given several times")
 	flags.BoolVar(&o.loopbackRegistries, "allow-loopback-registries", false,
 		"Verify credentials at registries on loopback addresses, too. For test clusters")
 	flags.Float64Var(&o.recovery.NodePullsPerSecond, "recovery-node-pulls-per-second", o.recovery.NodePullsPerSecond,

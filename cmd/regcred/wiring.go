@@ -86,7 +86,11 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 	if p.accounts, err = p.caches(ctx, "serviceaccounts", o.serviceAccountNames, &corev1.ServiceAccount{}, stop); err != nil {
 		return nil, fmt.Errorf("--service-account-names: %w", err)
 	}
-	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries})
+	roots, err := registryCAs(o.registryCAs)
+	if err != nil {
+		return nil, err
+	}
+	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries, RootCAs: roots})
 	p.store = publish.NewStore(p.clientset.CoreV1(), o.namespace, p.changed.Ring)
 	p.board = publish.NewBoard(func(name string) { p.delivered.Ring(name); p.news.Ring(name) })
 	p.tally = publish.NewTally(p.news.Ring)
@@ -139,8 +143,8 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	reading := &credential.Reconciler{
 		Client: p.mgr.GetClient(), Source: vaults, Leases: vaults,
 		Prover: verify.New(verify.Options{InsecureRegistries: p.options.insecureRegistries, AllowLoopback: p.options.loopbackRegistries}),
-		Images: credential.PodImages{Reader: p.writer},
-		Store:  p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
+		Images: credential.PodImages{Reader: p.writer}, Running: credential.PodImages{Reader: p.writer},
+		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal: func(ctx context.Context, object *v1alpha1.RegistryCredential) (int, int, bool, error) {
 			removal, held, err := delivering.Held(ctx, object)
 			return removal.Holding, removal.Losing, held, err

@@ -27,7 +27,7 @@ type statusFacts struct {
 	// holding, losing and held describe a removal.
 	holding, losing int
 	held            bool
-	stuck           int
+	stuck, atRisk   int
 	// verdict and answer of the registry about the published value.
 	verdict publish.Verdict
 	answer  string
@@ -43,7 +43,7 @@ func (f *statusFacts) status(before *v1alpha1.RegistryCredentialStatus, now time
 		Selected: int32(len(f.selected)), Synced: int32(f.synced()),
 		Failures: failures[:min(len(failures), v1alpha1.MaxNamespaceFailures)],
 	}
-	status.Pods = &v1alpha1.PodsStatus{Stuck: int32(f.stuck)}
+	status.Pods = &v1alpha1.PodsStatus{Stuck: int32(f.stuck), AtRisk: int32(f.atRisk)}
 	set := func(c metav1.Condition) { setCondition(&status.Conditions, f.object.Generation, now, c) }
 	set(f.available())
 	set(f.verified())

@@ -44,6 +44,7 @@ type Reconciler struct {
 	Leases          Releaser
 	Prover          Prover
 	Images          Images
+	Running         Pods
 	Store           *publish.Store
 	Board           *publish.Board
 	Pods            *publish.Tally

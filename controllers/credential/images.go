@@ -13,6 +13,8 @@ const (
 	// namespacesSampled and podsSampled bound how far the search for images in use goes.
 	namespacesSampled = 10
 	podsSampled       = 100
+	// podsPage is how many pods one request counts.
+	podsPage = 500
 )
 
 // PodImages finds images in the pods of some namespaces. It reads past the cache: no pod is kept for it.
@@ -38,6 +40,28 @@ func (p PodImages) InUse(ctx context.Context, namespaces []string, matches func(
 		}
 	}
 	return images, nil
+}
+
+// Running returns the running pods with an image that matches, as namespace/name, page by page.
+func (p PodImages) Running(ctx context.Context, namespaces []string, matches func(string) bool) ([]string, error) {
+	var names []string
+	for _, namespace := range namespaces {
+		next := ""
+		for first := true; first || next != ""; first = false {
+			var pods corev1.PodList
+			if err := p.Reader.List(ctx, &pods, client.InNamespace(namespace), client.Limit(podsPage), client.Continue(next),
+				client.MatchingFields{"status.phase": string(corev1.PodRunning)}); err != nil {
+				return nil, fmt.Errorf("count running pods in namespace %s: %w", namespace, err)
+			}
+			for i := range pods.Items {
+				if slices.ContainsFunc(imagesOf(&pods.Items[i]), matches) {
+					names = append(names, namespace+"/"+pods.Items[i].Name)
+				}
+			}
+			next = pods.Continue
+		}
+	}
+	return names, nil
 }
 
 func imagesOf(pod *corev1.Pod) []string {

@@ -44,6 +44,11 @@ type memory struct {
 	proof proof
 	// announced is the revision whose refusal people were told of.
 	announced string
+	// risk is how many pods were at risk when they were last counted, at riskTime.
+	risk     int
+	riskTime time.Time
+	// warned is the end that people were warned of.
+	warned time.Time
 	// candidate is a value that was read and is not published yet.
 	candidate *source.Snapshot
 	// statusTime is when the status was last written.

@@ -31,7 +31,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 		return ctrl.Result{}, err
 	}
 	now := r.Now()
-	wake := earliest(run.memory.nextRead, run.memory.proof.next, f.expiryWarning(now))
+	wake := earliest(run.memory.nextRead, run.memory.proof.next, r.warnOfExpiry(run))
 	if f.unknown() > 0 && run.object.Status.ObservedGeneration == run.object.Generation && now.Sub(run.memory.seen) < settleTime {
 		// Just started: what is in the namespaces is being looked at. Nothing changed, so nothing is said to have.
 		return after(now, earliest(wake, now.Add(statusInterval))), nil
@@ -106,6 +106,9 @@ func (r *Reconciler) statusFacts(ctx context.Context, run *run) (*statusFacts, e
 	}
 	if run.record.Published() {
 		f.verdict, f.answer = combine(r.testsOf(run, run.record.Config))
+	}
+	if f.atRisk, err = r.atRisk(ctx, run, f); err != nil {
+		return nil, err
 	}
 	if run.stall == nil {
 		f.holding, f.losing, f.held, err = r.Removal(ctx, run.object)

@@ -2,7 +2,6 @@ package credential
 
 import (
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,12 +128,4 @@ func (f *statusFacts) needsPerson(c *metav1.Condition) bool {
 		return c.Status == metav1.ConditionFalse
 	}
 	return false
-}
-
-// expiryWarning is when the nearness of the end becomes worth a word.
-func (f *statusFacts) expiryWarning(now time.Time) time.Time {
-	if f.record.ExpireTime.IsZero() || f.record.ExpireTime.Before(now) {
-		return time.Time{}
-	}
-	return f.record.ExpireTime
 }

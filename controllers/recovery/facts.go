@@ -83,7 +83,7 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		Mode: object.Spec.RecoveryMode(), Suspended: object.Spec.Suspend, Repull: object.Spec.RepullMode() == v1alpha1.RepullEnabled,
 		Provable: r.Prober != nil && object.Spec.VerificationMode() == v1alpha1.VerifyPull,
 	}
-	c.Problem = r.Board.Of(object.Name, c.SecretName)[namespace].Message
+	c.Problem = problem(r.Board.Of(object.Name, c.SecretName)[namespace])
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID || !record.Published() {
 		for _, name := range object.Spec.Registries {
@@ -96,6 +96,15 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 	c.Published, c.Revision = true, record.Revision
 	c.Entries = entries(record)
 	return c
+}
+
+// problem is what keeps a delivery from being right until somebody does something about it.
+func problem(d publish.Delivery) string {
+	switch d.Reason {
+	case v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonProgressing, v1alpha1.ReasonWriteFailed:
+		return ""
+	}
+	return d.Message
 }
 
 // entries of a published value, with what the last test of each found.

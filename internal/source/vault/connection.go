@@ -44,8 +44,6 @@ type connection struct {
 	mu      sync.Mutex
 	current *session // nil before the first login and after a token died
 	version string   // of the server, as it said last
-	sighted bool     // a token could look itself up
-	blind   bool     // the current one lives, and cannot
 }
 
 // place names the connection in messages.

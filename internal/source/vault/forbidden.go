@@ -11,8 +11,8 @@ const relogin = 5 * time.Minute
 
 // afterForbidden finds out what a 403 means. It returns nil where a second try is worth while, with another session.
 func (c *connection) afterForbidden(ctx context.Context, s *session, denied *failure) *failure {
-	blind := c.isBlind()
-	if !blind {
+	pause := loginPause // a token that cannot look itself up may as well be dead
+	if s.sighted {
 		dead, failure := c.examine(ctx, s)
 		if failure != nil {
 			return failure
@@ -20,10 +20,7 @@ func (c *connection) afterForbidden(ctx context.Context, s *session, denied *fai
 		if dead {
 			return nil
 		}
-	}
-	pause := relogin
-	if blind {
-		pause = loginPause
+		pause = relogin
 	}
 	if !s.ours || c.now().Sub(s.obtained) < pause {
 		return denied
@@ -50,29 +47,16 @@ func (c *connection) examine(ctx context.Context, s *session) (dead bool, _ *fai
 	}
 	c.lookups.Add(1)
 	_, failure := c.lookupSelf(ctx, s.token)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case failure == nil:
-		c.sighted = true
+	if failure == nil {
 		return false, nil
-	case failure.Outcome != outcomeDenied:
-		return false, failure
-	case s.ours && !c.sighted && c.now().Sub(s.obtained) < renewPause:
-		// Some policies do not let a token look itself up. A token that was just issued lives, so the answer means
-		// nothing, and is not asked for again until there is another token.
-		c.blind = true
-		return false, nil
-	default:
-		c.current = nil
-		return true, nil
 	}
-}
-
-func (c *connection) isBlind() bool {
+	if failure.Outcome != outcomeDenied {
+		return false, failure
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.blind
+	c.current = nil
+	return true, nil
 }
 
 // replaced reports whether another token than that of s is in use by now, or none.

@@ -16,9 +16,9 @@ const tokenLifetime = 10 * time.Minute
 // grant is what a login gave.
 type grant struct {
 	token     string
-	accessor  string
 	lifetime  time.Duration // zero: without end
 	renewable bool
+	about     map[string]any // what the token says of itself, where that is known already
 }
 
 // login logs in by the connection's method. The session that it leads to is made by the caller.
@@ -93,7 +93,7 @@ func (c *connection) loginAt(ctx context.Context, mount, defaultMount string, bo
 		return nil, outcomeLoginRefused.at(place).saying("the login gave no token, as when it asks for a second factor")
 	}
 	return &grant{
-		token: auth.ClientToken, accessor: auth.Accessor,
+		token:    auth.ClientToken,
 		lifetime: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable,
 	}, nil
 }
@@ -113,14 +113,16 @@ func asLoginFailure(f *failure, a *answer) *failure {
 
 // adoptToken uses a token that was given to us, after Vault said that it lives.
 func (c *connection) adoptToken(ctx context.Context, token string) (*grant, *failure) {
-	data, failure := c.lookupSelf(ctx, token)
-	if failure != nil {
-		return nil, asLoginFailure(failure, &answer{status: http.StatusForbidden}).saying(
-			"the token in Secret " + c.spec.Auth.Token.Secret.Name + " is not accepted: put a living one there")
+	about, failure := c.lookupSelf(ctx, token)
+	if failure != nil && failure.Outcome == outcomeDenied {
+		return nil, outcomeLoginRefused.at(c.place()).saying("the token in Secret " + c.spec.Auth.Token.Secret.Name +
+			" is not accepted: put one there that lives and may look itself up, as Vault's policy default allows")
 	}
-	accessor, _ := data["accessor"].(string)
-	renewable, _ := data["renewable"].(bool)
-	return &grant{token: token, accessor: accessor, lifetime: seconds(data["ttl"]), renewable: renewable}, nil
+	if failure != nil {
+		return nil, asLoginFailure(failure, nil)
+	}
+	renewable, _ := about["renewable"].(bool)
+	return &grant{token: token, lifetime: seconds(about["ttl"]), renewable: renewable, about: about}, nil
 }
 
 // lookupSelf asks Vault about a token.

@@ -38,7 +38,8 @@ func (c *connection) logIn(ctx context.Context) *failure {
 	return failure
 }
 
-// openSession logs in and makes sure that the token is of use.
+// openSession logs in, lets the token look itself up, and makes sure that it belongs where it should. Whether it may look
+// itself up depends on its policies, and has to be known when a read is denied later: now it surely lives.
 func (c *connection) openSession(ctx context.Context) (*session, *failure) {
 	g, failure := c.login(ctx)
 	if failure != nil {
@@ -48,7 +49,14 @@ func (c *connection) openSession(ctx context.Context) (*session, *failure) {
 	if err != nil {
 		return nil, outcomeLoginFailed.at(c.place()).because(err).saying("no client could be made")
 	}
-	if failure := c.proveNamespace(ctx, g); failure != nil {
+	if g.about == nil {
+		g.about, failure = c.lookupSelf(ctx, g.token)
+	}
+	s.sighted = failure == nil
+	if s.sighted || failure.Outcome == outcomeDenied {
+		failure = c.proveNamespace(ctx, g.about)
+	}
+	if failure != nil {
 		c.retire(s)
 		return nil, failure
 	}
@@ -68,7 +76,7 @@ func (f *failure) neverArrived() bool {
 func (c *connection) replace(s *session) {
 	c.mu.Lock()
 	before := c.current
-	c.current, c.blind = s, false
+	c.current = s
 	c.mu.Unlock()
 	c.metrics.TokenExpires(c.name, s.expires)
 	c.retire(before)

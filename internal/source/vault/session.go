@@ -21,6 +21,7 @@ type session struct {
 	expires   time.Time     // zero: without end
 	renewable bool
 	ours      bool // made by a login of ours, so ours to revoke
+	sighted   bool // Vault lets the token look itself up
 	users     *sync.WaitGroup
 
 	// under the connection's mutex

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os"
+)
+
+// registryCAs gives the certificate authorities of registries by host[:port], read anew for each test, so that a mounted file may
+// change. The error names a file that cannot be used at the start.
+func registryCAs(files map[string]string) (func(registry string) *x509.CertPool, error) {
+	for registry, file := range files {
+		if _, err := readPool(file); err != nil {
+			return nil, fmt.Errorf("--registry-ca for %s: %w", registry, err)
+		}
+	}
+	return func(registry string) *x509.CertPool {
+		file, ok := files[registry]
+		if !ok {
+			return nil
+		}
+		pool, err := readPool(file)
+		if err != nil {
+			return x509.NewCertPool() // nothing is trusted until the file can be read again
+		}
+		return pool
+	}, nil
+}
+
+func readPool(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no PEM certificate", file)
+	}
+	return pool, nil
+}

@@ -1,0 +1,153 @@
+package credential
+
+import (
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/verify"
+)
+
+func answer(reason verify.Reason, image string) verify.Result {
+	return verify.Result{Reason: reason, Outcome: reason.Outcome(), Image: image, Message: string(reason)}
+}
+
+func TestWhatTheAnswersOfARegistryMean(t *testing.T) {
+	const named, sample, other = "r.example/named:1", "r.example/sample:1", "r.example/other:1"
+	pulls := func(images ...string) func(string) bool {
+		return func(image string) bool {
+			for _, i := range images {
+				if i == image {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	for _, test := range []struct {
+		name      string
+		results   []verify.Result
+		named     []string
+		published func(string) bool
+		want      publish.Verdict
+	}{
+		{"a login that fails refuses the value", []verify.Result{answer(verify.LoginFailed, "")}, nil, pulls(), publish.Rejected},
+		{"a login that succeeds accepts it", []verify.Result{answer(verify.LoginAccepted, "")}, nil, pulls(), publish.Accepted},
+		{"a named image that is denied refuses it", []verify.Result{answer(verify.PullDenied, named)}, []string{named}, pulls(), publish.Rejected},
+		{"a named image that can be pulled accepts it", []verify.Result{answer(verify.PullAllowed, named)}, []string{named}, pulls(), publish.Accepted},
+		{"one named image of two that is denied refuses it", []verify.Result{answer(verify.PullAllowed, named), answer(verify.PullDenied, other)}, []string{named, other}, pulls(), publish.Rejected},
+		{"a named image that does not exist leaves it open", []verify.Result{answer(verify.PullAllowed, other), answer(verify.ImageNotFound, named)}, []string{named, other}, pulls(), publish.Unknown},
+		{"a sampled image of another team that is denied leaves it open", []verify.Result{answer(verify.PullDenied, sample)}, nil, pulls(), publish.Unknown},
+		{"a sampled image that the published value can pull and the new one cannot refuses it", []verify.Result{answer(verify.PullDenied, sample)}, nil, pulls(sample), publish.Rejected},
+		{"one sampled image that can be pulled accepts it beside one of another team", []verify.Result{answer(verify.PullDenied, sample), answer(verify.PullAllowed, other)}, nil, pulls(), publish.Accepted},
+		{"a registry that cannot be reached leaves it open", []verify.Result{answer(verify.Unreachable, "")}, nil, pulls(), publish.Unknown},
+		{"a rate limit leaves it open", []verify.Result{answer(verify.RateLimited, sample)}, nil, pulls(sample), publish.Unknown},
+		{"a 404 for a sampled image leaves it open", []verify.Result{answer(verify.ImageNotFound, sample)}, nil, pulls(sample), publish.Unknown},
+		{"no answer at all leaves it open", nil, nil, pulls(), publish.Unknown},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, message := judge(test.results, test.named, test.published); got != test.want || message == "" {
+				t.Errorf("got %s (%q), want %s with a message", got, message, test.want)
+			}
+		})
+	}
+}
+
+func TestOneRegistryThatRefusesIsEnough(t *testing.T) {
+	accepted, unknown, rejected := publish.Test{Verdict: publish.Accepted}, publish.Test{Verdict: publish.Unknown}, publish.Test{Verdict: publish.Rejected}
+	for _, test := range []struct {
+		name  string
+		tests []publish.Test
+		want  publish.Verdict
+	}{
+		{"all accept", []publish.Test{accepted, accepted}, publish.Accepted},
+		{"one refuses", []publish.Test{accepted, rejected, unknown}, publish.Rejected},
+		{"one does not say", []publish.Test{accepted, unknown}, publish.Unknown},
+		{"nothing was asked", nil, publish.Unknown},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, _ := combine(test.tests); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhatIsDoneWithANewValue(t *testing.T) {
+	seen := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const holdFor = 2 * time.Minute
+	for _, test := range []struct {
+		name      string
+		verdict   publish.Verdict
+		published publishedState
+		after     time.Duration
+		want      decision
+	}{
+		{"what is accepted is published at once", publish.Accepted, publishedState{}, 0, publishProven},
+		{"what is refused is never published", publish.Rejected, publishedState{}, 1000 * time.Hour, refuse},
+		{"what is refused is not published even where the old value is refused, too", publish.Rejected, publishedState{rejected: true}, time.Hour, refuse},
+		{"what is not known is held", publish.Unknown, publishedState{}, time.Minute, hold},
+		{"what is not known is published unproven when the time is over", publish.Unknown, publishedState{}, holdFor, publishUnproven},
+		{"it is not held where the old value is refused", publish.Unknown, publishedState{rejected: true}, 0, publishUnproven},
+		{"it is held no longer than the old value lives", publish.Unknown, publishedState{expires: seen.Add(time.Minute)}, time.Minute, publishUnproven},
+		{"it is held until the old value ends", publish.Unknown, publishedState{expires: seen.Add(time.Minute)}, time.Second, hold},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, _ := decide(test.verdict, seen, holdFor, test.published, seen.Add(test.after)); got != test.want {
+				t.Errorf("got %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAWrongPasswordIsTriedLessAndLessOften(t *testing.T) {
+	const period = 10 * time.Minute
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name string
+		last publish.Test
+		want time.Duration
+	}{
+		{"a value that was never tested is tested at once", publish.Test{}, 0},
+		{"what is accepted is tested after the period", publish.Test{Time: at, Verdict: publish.Accepted, Repeats: 9}, period},
+		{"a test that a crash cut short counts", publish.Test{Time: at}, 30 * time.Second},
+		{"what is not known is asked again after 30 s", publish.Test{Time: at, Verdict: publish.Unknown, Repeats: 9}, 30 * time.Second},
+		{"what was refused once is asked again after 30 s", publish.Test{Time: at, Verdict: publish.Rejected, Repeats: 1}, 30 * time.Second},
+		{"then after 60 s", publish.Test{Time: at, Verdict: publish.Rejected, Repeats: 2}, time.Minute},
+		{"and at last once in a period", publish.Test{Time: at, Verdict: publish.Rejected, Repeats: 50}, period},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := nextTest(test.last, period)
+			if test.last.Time.IsZero() {
+				if got.After(at) {
+					t.Errorf("got %s, want a time that is past", got)
+				}
+				return
+			}
+			if got.Sub(at) != test.want {
+				t.Errorf("got %s after, want %s", got.Sub(at), test.want)
+			}
+		})
+	}
+}
+
+func TestPeopleAreWarnedBeforeTheEnd(t *testing.T) {
+	read := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name       string
+		life, want time.Duration
+	}{
+		{"at a fifth of a short life", 10 * time.Hour, 8 * time.Hour},
+		{"seven days before the end of a long one", 365 * 24 * time.Hour, 358 * 24 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			record := publish.Record{Memo: publish.Memo{ReadTime: read, ExpireTime: read.Add(test.life)}}
+			if got := warnAt(record).Sub(read); got != test.want {
+				t.Errorf("got %s after the read, want %s", got, test.want)
+			}
+		})
+	}
+	if !warnAt(publish.Record{}).IsZero() {
+		t.Error("a credential whose end is not known is warned of")
+	}
+}

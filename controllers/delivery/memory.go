@@ -1,0 +1,90 @@
+package delivery
+
+import (
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/pullsecret"
+)
+
+// memories are what one process remembers of places. All of it can be lost: after a restart the counts of contests begin anew.
+type memories struct {
+	mu sync.Mutex
+	m  map[publish.Place]*memory
+}
+
+// memory of one place. The queue never hands a place to two workers at once, so it needs no lock.
+type memory struct {
+	// namespace that it speaks of: one that was made anew under the same name starts afresh.
+	namespace types.UID
+	// contests and traces by object: "" for the Secret, else the name of a ServiceAccount.
+	contests map[string]*contest
+	traces   map[string]*trace
+	// conflicts in a row.
+	conflicts int
+}
+
+// contest is about one object: what it was last written for, and how often that was undone.
+type contest struct {
+	purpose [sha256.Size]byte
+	written bool
+	pullsecret.Contest
+}
+
+func (m *memories) of(place publish.Place, namespace types.UID) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.m == nil {
+		m.m = map[publish.Place]*memory{}
+	}
+	if known := m.m[place]; known != nil && known.namespace == namespace {
+		return known
+	}
+	fresh := &memory{namespace: namespace, contests: map[string]*contest{}, traces: map[string]*trace{}}
+	m.m[place] = fresh
+	return fresh
+}
+
+func (m *memories) forget(place publish.Place) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.m, place)
+}
+
+func (m *memory) contest(object string) *contest {
+	if m.contests[object] == nil {
+		m.contests[object] = &contest{}
+	}
+	return m.contests[object]
+}
+
+func (m *memory) trace(object string) *trace {
+	if m.traces[object] == nil {
+		m.traces[object] = &trace{}
+	}
+	return m.traces[object]
+}
+
+// undone reports whether the object was written before for the same purpose: then somebody changed it back.
+func (c *contest) undone(purpose [sha256.Size]byte) bool { return c.written && c.purpose == purpose }
+
+// mayWrite reports whether a write for this purpose is within bounds, and otherwise how long to wait. The first write for a
+// purpose always is.
+func (c *contest) mayWrite(purpose [sha256.Size]byte, now time.Time) (bool, time.Duration) {
+	if !c.undone(purpose) {
+		return true, 0
+	}
+	return c.MayRepair(now)
+}
+
+// note remembers a write.
+func (c *contest) note(purpose [sha256.Size]byte, now time.Time) {
+	if c.undone(purpose) {
+		c.Repaired(now)
+	}
+	c.written, c.purpose = true, purpose
+}
