@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/named"
 )
 
@@ -67,7 +68,8 @@ func restartWhenGranted(clientset kubernetes.Interface, resource string, lacking
 func stripForeign(names []string) toolscache.TransformFunc {
 	wide := slices.Contains(names, named.Any)
 	return func(object any) (any, error) {
-		if secret, ok := object.(*corev1.Secret); ok && wide && secret.Type != corev1.SecretTypeDockerConfigJson {
+		secret, ok := object.(*corev1.Secret)
+		if ok && wide && secret.Type != corev1.SecretTypeDockerConfigJson && secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue {
 			secret.Data = nil
 		}
 		return object, nil

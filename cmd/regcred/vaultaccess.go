@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -20,20 +19,16 @@ func (p *parts) connection(ctx context.Context, name string) (*v1alpha1.VaultCon
 	return &connection, p.mgr.GetClient().Get(ctx, client.ObjectKey{Name: name}, &connection)
 }
 
-// secretValue reads one key of a Secret of the operator's own namespace, and of no other.
+// secretValue reads one key of a Secret of the operator's own namespace, and of no other. It is nil where the key is missing.
 func (p *parts) secretValue(ctx context.Context, name, key string) ([]byte, error) {
 	var secret corev1.Secret
 	if err := p.mgr.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &secret); err != nil {
 		return nil, err
 	}
-	value, ok := secret.Data[key]
-	if !ok {
-		return nil, fmt.Errorf("Secret %s/%s has no key %s", p.options.namespace, name, key)
-	}
-	return value, nil
+	return secret.Data[key], nil
 }
 
-// configMapValue reads one key of a ConfigMap of the operator's own namespace.
+// configMapValue reads one key of a ConfigMap of the operator's own namespace. It is nil where the key is missing.
 func (p *parts) configMapValue(ctx context.Context, name, key string) ([]byte, error) {
 	var configMap corev1.ConfigMap
 	if err := p.mgr.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &configMap); err != nil {
@@ -41,7 +36,7 @@ func (p *parts) configMapValue(ctx context.Context, name, key string) ([]byte, e
 	}
 	value, ok := configMap.Data[key]
 	if !ok {
-		return nil, fmt.Errorf("ConfigMap %s/%s has no key %s", p.options.namespace, name, key)
+		return nil, nil
 	}
 	return []byte(value), nil
 }

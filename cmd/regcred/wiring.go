@@ -51,7 +51,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, stop cont
 	}
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
-		Store: p.store, Board: p.board, Protected: p.protected, Now: time.Now,
+		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: time.Now,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
 		return fmt.Errorf("delivery: %w", err)

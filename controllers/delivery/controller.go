@@ -2,21 +2,26 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
-// lookAgain is how soon a place is looked at again after a write that the cache may not show yet, or a conflict.
-const lookAgain = 100 * time.Millisecond
+// Named reads objects of one kind by the names that the operator may touch: *named.Caches.
+type Named interface {
+	// Get fails with named.ErrNotAllowed where the operator was not given the name.
+	Get(ctx context.Context, key client.ObjectKey, into client.Object) error
+	// List calls visit for each cache, after into was filled from it. visit must not change the objects.
+	List(ctx context.Context, namespace string, into client.ObjectList, visit func()) error
+	Allowed(name string) bool
+	Names() []string
+	Each(func(cache.Cache) error) error
+}
 
 // Reconciler makes pull Secrets right.
 type Reconciler struct {
@@ -25,16 +30,19 @@ type Reconciler struct {
 	// Writer writes Secrets and ServiceAccounts, and reads them past the cache where the cache was found to lag.
 	Writer client.Client
 	// Secrets and ServiceAccounts are read by the names that the operator was given.
-	Secrets         *named.Caches
-	ServiceAccounts *named.Caches
+	Secrets         Named
+	ServiceAccounts Named
 	Store           *publish.Store
 	Board           *publish.Board
+	// Pods says where pods hang: these namespaces get a new value first. Optional.
+	Pods *publish.Tally
 	// Protected namespaces are selected by name only.
 	Protected []string
 	// Now is the clock.
 	Now func() time.Time
 
-	contests contests
+	memories memories
+	departed departed
 }
 
 // Reconcile makes one pull Secret right: gather, decide, act, say what became of it.
@@ -48,16 +56,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, place publish.Place) (ctrl.R
 	}
 	if facts.namespace == nil {
 		// A namespace that is gone or going takes its Secrets with it, and does not count.
-		r.contests.forget(place)
+		r.memories.forget(place)
 		r.Board.Post(place, nil)
 		return ctrl.Result{}, nil
 	}
 	outcome := r.act(ctx, facts)
-	r.Board.Post(place, outcome.deliveries(facts))
-	if outcome.retry != nil {
-		return ctrl.Result{}, outcome.retry
+	if outcome.conflict() {
+		// Somebody was faster. There is nothing to tell before it was looked at again.
+		return ctrl.Result{RequeueAfter: facts.memory.afterConflict()}, nil
 	}
-	return ctrl.Result{RequeueAfter: outcome.after}, nil
+	facts.memory.conflicts = 0
+	r.Board.Post(place, outcome.deliveries(facts))
+	return ctrl.Result{RequeueAfter: outcome.after()}, outcome.retry()
 }
 
 // act carries the decision out. On the way in, the Secret comes before the ServiceAccounts that name it; on the way out, after.
@@ -66,32 +76,15 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 		Namespace: f.place.Namespace, Name: f.place.Name, Contributions: f.contributions,
 		Exists: f.exists, Current: f.secret, Now: r.Now(),
 	})
-	result := outcome{taken: plan.Taken}
-	if plan.Action == pullsecret.Delete || plan.Action == pullsecret.Keep && f.secret == nil {
-		if problem := r.detachAll(ctx, f); problem != nil {
-			return result.with(problem)
-		}
+	result := outcome{taken: plan.Taken, secret: f.ours()}
+	detached := r.detach(ctx, f)
+	if detached != nil && plan.Action == pullsecret.Delete {
+		return result.with(detached)
 	}
 	secret, problem := r.apply(ctx, f, plan)
 	if problem != nil {
 		return result.with(problem)
 	}
 	result.secret = secret
-	if secret == nil || len(f.selecting) == 0 {
-		return result
-	}
-	return result.with(r.attach(ctx, f))
-}
-
-// isLag reports whether a write failed only because the cache was behind.
-func isLag(err error) bool {
-	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && !isNamespaceGone(err)
-}
-
-func isNamespaceGone(err error) bool {
-	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-		return true
-	}
-	var status apierrors.APIStatus
-	return apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
+	return result.with(gravest(detached, r.attach(ctx, f, secret)))
 }

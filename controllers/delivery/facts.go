@@ -19,30 +19,61 @@ type facts struct {
 	place publish.Place
 	// namespace is nil where it does not exist or is being deleted.
 	namespace *corev1.Namespace
+	memory    *memory
 	// selecting are the RegistryCredentials that select this place and are not being deleted.
 	selecting []*v1alpha1.RegistryCredential
-	// contributions of selecting, and of those whose entries must stay for now.
+	// staying are those that do not select it, and whose entries must stay for now.
+	staying []*v1alpha1.RegistryCredential
+	// contributions of both.
 	contributions []pullsecret.Contribution
-	// all RegistryCredentials by name.
-	all map[string]*v1alpha1.RegistryCredential
-	// secret as the cache shows it, nil where there is none.
+	// exists says whether there is a RegistryCredential of this name.
+	exists func(name string) bool
+	// secret as it is, nil where there is none.
 	secret *corev1.Secret
 }
 
-func (f facts) exists(name string) bool { return f.all[name] != nil }
+// ours is the Secret if it is regcred's, else nil.
+func (f facts) ours() *corev1.Secret {
+	if f.secret != nil && pullsecret.OwnerOf(f.secret).Ours {
+		return f.secret
+	}
+	return nil
+}
 
-// accounts that must name the Secret: those of all RegistryCredentials that have something in it.
-func (f facts) accounts() []string {
+// recorded is what the Secret says that it holds. A foreign Secret records nothing.
+func (f facts) recorded() pullsecret.Sources {
+	if ours := f.ours(); ours != nil {
+		return pullsecret.SourcesOf(ours.Annotations)
+	}
+	return pullsecret.Sources{}
+}
+
+// wanted are the ServiceAccounts that must name the Secret: those of all RegistryCredentials that select the place, have
+// something in the Secret and may write.
+func (f facts) wanted(written pullsecret.Sources) []string {
 	var accounts []string
 	for _, credential := range f.selecting {
-		accounts = append(accounts, credential.Spec.Target.Accounts()...)
+		if _, there := written[credential.Name]; there && !credential.Spec.Suspend {
+			accounts = append(accounts, credential.Spec.Target.Accounts()...)
+		}
 	}
 	slices.Sort(accounts)
 	return slices.Compact(accounts)
 }
 
+// keeps reports whether a ServiceAccount that names the Secret goes on to: a RegistryCredential that is still here wants it, or
+// one that was deleted left its entries, and nobody knows any more which ServiceAccounts it served.
+func (f facts) keeps(account string) bool {
+	for _, credential := range slices.Concat(f.selecting, f.staying) {
+		if slices.Contains(credential.Spec.Target.Accounts(), account) {
+			return true
+		}
+	}
+	return len(f.recorded().Retained(f.exists)) > 0
+}
+
 func (r *Reconciler) gather(ctx context.Context, place publish.Place) (facts, error) {
-	f := facts{place: place, all: map[string]*v1alpha1.RegistryCredential{}}
+	f := facts{place: place}
 	var namespace corev1.Namespace
 	err := r.Cluster.Get(ctx, client.ObjectKey{Name: place.Namespace}, &namespace)
 	if apierrors.IsNotFound(err) || err == nil && namespace.DeletionTimestamp != nil {
@@ -51,23 +82,24 @@ func (r *Reconciler) gather(ctx context.Context, place publish.Place) (facts, er
 	if err != nil {
 		return f, err
 	}
-	f.namespace = &namespace
-	if f.secret, err = r.currentSecret(ctx, place); err != nil {
+	f.namespace, f.memory = &namespace, r.memories.of(place, namespace.UID)
+	key := client.ObjectKey{Namespace: place.Namespace, Name: place.Name}
+	secret, err := r.read(ctx, r.Secrets, key, func() client.Object { return &corev1.Secret{} }, f.memory.trace(secretTrace))
+	if err != nil {
 		return f, err
 	}
+	f.secret, _ = secret.(*corev1.Secret)
 	var list v1alpha1.RegistryCredentialList
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return f, err
 	}
+	names := map[string]bool{}
+	f.exists = func(name string) bool { return names[name] || r.departed.includes(name) }
 	for i := range list.Items {
-		f.all[list.Items[i].Name] = &list.Items[i]
-	}
-	recorded := pullsecret.Sources{}
-	if f.secret != nil {
-		recorded = pullsecret.SourcesOf(f.secret.Annotations)
+		names[list.Items[i].Name] = true
 	}
 	for i := range list.Items {
-		if err := r.consider(ctx, &f, &list.Items[i], recorded); err != nil {
+		if err := r.consider(ctx, &f, &list.Items[i]); err != nil {
 			return f, err
 		}
 	}
@@ -75,58 +107,60 @@ func (r *Reconciler) gather(ctx context.Context, place publish.Place) (facts, er
 }
 
 // consider adds what one RegistryCredential contributes here, if anything.
-func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, recorded pullsecret.Sources) error {
-	_, isRecorded := recorded[credential.Name]
+func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential) error {
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
 		Adopt: credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
 	}
-	switch selects, valid := r.selects(credential, f); {
-	case credential.DeletionTimestamp != nil:
-		// Being deleted: with Retain its entries stay as they are, with Delete they go.
-		if isRecorded && credential.Spec.Policy() == v1alpha1.DeletionRetain {
-			f.contributions = append(f.contributions, contribution)
-		}
-	case !valid:
-		if isRecorded {
-			f.contributions = append(f.contributions, contribution)
-		}
-	case selects:
+	selector, err := target.New(&credential.Spec.Target, r.Protected)
+	selected := err == nil && selector.Selects(f.namespace.Name, f.namespace.Labels)
+	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
 		record := r.Store.Get(credential.Name)
 		if record.UID == credential.UID && record.Published() && !credential.Spec.Suspend {
 			contribution.Config, contribution.Revision = record.Config, record.Revision
 		}
 		f.selecting = append(f.selecting, credential)
 		f.contributions = append(f.contributions, contribution)
-	case isRecorded:
-		held, err := r.removalHeld(ctx, credential)
-		if err != nil {
-			return err
-		}
-		if held || credential.Spec.Suspend {
-			f.contributions = append(f.contributions, contribution)
-		}
+		return nil
 	}
-	return nil
+	if _, recorded := f.recorded()[credential.Name]; !recorded {
+		return nil
+	}
+	stays, err := r.stays(ctx, f, credential, err == nil, selected)
+	if stays {
+		f.staying = append(f.staying, credential)
+		f.contributions = append(f.contributions, contribution)
+	}
+	return err
 }
 
-// selects reports whether a RegistryCredential selects the place, and whether its selector can be read at all.
-func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, f *facts) (selects, valid bool) {
-	selector, err := target.New(&credential.Spec.Target, r.Protected)
-	if err != nil {
-		return false, false
+// stays reports whether the entries of a RegistryCredential stay where it does not select the place any more.
+func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected bool) (bool, error) {
+	switch {
+	case credential.DeletionTimestamp != nil:
+		return credential.Spec.Policy() == v1alpha1.DeletionRetain, nil
+	case credential.Spec.Suspend, !readable: // a selector that cannot be read deselects nothing
+		return true, nil
+	case selected: // under another name: not before it is there
+		arrived, err := r.arrived(ctx, credential, f.namespace.Name)
+		if err != nil || !arrived {
+			return true, err
+		}
 	}
-	return credential.Spec.Target.Name() == f.place.Name && selector.Selects(f.namespace.Name, f.namespace.Labels), true
+	return r.removalHeld(ctx, credential)
 }
 
-func (r *Reconciler) currentSecret(ctx context.Context, place publish.Place) (*corev1.Secret, error) {
-	var secret corev1.Secret
-	err := r.Secrets.Get(ctx, client.ObjectKey{Namespace: place.Namespace, Name: place.Name}, &secret)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
+// arrived reports whether a namespace has the Secret that a RegistryCredential wants now.
+func (r *Reconciler) arrived(ctx context.Context, credential *v1alpha1.RegistryCredential, namespace string) (bool, error) {
+	name := credential.Spec.Target.Name()
+	if !r.Secrets.Allowed(name) {
+		return false, nil
 	}
-	if err != nil {
-		return nil, err
+	secret := &corev1.Secret{}
+	object, err := existing(ctx, r.Secrets, client.ObjectKey{Namespace: namespace, Name: name}, secret)
+	if err != nil || object == nil || !pullsecret.OwnerOf(secret).Ours {
+		return false, err
 	}
-	return &secret, nil
+	_, there := pullsecret.SourcesOf(secret.Annotations)[credential.Name]
+	return there, nil
 }

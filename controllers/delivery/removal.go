@@ -5,14 +5,17 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/target"
 )
 
-// Removal is how many namespaces hold a RegistryCredential's entries, and how many of them it no longer selects.
+// Removal is how many namespaces hold a RegistryCredential's entries, and how many of them its spec takes entries from: they are
+// not selected any more, or under another Secret name.
 type Removal struct {
 	Holding int
 	Losing  int
@@ -29,41 +32,6 @@ func Confirmed(credential *v1alpha1.RegistryCredential) bool {
 	return credential.Annotations[v1alpha1.ConfirmRemovalAnnotation] == strconv.FormatInt(credential.Generation, 10)
 }
 
-// Removals counts what a RegistryCredential would lose by its present spec.
-func (r *Reconciler) Removals(ctx context.Context, credential *v1alpha1.RegistryCredential) (Removal, error) {
-	selector, err := target.New(&credential.Spec.Target, r.Protected)
-	if err != nil {
-		return Removal{}, err
-	}
-	var namespaces corev1.NamespaceList
-	if err := r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
-		return Removal{}, err
-	}
-	selected, alive := map[string]bool{}, map[string]bool{}
-	for i := range namespaces.Items {
-		namespace := &namespaces.Items[i]
-		alive[namespace.Name] = namespace.DeletionTimestamp == nil
-		selected[namespace.Name] = selector.Selects(namespace.Name, namespace.Labels)
-	}
-	holding := map[string]bool{}
-	var secrets corev1.SecretList
-	err = r.Secrets.List(ctx, "", &secrets, func() {
-		for i := range secrets.Items {
-			secret := &secrets.Items[i]
-			if _, recorded := pullsecret.SourcesOf(secret.Annotations)[credential.Name]; recorded && pullsecret.OwnerOf(secret).Ours && alive[secret.Namespace] {
-				holding[secret.Namespace] = true
-			}
-		}
-	})
-	removal := Removal{Holding: len(holding)}
-	for namespace := range holding {
-		if !selected[namespace] {
-			removal.Losing++
-		}
-	}
-	return removal, err
-}
-
 // Held counts a removal and reports whether it waits for confirmation.
 func (r *Reconciler) Held(ctx context.Context, credential *v1alpha1.RegistryCredential) (Removal, bool, error) {
 	removal, err := r.Removals(ctx, credential)
@@ -76,4 +44,66 @@ func (r *Reconciler) removalHeld(ctx context.Context, credential *v1alpha1.Regis
 	}
 	_, held, err := r.Held(ctx, credential)
 	return held, err
+}
+
+// Removals counts what a RegistryCredential would lose by its present spec. Namespaces that are being deleted do not count. That
+// nothing is left of one that is being deleted is not believed to a cache.
+func (r *Reconciler) Removals(ctx context.Context, credential *v1alpha1.RegistryCredential) (Removal, error) {
+	var namespaces corev1.NamespaceList
+	if err := r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
+		return Removal{}, err
+	}
+	selector, invalid := target.New(&credential.Spec.Target, r.Protected)
+	selected, alive := map[string]bool{}, map[string]bool{}
+	for i := range namespaces.Items {
+		namespace := &namespaces.Items[i]
+		alive[namespace.Name] = namespace.DeletionTimestamp == nil
+		selected[namespace.Name] = invalid != nil || selector.Selects(namespace.Name, namespace.Labels)
+	}
+	holding, losing := map[string]bool{}, map[string]bool{}
+	var secrets corev1.SecretList
+	err := r.Secrets.List(ctx, "", &secrets, func() {
+		for i := range secrets.Items {
+			secret := &secrets.Items[i]
+			if !alive[secret.Namespace] || !records(secret, credential.Name) || !pullsecret.OwnerOf(secret).Ours {
+				continue
+			}
+			holding[secret.Namespace] = true
+			if !selected[secret.Namespace] || invalid == nil && secret.Name != credential.Spec.Target.Name() {
+				losing[secret.Namespace] = true
+			}
+		}
+	})
+	if err == nil && len(holding) == 0 && credential.DeletionTimestamp != nil {
+		holding, err = r.holdingNow(ctx, credential.Name, alive)
+	}
+	return Removal{Holding: len(holding), Losing: len(losing)}, err
+}
+
+// holdingNow asks the API server which namespaces hold entries of a RegistryCredential.
+func (r *Reconciler) holdingNow(ctx context.Context, credential string, alive map[string]bool) (map[string]bool, error) {
+	holding := map[string]bool{}
+	for _, name := range r.Secrets.Names() {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+		options := []client.ListOption{client.MatchingFields{"metadata.name": name}}
+		if name == named.Any {
+			options = []client.ListOption{client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}}
+		}
+		if err := r.Writer.List(ctx, list, options...); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			item := &list.Items[i]
+			if alive[item.Namespace] && item.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue && records(item, credential) {
+				holding[item.Namespace] = true
+			}
+		}
+	}
+	return holding, nil
+}
+
+func records(secret client.Object, credential string) bool {
+	_, recorded := pullsecret.SourcesOf(secret.GetAnnotations())[credential]
+	return recorded
 }

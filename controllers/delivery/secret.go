@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,9 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
+// secretTrace is where a memory keeps what it knows of the Secret.
+const secretTrace = ""
+
 // apply carries a plan out and returns the Secret as it is afterwards, nil where there is none of ours.
 func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	switch plan.Action {
@@ -24,86 +28,98 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 	case pullsecret.Wait:
 		return nil, &problem{reason: v1alpha1.ReasonWriteRefused, message: fmt.Sprintf(
 			"Secret %s is being deleted and somebody's finalizer holds it (%s); it is made anew when it is gone", f.place.Name, strings.Join(f.secret.Finalizers, ", "))}
-	case pullsecret.Delete:
-		return nil, r.deleteSecret(ctx, f)
-	case pullsecret.Create, pullsecret.Update, pullsecret.Recreate:
+	case pullsecret.Create, pullsecret.Update, pullsecret.Recreate, pullsecret.Delete:
 		return r.write(ctx, f, plan)
 	}
-	if f.secret == nil || !pullsecret.OwnerOf(f.secret).Ours {
-		return nil, nil
-	}
-	return f.secret, nil
+	return f.ours(), nil
 }
 
 // write makes the Secret what it should be, unless somebody else keeps changing it back.
 func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
-	content := fingerprint(plan.Secret)
-	contest := r.contests.of(f.place, "secret")
-	revert := contest.wrote(content)
-	if revert {
-		if may, wait := contest.mayRepair(r.Now()); !may {
-			return nil, contested(fmt.Sprintf("Secret %s", f.place.Name), rival(f.secret), wait)
-		}
+	object, purpose := "Secret "+f.place.Name, purposeOf(f.contributions)
+	contest := f.memory.contest(secretTrace)
+	if may, wait := contest.mayWrite(purpose, r.Now()); !may {
+		return nil, contested(object, rivalOf(f.secret), "have it let go of the Secret", wait)
 	}
 	written, err := r.send(ctx, f, plan)
 	if err != nil {
-		return nil, failedWrite(fmt.Sprintf("Secret %s", f.place.Name), err)
+		f.memory.trace(secretTrace).doubt = true
+		return nil, failedWrite(object, err)
 	}
-	contest.note(content, revert, r.Now())
+	contest.note(purpose, r.Now())
+	if written == nil {
+		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it")
+		return nil, nil
+	}
 	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "sources", pullsecret.SourcesOf(written.Annotations))
 	return written, nil
 }
 
+// send makes the write and notes what it gave. A nil Secret was deleted.
 func (r *Reconciler) send(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, error) {
-	switch plan.Action {
-	case pullsecret.Update:
+	trace := f.memory.trace(secretTrace)
+	if plan.Action == pullsecret.Update {
 		secret := plan.Secret.DeepCopy()
-		return secret, r.Writer.Update(ctx, secret, client.FieldOwner(v1alpha1.FieldManager))
-	case pullsecret.Recreate:
+		if err := r.Writer.Update(ctx, secret, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
+			return nil, err
+		}
+		trace.wrote(secret)
+		return secret, nil
+	}
+	if plan.Action == pullsecret.Delete || plan.Action == pullsecret.Recreate {
 		if err := r.Writer.Delete(ctx, f.secret, exactly(f.secret)); err != nil {
 			return nil, err
 		}
+		trace.removed(f.secret)
 	}
-	return plan.Secret, r.create(ctx, plan.Secret)
+	if plan.Action == pullsecret.Delete {
+		return nil, nil
+	}
+	version, err := r.create(ctx, plan.Secret)
+	if err != nil {
+		return nil, err
+	}
+	*trace = traceOf(version)
+	return plan.Secret, nil
 }
 
-// create makes a Secret that must not be there yet. Only server-side apply lets RBAC authorise a creation by name. A
-// resourceVersion in the body makes the server answer 409 where anything exists already, instead of merging into it.
-func (r *Reconciler) create(ctx context.Context, secret *corev1.Secret) error {
+// create makes a Secret that must not be there yet, and returns its version. Only server-side apply lets RBAC authorise a
+// creation by name. A resourceVersion in the body makes the server answer 409 where anything exists already, instead of merging
+// into it.
+func (r *Reconciler) create(ctx context.Context, secret *corev1.Secret) (version string, err error) {
 	configuration := applycorev1.Secret(secret.Name, secret.Namespace).
 		WithResourceVersion("1").
 		WithLabels(secret.Labels).
 		WithAnnotations(secret.Annotations).
 		WithType(secret.Type).
 		WithData(secret.Data)
-	return r.Writer.Apply(ctx, configuration, client.FieldOwner(v1alpha1.FieldManager))
+	err = r.Writer.Apply(ctx, configuration, client.FieldOwner(v1alpha1.FieldManager))
+	return ptr.Deref(configuration.ResourceVersion, ""), err
 }
 
-// deleteSecret removes exactly the Secret that was looked at.
-func (r *Reconciler) deleteSecret(ctx context.Context, f facts) *problem {
-	if err := client.IgnoreNotFound(r.Writer.Delete(ctx, f.secret, exactly(f.secret))); err != nil {
-		return failedWrite(fmt.Sprintf("Secret %s", f.place.Name), err)
-	}
-	r.contests.forget(f.place)
-	log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it")
-	return nil
-}
-
+// exactly limits a deletion to the Secret that was looked at.
 func exactly(secret *corev1.Secret) client.Preconditions {
 	return client.Preconditions{UID: ptr.To(secret.UID), ResourceVersion: ptr.To(secret.ResourceVersion)}
 }
 
-// fingerprint names the content of a Secret, without what changes by itself: the recorded times. It stays in memory.
-func fingerprint(secret *corev1.Secret) [sha256.Size]byte {
-	return sha256.Sum256(secret.Data[corev1.DockerConfigJsonKey])
+// purposeOf names what a Secret is written for: what RegistryCredentials contribute. It says nothing of what is there, which is
+// in a rival's hands: whoever changes that back and forth must not make each repair look like the first. It stays in memory.
+func purposeOf(contributions []pullsecret.Contribution) [sha256.Size]byte {
+	var parts []string
+	for _, c := range contributions {
+		part := c.Credential + "\n"
+		if c.Config != nil {
+			part += string(c.Config.Render())
+		}
+		parts = append(parts, part)
+	}
+	slices.Sort(parts)
+	return sha256.Sum256([]byte(strings.Join(parts, "\n\n")))
 }
 
-func rival(secret *corev1.Secret) string {
+func rivalOf(secret *corev1.Secret) string {
 	if secret == nil {
-		return "somebody who deletes it"
+		return ""
 	}
-	if managers := pullsecret.Managers(secret.ManagedFields); len(managers) > 0 {
-		return "field manager " + managers[0]
-	}
-	return "somebody unknown"
+	return pullsecret.Rival(secret.ManagedFields, "data")
 }

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,110 +20,141 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
-// attach makes the wanted ServiceAccounts name the Secret, and takes it from others that regcred once gave it to.
-func (r *Reconciler) attach(ctx context.Context, f facts) *problem {
-	wanted := f.accounts()
-	first := r.detachExcept(ctx, f, wanted)
-	for _, name := range wanted {
-		if p := r.attachOne(ctx, f, name); p != nil && (first == nil || first.waits() && !p.waits()) {
-			first = p
-		}
+// attach makes the wanted ServiceAccounts name the Secret. A Secret that is not there, or not ours, is given to nobody.
+func (r *Reconciler) attach(ctx context.Context, f facts, secret *corev1.Secret) *problem {
+	if secret == nil {
+		return nil
 	}
-	return first
+	var problems []*problem
+	for _, name := range f.wanted(pullsecret.SourcesOf(secret.Annotations)) {
+		problems = append(problems, r.attachTo(ctx, f, name))
+	}
+	return gravest(problems...)
 }
 
-func (r *Reconciler) attachOne(ctx context.Context, f facts, name string) *problem {
-	var account corev1.ServiceAccount
-	err := r.ServiceAccounts.Get(ctx, client.ObjectKey{Namespace: f.place.Namespace, Name: name}, &account)
+func (r *Reconciler) attachTo(ctx context.Context, f facts, name string) *problem {
+	account, err := r.account(ctx, f, name)
 	switch {
 	case errors.Is(err, named.ErrNotAllowed):
 		return &problem{account: true, reason: v1alpha1.ReasonServiceAccountNotAllowed, message: fmt.Sprintf(
 			"the operator may not patch ServiceAccounts named %s: add the name to --service-account-names and to the operator's role", name)}
-	case apierrors.IsNotFound(err):
-		return &problem{account: true, reason: v1alpha1.ReasonServiceAccountNotFound, message: fmt.Sprintf(
-			"ServiceAccount %s does not exist; it is served when it comes", name)}
 	case err != nil:
 		return failedWrite("ServiceAccount "+name, err).ofAccount()
+	case account == nil:
+		return &problem{account: true, reason: v1alpha1.ReasonServiceAccountNotFound, message: fmt.Sprintf(
+			"ServiceAccount %s does not exist; it is served when it comes", name)}
 	}
-	if names(&account, f.place.Name) || account.DeletionTimestamp != nil {
+	if lists(account, f.place.Name) || account.DeletionTimestamp != nil {
 		return nil
 	}
-	contest := r.contests.of(f.place, string(account.UID))
-	content := sha256.Sum256([]byte(f.place.Name))
-	revert := contest.wrote(content)
-	if revert {
-		if may, wait := contest.mayRepair(r.Now()); !may {
-			return contested("ServiceAccount "+name, accountRival(&account), wait).ofAccount()
-		}
-	}
-	attached := attachedTo(&account)
+	attached := attachedTo(account)
 	attached[f.place.Name] = metav1.NewTime(r.Now().UTC().Truncate(time.Second))
 	list := append(slices.Clone(account.ImagePullSecrets), corev1.LocalObjectReference{Name: f.place.Name})
-	if err := r.patchAccount(ctx, &account, list, attached); err != nil {
-		return failedWrite("ServiceAccount "+name, err).ofAccount()
-	}
-	contest.note(content, revert, r.Now())
-	log.FromContext(ctx).Info("Attached the pull secret", "serviceAccount", name)
-	return nil
+	return r.patchAccount(ctx, f, account, "attach", list, attached)
 }
 
-func (r *Reconciler) detachAll(ctx context.Context, f facts) *problem {
-	return r.detachExcept(ctx, f, nil)
-}
-
-// detachExcept takes the Secret from the ServiceAccounts that regcred gave it to, save the wanted ones.
-func (r *Reconciler) detachExcept(ctx context.Context, f facts, wanted []string) *problem {
-	var todo []*corev1.ServiceAccount
+// detach takes the Secret from the ServiceAccounts that regcred gave it to and that nobody wants to have it any more.
+func (r *Reconciler) detach(ctx context.Context, f facts) *problem {
+	var given []string
 	var accounts corev1.ServiceAccountList
 	err := r.ServiceAccounts.List(ctx, f.place.Namespace, &accounts, func() {
 		for i := range accounts.Items {
-			account := &accounts.Items[i]
-			if _, given := attachedTo(account)[f.place.Name]; given && !slices.Contains(wanted, account.Name) && account.DeletionTimestamp == nil {
-				todo = append(todo, account.DeepCopy())
+			if _, ours := attachedTo(&accounts.Items[i])[f.place.Name]; ours && !f.keeps(accounts.Items[i].Name) {
+				given = append(given, accounts.Items[i].Name)
 			}
 		}
 	})
 	if err != nil {
 		return failedWrite("ServiceAccounts", err).ofAccount()
 	}
-	for _, account := range todo {
-		attached := attachedTo(account)
-		delete(attached, f.place.Name)
-		list := slices.DeleteFunc(slices.Clone(account.ImagePullSecrets), func(ref corev1.LocalObjectReference) bool { return ref.Name == f.place.Name })
-		if err := client.IgnoreNotFound(r.patchAccount(ctx, account, list, attached)); err != nil {
-			return failedWrite("ServiceAccount "+account.Name, err).ofAccount()
-		}
-		log.FromContext(ctx).Info("Detached the pull secret", "serviceAccount", account.Name)
+	var problems []*problem
+	for _, name := range given {
+		problems = append(problems, r.detachFrom(ctx, f, name))
 	}
-	return nil
+	return gravest(problems...)
+}
+
+func (r *Reconciler) detachFrom(ctx context.Context, f facts, name string) *problem {
+	account, err := r.account(ctx, f, name)
+	if err != nil {
+		return failedWrite("ServiceAccount "+name, err).ofAccount()
+	}
+	if account == nil || account.DeletionTimestamp != nil {
+		return nil
+	}
+	attached := attachedTo(account)
+	if _, given := attached[f.place.Name]; !given {
+		return nil
+	}
+	delete(attached, f.place.Name)
+	list := slices.DeleteFunc(slices.Clone(account.ImagePullSecrets), func(ref corev1.LocalObjectReference) bool { return ref.Name == f.place.Name })
+	return r.patchAccount(ctx, f, account, "detach", list, attached)
+}
+
+// account reads a ServiceAccount of the place, nil where there is none.
+func (r *Reconciler) account(ctx context.Context, f facts, name string) (*corev1.ServiceAccount, error) {
+	key := client.ObjectKey{Namespace: f.place.Namespace, Name: name}
+	object, err := r.read(ctx, r.ServiceAccounts, key, func() client.Object { return &corev1.ServiceAccount{} }, f.memory.trace(name))
+	account, _ := object.(*corev1.ServiceAccount)
+	return account, err
 }
 
 // patchAccount writes the whole list: imagePullSecrets is atomic for apply and strategic merge patch, which would drop other
-// people's entries. The resourceVersion makes a lost update impossible.
-func (r *Reconciler) patchAccount(ctx context.Context, account *corev1.ServiceAccount, list []corev1.LocalObjectReference, attached map[string]metav1.Time) error {
-	var annotation *string // null removes it
+// people's entries. The resourceVersion makes a lost update impossible. A rival who changes it back meets the same bounds as one
+// who does so to the Secret; a ServiceAccount that is deleted and made anew counts as changed back.
+func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.ServiceAccount, action string, list []corev1.LocalObjectReference, attached map[string]metav1.Time) *problem {
+	object, purpose := "ServiceAccount "+account.Name, sha256.Sum256([]byte(action))
+	contest := f.memory.contest(account.Name)
+	if may, wait := contest.mayWrite(purpose, r.Now()); !may {
+		return contested(object, pullsecret.Rival(account.ManagedFields, "imagePullSecrets"), remedyFor(list), wait).ofAccount()
+	}
+	patch, err := listPatch(account, list, attached)
+	if err == nil {
+		account = account.DeepCopy()
+		err = r.Writer.Patch(ctx, account, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
+	}
+	if err != nil {
+		f.memory.trace(account.Name).doubt = true
+		return failedWrite(object, err).ofAccount()
+	}
+	f.memory.trace(account.Name).wrote(account)
+	contest.note(purpose, r.Now())
+	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action)
+	return nil
+}
+
+// listPatch is a JSON merge patch of exactly the ServiceAccount that was looked at.
+func listPatch(account *corev1.ServiceAccount, list []corev1.LocalObjectReference, attached map[string]metav1.Time) ([]byte, error) {
+	var annotation any // null removes it
 	if len(attached) > 0 {
 		encoded, err := json.Marshal(attached)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		text := string(encoded)
-		annotation = &text
+		annotation = string(encoded)
 	}
-	patch, err := json.Marshal(map[string]any{
+	return json.Marshal(map[string]any{
 		"metadata": map[string]any{
 			"uid": account.UID, "resourceVersion": account.ResourceVersion,
 			"annotations": map[string]any{v1alpha1.AttachedAnnotation: annotation},
 		},
 		"imagePullSecrets": list,
 	})
-	if err != nil {
-		return err
-	}
-	return r.Writer.Patch(ctx, account.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
 }
 
-func names(account *corev1.ServiceAccount, secret string) bool {
+// remedyFor shows the line to commit, where a tool keeps writing the ServiceAccount.
+func remedyFor(list []corev1.LocalObjectReference) string {
+	line := "imagePullSecrets: ["
+	for i, ref := range list {
+		if i > 0 {
+			line += ", "
+		}
+		line += "{name: " + ref.Name + "}"
+	}
+	return "write there " + line + "]"
+}
+
+func lists(account *corev1.ServiceAccount, secret string) bool {
 	return slices.ContainsFunc(account.ImagePullSecrets, func(ref corev1.LocalObjectReference) bool { return ref.Name == secret })
 }
 
@@ -136,11 +165,4 @@ func attachedTo(account *corev1.ServiceAccount) map[string]metav1.Time {
 		return map[string]metav1.Time{}
 	}
 	return attached
-}
-
-func accountRival(account *corev1.ServiceAccount) string {
-	if managers := pullsecret.Managers(account.ManagedFields); len(managers) > 0 {
-		return "field manager " + strings.Join(managers[:1], "")
-	}
-	return "somebody unknown"
 }

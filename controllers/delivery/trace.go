@@ -19,8 +19,10 @@ type trace struct {
 	doubt bool
 }
 
+func traceOf(version string) trace { return trace{version: version} }
+
 // wrote notes the outcome of a write.
-func (t *trace) wrote(object client.Object) { *t = trace{version: object.GetResourceVersion()} }
+func (t *trace) wrote(object client.Object) { *t = traceOf(object.GetResourceVersion()) }
 
 // removed notes a deletion.
 func (t *trace) removed(object client.Object) { *t = trace{deleted: object.GetUID()} }
@@ -46,31 +48,42 @@ type reader interface {
 	Get(ctx context.Context, key client.ObjectKey, into client.Object) error
 }
 
-// read gives an object from its cache, or past it where the cache is known to be behind, and reports whether there is one.
-func (r *Reconciler) read(ctx context.Context, from reader, key client.ObjectKey, into client.Object, t *trace) (bool, error) {
-	err := from.Get(ctx, key, into)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return false, err
+// read gives an object from its cache, or past it where the cache is known to be behind, and nil where there is none. empty
+// makes an object to read into.
+func (r *Reconciler) read(ctx context.Context, from reader, key client.ObjectKey, empty func() client.Object, t *trace) (client.Object, error) {
+	cached, err := existing(ctx, from, key, empty())
+	if err != nil || !t.behind(cached) {
+		return cached, err
 	}
-	cached := into
-	if err != nil {
-		cached = nil
-	}
-	if !t.behind(cached) {
-		*t = trace{}
-		return cached != nil, nil
-	}
-	var before types.UID
-	if cached != nil {
-		before = cached.GetUID()
-	}
-	switch err := r.Writer.Get(ctx, key, into); {
-	case apierrors.IsNotFound(err):
-		*t = trace{deleted: before}
-		return false, nil
+	live, err := existing(ctx, uncached{r.Writer}, key, empty())
+	switch {
 	case err != nil:
-		return false, err
+		return nil, err
+	case live != nil:
+		t.wrote(live)
+	case cached != nil:
+		t.removed(cached)
+	default:
+		*t = trace{}
 	}
-	t.wrote(into)
-	return true, nil
+	return live, nil
+}
+
+// uncached reads without options.
+type uncached struct{ client.Reader }
+
+// Get implements reader.
+func (u uncached) Get(ctx context.Context, key client.ObjectKey, into client.Object) error {
+	return u.Reader.Get(ctx, key, into)
+}
+
+func existing(ctx context.Context, from reader, key client.ObjectKey, into client.Object) (client.Object, error) {
+	err := from.Get(ctx, key, into)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return into, nil
 }

@@ -83,7 +83,8 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		Mode: object.Spec.RecoveryMode(), Suspended: object.Spec.Suspend, Repull: object.Spec.RepullMode() == v1alpha1.RepullEnabled,
 		Provable: r.Prober != nil && object.Spec.VerificationMode() == v1alpha1.VerifyPull,
 	}
-	c.Problem = problem(r.Board.Of(object.Name, c.SecretName)[namespace])
+	delivery := r.Board.Of(object.Name, c.SecretName)[namespace]
+	c.Problem, c.TakenBy = problem(delivery), delivery.TakenBy
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID || !record.Published() {
 		for _, name := range object.Spec.Registries {

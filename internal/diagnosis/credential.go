@@ -15,6 +15,8 @@ const (
 	// admissionLag is how long admission may still go by a ServiceAccount from its cache, so that a pod misses an entry that is
 	// there already.
 	admissionLag = 10 * time.Second
+	// clockSkew is how far the clocks of a cluster may differ.
+	clockSkew = time.Minute
 	// soon is when something is looked at again that a watch should bring, in case it does not.
 	soon = 15 * time.Second
 	// later is the same for what takes a person.
@@ -49,7 +51,7 @@ func refersTo(pod *corev1.Pod, secret string) bool {
 
 // credentialChecks settle, in this order, whether a credential would open the image for a new attempt or a new pod.
 var credentialChecks = []func(*Facts, *Credential, Entry, Finding) (Finding, bool){
-	unpublished, rejected, secretForeign, taken, unsynced, shadowed, missedReference, didNotHelp, unproven,
+	unpublished, rejected, secretForeign, taken, unsynced, shadowed, fromTheFuture, missedReference, didNotHelp, unproven,
 }
 
 // through takes a failing pull through the checks of one credential. What passes them all is cured by a new attempt, or by a
@@ -93,7 +95,7 @@ func rejected(_ *Facts, c *Credential, entry Entry, f Finding) (Finding, bool) {
 		return f, false
 	}
 	return f.as(Report, CredentialRejected, "the registry refuses the value of RegistryCredential %s: %s", c.Name, entry.Rejected).
-		advise("store a good value at its source").again(later), true
+		advise("store a good value at its source").again(time.Minute), true
 }
 
 func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
@@ -105,11 +107,12 @@ func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bo
 }
 
 func taken(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
-	written, ok := facts.Secrets[c.SecretName].Sources[c.Name]
-	if !ok || written.Revision != c.Revision || matchingKey(written.Keys, f.Image) != "" {
+	written := facts.Secrets[c.SecretName].Sources[c.Name]
+	if c.TakenBy == "" || matchingKey(written.Keys, f.Image) != "" {
 		return f, false
 	}
-	return f.as(Report, RegistryTaken, "an older RegistryCredential provides this registry in Secret %s", c.SecretName).advise("see the conditions of RegistryCredential %s", c.Name), true
+	return f.as(Report, RegistryTaken, "RegistryCredential %s provides this registry in Secret %s, because it is older than %s", c.TakenBy, c.SecretName, c.Name).
+		advise("let one of the two provide it"), true
 }
 
 func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
@@ -117,23 +120,13 @@ func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	if written, ok := secret.Sources[c.Name]; ok && written.Revision == c.Revision && secret.Breaks == "" {
 		return f, false
 	}
-	if secret.Unread {
-		return unreadOwnSecret(facts, c, f)
-	}
-	problem := c.Problem
-	if problem == "" {
-		problem = "it is on its way"
-	}
-	return f.as(Wait, SecretNotSynced, "the value of RegistryCredential %s is not in Secret %s yet: %s", c.Name, c.SecretName, problem).again(soon), true
-}
-
-// unreadOwnSecret: an onlooker who may not read Secrets goes by what the status of the RegistryCredential says. The operator can
-// read the Secrets that it writes, unless it was not given the name.
-func unreadOwnSecret(facts *Facts, c *Credential, f Finding) (Finding, bool) {
-	if c.Problem != "" {
+	switch {
+	case c.Problem != "":
 		return f.as(Report, SecretNotSynced, "the value of RegistryCredential %s is not in Secret %s: %s", c.Name, c.SecretName, c.Problem).again(later), true
+	case secret.Unread: // an onlooker, or an operator that was not given the name
+		return f.as(Wait, SecretUnread, "Secret %s may not be read here, so that it is not known whether the pod is older than the value in it", c.SecretName).again(later), true
 	}
-	return f.as(Wait, SecretUnread, "Secret %s may not be read here, so that it is not known whether the pod is older than the value in it", c.SecretName).again(later), true
+	return f.as(Wait, SecretNotSynced, "the value of RegistryCredential %s is on its way to Secret %s", c.Name, c.SecretName).again(soon), true
 }
 
 // shadowed entries are never tried: an entry for docker.io of another Secret hides the one for index.docker.io.
@@ -146,6 +139,15 @@ func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
 		}
 	}
 	return f, false
+}
+
+// fromTheFuture: a recorded time that lies ahead would make every pod older than the change, and restart each for ever.
+func fromTheFuture(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
+	if !f.Change.After(facts.Now.Add(clockSkew)) {
+		return f, false
+	}
+	return f.as(Report, TimeInFuture, "the time recorded for Secret %s, %s, lies in the future", f.Secret, f.Change.UTC().Format(time.RFC3339)).
+		advise("see whether somebody changed the annotation, or a clock is wrong").again(later), true
 }
 
 // didNotHelp: a pod that was created after the change and carries the reference had the credential. Another pod would fare no

@@ -143,6 +143,8 @@ type Credential struct {
 	Entries []Entry
 	// Provable says that the registry may be asked what the published value opens.
 	Provable bool
+	// TakenBy names the older RegistryCredential that provides a registry of this one here. Empty where none does.
+	TakenBy string
 	// Problem says why the Secret or its attachment is not right in this namespace, in the words of the status. Empty where all
 	// is right.
 	Problem string

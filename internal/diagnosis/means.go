@@ -27,23 +27,27 @@ func (d *diagnosis) repull() *Verdict {
 	}
 	var pins []Pin
 	for _, finding := range d.findings {
-		if !finding.pinnable() {
+		switch {
+		case !finding.pinnable():
+			return nil
+		case finding.Digest != "":
+			pins = append(pins, Pin{Container: finding.Container, Image: finding.Image, Pinned: finding.Image + "@" + finding.Digest})
+		case !d.Onlooker: // the operator can ask for the digest
 			return nil
 		}
-		pins = append(pins, Pin{Container: finding.Container, Image: finding.Image, Pinned: finding.Image + "@" + finding.Digest})
 	}
 	return &Verdict{Action: Repull, Reason: d.findings[0].Reason, Pins: pins, Message: d.findings[0].sentence()}
 }
 
-// pinnable: the images of volumes and of ephemeral containers cannot be changed, and a digest is there once.
+// pinnable: the images of volumes and of ephemeral containers cannot be changed, and an image has one digest.
 func (f Finding) pinnable() bool {
-	return f.from.Repull && f.Referenced && f.Digest != "" && f.Volume == "" && !f.Ephemeral && !strings.Contains(f.Image, "@")
+	return f.from.Repull && f.Referenced && f.Volume == "" && !f.Ephemeral && !strings.Contains(f.Image, "@")
 }
 
 // repullRefused reports whether a repull is missed only for want of a right.
 func (d *diagnosis) repullRefused() bool {
 	return d.RepullForbidden && len(d.findings) > 0 && !slices.ContainsFunc(d.findings, func(f Finding) bool {
-		return f.Action != Restart || !f.pinnable()
+		return f.Action != Restart || !f.pinnable() || f.Digest == ""
 	})
 }
 

@@ -111,7 +111,7 @@ func containersOf(pod *corev1.Pod) []container {
 // outdated reports whether the status speaks of an earlier image: one that was pinned to a digest since.
 func (p Pull) outdated() bool {
 	_, digest, pinned := strings.Cut(p.Image, "@")
-	return pinned && p.Message != "" && !strings.Contains(p.Message, digest)
+	return pinned && (p.Waiting == "ErrImagePull" || p.Waiting == "ImagePullBackOff") && !strings.Contains(p.Message, digest)
 }
 
 func statusOf(statuses []corev1.ContainerStatus, name string) *corev1.ContainerStatus {

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/pullsecret"
 )
 
 // rule is one sentence of the rule book with the verdict that it asks for.
@@ -203,12 +204,10 @@ func TestNever(t *testing.T) {
 		{"never before the Secret is synced there", []change{secret("regcred", func(s *Secret) { *s = Secret{Missing: true} })}, Wait, SecretNotSynced},
 		{"never while the Secret holds an older revision", []change{credential(func(c *Credential) { c.Revision = "3" })}, Wait, SecretNotSynced},
 		{"never with a Secret of somebody else", []change{secret("regcred", func(s *Secret) { *s = Secret{} })}, Report, SecretNotOurs},
-		{"never for a registry that another RegistryCredential provides", []change{credential(func(c *Credential) { c.Entries = []Entry{{Key: host + "/shop"}} }),
-			secret("regcred", func(s *Secret) {
-				source := s.Sources["shop"]
-				source.Keys = []string{"elsewhere.example.com"}
-				s.Sources["shop"] = source
-			})}, Report, RegistryTaken},
+		{"never for a registry that another RegistryCredential provides", []change{credential(func(c *Credential) { c.TakenBy = "older" }),
+			secret("regcred", func(s *Secret) { s.Sources = pullsecret.Sources{} })}, Report, RegistryTaken},
+		{"never while a Secret cannot be written", []change{credential(func(c *Credential) { c.Revision, c.Problem = "3", "ResourceQuota is used up" })}, Report, SecretNotSynced},
+		{"never for a time in the future, which would restart a pod for ever", []change{now(-time.Hour)}, Report, TimeInFuture},
 		{"never a pod that was created after the change and carries the reference", []change{created(time.Second)}, Report, CredentialDidNotHelp},
 		{"created in the second of the change counts as after: the kubelet may still heal it", []change{created(0)}, Wait, KubeletRetries},
 		{"created in the second of the change, and not healed by the kubelet", []change{created(0), now(10 * time.Minute)}, Report, CredentialDidNotHelp},
@@ -267,6 +266,7 @@ func TestRepull(t *testing.T) {
 		{"it is not followed by a restart: the kubelet had the credential", []change{repullable, pinned, func(f *Facts) { f.Repulled = noon },
 			waits("ImagePullBackOff", "Back-off pulling image \""+image+"@"+sum+"\": ErrImagePull: "+refused)}, Report, CredentialDidNotHelp},
 		{"it is not done for an image volume", []change{repullable, volumeHangs}, Restart, StaleCredential},
+		{"an onlooker does not know the digest and says what the operator does", []change{credential(func(c *Credential) { c.Repull = true }), func(f *Facts) { f.Onlooker = true }}, Repull, StaleCredential},
 		{"without the right to patch pods another cure is taken", []change{repullable, func(f *Facts) { f.RepullForbidden = true }}, Restart, StaleCredential},
 		{"a static pod is left alone", []change{repullable, func(f *Facts) {
 			f.Pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}

@@ -65,6 +65,7 @@ const (
 	CredentialDidNotHelp Reason = "CredentialDidNotHelp"
 	SecretNotOurs        Reason = "SecretNotOurs"
 	RegistryTaken        Reason = "RegistryTaken"
+	TimeInFuture         Reason = "TimeInFuture"
 	Shadowed             Reason = "Shadowed"
 	OwnPullSecrets       Reason = "OwnPullSecrets"
 	AccountNotServed     Reason = "AccountNotServed"

@@ -58,3 +58,14 @@ func (t *Tally) Stuck(credential string) int {
 	}
 	return count
 }
+
+// Namespaces are those in which pods hang for want of any RegistryCredential.
+func (t *Tally) Namespaces() map[string]bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	namespaces := map[string]bool{}
+	for pod := range t.pods {
+		namespaces[pod.Namespace] = true
+	}
+	return namespaces
+}

@@ -53,6 +53,7 @@ func TestTheIncidentEnds(t *testing.T) {
 	}
 	must(t, s.Client.Create(ctx, scenario.Deployment(namespaces[0], "typo", scenario.Template("typo", s.Registry+"/shop/no-such-image:1", scenario.OldSecret))))
 	await(t, time.Minute, s.Stuck("web", "401 Unauthorized", namespaces[0], namespaces[1]))
+	await(t, time.Minute, s.Stuck("typo", "Err", namespaces[0]))
 	typo := onlyPod(t, namespaces[0], "typo")
 
 	must(t, s.Client.Create(ctx, incidentCredential(namespaces, bystander)))

@@ -187,17 +187,26 @@ func (r *operatorRun) makeNamespaces(t *testing.T, count int) []string {
 
 func (r *operatorRun) applyCredential(t *testing.T) {
 	t.Helper()
-	period := int32(5)
-	err := r.admin.Create(t.Context(), &v1alpha1.RegistryCredential{
+	r.applyCredentialWith(t, func(*v1alpha1.RegistryCredentialSpec) {})
+}
+
+// applyCredentialWith creates the RegistryCredential of these tests, changed by change. What is published is tested again every
+// 30 s, the shortest period.
+func (r *operatorRun) applyCredentialWith(t *testing.T, change func(*v1alpha1.RegistryCredentialSpec)) {
+	t.Helper()
+	period, again := int32(5), int32(30)
+	object := &v1alpha1.RegistryCredential{
 		ObjectMeta: metav1.ObjectMeta{Name: "company"},
 		Spec: v1alpha1.RegistryCredentialSpec{
 			Registries:           []v1alpha1.Registry{v1alpha1.Registry(r.registry.Basic)},
 			Source:               v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: operatorPath}},
 			RefreshPeriodSeconds: &period,
+			Verification:         &v1alpha1.Verification{PeriodSeconds: &again},
 			Target:               v1alpha1.Target{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"served": "yes"}}},
 		},
-	})
-	if err != nil {
+	}
+	change(&object.Spec)
+	if err := r.admin.Create(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -209,7 +218,7 @@ func TestKilledAtAnyMomentTheOperatorEndsInTheSameState(t *testing.T) {
 	namespaces := r.makeNamespaces(t, 12)
 	r.rotate(t, "password-0")
 	r.start(t)
-	r.applyCredential(t)
+	r.applyCredentialWith(t, func(spec *v1alpha1.RegistryCredentialSpec) { spec.Verification = nil })
 	awaitAPI(t, "all namespaces are served", func() error { return r.allHold(t.Context(), namespaces, "password-0") })
 	uids := r.secretUIDs(t, namespaces)
 	random := rand.New(rand.NewPCG(1, 2))

@@ -46,13 +46,15 @@ const (
 // recoveryRig is a real API server with the controllers delivery and recovery. The test plays the parts that are missing: it
 // publishes credentials, owns pods as their controllers do, and writes their status as a kubelet does.
 type recoveryRig struct {
-	admin   client.WithWatch
-	config  *rest.Config
-	scheme  *runtime.Scheme
-	store   *publish.Store
-	board   *publish.Board
-	tally   *publish.Tally
-	metrics *rigMetrics
+	admin  client.WithWatch
+	config *rest.Config
+	scheme *runtime.Scheme
+	// kubeconfig is an administrator's.
+	kubeconfig []byte
+	store      *publish.Store
+	board      *publish.Board
+	tally      *publish.Tally
+	metrics    *rigMetrics
 }
 
 // rigMetrics counts what the controller says that it decided.
@@ -113,6 +115,7 @@ func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconcil
 	if rig.admin, err = client.NewWithWatch(restConfig, client.Options{Scheme: objects}); err != nil {
 		t.Fatal(err)
 	}
+	rig.kubeconfig = environment.KubeConfig
 	rig.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: rigNamespace}})
 	rig.startControllers(t, objects, adjust)
 	return rig

@@ -1,0 +1,80 @@
+package delivery
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/pullsecret"
+)
+
+// outcome is what became of one place.
+type outcome struct {
+	// secret of ours as it is now, nil where there is none.
+	secret  *corev1.Secret
+	taken   []pullsecret.Taken
+	problem *problem
+}
+
+func (o outcome) with(p *problem) outcome {
+	o.problem = p
+	return o
+}
+
+func (o outcome) conflict() bool { return o.problem != nil && o.problem.conflict }
+
+// after is when to come back without being called, never where it is zero.
+func (o outcome) after() time.Duration {
+	if o.problem == nil || o.problem.retry {
+		return 0
+	}
+	return o.problem.after
+}
+
+// retry is the error that has the queue's back-off try again.
+func (o outcome) retry() error {
+	if o.problem == nil || !o.problem.retry {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", o.problem.reason, o.problem.message)
+}
+
+// deliveries says, for each RegistryCredential that selects the place, what became of it.
+func (o outcome) deliveries(f facts) map[string]publish.Delivery {
+	if o.problem != nil && o.problem.gone {
+		return nil
+	}
+	written := pullsecret.Sources{}
+	if o.secret != nil {
+		written = pullsecret.SourcesOf(o.secret.Annotations)
+	}
+	deliveries := map[string]publish.Delivery{}
+	for _, credential := range f.selecting {
+		d := publish.Delivery{Revision: written[credential.Name].Revision}
+		if o.problem != nil {
+			d.Reason, d.Message, d.ServiceAccounts = o.problem.reason, o.problem.message, o.problem.account
+		}
+		for _, taken := range o.taken {
+			if taken.Credential == credential.Name {
+				d.TakenBy = taken.Winner
+			}
+		}
+		deliveries[credential.Name] = d
+	}
+	return deliveries
+}
+
+// A write that lost a race is tried again after lookAgain, and then less and less often.
+const (
+	lookAgain    = 100 * time.Millisecond
+	lookAgainMax = 10 * time.Second
+)
+
+// afterConflict says when to look again after one more write that somebody was faster than.
+func (m *memory) afterConflict() time.Duration {
+	wait := lookAgain << min(m.conflicts, 10)
+	m.conflicts++
+	return min(wait, lookAgainMax)
+}

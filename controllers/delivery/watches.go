@@ -1,0 +1,140 @@
+package delivery
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/publish"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[publish.Place]
+
+// Priorities: somebody waits for a new namespace and for pods that hang, nobody for a look at what is believed to be right.
+const (
+	urgent = 100
+	normal = 0
+	last   = handler.LowPriority
+)
+
+func enqueue(q queue, priority int, places ...publish.Place) {
+	if prioritised, ok := q.(priorityqueue.PriorityQueue[publish.Place]); ok {
+		prioritised.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, places...)
+		return
+	}
+	for _, place := range places {
+		q.Add(place)
+	}
+}
+
+func mapTo[T client.Object](f func(context.Context, T) []publish.Place) handler.TypedEventHandler[T, publish.Place] {
+	return handler.TypedEnqueueRequestsFromMapFunc(handler.TypedMapFunc[T, publish.Place](f))
+}
+
+// urgently looks at the places of a new namespace, or one with new labels, before all others.
+func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, publish.Place] {
+	return handler.TypedFuncs[*corev1.Namespace, publish.Place]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*corev1.Namespace], q queue) {
+			priority := urgent
+			if e.IsInInitialList {
+				priority = last
+			}
+			enqueue(q, priority, r.placesIn(ctx, e.Object.Name)...)
+		},
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*corev1.Namespace], q queue) {
+			enqueue(q, urgent, r.placesIn(ctx, e.ObjectNew.Name)...)
+		},
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*corev1.Namespace], q queue) {
+			enqueue(q, normal, r.placesIn(ctx, e.Object.Name)...)
+		},
+	}
+}
+
+// onChange looks at all places of a RegistryCredential when a new value of it is published, first where pods hang.
+func (r *Reconciler) onChange(changed *publish.Bell) source.TypedSource[publish.Place] {
+	return source.TypedFunc[publish.Place](func(ctx context.Context, q queue) error {
+		changed.Listen(func(credential string) {
+			var object v1alpha1.RegistryCredential
+			if r.Cluster.Get(ctx, client.ObjectKey{Name: credential}, &object) != nil {
+				return // gone: the watch saw it, too
+			}
+			waiting := map[string]bool{}
+			if r.Pods != nil {
+				waiting = r.Pods.Namespaces()
+			}
+			var hanging, others []publish.Place
+			for _, place := range r.placesOf(ctx, &object) {
+				if waiting[place.Namespace] {
+					hanging = append(hanging, place)
+				} else {
+					others = append(others, place)
+				}
+			}
+			enqueue(q, urgent, hanging...)
+			enqueue(q, normal, others...)
+		})
+		return nil
+	})
+}
+
+// onTimer looks at everything now and then.
+func (r *Reconciler) onTimer() source.TypedSource[publish.Place] {
+	return source.TypedFunc[publish.Place](func(ctx context.Context, q queue) error {
+		go func() {
+			ticker := time.NewTicker(safetyPass)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+				}
+				var list v1alpha1.RegistryCredentialList
+				if r.Cluster.List(ctx, &list) != nil {
+					continue
+				}
+				for i := range list.Items {
+					enqueue(q, last, r.placesOf(ctx, &list.Items[i])...)
+				}
+			}
+		}()
+		return nil
+	})
+}
+
+// onSpec lets through what can change what a RegistryCredential selects: not its status.
+func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
+	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
+		return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID ||
+			!maps.Equal(e.ObjectOld.Annotations, e.ObjectNew.Annotations) ||
+			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
+	}}
+}
+
+func onLabels() predicate.TypedPredicate[*corev1.Namespace] {
+	return predicate.TypedFuncs[*corev1.Namespace]{UpdateFunc: func(e event.TypedUpdateEvent[*corev1.Namespace]) bool {
+		return !maps.Equal(e.ObjectOld.Labels, e.ObjectNew.Labels) || e.ObjectOld.UID != e.ObjectNew.UID ||
+			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
+	}}
+}
+
+func onAttachment() predicate.TypedPredicate[*corev1.ServiceAccount] {
+	return predicate.TypedFuncs[*corev1.ServiceAccount]{UpdateFunc: func(e event.TypedUpdateEvent[*corev1.ServiceAccount]) bool {
+		return !equality.Semantic.DeepEqual(e.ObjectOld.ImagePullSecrets, e.ObjectNew.ImagePullSecrets) || e.ObjectOld.UID != e.ObjectNew.UID ||
+			e.ObjectOld.Annotations[v1alpha1.AttachedAnnotation] != e.ObjectNew.Annotations[v1alpha1.AttachedAnnotation]
+	}}
+}
+
+func collect(places map[publish.Place]bool) []publish.Place { return slices.Collect(maps.Keys(places)) }

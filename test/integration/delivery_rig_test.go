@@ -1,0 +1,243 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/credential"
+	"regcred.dev/regcred/controllers/delivery"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/named"
+	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/telemetry"
+	"regcred.dev/regcred/internal/verify"
+)
+
+// deliveryOverlay gives the operator two names of each, so that names can change.
+const deliveryOverlay = `
+resources: [DEFAULT]
+patches:
+- patch: |
+    apiVersion: regcred.dev/local
+    kind: Limits
+    metadata: {name: regcred-limits}
+    secretNames: {commaSeparated: "regcred,registry-creds", list: [regcred, registry-creds]}
+    serviceAccountNames: {commaSeparated: "default,builder", list: [default, builder]}
+transformers: [REPLACEMENTS]`
+
+// deliveryRig is a real API server with roles and policies as shipped. The controllers run in the test's process with the
+// operator's own token; only the source and the registry are stand-ins.
+type deliveryRig struct {
+	*installation
+	operator *rest.Config
+}
+
+func startDeliveryRig(t *testing.T) *deliveryRig {
+	t.Helper()
+	rig := &deliveryRig{installation: startInstallation(t)}
+	rig.kubectl(t, "apply", "-k", writeOverlay(t, deliveryOverlay))
+	rig.operator = rig.withToken(t)
+	awaitPolicies(t, rig.installation)
+	return rig
+}
+
+// shelf stands in for Vault: values by path. It can be closed.
+type shelf struct {
+	mu     sync.Mutex
+	values map[string]shelved
+	closed bool
+	reads  int
+}
+
+type shelved struct {
+	revision int
+	password string
+}
+
+// put stores a new value and returns its revision.
+func (s *shelf) put(path, password string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.values == nil {
+		s.values = map[string]shelved{}
+	}
+	s.values[path] = shelved{revision: s.values[path].revision + 1, password: password}
+	return fmt.Sprint(s.values[path].revision)
+}
+
+func (s *shelf) close(closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = closed
+}
+
+func (s *shelf) readSoFar() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads
+}
+
+// Read implements credential.Reader.
+func (s *shelf) Read(_ context.Context, request source.Request) (source.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads++
+	value, there := s.values[request.Source.Vault.Path]
+	if s.closed || !there {
+		return source.Snapshot{}, source.Transient(v1alpha1.ReasonSealed, "the shelf is closed", nil)
+	}
+	login, err := dockerconfig.NewCredential("robot", value.password)
+	if err != nil {
+		return source.Snapshot{}, err
+	}
+	entries := dockerconfig.Config{}
+	for _, registry := range request.Registries {
+		entries[string(registry)] = login
+	}
+	return source.Snapshot{Config: entries, Revision: fmt.Sprint(value.revision), ReadTime: time.Now()}, nil
+}
+
+// nobody stands in for what these tests do not use: every credential here has verification mode Off.
+type nobody struct{}
+
+var errNobody = errors.New("nobody is asked in this test")
+
+func (nobody) Login(context.Context, string, dockerconfig.Credential) verify.Result {
+	return verify.Result{Outcome: verify.Unknown, Message: errNobody.Error()}
+}
+
+func (nobody) Pull(context.Context, string, dockerconfig.Credential, ...string) []verify.Result {
+	return nil
+}
+
+func (nobody) InUse(context.Context, []string, func(string) bool, int) ([]string, error) {
+	return nil, errNobody
+}
+
+func (nobody) Running(context.Context, []string, func(string) bool) ([]string, error) {
+	return nil, errNobody
+}
+
+// run is one life of the controllers.
+type run struct {
+	rig   *deliveryRig
+	board *publish.Board
+	store *publish.Store
+	tally *publish.Tally
+	stop  func()
+}
+
+// runOptions change how the controllers see the world.
+type runOptions struct {
+	shelf *shelf
+	// transport wraps the way to the API server.
+	transport func(http.RoundTripper) http.RoundTripper
+	// now is the clock of the delivery.
+	now func() time.Time
+	// adjust changes the delivery before it starts.
+	adjust func(*delivery.Reconciler)
+}
+
+// start runs the controllers until stop, or the end of the test.
+func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	restConfig := rest.CopyConfig(rig.operator)
+	if o.transport != nil {
+		restConfig.Wrap(o.transport)
+	}
+	own := map[string]cache.Config{operatorNamespace: {}}
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Scheme: scheme.Scheme, Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
+		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
+		GracefulShutdownTimeout: ptr.To(5 * time.Second),
+		Cache: cache.Options{ReaderFailOnMissingInformer: true, ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.RegistryCredential{}: {}, &v1alpha1.VaultConnection{}: {}, &corev1.Namespace{}: {}, &corev1.Secret{}: {Namespaces: own},
+		}},
+	})
+	must(err)
+	options := cache.Options{Scheme: scheme.Scheme, HTTPClient: mgr.GetHTTPClient(), Mapper: mgr.GetRESTMapper()}
+	secrets, err := named.New(restConfig, options, []string{"regcred", "registry-creds"})
+	must(err)
+	accounts, err := named.New(restConfig, options, []string{"default", "builder"})
+	must(err)
+	must(secrets.AddTo(t.Context(), mgr, &corev1.Secret{}))
+	must(accounts.AddTo(t.Context(), mgr, &corev1.ServiceAccount{}))
+	clientset, err := kubernetes.NewForConfigAndClient(restConfig, mgr.GetHTTPClient())
+	must(err)
+	direct, err := client.New(restConfig, client.Options{Scheme: scheme.Scheme, HTTPClient: mgr.GetHTTPClient()})
+	must(err)
+
+	changed, news := &publish.Bell{}, &publish.Bell{}
+	r := &run{
+		rig: rig, board: publish.NewBoard(news.Ring), tally: publish.NewTally(news.Ring),
+		store: publish.NewStore(clientset.CoreV1(), operatorNamespace, changed.Ring),
+	}
+	protected := []string{operatorNamespace, "kube-system", "kube-public", "kube-node-lease"}
+	delivering := &delivery.Reconciler{
+		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts,
+		Store: r.store, Board: r.board, Pods: r.tally, Protected: protected, Now: time.Now,
+	}
+	if o.now != nil {
+		delivering.Now = o.now
+	}
+	if o.adjust != nil {
+		o.adjust(delivering)
+	}
+	must(delivering.SetupWithManager(mgr, changed))
+	must((&credential.Reconciler{
+		Client: mgr.GetClient(), Source: o.shelf, Prover: nobody{}, Images: nobody{}, Running: nobody{},
+		Store: r.store, Board: r.board, Pods: r.tally, Secrets: secrets, ServiceAccounts: accounts,
+		Removal: func(ctx context.Context, object *v1alpha1.RegistryCredential) (int, int, bool, error) {
+			removal, held, err := delivering.Held(ctx, object)
+			return removal.Holding, removal.Losing, held, err
+		},
+		Protected: protected, Events: mgr.GetEventRecorder("regcred"), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now, Random: rand.Float64,
+	}).SetupWithManager(mgr, news))
+	r.launch(t, mgr)
+	return r
+}
+
+func (r *run) launch(t *testing.T, mgr ctrl.Manager) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the controllers: %v", err)
+		}
+	})
+	t.Cleanup(r.stop)
+	synced, cancelSync := context.WithTimeout(t.Context(), time.Minute)
+	defer cancelSync()
+	if !mgr.GetCache().WaitForCacheSync(synced) {
+		t.Fatal("the caches did not fill")
+	}
+}

@@ -1,0 +1,31 @@
+package integration
+
+import (
+	"context"
+	"testing"
+)
+
+// TestDelivery runs all that is said of pull Secrets and ServiceAccounts on one API server.
+func TestDelivery(t *testing.T) {
+	rig := startDeliveryRig(t)
+	for _, c := range []struct {
+		name string
+		run  func(*testing.T, *deliveryRig)
+	}{
+		{"a namespace is served, and again after a rotation", servedAndRotated},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })
+	}
+}
+
+func servedAndRotated(t *testing.T, rig *deliveryRig) {
+	values := &shelf{}
+	rig.start(t, runOptions{shelf: values})
+	team := rig.team(t, nil)
+	values.put("first", "one")
+	rig.credential(t, "first", "registry.example", inNamespaces(team))
+	eventually(t, "the namespace is served", func(ctx context.Context) error { return rig.served(ctx, team, "registry.example", "one") })
+	eventually(t, "the status says so", func(ctx context.Context) error { return rig.ready(ctx, "first") })
+	rig.rotate(t, values, "first", "two")
+	eventually(t, "the new value is there", func(ctx context.Context) error { return rig.served(ctx, team, "registry.example", "two") })
+}

@@ -1,0 +1,227 @@
+package integration
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"regcred.dev/regcred/internal/source/vault"
+	"regcred.dev/regcred/internal/telemetry"
+)
+
+// page reads one page of the documentation, by its path in the repository.
+func page(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// pages are the first page and all under docs, by their paths.
+func pages(t *testing.T) []string {
+	t.Helper()
+	found := []string{"README.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+		matches, err := filepath.Glob(filepath.Join("..", "..", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range matches {
+			found = append(found, filepath.ToSlash(strings.TrimPrefix(match, filepath.Join("..", "..")+string(filepath.Separator))))
+		}
+	}
+	return found
+}
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+
+// blocks of one language in a text.
+func blocks(text, language string) []string {
+	var found []string
+	for _, match := range fence.FindAllStringSubmatch(text, -1) {
+		if match[1] == language {
+			found = append(found, match[2])
+		}
+	}
+	return found
+}
+
+func TestDocsManifestsAreAccepted(t *testing.T) {
+	c := startInstallation(t)
+	manifests := 0
+	for _, path := range pages(t) {
+		for i, manifest := range blocks(page(t, path), "yaml") {
+			if !strings.Contains(manifest, "apiVersion: regcred.dev/v1alpha1") {
+				continue
+			}
+			manifests++
+			t.Run(fmt.Sprintf("%s/%d", path, i+1), func(t *testing.T) {
+				file := filepath.Join(t.TempDir(), "manifest.yaml")
+				if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				c.kubectl(t, "apply", "--dry-run=server", "--validate=strict", "-f", file)
+			})
+		}
+	}
+	if manifests < 10 {
+		t.Errorf("%d manifests were found in the documentation: the search for them is broken", manifests)
+	}
+}
+
+func TestDocsLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)?(?:#([^)]*))?\)`)
+	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
+	for _, path := range append(pages(t), "CONTRIBUTING.md", "SECURITY.md") {
+		for _, match := range link.FindAllStringSubmatch(page(t, path), -1) {
+			target := path
+			if match[1] != "" {
+				target = filepath.ToSlash(filepath.Join(filepath.Dir(path), match[1]))
+			}
+			info, err := os.Stat(filepath.Join("..", "..", target))
+			if err != nil {
+				t.Errorf("%s links to %s, which is not there", path, match[1])
+				continue
+			}
+			if match[2] == "" || info.IsDir() {
+				continue
+			}
+			if !slices.ContainsFunc(heading.FindAllStringSubmatch(page(t, target), -1), func(h []string) bool { return anchor(h[1]) == match[2] }) {
+				t.Errorf("%s links to #%s of %s, which has no such heading", path, match[2], target)
+			}
+		}
+	}
+}
+
+// anchor is the name under which a heading can be linked to.
+func anchor(heading string) string {
+	kept := strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z':
+			return r
+		}
+		return -1
+	}, strings.ToLower(heading))
+	return kept
+}
+
+// TestDocsSayWhatTheCodeKnows compares lists in the documentation with those in the code.
+func TestDocsSayWhatTheCodeKnows(t *testing.T) {
+	t.Run("outcomes of Vault", func(t *testing.T) {
+		text := page(t, "docs/vault.md")
+		for _, o := range vault.Outcomes() {
+			stalled := ""
+			if o.Stalled {
+				stalled = "yes"
+			}
+			row := fmt.Sprintf("| %s | `%s` | %s | %s | %s |", o.When, o.Reason, o.Retry, stalled, o.Message)
+			if !strings.Contains(text, row) {
+				t.Errorf("docs/vault.md lacks the row\n%s", row)
+			}
+		}
+	})
+	t.Run("metrics", func(t *testing.T) {
+		registry := recordingRegistry{}
+		telemetry.New(&registry)
+		mentions(t, "docs/metrics.md", registry.names(), 10)
+	})
+	t.Run("flags", func(t *testing.T) {
+		flag := regexp.MustCompile(`flags\.\w+\(&[\w.]+, "([a-z-]+)"`)
+		var names []string
+		for _, match := range flag.FindAllStringSubmatch(page(t, "cmd/regcred/options.go"), -1) {
+			names = append(names, "--"+match[1])
+		}
+		mentions(t, "docs/flags.md", names, 15)
+	})
+	t.Run("reasons of conditions", func(t *testing.T) {
+		mentions(t, "docs/registrycredential.md", constants(t, "api/v1alpha1/conditions.go", "Reason", ""), 40)
+	})
+	t.Run("reasons of verdicts", func(t *testing.T) {
+		mentions(t, "docs/stuck-pods.md", constants(t, "internal/diagnosis/verdict.go", "", "Reason"), 40)
+	})
+	t.Run("classes of failed pulls", func(t *testing.T) {
+		mentions(t, "docs/stuck-pods.md", constants(t, "internal/pullerror/class.go", "", "Class"), 12)
+	})
+}
+
+// mentions fails where a page does not name something as code. There are at least so many names, or the search is broken.
+func mentions(t *testing.T, path string, names []string, atLeast int) {
+	t.Helper()
+	if len(names) < atLeast {
+		t.Fatalf("%d names were found, and %d at least are known to be there", len(names), atLeast)
+	}
+	text := page(t, path)
+	for _, name := range names {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("%s does not mention `%s`", path, name)
+		}
+	}
+}
+
+// constants are the values of string constants in a file whose names begin with a prefix, or that are of a type.
+func constants(t *testing.T, path, prefix, kind string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "..", path), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || len(spec.Values) != 1 {
+			return true
+		}
+		literal, ok := spec.Values[0].(*ast.BasicLit)
+		typed, _ := spec.Type.(*ast.Ident)
+		if !ok || literal.Kind != token.STRING || !strings.HasPrefix(spec.Names[0].Name, prefix) || kind != "" && (typed == nil || typed.Name != kind) {
+			return true
+		}
+		if value, err := strconv.Unquote(literal.Value); err == nil {
+			values = append(values, value)
+		}
+		return true
+	})
+	return values
+}
+
+// recordingRegistry learns which metrics there are.
+type recordingRegistry struct{ collectors []prometheus.Collector }
+
+func (r *recordingRegistry) Register(c prometheus.Collector) error {
+	r.collectors = append(r.collectors, c)
+	return nil
+}
+
+func (r *recordingRegistry) MustRegister(c ...prometheus.Collector) {
+	r.collectors = append(r.collectors, c...)
+}
+
+func (r *recordingRegistry) Unregister(prometheus.Collector) bool { return false }
+
+func (r *recordingRegistry) names() []string {
+	descriptions := make(chan *prometheus.Desc, 1000)
+	for _, c := range r.collectors {
+		c.Describe(descriptions)
+	}
+	close(descriptions)
+	fully := regexp.MustCompile(`fqName: "([^"]+)"`)
+	var names []string
+	for description := range descriptions {
+		names = append(names, fully.FindStringSubmatch(description.String())[1])
+	}
+	return names
+}

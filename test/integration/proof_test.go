@@ -1,0 +1,144 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/box"
+)
+
+// TestNothingBadIsPublished plays the worst automation: a wrong password in Vault, a password that changes at the registry alone.
+// The program, Vault and registry are the real ones.
+func TestNothingBadIsPublished(t *testing.T) {
+	r := startOperatorRun(t)
+	namespaces := r.makeNamespaces(t, 12)
+	r.rotate(t, "good")
+	r.start(t)
+	r.applyCredential(t)
+	awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "good") })
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionTrue, v1alpha1.ReasonAccepted))
+
+	t.Run("a wrong password in Vault changes no Secret and is said within a refresh period", func(t *testing.T) {
+		before := r.resourceVersions(t, namespaces)
+		r.setVault(t, "wrong")
+		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
+		for namespace, version := range r.resourceVersions(t, namespaces) {
+			if version != before[namespace] {
+				t.Errorf("the Secret of %s was written", namespace)
+			}
+		}
+	})
+	t.Run("the right one is published within a refresh period", func(t *testing.T) {
+		r.rotate(t, "better")
+		awaitWithin(t, 20*time.Second, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "better") })
+		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	})
+	t.Run("a password that changes at the registry alone is noticed, and heals when Vault follows", func(t *testing.T) {
+		r.setRegistry(t, "newest")
+		awaitWithin(t, 90*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted))
+		if err := r.allHold(t.Context(), namespaces, "better"); err != nil {
+			t.Errorf("the published value did not stay: %v", err)
+		}
+		r.setVault(t, "newest")
+		awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "newest") })
+		awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionTrue, v1alpha1.ReasonAccepted))
+	})
+}
+
+// TestACrashLoopDoesNotLockTheAccount starts and kills the operator twenty times with a wrong password in Vault.
+func TestACrashLoopDoesNotLockTheAccount(t *testing.T) {
+	r := startOperatorRun(t)
+	r.makeNamespaces(t, 1)
+	r.setRegistry(t, "right")
+	r.setVault(t, "wrong")
+	r.applyCredential(t)
+	begun := time.Now()
+	for range 20 {
+		r.start(t)
+		<-time.After(time.Second) // how long each life of the loop lasts
+		r.kill(t)
+	}
+	r.start(t)
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
+	took := time.Since(begun)
+	requests, err := r.registry.Requests(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logins := 0
+	for _, request := range requests.Requests {
+		if request.User == "robot" {
+			logins++
+		}
+	}
+	if allowed := 1 + int(took/(30*time.Second)); logins == 0 || logins > allowed {
+		t.Errorf("%d logins with the wrong password in %s, want 1 to %d", logins, took.Round(time.Second), allowed)
+	}
+}
+
+// TestARegistryThatOnlyNodesReachDoesNotBlockRotation has the registry out of the operator's reach.
+func TestARegistryThatOnlyNodesReachDoesNotBlockRotation(t *testing.T) {
+	r := startOperatorRun(t)
+	namespaces := r.makeNamespaces(t, 2)
+	r.setRegistry(t, "right")
+	r.setVault(t, "right")
+	if err := r.registry.SetFaults(t.Context(), box.Fault{Path: "/", Status: 503}); err != nil {
+		t.Fatal(err)
+	}
+	hold := int32(10)
+	r.applyCredentialWith(t, func(spec *v1alpha1.RegistryCredentialSpec) {
+		spec.Verification = &v1alpha1.Verification{HoldSeconds: &hold}
+	})
+	r.start(t)
+	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonHeld))
+	awaitWithin(t, 40*time.Second, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "right") })
+	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonUnproven))
+}
+
+func (r *operatorRun) setVault(t *testing.T, password string) {
+	t.Helper()
+	if _, err := r.vault.WriteKV2(t.Context(), "secret", operatorPath, map[string]any{"username": "robot", "password": password}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *operatorRun) setRegistry(t *testing.T, password string) {
+	t.Helper()
+	if err := r.registry.SetUser(t.Context(), box.User{Name: "robot", Password: password, Pull: []string{""}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *operatorRun) condition(kind string, status metav1.ConditionStatus, reason string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var object v1alpha1.RegistryCredential
+		if err := r.admin.Get(ctx, client.ObjectKey{Name: "company"}, &object); err != nil {
+			return err
+		}
+		c := meta.FindStatusCondition(object.Status.Conditions, kind)
+		if c == nil || c.Status != status || c.Reason != reason {
+			return fmt.Errorf("want %s %s %s, have %+v", kind, status, reason, c)
+		}
+		return nil
+	}
+}
+
+func (r *operatorRun) resourceVersions(t *testing.T, namespaces []string) map[string]string {
+	t.Helper()
+	versions := map[string]string{}
+	for _, namespace := range namespaces {
+		secret := metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
+		if err := r.admin.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "regcred"}, &secret); err != nil {
+			t.Fatal(err)
+		}
+		versions[namespace] = secret.ResourceVersion
+	}
+	return versions
+}
