@@ -159,6 +159,9 @@ func credentialFacts(object *v1alpha1.RegistryCredential, namespace string) diag
 	}
 	if status := object.Status.Credential; status != nil && status.Revision != "" {
 		c.Published, c.Revision = true, status.Revision
+		if status.ChangeTime != nil {
+			c.ChangeTime = status.ChangeTime.Time
+		}
 	}
 	if object.Status.Namespaces != nil {
 		for _, failure := range object.Status.Namespaces.Failures {

@@ -67,8 +67,9 @@ func (r *Reconciler) watches(mgr ctrl.Manager, changed, delivered *publish.Bell)
 		source.Kind(r.Pods, &corev1.Pod{}, &handler.TypedEnqueueRequestForObject[*corev1.Pod]{}, r.onStuck()),
 		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, mapTo(r.stuckFor), onSpec[*v1alpha1.RegistryCredential]()),
 		source.Kind(mgr.GetCache(), &corev1.Namespace{}, mapTo(r.stuckIn), onMetadata[*corev1.Namespace]()),
-		r.onBell(changed, r.enqueueChanged),
-		r.onBell(delivered, r.enqueueFor),
+		r.onBell(changed),
+		r.onBell(delivered),
+		r.onReplaced(changed),
 		r.onStart(),
 		r.onTimer(),
 	}

@@ -97,8 +97,8 @@ func (r *Reconciler) stuckFor(ctx context.Context, credential *v1alpha1.Registry
 	})
 }
 
-// onBell hands on the names of RegistryCredentials that something rang for, each once in a short while.
-func (r *Reconciler) onBell(bell *publish.Bell, handle func(context.Context, queue, string)) source.TypedSource[reconcile.Request] {
+// onBell looks at the stuck pods of RegistryCredentials that something rang for, of each once in a short while.
+func (r *Reconciler) onBell(bell *publish.Bell) source.TypedSource[reconcile.Request] {
 	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
 		var mu sync.Mutex
 		rung := map[string]bool{}
@@ -109,7 +109,7 @@ func (r *Reconciler) onBell(bell *publish.Bell, handle func(context.Context, que
 			mu.Unlock()
 			for name := range names {
 				if ctx.Err() == nil {
-					handle(ctx, q, name)
+					r.enqueueFor(ctx, q, name)
 				}
 			}
 		}
@@ -136,12 +136,17 @@ func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string)
 	}
 }
 
-// enqueueChanged is for a newly published value. Where it takes the place of a bad one, pods that run may hang as well.
-func (r *Reconciler) enqueueChanged(ctx context.Context, q queue, credential string) {
-	if r.replacedBad(credential) {
-		r.scheduleLook(ctx, q)
-	}
-	r.enqueueFor(ctx, q, credential)
+// onReplaced looks at the running pods when a newly published value takes the place of a bad one: they may hang as well. That is
+// decided while the bell rings, since soon after it no pod may hang any more that tells.
+func (r *Reconciler) onReplaced(changed *publish.Bell) source.TypedSource[reconcile.Request] {
+	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+		changed.Listen(func(credential string) {
+			if ctx.Err() == nil && r.replacedBad(credential) {
+				r.scheduleLook(ctx, q)
+			}
+		})
+		return nil
+	})
 }
 
 // onStart looks at all running pods once: what changed while no operator worked is not known.

@@ -57,11 +57,7 @@ var credentialChecks = []func(*Facts, *Credential, Entry, Finding) (Finding, boo
 // through takes a failing pull through the checks of one credential. What passes them all is cured by a new attempt, or by a
 // new pod.
 func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
-	if f.Referenced {
-		f.Change = facts.Secrets[c.SecretName].Sources[c.Name].Changed.Time
-	} else {
-		f.Change = facts.Account.Attached[c.SecretName]
-	}
+	f.Change = facts.changeFor(c, f.Referenced)
 	// A tag moves: where the registry can be asked, what it said at the last test is not good enough to pin an image to.
 	f.Digest = facts.Probes[f.question()].Digest
 	if !c.Provable {
@@ -76,6 +72,19 @@ func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
 		return f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and opens %s now", f.Secret, f.Image)
 	}
 	return f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which opens %s", facts.Account.Name, f.Secret, f.Image)
+}
+
+// changeFor is when what a pod may lack came to be there: the value in the Secret or, without a reference, its attachment. Whole
+// seconds.
+func (f *Facts) changeFor(c *Credential, referenced bool) time.Time {
+	secret := f.Secrets[c.SecretName]
+	switch {
+	case !referenced:
+		return f.Account.Attached[c.SecretName]
+	case secret.Unread:
+		return c.ChangeTime
+	}
+	return secret.Sources[c.Name].Changed.Time
 }
 
 func (f Finding) question() Question {
@@ -123,7 +132,9 @@ func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	switch {
 	case c.Problem != "":
 		return f.as(Report, SecretNotSynced, "the value of RegistryCredential %s is not in Secret %s: %s", c.Name, c.SecretName, c.Problem).again(later), true
-	case secret.Unread: // an onlooker, or an operator that was not given the name
+	case secret.Unread && !c.ChangeTime.IsZero():
+		return f, false // an onlooker goes by what the RegistryCredential says of itself
+	case secret.Unread:
 		return f.as(Wait, SecretUnread, "Secret %s may not be read here, so that it is not known whether the pod is older than the value in it", c.SecretName).again(later), true
 	}
 	return f.as(Wait, SecretNotSynced, "the value of RegistryCredential %s is on its way to Secret %s", c.Name, c.SecretName).again(soon), true

@@ -139,6 +139,8 @@ type Credential struct {
 	// Published is false until there is a value.
 	Published bool
 	Revision  string
+	// ChangeTime is when it was published. It stands in for the time in the Secret where that may not be read.
+	ChangeTime time.Time
 	// Entries of the published value, or the registries of the spec where nothing is published or the value is not known.
 	Entries []Entry
 	// Provable says that the registry may be asked what the published value opens.

@@ -249,6 +249,18 @@ func TestAmbiguousCausesAreSettledByTheRegistry(t *testing.T) {
 
 func pinned(f *Facts) { f.Pod.Spec.Containers[0].Image = image + "@" + sum }
 
+func TestOnlookers(t *testing.T) {
+	unread := secret("regcred", func(s *Secret) { *s = Secret{Unread: true} })
+	published := credential(func(c *Credential) { c.ChangeTime = noon })
+	check(t, []rule{
+		{"without a right to the Secret the RegistryCredential tells when it changed", []change{unread, published}, Restart, StaleCredential},
+		{"without a right to the Secret a younger pod is seen to be one", []change{unread, published, created(time.Second)}, Report, CredentialDidNotHelp},
+		{"what does not rest on the Secret is told without it", []change{unread, published, ofJob, withoutReference}, Report, JobPod},
+		{"without any time nothing is claimed", []change{unread}, Wait, SecretUnread},
+		{"without a right to RegistryCredentials nothing is claimed", []change{func(f *Facts) { f.Credentials, f.CredentialsUnread = nil, true }}, Wait, CredentialsUnread},
+	})
+}
+
 func TestRepull(t *testing.T) {
 	check(t, []rule{
 		{"where enabled it is the first choice for a pod that has the reference", []change{repullable}, Repull, StaleCredential},

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -20,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -54,11 +58,43 @@ type deliveryRig struct {
 
 func startDeliveryRig(t *testing.T) *deliveryRig {
 	t.Helper()
+	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard)))
 	rig := &deliveryRig{installation: startInstallation(t)}
 	rig.kubectl(t, "apply", "-k", writeOverlay(t, deliveryOverlay))
 	rig.operator = rig.withToken(t)
-	awaitPolicies(t, rig.installation)
+	rig.awaitFence(t)
 	return rig
+}
+
+// awaitFence waits until the API server knows roles and policies with the names of the overlay.
+func (rig *deliveryRig) awaitFence(t *testing.T) {
+	t.Helper()
+	operator := client.NewDryRunClient(newAPIClient(t, rig.operator))
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: rig.namespace(t), Name: "builder"}}
+	rig.create(t, account)
+	unlabelled := pullSecret(func(s *corev1.Secret) { s.Namespace, s.Name, s.Labels = account.Namespace, "registry-creds", nil })
+	labelled := pullSecret(func(s *corev1.Secret) { s.Namespace, s.Name = account.Namespace, "registry-creds" })
+	probes := []struct {
+		do      func() error
+		refused string
+	}{
+		{func() error { return doApplyOnce(t.Context(), operator, labelled) }, ""},
+		{func() error { return doApplyOnce(t.Context(), operator, unlabelled) }, "regcred-secrets"},
+		{func() error {
+			return doPatch(`{"imagePullSecrets":[{"name":"registry-creds"}]}`)(t.Context(), operator, account.DeepCopy())
+		}, ""},
+		{func() error {
+			return doPatch(`{"imagePullSecrets":[{"name":"stolen"}]}`)(t.Context(), operator, account.DeepCopy())
+		}, "regcred-serviceaccounts"},
+	}
+	for _, probe := range probes {
+		awaitAPI(t, "roles and policies are in force", func() error {
+			if err := probe.do(); probe.refused == "" && err != nil || probe.refused != "" && (err == nil || !strings.Contains(err.Error(), probe.refused)) {
+				return fmt.Errorf("the answer to a probe that %q refuses is: %w", probe.refused, err)
+			}
+			return nil
+		})
+	}
 }
 
 // shelf stands in for Vault: values by path. It can be closed.

@@ -13,6 +13,7 @@ func TestDelivery(t *testing.T) {
 		run  func(*testing.T, *deliveryRig)
 	}{
 		{"a namespace is served, and again after a rotation", servedAndRotated},
+		{"whose a Secret is", ownership},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })
 	}

@@ -3,6 +3,8 @@ package integration
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +81,16 @@ func (rig *deliveryRig) removeCredential(t *testing.T, name string) {
 	if err := rig.admin.Delete(ctx, record); client.IgnoreNotFound(err) != nil {
 		t.Error(err)
 	}
+}
+
+// writeManifest writes a file for kubectl.
+func writeManifest(t *testing.T, manifest string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "manifest.yaml")
+	if err := os.WriteFile(path, []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func inNamespaces(names ...string) func(*v1alpha1.RegistryCredentialSpec) {
