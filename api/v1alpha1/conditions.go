@@ -26,8 +26,6 @@ const (
 	ReasonProgressing = "Progressing"
 	// ReasonSuspended means that spec.suspend is true.
 	ReasonSuspended = "Suspended"
-	// ReasonNamespacesFailing means that one or more namespaces are not served; status.namespaces.failures names them.
-	ReasonNamespacesFailing = "NamespacesFailing"
 	// ReasonSecretNameNotAllowed means that the operator may not write Secrets of this name.
 	ReasonSecretNameNotAllowed = "SecretNameNotAllowed"
 	// ReasonServiceAccountNotAllowed means that the operator may not patch ServiceAccounts of this name.

@@ -11,7 +11,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,shortName=regcred,categories=regcred
+// +kubebuilder:resource:scope=Cluster,shortName=regcred
 // +kubebuilder:selectablefield:JSONPath=`.spec.target.secretName`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Synced",type=integer,JSONPath=`.status.namespaces.synced`

@@ -142,7 +142,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	}
 	reading := &credential.Reconciler{
 		Client: p.mgr.GetClient(), Source: vaults, Leases: vaults,
-		Prover: verify.New(verify.Options{InsecureRegistries: p.options.insecureRegistries, AllowLoopback: p.options.loopbackRegistries}),
+		Prover: p.prober,
 		Images: credential.PodImages{Reader: p.writer}, Running: credential.PodImages{Reader: p.writer},
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal: func(ctx context.Context, object *v1alpha1.RegistryCredential) (int, int, bool, error) {

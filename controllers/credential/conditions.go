@@ -94,7 +94,7 @@ func (f *statusFacts) available() metav1.Condition {
 	case fault != nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, fault.Reason, fault.Message
 		if f.record.Published() {
-			c.Message += " What is published stays in use."
+			c.Message = strings.TrimRight(c.Message, ". ") + ". What is published stays in use."
 		}
 	case f.memory.lastRead.IsZero():
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "the source was not read yet"

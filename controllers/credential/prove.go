@@ -138,10 +138,15 @@ func (r *Reconciler) test(ctx context.Context, run *run, key string, credential 
 	if ended.Verdict == last.Verdict {
 		ended.Repeats = last.Repeats + 1
 	}
+	ended.Digests = nil
 	for _, result := range results {
-		if result.Digest != "" {
-			ended.Digests = map[string]string{result.Image: result.Digest}
+		if result.Digest == "" {
+			continue
 		}
+		if ended.Digests == nil {
+			ended.Digests = map[string]string{}
+		}
+		ended.Digests[result.Image] = result.Digest
 	}
 	r.Metrics.Verified(run.object.Name, string(ended.Verdict))
 	r.keepTest(run, print, ended)

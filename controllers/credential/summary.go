@@ -80,6 +80,9 @@ func (f *statusFacts) summary(conditions []metav1.Condition) (ready, reconciling
 	case reason == "":
 		ready.Status, ready.Reason = metav1.ConditionTrue, v1alpha1.ReasonSucceeded
 		ready.Message = fmt.Sprintf("revision %s is in all %d selected namespaces", f.record.Revision, len(f.selected))
+		if len(f.selected) == 0 {
+			ready.Message = "the target selects no namespace at present; new ones are served when they come"
+		}
 	case person:
 		ready.Reason, ready.Message = reason, message
 		stalled.Status, stalled.Reason, stalled.Message = metav1.ConditionTrue, reason, message

@@ -76,9 +76,11 @@ func stripPod(in any) (any, error) {
 	stripped.Spec.InitContainers = imagesOf(pod.Spec.InitContainers, hasImages)
 	stripped.Spec.Containers = imagesOf(pod.Spec.Containers, hasImages)
 	for i := range pod.Spec.EphemeralContainers {
-		c := &pod.Spec.EphemeralContainers[i]
-		stripped.Spec.EphemeralContainers = append(stripped.Spec.EphemeralContainers, corev1.EphemeralContainer{
-			EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: c.Name, Image: c.Image}})
+		c := corev1.EphemeralContainerCommon{Name: pod.Spec.EphemeralContainers[i].Name, Image: pod.Spec.EphemeralContainers[i].Image}
+		if hasImages {
+			c.VolumeMounts = pod.Spec.EphemeralContainers[i].VolumeMounts
+		}
+		stripped.Spec.EphemeralContainers = append(stripped.Spec.EphemeralContainers, corev1.EphemeralContainer{EphemeralContainerCommon: c})
 	}
 	return stripped, nil
 }

@@ -86,7 +86,6 @@ func classOf(waiting *corev1.ContainerStateWaiting) pullerror.Class {
 type container struct {
 	name, image string
 	mounts      []corev1.VolumeMount
-	init        bool
 	ephemeral   bool
 	status      *corev1.ContainerStatus
 }
@@ -95,7 +94,7 @@ func containersOf(pod *corev1.Pod) []container {
 	var all []container
 	for i := range pod.Spec.InitContainers {
 		c := &pod.Spec.InitContainers[i]
-		all = append(all, container{name: c.Name, image: c.Image, mounts: c.VolumeMounts, init: true, status: statusOf(pod.Status.InitContainerStatuses, c.Name)})
+		all = append(all, container{name: c.Name, image: c.Image, mounts: c.VolumeMounts, status: statusOf(pod.Status.InitContainerStatuses, c.Name)})
 	}
 	for i := range pod.Spec.Containers {
 		c := &pod.Spec.Containers[i]

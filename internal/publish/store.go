@@ -93,7 +93,7 @@ func (s *Store) Save(ctx context.Context, record Record) error {
 	before := s.records[record.Credential]
 	s.records[record.Credential], s.versions[record.Credential] = record, version
 	s.mu.Unlock()
-	if before.UID != record.UID || before.Revision != record.Revision || before.ChangeTime != record.ChangeTime || before.Published() != record.Published() {
+	if changed(before, record) {
 		s.notify(record.Credential)
 	}
 	return nil
@@ -128,14 +128,24 @@ func (s *Store) write(ctx context.Context, credential string, secret *corev1.Sec
 	return "", err
 }
 
+// adopt takes over what another leader wrote.
 func (s *Store) adopt(credential string, current *corev1.Secret) {
 	record, err := decode(current)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.versions[credential] = current.ResourceVersion
+	before := s.records[credential]
 	if err == nil {
 		s.records[credential] = record
 	}
+	s.mu.Unlock()
+	if err == nil && changed(before, record) {
+		s.notify(credential)
+	}
+}
+
+// changed reports whether delivery has something to do.
+func changed(before, after Record) bool {
+	return before.UID != after.UID || before.Revision != after.Revision || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published()
 }
 
 func (s *Store) setVersion(credential, version string) {

@@ -1,8 +1,8 @@
 package pullsecret
 
 import (
-	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +26,7 @@ func Managers(fields []metav1.ManagedFieldsEntry) []string {
 func Rival(fields []metav1.ManagedFieldsEntry, field string) string {
 	others := latestFirst(fields)
 	for _, entry := range others {
-		if entry.FieldsV1 != nil && bytes.Contains(entry.FieldsV1.Raw, []byte(`"f:`+field+`"`)) {
+		if entry.FieldsV1 != nil && strings.Contains(entry.FieldsV1.GetRawString(), `"f:`+field+`"`) {
 			return entry.Manager
 		}
 	}

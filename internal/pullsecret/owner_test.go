@@ -143,7 +143,7 @@ func immutableSecret(s *corev1.Secret) { s.Immutable = ptr.To(true) }
 
 func TestRival(t *testing.T) {
 	entry := func(manager string, at time.Duration, fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Time: ptr.To(metav1.NewTime(noon.Add(at))), FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, Time: ptr.To(metav1.NewTime(noon.Add(at))), FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	list := `{"f:imagePullSecrets":{}}`
 	tests := []struct {

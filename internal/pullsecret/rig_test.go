@@ -2,7 +2,6 @@ package pullsecret
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -103,9 +102,3 @@ func sourcesOf(s *corev1.Secret) map[string][]string {
 
 // forget takes the record of what is in a Secret.
 func forget(s *corev1.Secret) { delete(s.Annotations, v1alpha1.SourcesAnnotation) }
-
-func record(s *corev1.Secret, name string, source Source) {
-	sources := maps.Clone(SourcesOf(s.Annotations))
-	sources[name] = source
-	s.Annotations[v1alpha1.SourcesAnnotation] = sources.String()
-}

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -283,7 +284,7 @@ func labelTakenAway(t *testing.T, rig *deliveryRig, values *shelf) {
 
 func byKubectl(verb ...string) func(*testing.T, *deliveryRig, string) {
 	return func(t *testing.T, rig *deliveryRig, namespace string) {
-		arguments := append(verb, "-f", writeManifest(t, fmt.Sprintf(`
+		arguments := append(slices.Clone(verb), "-f", writeManifest(t, fmt.Sprintf(`
 apiVersion: v1
 kind: Secret
 metadata: {name: regcred, namespace: %s}

@@ -14,6 +14,11 @@ func TestDelivery(t *testing.T) {
 	}{
 		{"a namespace is served, and again after a rotation", servedAndRotated},
 		{"whose a Secret is", ownership},
+		{"rivals", contestedPlaces},
+		{"ServiceAccounts", serviceAccounts},
+		{"removal", removal},
+		{"published revisions", resumes},
+		{"uninstalling", uninstalls}, // last: it takes the definitions away
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })
 	}

@@ -169,6 +169,19 @@ func (rig *deliveryRig) holds(ctx context.Context, namespace, name string, passw
 	return nil
 }
 
+// delivered reports whether a credential is in the Secret regcred, whatever else is.
+func (rig *deliveryRig) delivered(ctx context.Context, namespace, registry, password string) error {
+	secret, err := rig.secret(ctx, namespace, "regcred")
+	if err != nil {
+		return err
+	}
+	config, err := dockerconfig.Parse(secret.Data[corev1.DockerConfigJsonKey])
+	if err == nil && config[registry].Password() != password {
+		err = fmt.Errorf("the Secret in %s is stale for %s", namespace, registry)
+	}
+	return err
+}
+
 // names reports whether a ServiceAccount has exactly these pull secrets.
 func (rig *deliveryRig) names(ctx context.Context, namespace, account string, want ...string) error {
 	var object corev1.ServiceAccount

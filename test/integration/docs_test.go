@@ -148,7 +148,7 @@ func TestDocsSayWhatTheCodeKnows(t *testing.T) {
 		mentions(t, "docs/flags.md", names, 15)
 	})
 	t.Run("reasons of conditions", func(t *testing.T) {
-		mentions(t, "docs/registrycredential.md", constants(t, "api/v1alpha1/conditions.go", "Reason", ""), 40)
+		mentions(t, "docs/registrycredential.md", constants(t, "api/v1alpha1/conditions.go", "Reason", ""), 40, "docs/vaultconnection.md")
 	})
 	t.Run("reasons of verdicts", func(t *testing.T) {
 		mentions(t, "docs/stuck-pods.md", constants(t, "internal/diagnosis/verdict.go", "", "Reason"), 40)
@@ -158,13 +158,17 @@ func TestDocsSayWhatTheCodeKnows(t *testing.T) {
 	})
 }
 
-// mentions fails where a page does not name something as code. There are at least so many names, or the search is broken.
-func mentions(t *testing.T, path string, names []string, atLeast int) {
+// mentions fails where neither a page nor its companions name something as code. There are at least so many names, or the search
+// for them is broken.
+func mentions(t *testing.T, path string, names []string, atLeast int, companions ...string) {
 	t.Helper()
 	if len(names) < atLeast {
 		t.Fatalf("%d names were found, and %d at least are known to be there", len(names), atLeast)
 	}
 	text := page(t, path)
+	for _, companion := range companions {
+		text += page(t, companion)
+	}
 	for _, name := range names {
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("%s does not mention `%s`", path, name)

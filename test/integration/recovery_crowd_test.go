@@ -105,11 +105,9 @@ func (r *replacer) check(t *testing.T) {
 }
 
 func (r *replacer) successor(ctx context.Context, pod *corev1.Pod) error {
-	if err := r.rig.admin.Delete(ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID}); client.IgnoreNotFound(err) != nil {
+	err := client.IgnoreNotFound(r.rig.admin.Delete(ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID}))
+	if err != nil || len(pod.OwnerReferences) == 0 {
 		return err
-	}
-	if len(pod.OwnerReferences) == 0 || ctx.Err() != nil {
-		return nil
 	}
 	return r.rig.start(ctx, newPod(pod.Namespace, pod.Spec.NodeName, pod.OwnerReferences[0]))
 }

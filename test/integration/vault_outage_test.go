@@ -278,7 +278,7 @@ func TestVaultTokensRotateUnderLoad(t *testing.T) {
 		rig.pass(20 * time.Second)
 		before = good.Load()
 		vaultAwait(t, "reads go on after the tokens were revoked", func() bool { return good.Load() > before+50 })
-		rig.connectByAppRole(2, func(s *v1alpha1.VaultConnectionSpec) { s.TimeoutSeconds = new(int32(5 + rand.N(int32(5)))) }, "reader")
+		rig.connectByAppRole(2, func(s *v1alpha1.VaultConnectionSpec) { s.TimeoutSeconds = new(5 + rand.N(int32(5))) }, "reader")
 	}
 	close(stop)
 	readers.Wait()

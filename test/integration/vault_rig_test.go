@@ -125,12 +125,6 @@ func (r *vaultRig) connect(name string, auth v1alpha1.VaultAuth, change ...func(
 	r.connections[name] = c
 }
 
-func (r *vaultRig) disconnect(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.connections, name)
-}
-
 // connectByAppRole makes connection "default" log in by AppRole with these policies.
 func (r *vaultRig) connectByAppRole(ttl int, change func(*v1alpha1.VaultConnectionSpec), policies ...string) {
 	r.t.Helper()

@@ -1,0 +1,172 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// rivalry is how long rivals go on in these tests, at fifty writes a second.
+const rivalry = 2 * time.Second
+
+// rival undoes, again and again, what regcred does in one namespace.
+type rival struct {
+	name string
+	// resource whose writes are counted.
+	resource string
+	undo     func(ctx context.Context, c client.Client, namespace string, turn int) error
+	// message is a part of what the status says.
+	message string
+}
+
+func rivals() []rival {
+	merge := func(object client.Object, body string) func(context.Context, client.Client, string, int) error {
+		return func(ctx context.Context, c client.Client, namespace string, turn int) error {
+			object := object.DeepCopyObject().(client.Object)
+			object.SetNamespace(namespace)
+			patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, body, turn))
+			return client.IgnoreNotFound(c.Patch(ctx, object, patch, client.FieldOwner("rival-sync")))
+		}
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "regcred"}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	return []rival{
+		{"writes another content", "secrets", merge(secret, `{"stringData":{".dockerconfigjson":"{\"auths\":{\"rival.example\":{\"username\":\"u\",\"password\":\"%d\"}}}"}}`), "field manager rival-sync: have it let go of the Secret"},
+		{"keeps changing content and record together", "secrets", merge(secret, `{"metadata":{"annotations":{"regcred.dev/sources":"{\"ghost\":{\"keys\":[\"ghost.example\"]}}"}},"stringData":{".dockerconfigjson":"{\"auths\":{\"ghost.example\":{\"username\":\"u\",\"password\":\"%d\"}}}"}}`), "field manager rival-sync"},
+		{"takes the record away", "secrets", merge(secret, `{"metadata":{"annotations":{"regcred.dev/sources":null,"turn":"%d"}}}`), "Secret regcred is changed back"},
+		{"deletes the Secret", "secrets", func(ctx context.Context, c client.Client, namespace string, _ int) error {
+			secret := secret.DeepCopy()
+			secret.Namespace = namespace
+			return client.IgnoreNotFound(c.Delete(ctx, secret))
+		}, "somebody who leaves no name"},
+		{"applies the ServiceAccount with a list of its own", "serviceaccounts", func(ctx context.Context, c client.Client, namespace string, turn int) error {
+			configuration := applycorev1.ServiceAccount("default", namespace).
+				WithImagePullSecrets(applycorev1.LocalObjectReference().WithName(fmt.Sprintf("rival-%d", turn)))
+			return c.Apply(ctx, configuration, client.FieldOwner("rival-sync"), client.ForceOwnership)
+		}, "field manager rival-sync: write there imagePullSecrets: [{name: rival-"},
+		// A ServiceAccount that was made empty, and never applied, has no managedFields: whoever patches it leaves no name.
+		{"patches the ServiceAccount's list", "serviceaccounts", merge(account, `{"imagePullSecrets":[{"name":"rival-%d"}]}`), "somebody who leaves no name: write there imagePullSecrets: [{name: rival-"},
+		{"deletes the ServiceAccount and makes it anew", "serviceaccounts", func(ctx context.Context, c client.Client, namespace string, _ int) error {
+			account := account.DeepCopy()
+			account.Namespace = namespace
+			if err := c.Delete(ctx, account); err != nil {
+				return client.IgnoreNotFound(err)
+			}
+			account.UID, account.ResourceVersion = "", ""
+			return c.Create(ctx, account, client.FieldOwner("rival-sync"))
+		}, "ServiceAccount default is changed back"},
+	}
+}
+
+// movableClock is a clock that a test puts forward.
+type movableClock struct{ ahead atomic.Int64 }
+
+func (c *movableClock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *movableClock) pass(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// contestedPlaces lets all rivals loose at once, each in a namespace of its own.
+func contestedPlaces(t *testing.T, rig *deliveryRig) {
+	values, notes, clock := &shelf{}, &traffic{}, &movableClock{}
+	rig.start(t, runOptions{shelf: values, transport: notes.wrap, now: clock.now})
+	all := rivals()
+	teams := rig.teams(t, len(all), nil)
+	for i := range all {
+		values.put(contestedName(i), "ours")
+		rig.credential(t, contestedName(i), "registry.example", inNamespaces(teams[i]))
+		eventually(t, "the namespace is served", func(ctx context.Context) error { return rig.served(ctx, teams[i], "registry.example", "ours") })
+	}
+	letLoose(t, rig, all, teams)
+	for i, r := range all {
+		t.Run(r.name, func(t *testing.T) {
+			if count := len(notes.taken(r.resource, teams[i])); count > 4 || count < 2 {
+				t.Errorf("it cost %d writes, the first one and up to 3 repairs are allowed", count)
+			}
+			eventually(t, "the status names the rival", func(ctx context.Context) error {
+				return rig.failure(ctx, contestedName(i), teams[i], v1alpha1.ReasonContested, r.message)
+			})
+		})
+	}
+	for window := range 2 {
+		t.Run(fmt.Sprintf("one repair in window %d", window+2), func(t *testing.T) { oneRepair(t, rig, all, teams, notes, clock) })
+	}
+	clock.pass(10*time.Minute + time.Second)
+	for i := range all {
+		rig.look(t, contestedName(i))
+		eventually(t, "peace is restored", func(ctx context.Context) error { return rig.ready(ctx, contestedName(i)) })
+	}
+}
+
+func contestedName(i int) string { return fmt.Sprintf("contested-%d", i) }
+
+func letLoose(t *testing.T, rig *deliveryRig, all []rival, teams []string) {
+	var busy sync.WaitGroup
+	for i, r := range all {
+		busy.Go(func() {
+			ticker := time.NewTicker(20 * time.Millisecond)
+			defer ticker.Stop()
+			for turn := range int(rivalry / (20 * time.Millisecond)) {
+				<-ticker.C
+				if err := r.undo(t.Context(), rig.admin, teams[i], turn); err != nil {
+					t.Errorf("the rival that %s: %v", r.name, err)
+				}
+			}
+		})
+	}
+	busy.Wait()
+}
+
+// oneRepair lets ten minutes pass. All that the rivals undid is repaired once, and not again when they come back.
+func oneRepair(t *testing.T, rig *deliveryRig, all []rival, teams []string, notes *traffic, clock *movableClock) {
+	before := map[string]int{}
+	for i, r := range all {
+		before[teams[i]] = len(notes.taken(r.resource, teams[i]))
+	}
+	clock.pass(10*time.Minute + time.Second)
+	for i := range all {
+		rig.look(t, contestedName(i))
+	}
+	repairs := func(i int) error {
+		if now := len(notes.taken(all[i].resource, teams[i])); now != before[teams[i]]+1 {
+			return fmt.Errorf("what %s: there were %d writes, now there are %d", all[i].name, before[teams[i]], now)
+		}
+		return nil
+	}
+	for i := range all {
+		eventually(t, "it is repaired once in ten minutes", func(ctx context.Context) error {
+			return errors.Join(repairs(i), rig.delivered(ctx, teams[i], "registry.example", "ours"), rig.attachedIs(ctx, teams[i], true))
+		})
+	}
+	for i, r := range all {
+		if err := r.undo(t.Context(), rig.admin, teams[i], 1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	staysSo(t, "there is no second repair", 500*time.Millisecond, func(context.Context) error {
+		var err error
+		for i := range all {
+			err = errors.Join(err, repairs(i))
+		}
+		return err
+	})
+}
+
+// look has the controllers look at a place again although nothing happened there.
+func (rig *deliveryRig) look(t *testing.T, credential string) {
+	t.Helper()
+	rig.edit(t, credential, func(c *v1alpha1.RegistryCredential) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, "look", fmt.Sprint(time.Now().UnixNano()))
+	})
+}

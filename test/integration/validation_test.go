@@ -1,0 +1,165 @@
+package integration
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+const validCredential = `
+apiVersion: regcred.dev/v1alpha1
+kind: RegistryCredential
+metadata: {name: tried}
+spec:
+  registries: [registry.company.io]
+  source: {vault: {mount: secret, path: platform/registries/company}}
+  target: {namespaces: [prod]}
+`
+
+const validConnection = `
+apiVersion: regcred.dev/v1alpha1
+kind: VaultConnection
+metadata: {name: tried}
+spec:
+  address: https://vault.company.io:8200
+  auth: {kubernetes: {role: regcred}}
+`
+
+// TestASpecThatCannotWorkIsRefusedWithASentence applies changed manifests to a real API server, which has to say why.
+func TestASpecThatCannotWorkIsRefusedWithASentence(t *testing.T) {
+	c := startInstallation(t)
+	for _, test := range []struct {
+		name     string
+		manifest string
+		path     string
+		value    any
+		// says is a part of the refusal; empty where the manifest is right.
+		says string
+	}{
+		{"the shortest RegistryCredential is right", validCredential, "", nil, ""},
+		{"a registry with port and path is right", validCredential, "spec.registries", []any{"registry.company.io:5000/team"}, ""},
+		{"a wildcard host is right", validCredential, "spec.registries", []any{"*.company.io"}, ""},
+		{"Docker Hub is right", validCredential, "spec.registries", []any{"docker.io"}, ""},
+		{"an empty list of ServiceAccounts is right", validCredential, "spec.target.serviceAccounts", []any{}, ""},
+		{"no registry", validCredential, "spec.registries", []any{}, "at least 1 items"},
+		{"a registry with a scheme", validCredential, "spec.registries", []any{"https://registry.company.io"}, "without a scheme"},
+		{"a registry in upper case", validCredential, "spec.registries", []any{"Registry.company.io"}, "in lower case"},
+		{"a registry with a port that is none", validCredential, "spec.registries", []any{"registry.company.io:70000"}, "port is a number from 1 to 65535"},
+		{"no source", validCredential, "spec.source", map[string]any{}, "exactly one source"},
+		{"a path that climbs", validCredential, "spec.source.vault.path", "a/../b", "no empty, '.' or '..' segment"},
+		{"a path with a slash in front", validCredential, "spec.source.vault.path", "/a", "no empty, '.' or '..' segment"},
+		{"a path with a query", validCredential, "spec.source.vault.path", "a?version=1", "holds none of"},
+		{"a mount of Vault's own", validCredential, "spec.source.vault.mount", "sys", "Vault's own"},
+		{"a mount below one of Vault's own", validCredential, "spec.source.vault.mount", "auth/token", "Vault's own"},
+		{"two shapes of keys", validCredential, "spec.source.vault.keys", map[string]any{"auth": "a", "dockerConfig": "b"}, "set one of"},
+		{"a literal user name with a colon", validCredential, "spec.source.vault.username", "a:b", "no colon"},
+		{"a refresh period that is too short", validCredential, "spec.refreshPeriodSeconds", int64(1), "greater than or equal to 5"},
+		{"no namespaces", validCredential, "spec.target", map[string]any{}, "say which namespaces"},
+		{"a selector that selects everything", validCredential, "spec.target.namespaceSelector", map[string]any{}, "select every namespace"},
+		{"a namespace that cannot be", validCredential, "spec.target.namespaces", []any{"Prod"}, "should match"},
+		{"a Secret name that cannot be", validCredential, "spec.target.secretName", "Not_A_Name", "not a valid Secret name"},
+		{"a deletion policy that nobody knows", validCredential, "spec.deletionPolicy", "Sometimes", "Unsupported value"},
+		{"a name that is too long", validCredential, "metadata.name", strings.Repeat("a", 64), "at most 63 characters"},
+
+		{"the shortest VaultConnection is right", validConnection, "", nil, ""},
+		{"an address without a scheme", validConnection, "spec.address", "vault.company.io", "address is a URL"},
+		{"an address of another scheme", validConnection, "spec.address", "ftp://vault.company.io", "address is a URL"},
+		{"an address with a path", validConnection, "spec.address", "https://vault.company.io/v1", "scheme, host and port only"},
+		{"an address with a user", validConnection, "spec.address", "https://a@vault.company.io", "scheme, host and port only"},
+		{"no way to log in", validConnection, "spec.auth", map[string]any{}, "exactly one of"},
+		{"two ways to log in", validConnection, "spec.auth.token", map[string]any{"secret": map[string]any{"name": "a", "key": "b"}}, "exactly one of"},
+		{"a path prefix that could end within a name", validConnection, "spec.pathPrefixes", []any{"secret/platform"}, "ends in /"},
+		{"two certificate authorities", validConnection, "spec.tls", map[string]any{"caBundle": "x", "caConfigMap": map[string]any{"name": "a", "key": "b"}}, "not both"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := c.admin.Create(t.Context(), changed(t, test.manifest, test.path, test.value), client.DryRunAll)
+			switch {
+			case test.says == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
+				t.Errorf("got %v, want a refusal that says %q", err, test.says)
+			}
+		})
+	}
+}
+
+func changed(t *testing.T, manifest, path string, value any) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
+		t.Fatal(err)
+	}
+	if path != "" {
+		if err := unstructured.SetNestedField(object.Object, value, strings.Split(path, ".")...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return object
+}
+
+// TestWhatOnlyShowsAtRunTimeBecomesACondition breaks one thing after the other under the running program. Nothing in the
+// namespaces changes by it, and what is mended is noticed without a restart.
+func TestWhatOnlyShowsAtRunTimeBecomesACondition(t *testing.T) {
+	r := startOperatorRun(t)
+	namespaces := r.makeNamespaces(t, 2)
+	r.rotate(t, "good")
+	r.start(t)
+	r.applyCredential(t)
+	awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "good") })
+	before := r.resourceVersions(t, namespaces)
+	for _, test := range []struct {
+		name      string
+		change    func(*v1alpha1.RegistryCredentialSpec)
+		condition string
+		reason    string
+	}{
+		{"a path at which nothing was ever written", func(s *v1alpha1.RegistryCredentialSpec) { s.Source.Vault.Path = "platform/nothing" }, v1alpha1.ConditionCredentialAvailable, v1alpha1.ReasonSecretNotFound},
+		{"a path that the policy does not allow", func(s *v1alpha1.RegistryCredentialSpec) { s.Source.Vault.Path = "elsewhere" }, v1alpha1.ConditionCredentialAvailable, v1alpha1.ReasonPermissionDenied},
+		{"a key that the secret lacks", func(s *v1alpha1.RegistryCredentialSpec) {
+			s.Source.Vault.Keys = &v1alpha1.VaultKeys{Username: "user", Password: "password"}
+		}, v1alpha1.ConditionCredentialAvailable, v1alpha1.ReasonKeyMissing},
+		{"a connection that does not exist", func(s *v1alpha1.RegistryCredentialSpec) { s.Source.Vault.Connection = "nowhere" }, v1alpha1.ConditionCredentialAvailable, v1alpha1.ReasonConnectionNotFound},
+		{"a Secret name that the role does not allow", func(s *v1alpha1.RegistryCredentialSpec) { s.Target.SecretName = "not-allowed" }, v1alpha1.ConditionStalled, v1alpha1.ReasonSecretNameNotAllowed},
+		{"a ServiceAccount that the role does not allow", func(s *v1alpha1.RegistryCredentialSpec) { s.Target.ServiceAccounts = &[]string{"builder"} }, v1alpha1.ConditionStalled, v1alpha1.ReasonServiceAccountNotAllowed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			good := r.edit(t, test.change)
+			status := metav1.ConditionFalse
+			if test.condition == v1alpha1.ConditionStalled {
+				status = metav1.ConditionTrue
+			}
+			awaitWithin(t, 30*time.Second, r.condition(test.condition, status, test.reason))
+			awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason))
+			r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) { *s = good })
+			awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+		})
+	}
+	for namespace, version := range r.resourceVersions(t, namespaces) {
+		if version != before[namespace] {
+			t.Errorf("the Secret of %s was written", namespace)
+		}
+	}
+}
+
+// edit changes the spec and returns what it was.
+func (r *operatorRun) edit(t *testing.T, change func(*v1alpha1.RegistryCredentialSpec)) v1alpha1.RegistryCredentialSpec {
+	t.Helper()
+	var object v1alpha1.RegistryCredential
+	if err := r.admin.Get(t.Context(), client.ObjectKey{Name: "company"}, &object); err != nil {
+		t.Fatal(err)
+	}
+	before := object.DeepCopy()
+	change(&object.Spec)
+	if err := r.admin.Patch(t.Context(), &object, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	return before.Spec
+}
