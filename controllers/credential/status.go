@@ -50,7 +50,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	if err := r.Client.Status().Patch(ctx, run.object, client.MergeFrom(before)); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	run.memory.statusTime = now
+	run.memory.statusTime = r.Now()
 	return after(now, wake), nil
 }
 
