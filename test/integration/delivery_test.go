@@ -18,7 +18,6 @@ func TestDelivery(t *testing.T) {
 		{"ServiceAccounts", serviceAccounts},
 		{"removal", removal},
 		{"published revisions", resumes},
-		{"uninstalling", uninstalls}, // last: it takes the definitions away
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })
 	}
