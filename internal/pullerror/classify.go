@@ -27,22 +27,32 @@ func Classify(message string) Class {
 
 // classifyCause applies the rules to a single cause.
 func classifyCause(cause string) Class {
-	text := withoutNames(cause)
-	status := statusOf(text)
-	for _, r := range rules {
-		if r.appliesTo(text, status) {
-			return r.class
-		}
+	if r := decider(cause); r != nil {
+		return r.class
 	}
 	return Other
+}
+
+// decider is the first rule that applies to a single cause, or nil.
+func decider(cause string) *rule {
+	text := withoutNames(cause)
+	status := statusOf(text)
+	for i := range rules {
+		if rules[i].appliesTo(text, status) {
+			return &rules[i]
+		}
+	}
+	return nil
 }
 
 // wrappers are what kubelets and CRI clients put around a cause. The first group, where there is one, is the cause.
 var wrappers = []*regexp.Regexp{
 	regexp.MustCompile(`^rpc error: code = \w+ desc =\s*`),
 	regexp.MustCompile(`^Back-off pulling image "[^"]*":?\s*`),
-	regexp.MustCompile(`^Failed to pull image "[^"]*":?\s*`),
+	regexp.MustCompile(`^(?:\(combined from similar events\): )?[Ff]ailed to pull image "[^"]*":?\s*`),
 	regexp.MustCompile(`^(?:Error|ErrImagePull|ImagePullBackOff):\s*`),
+	// The daemon of docker answers 500 for whatever went wrong at a registry.
+	regexp.MustCompile(`^(?:API error \(\d+\):|\(HTTP code \d+\) [\w ]+ -|HTTP code is \d+ which indicates error: [\w ]+ -)\s*`),
 	regexp.MustCompile(`(?s)^(?:Error syncing pod, skipping: )?failed to "StartContainer" for "[^"]*" ` +
 		`with (?:ErrImagePull|ImagePullBackOff): "(.*)"$`),
 }
@@ -78,24 +88,44 @@ func unescape(message string) string {
 	return strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(message)
 }
 
-// nextCause finds where another try begins in a list of causes: after a comma, with words with which a runtime or
-// the kubelet begins.
-var nextCause = regexp.MustCompile(`, (?:rpc error: code = |failed to pull |failed to resolve |Error response from daemon|` +
+// begins are the words with which kubelets and runtimes begin the cause of one try.
+const begins = `(?:rpc error: code = |failed to (?:pull|resolve|copy|authorize) |Error response from daemon|` +
 	`(?:Error )?(?:[Ii]nitializing source|[Rr]eading manifest|[Pp]inging |[Dd]etermining manifest)|` +
-	`unable to (?:copy|retrieve|pull) |copying |[Rr]equesting bearer token|` +
-	`RegistryUnavailable|SignatureValidationFailed|pull QPS exceeded)`)
+	`unable to (?:copy|retrieve|pull) |copying |writing blob|parsing image|choosing |fetching |trying to reuse blob|` +
+	`short[- ]name|[Rr]equesting bearer token|too many requests|` +
+	`RegistryUnavailable|SignatureValidationFailed|pull QPS exceeded)`
 
-// causes parts the kubelet's list of several tries. Any other message is one cause.
+var (
+	// list is the kubelet's list of several tries, perhaps cut off.
+	list = regexp.MustCompile(`(?s)^\[+(?:.*\]$|` + begins + `)`)
+	// nextCause finds where another try begins in it: after a comma.
+	nextCause = regexp.MustCompile(`, \[*` + begins)
+	// lines is the list of podman and CRI-O for several registries.
+	lines = regexp.MustCompile(`(?s)^.*?\d+ errors occurred[^\n]*\n\s*\* (.*)$`)
+	// nextLine finds where another registry begins in it.
+	nextLine = regexp.MustCompile(`\n\s*\* `)
+	// secondTry is how CRI-O goes on where an image could not be pulled: it asks for the same thing as an artifact.
+	secondTry = regexp.MustCompile(`(?s); artifact err: .*`)
+)
+
+// causes parts a list of several tries. Any other message is one cause.
 func causes(message string) []string {
-	if !strings.HasPrefix(message, "[") || !strings.HasSuffix(message, "]") {
-		return []string{message}
+	if match := lines.FindStringSubmatch(message); match != nil {
+		return nextLine.Split(match[1], -1)
 	}
-	list := message[1 : len(message)-1]
+	if !list.MatchString(message) {
+		return []string{secondTry.ReplaceAllString(message, "")}
+	}
 	var parts []string
 	start := 0
-	for _, at := range nextCause.FindAllStringIndex(list, -1) {
-		parts = append(parts, unwrap(list[start:at[0]]))
+	for _, at := range nextCause.FindAllStringIndex(message, -1) {
+		parts = append(parts, part(message[start:at[0]]))
 		start = at[0] + len(", ")
 	}
-	return append(parts, unwrap(list[start:]))
+	return append(parts, part(message[start:]))
+}
+
+// part is one cause of a list, without the brackets of the list.
+func part(cause string) string {
+	return secondTry.ReplaceAllString(unwrap(strings.Trim(cause, "[] ")), "")
 }

@@ -54,10 +54,8 @@ func TestEveryRuleDecidesSomeExample(t *testing.T) {
 	decided := map[string]bool{}
 	for _, e := range allExamples(t) {
 		for _, cause := range causes(unwrap(e.message)) {
-			text := withoutNames(cause)
-			status := statusOf(text)
-			if i := slices.IndexFunc(rules, func(r rule) bool { return r.appliesTo(text, status) }); i >= 0 {
-				decided[rules[i].name] = true
+			if r := decider(cause); r != nil {
+				decided[r.name] = true
 			}
 		}
 	}
@@ -78,10 +76,20 @@ func TestTheClassIsTheSameInEveryWrapping(t *testing.T) {
 			`Error: %s`,
 			"  %s\n",
 		} {
-			if got := Classify(fmt.Sprintf(wrapping, e.message)); got != e.class {
-				t.Errorf("%s, want %s:\n\t"+wrapping, got, e.class, e.message)
-			}
+			sameAsBare(t, e, fmt.Sprintf(wrapping, e.message))
 		}
+	}
+}
+
+// sameAsBare checks that a wrapped message is read like the bare one. Its causes are the same as a rule, and then so is
+// the class, which takes longer to find.
+func sameAsBare(t *testing.T, e example, wrapped string) {
+	t.Helper()
+	if slices.Equal(causes(unwrap(wrapped)), causes(unwrap(e.message))) {
+		return
+	}
+	if got := Classify(wrapped); got != e.class {
+		t.Errorf("%s, want %s:\n\t%s", got, e.class, wrapped)
 	}
 }
 
@@ -133,6 +141,63 @@ func TestOfSeveralTriesTheMostTellingCauseCounts(t *testing.T) {
 				t.Errorf("%d causes found, want %d", len(causes(list)), len(c.causes))
 			}
 		})
+	}
+}
+
+func TestAListIsReadInEveryForm(t *testing.T) {
+	const (
+		missing = `Error initializing source docker://a.io/x:1: Error reading manifest 1 in a.io/x: name unknown: Repo not found`
+		refused = `Error initializing source docker://b.io/x:1: unable to retrieve auth token: invalid username/password: unauthorized: Please log in`
+		broken  = `failed to pull and unpack image "r.io/x:1": failed to resolve image: failed to do request: Head "https://r.io/v2/": EOF`
+		denied  = `failed to pull and unpack image "r.io/x:1": failed to resolve image: unexpected status from HEAD request to https://r.io/v2/: 403 Forbidden`
+	)
+	for _, c := range []struct {
+		shows   string
+		message string
+		parts   int
+		want    Class
+	}{
+		{"podman's list of registries", "2 errors occurred while pulling:\n * " + missing + "\n * " + refused, 2, AuthFailed},
+		{"the older form of it", "unable to pull x: 2 errors occurred:\n\t* " + refused + "\n\t* " + missing + "\n\n", 2, AuthFailed},
+		{"a list within a list", "[[" + broken + ", " + denied + "], " + broken + "]", 3, Forbidden},
+		{"a list whose last cause ends in its telling word", `[` + broken + `, Error response from daemon: Head "https://r.io/v2/x/manifests/1": unauthorized]`, 2, NoCredentials},
+		{"a list whose end was cut off", "[" + broken + ", " + denied, 2, Forbidden},
+		{"a list whose last cause was cut off", "[" + denied + ", " + broken[:60], 2, Forbidden},
+		{"a message that only begins like a list", "[DEPRECATION NOTICE] Docker Image manifest version 2, schema 1 support is disabled", 1, PlatformManifest},
+		{"the second try of CRI-O, which says less than the first",
+			"unable to pull image or OCI artifact: pull image err: " + missing + "; artifact err: get manifest: unauthorized: authentication required", 1, NotFound},
+		{"such tries in a list", "[unable to pull image or OCI artifact: pull image err: " + missing + "; artifact err: x, " +
+			"unable to pull image or OCI artifact: pull image err: " + refused + "; artifact err: y]", 2, AuthFailed},
+	} {
+		t.Run(c.shows, func(t *testing.T) {
+			for _, wrapping := range []string{"%s", `Back-off pulling image "r.io/x:1": ErrImagePull: %s`, "Error: %s"} {
+				message := fmt.Sprintf(wrapping, c.message)
+				if got := Classify(message); got != c.want {
+					t.Errorf("%s, want %s:\n\t%s", got, c.want, message)
+				}
+			}
+			if got := causes(unwrap(c.message)); len(got) != c.parts {
+				t.Errorf("%d causes found, want %d: %q", len(got), c.parts, got)
+			}
+		})
+	}
+}
+
+func TestAnAnswerInJSONIsReadInAnyOrder(t *testing.T) {
+	for message, want := range map[string]Class{
+		`Error response from daemon: {"message":"Get https://r.io/v2/: x509: certificate signed by unknown authority"}`:                         TLS,
+		`Error response from daemon: denied: {"errors":[{"detail":{},"message":"requested access to the resource is denied","code":"DENIED"}]}`: NotFoundOrDenied,
+		`Server message: {"errors":[{"code":"MANIFEST_UNKNOWN"}]}`:                                                                              NotFound,
+		`{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":[{"Type":"repository","Name":"429"}]}]}`:                AuthFailed,
+		`{"errors":[{"status":401,"message":"Bad credentials"}]}`:                                                                               AuthFailed,
+		`{"error":"invalid_grant","error_description":"AADSTS7000222: The provided client secret keys are expired."}`:                           AuthFailed,
+		`{"details":"incorrect username or password"}`:                                                                                          AuthFailed,
+		`denied: {"errors":[{"code":"TOOMANYREQUESTS","message":"too many requests, please retr`:                                                RateLimited,
+		`{"a":{"a":{"a":{"a":`: Other,
+	} {
+		if got := Classify(message); got != want {
+			t.Errorf("%s, want %s:\n\t%s\n\t%s", got, want, message, withoutNames(message))
+		}
 	}
 }
 

@@ -16,8 +16,8 @@ var nameless = []struct {
 }{
 	// A character that a parser complains of, which can be a quote.
 	{regexp.MustCompile(`'(?s:\\?.)'`), name},
-	// A registry's answer in JSON: its code and message are kept, as other runtimes print them.
-	{regexp.MustCompile(`\{"errors":\s*\[\{"code":\s*"(\w+)",\s*"message":\s*"([^"]*)"[^\n]*`), "$1: $2"},
+	// A registry's answer in JSON that was cut off: its code and message are kept, as other runtimes print them.
+	{regexp.MustCompile(`\{"errors":\s*\[\{"code":\s*"(\w+)",\s*"message":\s*"([^"]*)"?[^\n]*`), "$1: $2"},
 	// Whatever is quoted, and a quote that was cut off.
 	{regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), name},
 	{regexp.MustCompile(`"\S*`), name},
@@ -28,9 +28,9 @@ var nameless = []struct {
 	{regexp.MustCompile(`\bsha(?:256|384|512):\w+`), name},
 	{regexp.MustCompile(`\[(?:manifests|blobs)[^\]]*\]`), name},
 	// Names of one word, where runtimes write them without quotes.
-	{regexp.MustCompile(`\b((?i:manifest for|pull access denied for|image pull failed for|tag|repository|image)) ` +
-		`[^\s,…]+(,| not found| because)`), "$1 " + name + "$2"},
-	{regexp.MustCompile(`\b((?i:no such image):) \S+`), "$1 " + name},
+	{regexp.MustCompile(`\b((?i:manifest for|pull access denied for|image pull failed for|tag|repository|artifact|project|registry|image|image name)) ` +
+		`[^\s,…]+(,| not found| because| was deleted| is blocked| returns)`), "$1 " + name + "$2"},
+	{regexp.MustCompile(`\b((?i:not found in repository|no such image:|access repository:)) [^\s,]+`), "$1 " + name},
 	{regexp.MustCompile(`\b((?i:reading manifest)) \S+ in [^\s,…]+?(:|\s|$)`), "$1 " + name + " in " + name + "$2"},
 	{regexp.MustCompile(`\b((?i:lookup|from host|pinging (?:container|docker) registry)) [^\s…]+?(:?(?:\s|$))`),
 		"$1 " + name + "$2"},
@@ -39,6 +39,9 @@ var nameless = []struct {
 // nameLike is a word with a slash in it, or with a colon that is followed by no space: an image, a URL, a path, a
 // media type, a platform, a host with a port.
 var nameLike = regexp.MustCompile(`[^\s"(\[]*(?:/|:[^\s:…)\]])[^\s"]*`)
+
+// dotted is a name with dots in it: a host, a version, a type.
+var dotted = regexp.MustCompile(`\b[\w-]+(?:\.[\w-]+)+`)
 
 // punctuation follows a name in a sentence and is no part of it.
 const punctuation = ":,;.)]}\""
@@ -51,6 +54,7 @@ var ordinary = map[string]bool{
 // withoutNames takes everything out of a cause that is a name, and writes the rest in lower case. What remains are
 // the words and the punctuation of the runtime and the registry.
 func withoutNames(cause string) string {
+	cause = spellAnswers(cause)
 	for _, n := range nameless {
 		cause = n.pattern.ReplaceAllString(cause, n.replacement)
 	}
@@ -61,7 +65,7 @@ func withoutNames(cause string) string {
 		}
 		return name + word[len(bare):]
 	})
-	return strings.ToLower(cause)
+	return strings.ToLower(dotted.ReplaceAllString(cause, name))
 }
 
 // httpStatus is an HTTP status code in the places where runtimes print one: after the words status or HTTP, or before

@@ -59,6 +59,8 @@ var nodeRules = []rule{
 		`connection error: desc`,
 		`failed to inspect image`,
 		`error getting credentials - err`,
+		`error reading from server`,
+		`transport is closing`,
 	)},
 	{name: "the runtime knows no host for the registry", class: Other, says: says(
 		`no (?:pull|resolve) hosts`,
@@ -74,6 +76,8 @@ var nodeRules = []rule{
 		`due to configured policy`,
 		`signature ?(?:validation|verification) ?failed`,
 		`image verifier [^\n]*(?:blocked pull|returned error)`,
+		`image is not signed`,
+		`download blocking policy`,
 	)},
 	{name: "the node cannot store the image", class: Other, says: says(
 		`no space left on device`,
@@ -88,6 +92,14 @@ var nodeRules = []rule{
 		`ref … locked for`,
 		`\b(?:open|openat|mkdir|write|rename|remove|unlinkat|chown|lchown|chmod|l?stat|symlink|link|mount|fork/exec) …: `,
 		`\buntar\b`,
+		`layer (?:does not exist|not known)`,
+	)},
+	{name: "a connection that was not made", class: Network, says: says(
+		`\bdial (?:tcp|udp)\b[^\n]*: connect: `,
+	)},
+	{name: "a proxy on the way refuses", class: Network, says: says(
+		// The transport's own error is the text of the proxy's answer: the registry was not reached.
+		`failed to do request: (?:head|get|post) …: (?:forbidden|unauthorized|method not allowed)\s*$`,
 	)},
 	{name: "what arrived is not what was asked for", class: Other, says: says(
 		`unexpected commit digest`,
@@ -112,13 +124,15 @@ var registryRules = []rule{
 	)},
 	{name: "too many pulls for the registry, by status", class: RateLimited, status: []string{"429"}},
 	{name: "nothing for this platform", class: PlatformManifest, says: says(
-		`no match for platform in manifest`,
+		`no match for platform`,
 		`no matching manifest for`,
 		`no supported platform found`,
 		`cannot be used on this platform`,
 		`image operating system`,
+		`operating system is not supported`,
 		`no image found in (?:manifest list|image index)`,
-		`does not (?:match|provide) the specified platform`,
+		`does not (?:match|provide) the (?:specified|detected host) platform`,
+		`no unpack platforms`,
 		`version [^\n]*image is incompatible with`,
 	)},
 	{name: "a manifest format that the runtime cannot read", class: PlatformManifest, says: says(
@@ -135,6 +149,8 @@ var registryRules = []rule{
 		`missing username or secret`,
 		`unauthenticated request`,
 		`not logged in`,
+		`may not log ?in`,
+		`log ?in required`,
 		`credentials were not provided`,
 		`anonymous (?:users?|access|requests?|callers?|pulls?)\b`,
 	)},
@@ -161,6 +177,9 @@ var registryRules = []rule{
 		`(?:token|credentials?|password|session|robot(?: account)?) (?:has|have|is|are) (?:been )?(?:expired|revoked|invalid|disabled)`,
 		`(?:expired|revoked|invalid|bad|wrong|incorrect) (?:user ?name|user|credentials?|password|token|login|api key|client ?id)`,
 	)},
+	{name: "missing or not allowed, in one sentence", class: NotFoundOrDenied, says: says(
+		`(?:not exist|not found),? or (?:you|the user|no) [^\n]*(?:permission|access|authori[sz]ed|rights?)`,
+	)},
 	{name: "a right that is missing", class: Forbidden, says: says(
 		`unauthorized to access repository`,
 		`not authorized to`,
@@ -186,7 +205,6 @@ var tokenRules = []rule{
 		`insufficient_scope`,
 		`requested access to the resource is denied`,
 		`access to the requested resource is not authorized`,
-		`does not exist or no pull access`,
 		`may require authorization`,
 		`permission or resource may not exist`,
 		`unauthorized: (?:project|repository|artifact) [^\n]*not found`,
@@ -204,6 +222,7 @@ var statusRules = []rule{
 		`bad gateway`,
 		`service (?:temporarily )?unavailable`,
 		`gateway time-?out`,
+		`unknown: unknown error`,
 	)},
 }
 
@@ -216,7 +235,7 @@ var connectionRules = []rule{
 		`x509: `,
 		`certificate`,
 		`handshake failure`,
-		`malformed http response`,
+		`malformed http (?:response|status)`,
 		`server gave http response to https client`,
 		`http request to an https server`,
 		`\btls: `,
@@ -232,6 +251,7 @@ var connectionRules = []rule{
 		`broken pipe`,
 		`goaway`,
 		`stream error`,
+		`rst_stream`,
 		`http2: `,
 		`proxyconnect`,
 		`proxy authentication required`,
@@ -281,5 +301,6 @@ var codeRules = []rule{
 		`unknown (?:manifest|blob|repository|tag)`,
 		`no such (?:image|manifest|repository|tag)`,
 		`not known to (?:the )?registry`,
+		`was deleted or has expired`,
 	)},
 }
