@@ -46,6 +46,15 @@ func keys() []string {
 		"*.dkr.ecr.us-east-1.amazonaws.com", "*.amazonaws.com", "gcr.io", "*.gcr.io", "eu.gcr.io", "europe-docker.pkg.dev/project", "*.pkg.dev", "*-docker.pkg.dev",
 		"ghcr.io", "ghcr.io/owner", "https://ghcr.io", "myacr.azurecr.io", "*.azurecr.io", "registry.gitlab.com/group", "nexus:8082", "nexus", "harbor.local/library",
 		"münchen.example.com", "xn--mnchen-3ya.example.com", "quay.io/ü", "10.0.0.*:5000", "10.*.*.*:5000", "*:*", "Foo", "foo", "*oo", "localhost/team", "localhos*",
+		"hTTps://quay.io", "HTTP://quay.io", "https://quay.io//", "https://quay.io/./", "quay.io//", "quay.io/v1/v2/coreos", "quay.io/v2/v1/", "quay.io/v1//coreos",
+		"https://quay.io/v2/?x", "https://user:pw@quay.io/coreos", "user@quay.io:443", "quay.io%00", "quay.io%20", "quay.io%2Fcoreos", "quay.io/coreos%2Fetcd", "quay.io/%63oreos",
+		"\ufeffquay.io", "quay.io\u00a0", "\uff51uay.io", "quay.io/coreos\\", "quay.io/coreos?", "quay.io/[c]oreos", "quay.io/coreos/etcd@sha256", "quay.io:0443", "quay.io:443/coreos",
+		"docker.io/library/nginx:latest", "docker.io/v1/", "docker.io/v2/library", "http://docker.io", "http://docker.io/v2/", "index.docker.io/v1/", "index.docker.io/v1", "index.docker.io:443",
+		"https://index.docker.io/v2", "https://index.docker.io/v1/#", "https://index.docker.io/v1/?", "https://index.docker.io?", "index.*.io", "*.docker.io/v1/", "https://*.docker.io/v1/",
+		"*.*.*.*", "*.*.*.*:5000", "10.0.0.1", "10.0.0.[1]:5000", "10.0.0.?:5000", "r[a-z]gistry.example.com", "[r]egistry.example.com", "r[^x]gistry.example.com", "*.EXAMPLE.com",
+		"registry.example.com.", "registry.example.com:", "registry.example.com:05000", "registry.example.com:5000/", "registry.example.com:5000//team", "registry.example.com:5000/v2/team/",
+		"[::1%25lo]:5000", "[0:0:0:0:0:0:0:1]:5000", "[::1]:05000", "[*:*]:5000", "::1]:5000", "localhost.", "LOCALHOST", "localhost:", "local*", "*host", "l?calhost", "localhost/v2/team",
+		"my_registry.io:5000", "my_registry:5000", strings.Repeat("a", 300)+".example.com", "quay.io/"+strings.Repeat("a", 300), strings.Repeat("*.", 40)+"io", strings.Repeat("*", 200),
 		"my_registry.io", "my_registry.io/team", "my_*.io", "https://my_registry.io/v2/", "my_registry", "a__b.io",
 	)
 	return unique(all)
@@ -80,6 +89,10 @@ func images() []string {
 		"None:None", "<none>", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "quay.io/x:"+strings.Repeat("t", 128), "quay.io/x:"+strings.Repeat("t", 129),
 		"quay.io/"+strings.Repeat("a", 255), "quay.io/"+strings.Repeat("a", 256), "quay.io/x@sha512:"+strings.Repeat("a", 128), "quay.io/x@sha384:"+strings.Repeat("a", 96),
 		"quay.io/x@md5:"+strings.Repeat("a", 32), "quay.io/x@sha256:"+strings.Repeat("A", 64), "quay.io/x\n", "quay.io/\x00", "localhost:5000/x:1", "localhost/x",
+		"docker.io/v1/app", "DOCKER.IO/library/nginx", "localhost./x", "localhost:/x", "LOCALHOST/x", "quay.io:0443/coreos/etcd", "REGISTRY.example.com/x", "registry.example.com:05000/team/app",
+		"registry.example.com./team/app", "[0:0:0:0:0:0:0:1]:5000/team/app", "[::1]:05000/team/app", "docker.io/library/library/nginx", "index.docker.io:443/library/nginx", "a/b/c/d", "a.b.c.d/x",
+		"quay.io/x"+digest+":1", "docker.io//nginx", "docker.io/./nginx", "oci://quay.io/x", "docker://quay.io/x", "quay.io/x%20y", "quay.io/x/../y", "\uff51uay.io/x", "\ufeffquay.io/x", " quay.io/x",
+		"localhost/library/nginx", digest, "team/app:1@", "team/app:1:2", "team/app:1.2_3-4", "team/app:-1", strings.Repeat("a.", 60)+"io/x", strings.Repeat("a", 300)+".example.com/x", "*host/x", "l?calhost/x",
 		"my_registry.io/team/app:1", "my_registry.io:5000/x", "my_registry/x", "a__b.io/x", "a..b/x", "a--b.io/x", "xn--a.io/x", "0.0/x", "a.0/x", "x/a.b/c",
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855/x",
 	)
