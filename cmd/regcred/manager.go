@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -50,30 +49,37 @@ func run(ctx context.Context, o *options) error {
 	}
 	// The API server's own priority and fairness limits us better than a guess on this side.
 	config.QPS = -1
-	mgr, err := newManager(config, o)
+	leading, err := newLeadership(config, o)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(leading, o)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := addControllers(ctx, mgr, o, stop); err != nil {
+	if err := addControllers(ctx, mgr, o, leading.fence, stop); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
 }
 
-func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
+	mgr, err := ctrl.NewManager(leading.config, ctrl.Options{
 		Scheme:  scheme,
 		Cache:   cacheOptions(o),
 		Metrics: metricsOptions(o),
 		// A leader that stops gives the lease back at once: whoever waits takes over without waiting for its end.
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "regcred.dev",
-		LeaderElectionNamespace:       o.namespace,
-		LeaderElectionReleaseOnCancel: true,
-		HealthProbeBindAddress:        o.probeAddress,
-		GracefulShutdownTimeout:       ptr.To(20 * time.Second),
+		LeaderElection:                      o.leaderElect,
+		LeaderElectionResourceLockInterface: leading.lock,
+		LeaderElectionID:                    leaseName, // names the lease in metrics
+		LeaseDuration:                       ptr.To(leaseDuration),
+		RenewDeadline:                       ptr.To(renewDeadline),
+		RetryPeriod:                         ptr.To(retryPeriod),
+		LeaderElectionReleaseOnCancel:       true,
+		HealthProbeBindAddress:              o.probeAddress,
+		GracefulShutdownTimeout:             ptr.To(20 * time.Second),
 	})
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/source/vault"
@@ -41,14 +42,17 @@ type parts struct {
 	tally                    *publish.Tally
 	prober                   *verify.Verifier
 	protected                []string
+	// fence is nil without leader election.
+	fence *fence.Fence
 }
 
 // addControllers wires everything together. stop ends the process, so that it starts anew with other rights.
-func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, stop context.CancelFunc) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fence.Fence, stop context.CancelFunc) error {
 	p, err := newParts(ctx, mgr, o, stop)
 	if err != nil {
 		return err
 	}
+	p.fence = held
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: time.Now,
@@ -141,7 +145,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		return err
 	}
 	reading := &credential.Reconciler{
-		Client: p.mgr.GetClient(), Source: vaults, Leases: vaults,
+		Client: p.mgr.GetClient(), Source: vaults, Leases: fencedLeases{vaults, p.fence},
 		Prover: p.prober,
 		Images: credential.PodImages{Reader: p.writer}, Running: credential.PodImages{Reader: p.writer},
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,

@@ -74,7 +74,6 @@ func operatorReviews() []accessReview {
 		{"it asks who scrapes its metrics", true, "authentication.k8s.io/tokenreviews", "create", ""},
 		{"it asks what they may", true, "authorization.k8s.io/subjectaccessreviews", "create", ""},
 		{"it holds a lease in its own namespace", true, "coordination.k8s.io/leases", "get create update", operatorNamespace},
-		{"it writes the events of the election in its own namespace", true, "v1/events", "create patch", operatorNamespace},
 
 		{"it changes no pod", false, "v1/pods", "create update patch deletecollection", ""},
 		{"it evicts no pod", false, "v1/pods/eviction", "create", ""},
@@ -86,6 +85,7 @@ func operatorReviews() []accessReview {
 		{"it changes no Job", false, "batch/jobs", "create update patch delete", ""},
 		{"it does not know nodes", false, "v1/nodes", all, ""},
 		{"it knows no ConfigMaps of others", false, "v1/configmaps", all, ""},
+		{"it writes no events of the older kind", false, "v1/events", "create patch", operatorNamespace},
 		{"it holds no lease of others", false, "coordination.k8s.io/leases", all, "kube-system"},
 		{"it makes no tokens of others", false, "v1/serviceaccounts/token", "create", "kube-system"},
 		{"it creates and deletes no RegistryCredential", false, "regcred.dev/registrycredentials", "create update delete", ""},
