@@ -24,6 +24,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 var scheme = runtime.NewScheme()
@@ -49,6 +50,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	// The API server's own priority and fairness limits us better than a guess on this side.
 	config.QPS = -1
+	config.Wrap(watchdog.EndSilentWatches(watchdog.Silence))
 	leading, err := newLeadership(config, o)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ import (
 	"regcred.dev/regcred/internal/source/vault"
 	"regcred.dev/regcred/internal/telemetry"
 	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 // parts that the controllers share.
@@ -43,7 +44,8 @@ type parts struct {
 	prober                   *verify.Verifier
 	protected                []string
 	// fence is nil without leader election.
-	fence *fence.Fence
+	fence    *fence.Fence
+	watchdog watchdog.Watchdog
 }
 
 // addControllers wires everything together. stop ends the process, so that it starts anew with other rights.
@@ -55,7 +57,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fen
 	p.fence = held
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
-		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: time.Now,
+		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: time.Now, Watchdog: &p.watchdog,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
 		return fmt.Errorf("delivery: %w", err)
@@ -66,7 +68,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fen
 	if err := p.addRecovery(); err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
-	return nil
+	return mgr.AddHealthzCheck("controllers", p.watchdog.Check)
 }
 
 func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.CancelFunc) (*parts, error) {
@@ -140,7 +142,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		return err
 	}
 	events := p.mgr.GetEventRecorder("regcred")
-	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events}
+	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events, Watchdog: &p.watchdog}
 	if err := connecting.SetupWithManager(p.mgr); err != nil {
 		return err
 	}
@@ -154,6 +156,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 			return removal.Holding, removal.Losing, held, err
 		},
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now, Random: rand.Float64,
+		Watchdog: &p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)
 }
@@ -167,6 +170,7 @@ func (p *parts) addRecovery() error {
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
 		Limits: p.options.recovery, Events: p.mgr.GetEventRecorder("regcred"), Metrics: p.metrics, Now: time.Now,
+		Watchdog: &p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)
 }

@@ -12,13 +12,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	kinds "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/watchdog"
+)
+
+const (
+	workers      = 4
+	backOffStart = 100 * time.Millisecond
 )
 
 // period is how often a connection is looked at. Between two looks its users find out what is wrong with it.
@@ -34,14 +40,18 @@ type Reconciler struct {
 	Client  client.Client
 	Checker Checker
 	Events  events.EventRecorder
+	// Watchdog notices when the controller stands still. It may be nil.
+	Watchdog *watchdog.Watchdog
 }
 
 // SetupWithManager adds the controller to a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).Named("connection").
-		For(&v1alpha1.VaultConnection{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{ReconciliationTimeout: 30 * time.Second, MaxConcurrentReconciles: 4}).
-		Complete(r)
+	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "connection", Workers: workers, BackOffStart: backOffStart}, r)
+	if err != nil {
+		return err
+	}
+	return c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.VaultConnection]{},
+		predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}))
 }
 
 // Reconcile looks at one connection and says how it is.

@@ -16,6 +16,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 // Reader reads a credential from its source. Errors are, or wrap, a source.Error.
@@ -57,6 +58,8 @@ type Reconciler struct {
 	// Now is the clock, Random gives values in [0,1).
 	Now    func() time.Time
 	Random func() float64
+	// Watchdog notices when the controller stands still. It may be nil.
+	Watchdog *watchdog.Watchdog
 
 	memories memories
 }

@@ -7,10 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -20,14 +18,12 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 const (
-	workers = 8
-	// reconcileTimeout leaves room for a read of the source and a test at the registry, which are bounded by 10 s each.
-	reconcileTimeout = 30 * time.Second
-	backOffStart     = 100 * time.Millisecond
-	backOffEnd       = 2 * time.Minute
+	workers      = 8
+	backOffStart = 100 * time.Millisecond
 	// gather is how long news about deliveries are gathered before the status is looked at.
 	gather = 200 * time.Millisecond
 )
@@ -36,13 +32,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SetupWithManager adds the controller to a manager. news rings when a delivery or the number of stuck pods changed.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *publish.Bell) error {
-	c, err := controller.New("credential", mgr, controller.Options{
-		Reconciler:              r,
-		MaxConcurrentReconciles: workers,
-		ReconciliationTimeout:   reconcileTimeout,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](backOffStart, backOffEnd),
-		UsePriorityQueue:        ptr.To(true),
-	})
+	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "credential", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 // Named reads objects of one kind by the names that the operator may touch: *named.Caches.
@@ -40,6 +41,8 @@ type Reconciler struct {
 	Protected []string
 	// Now is the clock.
 	Now func() time.Time
+	// Watchdog notices when the controller stands still. It may be nil.
+	Watchdog *watchdog.Watchdog
 
 	memories memories
 	departed departed

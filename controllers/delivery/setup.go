@@ -4,35 +4,25 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 const (
-	workers          = 32
-	reconcileTimeout = 30 * time.Second
-	backOffStart     = 50 * time.Millisecond
-	backOffEnd       = 2 * time.Minute
+	workers      = 32
+	backOffStart = 50 * time.Millisecond
 	// safetyPass is how often every place is looked at though nothing was seen to change: what a silent watch missed.
 	safetyPass = 10 * time.Minute
 )
 
 // SetupWithManager adds the controller to a manager. changed rings when a published value changes.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *publish.Bell) error {
-	c, err := controller.NewTyped("delivery", mgr, controller.TypedOptions[publish.Place]{
-		Reconciler:              r,
-		MaxConcurrentReconciles: workers,
-		ReconciliationTimeout:   reconcileTimeout,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[publish.Place](backOffStart, backOffEnd),
-		UsePriorityQueue:        ptr.To(true),
-	})
+	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "delivery", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 // Metrics counts what was decided and how fast pods came up again.
@@ -52,6 +53,8 @@ type Reconciler struct {
 	Metrics Metrics
 	// Now is the clock.
 	Now func() time.Time
+	// Watchdog notices when the controller stands still. It may be nil.
+	Watchdog *watchdog.Watchdog
 
 	budget          budget
 	ordinals        ordinals

@@ -7,24 +7,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 const (
-	workers          = 16
-	reconcileTimeout = 30 * time.Second
-	backOffStart     = 50 * time.Millisecond
-	backOffEnd       = 2 * time.Minute
+	workers      = 16
+	backOffStart = 50 * time.Millisecond
 	// safetyPass is how often every stuck pod is looked at though nothing was seen to change.
 	safetyPass = 5 * time.Minute
 	// collect is how long changes of a credential are collected: it is delivered to its namespaces one by one.
@@ -39,13 +36,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, delivered *publ
 	if err := r.startCaches(mgr); err != nil {
 		return err
 	}
-	c, err := controller.New("recovery", mgr, controller.Options{
-		Reconciler:              r,
-		MaxConcurrentReconciles: workers,
-		ReconciliationTimeout:   reconcileTimeout,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](backOffStart, backOffEnd),
-		UsePriorityQueue:        ptr.To(true),
-	})
+	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "recovery", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 )
 
@@ -47,14 +48,14 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return t.writes.RoundTrip(within(request, left))
 }
 
-// CloseIdleConnections is what http.Client asks of its transport.
+// CloseIdleConnections is what clients ask of their transport.
 func (t *transport) CloseIdleConnections() {
-	for _, each := range []http.RoundTripper{t.reads, t.writes} {
-		if closer, ok := each.(interface{ CloseIdleConnections() }); ok {
-			closer.CloseIdleConnections()
-		}
-	}
+	utilnet.CloseIdleConnectionsFor(t.reads)
+	utilnet.CloseIdleConnectionsFor(t.writes)
 }
+
+// WrappedRoundTripper is how client-go finds what cancels a request. Writes are cancelled by their contexts alone.
+func (t *transport) WrappedRoundTripper() http.RoundTripper { return t.reads }
 
 // writes reports whether a request changes something. Reviews are questions that are asked by POST, and a token that is requested is
 // kept by nobody but us.

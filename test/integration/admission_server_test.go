@@ -33,12 +33,17 @@ type installation struct {
 	kubeconfig string
 }
 
-// startInstallation starts an API server for one test and applies config/default as a person would. It stops with the test.
-func startInstallation(t *testing.T) *installation {
+// startInstallation starts an API server for one test, with the flags given, and applies config/default as a person would. It stops
+// with the test.
+func startInstallation(t *testing.T, flags ...string) *installation {
 	t.Helper()
 	kubectlPath(t)
 	environment := &envtest.Environment{}
-	environment.ControlPlane.GetAPIServer().Configure().Set("authorization-mode", "RBAC")
+	arguments := environment.ControlPlane.GetAPIServer().Configure().Set("authorization-mode", "RBAC")
+	for _, flag := range flags {
+		name, value, _ := strings.Cut(flag, "=")
+		arguments.Set(name, value)
+	}
 	config, err := environment.Start()
 	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {

@@ -18,6 +18,7 @@ func TestDelivery(t *testing.T) {
 		{"ServiceAccounts", serviceAccounts},
 		{"removal", removal},
 		{"published revisions", resumes},
+		{"watches that say nothing any more", silentWatches},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })
 	}

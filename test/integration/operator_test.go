@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -50,10 +51,11 @@ func init() {
 
 const operatorPath = "platform/registries/company"
 
-func startOperatorRun(t *testing.T) *operatorRun {
+// startOperatorRun builds the operator, and starts what it needs; the API server with the flags given.
+func startOperatorRun(t *testing.T, flags ...string) *operatorRun {
 	t.Helper()
 	r := &operatorRun{
-		installation: startInstallation(t), vault: box.VaultForTest(t, box.VaultOptions{}), registry: box.RegistryForTest(t, box.RegistryOptions{}),
+		installation: startInstallation(t, flags...), vault: box.VaultForTest(t, box.VaultOptions{}), registry: box.RegistryForTest(t, box.RegistryOptions{}),
 		binary: filepath.Join(t.TempDir(), "regcred"), logs: filepath.Join(t.TempDir(), "log"),
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.binary, "./cmd/regcred")
@@ -166,23 +168,32 @@ func (r *operatorRun) allHold(ctx context.Context, namespaces []string, password
 
 func (r *operatorRun) makeNamespaces(t *testing.T, count int) []string {
 	t.Helper()
-	var namespaces []string
-	for i := range count {
-		name := fmt.Sprintf("team-%02d", i)
-		for _, object := range []client.Object{
-			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"served": "yes"}}},
-			&corev1.ServiceAccount{
-				ObjectMeta:       metav1.ObjectMeta{Namespace: name, Name: "default"},
-				ImagePullSecrets: []corev1.LocalObjectReference{{Name: "of-others"}},
-			},
-		} {
-			if err := r.admin.Create(t.Context(), object); err != nil {
-				t.Fatal(err)
-			}
-		}
-		namespaces = append(namespaces, name)
+	var group errgroup.Group
+	group.SetLimit(16)
+	namespaces := make([]string, count)
+	for i := range namespaces {
+		namespaces[i] = fmt.Sprintf("team-%02d", i)
+		group.Go(func() error { return r.makeNamespace(t.Context(), namespaces[i]) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	return namespaces
+}
+
+func (r *operatorRun) makeNamespace(ctx context.Context, name string) error {
+	for _, object := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"served": "yes"}}},
+		&corev1.ServiceAccount{
+			ObjectMeta:       metav1.ObjectMeta{Namespace: name, Name: "default"},
+			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "of-others"}},
+		},
+	} {
+		if err := r.admin.Create(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *operatorRun) applyCredential(t *testing.T) {

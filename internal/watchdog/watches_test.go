@@ -1,0 +1,75 @@
+package watchdog
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+const limit = 500 * time.Millisecond
+
+// speaker answers with a word at once, one after each pause, and then nothing until the client goes.
+func speaker(t *testing.T, pause time.Duration, words int) (address string, left <-chan struct{}) {
+	t.Helper()
+	gone := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		defer close(gone)
+		for range words {
+			_, _ = io.WriteString(writer, "word\n")
+			_ = http.NewResponseController(writer).Flush()
+			select {
+			case <-request.Context().Done():
+			case <-time.After(pause):
+			}
+		}
+		if request.URL.Query().Get("watch") != "" {
+			<-request.Context().Done()
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, gone
+}
+
+func TestAWatchEndsWhenItSaysNothing(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		query string
+		pause time.Duration
+		words int
+		lasts time.Duration
+	}{
+		{"a watch that goes silent", "?watch=true", 0, 1, limit},
+		{"a watch that goes silent, written otherwise", "?watch=1&limit=5", 0, 1, limit},
+		{"a watch that says something now and then, and then nothing", "?watch=true", limit / 5, 15, 14*limit/5 + limit},
+		{"an answer that takes its time", "", 3 * limit, 1, 3 * limit},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // they wait
+			address, left := speaker(t, test.pause, test.words)
+			client := &http.Client{Transport: EndSilentWatches(limit)(http.DefaultTransport)}
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+test.query, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			response, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			lasted := time.Since(began)
+			if err != nil || len(body) != test.words*len("word\n") {
+				t.Errorf("%q, %v: want %d words and an end as of a watch whose time is over", body, err, test.words)
+			}
+			if lasted < test.lasts-limit/10 {
+				t.Errorf("it ended after %s, and should have lasted %s", lasted, test.lasts)
+			}
+			<-left
+			if err := response.Body.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
