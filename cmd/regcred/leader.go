@@ -56,7 +56,7 @@ func newLock(config *rest.Config, namespace string) (resourcelock.Interface, err
 	if err != nil {
 		return nil, err
 	}
-	own := rest.AddUserAgent(config, "leader-election")
+	own := rest.AddUserAgent(rest.CopyConfig(config), "leader-election")
 	own.Timeout = renewDeadline / 2 // one request that hangs must not cost the lease
 	leases, err := coordinationclient.NewForConfig(own)
 	if err != nil {

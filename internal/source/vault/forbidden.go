@@ -68,12 +68,10 @@ func (c *connection) replaced(s *session) bool {
 
 // logInAgain puts a new session in the place of s, whose token lives.
 func (c *connection) logInAgain(ctx context.Context, s *session) *failure {
-	if failure := c.takeTurn(ctx); failure != nil {
-		return failure
-	}
-	defer c.endTurn()
-	if c.replaced(s) {
-		return nil
-	}
-	return c.logIn(context.WithoutCancel(ctx))
+	return c.inTurn(ctx, func(ctx context.Context) *failure {
+		if c.replaced(s) {
+			return nil
+		}
+		return c.logIn(ctx)
+	})
 }

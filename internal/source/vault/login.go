@@ -48,7 +48,9 @@ func (c *connection) login(ctx context.Context) (*grant, *failure) {
 // Vault is of no use at the API server and of little use later.
 func (c *connection) loginWithServiceAccount(ctx context.Context, auth *v1alpha1.ServiceAccountAuth, method string) (*grant, *failure) {
 	account := auth.AccountName()
-	token, err := c.requestToken(ctx, account, auth.TokenAudiences(), tokenLifetime)
+	request, cancel := context.WithTimeout(ctx, c.spec.Timeout())
+	defer cancel()
+	token, err := c.requestToken(request, account, auth.TokenAudiences(), tokenLifetime)
 	if err != nil {
 		return nil, outcomeLoginFailed.at(c.place()).because(err).saying(fmt.Sprintf(
 			"no token for ServiceAccount %s could be had: check that it exists in the operator's namespace and that the operator may create tokens for it", account))

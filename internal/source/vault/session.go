@@ -79,22 +79,39 @@ func (c *connection) acquire(ctx context.Context) (*session, *failure) {
 // refresh replaces the session that the caller saw, one caller at a time. It returns nil when it is worth while to look
 // again.
 func (c *connection) refresh(ctx context.Context, seen *session) *failure {
-	if failure := c.takeTurn(ctx); failure != nil {
-		return failure
+	return c.inTurn(ctx, func(ctx context.Context) *failure {
+		c.mu.Lock()
+		changed := c.current != seen || (seen != nil && !seen.due(c.now()) && seen.alive(c.now()))
+		c.mu.Unlock()
+		if changed {
+			return nil
+		}
+		if seen != nil && seen.alive(c.now()) {
+			return c.prolong(ctx, seen)
+		}
+		return c.logIn(ctx)
+	})
+}
+
+// inTurn does something when it is the caller's turn, and ends the turn. Others wait for the outcome, so it goes on when the caller
+// gives up; and a caller may give up, however long it takes.
+func (c *connection) inTurn(ctx context.Context, do func(context.Context) *failure) *failure {
+	if f := c.takeTurn(ctx); f != nil {
+		return f
 	}
-	defer c.endTurn()
-	c.mu.Lock()
-	changed := c.current != seen || (seen != nil && !seen.due(c.now()) && seen.alive(c.now()))
-	c.mu.Unlock()
-	if changed {
-		return nil
+	done := make(chan *failure, 1)
+	c.usage.join()
+	go func() {
+		defer c.usage.leave()
+		defer c.endTurn()
+		done <- do(context.WithoutCancel(ctx))
+	}()
+	select {
+	case f := <-done:
+		return f
+	case <-ctx.Done():
+		return outcomeSlow.at(c.place()).because(ctx.Err())
 	}
-	// Others wait for this: it must not end because the first caller gives up.
-	ctx = context.WithoutCancel(ctx)
-	if seen != nil && seen.alive(c.now()) {
-		return c.prolong(ctx, seen)
-	}
-	return c.logIn(ctx)
 }
 
 // prolong renews a living token, or logs in again where it cannot be renewed any further. While neither succeeds the

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -352,6 +353,49 @@ func TestCheckSaysHowAConnectionIs(t *testing.T) {
 	state, err = rig.Check(t.Context(), object)
 	if err == nil || state.ServerVersion != "1.14.0" {
 		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+func TestWhoWaitsForALoginMayGiveUpAndTheLoginGoesOn(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 3600, true)
+	logIn := server.handlers["/v1/auth/approle/login"]
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	server.handle("/v1/auth/approle/login", func(w http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-answer
+		logIn(w, r)
+	})
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	object, err := rig.getConnection(t.Context(), "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	given := make(chan error)
+	go func() { _, err := rig.Check(ctx, object); given <- err }()
+	<-arrived
+	giveUp()
+	select {
+	case err := <-given:
+		if err == nil {
+			t.Error("it was told that all is well, which nobody knows")
+		}
+	case <-time.After(5 * time.Second): // half of what the request may take
+		t.Error("it waits though it gave up")
+		close(answer)
+		<-given
+		return
+	}
+	close(answer)
+	await(t, "the value is read", func() bool {
+		rig.pass(time.Minute)
+		_, failure := rig.read(atKV2)
+		return failure == nil
+	})
+	if issued.Load() != 1 {
+		t.Errorf("%d logins", issued.Load())
 	}
 }
 
