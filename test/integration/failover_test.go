@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +37,7 @@ type replica struct {
 	name    string
 	process *os.Process
 	ended   chan struct{}
+	probes  string // the address of its health endpoint
 }
 
 // replicas of the operator, by name.
@@ -66,20 +69,48 @@ func (r *replicas) startReplica(t *testing.T, name string) *replica {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	command := exec.Command(program, "--namespace", operatorNamespace, "--metrics-bind-address=0", "--health-probe-bind-address=0",
+	probes := freeAddress(t)
+	command := exec.Command(program, "--namespace", operatorNamespace, "--metrics-bind-address=0", "--health-probe-bind-address="+probes,
 		"--leader-elect", "--allow-loopback-registries", "--insecure-registries="+r.registry.Basic)
 	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
 	command.Stdout, command.Stderr = log, log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	one := &replica{name: name, process: command.Process, ended: make(chan struct{})}
+	one := &replica{name: name, process: command.Process, ended: make(chan struct{}), probes: probes}
 	go func() { _ = command.Wait(); close(one.ended) }() // how it ended is its log's business
 	t.Cleanup(func() {
 		_ = one.process.Signal(syscall.SIGKILL) // it may be gone already
 		<-one.ended
 	})
 	return one
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// mustBeWell makes sure that replicas answer the probes, the watchdog's among them.
+func (r *replicas) mustBeWell(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		for _, probe := range []string{"/healthz/controllers", "/healthz", "/readyz"} {
+			response, err := http.Get("http://" + r.all[name].probes + probe)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				t.Errorf("%s of %s: %s", probe, name, response.Status)
+			}
+		}
+	}
 }
 
 func (r *replicas) showLogs(t *testing.T) {
@@ -201,6 +232,8 @@ func TestAnotherReplicaTakesOverInTheMiddleOfAFanOut(t *testing.T) {
 	r.applyCredentialWith(t, func(spec *v1alpha1.RegistryCredentialSpec) { spec.Verification = nil })
 	awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.complete(ctx, "password-0") })
 
+	r.mustBeWell(t, "regcred-a", "regcred-b", "regcred-c")
+
 	killed, since := r.inTheMiddle(t, "password-1")
 	lost := time.Now()
 	r.signal(t, killed, syscall.SIGKILL)
@@ -223,6 +256,7 @@ func TestAnotherReplicaTakesOverInTheMiddleOfAFanOut(t *testing.T) {
 		t.Errorf("%s goes on after it lost its lease", stopped)
 	}
 	r.mustBeFenced(t, stopped, third)
+	r.mustBeWell(t, third)
 }
 
 func (r *replicas) mustBeSoon(t *testing.T, how string, after time.Duration) {
