@@ -71,7 +71,7 @@ func withoutNames(cause string) string {
 // httpStatus is an HTTP status code in the places where runtimes print one: after the words status or HTTP, or before
 // its own reason phrase.
 var httpStatus = regexp.MustCompile(
-	`\b(?:status(?:code)?|http(?: code)?)(?: code)?(?: from registry| from \w+ request to)?[ :…]*([1-5]\d\d)\b|` +
+	`\b(?:status(?:code)?|http(?: response| error)?)(?: code)?(?: from registry| from \w+ request to)?[ :=(…]*([1-5]\d\d)\b|` +
 		`\b([45]\d\d) (?:unauthorized|forbidden|not found|too many requests|internal server error|bad gateway|` +
 		`service (?:temporarily )?unavailable|gateway time-?out)`)
 

@@ -132,6 +132,8 @@ var registryRules = []rule{
 		`operating system is not supported`,
 		`no image found in (?:manifest list|image index)`,
 		`does not (?:match|provide) the (?:specified|detected host) platform`,
+		`\bplatform\b[^\n]{0,60}\bdoes not match\b`,
+		`\bno (?:child|entry|manifest) [^\n]{0,60}\bplatform\b`,
 		`no unpack platforms`,
 		`version [^\n]*image is incompatible with`,
 	)},
@@ -289,7 +291,7 @@ var codeRules = []rule{
 		`(?:^|: |\n)denied(?:(?:: |\n)denied)*[\s:.]*$`,
 	)},
 	{name: "denied, with a message", class: Forbidden, says: says(
-		`(?:^|[:\n] ?)denied: `,
+		`(?:^|[:\n] ?)(?:denied|forbidden): `,
 		`(?:^|: |\n)forbidden[\s:.]*$`,
 		`access ?denied`,
 	)},
