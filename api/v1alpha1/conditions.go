@@ -12,6 +12,9 @@ const (
 	ConditionSecretsSynced = "SecretsSynced"
 	// ConditionServiceAccountsAttached is True when all ServiceAccounts name the Secret.
 	ConditionServiceAccountsAttached = "ServiceAccountsAttached"
+	// ConditionUnusableForm is True while something in the source, in the spec or in a pull Secret is written in a form that a
+	// kubelet can never use. It is present only while that is so, and takes nothing from Ready.
+	ConditionUnusableForm = "UnusableForm"
 	// ConditionReconciling is True while something is unfinished that regcred goes on with by itself.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True while a person must act.
@@ -136,4 +139,46 @@ const (
 	ReasonNamespaceNotFound = "NamespaceNotFound"
 	// ReasonProtected means that the operator's admission policy protects this namespace.
 	ReasonProtected = "Protected"
+)
+
+// Reasons of UnusableForm: what is wrong with an entry of a docker config, or with a registry of the spec. Malformed is one, too.
+const (
+	// ReasonDockerHubKey means a name of Docker Hub that a kubelet does not know.
+	ReasonDockerHubKey = "DockerHubKey"
+	// ReasonVersionWithoutSlash means a key that ends in /v1 or /v2, which a kubelet takes for a part of the image's path.
+	ReasonVersionWithoutSlash = "VersionWithoutSlash"
+	// ReasonWildcard means a wildcard that is meant for several labels or for a path, and stands for part of one label.
+	ReasonWildcard = "Wildcard"
+	// ReasonUpperCase means upper case letters in the host; a kubelet compares letter by letter.
+	ReasonUpperCase = "UpperCase"
+	// ReasonPort means that the port is no port.
+	ReasonPort = "Port"
+	// ReasonPortMissing means that images in use have a port that the registry lacks; a kubelet takes the two for different hosts.
+	ReasonPortMissing = "PortMissing"
+	// ReasonUnmatchable means that no image reference can match the key.
+	ReasonUnmatchable = "Unmatchable"
+	// ReasonEmptyKey means that the key names no registry.
+	ReasonEmptyKey = "EmptyKey"
+	// ReasonShadowed means that another key is used instead for every image.
+	ReasonShadowed = "Shadowed"
+	// ReasonTrailingNewline means that a password ends in a line break, which registries answer with 401.
+	ReasonTrailingNewline = "TrailingNewline"
+	// ReasonTokenOnly means an identity token or registry token without a password; a kubelet ignores tokens.
+	ReasonTokenOnly = "TokenOnly"
+	// ReasonIncomplete means that user name or password is missing or empty.
+	ReasonIncomplete = "Incomplete"
+	// ReasonConflict means that auth differs from user name or password; a kubelet takes auth.
+	ReasonConflict = "Conflict"
+	// ReasonUnusableCharacters means control characters, no UTF-8, or a colon in the user name.
+	ReasonUnusableCharacters = "UnusableCharacters"
+	// ReasonDuplicateKey means that a JSON key occurs twice; a kubelet takes the last.
+	ReasonDuplicateKey = "DuplicateKey"
+	// ReasonLegacyFormat means that entries are not under "auths", where a kubelet looks for them.
+	ReasonLegacyFormat = "LegacyFormat"
+	// ReasonCredentialStore means credsStore or credHelpers; a kubelet runs no such program.
+	ReasonCredentialStore = "CredentialStore"
+	// ReasonTooLarge means that the docker config is larger than a Secret can be.
+	ReasonTooLarge = "TooLarge"
+	// ReasonNoEntries means that the docker config has no entry.
+	ReasonNoEntries = "NoEntries"
 )

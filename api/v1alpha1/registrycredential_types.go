@@ -90,7 +90,7 @@ type RegistryCredentialSpec struct {
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:XValidation:rule="!self.contains('://')",message="a registry is host[:port][/path], without a scheme such as https://"
-// +kubebuilder:validation:XValidation:rule="self.contains('://') || self.matches('^[a-z0-9*]([a-z0-9*.-]*[a-z0-9*])?(:[0-9]{1,5})?(/[a-z0-9._/-]*[a-z0-9._-])?$')",message="a registry is host[:port][/path] in lower case, such as registry.company.io:5000/team"
+// +kubebuilder:validation:XValidation:rule="self.contains('://') || self.matches('^[a-z0-9*]([a-z0-9*.-]*[a-z0-9*])?(:[0-9]{1,5})?(/[a-z0-9._/-]*)?$')",message="a registry is host[:port][/path] in lower case, such as registry.company.io:5000/team"
 // +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*:[0-9]{1,5}(/.*)?$') || (int(self.split('/')[0].split(':')[1]) >= 1 && int(self.split('/')[0].split(':')[1]) <= 65535)",message="the port is a number from 1 to 65535"
 type Registry string
 

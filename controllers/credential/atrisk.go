@@ -20,13 +20,14 @@ const (
 	namesInEvent = 20
 )
 
-// Pods finds running pods with an image that a predicate matches.
+// Pods finds running pods that name a pull Secret and have an image that a predicate matches.
 type Pods interface {
-	Running(ctx context.Context, namespaces []string, matches func(image string) bool) (names []string, err error)
+	Running(ctx context.Context, namespaces []string, secret string, matches func(image string) bool) (names []string, err error)
 }
 
-// atRisk counts, while the registry refuses the credential in use, the running pods whose images come from there. Nodes that
-// hold such an image start it without asking; the pod fails when it lands on another node.
+// atRisk counts, while the registry refuses the credential in use, the running pods that have it and whose images come from
+// there. Nodes that hold such an image start it without asking; the pod fails when it lands on another node. One without the
+// Secret pulls as it always did.
 func (r *Reconciler) atRisk(ctx context.Context, run *run, f *statusFacts) (int, error) {
 	m := run.memory
 	if !run.record.Published() || f.verdict != publish.Rejected {
@@ -36,7 +37,7 @@ func (r *Reconciler) atRisk(ctx context.Context, run *run, f *statusFacts) (int,
 	if !m.riskTime.IsZero() && r.Now().Sub(m.riskTime) < countAgain {
 		return m.risk, nil
 	}
-	names, err := r.Running.Running(ctx, f.selected, func(image string) bool {
+	names, err := r.Running.Running(ctx, f.selected, run.object.Spec.Target.Name(), func(image string) bool {
 		for key := range run.record.Config {
 			if registry.Matches(key, image) {
 				return true

@@ -31,6 +31,8 @@ type statusFacts struct {
 	// verdict and answer of the registry about the published value.
 	verdict publish.Verdict
 	answer  string
+	// tests are the last ones of the published value and of one that waits, one for each registry.
+	tests []publish.Test
 }
 
 // status computes the status from the facts. before gives what does not follow from them: the times of transitions.
@@ -46,12 +48,12 @@ func (f *statusFacts) status(before *v1alpha1.RegistryCredentialStatus, now time
 	status.Pods = &v1alpha1.PodsStatus{Stuck: int32(f.stuck), AtRisk: int32(f.atRisk)}
 	set := func(c metav1.Condition) { setCondition(&status.Conditions, f.object.Generation, now, c) }
 	set(f.available())
-	set(f.verified())
+	set(f.verified(now))
 	set(f.secretsSynced(failures))
 	set(f.accountsAttached(failures))
 	ready, reconciling, stalled := f.summary(status.Conditions)
 	set(ready)
-	for _, abnormal := range []metav1.Condition{reconciling, stalled} {
+	for _, abnormal := range []metav1.Condition{reconciling, stalled, f.unusableForm()} {
 		if abnormal.Status == metav1.ConditionTrue {
 			set(abnormal)
 		} else {
@@ -100,14 +102,11 @@ func (f *statusFacts) available() metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "the source was not read yet"
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonRead, "the source gives a usable credential"
-		if len(f.memory.notes) > 0 {
-			c.Message += "; " + strings.Join(f.memory.notes, "; ")
-		}
 	}
 	return c
 }
 
-func (f *statusFacts) verified() metav1.Condition {
+func (f *statusFacts) verified(now time.Time) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionUnknown}
 	waiting := f.memory.proof
 	switch {
@@ -115,7 +114,7 @@ func (f *statusFacts) verified() metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonVerificationOff, "spec.verification.mode is Off: what the source gives is published untested"
 	case f.record.Published() && f.verdict == publish.Rejected:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted
-		c.Message = "the registry refuses the credential in use: " + f.answer + ". Rotate it in the source: new pods cannot pull"
+		c.Message = fmt.Sprintf("the registry refuses the credential in use: %s. %s. New pods cannot pull", f.answer, f.evidence(now))
 	case waiting.verdict == publish.Rejected:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonRejected
 		c.Message = "the new value in the source is not published, because the registry refuses it: " + waiting.message + ". Correct it in the source"
@@ -130,6 +129,22 @@ func (f *statusFacts) verified() metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonUnproven, "the credential is in use, but the registry could not be asked: "+f.answer
 	}
 	return c
+}
+
+// evidence tells an end that was known, a rotation and anything else apart, as far as a registry's refusal and the source let it.
+func (f *statusFacts) evidence(now time.Time) string {
+	m := f.memory
+	switch ends := f.record.ExpireTime; {
+	case !ends.IsZero() && !now.Before(ends) && f.record.Minted:
+		return fmt.Sprintf("It expired at %s and no new one was obtained: see CredentialAvailable", ends.UTC().Format(time.RFC3339))
+	case !ends.IsZero() && !now.Before(ends):
+		return fmt.Sprintf("It expired at %s: store a new one in the source", ends.UTC().Format(time.RFC3339))
+	case m.candidate != nil:
+		return fmt.Sprintf("It was rotated: the source has revision %s already, which is not in use yet", m.candidate.Revision)
+	case m.fault == nil && !m.readNow && !m.lastRead.IsZero() && f.record.Lease == nil:
+		return "The source still has it: it was changed or revoked at the registry alone, or the account is locked; store the valid one in the source"
+	}
+	return "Whether the source has another one is not known yet: see CredentialAvailable"
 }
 
 func (f *statusFacts) secretsSynced(failures []v1alpha1.NamespaceFailure) metav1.Condition {

@@ -42,9 +42,10 @@ func (p PodImages) InUse(ctx context.Context, namespaces []string, matches func(
 	return images, nil
 }
 
-// Running returns the running pods with an image that matches, as namespace/name, page by page.
-func (p PodImages) Running(ctx context.Context, namespaces []string, matches func(string) bool) ([]string, error) {
+// Running returns the running pods that name a pull Secret and have an image that matches, as namespace/name, page by page.
+func (p PodImages) Running(ctx context.Context, namespaces []string, secret string, matches func(string) bool) ([]string, error) {
 	var names []string
+	refers := func(ref corev1.LocalObjectReference) bool { return ref.Name == secret }
 	for _, namespace := range namespaces {
 		next := ""
 		for first := true; first || next != ""; first = false {
@@ -54,8 +55,9 @@ func (p PodImages) Running(ctx context.Context, namespaces []string, matches fun
 				return nil, fmt.Errorf("count running pods in namespace %s: %w", namespace, err)
 			}
 			for i := range pods.Items {
-				if slices.ContainsFunc(imagesOf(&pods.Items[i]), matches) {
-					names = append(names, namespace+"/"+pods.Items[i].Name)
+				pod := &pods.Items[i]
+				if slices.ContainsFunc(pod.Spec.ImagePullSecrets, refers) && slices.ContainsFunc(imagesOf(pod), matches) {
+					names = append(names, namespace+"/"+pod.Name)
 				}
 			}
 			next = pods.Continue
@@ -71,6 +73,11 @@ func imagesOf(pod *corev1.Pod) []string {
 	}
 	for _, c := range pod.Spec.Containers {
 		images = append(images, c.Image)
+	}
+	for _, v := range pod.Spec.Volumes {
+		if v.Image != nil {
+			images = append(images, v.Image.Reference)
+		}
 	}
 	return images
 }

@@ -10,6 +10,8 @@ type Metrics interface {
 	RotationSeen(credential string, after time.Duration)
 	// Observe notes the state after a run.
 	Observe(credential string, ready bool, selected, synced int, expires time.Time)
+	// Refused notes whether the registry refuses the value in use, and how many running pods that endangers.
+	Refused(credential string, refused bool, podsAtRisk int)
 	// Forget drops what is known of a RegistryCredential that is gone.
 	Forget(credential string)
 }

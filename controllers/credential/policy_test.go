@@ -1,10 +1,12 @@
 package credential
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/verify"
 )
 
@@ -114,10 +116,12 @@ func TestAWrongPasswordIsTriedLessAndLessOften(t *testing.T) {
 		{"what is not known is asked again after 30 s", publish.Test{Time: at, Verdict: publish.Unknown, Repeats: 9}, 30 * time.Second},
 		{"what was refused once is asked again after 30 s", publish.Test{Time: at, Verdict: publish.Rejected, Repeats: 1}, 30 * time.Second},
 		{"then after 60 s", publish.Test{Time: at, Verdict: publish.Rejected, Repeats: 2}, time.Minute},
+		{"what was tested by a clock that was wrong is tested at once", publish.Test{Time: at.Add(time.Hour), Verdict: publish.Rejected, Repeats: 50}, 0},
+		{"what was tested by a clock that is a little ahead waits its time", publish.Test{Time: at.Add(10 * time.Second), Verdict: publish.Unknown}, 40 * time.Second},
 		{"and at last once in a period", publish.Test{Time: at, Verdict: publish.Rejected, Repeats: 50}, period},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := nextTest(test.last, period)
+			got := nextTest(test.last, period, at)
 			if test.last.Time.IsZero() {
 				if got.After(at) {
 					t.Errorf("got %s, want a time that is past", got)
@@ -149,5 +153,43 @@ func TestPeopleAreWarnedBeforeTheEnd(t *testing.T) {
 	}
 	if !warnAt(publish.Record{}).IsZero() {
 		t.Error("a credential whose end is not known is warned of")
+	}
+}
+
+func TestTheWarningSaysWhoHasToAct(t *testing.T) {
+	end := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		minted bool
+		says   string
+	}{{true, "regcred goes on asking its source"}, {false, "somebody must store a new one"}} {
+		got := expiryMessage(publish.Record{Memo: publish.Memo{ExpireTime: end, Minted: test.minted}})
+		if !strings.Contains(got, test.says) || !strings.Contains(got, "2026-01-01T00:00:00Z") {
+			t.Errorf("minted is %t: %s", test.minted, got)
+		}
+	}
+}
+
+func TestARefusalIsToldApartAsFarAsTheEvidenceGoes(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name   string
+		record publish.Memo
+		memory memory
+		says   string
+	}{
+		{"its end has passed", publish.Memo{ExpireTime: now.Add(-time.Hour)}, memory{lastRead: now}, "expired at 2026-01-01T11:00:00Z: store a new one"},
+		{"its end has passed, and regcred gets new ones itself", publish.Memo{ExpireTime: now.Add(-time.Hour), Minted: true}, memory{lastRead: now}, "no new one was obtained"},
+		{"the source has another value", publish.Memo{ExpireTime: now.Add(time.Hour)}, memory{lastRead: now, candidate: &source.Snapshot{Revision: "8"}}, "rotated: the source has revision 8"},
+		{"the source was read and has the same value", publish.Memo{}, memory{lastRead: now}, "changed or revoked at the registry alone"},
+		{"the source is still to be read", publish.Memo{}, memory{lastRead: now, readNow: true}, "not known yet"},
+		{"the source cannot be read", publish.Memo{}, memory{lastRead: now, fault: &source.Error{}}, "not known yet"},
+		{"the source gives another value to each read", publish.Memo{Lease: &source.Lease{}}, memory{lastRead: now}, "not known yet"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := statusFacts{record: publish.Record{Memo: test.record}, memory: &test.memory}
+			if got := f.evidence(now); !strings.Contains(got, test.says) {
+				t.Errorf("got %q, want %q", got, test.says)
+			}
+		})
 	}
 }

@@ -62,7 +62,7 @@ func (r *Reconciler) keepsMinted(run *run, hash string) bool {
 
 func (r *Reconciler) noteRead(run *run, snapshot source.Snapshot) {
 	m := run.memory
-	m.fault, m.failures, m.notes = nil, 0, snapshot.Notes
+	m.fault, m.failures, m.findings = nil, 0, snapshot.Findings
 	m.nextRead = schedule.Next(schedule.LastRead{Time: snapshot.ReadTime, Expire: snapshot.ExpireTime, Minted: snapshot.Minted},
 		run.object.Spec.RefreshPeriod(), r.Random())
 	if m.nextRead.Before(r.Now()) { // a shared answer may be old: the next read is never at once

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/target"
@@ -39,11 +40,15 @@ type memory struct {
 	readNow bool
 	// fault of the last read, nil where it succeeded.
 	fault *source.Error
-	notes []string
+	// findings of the last read that succeeded.
+	findings []dockerconfig.Finding
 	// proof is how the verification of the latest value stands.
 	proof proof
 	// announced is the revision whose refusal people were told of.
 	announced string
+	// doubts is how many pods gave reason to doubt the value in use, doubtTime when that number last grew.
+	doubts    int
+	doubtTime time.Time
 	// risk is how many pods were at risk when they were last counted, at riskTime.
 	risk     int
 	riskTime time.Time

@@ -39,6 +39,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	status := f.status(&run.object.Status, now)
 	r.Metrics.Observe(run.object.Name, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
 		len(f.selected), f.synced(), run.record.ExpireTime)
+	r.Metrics.Refused(run.object.Name, run.record.Published() && f.verdict == publish.Rejected, f.atRisk)
 	if equality.Semantic.DeepEqual(status, &run.object.Status) {
 		return after(now, wake), nil
 	}
@@ -105,7 +106,11 @@ func (r *Reconciler) statusFacts(ctx context.Context, run *run) (*statusFacts, e
 		}
 	}
 	if run.record.Published() {
-		f.verdict, f.answer = combine(r.testsOf(run, run.record.Config))
+		f.tests = r.testsOf(run, run.record.Config)
+		f.verdict, f.answer = combine(f.tests)
+	}
+	if waiting := run.memory.candidate; waiting != nil {
+		f.tests = append(f.tests, r.testsOf(run, waiting.Config)...)
 	}
 	if f.atRisk, err = r.atRisk(ctx, run, f); err != nil {
 		return nil, err

@@ -2,10 +2,12 @@ package delivery
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/pullsecret"
 )
@@ -50,9 +52,11 @@ func (o outcome) deliveries(f facts) map[string]publish.Delivery {
 	if o.secret != nil {
 		written = pullsecret.SourcesOf(o.secret.Annotations)
 	}
+	findings := o.findings()
 	deliveries := map[string]publish.Delivery{}
 	for _, credential := range f.selecting {
 		d := publish.Delivery{Revision: written[credential.Name].Revision}
+		d.Finding = findingOf(credential.Name, findings, written, f.exists)
 		if o.problem != nil {
 			d.Reason, d.Message, d.ServiceAccounts = o.problem.reason, o.problem.message, o.problem.account
 		}
@@ -64,6 +68,28 @@ func (o outcome) deliveries(f facts) map[string]publish.Delivery {
 		deliveries[credential.Name] = d
 	}
 	return deliveries
+}
+
+// findings are the entries of the Secret that no kubelet can use.
+func (o outcome) findings() []dockerconfig.Finding {
+	if o.secret == nil {
+		return nil
+	}
+	return slices.DeleteFunc(dockerconfig.Lint(o.secret.Data[corev1.DockerConfigJsonKey]), func(found dockerconfig.Finding) bool { return found.Key == "" })
+}
+
+// findingOf is the first finding that concerns a RegistryCredential: in an entry of its own, or in one that is kept for nobody.
+func findingOf(credential string, findings []dockerconfig.Finding, written pullsecret.Sources, exists func(string) bool) dockerconfig.Finding {
+	for _, found := range findings {
+		others := false
+		for name, source := range written {
+			others = others || name != credential && exists(name) && slices.Contains(source.Keys, found.Key)
+		}
+		if !others {
+			return found
+		}
+	}
+	return dockerconfig.Finding{}
 }
 
 // A write that lost a race is tried again after lookAgain, and then less and less often.

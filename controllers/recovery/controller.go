@@ -87,6 +87,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	}
 	r.Tally.Note(request.NamespacedName, wanted(verdict)...)
+	r.Tally.Doubt(request.NamespacedName, doubted(verdict)...)
 	return r.carryOut(ctx, g, verdict)
 }
 
@@ -163,6 +164,17 @@ func (r *Reconciler) carryOut(ctx context.Context, g gathered, verdict diagnosis
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: verdict.RecheckAfter}, nil
+}
+
+// doubted are the RegistryCredentials whose present value the pod had and the registry refused: perhaps it refuses it to everybody now.
+func doubted(verdict diagnosis.Verdict) []string {
+	var names []string
+	for _, finding := range verdict.Findings {
+		if finding.Reason == diagnosis.CredentialDidNotHelp && finding.WantsCredential() {
+			names = append(names, finding.Credential)
+		}
+	}
+	return names
 }
 
 // wanted are the RegistryCredentials for want of which the pod hangs.

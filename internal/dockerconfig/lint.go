@@ -3,8 +3,11 @@ package dockerconfig
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // Reason is a stable name for a kind of finding, fit for a condition or a label.
@@ -13,43 +16,45 @@ type Reason string
 // What [Lint] finds. Those marked "breaks pulls" stop every pull of a pod that refers to the Secret.
 const (
 	// ReasonMalformed: a kubelet cannot read the document. Breaks pulls.
-	ReasonMalformed Reason = "Malformed"
+	ReasonMalformed Reason = v1alpha1.ReasonMalformed
 	// ReasonTooLarge: the document is larger than a Secret can be.
-	ReasonTooLarge Reason = "TooLarge"
+	ReasonTooLarge Reason = v1alpha1.ReasonTooLarge
 	// ReasonNoEntries: there is no entry, so a kubelet pulls without credential.
-	ReasonNoEntries Reason = "NoEntries"
+	ReasonNoEntries Reason = v1alpha1.ReasonNoEntries
 	// ReasonLegacyFormat: the entries are not under "auths", where a kubelet looks for them.
-	ReasonLegacyFormat Reason = "LegacyFormat"
+	ReasonLegacyFormat Reason = v1alpha1.ReasonLegacyFormat
 	// ReasonDuplicateKey: a JSON key occurs twice; a kubelet takes the last.
-	ReasonDuplicateKey Reason = "DuplicateKey"
+	ReasonDuplicateKey Reason = v1alpha1.ReasonDuplicateKey
 	// ReasonCredentialStore: credsStore or credHelpers; a kubelet runs no such program.
-	ReasonCredentialStore Reason = "CredentialStore"
+	ReasonCredentialStore Reason = v1alpha1.ReasonCredentialStore
 	// ReasonTokenOnly: an identity token or registry token without password; a kubelet ignores tokens.
-	ReasonTokenOnly Reason = "TokenOnly"
+	ReasonTokenOnly Reason = v1alpha1.ReasonTokenOnly
 	// ReasonIncomplete: user name or password is missing or empty.
-	ReasonIncomplete Reason = "Incomplete"
+	ReasonIncomplete Reason = v1alpha1.ReasonIncomplete
 	// ReasonConflict: auth differs from username or password; a kubelet takes auth.
-	ReasonConflict Reason = "Conflict"
+	ReasonConflict Reason = v1alpha1.ReasonConflict
 	// ReasonTrailingNewline: the password ends in a line break; registries answer 401.
-	ReasonTrailingNewline Reason = "TrailingNewline"
+	ReasonTrailingNewline Reason = v1alpha1.ReasonTrailingNewline
 	// ReasonUnusableCharacters: control characters, no UTF-8, or a colon in the user name.
-	ReasonUnusableCharacters Reason = "UnusableCharacters"
+	ReasonUnusableCharacters Reason = v1alpha1.ReasonUnusableCharacters
 	// ReasonEmptyKey: the key names no registry.
-	ReasonEmptyKey Reason = "EmptyKey"
+	ReasonEmptyKey Reason = v1alpha1.ReasonEmptyKey
 	// ReasonDockerHubKey: a name of Docker Hub that a kubelet does not know.
-	ReasonDockerHubKey Reason = "DockerHubKey"
+	ReasonDockerHubKey Reason = v1alpha1.ReasonDockerHubKey
 	// ReasonVersionWithoutSlash: the key ends in /v1 or /v2, which a kubelet takes for a part of the image's path.
-	ReasonVersionWithoutSlash Reason = "VersionWithoutSlash"
+	ReasonVersionWithoutSlash Reason = v1alpha1.ReasonVersionWithoutSlash
 	// ReasonWildcard: a wildcard that is meant for several labels or for a path, and stands for part of one label.
-	ReasonWildcard Reason = "Wildcard"
+	ReasonWildcard Reason = v1alpha1.ReasonWildcard
 	// ReasonUpperCase: upper case letters in the host; a kubelet compares letter by letter.
-	ReasonUpperCase Reason = "UpperCase"
+	ReasonUpperCase Reason = v1alpha1.ReasonUpperCase
 	// ReasonPort: the port is no port.
-	ReasonPort Reason = "Port"
+	ReasonPort Reason = v1alpha1.ReasonPort
+	// ReasonPortMissing: images in use have a port that the key lacks. Only whoever sees images can find it.
+	ReasonPortMissing Reason = v1alpha1.ReasonPortMissing
 	// ReasonUnmatchable: no image reference can match the key.
-	ReasonUnmatchable Reason = "Unmatchable"
+	ReasonUnmatchable Reason = v1alpha1.ReasonUnmatchable
 	// ReasonShadowed: another key of the document is used instead for every image.
-	ReasonShadowed Reason = "Shadowed"
+	ReasonShadowed Reason = v1alpha1.ReasonShadowed
 )
 
 // Finding is something in a docker config that a kubelet cannot use as it was meant.
@@ -62,6 +67,14 @@ type Finding struct {
 	Message string
 	// BreaksPulls is set where a kubelet fails every pull of a pod with this Secret, as [WouldBreakPulls] says.
 	BreaksPulls bool
+}
+
+// String is the finding in a sentence.
+func (f Finding) String() string {
+	if f.Key == "" {
+		return f.Message
+	}
+	return fmt.Sprintf("entry %q: %s", f.Key, f.Message)
 }
 
 // Lint reports every form in a docker config that a kubelet can never use, sorted by key: first what concerns the
@@ -78,7 +91,7 @@ func ParseLenient(data []byte) (Config, []Finding) {
 	config := Config{}
 	document, findings := lintDocument(data)
 	for _, key := range object(document.Auths).keys() {
-		findings = append(findings, lintKey(key)...)
+		findings = append(findings, LintKey(key)...)
 		var e kubeletEntry
 		if err := json.Unmarshal(document.Auths[key], &e); err != nil {
 			continue // malformed: lintDocument has reported it

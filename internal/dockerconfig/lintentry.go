@@ -65,8 +65,8 @@ var keyChecks = []keyCheck{
 	{ReasonUnmatchable, unmatchable},
 }
 
-// lintKey looks at a key by itself.
-func lintKey(key string) []Finding {
+// LintKey looks at a docker config key by itself: it reports a form that a kubelet never uses, whatever is under it.
+func LintKey(key string) []Finding {
 	for _, c := range keyChecks {
 		if message := c.check(key); message != "" {
 			return []Finding{{Key: key, Reason: c.reason, Message: message}}

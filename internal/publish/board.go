@@ -3,6 +3,8 @@ package publish
 import (
 	"maps"
 	"sync"
+
+	"regcred.dev/regcred/internal/dockerconfig"
 )
 
 // Delivery is what became of one RegistryCredential in one namespace.
@@ -15,6 +17,8 @@ type Delivery struct {
 	Message string
 	// ServiceAccounts is true where the fault lies with a ServiceAccount, not with the Secret.
 	ServiceAccounts bool
+	// Finding is an entry in the Secret that no kubelet can use, of this RegistryCredential or of nobody. Zero where there is none.
+	Finding dockerconfig.Finding
 	// TakenBy names the older RegistryCredential that already provides one of the registries here.
 	TakenBy string
 }

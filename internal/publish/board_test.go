@@ -105,6 +105,33 @@ func TestTallyCountsPods(t *testing.T) {
 	}
 }
 
+func TestTallyRaisesEachDoubtOnce(t *testing.T) {
+	var news heard
+	tally := NewTally(news.note)
+	pod := types.NamespacedName{Namespace: "shop", Name: "x"}
+	steps := []struct {
+		name   string
+		do     func()
+		want   []string
+		doubts int
+	}{
+		{"a pod is refused with two values", func() { tally.Doubt(pod, "a", "b") }, []string{"a", "b"}, 1},
+		{"it is looked at again", func() { tally.Doubt(pod, "a") }, nil, 1},
+		{"it is well again", func() { tally.Note(pod) }, nil, 1},
+		{"it is refused anew", func() { tally.Doubt(pod, "a") }, []string{"a"}, 2},
+		{"a pod that gives no reason", func() { tally.Doubt(pod) }, nil, 2},
+	}
+	for _, step := range steps {
+		step.do()
+		if diff := cmp.Diff(step.want, news.take()); diff != "" {
+			t.Errorf("%s: wanted (-) and heard (+):\n%s", step.name, diff)
+		}
+		if got := tally.Doubts("a"); got != step.doubts {
+			t.Errorf("%s: %d doubts, want %d", step.name, got, step.doubts)
+		}
+	}
+}
+
 func TestBellTellsAllListeners(t *testing.T) {
 	var bell Bell
 	var one, two heard

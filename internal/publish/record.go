@@ -60,6 +60,9 @@ type Test struct {
 	// Registry that was asked, and its answer in words.
 	Registry string `json:"registry,omitempty"`
 	Message  string `json:"message,omitempty"`
+	// NearMiss is an image in use that the registry's key would serve if it had the image's port. Set only where no image in use
+	// is served.
+	NearMiss string `json:"nearMiss,omitempty"`
 	// Digests of the images that were asked for, by image: what a repull may pin.
 	Digests map[string]string `json:"digests,omitempty"`
 }

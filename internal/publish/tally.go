@@ -8,16 +8,20 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Tally counts the pods that hang for want of a RegistryCredential.
+// Tally counts the pods that hang for want of a RegistryCredential, and those that hang although they have its present value.
 type Tally struct {
 	mu     sync.Mutex
 	pods   map[types.NamespacedName][]string
+	doubts map[types.NamespacedName][]string
+	raised map[string]int
 	notify func(credential string)
 }
 
 // NewTally returns an empty tally. notify is called, outside any lock, for each RegistryCredential whose count changed.
 func NewTally(notify func(credential string)) *Tally {
-	return &Tally{pods: map[types.NamespacedName][]string{}, notify: notify}
+	return &Tally{
+		pods: map[types.NamespacedName][]string{}, doubts: map[types.NamespacedName][]string{}, raised: map[string]int{}, notify: notify,
+	}
 }
 
 // Note says for which RegistryCredentials a pod hangs: none, once it does not hang any more or is gone.
@@ -28,6 +32,7 @@ func (t *Tally) Note(pod types.NamespacedName, credentials ...string) {
 	before := t.pods[pod]
 	if len(credentials) == 0 {
 		delete(t.pods, pod)
+		delete(t.doubts, pod)
 	} else {
 		t.pods[pod] = credentials
 	}
@@ -44,6 +49,31 @@ func (t *Tally) Note(pod types.NamespacedName, credentials ...string) {
 			t.notify(name)
 		}
 	}
+}
+
+// Doubt says that the registry refused a pod that has the present value of some RegistryCredentials. Each pod counts once for each,
+// until it does not hang any more.
+func (t *Tally) Doubt(pod types.NamespacedName, credentials ...string) {
+	t.mu.Lock()
+	var fresh []string
+	for _, name := range credentials {
+		if !slices.Contains(t.doubts[pod], name) {
+			t.doubts[pod] = append(t.doubts[pod], name)
+			t.raised[name]++
+			fresh = append(fresh, name)
+		}
+	}
+	t.mu.Unlock()
+	for _, name := range fresh {
+		t.notify(name)
+	}
+}
+
+// Doubts counts how often a pod gave reason to doubt a RegistryCredential. The number only grows.
+func (t *Tally) Doubts(credential string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.raised[credential]
 }
 
 // Stuck counts the pods that hang for want of a RegistryCredential.

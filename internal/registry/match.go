@@ -117,6 +117,19 @@ func covers(index, name string) bool {
 	return true
 }
 
+// MissesByPort reports whether a docker config key without a port would serve an image if it had the port of the image.
+func MissesByPort(key, image string) bool {
+	parsed, err := ParseImage(image)
+	index, ok := indexOf(key)
+	if err != nil || !ok {
+		return false
+	}
+	host, below, _ := strings.Cut(index, "/")
+	_, has := splitHost(host)
+	_, wants := splitHost(parsed.Registry)
+	return has == "" && wants != "" && covers(strings.TrimSuffix(host, ":")+":"+wants+strings.TrimSuffix("/"+below, "/"), parsed.Name())
+}
+
 // splitHost separates the labels of a host from its port. An IPv6 address without port keeps its brackets, which
 // then read as a glob, so a key of that form covers nothing.
 func splitHost(hostport string) (labels []string, port string) {

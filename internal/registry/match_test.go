@@ -115,6 +115,30 @@ func TestTheRulesThatPeopleTripOver(t *testing.T) {
 	}
 }
 
+func TestAKeyThatLacksOnlyThePortOfAnImage(t *testing.T) {
+	for _, c := range []struct {
+		key, image string
+		want       bool
+	}{
+		{"registry.example.com", "registry.example.com:5000/x", true},
+		{"https://registry.example.com/v2/", "registry.example.com:5000/x:1", true},
+		{"registry.example.com:", "registry.example.com:5000/x", true},
+		{"*.example.com/team", "registry.example.com:5000/team/x", true},
+		{"registry.example.com/team", "registry.example.com:5000/x", false},
+		{"registry.example.com", "registry.example.com/x", false},
+		{"registry.example.com:443", "registry.example.com:5000/x", false},
+		{"registry.example.com:5000", "registry.example.com/x", false},
+		{"quay.io", "registry.example.com:5000/x", false},
+		{DockerHubKey, "registry.example.com:5000/x", false},
+		{"registry.example.com", "Not An Image", false},
+		{"%", "registry.example.com:5000/x", false},
+	} {
+		if got := MissesByPort(c.key, c.image); got != c.want {
+			t.Errorf("MissesByPort(%q, %q) = %v", c.key, c.image, got)
+		}
+	}
+}
+
 func TestAKubeletTriesAllMatchingKeysMostSpecificFirst(t *testing.T) {
 	for _, c := range []struct {
 		shows string

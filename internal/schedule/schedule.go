@@ -57,15 +57,6 @@ func AfterStall(now time.Time, period, told time.Duration, random float64) time.
 	return now.Add(max(jitter(min(period, MaxStall), random), told, MinPeriod))
 }
 
-// Verification returns when to test again what was tested at last. A value that was never tested is due at once, which
-// is the zero time.
-func Verification(last time.Time, period time.Duration, random float64) time.Time {
-	if last.IsZero() {
-		return time.Time{}
-	}
-	return last.Add(jitter(period, random))
-}
-
 func backoff(failures int) time.Duration {
 	wait := FirstBackoff
 	for ; failures > 1 && wait < MaxBackoff; failures-- {

@@ -91,16 +91,6 @@ func TestAfterStall(t *testing.T) {
 	}
 }
 
-func TestVerification(t *testing.T) {
-	if due := schedule.Verification(time.Time{}, time.Minute, 0.5); !due.IsZero() {
-		t.Errorf("what was never tested is due at %s", due)
-	}
-	if wait := schedule.Verification(read, 10*time.Minute, 0.5).Sub(read); wait != 570*time.Second {
-		t.Errorf("tested again after %s", wait)
-	}
-}
-
-// Whatever comes in: the next read is in the future of the last, and not further away than the longest of its reasons.
 func FuzzNext(f *testing.F) {
 	f.Add(int64(60), int64(0), true, 0.0)
 	f.Add(int64(5), int64(-7), false, 0.99)

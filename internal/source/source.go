@@ -43,8 +43,9 @@ type Snapshot struct {
 	Minted bool
 	// Lease is what has to be released when the credential is no longer used. Nil where there is none.
 	Lease *Lease
-	// Notes are remarks for the owner of the value, such as a line break that was taken off. They hold nothing of it.
-	Notes []string
+	// Findings are forms in the source or the spec that a kubelet could not have used, such as a line break after the password.
+	// They were put right in Config. They hold nothing of the value.
+	Findings []dockerconfig.Finding
 }
 
 // Lease is the source's own handle on a credential that it made for us. It ends no later than the login with which it

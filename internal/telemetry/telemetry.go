@@ -10,6 +10,7 @@ import (
 // Metrics of the operator. It implements the small interfaces by which controllers and sources tell what they do.
 type Metrics struct {
 	ready, selected, synced, expires *prometheus.GaugeVec
+	refused, atRisk                  *prometheus.GaugeVec
 	verifications                    *prometheus.CounterVec
 	rotationSeen                     prometheus.Histogram
 	logins, reads                    *prometheus.CounterVec
@@ -31,6 +32,8 @@ func New(registry prometheus.Registerer) *Metrics {
 		selected:      gauge("regcred_credential_namespaces_selected", "Namespaces that a RegistryCredential selects.", "credential"),
 		synced:        gauge("regcred_credential_namespaces_synced", "Namespaces in which its Secret and ServiceAccounts are right.", "credential"),
 		expires:       gauge("regcred_credential_expiry_timestamp_seconds", "When the published credential ends, where that is known.", "credential"),
+		refused:       gauge("regcred_credential_refused", "1 while the registry refuses the credential in use.", "credential"),
+		atRisk:        gauge("regcred_credential_pods_at_risk", "Running pods that could not pull their image on another node.", "credential"),
 		verifications: counter("regcred_verifications_total", "Tests at registries by verdict.", "credential", "verdict"),
 		rotationSeen: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "regcred_rotation_seen_seconds", Help: "Time from the creation of a value at its source to its publication.",
@@ -47,7 +50,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		}, []string{"action"}),
 	}
 	registry.MustRegister(m.podDecisions, m.podRecovered)
-	registry.MustRegister(m.ready, m.selected, m.synced, m.expires, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
+	registry.MustRegister(m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
 	return m
 }
 
@@ -77,9 +80,19 @@ func (m *Metrics) Observe(credential string, ready bool, selected, synced int, e
 	m.expires.WithLabelValues(credential).Set(float64(expires.Unix()))
 }
 
+// Refused notes whether the registry refuses the credential in use, and how many running pods that endangers.
+func (m *Metrics) Refused(credential string, refused bool, podsAtRisk int) {
+	value := 0.0
+	if refused {
+		value = 1
+	}
+	m.refused.WithLabelValues(credential).Set(value)
+	m.atRisk.WithLabelValues(credential).Set(float64(podsAtRisk))
+}
+
 // Forget drops the series of a RegistryCredential that is gone.
 func (m *Metrics) Forget(credential string) {
-	for _, gauge := range []*prometheus.GaugeVec{m.ready, m.selected, m.synced, m.expires} {
+	for _, gauge := range []*prometheus.GaugeVec{m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk} {
 		gauge.DeleteLabelValues(credential)
 	}
 	m.verifications.DeletePartialMatch(prometheus.Labels{"credential": credential})

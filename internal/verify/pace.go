@@ -11,22 +11,9 @@ import (
 	"regcred.dev/regcred/internal/registry"
 )
 
-// MinInterval is the least time between two tests of one credential at one registry: wrong passwords lock accounts.
+// MinInterval is the least time between two tests of one credential at one registry: wrong passwords lock accounts. The caller
+// keeps the time of the last test under the credential's [Fingerprint], written before the test begins, so that a crash counts too.
 const MinInterval = 30 * time.Second
-
-// NextTest says when a credential that was tested last at the given time may be tested again: now, or later. A zero
-// last means never.
-//
-// The caller keeps the time of the last test under the credential's [Fingerprint], written before the test begins, so
-// that a crash counts too. A last test that lies further ahead than MinInterval is a clock that was wrong, and does
-// not count: otherwise it would block every test until then.
-func NextTest(last, now time.Time) time.Time {
-	next := last.Add(MinInterval)
-	if last.IsZero() || next.Before(now) || last.After(now.Add(MinInterval)) {
-		return now
-	}
-	return next
-}
 
 // Fingerprint names a credential at the registry of a docker config key without giving it away, to keep the time of
 // its last test. Keys of one registry that differ in their path share it. The salt is random, at least 16 bytes long

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,6 +55,7 @@ func TestAWrongPasswordReachesNoNode(t *testing.T) {
 
 	setProof(t, "", "wrong")
 	await(t, 20*time.Second, verified(metav1.ConditionFalse, v1alpha1.ReasonRejected))
+	await(t, 20*time.Second, told(v1alpha1.ReasonRejected))
 	image, err = pushProof(t, "2")
 	must(t, err)
 	for _, namespace := range namespaces {
@@ -71,6 +73,7 @@ func TestAWrongPasswordReachesNoNode(t *testing.T) {
 
 	setProof(t, "newest", "")
 	await(t, 90*time.Second, verified(metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted))
+	await(t, 20*time.Second, told(v1alpha1.ReasonNoLongerAccepted))
 	for _, namespace := range namespaces {
 		pods, err := s.Pods(ctx, namespace, "app")
 		must(t, err)
@@ -88,6 +91,7 @@ func TestAWrongPasswordReachesNoNode(t *testing.T) {
 		}
 		return nil
 	})
+	await(t, 20*time.Second, told(v1alpha1.ReasonPodsAtRisk))
 	setProof(t, "", "newest")
 	await(t, time.Minute, s.Fresh("regcred", "newest", namespaces...))
 	await(t, time.Minute, verified(metav1.ConditionTrue, v1alpha1.ReasonAccepted))
@@ -123,6 +127,22 @@ func verified(status metav1.ConditionStatus, reason string) func(context.Context
 			return fmt.Errorf("want Verified %s %s, have %+v", status, reason, c)
 		}
 		return nil
+	}
+}
+
+// told reports whether an event of the RegistryCredential has a reason.
+func told(reason string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var events eventsv1.EventList
+		if err := s.Client.List(ctx, &events); err != nil {
+			return err
+		}
+		for i := range events.Items {
+			if e := &events.Items[i]; e.Regarding.Kind == "RegistryCredential" && e.Regarding.Name == "proof" && e.Reason == reason {
+				return nil
+			}
+		}
+		return fmt.Errorf("no event %s among %d", reason, len(events.Items))
 	}
 }
 

@@ -99,6 +99,7 @@ func ownership(t *testing.T, rig *deliveryRig) {
 		t.Run(fmt.Sprintf("%s/%s/healed", c.name, c.existing), func(t *testing.T) { c.healed(t, rig) })
 	}
 	t.Run("Adopt takes a Secret over that was refused", func(t *testing.T) { adoptedLater(t, rig, values) })
+	t.Run("an entry that no kubelet can use is told of until somebody takes it out", func(t *testing.T) { unusableForms(t, rig, values) })
 	t.Run("a Secret that somebody's finalizer holds is made anew when it is gone", func(t *testing.T) { heldByFinalizer(t, rig, values) })
 	t.Run("our Secret, made immutable, is made anew at the next rotation", func(t *testing.T) { madeImmutable(t, rig, values) })
 	t.Run("what others add to our Secret stays", func(t *testing.T) { foreignAdditions(t, rig, values) })

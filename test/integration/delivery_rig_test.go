@@ -170,7 +170,7 @@ func (nobody) InUse(context.Context, []string, func(string) bool, int) ([]string
 	return nil, errNobody
 }
 
-func (nobody) Running(context.Context, []string, func(string) bool) ([]string, error) {
+func (nobody) Running(context.Context, []string, string, func(string) bool) ([]string, error) {
 	return nil, errNobody
 }
 

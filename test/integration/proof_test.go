@@ -3,9 +3,11 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1/random"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,8 +43,12 @@ func TestNothingBadIsPublished(t *testing.T) {
 		awaitWithin(t, 20*time.Second, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "better") })
 		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 	})
-	t.Run("a password that changes at the registry alone is noticed, and heals when Vault follows", func(t *testing.T) {
+	t.Run("a password that changes at the registry alone is noticed when it refuses a pod, and heals when Vault follows", func(t *testing.T) {
+		r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) { *s.Verification.PeriodSeconds = 3600 })
+		r.setVault(t, "wrong again") // what is in use is watched also while a wrong value waits
+		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
 		r.setRegistry(t, "newest")
+		r.refusedPod(t, namespaces[0])
 		awaitWithin(t, 90*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted))
 		if err := r.allHold(t.Context(), namespaces, "better"); err != nil {
 			t.Errorf("the published value did not stay: %v", err)
@@ -103,9 +109,51 @@ func TestARegistryThatOnlyNodesReachDoesNotBlockRotation(t *testing.T) {
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonUnproven))
 }
 
+// refusedPod makes a pod that has the published value, and that the registry refuses.
+func (r *operatorRun) refusedPod(t *testing.T, namespace string) {
+	t.Helper()
+	r.push(t, "shop/app:1")
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "refused"},
+		Spec: corev1.PodSpec{
+			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "regcred"}},
+			Containers:       []corev1.Container{{Name: "app", Image: r.registry.Basic + "/shop/app:1"}},
+		},
+	}
+	if err := r.admin.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	pod.Status.Phase = corev1.PodPending
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", Image: pod.Spec.Containers[0].Image, State: corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: fmt.Sprintf(
+			"Back-off pulling image %q: ErrImagePull: failed to pull and unpack image %[1]q: failed to resolve image: unexpected status from HEAD request to http://%s/v2/shop/app/manifests/1: 401 Unauthorized",
+			pod.Spec.Containers[0].Image, r.registry.Basic)},
+	}}}
+	if err := r.admin.Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// push makes an image.
+func (r *operatorRun) push(t *testing.T, reference string) {
+	t.Helper()
+	image, err := random.Image(64, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.registry.Push(t.Context(), reference, image); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (r *operatorRun) setVault(t *testing.T, password string) {
 	t.Helper()
-	if _, err := r.vault.WriteKV2(t.Context(), "secret", operatorPath, map[string]any{"username": "robot", "password": password}); err != nil {
+	r.setVaultAs(t, "robot", password)
+}
+
+func (r *operatorRun) setVaultAs(t *testing.T, user, password string) {
+	t.Helper()
+	if _, err := r.vault.WriteKV2(t.Context(), "secret", operatorPath, map[string]any{"username": user, "password": password}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -152,17 +200,7 @@ func TestAnImageOfAnotherTeamDoesNotBlockRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.setVault(t, "right")
-	pause, err := box.Pause()
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := box.Image(pause, box.ImageOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.registry.Push(t.Context(), "others/app:1", image); err != nil {
-		t.Fatal(err)
-	}
+	r.push(t, "others/app:1")
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespaces[0], Name: "of-another-team"},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: r.registry.Basic + "/others/app:1"}}},
@@ -177,6 +215,51 @@ func TestAnImageOfAnotherTeamDoesNotBlockRotation(t *testing.T) {
 	r.start(t)
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonHeld))
 	awaitWithin(t, 40*time.Second, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "right") })
+
+	t.Run("a new value that opens less than the one in use is refused", func(t *testing.T) {
+		r.setRegistry(t, "right") // who may pull everything
+		r.narrowUser(t, "narrow")
+		r.setVaultAs(t, "narrow", "narrow")
+		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
+		r.setVault(t, "right")
+	})
+	t.Run("of two paths of one registry both are tested, with one login", func(t *testing.T) {
+		r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) {
+			shop, others := r.registry.Basic+"/shop/", r.registry.Basic+"/others/"
+			s.Registries = []v1alpha1.Registry{v1alpha1.Registry(shop), v1alpha1.Registry(others)}
+			s.Verification.Images = []string{shop + "app:1", others + "app:1"}
+		})
+		r.push(t, "shop/app:1")
+		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionTrue, v1alpha1.ReasonAccepted))
+		r.narrowUser(t, "narrower")
+		if err := r.registry.ClearRequests(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.setVaultAs(t, "narrow", "narrower")
+		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
+		seen, err := r.registry.Requests(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked []string
+		for _, request := range seen.Requests {
+			if request.User == "narrow" {
+				asked = append(asked, request.Method+" "+request.Path)
+			}
+		}
+		want := []string{"GET /v2/", "HEAD /v2/shop/app/manifests/1", "HEAD /v2/others/app/manifests/1"}
+		if !slices.Equal(asked, want) {
+			t.Errorf("asked as narrow: %q, want %q", asked, want)
+		}
+	})
+}
+
+// narrowUser may pull of the registry what is in shop/ alone.
+func (r *operatorRun) narrowUser(t *testing.T, password string) {
+	t.Helper()
+	if err := r.registry.SetUser(t.Context(), box.User{Name: "narrow", Password: password, Pull: []string{"shop/"}}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestAWriteToVaultIsInAHundredNamespacesInTime measures ten rotations. On a machine with nothing else to do each is everywhere

@@ -2,10 +2,14 @@ package integration
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,6 +50,7 @@ func TestASpecThatCannotWorkIsRefusedWithASentence(t *testing.T) {
 	}{
 		{"the shortest RegistryCredential is right", validCredential, "", nil, ""},
 		{"a registry with port and path is right", validCredential, "spec.registries", []any{"registry.company.io:5000/team"}, ""},
+		{"a path that ends in a slash is right", validCredential, "spec.registries", []any{"ghcr.io/company/"}, ""},
 		{"a wildcard host is right", validCredential, "spec.registries", []any{"*.company.io"}, ""},
 		{"Docker Hub is right", validCredential, "spec.registries", []any{"docker.io"}, ""},
 		{"an empty list of ServiceAccounts is right", validCredential, "spec.target.serviceAccounts", []any{}, ""},
@@ -147,6 +152,58 @@ func TestWhatOnlyShowsAtRunTimeBecomesACondition(t *testing.T) {
 			t.Errorf("the Secret of %s was written", namespace)
 		}
 	}
+	t.Run("forms that no kubelet can use", func(t *testing.T) { r.unusableForms(t, namespaces) })
+}
+
+// unusableForms writes registries as a kubelet never uses them: in the docker config that Vault holds, and in the spec.
+func (r *operatorRun) unusableForms(t *testing.T, namespaces []string) {
+	host, port, err := net.SplitHostPort(r.registry.Basic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := fmt.Sprintf(`{"auths":{"http://%s/v2":{"username":"robot","password":"good"},"registry-1.docker.io":{"username":"of","password":"others"}}}`, r.registry.Basic)
+	if _, err := r.vault.WriteKV2(t.Context(), "secret", "platform/whole", map[string]any{"config": whole}); err != nil {
+		t.Fatal(err)
+	}
+	good := r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) {
+		s.Source.Vault.Path, s.Source.Vault.Keys = "platform/whole", &v1alpha1.VaultKeys{DockerConfig: "config"}
+	})
+	awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonVersionWithoutSlash))
+	awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	if err := r.allHold(t.Context(), namespaces, "good"); err != nil {
+		t.Errorf("what the spec does not list is let through, or what it lists is not: %v", err)
+	}
+
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespaces[0], Name: "with-a-port"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: r.registry.Basic + "/shop/app:1"}}},
+	}
+	if err := r.admin.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) {
+		*s = good
+		s.Registries = []v1alpha1.Registry{v1alpha1.Registry(host)}
+	})
+	awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonPortMissing))
+	var object v1alpha1.RegistryCredential
+	if err := r.admin.Get(t.Context(), client.ObjectKey{Name: "company"}, &object); err != nil {
+		t.Fatal(err)
+	}
+	if c := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionUnusableForm); !strings.Contains(c.Message, host+":"+port) {
+		t.Errorf("the message does not say what to list: %s", c.Message)
+	}
+	r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) { *s = good })
+	awaitWithin(t, 30*time.Second, func(ctx context.Context) error {
+		var object v1alpha1.RegistryCredential
+		if err := r.admin.Get(ctx, client.ObjectKey{Name: "company"}, &object); err != nil {
+			return err
+		}
+		if c := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionUnusableForm); c != nil {
+			return fmt.Errorf("all is written as it should be, and still there is %+v", c)
+		}
+		return nil
+	})
 }
 
 // edit changes the spec and returns what it was.

@@ -18,7 +18,7 @@ type rendering struct {
 	place      *v1alpha1.VaultSource
 	data       map[string]any
 	registries []v1alpha1.Registry
-	notes      []string
+	findings   []dockerconfig.Finding
 }
 
 // config gives one entry for each registry of the spec, under its canonical key.
@@ -51,6 +51,7 @@ func (r *rendering) canonicalKeys() (map[string]string, *failure) {
 			return nil, outcomeBadRegistry.at("spec.registries").because(err).saying(err.Error())
 		}
 		keys[key] = string(name)
+		r.noteKey("spec.registries", string(name), key)
 	}
 	return keys, nil
 }
@@ -90,7 +91,18 @@ func (r *rendering) checked(credential dockerconfig.Credential, err error, key s
 }
 
 func (r *rendering) noteTrimmed(what string) {
-	r.notes = append(r.notes, fmt.Sprintf("%s: the password in %s ends in a line break, which was taken off: store it without", r.where, what))
+	r.findings = append(r.findings, dockerconfig.Finding{
+		Reason:  dockerconfig.ReasonTrailingNewline,
+		Message: fmt.Sprintf("%s: the password in %s ends in a line break, which was taken off: store it without", r.where, what),
+	})
+}
+
+// noteKey notes a spelling of a registry that a kubelet never uses. It is published under its canonical key.
+func (r *rendering) noteKey(where, name, canonical string) {
+	for _, finding := range dockerconfig.LintKey(name) {
+		finding.Key, finding.Message = "", fmt.Sprintf("%s: %s. It is published as %q", where, finding, canonical)
+		r.findings = append(r.findings, finding)
+	}
 }
 
 // value takes a key as it is. Only text is taken: JSON numbers lose digits on their way through many tools, and nobody
@@ -130,12 +142,13 @@ func (r *rendering) fromDockerConfig(key string, wanted map[string]string) (dock
 			return nil, outcomeMalformed.at(r.where).saying(fmt.Sprintf("key %q has two different entries for %s", key, wanted[canonical]))
 		}
 		config[canonical] = stored[name]
+		r.noteKey(fmt.Sprintf("%s, key %q", r.where, key), name, canonical)
 		if stored[name].Trimmed() {
 			r.noteTrimmed(fmt.Sprintf("the entry %q", name))
 		}
 	}
 	if missing := missing(wanted, config); len(missing) > 0 {
-		return nil, outcomeRegistryMissing.at(r.where).saying(fmt.Sprintf("key %q has no entry for %s", key, strings.Join(missing, ", ")))
+		return nil, outcomeRegistryMissing.at(r.where).saying(fmt.Sprintf("key %q has no entry for %s%s", key, strings.Join(missing, ", "), nearMiss(stored, missing)))
 	}
 	return config, nil
 }
@@ -163,6 +176,22 @@ func (r *rendering) parse(text []byte, wanted map[string]string) (dockerconfig.C
 		return nil, strict
 	}
 	return dockerconfig.Parse(document)
+}
+
+// nearMiss names an entry that was probably meant for one of the missing registries, and why a kubelet would not use it.
+func nearMiss(stored dockerconfig.Config, missing []string) string {
+	for _, name := range sortedKeys(stored) {
+		for _, listed := range missing {
+			host, is := registry.Host(listed), registry.Host(name)
+			switch {
+			case registry.MissesByPort(name, host+"/x/x"):
+				return fmt.Sprintf("; its entry %q lacks the port, without which a kubelet takes it for another registry: store it as %q", name, listed)
+			case is != host && strings.EqualFold(is, host):
+				return fmt.Sprintf("; its entry %q has other letters, and a kubelet compares letter by letter: store it as %q", name, listed)
+			}
+		}
+	}
+	return ""
 }
 
 func missing(wanted map[string]string, config dockerconfig.Config) []string {

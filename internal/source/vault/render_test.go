@@ -35,7 +35,7 @@ func TestEveryShapeBecomesADockerConfig(t *testing.T) {
 		data       map[string]any
 		registries []v1alpha1.Registry
 		want       map[string]string
-		notes      int
+		found      []dockerconfig.Reason
 	}{
 		{name: "user name and password under the usual keys",
 			data: map[string]any{"username": "robot$ci", "password": "pw", "other": "x"},
@@ -62,13 +62,13 @@ func TestEveryShapeBecomesADockerConfig(t *testing.T) {
 			want:  map[string]string{"registry.example": "00000000-0000-0000-0000-000000000000:eyJ"}},
 		{name: "a line break behind the password is taken off and noted",
 			data: map[string]any{"username": "robot", "password": "pw\n"},
-			want: map[string]string{"registry.example": "robot:pw"}, notes: 1},
+			want: map[string]string{"registry.example": "robot:pw"}, found: []dockerconfig.Reason{dockerconfig.ReasonTrailingNewline}},
 		{name: "an auth field", place: auth,
 			data: map[string]any{"auth": base64Of("robot:pw:with:colons")},
 			want: map[string]string{"registry.example": "robot:pw:with:colons"}},
 		{name: "an auth field with a line break inside", place: auth,
 			data: map[string]any{"auth": base64Of("robot:pw\n")},
-			want: map[string]string{"registry.example": "robot:pw"}, notes: 1},
+			want: map[string]string{"registry.example": "robot:pw"}, found: []dockerconfig.Reason{dockerconfig.ReasonTrailingNewline}},
 		{name: "several registries get the same credential, each under its canonical key",
 			registries: []v1alpha1.Registry{"registry.example:5000/team", "docker.io", "ghcr.io/company"},
 			data:       map[string]any{"username": "robot", "password": "pw"},
@@ -83,7 +83,15 @@ func TestEveryShapeBecomesADockerConfig(t *testing.T) {
 		{name: "a docker config that spells Docker Hub otherwise", place: dockerConfig,
 			registries: []v1alpha1.Registry{"docker.io"},
 			data:       map[string]any{".dockerconfigjson": `{"auths":{"registry-1.docker.io":{"username":"a","password":"1"}}}`},
-			want:       map[string]string{"https://index.docker.io/v1/": "a:1"}},
+			want:       map[string]string{"https://index.docker.io/v1/": "a:1"}, found: []dockerconfig.Reason{dockerconfig.ReasonDockerHubKey}},
+		{name: "a spec that spells Docker Hub otherwise",
+			registries: []v1alpha1.Registry{"hub.docker.com"},
+			data:       map[string]any{"username": "a", "password": "1"},
+			want:       map[string]string{"https://index.docker.io/v1/": "a:1"}, found: []dockerconfig.Reason{dockerconfig.ReasonDockerHubKey}},
+		{name: "a docker config with a version without a slash, and unusable entries that nobody asked for", place: dockerConfig,
+			data: map[string]any{".dockerconfigjson": `{"auths":{"https://registry.example/v2":{"username":"a","password":"1"},
+				"Quay.io":{"username":"b","password":"2"},"other.example/*":{"username":"b","password":"2"}}}`},
+			want: map[string]string{"registry.example": "a:1"}, found: []dockerconfig.Reason{dockerconfig.ReasonVersionWithoutSlash}},
 		{name: "a docker config with scheme and version in its key", place: dockerConfig,
 			data: map[string]any{".dockerconfigjson": `{"auths":{"https://registry.example/v2/":{"username":"a","password":"1"}}}`},
 			want: map[string]string{"registry.example": "a:1"}},
@@ -96,7 +104,7 @@ func TestEveryShapeBecomesADockerConfig(t *testing.T) {
 			want: map[string]string{"registry.example": "a:1"}},
 		{name: "a docker config with a line break behind a password", place: dockerConfig,
 			data: map[string]any{".dockerconfigjson": `{"auths":{"registry.example":{"username":"a","password":"1\n"}}}`},
-			want: map[string]string{"registry.example": "a:1"}, notes: 1},
+			want: map[string]string{"registry.example": "a:1"}, found: []dockerconfig.Reason{dockerconfig.ReasonTrailingNewline}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := rendering{where: "secret/a", place: &test.place, data: test.data, registries: test.registries}
@@ -110,8 +118,35 @@ func TestEveryShapeBecomesADockerConfig(t *testing.T) {
 			if diff := cmp.Diff(test.want, plain(config)); diff != "" {
 				t.Error(diff)
 			}
-			if len(r.notes) != test.notes {
-				t.Errorf("notes: %q", r.notes)
+			var found []dockerconfig.Reason
+			for _, finding := range r.findings {
+				found = append(found, finding.Reason)
+			}
+			if diff := cmp.Diff(test.found, found); diff != "" {
+				t.Errorf("%v\n%s", r.findings, diff)
+			}
+		})
+	}
+}
+
+func TestAListedRegistryThatIsMissingIsNamedWithTheEntryThatWasMeant(t *testing.T) {
+	place := v1alpha1.VaultSource{Keys: &v1alpha1.VaultKeys{DockerConfig: "config"}}
+	for _, test := range []struct{ name, listed, stored, says string }{
+		{"another registry", "registry.example", "quay.io", `has no entry for registry.example`},
+		{"a key without the port", "registry.example:5000", "https://registry.example", `"https://registry.example" lacks the port`},
+		{"a key in upper case", "registry.example", "Registry.Example", `"Registry.Example" has other letters`},
+		{"another path of the same registry", "registry.example/team", "registry.example/other", `has no entry for registry.example/team`},
+		{"a registry of which the spec lists a part", "registry.example/team", "registry.example", `has no entry for registry.example/team`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			data := map[string]any{"config": fmt.Sprintf(`{"auths":{%q:{"username":"a","password":"1"}}}`, test.stored)}
+			r := rendering{where: "secret/a", place: &place, data: data, registries: []v1alpha1.Registry{v1alpha1.Registry(test.listed)}}
+			_, failure := r.config()
+			if failure == nil || failure.Outcome != outcomeRegistryMissing || !strings.Contains(failure.Error(), test.says) {
+				t.Fatalf("got %v, want %q", failure, test.says)
+			}
+			if hint := strings.Contains(failure.Error(), "; its entry"); hint != strings.HasPrefix(test.says, `"`) {
+				t.Errorf("a hint is given: %v", failure)
 			}
 		})
 	}

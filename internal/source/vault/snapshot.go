@@ -30,7 +30,7 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 		}
 	}
 	snapshot := source.Snapshot{
-		Config: config, Revision: p.revision, ReadTime: a.read.at, CreatedTime: p.created, Notes: r.notes,
+		Config: config, Revision: p.revision, ReadTime: a.read.at, CreatedTime: p.created, Findings: r.findings,
 	}
 	if snapshot.Revision == "" {
 		snapshot.Revision = digest(request.Salt, config.Render())

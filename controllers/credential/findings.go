@@ -1,0 +1,102 @@
+package credential
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/registry"
+)
+
+// findingsInMessage is how many findings a condition tells; the others are counted.
+const findingsInMessage = 3
+
+// unusableForm tells of forms that no kubelet can ever use: in the source and the spec, which were put right where that is
+// possible; of registries whose port is missing; and of entries that are kept in pull Secrets.
+func (f *statusFacts) unusableForm() metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionUnusableForm, Status: metav1.ConditionFalse}
+	findings := slices.Concat(f.memory.findings, f.imagesOfOthers(), f.portsMissing(), f.kept())
+	if len(findings) == 0 || f.object.Spec.Suspend {
+		return c
+	}
+	c.Status, c.Reason = metav1.ConditionTrue, string(findings[0].Reason)
+	var told []string
+	for _, finding := range findings[:min(len(findings), findingsInMessage)] {
+		told = append(told, finding.String())
+	}
+	c.Message = strings.Join(told, "; ")
+	if more := len(findings) - findingsInMessage; more > 0 {
+		c.Message += fmt.Sprintf("; and %d more", more)
+	}
+	return c
+}
+
+// imagesOfOthers are the images of spec.verification that no registry of the spec covers: they are never asked for.
+func (f *statusFacts) imagesOfOthers() []dockerconfig.Finding {
+	var findings []dockerconfig.Finding
+	if f.object.Spec.Verification == nil {
+		return nil
+	}
+	for _, image := range f.object.Spec.Verification.Images {
+		if !coveredBy(f.object.Spec.Registries, image) {
+			findings = append(findings, dockerconfig.Finding{Reason: dockerconfig.ReasonUnmatchable, Message: fmt.Sprintf(
+				"spec.verification.images: %s belongs to none of spec.registries and is not tested: correct one of them", image)})
+		}
+	}
+	return findings
+}
+
+// coveredBy reports whether a kubelet would use an entry for one of the registries for an image.
+func coveredBy(registries []v1alpha1.Registry, image string) bool {
+	return slices.ContainsFunc(registries, func(listed v1alpha1.Registry) bool {
+		key, err := registry.CanonicalKey(string(listed))
+		return err == nil && registry.Matches(key, image)
+	})
+}
+
+// portsMissing are the registries of the spec that serve no image in use and would with a port.
+func (f *statusFacts) portsMissing() []dockerconfig.Finding {
+	var findings []dockerconfig.Finding
+	for _, test := range f.tests {
+		image, err := registry.ParseImage(test.NearMiss)
+		if err != nil {
+			continue
+		}
+		found := dockerconfig.Finding{Reason: dockerconfig.ReasonPortMissing, Message: fmt.Sprintf(
+			"spec.registries: %s serves no image in the target namespaces, and %s is in use there: a kubelet takes a registry with a port for another one; if this is meant, list %s",
+			test.Registry, test.NearMiss, image.Registry)}
+		if !slices.Contains(findings, found) { // the published value and one that waits find the same
+			findings = append(findings, found)
+		}
+	}
+	return findings
+}
+
+// kept are the entries in pull Secrets that nobody can use, one for each kind, with the first namespace and their number.
+func (f *statusFacts) kept() []dockerconfig.Finding {
+	var findings []dockerconfig.Finding
+	where := map[dockerconfig.Finding][]string{}
+	for _, namespace := range f.selected {
+		found := f.deliveries[namespace].Finding
+		if found == (dockerconfig.Finding{}) {
+			continue
+		}
+		if len(where[found]) == 0 {
+			findings = append(findings, found)
+		}
+		where[found] = append(where[found], namespace)
+	}
+	for i, found := range findings {
+		namespaces := where[found]
+		place := fmt.Sprintf("Secret %s of namespace %s", f.object.Spec.Target.Name(), namespaces[0])
+		if more := len(namespaces) - 1; more > 0 {
+			place += fmt.Sprintf(" and %d more", more)
+		}
+		findings[i] = dockerconfig.Finding{Reason: found.Reason, Message: fmt.Sprintf("%s: %s", place, found)}
+	}
+	return findings
+}
