@@ -39,7 +39,8 @@ unit() {
 
 integration() {
   eval "$(go -C hack/cluster run . build)"
-  gotest integration . $race -timeout 40m ./test/box/... ./test/integration/...
+  # Tests that measure time run alone; those that mostly wait are marked parallel and share the processors.
+  gotest integration . $race -parallel 3 -timeout 40m ./test/box/... ./test/integration/...
   gotest cluster hack/cluster -timeout 20m ./...
 }
 

@@ -29,6 +29,7 @@ type nameLimits struct {
 }
 
 func TestLimitsReachFlagsRoleAndPolicies(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		overlay string

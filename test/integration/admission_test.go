@@ -28,6 +28,7 @@ type admissionAttempt struct {
 }
 
 func TestAdmissionPolicies(t *testing.T) {
+	t.Parallel()
 	c := startInstallation(t)
 	c.widen(t)
 	awaitPolicies(t, c)

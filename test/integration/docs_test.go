@@ -59,6 +59,7 @@ func blocks(text, language string) []string {
 }
 
 func TestDocsManifestsAreAccepted(t *testing.T) {
+	t.Parallel()
 	c := startInstallation(t)
 	manifests := 0
 	for _, path := range pages(t) {

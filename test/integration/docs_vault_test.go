@@ -29,6 +29,7 @@ import (
 // TestDocsLogins does what docs/vault.md says for each login method: it runs the commands, applies the manifest, and reads the
 // credential with it.
 func TestDocsLogins(t *testing.T) {
+	t.Parallel()
 	c := startInstallation(t)
 	clientset, err := kubernetes.NewForConfig(c.config)
 	vaultMust(t, err)

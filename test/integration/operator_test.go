@@ -225,6 +225,7 @@ func (r *operatorRun) applyCredentialWith(t *testing.T, change func(*v1alpha1.Re
 // TestKilledAtAnyMomentTheOperatorEndsInTheSameState kills the operator at ten random moments of a rotation, and then sees that a
 // quiet minute passes without a write.
 func TestKilledAtAnyMomentTheOperatorEndsInTheSameState(t *testing.T) {
+	t.Parallel()
 	r := startOperatorRun(t)
 	namespaces := r.makeNamespaces(t, 12)
 	r.rotate(t, "password-0")

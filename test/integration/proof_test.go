@@ -20,6 +20,7 @@ import (
 // TestNothingBadIsPublished plays the worst automation: a wrong password in Vault, a password that changes at the registry alone.
 // The program, Vault and registry are the real ones.
 func TestNothingBadIsPublished(t *testing.T) {
+	t.Parallel()
 	r := startOperatorRun(t)
 	namespaces := r.makeNamespaces(t, 12)
 	r.rotate(t, "good")
@@ -61,6 +62,7 @@ func TestNothingBadIsPublished(t *testing.T) {
 
 // TestACrashLoopDoesNotLockTheAccount starts and kills the operator twenty times with a wrong password in Vault.
 func TestACrashLoopDoesNotLockTheAccount(t *testing.T) {
+	t.Parallel()
 	r := startOperatorRun(t)
 	r.makeNamespaces(t, 1)
 	r.setRegistry(t, "right")
@@ -92,6 +94,7 @@ func TestACrashLoopDoesNotLockTheAccount(t *testing.T) {
 
 // TestARegistryThatOnlyNodesReachDoesNotBlockRotation has the registry out of the operator's reach.
 func TestARegistryThatOnlyNodesReachDoesNotBlockRotation(t *testing.T) {
+	t.Parallel()
 	r := startOperatorRun(t)
 	namespaces := r.makeNamespaces(t, 2)
 	r.setRegistry(t, "right")
@@ -194,6 +197,7 @@ func (r *operatorRun) resourceVersions(t *testing.T, namespaces []string) map[st
 
 // TestAnImageOfAnotherTeamDoesNotBlockRotation has one pod in the target namespaces, whose image belongs to another credential.
 func TestAnImageOfAnotherTeamDoesNotBlockRotation(t *testing.T) {
+	t.Parallel()
 	r := startOperatorRun(t)
 	namespaces := r.makeNamespaces(t, 2)
 	if err := r.registry.SetUser(t.Context(), box.User{Name: "robot", Password: "right", Pull: []string{"shop/"}}); err != nil {

@@ -20,6 +20,7 @@ import (
 
 // TestOperatorRole uses the operator's own token, with the rights that are shipped and no others.
 func TestOperatorRole(t *testing.T) {
+	t.Parallel()
 	c := startInstallation(t)
 	operator := newAPIClient(t, c.withToken(t))
 	awaitAPI(t, "the operator has its role", func() error {

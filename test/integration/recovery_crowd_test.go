@@ -239,6 +239,7 @@ func TestACrowdOfStuckPods(t *testing.T) {
 // TestNewNamespacesAndPodsRace: pods that are created while Secret and ServiceAccount of their namespace come into being all get
 // the reference in the end, whichever moment they hit.
 func TestNewNamespacesAndPodsRace(t *testing.T) {
+	t.Parallel()
 	const rounds = 50
 	rig := startRecovery(t)
 	first := rig.place(t, func(c *v1alpha1.RegistryCredential) {

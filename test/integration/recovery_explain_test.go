@@ -70,6 +70,7 @@ func (p *plugin) json(t *testing.T, arguments ...string) explained {
 
 // TestExplain: the plugin comes to the same verdicts as the controller, with a person's own rights.
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	rig := startRecovery(t)
 	p := buildPlugin(t, rig)
 	shop := rig.place(t, func(c *v1alpha1.RegistryCredential) {

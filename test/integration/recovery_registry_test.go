@@ -102,6 +102,7 @@ func ofImage(image string) func(*corev1.Pod) {
 const hides = `failed to resolve image: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`
 
 func TestTheRegistryIsAsked(t *testing.T) {
+	t.Parallel()
 	registry := startRegistry(t)
 	rig := startRecovery(t, registry.prober)
 	t.Run("what the kubelet's message leaves open is settled by the registry", func(t *testing.T) {

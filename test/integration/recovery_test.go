@@ -14,6 +14,7 @@ import (
 
 // TestStuckPods goes through the cures and the cases that are left alone, each in a namespace of its own.
 func TestStuckPods(t *testing.T) {
+	t.Parallel()
 	rig := startRecovery(t)
 	for _, kind := range []string{"ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"} {
 		t.Run("a pod of a "+kind+" with a stale credential is restarted", func(t *testing.T) { staleCredential(t, rig, kind) })

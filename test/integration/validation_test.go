@@ -39,6 +39,7 @@ spec:
 
 // TestASpecThatCannotWorkIsRefusedWithASentence applies changed manifests to a real API server, which has to say why.
 func TestASpecThatCannotWorkIsRefusedWithASentence(t *testing.T) {
+	t.Parallel()
 	c := startInstallation(t)
 	for _, test := range []struct {
 		name     string
@@ -113,6 +114,7 @@ func changed(t *testing.T, manifest, path string, value any) *unstructured.Unstr
 // TestWhatOnlyShowsAtRunTimeBecomesACondition breaks one thing after the other under the running program. Nothing in the
 // namespaces changes by it, and what is mended is noticed without a restart.
 func TestWhatOnlyShowsAtRunTimeBecomesACondition(t *testing.T) {
+	t.Parallel()
 	r := startOperatorRun(t)
 	namespaces := r.makeNamespaces(t, 2)
 	r.rotate(t, "good")

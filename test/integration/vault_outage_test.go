@@ -20,6 +20,7 @@ import (
 )
 
 func TestVaultSealedAndUnsealed(t *testing.T) {
+	t.Parallel()
 	rig := newVaultWithReader(t, box.VaultOptions{})
 	rig.connectByAppRole(3600, nil, "reader")
 	rig.mustRead(kv2("platform/a"))
@@ -39,6 +40,7 @@ func TestVaultSealedAndUnsealed(t *testing.T) {
 }
 
 func TestVaultFailsOver(t *testing.T) {
+	t.Parallel()
 	rig := newVaultWithReader(t, box.VaultOptions{Standby: true})
 	for name, address := range map[string]string{"active": rig.vault.Address, "standby": rig.vault.StandbyAddress} {
 		rig.connectByAppRole(3600, func(s *v1alpha1.VaultConnectionSpec) { s.Address = address }, "reader")
