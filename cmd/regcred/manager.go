@@ -51,6 +51,8 @@ func run(ctx context.Context, o *options) error {
 	// The API server's own priority and fairness limits us better than a guess on this side.
 	config.QPS = -1
 	config.Wrap(watchdog.EndSilentWatches(watchdog.Silence))
+	clock := &serverClock{local: time.Now}
+	config.Wrap(clock.wrap)
 	leading, err := newLeadership(config, o)
 	if err != nil {
 		return err
@@ -61,7 +63,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := addControllers(ctx, mgr, o, leading.fence, stop); err != nil {
+	if err := addControllers(ctx, mgr, o, leading.fence, clock.now, stop); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

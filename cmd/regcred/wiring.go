@@ -43,21 +43,24 @@ type parts struct {
 	tally                    *publish.Tally
 	prober                   *verify.Verifier
 	protected                []string
+	// now is the API server's time: that of what is compared with the age of pods.
+	now func() time.Time
 	// fence is nil without leader election.
 	fence    *fence.Fence
 	watchdog watchdog.Watchdog
 }
 
-// addControllers wires everything together. stop ends the process, so that it starts anew with other rights.
-func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fence.Fence, stop context.CancelFunc) error {
+// addControllers wires everything together. now is the API server's time. stop ends the process, so that it starts anew with other
+// rights.
+func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fence.Fence, now func() time.Time, stop context.CancelFunc) error {
 	p, err := newParts(ctx, mgr, o, stop)
 	if err != nil {
 		return err
 	}
-	p.fence = held
+	p.fence, p.now = held, now
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
-		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: time.Now, Watchdog: &p.watchdog,
+		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: &p.watchdog,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
 		return fmt.Errorf("delivery: %w", err)
@@ -169,7 +172,7 @@ func (p *parts) addRecovery() error {
 	healing := &recovery.Reconciler{
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
-		Limits: p.options.recovery, Events: p.mgr.GetEventRecorder("regcred"), Metrics: p.metrics, Now: time.Now,
+		Limits: p.options.recovery, Events: p.mgr.GetEventRecorder("regcred"), Metrics: p.metrics, Now: p.now,
 		Watchdog: &p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)
