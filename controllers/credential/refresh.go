@@ -23,6 +23,9 @@ func (r *Reconciler) refresh(ctx context.Context, run *run) *source.Snapshot {
 	asked := m.readNow || m.request != requested && !m.lastRead.IsZero()
 	woken := r.memories.woken(run.object.Name)
 	if !asked && !woken && m.specHash == hash && now.Before(m.nextRead) {
+		if m.candidate != nil && isPublished(run, m.candidate, hash) {
+			m.candidate = nil // it was written, and the answer was lost
+		}
 		return m.candidate
 	}
 	if m.lastRead.IsZero() && r.keepsMinted(run, hash) {
@@ -36,12 +39,19 @@ func (r *Reconciler) refresh(ctx context.Context, run *run) *source.Snapshot {
 		return m.candidate
 	}
 	r.noteRead(run, snapshot)
-	if run.record.Published() && run.record.Revision == snapshot.Revision && run.record.SpecHash == hash && snapshot.Lease == nil {
+	if isPublished(run, &snapshot, hash) {
 		m.candidate = nil
 		return nil
 	}
 	m.candidate = &snapshot
 	return m.candidate
+}
+
+// isPublished reports whether a value is in the record already, with its lease if it has one.
+func isPublished(run *run, snapshot *source.Snapshot, hash string) bool {
+	record := &run.record
+	sameLease := snapshot.Lease == nil || record.Lease != nil && record.Lease.ID == snapshot.Lease.ID
+	return record.Published() && record.Revision == snapshot.Revision && record.SpecHash == hash && sameLease
 }
 
 // keepsMinted reports whether a published value that each read would make anew is still good: a restart of the operator does
