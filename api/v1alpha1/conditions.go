@@ -137,6 +137,8 @@ const (
 	ReasonServiceAccountNotFound = "ServiceAccountNotFound"
 	// ReasonNamespaceNotFound means that a namespace in spec.target.namespaces does not exist; it is served when it comes.
 	ReasonNamespaceNotFound = "NamespaceNotFound"
+	// ReasonNamespaceTerminating means that a selected namespace is being deleted. It does not count: nothing is written there.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
 	// ReasonProtected means that the operator's admission policy protects this namespace.
 	ReasonProtected = "Protected"
 )

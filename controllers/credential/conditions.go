@@ -43,7 +43,7 @@ func (f *statusFacts) status(before *v1alpha1.RegistryCredentialStatus, now time
 	failures := f.failures()
 	status.Namespaces = &v1alpha1.NamespacesStatus{
 		Selected: int32(len(f.selected)), Synced: int32(f.synced()),
-		Failures: failures[:min(len(failures), v1alpha1.MaxNamespaceFailures)],
+		Failures: f.listed(failures),
 	}
 	status.Pods = &v1alpha1.PodsStatus{Stuck: int32(f.stuck), AtRisk: int32(f.atRisk)}
 	set := func(c metav1.Condition) { setCondition(&status.Conditions, f.object.Generation, now, c) }

@@ -52,11 +52,18 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	run.memory.statusTime = r.Now()
+	for _, c := range f.newlyFailing(&before.Status, status) {
+		r.event(run.object, corev1.EventTypeWarning, c.Reason, "Deliver", c.Message)
+	}
 	return after(now, wake), nil
 }
 
 // reportDeletion says how many namespaces still hold entries of an object that is being deleted.
 func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.RegistryCredential, holding int) error {
+	memory := r.memories.of(object, r.Now())
+	if r.Now().Before(memory.statusTime.Add(statusInterval)) {
+		return nil
+	}
 	before := object.DeepCopy()
 	setCondition(&object.Status.Conditions, object.Generation, r.Now(), metav1.Condition{
 		Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDeleting,
@@ -65,7 +72,9 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return nil
 	}
-	return client.IgnoreNotFound(r.Client.Status().Patch(ctx, object, client.MergeFrom(before)))
+	err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before))
+	memory.statusTime = r.Now()
+	return client.IgnoreNotFound(err)
 }
 
 // selected are the namespaces that the target selects, sorted. Terminating ones do not count.
@@ -101,7 +110,9 @@ func (r *Reconciler) statusFacts(ctx context.Context, run *run) (*statusFacts, e
 		verdict:    publish.Unknown,
 	}
 	for _, name := range run.object.Spec.Target.Namespaces {
-		if _, found := slices.BinarySearch(selected, string(name)); !found && !slices.Contains(run.object.Spec.Target.ExcludedNamespaces, name) {
+		_, found := slices.BinarySearch(selected, string(name))
+		terminating := f.deliveries[string(name)].Reason == v1alpha1.ReasonNamespaceTerminating
+		if !found && !terminating && !slices.Contains(run.object.Spec.Target.ExcludedNamespaces, name) {
 			f.missing = append(f.missing, string(name))
 		}
 	}

@@ -1,7 +1,9 @@
 package credential
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +35,39 @@ func (f *statusFacts) failures() []v1alpha1.NamespaceFailure {
 	}
 	addMissing("")
 	return failures
+}
+
+// listed are the failures that the status has room for: those that count and, after them, namespaces that are being deleted.
+func (f *statusFacts) listed(failures []v1alpha1.NamespaceFailure) []v1alpha1.NamespaceFailure {
+	var leaving []v1alpha1.NamespaceFailure
+	for namespace, d := range f.deliveries {
+		if _, selected := slices.BinarySearch(f.selected, namespace); !selected && d.Reason == v1alpha1.ReasonNamespaceTerminating {
+			leaving = append(leaving, v1alpha1.NamespaceFailure{Namespace: namespace, Reason: d.Reason, Message: d.Message})
+		}
+	}
+	byName := func(a, b v1alpha1.NamespaceFailure) int { return cmp.Compare(a.Namespace, b.Namespace) }
+	slices.SortFunc(leaving, byName)
+	all := slices.Concat(failures, leaving)
+	all = all[:min(len(all), v1alpha1.MaxNamespaceFailures)]
+	slices.SortFunc(all, byName)
+	return all
+}
+
+// passing reasons are those of what is on its way: a ServiceAccount comes a moment after its namespace.
+var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound}
+
+// newlyFailing are the conditions that namespaces made fail since the status was last written. They sum up all namespaces: people
+// are told once, however many fail.
+func (f *statusFacts) newlyFailing(before, now *v1alpha1.RegistryCredentialStatus) []metav1.Condition {
+	var failing []metav1.Condition
+	for _, kind := range []string{v1alpha1.ConditionSecretsSynced, v1alpha1.ConditionServiceAccountsAttached} {
+		was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(now.Conditions, kind)
+		known := was != nil && was.Status == is.Status && was.Reason == is.Reason
+		if is.Status == metav1.ConditionFalse && !known && !slices.Contains(passing, is.Reason) && f.stall == nil {
+			failing = append(failing, *is)
+		}
+	}
+	return failing
 }
 
 // synced counts the selected namespaces in which Secret and ServiceAccounts are right.

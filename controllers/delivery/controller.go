@@ -60,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place publish.Place) (ctrl.R
 	if facts.namespace == nil {
 		// A namespace that is gone or going takes its Secrets with it, and does not count.
 		r.memories.forget(place)
-		r.Board.Post(place, nil)
+		r.Board.Post(place, facts.leaving())
 		return ctrl.Result{}, nil
 	}
 	outcome := r.act(ctx, facts)

@@ -76,11 +76,14 @@ func (r *Reconciler) gather(ctx context.Context, place publish.Place) (facts, er
 	f := facts{place: place}
 	var namespace corev1.Namespace
 	err := r.Cluster.Get(ctx, client.ObjectKey{Name: place.Namespace}, &namespace)
-	if apierrors.IsNotFound(err) || err == nil && namespace.DeletionTimestamp != nil {
+	if apierrors.IsNotFound(err) {
 		return f, nil
 	}
 	if err != nil {
 		return f, err
+	}
+	if namespace.DeletionTimestamp != nil {
+		return f, r.gatherLeaving(ctx, &f, &namespace)
 	}
 	f.namespace, f.memory = &namespace, r.memories.of(place, namespace.UID)
 	key := client.ObjectKey{Namespace: place.Namespace, Name: place.Name}
@@ -106,14 +109,33 @@ func (r *Reconciler) gather(ctx context.Context, place publish.Place) (facts, er
 	return f, nil
 }
 
+// gatherLeaving gathers who is to be told that a namespace is being deleted.
+func (r *Reconciler) gatherLeaving(ctx context.Context, f *facts, namespace *corev1.Namespace) error {
+	var list v1alpha1.RegistryCredentialList
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		if selected, _ := r.selects(&list.Items[i], namespace); selected && list.Items[i].Spec.Target.Name() == f.place.Name {
+			f.selecting = append(f.selecting, &list.Items[i])
+		}
+	}
+	return nil
+}
+
+// selects reports whether a RegistryCredential selects a namespace, and whether its selector can be read.
+func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace) (selected, readable bool) {
+	selector, err := target.New(&credential.Spec.Target, r.Protected)
+	return err == nil && selector.Selects(namespace.Name, namespace.Labels), err == nil
+}
+
 // consider adds what one RegistryCredential contributes here, if anything.
 func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential) error {
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
 		Adopt: credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
 	}
-	selector, err := target.New(&credential.Spec.Target, r.Protected)
-	selected := err == nil && selector.Selects(f.namespace.Name, f.namespace.Labels)
+	selected, readable := r.selects(credential, f.namespace)
 	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
 		record := r.Store.Get(credential.Name)
 		if record.UID == credential.UID && record.Published() && !credential.Spec.Suspend {
@@ -126,7 +148,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	if _, recorded := f.recorded()[credential.Name]; !recorded {
 		return nil
 	}
-	stays, err := r.stays(ctx, f, credential, err == nil, selected)
+	stays, err := r.stays(ctx, f, credential, readable, selected)
 	if stays {
 		f.staying = append(f.staying, credential)
 		f.contributions = append(f.contributions, contribution)

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/pullsecret"
@@ -90,6 +91,18 @@ func findingOf(credential string, findings []dockerconfig.Finding, written pulls
 		}
 	}
 	return dockerconfig.Finding{}
+}
+
+// leaving says of a namespace that is being deleted that it is. Of one that is gone there is nothing to say.
+func (f facts) leaving() map[string]publish.Delivery {
+	deliveries := map[string]publish.Delivery{}
+	for _, credential := range f.selecting {
+		deliveries[credential.Name] = publish.Delivery{
+			Reason:  v1alpha1.ReasonNamespaceTerminating,
+			Message: "the namespace is being deleted: nothing is written there",
+		}
+	}
+	return deliveries
 }
 
 // A write that lost a race is tried again after lookAgain, and then less and less often.
