@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,7 +26,6 @@ func serviceAccounts(t *testing.T, rig *deliveryRig) {
 		{"a ServiceAccount default that is made anew is served within two seconds", recreatedDefault},
 		{"a ServiceAccount that comes later is served when it comes", laterAccount},
 		{"what others wrote into the list stays, in its order", othersEntries},
-		{"two writers on one list lose nothing", twoWriters},
 		{"an entry that somebody wrote himself is not taken from him", committedEntry},
 		{"a ServiceAccount that is no longer wanted loses the entry", unwantedAccount},
 		{"attaching a Docker Hub credential is warned of", dockerHub},
@@ -108,78 +106,6 @@ func (rig *deliveryRig) patchAccount(t *testing.T, namespace, body string) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}
 	if err := rig.admin.Patch(t.Context(), account, client.RawPatch(types.MergePatchType, []byte(body))); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// twoWriters appends entries as fast as it can while regcred attaches and detaches.
-func twoWriters(t *testing.T, rig *deliveryRig, values *shelf) {
-	team := servedTeam(t, rig, values, "sa-two")
-	stop := make(chan struct{})
-	appended := make(chan []string)
-	go func() {
-		var names []string
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				appended <- names
-				return
-			default:
-			}
-			name := fmt.Sprintf("theirs-%d", i%40)
-			if err := rig.toggleEntry(t.Context(), team, name); err != nil {
-				t.Errorf("append %s: %v", name, err)
-			}
-			if at := slices.Index(names, name); at >= 0 {
-				names = slices.Delete(names, at, at+1)
-			} else {
-				names = append(names, name)
-			}
-		}
-	}()
-	for i := range 10 {
-		accounts := []string{}
-		if i%2 == 1 {
-			accounts = []string{"default"}
-		}
-		rig.edit(t, "sa-two", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.ServiceAccounts = &accounts })
-		eventually(t, "regcred wrote", func(ctx context.Context) error { return rig.attachedIs(ctx, team, len(accounts) > 0) })
-	}
-	close(stop)
-	want := <-appended
-	eventually(t, "the list holds every entry, in its order", func(ctx context.Context) error {
-		var account corev1.ServiceAccount
-		if err := rig.admin.Get(ctx, client.ObjectKey{Namespace: team, Name: "default"}, &account); err != nil {
-			return err
-		}
-		var theirs []string
-		for _, ref := range account.ImagePullSecrets {
-			if ref.Name != "regcred" {
-				theirs = append(theirs, ref.Name)
-			}
-		}
-		if !slices.Equal(theirs, want) || len(theirs) == len(account.ImagePullSecrets) {
-			return fmt.Errorf("of %v there are %v", want, account.ImagePullSecrets)
-		}
-		return nil
-	})
-}
-
-// toggleEntry adds an entry, or removes it, as a careful writer does: with the resourceVersion that it read.
-func (rig *deliveryRig) toggleEntry(ctx context.Context, namespace, name string) error {
-	for {
-		var account corev1.ServiceAccount
-		if err := rig.admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "default"}, &account); err != nil {
-			return err
-		}
-		ref := corev1.LocalObjectReference{Name: name}
-		if at := slices.Index(account.ImagePullSecrets, ref); at >= 0 {
-			account.ImagePullSecrets = slices.Delete(account.ImagePullSecrets, at, at+1)
-		} else {
-			account.ImagePullSecrets = append(account.ImagePullSecrets, ref)
-		}
-		if err := rig.admin.Update(ctx, &account); !apierrors.IsConflict(err) {
-			return err
-		}
 	}
 }
 

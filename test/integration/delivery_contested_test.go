@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,9 +16,6 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
-
-// rivalry is how long rivals go on in these tests, at fifty writes a second.
-const rivalry = 2 * time.Second
 
 // rival undoes, again and again, what regcred does in one namespace.
 type rival struct {
@@ -81,62 +77,31 @@ func (c *movableClock) pass(d time.Duration) { c.ahead.Add(int64(d)) }
 func contestedPlaces(t *testing.T, rig *deliveryRig) {
 	values, notes, clock := &shelf{}, &traffic{}, &movableClock{}
 	rig.start(t, runOptions{shelf: values, transport: notes.wrap, now: clock.now})
-	all := rivals()
-	teams := rig.teams(t, len(all), nil)
-	for i := range all {
-		values.put(contestedName(i), "ours")
-		rig.credential(t, contestedName(i), "registry.example", inNamespaces(teams[i]))
-		eventually(t, "the namespace is served", func(ctx context.Context) error { return rig.served(ctx, teams[i], "registry.example", "ours") })
-	}
-	letLoose(t, rig, all, teams)
-	for i, r := range all {
-		t.Run(r.name, func(t *testing.T) {
-			if count := len(notes.taken(r.resource, teams[i])); count > 4 || count < 2 {
-				t.Errorf("it cost %d writes, the first one and up to 3 repairs are allowed", count)
-			}
-			eventually(t, "the status names the rival", func(ctx context.Context) error {
-				return rig.failure(ctx, contestedName(i), teams[i], v1alpha1.ReasonContested, r.message)
-			})
-		})
+	rivals := startRivals(t, rig, values)
+	rivals.letLoose(t, rig, 2*time.Second)
+	for i, r := range rivals.all {
+		t.Run(r.name, func(t *testing.T) { rivals.judged(t, rig, notes, i) })
 	}
 	for window := range 2 {
-		t.Run(fmt.Sprintf("one repair in window %d", window+2), func(t *testing.T) { oneRepair(t, rig, all, teams, notes, clock) })
+		t.Run(fmt.Sprintf("one repair in window %d", window+2), func(t *testing.T) { rivals.oneRepair(t, rig, notes, clock) })
 	}
 	clock.pass(10*time.Minute + time.Second)
-	for i := range all {
-		rig.look(t, contestedName(i))
-		eventually(t, "peace is restored", func(ctx context.Context) error { return rig.ready(ctx, contestedName(i)) })
+	for i := range rivals.all {
+		rig.look(t, rivals.credential(i))
+		eventually(t, "peace is restored", func(ctx context.Context) error { return rig.ready(ctx, rivals.credential(i)) })
 	}
-}
-
-func contestedName(i int) string { return fmt.Sprintf("contested-%d", i) }
-
-func letLoose(t *testing.T, rig *deliveryRig, all []rival, teams []string) {
-	var busy sync.WaitGroup
-	for i, r := range all {
-		busy.Go(func() {
-			ticker := time.NewTicker(20 * time.Millisecond)
-			defer ticker.Stop()
-			for turn := range int(rivalry / (20 * time.Millisecond)) {
-				<-ticker.C
-				if err := r.undo(t.Context(), rig.admin, teams[i], turn); err != nil {
-					t.Errorf("the rival that %s: %v", r.name, err)
-				}
-			}
-		})
-	}
-	busy.Wait()
 }
 
 // oneRepair lets ten minutes pass. All that the rivals undid is repaired once, and not again when they come back.
-func oneRepair(t *testing.T, rig *deliveryRig, all []rival, teams []string, notes *traffic, clock *movableClock) {
+func (r *rivalry) oneRepair(t *testing.T, rig *deliveryRig, notes *traffic, clock *movableClock) {
+	all, teams := r.all, r.teams
 	before := map[string]int{}
-	for i, r := range all {
-		before[teams[i]] = len(notes.taken(r.resource, teams[i]))
+	for i, one := range all {
+		before[teams[i]] = len(notes.taken(one.resource, teams[i]))
 	}
 	clock.pass(10*time.Minute + time.Second)
 	for i := range all {
-		rig.look(t, contestedName(i))
+		rig.look(t, r.credential(i))
 	}
 	repairs := func(i int) error {
 		if now := len(notes.taken(all[i].resource, teams[i])); now != before[teams[i]]+1 {
@@ -149,8 +114,8 @@ func oneRepair(t *testing.T, rig *deliveryRig, all []rival, teams []string, note
 			return errors.Join(repairs(i), rig.delivered(ctx, teams[i], "registry.example", "ours"), rig.attachedIs(ctx, teams[i], true))
 		})
 	}
-	for i, r := range all {
-		if err := r.undo(t.Context(), rig.admin, teams[i], 1000); err != nil {
+	for i, one := range all {
+		if err := one.undo(t.Context(), rig.admin, teams[i], 1000); err != nil {
 			t.Fatal(err)
 		}
 	}

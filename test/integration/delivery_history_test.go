@@ -1,19 +1,14 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -27,13 +22,14 @@ import (
 // may look at the place, through caches that are behind.
 type history struct {
 	rig    *deliveryRig
+	writer client.Client
+	store  *publish.Store
 	seed   uint64
 	random *rand.Rand
 	world  *lagging
 	step   int
 
 	delivering *delivery.Reconciler
-	store      *publish.Store
 	board      *publish.Board
 	place      publish.Place
 	// published passwords by RegistryCredential.
@@ -41,9 +37,9 @@ type history struct {
 	registry  map[string]string
 }
 
-func newHistory(rig *deliveryRig, seed uint64) *history {
+func newHistory(rig *deliveryRig, writer client.Client, store *publish.Store, seed uint64) *history {
 	return &history{
-		rig: rig, seed: seed, random: rand.New(rand.NewPCG(seed, 7)), published: map[string]string{},
+		rig: rig, writer: writer, store: store, seed: seed, random: rand.New(rand.NewPCG(seed, 7)), published: map[string]string{},
 		board: publish.NewBoard(func(string) {}),
 		registry: map[string]string{
 			fmt.Sprintf("lag-%d-a", seed): "a.example", fmt.Sprintf("lag-%d-b", seed): "b.example",
@@ -97,18 +93,9 @@ func (h *history) begin(ctx context.Context) error {
 		credentials = append(credentials, credentialFor(name, registry, namespace.Name, time.Hour))
 	}
 	h.world.credentials.add(credentials)
-	clientset, err := kubernetes.NewForConfig(h.rig.operator)
-	if err != nil {
-		return err
-	}
-	writer, err := client.New(h.rig.operator, client.Options{Scheme: scheme.Scheme})
-	if err != nil {
-		return err
-	}
-	h.store = publish.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
 	base := time.Now()
 	h.delivering = &delivery.Reconciler{
-		Cluster: h.world, Writer: writer, Secrets: laggingSecrets{h.world}, ServiceAccounts: laggingAccounts{h.world},
+		Cluster: h.world, Writer: h.writer, Secrets: laggingSecrets{h.world}, ServiceAccounts: laggingAccounts{h.world},
 		Store: h.store, Board: h.board,
 		// Each step is a quarter of an hour: what others change back is always within bounds.
 		Now: func() time.Time { return base.Add(time.Duration(h.step) * 15 * time.Minute) },
@@ -130,13 +117,13 @@ func (h *history) happen(ctx context.Context) error {
 	var err error
 	switch h.random.IntN(12) {
 	case 0, 1, 2:
-		err = h.publish(ctx)
+		return h.publish(ctx)
 	case 3:
-		h.changeSpec(func(c *v1alpha1.RegistryCredential) { inNamespaces("elsewhere")(&c.Spec) })
+		return h.changeSpec(func(c *v1alpha1.RegistryCredential) { inNamespaces("elsewhere")(&c.Spec) })
 	case 4:
-		h.changeSpec(func(c *v1alpha1.RegistryCredential) { inNamespaces(h.place.Namespace)(&c.Spec) })
+		return h.changeSpec(func(c *v1alpha1.RegistryCredential) { inNamespaces(h.place.Namespace)(&c.Spec) })
 	case 5:
-		h.changeSpec(func(c *v1alpha1.RegistryCredential) { c.Spec.Suspend = !c.Spec.Suspend })
+		return h.changeSpec(func(c *v1alpha1.RegistryCredential) { c.Spec.Suspend = !c.Spec.Suspend })
 	case 6:
 		err = client.IgnoreNotFound(h.rig.admin.Delete(ctx, secret))
 	case 7: // somebody puts his own there instead
@@ -169,13 +156,14 @@ func (h *history) patch(ctx context.Context, object client.Object, body string) 
 
 func (h *history) anyone() int { return h.random.IntN(len(h.world.credentials.newest())) }
 
-func (h *history) changeSpec(change func(*v1alpha1.RegistryCredential)) {
+func (h *history) changeSpec(change func(*v1alpha1.RegistryCredential)) error {
 	var next []v1alpha1.RegistryCredential
 	for _, c := range h.world.credentials.newest() {
 		next = append(next, *c.DeepCopy())
 	}
 	change(&next[h.anyone()])
 	h.world.credentials.add(next)
+	return nil
 }
 
 func (h *history) publish(ctx context.Context) error {
@@ -201,51 +189,11 @@ func (h *history) reconcile(ctx context.Context) error {
 	if err := h.world.look(ctx, h.rig.admin); err != nil {
 		return err
 	}
-	if err := h.judgeSecret(secret, h.world.secrets.newest()); err != nil {
-		return err
+	if wrong := judgeSecret(secret, h.world.secrets.newest(), "a.example", "b.example"); wrong != "" {
+		return failed(h.seed, h.step, "%s", wrong)
 	}
-	return h.judgeAccount(account, h.world.accounts.newest())
-}
-
-func (h *history) judgeSecret(before, after *corev1.Secret) error {
-	if versionOf(before) == versionOf(after) {
-		return nil
-	}
-	switch {
-	case before != nil && !pullsecret.OwnerOf(before).Ours:
-		return failed(h.seed, h.step, "a foreign Secret was touched")
-	case after == nil:
-		return nil
-	case before != nil && before.UID != after.UID:
-		return failed(h.seed, h.step, "the Secret was made anew")
-	case before != nil && maps.EqualFunc(before.Data, after.Data, bytes.Equal) && maps.Equal(before.Annotations, after.Annotations) && maps.Equal(before.Labels, after.Labels):
-		return failed(h.seed, h.step, "a write that changes nothing")
-	case before != nil && before.Labels["turn"] != after.Labels["turn"]:
-		return failed(h.seed, h.step, "somebody's label was changed")
-	}
-	config, err := dockerconfig.Parse(after.Data[corev1.DockerConfigJsonKey])
-	if err != nil {
-		return failed(h.seed, h.step, "what was written is malformed: %v", err)
-	}
-	for registry := range config {
-		if registry != "a.example" && registry != "b.example" {
-			return failed(h.seed, h.step, "an entry for %s was written", registry)
-		}
-	}
-	return nil
-}
-
-func (h *history) judgeAccount(before, after *corev1.ServiceAccount) error {
-	if before == nil || after == nil || before.UID != after.UID {
-		if versionOf(before) != versionOf(after) {
-			return failed(h.seed, h.step, "the ServiceAccount was made or removed")
-		}
-		return nil
-	}
-	ours := func(ref corev1.LocalObjectReference) bool { return ref.Name == "regcred" }
-	theirs := slices.DeleteFunc(slices.Clone(before.ImagePullSecrets), ours)
-	if !slices.Equal(theirs, slices.DeleteFunc(slices.Clone(after.ImagePullSecrets), ours)) {
-		return failed(h.seed, h.step, "others' entries went from %v to %v", before.ImagePullSecrets, after.ImagePullSecrets)
+	if wrong := judgeAccount(account, h.world.accounts.newest()); wrong != "" {
+		return failed(h.seed, h.step, "%s", wrong)
 	}
 	return nil
 }
@@ -257,11 +205,9 @@ func (h *history) settled(ctx context.Context) error {
 		return nil // somebody else's, and judged before
 	}
 	var held dockerconfig.Config
+	var malformed error
 	if secret != nil {
-		var err error
-		if held, err = dockerconfig.Parse(secret.Data[corev1.DockerConfigJsonKey]); err != nil {
-			return failed(h.seed, h.step, "in the end the Secret is malformed: %v", err)
-		}
+		held, malformed = dockerconfig.Parse(secret.Data[corev1.DockerConfigJsonKey])
 	}
 	active := 0
 	for _, c := range h.world.credentials.newest() {
@@ -278,8 +224,11 @@ func (h *history) settled(ctx context.Context) error {
 			return failed(h.seed, h.step, "in the end %s is still there", c.Name)
 		}
 	}
-	if active > 0 {
-		return h.rig.attachedIs(ctx, h.place.Namespace, true)
+	if active == 0 {
+		return nil // nobody has anything to write: what somebody broke stays so
 	}
-	return nil
+	if malformed != nil {
+		return failed(h.seed, h.step, "in the end the Secret is malformed: %v", malformed)
+	}
+	return h.rig.attachedIs(ctx, h.place.Namespace, true)
 }

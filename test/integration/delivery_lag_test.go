@@ -12,10 +12,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/publish"
 )
 
 // maxLag is how many versions a cache may be behind.
@@ -170,6 +172,14 @@ func (a laggingAccounts) List(_ context.Context, _ string, into client.ObjectLis
 // laggingCaches goes through random histories in which each cache is up to five versions behind.
 func laggingCaches(t *testing.T, rig *deliveryRig) {
 	const histories, atOnce = 200, 4
+	clientset, err := kubernetes.NewForConfig(rig.operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer, store := newAPIClient(t, rig.operator), publish.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
+	if err := store.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	seeds := make(chan uint64)
 	go func() {
 		defer close(seeds)
@@ -181,7 +191,7 @@ func laggingCaches(t *testing.T, rig *deliveryRig) {
 	for range atOnce {
 		go func() {
 			for seed := range seeds {
-				ended <- newHistory(rig, seed).run(context.Background())
+				ended <- newHistory(rig, writer, store, seed).run(context.Background())
 			}
 		}()
 	}

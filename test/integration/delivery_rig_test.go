@@ -56,9 +56,12 @@ type deliveryRig struct {
 	operator *rest.Config
 }
 
+func init() {
+	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard)))
+}
+
 func startDeliveryRig(t *testing.T) *deliveryRig {
 	t.Helper()
-	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard)))
 	rig := &deliveryRig{installation: startInstallation(t)}
 	rig.kubectl(t, "apply", "-k", writeOverlay(t, deliveryOverlay))
 	rig.operator = rig.withToken(t)

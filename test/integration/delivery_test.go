@@ -7,6 +7,7 @@ import (
 
 // TestDelivery runs all that is said of pull Secrets and ServiceAccounts on one API server.
 func TestDelivery(t *testing.T) {
+	t.Parallel()
 	rig := startDeliveryRig(t)
 	for _, c := range []struct {
 		name string
@@ -19,6 +20,11 @@ func TestDelivery(t *testing.T) {
 		{"removal", removal},
 		{"published revisions", resumes},
 		{"watches that say nothing any more", silentWatches},
+		{"isolation", isolation},
+		{"protected namespaces", protectedNamespaces},
+		{"uninstall in six orders", uninstalls},
+		{"faults at every write", faultsAtEveryWrite},
+		{"200 histories from caches that lag", laggingCaches},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })
 	}

@@ -39,6 +39,16 @@ func (rig *deliveryRig) teams(t *testing.T, count int, labels map[string]string)
 	return names
 }
 
+// label changes labels of a namespace.
+func (rig *deliveryRig) label(t *testing.T, namespace, labels string) {
+	t.Helper()
+	object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":%s}}`, labels))
+	if err := rig.admin.Patch(t.Context(), object, patch); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (rig *deliveryRig) create(t *testing.T, object client.Object) {
 	t.Helper()
 	if err := rig.admin.Create(t.Context(), object); err != nil {
