@@ -43,14 +43,15 @@ type replica struct {
 // replicas of the operator, by name.
 type replicas struct {
 	*operatorRun
-	audit *audit
-	all   map[string]*replica
+	audit  *audit
+	all    map[string]*replica
+	folder string // of programs and logs
 }
 
 func startReplicas(t *testing.T, names ...string) *replicas {
 	t.Helper()
 	log, flags := newAudit(t)
-	r := &replicas{operatorRun: startOperatorRun(t, flags...), audit: log, all: map[string]*replica{}}
+	r := &replicas{operatorRun: startOperatorRun(t, flags...), audit: log, all: map[string]*replica{}, folder: t.TempDir()}
 	for _, name := range names {
 		r.all[name] = r.startReplica(t, name)
 	}
@@ -60,8 +61,8 @@ func startReplicas(t *testing.T, names ...string) *replicas {
 
 func (r *replicas) startReplica(t *testing.T, name string) *replica {
 	t.Helper()
-	program := filepath.Join(filepath.Dir(r.binary), name)
-	if err := os.Link(r.binary, program); err != nil {
+	program := filepath.Join(r.folder, name)
+	if err := os.Symlink(r.binary, program); err != nil {
 		t.Fatal(err)
 	}
 	log, err := os.Create(program + ".log")
@@ -115,7 +116,7 @@ func (r *replicas) mustBeWell(t *testing.T, names ...string) {
 
 func (r *replicas) showLogs(t *testing.T) {
 	for name := range r.all {
-		if log, err := os.ReadFile(filepath.Join(filepath.Dir(r.binary), name+".log")); err == nil && t.Failed() {
+		if log, err := os.ReadFile(filepath.Join(r.folder, name+".log")); err == nil && t.Failed() {
 			t.Logf("the log of %s ends with:\n%s", name, lastLines(string(log), 20))
 		}
 	}

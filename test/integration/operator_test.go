@@ -51,17 +51,16 @@ func init() {
 
 const operatorPath = "platform/registries/company"
 
-// startOperatorRun builds the operator, and starts what it needs; the API server with the flags given.
+// startOperatorRun starts what the operator needs; the API server with the flags given.
 func startOperatorRun(t *testing.T, flags ...string) *operatorRun {
 	t.Helper()
 	r := &operatorRun{
 		installation: startInstallation(t, flags...), vault: box.VaultForTest(t, box.VaultOptions{}), registry: box.RegistryForTest(t, box.RegistryOptions{}),
-		binary: filepath.Join(t.TempDir(), "regcred"), logs: filepath.Join(t.TempDir(), "log"),
+		logs: filepath.Join(t.TempDir(), "log"),
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.binary, "./cmd/regcred")
-	build.Dir, build.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the operator: %v: %s", err, output)
+	var err error
+	if r.binary, err = operatorProgram(); err != nil {
+		t.Fatal(err)
 	}
 	r.kubeconfig = writeKubeconfig(t, r.withToken(t))
 	r.connect(t)
