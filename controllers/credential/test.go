@@ -184,6 +184,9 @@ func (r *Reconciler) publishedPulls(ctx context.Context, run *run, candidate acc
 		}
 		for _, result := range r.Prover.Pull(ctx, published.host, published.credential, covered...) {
 			pulled[result.Image] = pulled[result.Image] || result.Outcome == verify.Valid
+			if result.Reason == verify.LoginFailed {
+				run.memory.doubtTime = r.Now() // it ended, too: its own test follows
+			}
 		}
 	}
 	return func(image string) bool { return pulled[image] }, nil
