@@ -2,6 +2,10 @@ package dockerconfig
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,6 +67,48 @@ func TestAKeyThatAKubeletUsesIsNotFound(t *testing.T) {
 			t.Errorf("%q: %+v", key, findings)
 		}
 	}
+}
+
+// The keys and what they match were written by the kubelet's own code: see hack/cluster/kubernetes/keyring.
+func TestTheLinterAgreesWithTheKubelet(t *testing.T) {
+	matched := map[string]bool{}
+	for _, line := range kubeletSays(t, "kubelet-keyring.tsv") {
+		key, _, _ := strings.Cut(line, "\t")
+		matched[unquoted(t, key)] = true
+	}
+	// These match, and something else than what was meant.
+	misleading := []Reason{ReasonDockerHubKey, ReasonVersionWithoutSlash, ReasonWildcard, ReasonUpperCase}
+	// These could match images that are not among those of the comparison.
+	sound := []string{"*.amazonaws.com", "index.*.io", "quay.io/v1/v2/coreos", "quay.io/v1x/", strings.Repeat("*.", 40) + "io"}
+	for _, line := range kubeletSays(t, "keys.txt") {
+		key := unquoted(t, line)
+		findings := LintKey(key)
+		switch {
+		case len(findings) == 0 && !matched[key] && !slices.Contains(sound, key):
+			t.Errorf("%q matches nothing, and that is not found", key)
+		case len(findings) > 0 && matched[key] && !slices.Contains(misleading, findings[0].Reason):
+			t.Errorf("%q works, and is said to be %s", key, findings[0].Reason)
+		}
+	}
+}
+
+func kubeletSays(t *testing.T, file string) []string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "registry", "testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "#") })
+}
+
+func unquoted(t *testing.T, text string) string {
+	t.Helper()
+	value, err := strconv.Unquote(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 func TestAnEntryThatAKubeletCannotUseIsFound(t *testing.T) {

@@ -102,12 +102,16 @@ func CanMatch(key string) bool {
 	}
 	host, below, _ := strings.Cut(index, "/")
 	if slices.Contains(hubHosts, host) {
+		if Matches(key, DockerHub+"/x/x") {
+			return true
+		}
 		_, below = split(key)
 		host, below = DockerHub, strings.TrimPrefix(below, "/")
 	}
-	// An upper case letter, because a single label with one is a host and not a user name of Docker Hub.
-	host = strings.ReplaceAll(strings.TrimSuffix(host, ":"), "*", "X")
-	return Matches(key, host+"/"+below+"x/x")
+	host = strings.TrimSuffix(host, ":")
+	// An upper case letter, because a single label with one is a host and not a user name of Docker Hub. Not beside an
+	// underscore, because that is a host only in lower case.
+	return Matches(key, strings.ReplaceAll(host, "*", "X")+"/"+below+"x/x") || Matches(key, strings.ReplaceAll(host, "*", "x")+"/"+below+"x/x")
 }
 
 // split separates the host of a registry or docker config key from the path below it. Scheme and API version go;

@@ -47,7 +47,7 @@ func TestNothingBadIsPublished(t *testing.T) {
 	t.Run("a password that changes at the registry alone is noticed when it refuses a pod, and heals when Vault follows", func(t *testing.T) {
 		r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) { *s.Verification.PeriodSeconds = 3600 })
 		r.setVault(t, "wrong again") // what is in use is watched also while a wrong value waits
-		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
+		awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
 		r.setRegistry(t, "newest")
 		r.refusedPod(t, namespaces[0])
 		awaitWithin(t, 90*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted))
@@ -224,9 +224,9 @@ func TestAnImageOfAnotherTeamDoesNotBlockRotation(t *testing.T) {
 		r.setRegistry(t, "right") // who may pull everything
 		r.narrowUser(t, "narrow")
 		r.setVaultAs(t, "narrow", "narrow")
-		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
+		awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
 		r.setVault(t, "right")
-		awaitWithin(t, 20*time.Second, func(ctx context.Context) error {
+		awaitWithin(t, time.Minute, func(ctx context.Context) error {
 			if r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected)(ctx) == nil {
 				return fmt.Errorf("it is still refused")
 			}
@@ -245,7 +245,7 @@ func TestAnImageOfAnotherTeamDoesNotBlockRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.setVaultAs(t, "narrow", "narrower")
-		awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
+		awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected))
 		seen, err := r.registry.Requests(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)

@@ -170,8 +170,8 @@ func (r *operatorRun) unusableForms(t *testing.T, namespaces []string) {
 	good := r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) {
 		s.Source.Vault.Path, s.Source.Vault.Keys = "platform/whole", &v1alpha1.VaultKeys{DockerConfig: "config"}
 	})
-	awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonVersionWithoutSlash))
-	awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonVersionWithoutSlash))
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 	if err := r.allHold(t.Context(), namespaces, "good"); err != nil {
 		t.Errorf("what the spec does not list is let through, or what it lists is not: %v", err)
 	}
@@ -187,7 +187,7 @@ func (r *operatorRun) unusableForms(t *testing.T, namespaces []string) {
 		*s = good
 		s.Registries = []v1alpha1.Registry{v1alpha1.Registry(host)}
 	})
-	awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonPortMissing))
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonPortMissing))
 	var object v1alpha1.RegistryCredential
 	if err := r.admin.Get(t.Context(), client.ObjectKey{Name: "company"}, &object); err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func (r *operatorRun) unusableForms(t *testing.T, namespaces []string) {
 		t.Errorf("the message does not say what to list: %s", c.Message)
 	}
 	r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) { *s = good })
-	awaitWithin(t, 30*time.Second, func(ctx context.Context) error {
+	awaitWithin(t, time.Minute, func(ctx context.Context) error {
 		var object v1alpha1.RegistryCredential
 		if err := r.admin.Get(ctx, client.ObjectKey{Name: "company"}, &object); err != nil {
 			return err
