@@ -46,6 +46,10 @@ func (r *Reconciler) prove(ctx context.Context, run *run, candidate *source.Snap
 	}
 	if run.record.Candidate == nil || run.record.Candidate.Revision != candidate.Revision {
 		run.record.Candidate = &publish.Candidate{Revision: candidate.Revision, FirstSeen: r.Now()}
+		// Also where no test is due that would keep it: the hold counts from here.
+		if err := r.Store.Save(ctx, run.record); err != nil {
+			return err
+		}
 	}
 	if err := r.testDue(ctx, run, candidate.Config); err != nil {
 		return err

@@ -54,7 +54,7 @@ func TestAWrongPasswordReachesNoNode(t *testing.T) {
 	before := versionsOf(t, namespaces)
 
 	setProof(t, "", "wrong")
-	await(t, 20*time.Second, verified(metav1.ConditionFalse, v1alpha1.ReasonRejected))
+	t.Logf("a wrong password was reported after %s", await(t, 20*time.Second, verified(metav1.ConditionFalse, v1alpha1.ReasonRejected)))
 	await(t, 20*time.Second, told(v1alpha1.ReasonRejected))
 	image, err = pushProof(t, "2")
 	must(t, err)
@@ -69,10 +69,11 @@ func TestAWrongPasswordReachesNoNode(t *testing.T) {
 	}
 
 	setProof(t, "better", "better")
-	await(t, 20*time.Second, s.Fresh("regcred", "better", namespaces...))
+	t.Logf("the right one was everywhere after %s", await(t, 20*time.Second, s.Fresh("regcred", "better", namespaces...)))
 
 	setProof(t, "newest", "")
-	await(t, 90*time.Second, verified(metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted))
+	t.Logf("a password that changed at the registry alone was noticed after %s, period 30s",
+		await(t, 90*time.Second, verified(metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted)))
 	await(t, 20*time.Second, told(v1alpha1.ReasonNoLongerAccepted))
 	for _, namespace := range namespaces {
 		pods, err := s.Pods(ctx, namespace, "app")
