@@ -57,6 +57,8 @@ e2e() {
   fi
   CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$results/" ./cmd/regcred ./cmd/kubectl-regcred
   REGCRED_BIN="$results/regcred" gotest e2e . $race -timeout 30m ./test/e2e/...
+  # How fast pods recover is worth a look, whether or not it was fast enough.
+  sed -n 's/.*"Output":".*\(measured: [^\\"]*\).*/\1/p' "$results/e2e.json" >&2
 }
 
 count() { cat "$results"/*.json | grep "\"Action\":\"$1\"" | grep -c '"Test":' || true; }

@@ -106,11 +106,9 @@ func (r *Reconciler) repull(ctx context.Context, pod *corev1.Pod, pins []diagnos
 // refused reports that the role or an admission policy does not let regcred act.
 func (r *Reconciler) refused(ctx context.Context, g gathered, verdict diagnosis.Verdict, cause error) (ctrl.Result, error) {
 	if verdict.Action == diagnosis.Repull {
-		// The next diagnosis finds another cure.
+		// The next diagnosis finds another cure, and says at the pod that this one is missed.
 		r.repullForbidden.set(g.Now)
-		r.event(g.Pod, corev1.EventTypeWarning, diagnosis.ActionForbidden, verdict.Action, fmt.Sprintf(
-			"podRecovery.repull is not available: the API server does not let regcred patch pods (%v); give its role the verb, or disable repull", cause))
-		return ctrl.Result{RequeueAfter: lookAgain}, nil
+		return ctrl.Result{RequeueAfter: lookAgain}, r.tellOfRepull(ctx, verdict, cause)
 	}
 	r.budget.release(g.Pod.UID)
 	verdict.Action, verdict.Reason, verdict.RecheckAfter = diagnosis.Report, diagnosis.ActionForbidden, refusedAgain
@@ -118,4 +116,17 @@ func (r *Reconciler) refused(ctx context.Context, g gathered, verdict diagnosis.
 	verdict.Advice = fmt.Sprintf("allow it, or run: kubectl delete pod %s -n %s", g.Pod.Name, g.Pod.Namespace)
 	r.say(ctx, g, verdict)
 	return ctrl.Result{RequeueAfter: verdict.RecheckAfter}, nil
+}
+
+// tellOfRepull says at the RegistryCredentials, where repull is enabled, that it cannot be had.
+func (r *Reconciler) tellOfRepull(ctx context.Context, verdict diagnosis.Verdict, cause error) error {
+	for _, name := range verdict.Credentials() {
+		var object v1alpha1.RegistryCredential
+		if err := r.Cluster.Get(ctx, client.ObjectKey{Name: name}, &object); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		r.event(&object, corev1.EventTypeWarning, diagnosis.ActionForbidden, verdict.Action, fmt.Sprintf(
+			"podRecovery.repull is not available: the API server does not let regcred patch pods (%v); give its role the verb, or disable repull", cause))
+	}
+	return nil
 }

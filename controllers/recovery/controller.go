@@ -158,8 +158,9 @@ func (r *Reconciler) carryOut(ctx context.Context, g gathered, verdict diagnosis
 		verdict = *held
 	}
 	r.say(ctx, g, verdict)
-	if r.runners.knows(client.ObjectKeyFromObject(g.Pod)) && verdict.Action != diagnosis.Wait {
-		// Nothing watches pods that run: what cannot be cured now is not looked at again, nor counted, before the next change.
+	if r.runners.knows(client.ObjectKeyFromObject(g.Pod)) && verdict.Action != diagnosis.Wait && verdict.Reason != diagnosis.ReportOnly {
+		// Nothing watches pods that run: what cannot be cured now is not looked at again, nor counted, before the next change. In
+		// mode Report the next change may be one of the mode alone.
 		r.forget(client.ObjectKeyFromObject(g.Pod))
 		return ctrl.Result{}, nil
 	}

@@ -23,6 +23,9 @@ func (r *Reconciler) say(ctx context.Context, g gathered, verdict diagnosis.Verd
 	}
 	r.metrics().Decided(string(verdict.Action), string(verdict.Reason))
 	log.FromContext(ctx).V(1).Info("Looked at a stuck pod", "action", verdict.Action, "reason", verdict.Reason, "message", verdict.Message)
+	if verdict.RepullRefused && verdict.Action == diagnosis.Wait {
+		r.event(g.Pod, corev1.EventTypeWarning, diagnosis.ActionForbidden, diagnosis.Repull, verdict.Text())
+	}
 	if verdict.Action != diagnosis.Report || len(verdict.Credentials()) == 0 {
 		return
 	}

@@ -160,7 +160,7 @@ func (d *diagnosis) finish(v Verdict) Verdict {
 			v.RecheckAfter = finding.recheck
 		}
 	}
-	if d.repullRefused() {
+	if v.RepullRefused = d.repullRefused(); v.RepullRefused {
 		v.Message += "; podRecovery.repull is not available, because the operator's role does not allow it to patch pods"
 	}
 	if v.Action != Restart && v.Action != Repull {

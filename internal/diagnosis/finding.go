@@ -50,7 +50,7 @@ func (f Finding) again(after time.Duration) Finding {
 
 // examine says what is behind one failing pull.
 func examine(f *Facts, pull Pull) Finding {
-	finding := Finding{Pull: pull}
+	finding := Finding{Pull: pull}.providedBy(f.Credentials)
 	if pull.outdated() {
 		return finding.as(Wait, KubeletRetries, "the image was changed, and the kubelet has not said yet how it fares").again(soon)
 	}
@@ -76,6 +76,17 @@ func examine(f *Facts, pull Pull) Finding {
 		return withoutCredential(f, finding)
 	}
 	return *best
+}
+
+// providedBy names a RegistryCredential that provides the registry, whatever the pull fails for: it makes the pod regcred's business.
+func (f Finding) providedBy(credentials []Credential) Finding {
+	for i := range credentials {
+		if _, ok := credentials[i].entryFor(f.Image); ok {
+			f.Credential, f.from = credentials[i].Name, &credentials[i]
+			break
+		}
+	}
+	return f
 }
 
 // promise orders what several RegistryCredentials offer for one image.

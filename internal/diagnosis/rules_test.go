@@ -35,20 +35,20 @@ func check(t *testing.T, rules []rule) {
 
 func TestPulling(t *testing.T) {
 	check(t, []rule{
-		{"a Secret update triggers no attempt: a pod that refers to it is restarted", nil, Restart, StaleCredential},
-		{"a pod that lacks the reference never heals by itself and is restarted", []change{withoutReference, because(anonymous)}, Restart, MissingReference},
-		{"a malformed foreign Secret breaks every pull and is named", []change{
+		{"rule 1: a Secret update triggers no attempt: a pod that refers to it is restarted", nil, Restart, StaleCredential},
+		{"rule 1: a pod that lacks the reference never heals by itself and is restarted", []change{withoutReference, because(anonymous)}, Restart, MissingReference},
+		{"rule 4: a malformed foreign Secret breaks every pull and is named", []change{
 			waits("illegal base64 data at input byte 0", ""), foreignBreaks}, Report, MalformedSecret},
-		{"a malformed Secret is found by a reason that is the raw error", []change{
+		{"rule 4: a malformed Secret is found by a reason that is the raw error", []change{
 			waits("unable to parse auth field, must be formatted as base64(username:password)", ""), foreignBreaks}, Report, MalformedSecret},
-		{"a malformed Secret that may not be read is still reported", []change{
+		{"rule 4: a malformed Secret that may not be read is still reported", []change{
 			waits("json: cannot unmarshal number into Go struct field DockerConfigJSON.auths.auth of type string", ""),
 			ownList("regcred", "old")}, Report, MalformedSecret},
-		{"our own Secret is written anew when somebody broke it", []change{
+		{"rule 4: our own Secret is written anew when somebody broke it", []change{
 			waits("illegal base64 data at input byte 0", ""), secret("regcred", func(s *Secret) { s.Breaks = "broken" })}, Wait, OwnSecretBeingMended},
-		{"a malformed Secret that is in order again needs no more than the kubelet's next attempt", []change{
+		{"rule 4: a malformed Secret that is in order again needs no more than the kubelet's next attempt", []change{
 			waits("illegal base64 data at input byte 0", "")}, Wait, KubeletRetries},
-		{"a kubelet that limits its own pulls is no failure of the credential", []change{because(throttled)}, Wait, KubeletThrottled},
+		{"rule 8: a kubelet that limits its own pulls is no failure of the credential", []change{because(throttled)}, Wait, KubeletThrottled},
 	})
 }
 
@@ -70,38 +70,38 @@ func TestMatching(t *testing.T) {
 		}
 	}
 	check(t, []rule{
-		{"an image without a registry is one of Docker Hub", []change{hub("https://index.docker.io/v1/")}, Restart, StaleCredential},
-		{"a key that no kubelet matches is no credential for the image", []change{hub("https://registry-1.docker.io/v1/")}, Report, NoCredential},
-		{"an entry for docker.io in another Secret shadows the one for index.docker.io", []change{
+		{"rule 11: an image without a registry is one of Docker Hub", []change{hub("https://index.docker.io/v1/")}, Restart, StaleCredential},
+		{"rule 13: a key that no kubelet matches is no credential for the image", []change{hub("https://registry-1.docker.io/v1/")}, Report, NoCredential},
+		{"rule 13: an entry for docker.io in another Secret shadows the one for index.docker.io", []change{
 			hub("https://index.docker.io/v1/"), ownList("regcred", "theirs"),
 			secret("regcred", func(s *Secret) { *s = stuck(hub("https://index.docker.io/v1/")).Secrets["regcred"] }),
 			secret("theirs", func(s *Secret) { *s = Secret{Keys: []string{"docker.io"}} })}, Report, Shadowed},
-		{"a port that the key lacks is another registry", []change{func(f *Facts) { f.Pod.Spec.Containers[0].Image = host + ":5000/shop/web:1" }}, Report, NoCredential},
+		{"rule 12: a port that the key lacks is another registry", []change{func(f *Facts) { f.Pod.Spec.Containers[0].Image = host + ":5000/shop/web:1" }}, Report, NoCredential},
 		{"a registry that no RegistryCredential provides is reported", []change{func(f *Facts) { f.Credentials = nil }}, Report, NoCredential},
 	})
 }
 
 func TestServiceAccounts(t *testing.T) {
 	check(t, []rule{
-		{"a pod with a list of its own inherits none", []change{ownList("old")}, Report, OwnPullSecrets},
-		{"a list that came from the ServiceAccount is not the pod's own", []change{ownList("old"), func(f *Facts) {
+		{"rule 15: a pod with a list of its own inherits none", []change{ownList("old")}, Report, OwnPullSecrets},
+		{"rule 15: a list that came from the ServiceAccount is not the pod's own", []change{ownList("old"), func(f *Facts) {
 			f.Owners[0].Template = &Template{}
 			f.Account.PullSecrets = []string{"old", "regcred"}
 		}}, Restart, MissingReference},
-		{"without a known template a list that the ServiceAccount would not give is the pod's own", []change{ownList("old"), bare}, Report, OwnPullSecrets},
-		{"a pod created just before the attachment is restarted", []change{withoutReference, created(-time.Second)}, Restart, MissingReference},
-		{"a pod created in the second of the attachment is restarted", []change{withoutReference, created(0)}, Restart, MissingReference},
-		{"a pod created in the second of the attachment waits for the next second", []change{withoutReference, created(0), now(time.Second)}, Wait, AdmissionLag},
-		{"a pod created just after the attachment missed it in admission's cache, and is restarted when that is over",
+		{"rule 15: without a known template a list that the ServiceAccount would not give is the pod's own", []change{ownList("old"), bare}, Report, OwnPullSecrets},
+		{"rule 15: a pod created just before the attachment is restarted", []change{withoutReference, created(-time.Second)}, Restart, MissingReference},
+		{"rule 16: a pod created in the second of the attachment is restarted", []change{withoutReference, created(0)}, Restart, MissingReference},
+		{"rule 16: a pod created in the second of the attachment waits for the next second", []change{withoutReference, created(0), now(time.Second)}, Wait, AdmissionLag},
+		{"rule 16: a pod created just after the attachment missed it in admission's cache, and is restarted when that is over",
 			[]change{withoutReference, created(2 * time.Second), now(12 * time.Second)}, Restart, MissingReference},
-		{"until admission's cache has caught up a pod created after the attachment waits", []change{withoutReference, created(2 * time.Second)}, Wait, AdmissionLag},
-		{"the last second that counts as the lag of admission's cache", []change{withoutReference, created(10 * time.Second), now(time.Minute)}, Restart, MissingReference},
-		{"a pod created later without the reference is not restarted again", []change{withoutReference, created(11 * time.Second), now(time.Minute)}, Report, ReferenceNotAdded},
+		{"rule 16: until admission's cache has caught up a pod created after the attachment waits", []change{withoutReference, created(2 * time.Second)}, Wait, AdmissionLag},
+		{"rule 16: the last second that counts as the lag of admission's cache", []change{withoutReference, created(10 * time.Second), now(time.Minute)}, Restart, MissingReference},
+		{"rule 16: a pod created later without the reference is not restarted again", []change{withoutReference, created(11 * time.Second), now(time.Minute)}, Report, ReferenceNotAdded},
 		{"an attachment that regcred did not make has no time, and is no reason to restart", []change{withoutReference,
 			account(func(a *Account) { a.Attached = nil })}, Report, ReferenceNotAdded},
-		{"a ServiceAccount that does not exist yet is waited for", []change{withoutReference, account(func(a *Account) { *a = Account{Name: "default", Missing: true} })}, Wait, NotAttached},
-		{"a ServiceAccount that is not attached yet is waited for", []change{withoutReference, account(func(a *Account) { a.PullSecrets = nil })}, Wait, NotAttached},
-		{"a ServiceAccount that a GitOps tool reverts is reported", []change{withoutReference, account(func(a *Account) { a.PullSecrets = nil }),
+		{"rule 18: a ServiceAccount that does not exist yet is waited for", []change{withoutReference, account(func(a *Account) { *a = Account{Name: "default", Missing: true} })}, Wait, NotAttached},
+		{"rule 20: a ServiceAccount that is not attached yet is waited for", []change{withoutReference, account(func(a *Account) { a.PullSecrets = nil })}, Wait, NotAttached},
+		{"rule 19: a ServiceAccount that a GitOps tool reverts is reported", []change{withoutReference, account(func(a *Account) { a.PullSecrets = nil }),
 			credential(func(c *Credential) { c.Problem = "ServiceAccount default is changed back by Argo CD" })}, Report, AttachmentFails},
 		{"a ServiceAccount that nobody serves is reported", []change{withoutReference, account(func(a *Account) { *a = Account{Name: "builder", Unread: true} })}, Report, AccountNotServed},
 		{"a reference that the pod carries counts, whatever its ServiceAccount says", []change{account(func(a *Account) { *a = Account{Name: "builder", Unread: true} })}, Restart, StaleCredential},
@@ -110,18 +110,18 @@ func TestServiceAccounts(t *testing.T) {
 
 func TestOwners(t *testing.T) {
 	check(t, []rule{
-		{"a ReplicaSet recreates its pods", nil, Restart, StaleCredential},
-		{"a StatefulSet recreates its pods", []change{ownedBy("apps/v1", "StatefulSet")}, Restart, StaleCredential},
-		{"a DaemonSet recreates its pods", []change{ownedBy("apps/v1", "DaemonSet")}, Restart, StaleCredential},
-		{"a ReplicationController recreates its pods", []change{ownedBy("v1", "ReplicationController")}, Restart, StaleCredential},
-		{"a ReplicaSet of another group is somebody else's", []change{ownedBy("example.com/v1", "ReplicaSet")}, Wait, KubeletRetries},
-		{"an owner that is gone recreates nothing", []change{func(f *Facts) { f.Owners[0].Gone = true }}, None, OwnerGone},
-		{"deleting a pod of a Job is a failure of the Job: with the reference the kubelet retries", []change{ofJob}, Wait, KubeletRetries},
-		{"a pod of a Job without the reference is for a person", []change{ofJob, withoutReference}, Report, JobPod},
-		{"a bare pod is gone when deleted: with the reference the kubelet retries", []change{bare}, Wait, KubeletRetries},
-		{"a bare pod without the reference is for a person", []change{bare, withoutReference}, Report, BarePod},
+		{"rule 21: a ReplicaSet recreates its pods", nil, Restart, StaleCredential},
+		{"rule 21: a StatefulSet recreates its pods", []change{ownedBy("apps/v1", "StatefulSet")}, Restart, StaleCredential},
+		{"rule 21: a DaemonSet recreates its pods", []change{ownedBy("apps/v1", "DaemonSet")}, Restart, StaleCredential},
+		{"rule 21: a ReplicationController recreates its pods", []change{ownedBy("v1", "ReplicationController")}, Restart, StaleCredential},
+		{"rule 21: a ReplicaSet of another group is somebody else's", []change{ownedBy("example.com/v1", "ReplicaSet")}, Wait, KubeletRetries},
+		{"rule 21: an owner that is gone recreates nothing", []change{func(f *Facts) { f.Owners[0].Gone = true }}, None, OwnerGone},
+		{"rule 22: deleting a pod of a Job is a failure of the Job: with the reference the kubelet retries", []change{ofJob}, Wait, KubeletRetries},
+		{"rule 22: a pod of a Job without the reference is for a person", []change{ofJob, withoutReference}, Report, JobPod},
+		{"rule 23: a bare pod is gone when deleted: with the reference the kubelet retries", []change{bare}, Wait, KubeletRetries},
+		{"rule 23: a bare pod without the reference is for a person", []change{bare, withoutReference}, Report, BarePod},
 		{"an unknown owner's pod without the reference is for a person", []change{ownedBy("example.com/v1", "Game"), withoutReference}, Report, OwnerUnknown},
-		{"a static pod cannot be mended through the API", []change{func(f *Facts) {
+		{"rule 23: a static pod cannot be mended through the API", []change{func(f *Facts) {
 			f.Pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
 		}}, Report, StaticPod},
 		{"when the kubelet has tried again and failed the credential did not help", []change{ofJob, now(6 * time.Minute)}, Report, CredentialDidNotHelp},
@@ -136,22 +136,22 @@ func TestContainers(t *testing.T) {
 		}
 	}
 	check(t, []rule{
-		{"Pending does not mean that nothing runs: a running sidecar is never stopped", []change{sidecar(running("proxy"))}, Wait, KubeletRetries},
-		{"a running sidecar of a pod without the reference leaves it to a person", []change{sidecar(running("proxy")), withoutReference}, Report, ContainerRuns},
-		{"a running init container is never stopped", []change{func(f *Facts) {
+		{"rule 24: Pending does not mean that nothing runs: a running sidecar is never stopped", []change{sidecar(running("proxy"))}, Wait, KubeletRetries},
+		{"rule 24: a running sidecar of a pod without the reference leaves it to a person", []change{sidecar(running("proxy")), withoutReference}, Report, ContainerRuns},
+		{"rule 24: a running init container is never stopped", []change{func(f *Facts) {
 			f.Pod.Spec.InitContainers = []corev1.Container{{Name: "mesh", Image: "quay.io/mesh:1"}}
 			f.Pod.Status.InitContainerStatuses = []corev1.ContainerStatus{running("mesh")}
 		}, withoutReference}, Report, ContainerRuns},
-		{"an init container that hangs while the main one says PodInitializing", []change{initHangs}, Restart, StaleCredential},
-		{"a pod that ran before hangs in phase Running", []change{func(f *Facts) { f.Pod.Status.Phase = corev1.PodRunning }}, Restart, StaleCredential},
-		{"an image volume pulls by the same rules", []change{volumeHangs}, Restart, StaleCredential},
-		{"an ephemeral container pulls by the same rules, beside one that runs", []change{func(f *Facts) {
+		{"rule 26: an init container that hangs while the main one says PodInitializing", []change{initHangs}, Restart, StaleCredential},
+		{"rule 25: a pod that ran before hangs in phase Running", []change{func(f *Facts) { f.Pod.Status.Phase = corev1.PodRunning }}, Restart, StaleCredential},
+		{"rule 29: an image volume pulls by the same rules", []change{volumeHangs}, Restart, StaleCredential},
+		{"rule 29: an ephemeral container pulls by the same rules, beside one that runs", []change{func(f *Facts) {
 			f.Pod.Status.ContainerStatuses = []corev1.ContainerStatus{running("web")}
 			f.Pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: image}}}
 			f.Pod.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{waiting("debug", "ErrImagePull", refused)}
 		}}, Wait, KubeletRetries},
 		{"one container that no credential cures leaves the pod alone", []change{sidecar(waiting("proxy", "ErrImagePull", missing))}, Report, ImageNotFound},
-		{"a container that is being created is not stuck", []change{waits("ContainerCreating", "")}, None, NotStuck},
+		{"rule 26: a container that is being created is not stuck", []change{waits("ContainerCreating", "")}, None, NotStuck},
 		{"a container that crashes is not stuck on its image", []change{waits("CrashLoopBackOff", "back-off 5m0s restarting failed container")}, None, NotStuck},
 		{"a container whose configuration is wrong is not stuck on its image", []change{waits("CreateContainerConfigError", `secret "x" not found`)}, None, NotStuck},
 		{"a pod that is being deleted is left alone", []change{func(f *Facts) { f.Pod.DeletionTimestamp = &f.Pod.CreationTimestamp }}, None, PodGone},
@@ -174,10 +174,10 @@ func volumeHangs(f *Facts) {
 func TestCausesInEvents(t *testing.T) {
 	silent := waits("ImagePullBackOff", `Back-off pulling image "`+image+`"`)
 	check(t, []rule{
-		{"a kubelet before 1.32 gives no cause: the events are asked for", []change{silent}, Wait, ReadingEvents},
-		{"the cause stands in the event", []change{silent, events(`Error: ErrImagePull`, `Failed to pull image "`+image+`": rpc error: code = Unknown desc = `+refused)}, Restart, StaleCredential},
-		{"an event of another image is no cause", []change{silent, events(`Failed to pull image "quay.io/x:1": ` + refused)}, Report, UnknownCause},
-		{"without any cause nothing is done", []change{silent, events()}, Report, UnknownCause},
+		{"rule 27: a kubelet before 1.32 gives no cause: the events are asked for", []change{silent}, Wait, ReadingEvents},
+		{"rule 27: the cause stands in the event", []change{silent, events(`Error: ErrImagePull`, `Failed to pull image "`+image+`": rpc error: code = Unknown desc = `+refused)}, Restart, StaleCredential},
+		{"rule 27: an event of another image is no cause", []change{silent, events(`Failed to pull image "quay.io/x:1": ` + refused)}, Report, UnknownCause},
+		{"rule 27: without any cause nothing is done", []change{silent, events()}, Report, UnknownCause},
 	})
 }
 
@@ -187,40 +187,40 @@ func events(messages ...string) change {
 
 func TestNever(t *testing.T) {
 	check(t, []rule{
-		{"never for an image that does not exist", []change{because(missing)}, Report, ImageNotFound},
-		{"never for the network", []change{because(noRoute)}, Wait, RegistryUnreachable},
-		{"never for a certificate", []change{because(badCert)}, Report, TLSFailed},
-		{"never for a registry that fails", []change{because(broken)}, Wait, RegistryFailing},
-		{"never for a platform", []change{because(platform)}, Report, PlatformMissing},
-		{"never for a full disk", []change{because(diskFull)}, Report, UnknownCause},
-		{"never for a cause that is not known", []change{because("something new")}, Report, UnknownCause},
+		{"rule 31: never for an image that does not exist", []change{because(missing)}, Report, ImageNotFound},
+		{"rule 31: never for the network", []change{because(noRoute)}, Wait, RegistryUnreachable},
+		{"rule 31: never for a certificate", []change{because(badCert)}, Report, TLSFailed},
+		{"rule 31: never for a registry that fails", []change{because(broken)}, Wait, RegistryFailing},
+		{"rule 31: never for a platform", []change{because(platform)}, Report, PlatformMissing},
+		{"rule 31: never for a full disk", []change{because(diskFull)}, Report, UnknownCause},
+		{"rule 31: never for a cause that is not known", []change{because("something new")}, Report, UnknownCause},
 		{"never for an invalid image name", []change{waits("InvalidImageName", "couldn't parse image reference")}, Report, InvalidImageName},
 		{"never for an image that must not be pulled", []change{waits("ErrImageNeverPull", "Container image is not present with pull policy of Never")}, Report, ImageNeverPulled},
-		{"never for a rate limit of an account", []change{because(limited)}, Report, RateLimited},
-		{"a rate limit of anonymous pulls is cured by a credential", []change{because(limited), withoutReference}, Restart, MissingReference},
-		{"a rate limit is not cured where a Secret that may not be read was used perhaps", []change{because(limited), ownList("theirs")}, Report, RateLimited},
-		{"never while nothing is published", []change{credential(func(c *Credential) { c.Published = false })}, Wait, NotPublished},
-		{"never while the registry refuses the value", []change{credential(func(c *Credential) { c.Entries[0].Rejected = "401" })}, Report, CredentialRejected},
-		{"never before the Secret is synced there", []change{secret("regcred", func(s *Secret) { *s = Secret{Missing: true} })}, Wait, SecretNotSynced},
-		{"never while the Secret holds an older revision", []change{credential(func(c *Credential) { c.Revision = "3" })}, Wait, SecretNotSynced},
+		{"rule 31: never for a rate limit of an account", []change{because(limited)}, Report, RateLimited},
+		{"rule 31: a rate limit of anonymous pulls is cured by a credential", []change{because(limited), withoutReference}, Restart, MissingReference},
+		{"rule 31: a rate limit is not cured where a Secret that may not be read was used perhaps", []change{because(limited), ownList("theirs")}, Report, RateLimited},
+		{"rule 32: never while nothing is published", []change{credential(func(c *Credential) { c.Published = false })}, Wait, NotPublished},
+		{"rule 32: never while the registry refuses the value", []change{credential(func(c *Credential) { c.Entries[0].Rejected = "401" })}, Report, CredentialRejected},
+		{"rule 32: never before the Secret is synced there", []change{secret("regcred", func(s *Secret) { *s = Secret{Missing: true} })}, Wait, SecretNotSynced},
+		{"rule 32: never while the Secret holds an older revision", []change{credential(func(c *Credential) { c.Revision = "3" })}, Wait, SecretNotSynced},
 		{"never with a Secret of somebody else", []change{secret("regcred", func(s *Secret) { *s = Secret{} })}, Report, SecretNotOurs},
 		{"never for a registry that another RegistryCredential provides", []change{credential(func(c *Credential) { c.TakenBy = "older" }),
 			secret("regcred", func(s *Secret) { s.Sources = pullsecret.Sources{} })}, Report, RegistryTaken},
 		{"never while a Secret cannot be written", []change{credential(func(c *Credential) { c.Revision, c.Problem = "3", "ResourceQuota is used up" })}, Report, SecretNotSynced},
 		{"never for a time in the future, which would restart a pod for ever", []change{now(-time.Hour)}, Report, TimeInFuture},
-		{"never a pod that was created after the change and carries the reference", []change{created(time.Second)}, Report, CredentialDidNotHelp},
-		{"created in the second of the change counts as after: the kubelet may still heal it", []change{created(0)}, Wait, KubeletRetries},
-		{"created in the second of the change, and not healed by the kubelet", []change{created(0), now(10 * time.Minute)}, Report, CredentialDidNotHelp},
-		{"never in a protected namespace", []change{func(f *Facts) { f.Protected, f.Credentials = true, nil }}, None, ProtectedNamespace},
-		{"never a pod that opts out", []change{func(f *Facts) { f.Pod.Annotations = optOut() }}, None, OptedOut},
-		{"never a pod whose owner opts out", []change{func(f *Facts) { f.Owners[1].Annotations = optOut() }}, None, OptedOut},
-		{"never in a namespace that opts out", []change{func(f *Facts) { f.NamespaceAnnotations = optOut() }}, None, OptedOut},
+		{"rule 33: never a pod that was created after the change and carries the reference", []change{created(time.Second)}, Report, CredentialDidNotHelp},
+		{"rule 33: created in the second of the change counts as after: the kubelet may still heal it", []change{created(0)}, Wait, KubeletRetries},
+		{"rule 33: created in the second of the change, and not healed by the kubelet", []change{created(0), now(10 * time.Minute)}, Report, CredentialDidNotHelp},
+		{"rule 34: never in a protected namespace", []change{func(f *Facts) { f.Protected, f.Credentials = true, nil }}, None, ProtectedNamespace},
+		{"rule 35: never a pod that opts out", []change{func(f *Facts) { f.Pod.Annotations = optOut() }}, None, OptedOut},
+		{"rule 35: never a pod whose owner opts out", []change{func(f *Facts) { f.Owners[1].Annotations = optOut() }}, None, OptedOut},
+		{"rule 35: never in a namespace that opts out", []change{func(f *Facts) { f.NamespaceAnnotations = optOut() }}, None, OptedOut},
 		{"another value of the annotation opts nobody out", []change{func(f *Facts) {
 			f.NamespaceAnnotations = map[string]string{v1alpha1.PodRecoveryAnnotation: "Enabled"}
 		}}, Restart, StaleCredential},
 		{"never with mode Off", []change{credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryOff })}, None, RecoveryOff},
 		{"never while suspended", []change{credential(func(c *Credential) { c.Suspended = true })}, None, RecoveryOff},
-		{"mode Report says what would be done", []change{credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryReport })}, Report, ReportOnly},
+		{"rule 35: mode Report says what would be done", []change{credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryReport })}, Report, ReportOnly},
 	})
 }
 
@@ -231,11 +231,11 @@ func optOut() map[string]string {
 func TestAmbiguousCausesAreSettledByTheRegistry(t *testing.T) {
 	provable := credential(func(c *Credential) { c.Provable = true })
 	check(t, []rule{
-		{"denied or missing: the registry is asked", []change{because(hidden), provable}, Wait, AskingRegistry},
-		{"forbidden: the registry is asked, because an expired robot reads the same", []change{because(denied), provable}, Wait, AskingRegistry},
+		{"rule 28: denied or missing: the registry is asked", []change{because(hidden), provable}, Wait, AskingRegistry},
+		{"rule 28: forbidden: the registry is asked, because an expired robot reads the same", []change{because(denied), provable}, Wait, AskingRegistry},
 		{"a login that failed is asked about too: it may have no right to this repository", []change{provable}, Wait, AskingRegistry},
-		{"the credential opens the image", []change{because(hidden), answered(AccessAllowed, sum)}, Restart, StaleCredential},
-		{"the credential has no right to the repository", []change{because(hidden), answered(AccessDenied, "")}, Report, PullDenied},
+		{"rule 28: the credential opens the image", []change{because(hidden), answered(AccessAllowed, sum)}, Restart, StaleCredential},
+		{"rule 28: the credential has no right to the repository", []change{because(hidden), answered(AccessDenied, "")}, Report, PullDenied},
 		{"the registry refuses the credential", []change{answered(AccessRefused, "")}, Report, CredentialRejected},
 		{"the image does not exist", []change{because(hidden), answered(AccessNotFound, "")}, Report, ImageNotFound},
 		{"no answer settles nothing where the message is ambiguous", []change{because(hidden), answered(AccessUnknown, "")}, Report, Unproven},
@@ -263,14 +263,14 @@ func TestOnlookers(t *testing.T) {
 
 func TestRepull(t *testing.T) {
 	check(t, []rule{
-		{"where enabled it is the first choice for a pod that has the reference", []change{repullable}, Repull, StaleCredential},
-		{"it cures a pod of a Job", []change{repullable, ofJob}, Repull, StaleCredential},
-		{"it cures a bare pod", []change{repullable, bare}, Repull, StaleCredential},
-		{"it stops nothing that runs", []change{repullable, func(f *Facts) {
+		{"rule 2: where enabled it is the first choice for a pod that has the reference", []change{repullable}, Repull, StaleCredential},
+		{"rule 2: it cures a pod of a Job", []change{repullable, ofJob}, Repull, StaleCredential},
+		{"rule 2: it cures a bare pod", []change{repullable, bare}, Repull, StaleCredential},
+		{"rule 2: it stops nothing that runs", []change{repullable, func(f *Facts) {
 			f.Pod.Spec.InitContainers = []corev1.Container{{Name: "mesh", Image: "quay.io/mesh:1"}}
 			f.Pod.Status.InitContainerStatuses = []corev1.ContainerStatus{running("mesh")}
 		}}, Repull, StaleCredential},
-		{"it cannot help a pod without the reference", []change{repullable, withoutReference}, Restart, MissingReference},
+		{"rule 2: it cannot help a pod without the reference", []change{repullable, withoutReference}, Restart, MissingReference},
 		{"it is not done where it is not enabled", []change{repullable, func(f *Facts) { f.Credentials[0].Repull = false }}, Restart, StaleCredential},
 		{"it is not done without a digest", []change{credential(func(c *Credential) { c.Repull = true })}, Restart, StaleCredential},
 		{"an image with a digest cannot be pinned", []change{repullable, pinned, waits("ImagePullBackOff", "Back-off pulling image \""+image+"@"+sum+"\": ErrImagePull: "+refused)}, Restart, StaleCredential},

@@ -104,6 +104,8 @@ type Verdict struct {
 	Pins []Pin
 	// Change is when the credential or the reference changed that the action answers to. Set for Restart and Repull.
 	Change time.Time
+	// RepullRefused says that a repull would be the cure, and that the role does not allow to patch pods.
+	RepullRefused bool
 	// NeedsEvents asks for [Facts.PullEvents], and Questions for [Facts.Probes], and for a new verdict with them.
 	NeedsEvents bool
 	Questions   []Question

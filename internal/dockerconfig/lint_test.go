@@ -119,8 +119,8 @@ func TestAnEntryThatAKubeletCannotUseIsFound(t *testing.T) {
 	}{
 		{"auth that is no base64", `"auth":"` + sesame + `!"`, ReasonMalformed, true, false},
 		{"a password that is a list", `"username":"u","password":["` + sesame + `"]`, ReasonMalformed, true, false},
-		{"an identity token alone", `"identitytoken":"` + sesame + `"`, ReasonTokenOnly, false, false},
-		{"a registry token alone", `"registrytoken":"` + sesame + `"`, ReasonTokenOnly, false, false},
+		{"rule 6: an identity token alone is ignored", `"identitytoken":"` + sesame + `"`, ReasonTokenOnly, false, false},
+		{"rule 6: a registry token alone is ignored", `"registrytoken":"` + sesame + `"`, ReasonTokenOnly, false, false},
 		{"an empty entry", ``, ReasonIncomplete, false, false},
 		{"an empty password", `"username":"u","password":""`, ReasonIncomplete, false, false},
 		{"an empty user name", `"auth":"` + auth(":"+sesame) + `"`, ReasonIncomplete, false, false},

@@ -14,7 +14,12 @@ import (
 
 // The files in testdata are written by the kubelet's own code: see hack/cluster/kubernetes/keyring.
 
-func TestMatchesAgreesWithTheKubeletForEveryKeyAndImage(t *testing.T) {
+func TestMatchingAgreesWithTheKubelet(t *testing.T) {
+	t.Run("rule 14: for every key and image", everyKeyAndImage)
+	t.Run("rule 14: in the order of its tries", orderOfTries)
+}
+
+func everyKeyAndImage(t *testing.T) {
 	keys, images := readLines(t, "keys.txt"), readLines(t, "images.txt")
 	if len(keys) < 150 || len(images) < 150 {
 		t.Fatalf("%d keys and %d images are too few to prove anything", len(keys), len(images))
@@ -41,7 +46,7 @@ func TestMatchesAgreesWithTheKubeletForEveryKeyAndImage(t *testing.T) {
 		len(keys), len(images), len(matches), len(keys)*len(images), differences)
 }
 
-func TestMostSpecificAgreesWithTheKubeletsOrder(t *testing.T) {
+func orderOfTries(t *testing.T) {
 	for _, line := range readLines(t, "kubelet-order.tsv") {
 		columns := strings.Split(line, "\t")
 		var keys, want []string

@@ -13,7 +13,7 @@ func TestAnIndexKeyCoversANameAsInTheKubeletsTable(t *testing.T) {
 		index, name string
 		want        bool
 	}{
-		{"a wildcard stands for the first label", "*.kubernetes.io", "prefix.kubernetes.io", true},
+		{"rule 12: a wildcard stands for the first label", "*.kubernetes.io", "prefix.kubernetes.io", true},
 		{"a wildcard stands for a label in the middle", "prefix.*.io", "prefix.kubernetes.io", true},
 		{"a wildcard stands for the last label", "prefix.kubernetes.*", "prefix.kubernetes.io", true},
 		{"a wildcard stands for a part of a label", "*-good.kubernetes.io", "prefix-good.kubernetes.io", true},
@@ -21,7 +21,7 @@ func TestAnIndexKeyCoversANameAsInTheKubeletsTable(t *testing.T) {
 		{"the path is a prefix", "prefix.*.io/foo", "prefix.kubernetes.io/foo/bar", true},
 		{"port and path are equal", "*.kubernetes.io:1111/blah", "prefix.kubernetes.io:1111/blah", true},
 		{"the port is equal and the path a prefix", "prefix.*.io:1111/foo", "prefix.kubernetes.io:1111/foo/bar", true},
-		{"a wildcard does not stand for no label", "*.kubernetes.io", "kubernetes.io", false},
+		{"rule 12: a wildcard does not stand for no label", "*.kubernetes.io", "kubernetes.io", false},
 		{"two wildcards do not stand for one label", "*.*.kubernetes.io", "prefix.kubernetes.io", false},
 		{"two wildcards do not stand for no label", "*.*.kubernetes.io", "kubernetes.io", false},
 		{"a wildcard does not stand for a label and its dot", "*kubernetes.io", "a.kubernetes.io", false},
@@ -53,8 +53,8 @@ func TestAKeyMatchesAnImageAsInTheKubeletsTable(t *testing.T) {
 		{"scheme, wildcard and path", "https://*.docker.io/path", "prefix.docker.io/path/foo/bar", true},
 		{"scheme, wildcard and path prefix", "https://prefix.*.io/path", "prefix.docker.io/path/subpath/foo/bar", true},
 		{"scheme, wildcard and port", "https://*.docker.io:8888", "prefix.docker.io:8888/foo/bar", true},
-		{"v1 with a slash is dropped", "https://*.docker.io/v1/", "prefix.docker.io/path/foo/bar", true},
-		{"v2 with a slash is dropped", "https://*.docker.io/v2/", "prefix.docker.io/path/foo/bar", true},
+		{"rule 12: v1 with a slash is dropped", "https://*.docker.io/v1/", "prefix.docker.io/path/foo/bar", true},
+		{"rule 12: v2 with a slash is dropped", "https://*.docker.io/v2/", "prefix.docker.io/path/foo/bar", true},
 		{"a port without scheme", "prefix.docker.io:1111", "prefix.docker.io:1111/path/foo/bar", true},
 		{"a port and a wildcard without scheme", "*.docker.io:1111", "prefix.docker.io:1111/path/foo/bar", true},
 		{"another host", "https://hello.kubernetes.io", "world.mesos.org/foo/bar", false},
@@ -87,13 +87,13 @@ func TestTheRulesThatPeopleTripOver(t *testing.T) {
 		key, image string
 		want       bool
 	}{
-		{"a path is a string prefix, not a folder", "quay.io/core", "quay.io/coreos/x", true},
+		{"rule 12: a path is a string prefix, not a folder", "quay.io/core", "quay.io/coreos/x", true},
 		{"a path with a slash at the end is a folder", "quay.io/core/", "quay.io/coreos/x", false},
-		{"index.docker.io in the image is docker.io", "docker.io", "index.docker.io/x/y", true},
-		{"registry-1.docker.io serves no image of Docker Hub", "registry-1.docker.io", "nginx", false},
-		{"hub.docker.com serves no image of Docker Hub", "hub.docker.com", "nginx", false},
-		{"Docker Hub's key without the last slash serves nothing", "https://index.docker.io/v1", "nginx", false},
-		{"a key without the image's port", "registry.example.com", "registry.example.com:5000/x", false},
+		{"rule 11: index.docker.io in the image is docker.io", "docker.io", "index.docker.io/x/y", true},
+		{"rule 13: registry-1.docker.io serves no image of Docker Hub", "registry-1.docker.io", "nginx", false},
+		{"rule 13: hub.docker.com serves no image of Docker Hub", "hub.docker.com", "nginx", false},
+		{"rule 13: Docker Hub's key without the last slash serves nothing", "https://index.docker.io/v1", "nginx", false},
+		{"rule 12: a key without the image's port", "registry.example.com", "registry.example.com:5000/x", false},
 		{"a key with a port that the image lacks", "registry.example.com:443", "registry.example.com/x", false},
 		{"tag and digest do not matter", "quay.io/x",
 			"quay.io/x:1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", true},
@@ -146,11 +146,11 @@ func TestAKubeletTriesAllMatchingKeysMostSpecificFirst(t *testing.T) {
 		image string
 		want  []string
 	}{
-		{"a longer path goes first", []string{"bar.example.com", "bar.example.com/pong"}, "bar.example.com/pongz/x",
+		{"rule 12: a longer path goes first", []string{"bar.example.com", "bar.example.com/pong"}, "bar.example.com/pongz/x",
 			[]string{"bar.example.com/pong", "bar.example.com"}},
 		{"a path that does not match is left out", []string{"bar.example.com", "bar.example.com/pong"}, "bar.example.com/ping/x",
 			[]string{"bar.example.com"}},
-		{"docker.io shadows Docker Hub's key", []string{DockerHubKey, "docker.io"}, "nginx", []string{"docker.io"}},
+		{"rule 13: docker.io shadows Docker Hub's key", []string{DockerHubKey, "docker.io"}, "nginx", []string{"docker.io"}},
 		{"Docker Hub's key serves what docker.io/library does not", []string{DockerHubKey, "docker.io/library"}, "x/y", []string{DockerHubKey}},
 		{"an unreadable key does not disturb", []string{"%", "quay.io"}, "quay.io/x", []string{"quay.io"}},
 		{"keys that mean the same are sorted", []string{"quay.io", "https://quay.io/v1/"}, "quay.io/x", []string{"https://quay.io/v1/", "quay.io"}},

@@ -62,11 +62,13 @@ func TestTheIncidentEnds(t *testing.T) {
 	await(t, time.Minute, s.Running("db", second, namespaces...))
 	t.Logf("all Secrets fresh after %s, all Deployments running %s later", fresh, running)
 
-	for _, namespace := range namespaces {
-		if got := secretUID(t, namespace); got != uids[namespace] {
-			t.Errorf("the Secret of %s was made anew: its UID was %s and is %s", namespace, uids[namespace], got)
+	t.Run("rule 9: a Secret is updated in place and never made anew", func(t *testing.T) {
+		for _, namespace := range namespaces {
+			if got := secretUID(t, namespace); got != uids[namespace] {
+				t.Errorf("the Secret of %s was made anew: its UID was %s and is %s", namespace, uids[namespace], got)
+			}
 		}
-	}
+	})
 	var untouched corev1.Secret
 	must(t, s.Client.Get(ctx, client.ObjectKeyFromObject(foreign), &untouched))
 	if untouched.ResourceVersion != foreign.ResourceVersion {

@@ -23,12 +23,12 @@ func serviceAccounts(t *testing.T, rig *deliveryRig) {
 		name string
 		run  func(*testing.T, *deliveryRig, *shelf)
 	}{
-		{"a ServiceAccount default that is made anew is served within two seconds", recreatedDefault},
-		{"a ServiceAccount that comes later is served when it comes", laterAccount},
-		{"what others wrote into the list stays, in its order", othersEntries},
+		{"rule 18: a ServiceAccount default that is made anew is served within two seconds", recreatedDefault},
+		{"rule 18: a ServiceAccount that comes later is served when it comes", laterAccount},
+		{"rule 17: what others wrote into the list stays, in its order", othersEntries},
 		{"an entry that somebody wrote himself is not taken from him", committedEntry},
 		{"a ServiceAccount that is no longer wanted loses the entry", unwantedAccount},
-		{"attaching a Docker Hub credential is warned of", dockerHub},
+		{"rule 3: attaching a Docker Hub credential is warned of", dockerHub},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig, values) })
 	}

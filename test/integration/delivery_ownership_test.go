@@ -44,7 +44,7 @@ func occupiedSecrets() []occupied {
 		{"our own field manager without our label", byApply("regcred"), "a person", true},
 		{"managedFields stripped", stripped, "a person", true},
 		{"the very value that would be delivered", byClient(sameValue), "backend", true},
-		{"a content that breaks pulls", byClient(func(s *corev1.Secret) {
+		{"rule 5: a content that breaks pulls", byClient(func(s *corev1.Secret) {
 			s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{"own.example":{"auth":"%"}}}`)
 		}), "backend", true},
 		{"Opaque", byClient(opaqueSecret), "backend", false},
@@ -101,7 +101,7 @@ func ownership(t *testing.T, rig *deliveryRig) {
 	t.Run("Adopt takes a Secret over that was refused", func(t *testing.T) { adoptedLater(t, rig, values) })
 	t.Run("an entry that no kubelet can use is told of until somebody takes it out", func(t *testing.T) { unusableForms(t, rig, values) })
 	t.Run("a Secret that somebody's finalizer holds is made anew when it is gone", func(t *testing.T) { heldByFinalizer(t, rig, values) })
-	t.Run("our Secret, made immutable, is made anew at the next rotation", func(t *testing.T) { madeImmutable(t, rig, values) })
+	t.Run("rule 10: our Secret, made immutable, is made anew at the next rotation", func(t *testing.T) { madeImmutable(t, rig, values) })
 	t.Run("what others add to our Secret stays", func(t *testing.T) { foreignAdditions(t, rig, values) })
 	t.Run("a Secret without our label is somebody else's from then on", func(t *testing.T) { labelTakenAway(t, rig, values) })
 }

@@ -120,6 +120,34 @@ func anchor(heading string) string {
 	return kept
 }
 
+// TestEveryRuleHasATest: each of the rules 1 to 35 of docs/design/domain.md stands there, and has a test that begins with its number.
+func TestEveryRuleHasATest(t *testing.T) {
+	const rules = 35
+	named := map[string]bool{}
+	name := regexp.MustCompile(`"rule (\d+): [^"]+"`)
+	for _, folder := range []string{"internal", "controllers", "test"} {
+		err := filepath.WalkDir(filepath.Join("..", "..", folder), func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, match := range name.FindAllSubmatch(text, -1) {
+				named[string(match[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	book := page(t, "docs/design/domain.md")
+	for i := 1; i <= rules; i++ {
+		if number := strconv.Itoa(i); !strings.Contains(book, "\n"+number+". ") || !named[number] {
+			t.Errorf("rule %s stands in docs/design/domain.md: %t, has a test: %t", number, strings.Contains(book, "\n"+number+". "), named[number])
+		}
+	}
+}
+
 // TestDocsSayWhatTheCodeKnows compares lists in the documentation with those in the code.
 func TestDocsSayWhatTheCodeKnows(t *testing.T) {
 	t.Run("outcomes of Vault", func(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
 )
 
@@ -234,53 +233,4 @@ func TestACrowdOfStuckPods(t *testing.T) {
 		}
 	}
 	t.Logf("%d pods restarted in %s", len(r.restarts), took.Round(time.Millisecond))
-}
-
-// TestNewNamespacesAndPodsRace: pods that are created while Secret and ServiceAccount of their namespace come into being all get
-// the reference in the end, whichever moment they hit.
-func TestNewNamespacesAndPodsRace(t *testing.T) {
-	t.Parallel()
-	const rounds = 50
-	rig := startRecovery(t)
-	first := rig.place(t, func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"race": "yes"}}
-	})
-	first.publish(t, "1")
-	owners := rig.replace(t)
-	group, ctx := errgroup.WithContext(t.Context())
-	group.SetLimit(5)
-	for i := range rounds {
-		group.Go(func() error {
-			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("race-", i), Labels: map[string]string{"race": "yes"}}}
-			if err := rig.admin.Create(ctx, namespace); err != nil {
-				return err
-			}
-			set := &corev1.ReplicationController{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "web"},
-				Spec: corev1.ReplicationControllerSpec{Selector: map[string]string{"app": "web"}, Template: ptr.To(podTemplate(map[string]string{"app": "web"}))}}
-			if err := rig.admin.Create(ctx, set); err != nil {
-				return err
-			}
-			owner := *metav1.NewControllerRef(set, corev1.SchemeGroupVersion.WithKind("ReplicationController"))
-			var pods errgroup.Group
-			for range 4 {
-				pods.Go(func() error { return rig.startWhenAdmitted(ctx, namespace.Name, owner) })
-			}
-			account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "default"}}
-			return errors.Join(rig.admin.Create(ctx, account), pods.Wait())
-		})
-	}
-	rig.must(t, group.Wait())
-	awaitFor(t, 2*time.Minute, "every pod to have the reference", func() bool {
-		owners.check(t)
-		var pods corev1.PodList
-		rig.must(t, rig.admin.List(t.Context(), &pods))
-		with := 0
-		for i := range pods.Items {
-			if pods.Items[i].DeletionTimestamp == nil && len(pods.Items[i].Spec.ImagePullSecrets) > 0 {
-				with++
-			}
-		}
-		return with == 4*rounds
-	})
-	t.Logf("%d restarts, %d pods came in the second of the attachment or just after", rig.metrics.count("Restart/MissingReference"), rig.metrics.count("Wait/AdmissionLag"))
 }

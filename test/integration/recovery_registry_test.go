@@ -105,7 +105,7 @@ func TestTheRegistryIsAsked(t *testing.T) {
 	t.Parallel()
 	registry := startRegistry(t)
 	rig := startRecovery(t, registry.prober)
-	t.Run("what the kubelet's message leaves open is settled by the registry", func(t *testing.T) {
+	t.Run("rule 28: what the kubelet's message leaves open is settled by the registry", func(t *testing.T) {
 		p := rig.place(t, registry.here)
 		owner := p.owner(t, "ReplicaSet")
 		there, missing, closed := p.pod(t, owner, ofImage(registry.image("shop/web"))), p.pod(t, owner, ofImage(registry.image("shop/nothing"))), p.pod(t, owner, ofImage(registry.image("closed/web")))
@@ -118,7 +118,7 @@ func TestTheRegistryIsAsked(t *testing.T) {
 			t.Error("a pod was restarted whose image the credential does not open")
 		}
 	})
-	t.Run("a value that the registry refuses restarts nothing, and is shown to it once", func(t *testing.T) {
+	t.Run("rule 7: a value that the registry refuses restarts nothing, and is shown to it once", func(t *testing.T) {
 		p := rig.place(t, registry.here)
 		owner := p.owner(t, "ReplicaSet")
 		var pods []*corev1.Pod
@@ -138,7 +138,7 @@ func TestTheRegistryIsAsked(t *testing.T) {
 			t.Errorf("the registry got %d requests with a password that it refuses", asked)
 		}
 	})
-	t.Run("a repull that does not help is not followed by a restart", func(t *testing.T) {
+	t.Run("rule 33: a repull that does not help is not followed by a restart", func(t *testing.T) {
 		p := rig.place(t, registry.here, repulls)
 		p.deliver(t, "1")
 		pod := p.pod(t, p.owner(t, "ReplicaSet"), ofImage(registry.image("shop/web")))
@@ -151,7 +151,7 @@ func TestTheRegistryIsAsked(t *testing.T) {
 			t.Error("the pod was restarted")
 		}
 	})
-	t.Run("a repull pins the image and keeps the pod, whoever owns it", func(t *testing.T) {
+	t.Run("rule 2: a repull pins the image and keeps the pod, whoever owns it", func(t *testing.T) {
 		p := rig.place(t, registry.here, repulls)
 		p.deliver(t, "1")
 		pods := []*corev1.Pod{p.pod(t, nil, ofImage(registry.image("shop/web"))), p.pod(t, p.owner(t, "Job"), ofImage(registry.image("shop/web"))), p.pod(t, p.owner(t, "ReplicaSet"), ofImage(registry.image("shop/web")))}

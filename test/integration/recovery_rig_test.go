@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -24,6 +25,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -55,6 +57,8 @@ type recoveryRig struct {
 	board      *publish.Board
 	tally      *publish.Tally
 	metrics    *rigMetrics
+	// interfere is what happens around writes of the controllers. Set by an adjustment.
+	interfere interceptor.Funcs
 }
 
 // rigMetrics counts what the controller says that it decided.
@@ -146,14 +150,14 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	rig.must(t, rig.store.Load(t.Context()))
 	rig.board = publish.NewBoard(delivered.Ring)
 	rig.tally = publish.NewTally(func(string) {})
-	direct, err := client.New(rig.config, client.Options{Scheme: objects})
+	direct, err := client.NewWithWatch(rig.config, client.Options{Scheme: objects})
 	rig.must(t, err)
 	protected := []string{"kube-system", "kube-public", "kube-node-lease"}
 
-	rig.must(t, (&delivery.Reconciler{
+	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts,
 		Store: rig.store, Board: rig.board, Protected: append(slices.Clone(protected), rigNamespace), Now: time.Now,
-	}).SetupWithManager(mgr, changed))
+	}
 
 	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: typed.EventsV1()})
 	rig.must(t, broadcaster.StartRecordingToSinkWithContext(t.Context()))
@@ -166,6 +170,11 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	for _, f := range adjust {
 		f(rig, r)
 	}
+	if rig.interfere.Patch != nil || rig.interfere.Delete != nil {
+		interfered := interceptor.NewClient(direct, rig.interfere)
+		delivering.Writer, r.Writer = interfered, interfered
+	}
+	rig.must(t, delivering.SetupWithManager(mgr, changed))
 	rig.must(t, r.SetupWithManager(mgr, changed, delivered))
 	rig.run(t, mgr)
 }
@@ -436,7 +445,8 @@ func (rig *recoveryRig) expect(t *testing.T, verdict string, do func()) {
 func (rig *recoveryRig) notes(t *testing.T, object client.Object) []eventsv1.Event {
 	t.Helper()
 	var list eventsv1.EventList
-	rig.must(t, rig.admin.List(t.Context(), &list, client.InNamespace(object.GetNamespace())))
+	// Events about cluster-scoped objects are in the namespace default.
+	rig.must(t, rig.admin.List(t.Context(), &list, client.InNamespace(cmp.Or(object.GetNamespace(), metav1.NamespaceDefault))))
 	var notes []eventsv1.Event
 	for _, event := range list.Items {
 		if event.Regarding.UID == object.GetUID() {

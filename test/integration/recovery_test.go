@@ -24,19 +24,19 @@ func TestStuckPods(t *testing.T) {
 		name string
 		run  func(*testing.T, *recoveryRig)
 	}{
-		{"people are told before at the pod and after at its owner, once", toldOnce},
-		{"a pod that the credential does not help is not restarted again", notTwice},
-		{"the pods of a StatefulSet are restarted one at a time", oneOrdinalAtATime},
-		{"a pod of a Job is never deleted", jobPods},
-		{"a bare pod is never deleted", barePods},
-		{"a pod with a running container is never deleted", runningSidecar},
-		{"a pod with pull secrets of its own is left to people", ownPullSecrets},
-		{"an image that does not exist is left alone", missingImage},
-		{"an owner's annotation opts out", optedOutByOwner},
-		{"mode Report tells and does nothing, and mode Restart then acts", dryMode},
-		{"a protected namespace is served when it is named outright", protectedNamespace},
-		{"a pod that ran before is found after a change", runningPods},
-		{"a kubelet that gives no cause is looked up in the events", oldKubelet},
+		{"rule 35: people are told before at the pod and after at its owner, once", toldOnce},
+		{"rule 33: a pod that the credential does not help is not restarted again", notTwice},
+		{"rule 21: the pods of a StatefulSet are restarted one at a time", oneOrdinalAtATime},
+		{"rule 22: a pod of a Job is never deleted", jobPods},
+		{"rule 23: a bare pod is never deleted", barePods},
+		{"rule 24: a pod with a running container is never deleted", runningSidecar},
+		{"rule 15: a pod with pull secrets of its own is left to people", ownPullSecrets},
+		{"rule 31: an image that does not exist is left alone", missingImage},
+		{"rule 35: an owner's annotation opts out", optedOutByOwner},
+		{"rule 35: mode Report tells and does nothing, and mode Restart then acts", dryMode},
+		{"rule 34: a protected namespace is served when it is named outright", protectedNamespace},
+		{"rule 25: a pod that ran before is found after a change", runningPods},
+		{"rule 27: a kubelet that gives no cause is looked up in the events", oldKubelet},
 		{"the pods that hang are counted", counted},
 	}
 	for _, c := range cases {

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// explainsWithin is how long a person waits for an explanation.
+const explainsWithin = 2 * time.Second
+
+// plugin is kubectl-regcred, as a person has it.
+type plugin struct{ path string }
+
+func newPlugin(t *testing.T) plugin {
+	t.Helper()
+	p := plugin{filepath.Join(filepath.Dir(s.Binary), "kubectl-regcred")}
+	if _, err := os.Stat(p.path); err != nil {
+		t.Fatalf("the plugin is built beside REGCRED_BIN: %v", err)
+	}
+	return p
+}
+
+// run runs the plugin and returns what it prints. The test fails where that takes long.
+func (p plugin) run(t *testing.T, arguments ...string) string {
+	t.Helper()
+	begun := time.Now()
+	var complaints bytes.Buffer
+	command := exec.CommandContext(t.Context(), p.path, arguments...)
+	command.Stderr = &complaints
+	output, err := command.Output()
+	took := time.Since(begun)
+	if err != nil {
+		t.Fatalf("kubectl regcred %s: %v: %s", strings.Join(arguments, " "), err, complaints.String())
+	}
+	if took > explainsWithin {
+		t.Errorf("kubectl regcred %s took %s, want at most %s", strings.Join(arguments, " "), took.Round(time.Millisecond), explainsWithin)
+	}
+	return string(output)
+}
+
+// explanation is what the plugin says of one pod, as JSON.
+type explanation struct {
+	Action, Reason string
+	Containers     []struct{ Cause string }
+}
+
+func (p plugin) explain(t *testing.T, namespace, pod string) explanation {
+	t.Helper()
+	var read struct {
+		Pods  []explanation
+		Notes []string
+	}
+	output := p.run(t, "explain", "pod", pod, "-n", namespace, "-o", "json")
+	must(t, json.Unmarshal([]byte(output), &read))
+	if len(read.Pods) != 1 || len(read.Pods[0].Containers) == 0 || len(read.Notes) > 0 {
+		t.Fatalf("want one pod and no notes: %s", output)
+	}
+	return read.Pods[0]
+}
+
+// explained compares what the plugin says of a case with what is expected.
+func (z *zoo) explained(t *testing.T, c stuckCase, verdict string) {
+	t.Helper()
+	pod := z.stuck[c.String()]
+	said := z.plugin.explain(t, pod.Namespace, pod.Name)
+	if said.Containers[0].Cause != string(c.cause) || said.Action+" "+said.Reason != verdict {
+		t.Errorf("%s is explained as %s, %s %s, want %s, %s", c, said.Containers[0].Cause, said.Action, said.Reason, c.cause, verdict)
+	}
+}
+
+// manual is the page that shows outputs of the plugin.
+var manual = filepath.Join("..", "..", "docs", "stuck-pods.md")
+
+var (
+	console = regexp.MustCompile("(?ms)^```console\n\\$ kubectl regcred ([^\n]*)\n(.*?)^```$")
+	// random is what differs from run to run: suffixes of names that the API server makes up, and times.
+	random = []struct {
+		pattern *regexp.Regexp
+		instead string
+	}{
+		{regexp.MustCompile(`(-\d{8}|-[bcdfghjklmnpqrstvwxz2456789]{6,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}\b`), "-*"},
+		{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\d\d:\d\d:\d\d UTC`), "TIME"},
+		{regexp.MustCompile(`in [0-9hms]+ at the latest`), "in TIME at the latest"},
+	}
+)
+
+func withoutChance(text string) string {
+	for _, r := range random {
+		text = r.pattern.ReplaceAllString(text, r.instead)
+	}
+	return strings.TrimSpace(text)
+}
+
+// documented compares the output of a command with that in the documentation, if the command is shown there. With UPDATE_DOCS=1 it
+// puts the present output there.
+func (z *zoo) documented(t *testing.T, arguments ...string) {
+	t.Helper()
+	page, err := os.ReadFile(manual)
+	must(t, err)
+	command := strings.Join(arguments, " ")
+	for _, block := range console.FindAllSubmatchIndex(page, -1) {
+		shown, output := string(page[block[2]:block[3]]), string(page[block[4]:block[5]])
+		if withoutChance(shown) != withoutChance(command) {
+			continue
+		}
+		z.shown[withoutChance(command)] = true
+		now := z.plugin.run(t, arguments...)
+		diff := cmp.Diff(withoutChance(output), withoutChance(now))
+		switch {
+		case diff == "":
+		case os.Getenv("UPDATE_DOCS") == "":
+			t.Errorf("docs/stuck-pods.md shows another output of kubectl regcred %s; UPDATE_DOCS=1 puts the present one there:\n%s", command, diff)
+		default:
+			page = fmt.Appendf(page[:block[2]:block[2]], "%s\n%s%s", command, now, page[block[5]:])
+			must(t, os.WriteFile(manual, page, 0o644))
+		}
+		return
+	}
+}
+
+// allShown sees that the documentation shows no output but those that were compared, and enough of them.
+func (z *zoo) allShown(t *testing.T) {
+	page, err := os.ReadFile(manual)
+	must(t, err)
+	blocks := console.FindAllSubmatch(page, -1)
+	for _, block := range blocks {
+		if !z.shown[withoutChance(string(block[1]))] {
+			t.Errorf("docs/stuck-pods.md shows the output of kubectl regcred %s, which no test runs", block[1])
+		}
+	}
+	if len(blocks) < 16 {
+		t.Errorf("docs/stuck-pods.md shows %d outputs", len(blocks))
+	}
+}

@@ -1,0 +1,348 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/scenario"
+)
+
+const (
+	keeper, keeperPath = "keeper", "platform/registries/zoo"
+	steady, steadyPath = "steady", "platform/registries/steady"
+	// loneBears are the pods that only the kubelet heals.
+	loneBears = 3
+)
+
+// zoo holds one stuck pod of every kind.
+type zoo struct {
+	begun  time.Time
+	plugin plugin
+	// stuck are the pods as they hung, by case.
+	stuck map[string]corev1.Pod
+	// fresh is when the Secrets held the good password.
+	fresh time.Time
+	// shown are the commands whose outputs were found in the documentation.
+	shown map[string]bool
+}
+
+func openZoo(t *testing.T) *zoo {
+	z := &zoo{begun: time.Now(), plugin: newPlugin(t), stuck: map[string]corev1.Pod{}, shown: map[string]bool{}}
+	for _, namespace := range []string{shop, batch, mixed, pins, alone} {
+		makeNamespace(t, namespace)
+	}
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.PodRecoveryAnnotation, v1alpha1.PodRecoveryDisabled))
+	must(t, s.Client.Patch(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: alone}}, patch))
+	z.setPassword(t, "first")
+	z.setVault(t, "first")
+	must(t, s.Box.Registry.SetUser(t.Context(), box.User{Name: steady, Password: "steady", Pull: []string{"steady/typo", "steady/failing"}}))
+	_, err := s.Box.Vault.WriteKV2(t.Context(), "secret", steadyPath, map[string]any{"username": steady, "password": "steady"})
+	must(t, err)
+	z.pushImages(t)
+	return z
+}
+
+// makeNamespace makes a namespace that goes with the test, and waits until pods can be created in it.
+func makeNamespace(t *testing.T, name string) {
+	t.Helper()
+	must(t, s.CreateNamespace(t.Context(), name, nil))
+	t.Cleanup(func() {
+		if err := s.Client.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Error(err)
+		}
+	})
+	await(t, 30*time.Second, func(ctx context.Context) error {
+		return s.Client.Get(ctx, client.ObjectKey{Namespace: name, Name: "default"}, &corev1.ServiceAccount{})
+	})
+}
+
+func (z *zoo) setPassword(t *testing.T, password string) {
+	must(t, s.Box.Registry.SetUser(t.Context(), box.User{Name: keeper, Password: password, Pull: []string{shop + "/", batch + "/", mixed + "/", pins + "/", alone + "/"}}))
+}
+
+func (z *zoo) setVault(t *testing.T, password string) {
+	_, err := s.Box.Vault.WriteKV2(t.Context(), "secret", keeperPath, map[string]any{"username": keeper, "password": password})
+	must(t, err)
+}
+
+// pushImages gives every case a repository of its own, and everybody an image.
+func (z *zoo) pushImages(t *testing.T) {
+	t.Helper()
+	ends, err := box.Image(z.plugin.path, box.ImageOptions{Args: []string{"--help"}})
+	must(t, err)
+	push := func(reference string) {
+		image, err := box.Image(s.Pause, box.ImageOptions{Salt: reference})
+		must(t, err)
+		must(t, s.Box.Registry.Push(t.Context(), reference, image))
+	}
+	for _, c := range stuckCases {
+		reference := c.namespace + "/" + c.name
+		if c.name == "init" {
+			must(t, s.Box.Registry.Push(t.Context(), reference+":1", ends))
+			continue
+		}
+		push(reference + ":1")
+		if c.made == running {
+			push(reference + ":2")
+		}
+	}
+	for _, reference := range []string{"regcred/public:1", "steady/failing:1", "steady/closed:1", "elsewhere/app:1", alone + "/bear:1"} {
+		push(reference)
+	}
+}
+
+// make creates the workloads of one moment, no faster than a kubelet pulls by default.
+func (z *zoo) make(t *testing.T, when moment) {
+	t.Helper()
+	pace := time.NewTicker(250 * time.Millisecond)
+	defer pace.Stop()
+	for _, c := range stuckCases {
+		if c.made == when {
+			must(t, s.Client.Create(t.Context(), c.workload(t, c)))
+			<-pace.C
+		}
+	}
+}
+
+// credential provides the registry of some namespaces, in mode Report.
+func credential(name, path string, adjust func(*v1alpha1.RegistryCredentialSpec), namespaces ...string) *v1alpha1.RegistryCredential {
+	period, again := int32(5), int32(30)
+	object := &v1alpha1.RegistryCredential{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.RegistryCredentialSpec{
+			Source:               v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: path}},
+			RefreshPeriodSeconds: &period,
+			Verification:         &v1alpha1.Verification{PeriodSeconds: &again},
+			PodRecovery:          &v1alpha1.PodRecovery{Mode: v1alpha1.RecoveryReport},
+		},
+	}
+	for _, namespace := range namespaces {
+		object.Spec.Target.Namespaces = append(object.Spec.Target.Namespaces, v1alpha1.NamespaceName(namespace))
+		object.Spec.Registries = append(object.Spec.Registries, v1alpha1.Registry(s.Registry+"/"+namespace))
+	}
+	adjust(&object.Spec)
+	return object
+}
+
+// provide creates the RegistryCredentials and waits until pods inherit their Secret.
+func (z *zoo) provide(t *testing.T) {
+	t.Helper()
+	usual := func(*v1alpha1.RegistryCredentialSpec) {}
+	for _, object := range []*v1alpha1.RegistryCredential{
+		credential("zoo", keeperPath, usual, shop, batch, mixed, alone),
+		credential("pins", keeperPath, func(spec *v1alpha1.RegistryCredentialSpec) { spec.PodRecovery.Repull = v1alpha1.RepullEnabled }, pins),
+		credential("steady", steadyPath, func(spec *v1alpha1.RegistryCredentialSpec) {
+			spec.Registries = []v1alpha1.Registry{v1alpha1.Registry(s.Registry + "/steady")}
+		}, mixed),
+	} {
+		createCredential(t, object)
+	}
+	await(t, time.Minute, z.holds("first"))
+	await(t, time.Minute, holdsPassword(mixed, s.Registry+"/steady", "steady"))
+}
+
+func createCredential(t *testing.T, object *v1alpha1.RegistryCredential) {
+	t.Helper()
+	must(t, s.Client.Create(t.Context(), object))
+	t.Cleanup(func() {
+		if err := s.Client.Delete(context.Background(), object); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (z *zoo) holds(password string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, namespace := range []string{shop, batch, mixed, pins, alone} {
+			if err := holdsPassword(namespace, s.Registry+"/"+namespace, password)(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// holdsPassword reports whether Secret regcred of a namespace holds a password under a key, and is attached.
+func holdsPassword(namespace, key, password string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var secret corev1.Secret
+		if err := s.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "regcred"}, &secret); err != nil {
+			return err
+		}
+		config, err := dockerconfig.Parse(secret.Data[corev1.DockerConfigJsonKey])
+		if err != nil {
+			return err
+		}
+		if entry, ok := config[key]; !ok || entry.Password() != password {
+			return fmt.Errorf("Secret regcred of namespace %s has another value for %s", namespace, key)
+		}
+		var account corev1.ServiceAccount
+		if err := s.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "default"}, &account); err != nil {
+			return err
+		}
+		if len(account.ImagePullSecrets) == 0 {
+			return fmt.Errorf("ServiceAccount default of namespace %s names no Secret", namespace)
+		}
+		return nil
+	}
+}
+
+// foreignSecrets are what people made by hand: one that is stale, and one that no kubelet can read.
+func (z *zoo) foreignSecrets(t *testing.T) {
+	stale, err := dockerconfig.NewCredential(keeper, "first")
+	must(t, err)
+	for name, data := range map[string][]byte{
+		"mine":   dockerconfig.Config{s.Registry + "/" + mixed: stale}.Render(),
+		"broken": []byte(`{"auths":{"10.88.0.1:5000":{"auth":"no base64"}}}`),
+	} {
+		must(t, s.Client.Create(t.Context(), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: mixed, Name: name}, Type: corev1.SecretTypeDockerConfigJson,
+			Data: map[string][]byte{corev1.DockerConfigJsonKey: data},
+		}, client.FieldOwner("kubectl-create")))
+	}
+}
+
+// break makes the workloads that run hang: a release, a container that is started again, a container for debugging.
+func (z *zoo) breakRunning(t *testing.T) {
+	t.Helper()
+	must(t, s.SetImage(t.Context(), shop, "guarded", s.Registry+"/shop/guarded:2"))
+	for _, c := range []stuckCase{{namespace: shop, name: "runner"}, {namespace: mixed, name: "partner"}} {
+		pod := onlyPod(t, c.namespace, c.name)
+		before := pod.DeepCopy()
+		pod.Spec.Containers[0].Image = c.image("2")
+		must(t, s.Client.Patch(t.Context(), &pod, client.StrategicMergeFrom(before)))
+	}
+	pod := onlyPod(t, mixed, "debugged")
+	pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+		Name: "debugger", Image: stuckCase{namespace: mixed, name: "debugged"}.image("1"), TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+	}}}
+	must(t, s.Client.SubResource("ephemeralcontainers").Update(t.Context(), &pod))
+}
+
+// leaveAlone makes pods in a namespace that opts out: what they take to run is the kubelet's own time.
+func (z *zoo) leaveAlone(t *testing.T) {
+	for i := range loneBears {
+		template := scenario.Template("bear", s.Registry+"/"+alone+"/bear:1")
+		must(t, s.Client.Create(t.Context(), &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: alone, Name: fmt.Sprint("bear-", i), Labels: template.Labels}, Spec: template.Spec,
+		}))
+	}
+}
+
+// awaitRunning waits until the workloads of the moment run.
+func (z *zoo) awaitRunning(t *testing.T) {
+	t.Helper()
+	for _, c := range stuckCases {
+		if c.made == running {
+			await(t, time.Minute, func(ctx context.Context) error { return allRun(ctx, c, "") })
+		}
+	}
+}
+
+// awaitStuck waits until the pods of some moments hang for the cause that is theirs, and notes them.
+func (z *zoo) awaitStuck(t *testing.T, within time.Duration, when ...moment) {
+	t.Helper()
+	await(t, within, func(ctx context.Context) error {
+		var missing []error
+		for _, c := range stuckCases {
+			for _, one := range when {
+				if c.made == one {
+					missing = append(missing, z.note(ctx, c))
+				}
+			}
+		}
+		return errors.Join(missing...)
+	})
+}
+
+// note finds the stuck pod of a case, in back-off and not just in an attempt.
+func (z *zoo) note(ctx context.Context, c stuckCase) error {
+	pods, err := s.Pods(ctx, c.namespace, c.name)
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		for _, pull := range diagnosis.Pulls(&pods[i]) {
+			// Of a container that ran before, the kubelet goes on saying ErrImagePull.
+			between := pull.Waiting != "ErrImagePull" || pods[i].Status.Phase == corev1.PodRunning
+			if pull.Class == c.cause && between {
+				z.stuck[c.String()] = pods[i]
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("no pod of %s hangs for the cause %s: %s", c, c.cause, describe(pods))
+}
+
+func describe(pods []corev1.Pod) string {
+	var states []string
+	for i := range pods {
+		state := string(pods[i].Status.Phase)
+		for _, pull := range diagnosis.Pulls(&pods[i]) {
+			state += fmt.Sprintf(" %s (%s: %s)", pull.Waiting, pull.Class, pull.Message)
+		}
+		states = append(states, state)
+	}
+	return strings.Join(states, ", ")
+}
+
+// awaitLongBackOff waits until every pod that refers to the Secret has failed for the fourth time: the kubelet's next attempt is
+// then about a minute away, which leaves time to look at them.
+func (z *zoo) awaitLongBackOff(t *testing.T, since int64) {
+	t.Helper()
+	const fourth = 65 * time.Second // attempts are at about 0, 12, 40, 85 and 170 s
+	await(t, 4*time.Minute, func(ctx context.Context) error {
+		log, err := s.Box.Registry.Requests(ctx, since)
+		if err != nil {
+			return err
+		}
+		first, last := map[string]time.Time{}, map[string]time.Time{}
+		for _, request := range log.Requests {
+			if request.User != keeper || request.Status != 401 {
+				continue
+			}
+			if first[request.Repository].IsZero() {
+				first[request.Repository] = request.Time
+			}
+			last[request.Repository] = request.Time
+		}
+		for _, c := range stuckCases {
+			if name := c.String(); c.end != left && c.made != early && last[name].Sub(first[name]) < fourth {
+				return fmt.Errorf("%s was tried for %s", name, last[name].Sub(first[name]))
+			}
+		}
+		return nil
+	})
+}
+
+// turnOn sets mode Restart.
+func (z *zoo) turnOn(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"zoo", "pins"} {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"podRecovery":{"mode":"Restart"}}}`))
+		must(t, s.Client.Patch(t.Context(), &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: name}}, patch))
+	}
+}
+
+func disruptionBudget(c stuckCase) *policyv1.PodDisruptionBudget {
+	all := intstr.FromInt32(2)
+	return &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.name},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: &all, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": c.name}}},
+	}
+}
