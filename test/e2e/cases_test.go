@@ -66,10 +66,10 @@ var stuckCases = []stuckCase{
 
 	// Pods that nobody makes anew, or not for nothing.
 	{batch, "job", refused, job(0), pullerror.AuthFailed, retries, healed},
-	{batch, "job-six", refused, job(6), pullerror.AuthFailed, retries, healed},
+	{batch, "retried", refused, job(6), pullerror.AuthFailed, retries, healed},
 	{batch, "bare", refused, bare, pullerror.AuthFailed, retries, healed},
 	{batch, "early-job", early, job(0), pullerror.NoCredentials, "Report JobPod", left},
-	{batch, "early-job-six", early, job(6), pullerror.NoCredentials, "Report JobPod", left},
+	{batch, "early-retried", early, job(6), pullerror.NoCredentials, "Report JobPod", left},
 	{batch, "early-cron", early, cronJob, pullerror.NoCredentials, "Report JobPod", left},
 	{batch, "early-bare", early, bare, pullerror.NoCredentials, "Report BarePod", left},
 
@@ -93,7 +93,7 @@ var stuckCases = []stuckCase{
 	{pins, "init", refused, deployment(withInitContainer), pullerror.AuthFailed, curable, repulled},
 	{pins, "sidecar", refused, deployment(withSidecar), pullerror.AuthFailed, curable, repulled},
 	{pins, "job", refused, job(0), pullerror.AuthFailed, curable, repulled},
-	{pins, "job-six", refused, job(6), pullerror.AuthFailed, curable, repulled},
+	{pins, "retried", refused, job(6), pullerror.AuthFailed, curable, repulled},
 	{pins, "bare", refused, bare, pullerror.AuthFailed, curable, repulled},
 	{pins, "early-web", early, deployment(), pullerror.NoCredentials, curable, restarted},
 	{pins, "early-job", early, job(0), pullerror.NoCredentials, "Report JobPod", left},

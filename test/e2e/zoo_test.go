@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,7 +37,7 @@ const (
 // zoo holds one stuck pod of every kind.
 type zoo struct {
 	begun  time.Time
-	plugin plugin
+	plugin *plugin
 	// stuck are the pods as they hung, by case.
 	stuck map[string]corev1.Pod
 	// fresh is when the Secrets held the good password.
@@ -83,27 +88,41 @@ func (z *zoo) setVault(t *testing.T, password string) {
 // pushImages gives every case a repository of its own, and everybody an image.
 func (z *zoo) pushImages(t *testing.T) {
 	t.Helper()
-	ends, err := box.Image(z.plugin.path, box.ImageOptions{Args: []string{"--help"}})
+	waits, err := box.Image(s.Pause, box.ImageOptions{})
 	must(t, err)
-	push := func(reference string) {
-		image, err := box.Image(s.Pause, box.ImageOptions{Salt: reference})
-		must(t, err)
-		must(t, s.Box.Registry.Push(t.Context(), reference, image))
-	}
+	ends, err := box.Image(programThatEnds(t), box.ImageOptions{})
+	must(t, err)
+	references := []string{"regcred/public:1", "steady/failing:1", "steady/closed:1", "elsewhere/app:1", alone + "/bear:1"}
 	for _, c := range stuckCases {
-		reference := c.namespace + "/" + c.name
-		if c.name == "init" {
-			must(t, s.Box.Registry.Push(t.Context(), reference+":1", ends))
-			continue
-		}
-		push(reference + ":1")
+		references = append(references, c.String()+":1")
 		if c.made == running {
-			push(reference + ":2")
+			references = append(references, c.String()+":2")
 		}
 	}
-	for _, reference := range []string{"regcred/public:1", "steady/failing:1", "steady/closed:1", "elsewhere/app:1", alone + "/bear:1"} {
-		push(reference)
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(4)
+	for _, reference := range references {
+		image := waits
+		if strings.HasSuffix(reference, "/init:1") {
+			image = ends
+		}
+		group.Go(func() error { return s.Box.Registry.Push(ctx, reference, image) })
 	}
+	must(t, group.Wait())
+}
+
+// programThatEnds is what an init container runs.
+func programThatEnds(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(folder, "main.go"), []byte("package main\n\nfunc main() {}\n"), 0o600))
+	program := filepath.Join(folder, "done")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, filepath.Join(folder, "main.go"))
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build a program: %v: %s", err, output)
+	}
+	return program
 }
 
 // make creates the workloads of one moment, no faster than a kubelet pulls by default.
@@ -258,12 +277,19 @@ func (z *zoo) awaitRunning(t *testing.T) {
 func (z *zoo) awaitStuck(t *testing.T, within time.Duration, when ...moment) {
 	t.Helper()
 	await(t, within, func(ctx context.Context) error {
+		var all corev1.PodList
+		if err := s.Client.List(ctx, &all); err != nil {
+			return err
+		}
+		pods := map[string][]corev1.Pod{}
+		for _, pod := range all.Items {
+			name := pod.Namespace + "/" + pod.Labels["app"]
+			pods[name] = append(pods[name], pod)
+		}
 		var missing []error
 		for _, c := range stuckCases {
-			for _, one := range when {
-				if c.made == one {
-					missing = append(missing, z.note(ctx, c))
-				}
+			if slices.Contains(when, c.made) {
+				missing = append(missing, z.note(c, pods[c.String()]))
 			}
 		}
 		return errors.Join(missing...)
@@ -271,11 +297,7 @@ func (z *zoo) awaitStuck(t *testing.T, within time.Duration, when ...moment) {
 }
 
 // note finds the stuck pod of a case, in back-off and not just in an attempt.
-func (z *zoo) note(ctx context.Context, c stuckCase) error {
-	pods, err := s.Pods(ctx, c.namespace, c.name)
-	if err != nil {
-		return err
-	}
+func (z *zoo) note(c stuckCase, pods []corev1.Pod) error {
 	for i := range pods {
 		for _, pull := range diagnosis.Pulls(&pods[i]) {
 			// Of a container that ran before, the kubelet goes on saying ErrImagePull.

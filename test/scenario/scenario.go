@@ -79,14 +79,18 @@ func Await(ctx context.Context, within time.Duration, condition func(context.Con
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
+	var missing error
 	for {
 		err := condition(ctx)
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || missing == nil { // an answer that was cut off says nothing
+			missing = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not within %s: %w", within, err)
+			return fmt.Errorf("not within %s: %w", within, missing)
 		case <-ticker.C:
 		}
 	}
