@@ -136,14 +136,17 @@ func (r *Reconciler) diagnose(ctx context.Context, g *gathered) (diagnosis.Verdi
 		return verdict, nil
 	}
 	g.Probes = map[diagnosis.Question]diagnosis.Probe{}
+	var wait time.Duration
 	for _, question := range verdict.Questions {
-		if probe, answered := r.ask(ctx, question); answered {
+		probe, again := r.ask(ctx, question)
+		if again == 0 {
 			g.Probes[question] = probe
 		}
+		wait = max(wait, again)
 	}
 	verdict = diagnosis.Diagnose(g.Facts)
 	if verdict.Reason == diagnosis.AskingRegistry {
-		verdict.RecheckAfter = askAgain
+		verdict.RecheckAfter = wait
 	}
 	return verdict, nil
 }

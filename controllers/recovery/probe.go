@@ -18,7 +18,9 @@ type Prober interface {
 }
 
 const (
-	// askAgain is how soon a question comes back that could not be asked at once.
+	// askSoon is how soon a question comes back while another one is being asked, and askAgain where the registry has been asked
+	// enough for now.
+	askSoon  = 100 * time.Millisecond
 	askAgain = 500 * time.Millisecond
 	// Tags move: an answer that an image may be pinned to is good for a minute. Others are good for longer.
 	goodFor   = time.Minute
@@ -56,40 +58,40 @@ type answer struct {
 	until time.Time
 }
 
-// ask answers a question, from memory or from the registry. It is false where another worker asks just now.
-func (r *Reconciler) ask(ctx context.Context, question diagnosis.Question) (diagnosis.Probe, bool) {
+// ask answers a question, from memory or from the registry. Where it has no answer yet it says after which time it may have one.
+func (r *Reconciler) ask(ctx context.Context, question diagnosis.Question) (diagnosis.Probe, time.Duration) {
 	record := r.Store.Get(question.Credential)
 	value, ok := record.Config[question.Key]
 	if !ok {
-		return diagnosis.Probe{}, false // another value was published meanwhile
+		return diagnosis.Probe{}, askAgain // another value was published meanwhile
 	}
 	print := verify.Fingerprint(record.Salt, question.Key, value)
 	key := asked{question, print}
 	now := r.Now()
 	if known, ok := r.probes.known(key, now); ok {
-		return known, true
+		return known, 0
 	}
 	login := r.probes.login(print)
 	if !login.TryLock() {
-		return diagnosis.Probe{}, false
+		return diagnosis.Probe{}, askSoon
 	}
 	defer login.Unlock()
 	if now.Before(login.down.until) {
-		return login.down.Probe, true
+		return login.down.Probe, 0
 	}
 	if !login.limiter.AllowN(now, 1) {
-		return diagnosis.Probe{}, false
+		return diagnosis.Probe{}, askAgain
 	}
 	results := r.Prober.Pull(ctx, question.Key, value, question.Image)
 	if len(results) != 1 || ctx.Err() != nil {
-		return diagnosis.Probe{}, false
+		return diagnosis.Probe{}, askAgain
 	}
 	given := probeOf(results[0], r.Now())
 	if given.Access == diagnosis.AccessRefused || given.Access == diagnosis.AccessUnknown {
 		login.down = given
 	}
 	r.probes.keep(key, given, r.Now())
-	return given.Probe, true
+	return given.Probe, 0
 }
 
 // probeOf reads a test's result.

@@ -23,7 +23,7 @@ import (
 const (
 	// paceBurst pods hang at once: as many as the default limits let a node pull at once, so that no pod waits for its turn.
 	paceBurst  = 5
-	paceRounds = 5
+	paceRounds = 4
 	// How long 95 of 100 pods may take at most, from the moment at which their Secret is fresh.
 	restartWithin = 5 * time.Second
 	repullWithin  = 2 * time.Second

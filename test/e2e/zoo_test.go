@@ -323,29 +323,35 @@ func describe(pods []corev1.Pod) string {
 	return strings.Join(states, ", ")
 }
 
-// awaitLongBackOff waits until every pod that refers to the Secret has failed for the fourth time: the kubelet's next attempt is
-// then about a minute away, which leaves time to look at them.
+// awaitLongBackOff waits until the kubelet leaves every pod that refers to the Secret alone for half a minute at least, so that
+// none heals by itself while it is looked at. Its back-off doubles; what it waited last tells what it waits next.
 func (z *zoo) awaitLongBackOff(t *testing.T, since int64) {
 	t.Helper()
-	const fourth = 65 * time.Second // attempts are at about 0, 12, 40, 85 and 170 s
+	const enough = 30 * time.Second
 	await(t, 4*time.Minute, func(ctx context.Context) error {
 		log, err := s.Box.Registry.Requests(ctx, since)
 		if err != nil {
 			return err
 		}
-		first, last := map[string]time.Time{}, map[string]time.Time{}
+		attempts := map[string][]time.Time{}
 		for _, request := range log.Requests {
-			if request.User != keeper || request.Status != 401 {
-				continue
+			known := attempts[request.Repository]
+			// One attempt is several requests.
+			if request.User == keeper && request.Status == 401 && (len(known) == 0 || request.Time.Sub(known[len(known)-1]) > 5*time.Second) {
+				attempts[request.Repository] = append(known, request.Time)
 			}
-			if first[request.Repository].IsZero() {
-				first[request.Repository] = request.Time
-			}
-			last[request.Repository] = request.Time
 		}
 		for _, c := range stuckCases {
-			if name := c.String(); c.end != left && c.made != early && last[name].Sub(first[name]) < fourth {
-				return fmt.Errorf("%s was tried for %s", name, last[name].Sub(first[name]))
+			if c.end == left || c.made == early {
+				continue
+			}
+			times := attempts[c.String()]
+			if len(times) < 4 {
+				return fmt.Errorf("%s was tried %d times", c, len(times))
+			}
+			last := times[len(times)-1]
+			if next := last.Add(last.Sub(times[len(times)-2]) * 3 / 2); time.Until(next) < enough {
+				return fmt.Errorf("%s may be tried again in %s", c, time.Until(next).Round(time.Second))
 			}
 		}
 		return nil
