@@ -33,7 +33,7 @@ func TestDeliveryForAMinute(t *testing.T) {
 	var busy sync.WaitGroup
 	busy.Go(func() { rivals.letLoose(t, rig, minute) })
 	begin := time.Now()
-	t.Run("two writers on one ServiceAccount's list lose nothing", func(t *testing.T) { twoWriters(t, rig, writers, minute) })
+	t.Run("rule 17: two writers on one ServiceAccount's list lose nothing", func(t *testing.T) { twoWriters(t, rig, writers, minute) })
 	busy.Wait()
 	t.Run("two credentials in one namespace: once all is well, nothing is written", func(t *testing.T) {
 		if took := time.Since(begin); took < minute {
