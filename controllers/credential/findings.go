@@ -61,6 +61,9 @@ func coveredBy(registries []v1alpha1.Registry, image string) bool {
 // portsMissing are the registries of the spec that serve no image in use and would with a port.
 func (f *statusFacts) portsMissing() []dockerconfig.Finding {
 	var findings []dockerconfig.Finding
+	if f.object.Spec.VerificationMode() != v1alpha1.VerifyPull {
+		return nil // what was found before is not looked at again
+	}
 	for _, test := range f.tests {
 		image, err := registry.ParseImage(test.NearMiss)
 		if err != nil {
