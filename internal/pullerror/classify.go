@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const maxMessage = 16 << 10
+
 // Classify says what the message of a failed pull means. It takes the waiting message of a container or the text of
 // an event, wrapped as kubelets wrap it or bare.
 //
@@ -15,7 +17,10 @@ import (
 // not-found-or-denied, no-credentials, since this is what a person or regcred can mend; then what the registry said
 // without a word about credentials (rate-limited, platform-manifest, not-found); then what kept the registry from
 // being heard (tls, registry-5xx, network, kubelet-throttled); last whatever else it is.
+//
+// Of a message longer than 16 KiB only the beginning is read: a registry can put anything into it.
 func Classify(message string) Class {
+	message = message[:min(len(message), maxMessage)]
 	best := Other
 	for _, cause := range causes(unwrap(message)) {
 		if class := classifyCause(cause); slices.Index(classes, class) < slices.Index(classes, best) {
