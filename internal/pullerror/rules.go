@@ -77,6 +77,7 @@ var nodeRules = []rule{
 		`signature ?(?:validation|verification) ?failed`,
 		`image verifier [^\n]*(?:blocked pull|returned error)`,
 		`image is not signed`,
+		`trust data`,
 		`download blocking policy`,
 	)},
 	{name: "the node cannot store the image", class: Other, says: says(
@@ -144,6 +145,7 @@ var registryRules = []rule{
 		`^… not supported`,
 		`unsupported (?:manifest )?media ?type`,
 		`unsupported manifest (?:type|schema|format)`,
+		`unknown media ?type`,
 		`schema ?(?:version ?)?1\b`,
 	)},
 	{name: "nobody was logged in", class: NoCredentials, says: says(
@@ -263,6 +265,7 @@ var connectionRules = []rule{
 		`actively refused`,
 		`forcibly closed`,
 		`did not properly respond`,
+		`because of no progress`,
 		`\bdial (?:tcp|udp)`,
 		`connection (?:was )?(?:refused|reset|timed out|closed|lost|aborted)`,
 		`(?:network|host) is (?:unreachable|down)`,
