@@ -227,6 +227,7 @@ func (r *replicas) complete(ctx context.Context, password string) error {
 // TestAnotherReplicaTakesOverInTheMiddleOfAFanOut loses the leader twice in a fan-out: by SIGKILL, and by SIGSTOP, which lets it go on
 // as soon as another one leads.
 func TestAnotherReplicaTakesOverInTheMiddleOfAFanOut(t *testing.T) {
+	t.Parallel()
 	r := startReplicas(t, "regcred-a", "regcred-b", "regcred-c")
 	r.makeNamespaces(t, fanOut)
 	r.rotate(t, "password-0")
@@ -303,6 +304,9 @@ func (r *replicas) mustBeFenced(t *testing.T, old, heir string) {
 	}
 	reads := 0
 	for _, request := range requests {
+		if request.Object.Resource != "leases" && strings.Contains(request.UserAgent, "leader-election") {
+			t.Fatalf("sent by the client of the lease, which gives up early: %s", request)
+		}
 		if !request.by(old) || !request.Received.After(renewed.Add(leaseTerm)) {
 			continue
 		}
