@@ -3,6 +3,7 @@ package pullerror
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 )
 
@@ -18,12 +19,31 @@ type answer struct {
 	Details     string `json:"details"`
 }
 
+// quotedObject begins an object in quotes.
+const quotedObject = `"{\"`
+
 // maxAnswers is how many objects of a message are looked at.
 const maxAnswers = 8
 
-// spellAnswers writes answers in JSON as runtimes write them that read them: "code: message".
+// spellAnswers writes answers in JSON as runtimes write them that read them: "code: message". An answer can be in quotes.
 func spellAnswers(cause string) string {
 	var out strings.Builder
+	for range maxAnswers {
+		before, rest, found := strings.Cut(cause, quotedObject)
+		if !found {
+			break
+		}
+		quoted, err := strconv.QuotedPrefix(quotedObject + rest)
+		if err != nil {
+			break
+		}
+		body, _ := strconv.Unquote(quoted) // which QuotedPrefix has seen to be right
+		words, _ := readAnswer(body)
+		out.WriteString(before + words)
+		cause = strings.TrimPrefix(quotedObject+rest, quoted)
+	}
+	cause = out.String() + cause
+	out.Reset()
 	for range maxAnswers {
 		before, rest, found := strings.Cut(cause, `{"`)
 		if !found {
