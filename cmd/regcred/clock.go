@@ -29,16 +29,25 @@ func (c *serverClock) now() time.Time {
 }
 
 // wrap is a transport that takes the time from each answer.
-func (c *serverClock) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		sent := c.local()
-		response, err := next.RoundTrip(request)
-		if err == nil {
-			c.learn(response.Header.Get("Date"), sent, c.local())
-		}
-		return response, err
-	})
+func (c *serverClock) wrap(next http.RoundTripper) http.RoundTripper { return datedTransport{c, next} }
+
+type datedTransport struct {
+	clock *serverClock
+	next  http.RoundTripper
 }
+
+// RoundTrip implements http.RoundTripper.
+func (t datedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	sent := t.clock.local()
+	response, err := t.next.RoundTrip(request)
+	if err == nil {
+		t.clock.learn(response.Header.Get("Date"), sent, t.clock.local())
+	}
+	return response, err
+}
+
+// WrappedRoundTripper is how client-go finds the connections.
+func (t datedTransport) WrappedRoundTripper() http.RoundTripper { return t.next }
 
 // learn narrows the bounds by one answer. An answer that contradicts the others shows that a clock was set, or that another API
 // server has another time: then it alone counts.
@@ -55,8 +64,3 @@ func (c *serverClock) learn(date string, sent, received time.Time) {
 	}
 	c.known, c.atLeast, c.atMost = true, atLeast, atMost
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
