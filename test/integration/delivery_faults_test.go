@@ -46,6 +46,14 @@ func (s *saboteur) aim(k int, what fault) (struck <-chan struct{}) {
 	return s.struck
 }
 
+// spare lets all writes through from now on, and reports whether the process died before.
+func (s *saboteur) spare() (dead bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.what = none
+	return s.dead
+}
+
 // next says what happens to a request.
 func (s *saboteur) next(request *http.Request) fault {
 	_, writes := writeOf(request)
@@ -142,11 +150,11 @@ func (s *saga) once(t *testing.T, k int, what fault) int {
 	struck := s.broken.aim(k, what)
 	s.begin(t, s.round)
 	if what == diesBefore || what == diesAfter {
-		if !s.awaitDeath(t, struck) {
-			return 0 // this round had fewer writes
+		s.awaitDeath(t, struck)
+		if s.broken.spare() {
+			s.life.stop()
+			s.live(t)
 		}
-		s.life.stop()
-		s.live(t)
 	}
 	eventually(t, fmt.Sprintf("all is well again though write %d %s", k, what), func(ctx context.Context) error { return s.ended(ctx, s.round) })
 	for _, wrong := range s.judge.verdict() {
@@ -155,20 +163,17 @@ func (s *saga) once(t *testing.T, k int, what fault) int {
 	return s.broken.writes()
 }
 
-// awaitDeath reports whether the process died before the round ended.
-func (s *saga) awaitDeath(t *testing.T, struck <-chan struct{}) bool {
+// awaitDeath waits until the process died. In a round that has fewer writes it does not.
+func (s *saga) awaitDeath(t *testing.T, struck <-chan struct{}) {
 	t.Helper()
-	died := false
 	eventually(t, "the process dies, or ends the round alive", func(ctx context.Context) error {
 		select {
 		case <-struck:
-			died = true
 			return nil
 		default:
 			return s.ended(ctx, s.round)
 		}
 	})
-	return died
 }
 
 // rotationSaga rotates a credential over five namespaces. A sixth has a Secret of somebody else.
