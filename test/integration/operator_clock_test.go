@@ -60,15 +60,18 @@ func throughSkew(t *testing.T, config *rest.Config, ahead time.Duration) *rest.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewTLSServer(&httputil.ReverseProxy{
+	silent := log.New(io.Discard, "", 0) // the operator is killed in the middle of things
+	server := httptest.NewUnstartedServer(&httputil.ReverseProxy{
 		Rewrite: func(request *httputil.ProxyRequest) { request.SetURL(target) }, Transport: transport,
-		FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
+		FlushInterval: -1, ErrorLog: silent,
 		ModifyResponse: func(response *http.Response) error {
 			date, err := http.ParseTime(response.Header.Get("Date"))
 			response.Header.Set("Date", date.Add(ahead).Format(http.TimeFormat))
 			return err
 		},
 	})
+	server.Config.ErrorLog = silent
+	server.StartTLS()
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
