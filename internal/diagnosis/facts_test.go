@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 func TestASecretLeavesItsValuesBehind(t *testing.T) {
@@ -105,6 +107,39 @@ func TestTheCredentialsOfAVerdict(t *testing.T) {
 	facts.Pod.Status.ContainerStatuses = append(facts.Pod.Status.ContainerStatuses, waiting("second", "ErrImagePull", refused))
 	if got := Diagnose(facts).Credentials(); !cmp.Equal(got, []string{"shop"}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestWhoProvidesTheRegistryIsToldOfWhatNoCredentialCures(t *testing.T) {
+	if got := Diagnose(stuck(because(missing))).Credentials(); !cmp.Equal(got, []string{"shop"}) {
+		t.Errorf("an image that does not exist in a registry that shop provides concerns %v", got)
+	}
+	elsewhere := func(f *Facts) { f.Pod.Spec.Containers[0].Image = "quay.io/x:1" }
+	if got := Diagnose(stuck(elsewhere, because(missing))).Credentials(); len(got) > 0 {
+		t.Errorf("an image of another registry concerns %v", got)
+	}
+	off := credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryOff })
+	if verdict := Diagnose(stuck(because(missing), off)); verdict.Reason != RecoveryOff {
+		t.Errorf("mode Off does not look, and still says %s", verdict.Reason)
+	}
+}
+
+func TestARefusedRepullIsMissedOnlyWhereItWouldCure(t *testing.T) {
+	forbidden := func(f *Facts) { f.RepullForbidden = true }
+	for _, test := range []struct {
+		name    string
+		changes []change
+		want    bool
+	}{
+		{"a pod of a Job that would be repulled", []change{repullable, ofJob, forbidden}, true},
+		{"a pod that is restarted instead", []change{repullable, forbidden}, true},
+		{"a pod that lacks the reference", []change{repullable, withoutReference, forbidden}, false},
+		{"a pod whose image does not exist", []change{repullable, because(missing), forbidden}, false},
+		{"where repull is not enabled", []change{ofJob, forbidden}, false},
+	} {
+		if verdict := Diagnose(stuck(test.changes...)); verdict.RepullRefused != test.want {
+			t.Errorf("%s: refused is %t", test.name, verdict.RepullRefused)
+		}
 	}
 }
 
