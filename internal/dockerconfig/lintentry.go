@@ -124,7 +124,7 @@ func upperCaseHost(key string) string {
 }
 
 func impossiblePort(key string) string {
-	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrPort) && !(strings.Contains(key, "@") && registry.CanMatch(key)) {
+	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrPort) && (!strings.Contains(key, "@") || !registry.CanMatch(key)) {
 		return registry.ErrPort.Error()
 	}
 	return ""
