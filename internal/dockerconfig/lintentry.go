@@ -124,7 +124,10 @@ func upperCaseHost(key string) string {
 }
 
 func impossiblePort(key string) string {
-	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrPort) && (!strings.Contains(key, "@") || !registry.CanMatch(key)) {
+	if strings.Contains(key, "@") && registry.CanMatch(key) {
+		return "" // what looks like a port belongs to a user name, which a kubelet skips
+	}
+	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrPort) {
 		return registry.ErrPort.Error()
 	}
 	return ""
