@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,13 +35,14 @@ type parts struct {
 	secrets   *named.Caches
 	accounts  *named.Caches
 	metrics   *telemetry.Metrics
-	// changed rings when a new value is published, delivered when deliveries changed, news on what a status is made of.
-	changed, delivered, news publish.Bell
-	store                    *publish.Store
-	board                    *publish.Board
-	tally                    *publish.Tally
-	prober                   *verify.Verifier
-	protected                []string
+	// changed rings when a new value is published, delivered when deliveries changed, news on what a status is made of, troubled when
+	// a VaultConnection became usable or unusable.
+	changed, delivered, news, troubled publish.Bell
+	store                              *publish.Store
+	board                              *publish.Board
+	tally                              *publish.Tally
+	prober                             *verify.Verifier
+	protected                          []string
 	// now is the API server's time: that of what is compared with the age of pods.
 	now func() time.Time
 	// fence is nil without leader election.
@@ -137,6 +137,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		RequestToken:     p.requestToken,
 		AllowedAddresses: p.options.vaultAddresses,
 		Metrics:          p.metrics,
+		Troubled:         p.troubled.Ring,
 	})
 	if err != nil {
 		return err
@@ -146,7 +147,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	}
 	events := p.mgr.GetEventRecorder("regcred")
 	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events, Watchdog: &p.watchdog}
-	if err := connecting.SetupWithManager(p.mgr); err != nil {
+	if err := connecting.SetupWithManager(p.mgr, &p.troubled); err != nil {
 		return err
 	}
 	reading := &credential.Reconciler{
@@ -158,7 +159,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 			removal, held, err := delivering.Held(ctx, object)
 			return removal.Holding, removal.Losing, held, err
 		},
-		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now, Random: rand.Float64,
+		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
 		Watchdog: &p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)

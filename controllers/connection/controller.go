@@ -3,6 +3,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,14 +11,18 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	kinds "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -27,8 +32,10 @@ const (
 	backOffStart = 100 * time.Millisecond
 )
 
-// period is how often a connection is looked at. Between two looks its users find out what is wrong with it.
+// period is how often a connection is looked at. Between two looks its users find out what is wrong with it, and ring.
 const period = time.Minute
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Checker checks a connection. Errors are, or wrap, a source.Error.
 type Checker interface {
@@ -44,14 +51,22 @@ type Reconciler struct {
 	Watchdog *watchdog.Watchdog
 }
 
-// SetupWithManager adds the controller to a manager.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+// SetupWithManager adds the controller to a manager. troubled rings when those who read through a connection see another state
+// of it than before.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *publish.Bell) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "connection", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err
 	}
-	return c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.VaultConnection]{},
-		predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}))
+	rung := kinds.Func(func(_ context.Context, q queue) error {
+		troubled.Listen(func(connection string) {
+			q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: connection}})
+		})
+		return nil
+	})
+	return errors.Join(c.Watch(rung),
+		c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.VaultConnection]{},
+			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{})))
 }
 
 // Reconcile looks at one connection and says how it is.

@@ -55,9 +55,8 @@ type Reconciler struct {
 	Protected       []string
 	Events          events.EventRecorder
 	Metrics         Metrics
-	// Now is the clock, Random gives values in [0,1).
-	Now    func() time.Time
-	Random func() float64
+	// Now is the clock.
+	Now func() time.Time
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"hash/maphash"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -22,7 +23,8 @@ func (r *Reconciler) refresh(ctx context.Context, run *run) *source.Snapshot {
 	requested := run.object.Annotations[v1alpha1.RefreshRequestedAtAnnotation]
 	asked := m.readNow || m.request != requested && !m.lastRead.IsZero()
 	woken := r.memories.woken(run.object.Name)
-	if !asked && !woken && m.specHash == hash && now.Before(m.nextRead) {
+	planned := !asked && !woken && m.specHash == hash
+	if planned && now.Before(m.nextRead) {
 		if m.candidate != nil && isPublished(run, m.candidate, hash) {
 			m.candidate = nil // it was written, and the answer was lost
 		}
@@ -32,13 +34,14 @@ func (r *Reconciler) refresh(ctx context.Context, run *run) *source.Snapshot {
 		return nil
 	}
 	m.specHash, m.request, m.readNow = hash, requested, false
-	snapshot, err := r.Source.Read(ctx, source.NewRequest(&run.object.Spec, salt(run), maxAge(asked, &run.object.Spec)))
+	snapshot, err := r.Source.Read(ctx, source.NewRequest(&run.object.Spec, salt(run), maxAge(asked, run, now)))
 	m.lastRead = r.Now()
 	if err != nil {
 		r.noteFault(ctx, run, source.AsError(err))
 		return m.candidate
 	}
-	r.noteRead(run, snapshot)
+	// An answer that another object got already has a rhythm of its own, which this one falls in with.
+	r.noteRead(run, snapshot, !planned && !snapshot.ReadTime.Before(now))
 	if isPublished(run, &snapshot, hash) {
 		m.candidate = nil
 		return nil
@@ -61,7 +64,7 @@ func (r *Reconciler) keepsMinted(run *run, hash string) bool {
 	if !record.Published() || !record.Minted || record.SpecHash != hash {
 		return false
 	}
-	next := schedule.Next(schedule.LastRead{Time: record.ReadTime, Expire: record.ExpireTime, Minted: true}, run.object.Spec.RefreshPeriod(), r.Random())
+	next := schedule.Next(schedule.LastRead{Time: record.ReadTime, Expire: record.ExpireTime, Minted: true}, run.object.Spec.RefreshPeriod(), spread(run))
 	if !r.Now().Before(next) {
 		return false
 	}
@@ -70,11 +73,12 @@ func (r *Reconciler) keepsMinted(run *run, hash string) bool {
 	return true
 }
 
-func (r *Reconciler) noteRead(run *run, snapshot source.Snapshot) {
+func (r *Reconciler) noteRead(run *run, snapshot source.Snapshot, unplanned bool) {
 	m := run.memory
-	m.fault, m.failures, m.findings = nil, 0, snapshot.Findings
-	m.nextRead = schedule.Next(schedule.LastRead{Time: snapshot.ReadTime, Expire: snapshot.ExpireTime, Minted: snapshot.Minted},
-		run.object.Spec.RefreshPeriod(), r.Random())
+	m.fault, m.failures, m.findings, m.readTime = nil, 0, snapshot.Findings, snapshot.ReadTime
+	m.nextRead = schedule.Next(schedule.LastRead{
+		Time: snapshot.ReadTime, Expire: snapshot.ExpireTime, Minted: snapshot.Minted, Unplanned: unplanned,
+	}, run.object.Spec.RefreshPeriod(), spread(run))
 	if m.nextRead.Before(r.Now()) { // a shared answer may be old: the next read is never at once
 		m.nextRead = r.Now().Add(schedule.MinPeriod)
 	}
@@ -83,9 +87,9 @@ func (r *Reconciler) noteRead(run *run, snapshot source.Snapshot) {
 func (r *Reconciler) noteFault(ctx context.Context, run *run, fault *source.Error) {
 	m := run.memory
 	m.failures++
-	m.nextRead = schedule.AfterFailure(r.Now(), m.failures, fault.RetryAfter, r.Random())
+	m.nextRead = schedule.AfterFailure(r.Now(), m.failures, fault.RetryAfter, spread(run))
 	if fault.Stalled {
-		m.nextRead = schedule.AfterStall(r.Now(), run.object.Spec.RefreshPeriod(), fault.RetryAfter, r.Random())
+		m.nextRead = schedule.AfterStall(r.Now(), run.object.Spec.RefreshPeriod(), fault.RetryAfter, spread(run))
 	}
 	if m.fault == nil || m.fault.Reason != fault.Reason {
 		log.FromContext(ctx).Info("The source gave no usable credential; what is published stays", "reason", fault.Reason, "message", fault.Message)
@@ -102,12 +106,30 @@ func salt(run *run) []byte {
 	return run.record.Salt
 }
 
-// maxAge lets RegistryCredentials with the same place share an answer, save where somebody asked for a read now.
-func maxAge(asked bool, spec *v1alpha1.RegistryCredentialSpec) time.Duration {
+// maxAge lets RegistryCredentials with the same place share an answer, save where somebody asked for a read now. It is newer than
+// the one that this object has, and not older than half a period: the next read then comes that much sooner.
+func maxAge(asked bool, run *run, now time.Time) time.Duration {
 	if asked {
 		return 0
 	}
-	return spec.RefreshPeriod() / 2
+	longest := run.object.Spec.RefreshPeriod() / 2
+	if run.memory.readTime.IsZero() {
+		return longest
+	}
+	return min(longest, now.Sub(run.memory.readTime))
+}
+
+var spreadSeed = maphash.MakeSeed()
+
+// spread is the random number, in [0,1), by which waits for one place differ from those for another. It is the same for all objects
+// that read that place, so that they go on sharing reads, and differs from process to process.
+func spread(run *run) float64 {
+	var place struct{ connection, mount, path, engine string }
+	if vault := run.object.Spec.Source.Vault; vault != nil {
+		place.connection, place.mount, place.path, place.engine = vault.ConnectionName(), vault.Mount, vault.Path, string(vault.EngineKind())
+	}
+	const bits = 53 // that a float64 holds exactly
+	return float64(maphash.Comparable(spreadSeed, place)>>(64-bits)) / (1 << bits)
 }
 
 // specHash names what a value is read for: another source or other registries make another value.

@@ -35,6 +35,8 @@ type memory struct {
 	// lastRead is when the source was last asked, nextRead when it is asked again.
 	lastRead time.Time
 	nextRead time.Time
+	// readTime is when the source was asked for the latest value.
+	readTime time.Time
 	failures int
 	// readNow asks for a read of the source that nobody's earlier answer will do for.
 	readNow bool

@@ -39,7 +39,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *publish.Bell) erro
 	for _, watch := range []source.Source{
 		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.RegistryCredential]{}, notStatus()),
 		source.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, handler.TypedEnqueueRequestsFromMapFunc(r.usersOf),
-			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}),
+			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}, notThereBefore()),
 		source.Func(func(ctx context.Context, q queue) error {
 			news.Listen(func(credential string) { q.AddAfter(requestFor(credential), gather) })
 			return nil
@@ -98,5 +98,13 @@ func notStatus() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 		before, after := e.ObjectOld, e.ObjectNew
 		return before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 			!maps.Equal(before.Annotations, after.Annotations) || len(before.Finalizers) != len(after.Finalizers)
+	}}
+}
+
+// notThereBefore drops the connections that are there when the operator starts: nothing was read through them yet, and a leased
+// credential that another process obtained is still good.
+func notThereBefore() predicate.TypedPredicate[*v1alpha1.VaultConnection] {
+	return predicate.TypedFuncs[*v1alpha1.VaultConnection]{CreateFunc: func(e event.TypedCreateEvent[*v1alpha1.VaultConnection]) bool {
+		return !e.IsInInitialList
 	}}
 }

@@ -37,7 +37,7 @@ type Memo struct {
 	ExpireTime   time.Time `json:"expireTime,omitzero"`
 	// Salt keys the digests that stand for values without versions, and for values under test.
 	Salt []byte `json:"salt,omitempty"`
-	// ReadTime is when the source gave the value, and Minted that each read of it makes a new one.
+	// ReadTime is when the source was asked for the value, and Minted that each read of it makes a new one.
 	ReadTime time.Time `json:"readTime,omitzero"`
 	Minted   bool      `json:"minted,omitempty"`
 	// Lease of the published value, and the leases of earlier ones that are still to be revoked.

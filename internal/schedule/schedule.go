@@ -20,26 +20,34 @@ const spread = 0.1
 
 // LastRead is what is known of the read that gave the present value.
 type LastRead struct {
-	// Time is when the source gave the value.
+	// Time is when the source was asked for the value.
 	Time time.Time
 	// Expire is when the value ends. Zero where that is not known.
 	Expire time.Time
 	// Minted says that every read makes a new value: reading early would waste one.
 	Minted bool
+	// Unplanned says that the source was not asked because it was time, but because the operator had started or something had
+	// changed: many others were perhaps asked for at the same moment.
+	Unplanned bool
 }
 
 // Next returns when to read again: a refresh period after the last read, or two thirds of the way to the known end of the
-// value if that comes first. A minted value is not read again before that point at all. random is in [0,1) and makes the
-// wait up to a tenth shorter.
+// value if that comes first. A minted value is not read again before that point at all.
+//
+// The period is exact, so that objects that shared one read share the next one, too. After an unplanned read it is shortened once
+// by up to a half, so that what began together does not stay together. A wait for the end of a value is up to a tenth shorter.
+// random is in [0,1) and says by how much; it is to be the same for all that read the same place.
 func Next(last LastRead, period time.Duration, random float64) time.Time {
 	wait := period
+	if last.Unplanned {
+		wait -= time.Duration(float64(period/2) * random)
+	}
 	if life := last.Expire.Sub(last.Time); !last.Expire.IsZero() && life > 0 {
-		beforeEnd := life * 2 / 3
-		if last.Minted || beforeEnd < wait {
+		if beforeEnd := jitter(life*2/3, random); last.Minted || beforeEnd < wait {
 			wait = beforeEnd
 		}
 	}
-	return last.Time.Add(max(jitter(wait, random), MinPeriod))
+	return last.Time.Add(max(wait, MinPeriod))
 }
 
 // AfterFailure returns when to try again after so many failures in a row (1 for the first). Where the other side says when,

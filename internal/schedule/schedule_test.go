@@ -11,28 +11,33 @@ var read = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func TestNext(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		expire time.Duration // after the read; zero: not known
-		minted bool
-		period time.Duration
-		random float64
-		want   time.Duration // after the read
+		name      string
+		expire    time.Duration // after the read; zero: not known
+		minted    bool
+		unplanned bool
+		period    time.Duration
+		random    float64
+		want      time.Duration // after the read
 	}{
-		{"a value without an end is read at the refresh period", 0, false, time.Minute, 0, time.Minute},
-		{"randomness makes it earlier", 0, false, time.Minute, 0.5, 57 * time.Second},
-		{"by a tenth at most", 0, false, time.Minute, 0.9999, 54*time.Second + 600*time.Microsecond},
-		{"a far end does not matter to what is cheap to read", time.Hour, false, time.Minute, 0, time.Minute},
-		{"a near end makes it earlier", 30 * time.Second, false, time.Minute, 0, 20 * time.Second},
-		{"a minted value is kept for two thirds of its life", time.Hour, true, time.Minute, 0, 40 * time.Minute},
-		{"also when that is sooner than the period", 30 * time.Second, true, time.Minute, 0, 20 * time.Second},
-		{"a minted value without an end is read at the period", 0, true, time.Minute, 0, time.Minute},
-		{"a value that ended before it was read is read at the period", -time.Hour, false, time.Minute, 0, time.Minute},
-		{"also where it is minted", -time.Hour, true, time.Minute, 0, time.Minute},
-		{"never sooner than the shortest period", 3 * time.Second, true, time.Minute, 0, schedule.MinPeriod},
-		{"not even by randomness", 0, false, schedule.MinPeriod, 0.9, schedule.MinPeriod},
+		{"a value without an end is read at the refresh period", 0, false, false, time.Minute, 0, time.Minute},
+		{"the period is exact: those who shared a read share the next one", 0, false, false, time.Minute, 0.9999, time.Minute},
+		{"after a start it is shorter once, so that not all places are read together for ever", 0, false, true, time.Minute, 0.5, 45 * time.Second},
+		{"by a half at most, so that the last answer does not do", 0, false, true, time.Minute, 0.9999, 30*time.Second + 3*time.Millisecond},
+		{"or not at all", 0, false, true, time.Minute, 0, time.Minute},
+		{"a far end does not matter to what is cheap to read", time.Hour, false, false, time.Minute, 0, time.Minute},
+		{"a near end makes it earlier", 30 * time.Second, false, false, time.Minute, 0, 20 * time.Second},
+		{"a minted value is kept for two thirds of its life", time.Hour, true, false, time.Minute, 0, 40 * time.Minute},
+		{"also when that is sooner than the period", 30 * time.Second, true, false, time.Minute, 0, 20 * time.Second},
+		{"a minted value without an end is read at the period", 0, true, false, time.Minute, 0, time.Minute},
+		{"a value that ended before it was read is read at the period", -time.Hour, false, false, time.Minute, 0, time.Minute},
+		{"also where it is minted", -time.Hour, true, false, time.Minute, 0, time.Minute},
+		{"never sooner than the shortest period", 3 * time.Second, true, false, time.Minute, 0, schedule.MinPeriod},
+		{"not even after a start", 0, false, true, schedule.MinPeriod, 0.9, schedule.MinPeriod},
+		{"a minted value is kept for two thirds of its life after a start, too", time.Hour, true, true, time.Minute, 0, 40 * time.Minute},
+		{"not all minted values end their wait together", time.Hour, true, false, time.Minute, 0.5, 38 * time.Minute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			last := schedule.LastRead{Time: read, Minted: test.minted}
+			last := schedule.LastRead{Time: read, Minted: test.minted, Unplanned: test.unplanned}
 			if test.expire != 0 {
 				last.Expire = read.Add(test.expire)
 			}
@@ -92,14 +97,14 @@ func TestAfterStall(t *testing.T) {
 }
 
 func FuzzNext(f *testing.F) {
-	f.Add(int64(60), int64(0), true, 0.0)
-	f.Add(int64(5), int64(-7), false, 0.99)
-	f.Add(int64(86400), int64(31536000), true, 0.5)
-	f.Fuzz(func(t *testing.T, period, life int64, minted bool, random float64) {
+	f.Add(int64(60), int64(0), true, false, 0.0)
+	f.Add(int64(5), int64(-7), false, true, 0.99)
+	f.Add(int64(86400), int64(31536000), true, true, 0.5)
+	f.Fuzz(func(t *testing.T, period, life int64, minted, unplanned bool, random float64) {
 		if period < 5 || period > 86400 || life < -1e9 || life > 1e9 || !(random >= 0 && random < 1) {
 			t.Skip()
 		}
-		last := schedule.LastRead{Time: read, Expire: read.Add(time.Duration(life) * time.Second), Minted: minted}
+		last := schedule.LastRead{Time: read, Expire: read.Add(time.Duration(life) * time.Second), Minted: minted, Unplanned: unplanned}
 		wait := schedule.Next(last, time.Duration(period)*time.Second, random).Sub(read)
 		if longest := max(time.Duration(period), time.Duration(life)*2/3+1, 5) * time.Second; wait < schedule.MinPeriod || wait > longest {
 			t.Errorf("waits %s", wait)

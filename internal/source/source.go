@@ -33,7 +33,8 @@ type Snapshot struct {
 	Config dockerconfig.Config
 	// Revision names the value. It is compared for equality only and gives nothing of the value away.
 	Revision string
-	// ReadTime is when the source gave the value, which is before now where an answer was shared.
+	// ReadTime is when the source was asked: whatever had been written by then is in the value. It is before the request where an
+	// answer was shared.
 	ReadTime time.Time
 	// CreatedTime is when the value was written. Zero where the source does not say.
 	CreatedTime time.Time

@@ -120,6 +120,15 @@ func (m *Metrics) TokenExpires(connection string, at time.Time) {
 	m.tokenExpires.WithLabelValues(connection).Set(value)
 }
 
+// ForgetConnection drops the series of a VaultConnection that is gone.
+func (m *Metrics) ForgetConnection(connection string) {
+	of := prometheus.Labels{"connection": connection}
+	m.logins.DeletePartialMatch(of)
+	m.reads.DeletePartialMatch(of)
+	m.lastRead.Delete(of)
+	m.tokenExpires.Delete(of)
+}
+
 // Decided counts a verdict about a stuck pod.
 func (m *Metrics) Decided(action, reason string) {
 	m.podDecisions.WithLabelValues(action, reason).Inc()

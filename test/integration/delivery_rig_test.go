@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -256,7 +255,7 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 			removal, held, err := delivering.Held(ctx, object)
 			return removal.Holding, removal.Losing, held, err
 		},
-		Protected: protected, Events: mgr.GetEventRecorder("regcred"), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now, Random: rand.Float64,
+		Protected: protected, Events: mgr.GetEventRecorder("regcred"), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
 	}).SetupWithManager(mgr, news))
 	r.launch(t, mgr)
 	return r

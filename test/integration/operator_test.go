@@ -68,10 +68,10 @@ func startOperatorRun(t *testing.T, flags ...string) *operatorRun {
 	return r
 }
 
-// connect lets the operator log in at Vault with tokens of its ServiceAccount, which Vault checks by the issuer's public key.
+// connect lets the operator log in at Vault with a token from a Secret.
 func (r *operatorRun) connect(t *testing.T) {
 	t.Helper()
-	if err := r.vault.Policy(t.Context(), "regcred", `path "secret/data/platform/*" { capabilities = ["read"] }`); err != nil {
+	if err := r.vault.Policy(t.Context(), "regcred", policyOfRuns); err != nil {
 		t.Fatal(err)
 	}
 	token, err := r.vault.Client().Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"regcred"}, TTL: "1h"})
@@ -82,17 +82,10 @@ func (r *operatorRun) connect(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "vault-token"},
 		StringData: map[string]string{"token": token.Auth.ClientToken},
 	}
-	connection := &v1alpha1.VaultConnection{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultConnection},
-		Spec: v1alpha1.VaultConnectionSpec{Address: r.vault.Address, Auth: v1alpha1.VaultAuth{
-			Token: &v1alpha1.TokenAuth{Secret: v1alpha1.KeyReference{Name: secret.Name, Key: "token"}},
-		}},
+	if err := r.admin.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
 	}
-	for _, object := range []client.Object{secret, connection} {
-		if err := r.admin.Create(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.createConnection(t)
 }
 
 // start runs the operator until kill.

@@ -270,32 +270,3 @@ func (r *operatorRun) narrowUser(t *testing.T, password string) {
 		t.Fatal(err)
 	}
 }
-
-// TestAWriteToVaultIsInAHundredNamespacesInTime measures ten rotations. On a machine with nothing else to do each is everywhere
-// within the refresh period and two seconds; three more are left to a busy one.
-func TestAWriteToVaultIsInAHundredNamespacesInTime(t *testing.T) {
-	r := startOperatorRun(t)
-	namespaces := r.makeNamespaces(t, 100)
-	r.rotate(t, "password-0")
-	r.start(t)
-	r.applyCredential(t)
-	awaitWithin(t, 2*time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "password-0") })
-	const promised, limit = 5*time.Second + 2*time.Second, 5*time.Second + 5*time.Second
-	kept := 0
-	for i := range 10 {
-		password := fmt.Sprintf("password-%d", i+1)
-		r.rotate(t, password)
-		begun := time.Now()
-		// The last namespaces first: while one of them is stale there is no need to look at the others.
-		awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces[90:], password) })
-		awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, password) })
-		took := time.Since(begun)
-		if took > limit {
-			t.Errorf("rotation %d was everywhere after %s, want %s at most", i+1, took.Round(10*time.Millisecond), limit)
-		}
-		if took <= promised {
-			kept++
-		}
-	}
-	t.Logf("%d of 10 rotations were in all 100 namespaces within %s", kept, promised)
-}

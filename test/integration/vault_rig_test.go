@@ -195,6 +195,7 @@ func (m vaultMetrics) Login(_, _, reason string) {
 }
 func (vaultMetrics) Read(string, string)            {}
 func (vaultMetrics) TokenExpires(string, time.Time) {}
+func (vaultMetrics) ForgetConnection(string)        {}
 
 func vaultRequest(place v1alpha1.VaultSource, maxAge time.Duration, registries ...string) source.Request {
 	if len(registries) == 0 {

@@ -17,10 +17,12 @@ type ConnectionState struct {
 func (m *Manager) Check(ctx context.Context, object *v1alpha1.VaultConnection) (ConnectionState, error) {
 	c, f := m.connectionOf(ctx, object)
 	if f != nil {
+		m.note(object.Name, f)
 		return ConnectionState{}, f.exported()
 	}
 	defer c.usage.leave()
 	f = c.check(ctx)
+	m.note(object.Name, f)
 	c.mu.Lock()
 	state := ConnectionState{ServerVersion: c.version}
 	c.mu.Unlock()
@@ -42,4 +44,21 @@ func (c *connection) check(ctx context.Context) *failure {
 		}
 		return failure
 	})
+}
+
+// note keeps whether a connection is usable, as the last read or check saw it, and reports whether that changed.
+func (m *Manager) note(name string, f *failure) bool {
+	trouble := ""
+	if f != nil && f.wholeConnection() {
+		trouble = f.Reason
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed := m.troubles[name] != trouble
+	if trouble == "" {
+		delete(m.troubles, name)
+	} else {
+		m.troubles[name] = trouble
+	}
+	return changed
 }

@@ -122,13 +122,15 @@ func (c *connection) readAsUs(ctx context.Context, place, path string) (*answer,
 
 // readWith reads with the token of a session and notes the lease that came of it, if any.
 func (c *connection) readWith(ctx context.Context, s *session, place, path string) (*answer, *failure) {
+	var asked time.Time
 	a, failure := c.send(ctx, place, func(ctx context.Context) (*answer, error) {
+		asked = c.now()
 		return get(ctx, s.client, path, nil)
 	})
 	if failure != nil {
 		return nil, failure
 	}
-	a.read = readContext{at: c.now(), token: s.token, tokenExpires: s.expires}
+	a.read = readContext{at: asked, token: s.token, tokenExpires: s.expires}
 	if a.content.LeaseID != "" {
 		c.mu.Lock()
 		s.leases[a.content.LeaseID] = true

@@ -39,6 +39,8 @@ type Metrics interface {
 	Read(connection, reason string)
 	// TokenExpires says when the present token ends; zero where it does not.
 	TokenExpires(connection string, at time.Time)
+	// ForgetConnection says that the object of a connection is gone.
+	ForgetConnection(connection string)
 }
 
 // Options of a Manager. The functions are required.
@@ -56,6 +58,9 @@ type Options struct {
 	Now func() time.Time
 	// Metrics defaults to none.
 	Metrics Metrics
+	// Troubled is called, and must not block, when readers see that a connection became usable or unusable, or unusable for another
+	// reason than before. Defaults to nobody.
+	Troubled func(connection string)
 }
 
 // Manager reads from Vault for all RegistryCredentials.
@@ -68,6 +73,7 @@ type Manager struct {
 	mu          sync.Mutex
 	closed      bool
 	connections map[string]*connection
+	troubles    map[string]string // the reason why a connection is not usable, by name
 }
 
 // New makes a Manager and removes all VAULT_* variables from the environment of this process, because Vault's client
@@ -80,7 +86,10 @@ func New(options Options) (*Manager, error) {
 	if options.Metrics == nil {
 		options.Metrics = noMetrics{}
 	}
-	m := &Manager{options: options, connections: map[string]*connection{}}
+	if options.Troubled == nil {
+		options.Troubled = func(string) {}
+	}
+	m := &Manager{options: options, connections: map[string]*connection{}, troubles: map[string]string{}}
 	for _, address := range options.AllowedAddresses {
 		if fault := checkAddress(address, nil); fault != "" {
 			return nil, fmt.Errorf("allowed Vault address %q: want scheme://host:port, such as https://vault.company.io:8200", address)
@@ -118,7 +127,7 @@ func (m *Manager) maintain(ctx context.Context) {
 	var group sync.WaitGroup
 	for name, c := range open {
 		if _, err := m.options.Connection(ctx, name); apierrors.IsNotFound(err) {
-			m.Forget(name)
+			m.forget(name)
 			continue
 		}
 		group.Go(func() { c.maintain(ctx) })
@@ -157,7 +166,7 @@ func (m *Manager) remove(name string) {
 func (m *Manager) connection(ctx context.Context, name string) (*connection, *failure) {
 	object, err := m.options.Connection(ctx, name)
 	if apierrors.IsNotFound(err) {
-		m.Forget(name)
+		m.forget(name)
 		return nil, outcomeNoConnection.at("VaultConnection " + name + " does not exist").because(err)
 	}
 	if err != nil {
@@ -223,11 +232,13 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 	return c, nil
 }
 
-// Forget closes the connection of that name, as when its object is deleted. A later read makes a new one.
-func (m *Manager) Forget(name string) {
+// forget closes the connection of that name, whose object is gone. A later read makes a new one.
+func (m *Manager) forget(name string) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.remove(name)
+	delete(m.troubles, name)
+	m.mu.Unlock()
+	m.options.Metrics.ForgetConnection(name)
 }
 
 type noMetrics struct{}
@@ -235,3 +246,4 @@ type noMetrics struct{}
 func (noMetrics) Login(string, string, string)   {}
 func (noMetrics) Read(string, string)            {}
 func (noMetrics) TokenExpires(string, time.Time) {}
+func (noMetrics) ForgetConnection(string)        {}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func (l *ledger) Read(connection, reason string) { l.note("read %s %s", connecti
 func (l *ledger) TokenExpires(connection string, at time.Time) {
 	l.note("token %s %t", connection, at.IsZero())
 }
+func (l *ledger) ForgetConnection(connection string) { l.note("forget %s", connection) }
 
 func TestLoginsAndReadsAreCounted(t *testing.T) {
 	server := newScripted(t)
@@ -38,7 +40,11 @@ func TestLoginsAndReadsAreCounted(t *testing.T) {
 	rig := newRig(t, server.URL, func(o *Options) { o.Metrics = counted })
 	rig.mustRead(atKV2)
 	rig.mustFail(v1alpha1.VaultSource{Mount: "secret", Path: "b"}, v1alpha1.ReasonSecretNotFound)
-	want := []string{"token default false", "login default appRole Read", "read default Read", "read default SecretNotFound"}
+	rig.mu.Lock()
+	rig.connection = nil
+	rig.mu.Unlock()
+	rig.maintain(t.Context())
+	want := []string{"token default false", "login default appRole Read", "read default Read", "read default SecretNotFound", "forget default"}
 	if !slices.Equal(counted.entries, want) {
 		t.Errorf("got %q\nwant %q", counted.entries, want)
 	}
@@ -91,4 +97,61 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 	if err := <-read; err != nil {
 		t.Errorf("a read under way was cut off: %v", err)
 	}
+}
+
+func TestReadersTellWhenAConnectionTurnsBadOrGood(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	var told atomic.Int32
+	rig := newRig(t, server.URL, func(o *Options) { o.Troubled = func(string) { told.Add(1) } })
+	wantTold := func(want int32, when string) {
+		t.Helper()
+		if got := told.Load(); got != want {
+			t.Errorf("told %d times after %s, want %d", got, when, want)
+		}
+	}
+	object := func() *v1alpha1.VaultConnection {
+		object, err := rig.getConnection(t.Context(), "default")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return object
+	}
+	rig.mustRead(atKV2)
+	rig.mustFail(v1alpha1.VaultSource{Mount: "secret", Path: "b"}, v1alpha1.ReasonSecretNotFound)
+	wantTold(0, "a good read and one of a path where nothing is")
+
+	server.handle("/v1/secret/data/a", answers(503, `{"errors":["Vault is sealed"]}`))
+	server.handle("/v1/sys/health", answers(503, sealedHealth))
+	for range 3 {
+		rig.mustFail(atKV2, v1alpha1.ReasonSealed)
+		rig.pass(lastProbe)
+	}
+	wantTold(1, "Vault was sealed")
+	if _, err := rig.Check(t.Context(), object()); err == nil {
+		t.Error("a check of a sealed Vault finds nothing")
+	}
+
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/sys/health", answers(200, `{"initialized":true,"version":"1.14.0"}`))
+	rig.pass(lastProbe)
+	rig.mustRead(atKV2)
+	wantTold(2, "Vault was unsealed")
+
+	server.handle("/v1/auth/approle/login", answers(400, `{}`))
+	rig.setValue("approle/id", "another")
+	rig.mustFail(atKV2, v1alpha1.ReasonLoginFailed)
+	wantTold(3, "a login was refused")
+	rig.change(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.AppRole.SecretID.Name = "missing" })
+	rig.mustFail(atKV2, v1alpha1.ReasonConnectionRefused)
+	wantTold(4, "a Secret was missing")
+
+	rig.change(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.AppRole.SecretID.Name = "approle" })
+	server.handle("/v1/auth/approle/login", answers(200, loginAnswer(testToken)))
+	rig.setValue("approle/id", "right")
+	if _, err := rig.Check(t.Context(), object()); err != nil {
+		t.Fatal(err)
+	}
+	rig.mustRead(atKV2)
+	wantTold(4, "a check that saw it first")
 }

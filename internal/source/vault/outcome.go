@@ -169,6 +169,12 @@ func (f *failure) Unwrap() error { return f.cause }
 // wholeServer tells a failure of the server from one of a path.
 func (f *failure) wholeServer() bool { return f.Retry == RetryServer || f.Retry == RetryAsTold }
 
+// wholeConnection tells a failure that every user of the connection meets from one of a path. Our own limit is no failure of the
+// connection, and that its object is gone is said by those who name it.
+func (f *failure) wholeConnection() bool {
+	return f.wholeServer() || f.Retry == RetryLogin || f.Outcome == outcomeDeadToken || f.Outcome == outcomeConnectionRefused
+}
+
 func (f *failure) exported() *source.Error {
 	return &source.Error{Reason: f.Reason, Message: f.Error(), RetryAfter: f.wait, Stalled: f.Stalled, Err: f.cause}
 }

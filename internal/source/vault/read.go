@@ -19,6 +19,9 @@ func (m *Manager) Read(ctx context.Context, request source.Request) (source.Snap
 		return source.Snapshot{}, source.Stalled(v1alpha1.ReasonMalformed, "spec.source.vault is not set: say where in Vault the credential is")
 	}
 	snapshot, f := m.read(ctx, request)
+	if m.note(place.ConnectionName(), f) {
+		m.options.Troubled(place.ConnectionName())
+	}
 	if f != nil {
 		m.options.Metrics.Read(place.ConnectionName(), f.Reason)
 		return source.Snapshot{}, f.exported()

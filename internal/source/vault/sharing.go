@@ -9,8 +9,8 @@ import (
 const (
 	// failureMemory is how long at most a failure answers for others too.
 	failureMemory = 5 * time.Second
-	// longestMemory is when an answer is forgotten whatever age is asked for.
-	longestMemory = 2 * time.Minute
+	// pruneEvery is how often answers are forgotten that are of use to nobody any more.
+	pruneEvery = time.Minute
 )
 
 // sharing lets objects that read the same place share one read.
@@ -25,6 +25,7 @@ type sharing struct {
 // sharedRead is a read under way or done. After done is closed nothing in it changes.
 type sharedRead struct {
 	started time.Time
+	useful  time.Duration // how old it may be for one who asked for it; under the lock of sharing
 	done    chan struct{}
 	answer  *answer
 	failure *failure
@@ -60,10 +61,11 @@ func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge t
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.reads[key]; known != nil && known.freshEnough(now, maxAge) {
+		known.useful = max(known.useful, maxAge)
 		return known
 	}
 	s.prune(now)
-	started := &sharedRead{started: now, done: make(chan struct{})}
+	started := &sharedRead{started: now, useful: maxAge, done: make(chan struct{})}
 	s.reads[key] = started
 	s.usage.join()
 	go func() {
@@ -74,17 +76,17 @@ func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge t
 	return started
 }
 
-// prune forgets old answers, which hold secrets.
+// prune forgets answers, which hold secrets, when the last of those who ask for them would not take them any more.
 func (s *sharing) prune(now time.Time) {
 	if s.reads == nil {
 		s.reads = map[string]*sharedRead{}
 	}
-	if now.Sub(s.pruned) < longestMemory {
+	if now.Sub(s.pruned) < pruneEvery {
 		return
 	}
 	s.pruned = now
 	for key, read := range s.reads {
-		if now.Sub(read.started) >= longestMemory {
+		if now.Sub(read.started) >= read.useful {
 			delete(s.reads, key)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/schedule"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -121,10 +122,55 @@ func TestOldAnswersAreForgotten(t *testing.T) {
 	server := newScripted(t)
 	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
 	rig := newRig(t, server.URL)
-	rig.mustRead(atKV2)
-	rig.pass(longestMemory)
-	rig.mustFail(v1alpha1.VaultSource{Mount: "secret", Path: "b"}, v1alpha1.ReasonSecretNotFound)
-	if kept := rig.connections["default"].sharing.reads; len(kept) != 1 {
-		t.Errorf("%d answers are kept", len(kept))
+	if _, failure := rig.readAged(atKV2, 30*time.Minute); failure != nil {
+		t.Fatal(failure)
+	}
+	another := v1alpha1.VaultSource{Mount: "secret", Path: "b"}
+	kept := func() int { return len(rig.connections["default"].sharing.reads) }
+	rig.pass(29 * time.Minute)
+	rig.mustFail(another, v1alpha1.ReasonSecretNotFound)
+	if _, failure := rig.readAged(atKV2, 30*time.Minute); failure != nil || kept() != 2 || len(server.requests("/v1/secret/data/a")) != 1 {
+		t.Errorf("%d answers are kept while one of half an hour is still of use: %v", kept(), failure)
+	}
+	rig.pass(time.Minute)
+	rig.mustFail(another, v1alpha1.ReasonSecretNotFound)
+	if kept() != 1 {
+		t.Errorf("%d answers are kept", kept())
+	}
+}
+
+// Objects of one place with other periods ride on the reads of the quickest, and none has a value that is older than its own
+// period.
+func TestTheQuickestReaderReadsForAll(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	type object struct{ period, due, read time.Duration } // since the beginning
+	objects := []*object{{period: 45 * time.Second}, {period: time.Minute}, {period: 85 * time.Second}, {period: time.Hour}}
+	begin := rig.now()
+	const hours = 2
+	for now := time.Duration(0); now < hours*time.Hour; now += time.Second {
+		for _, o := range objects {
+			if now < o.due {
+				continue
+			}
+			maxAge := o.period / 2
+			if now > 0 {
+				maxAge = min(maxAge, now-o.read)
+			}
+			snapshot, failure := rig.readAged(atKV2, maxAge)
+			if failure != nil {
+				t.Fatal(failure)
+			}
+			if age := now - o.read; age > o.period {
+				t.Fatalf("a value of %s was in use, with a period of %s", age, o.period)
+			}
+			o.read = snapshot.ReadTime.Sub(begin)
+			o.due = schedule.Next(schedule.LastRead{Time: snapshot.ReadTime}, o.period, 0.5).Sub(begin)
+		}
+		rig.pass(time.Second)
+	}
+	if reads, want := len(server.requests("/v1/secret/data/a")), int(hours*time.Hour/(45*time.Second)); reads != want {
+		t.Errorf("%d reads, want those of the quickest alone, %d", reads, want)
 	}
 }
