@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
@@ -18,10 +20,10 @@ import (
 // connection is one VaultConnection as it was at one time: its object, CA and secrets. A change of any of them makes a
 // new connection in its place.
 type connection struct {
-	name        string
-	spec        v1alpha1.VaultConnectionSpec
-	material    material
-	fingerprint fingerprint
+	name     string
+	uid      types.UID
+	spec     v1alpha1.VaultConnectionSpec
+	material material
 
 	http         *http.Client
 	limiter      *rate.Limiter
@@ -44,6 +46,11 @@ type connection struct {
 	mu      sync.Mutex
 	current *session // nil before the first login and after a token died
 	version string   // of the server, as it said last
+}
+
+// madeOf reports whether neither the object nor its material changed since the connection was made.
+func (c *connection) madeOf(object *v1alpha1.VaultConnection, collected material) bool {
+	return c.uid == object.UID && c.material.equal(collected) && equality.Semantic.DeepEqual(&c.spec, &object.Spec)
 }
 
 // place names the connection in messages.

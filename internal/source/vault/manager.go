@@ -186,21 +186,16 @@ func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnec
 	if f != nil {
 		return nil, f
 	}
-	sum, err := fingerprintOf(object, collected)
-	if err != nil {
-		return nil, outcomeConnectionRefused.at(place).because(err)
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil, outcomeUnreachable.at(place).saying("regcred is shutting down")
 	}
 	c := m.connections[object.Name]
-	if c == nil || c.fingerprint != sum {
+	if c == nil || !c.madeOf(object, collected) {
 		if c, f = m.newConnection(object, collected); f != nil {
 			return nil, f
 		}
-		c.fingerprint = sum
 		m.remove(object.Name)
 		m.connections[object.Name] = c
 	}
@@ -219,7 +214,7 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("the CA in spec.tls is of no use: " + err.Error())
 	}
 	c := &connection{
-		name: object.Name, spec: *spec, material: collected,
+		name: object.Name, uid: object.UID, spec: *spec, material: collected,
 		http:         newHTTPClient(config, m.allowed),
 		limiter:      rate.NewLimiter(rate.Limit(spec.Rate()), spec.Rate()),
 		logins:       rate.NewLimiter(rate.Every(10*time.Second), 5),

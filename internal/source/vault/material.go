@@ -1,10 +1,10 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -23,12 +23,8 @@ type material struct {
 	sum         []byte // of the client certificate's files
 }
 
-// fingerprint tells whether object or material changed. It is kept in memory only.
-type fingerprint [sha256.Size]byte
-
-func fingerprintOf(object *v1alpha1.VaultConnection, m material) (fingerprint, error) {
-	encoded, err := json.Marshal([]any{object.UID, object.Spec, m.roots, m.secret, m.sum})
-	return sha256.Sum256(encoded), err
+func (m material) equal(other material) bool {
+	return bytes.Equal(m.roots, other.roots) && m.secret == other.secret && bytes.Equal(m.sum, other.sum)
 }
 
 // collect gathers the material of a connection from the operator's own namespace, and checks it.
