@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -104,6 +105,10 @@ func (r *Reconciler) holdingNow(ctx context.Context, credential string, alive ma
 }
 
 func records(secret client.Object, credential string) bool {
+	// Every RegistryCredential looks through all Secrets, and most of them do not name it: those are not decoded.
+	if !strings.Contains(secret.GetAnnotations()[v1alpha1.SourcesAnnotation], strconv.Quote(credential)) {
+		return false
+	}
 	_, recorded := pullsecret.SourcesOf(secret.GetAnnotations())[credential]
 	return recorded
 }
