@@ -29,12 +29,16 @@ type calamity struct {
 	reason string
 }
 
-// everyAnswer has the running program read everything that a Vault can answer, and things that none should. Those of the real one
-// come first; between two that concern the whole server there is one of a path, which ends the waiting.
-func (r *operatorRun) everyAnswer(t *testing.T, namespaces []string) {
-	ctx := t.Context()
+// TestNoAnswerOfVaultChangesASecret has the running program read everything that a Vault can answer, and things that none should.
+// Those of the real one come first; between two that concern the whole server there is one of a path, which ends the waiting.
+func TestNoAnswerOfVaultChangesASecret(t *testing.T) {
+	t.Parallel()
+	r := startOperatorRun(t)
+	ctx, namespaces := t.Context(), r.makeNamespaces(t, 3)
 	const password = "kept"
 	r.rotate(t, password)
+	r.start(t)
+	r.applyCredential(t)
 	awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, password) })
 	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 	proxy := newCountingProxy(t, r.vault)

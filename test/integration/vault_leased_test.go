@@ -18,6 +18,7 @@ import (
 // TestALeasedCredentialIsReplacedWithoutAGap runs the program with a user of the registry that Vault leases: the operator restarts
 // while the lease lives, and later one namespace is slow to get the next one.
 func TestALeasedCredentialIsReplacedWithoutAGap(t *testing.T) {
+	t.Parallel()
 	const lease = 45 * time.Second
 	r := startOperatorRun(t)
 	vaultMust(t, r.vault.Policy(t.Context(), "regcred", vaultLeaser))

@@ -185,6 +185,7 @@ func (f *fleet) run(t *testing.T, d time.Duration, place func(object int) v1alph
 }
 
 func TestVaultSealedForADay(t *testing.T) {
+	t.Parallel()
 	const objects = 1000
 	rig := newVaultWithReader(t, box.VaultOptions{})
 	for i := range objects {
