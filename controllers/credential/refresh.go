@@ -107,16 +107,17 @@ func salt(run *run) []byte {
 }
 
 // maxAge lets RegistryCredentials with the same place share an answer, save where somebody asked for a read now. It is newer than
-// the one that this object has, and not older than half a period: the next read then comes that much sooner.
+// the one that this object has, and not older than half a period, or than when the read was due: a busy operator comes late to some
+// of those that are due together. The next read then comes that much sooner.
 func maxAge(asked bool, run *run, now time.Time) time.Duration {
 	if asked {
 		return 0
 	}
-	longest := run.object.Spec.RefreshPeriod() / 2
-	if run.memory.readTime.IsZero() {
+	m, longest := run.memory, run.object.Spec.RefreshPeriod()/2
+	if m.readTime.IsZero() {
 		return longest
 	}
-	return min(longest, now.Sub(run.memory.readTime))
+	return min(max(longest, now.Sub(m.nextRead)), now.Sub(m.readTime))
 }
 
 var spreadSeed = maphash.MakeSeed()

@@ -87,7 +87,7 @@ func (r *operatorRun) awaitAllReady(t *testing.T, objects int, within time.Durat
 // countReads counts at Vault what is read in three refresh periods.
 func countReads(t *testing.T, audit *box.Audit, proxy *countingProxy, paths int) {
 	const periods = 3
-	<-time.After(manyPeriod + manyPeriod/2) // until those of a path go together
+	<-time.After(2 * manyPeriod) // until those of a path go together
 	before := readsOfMany(t, audit, 0)
 	requests, logins := proxy.total.Load(), proxy.logins.Load()
 	// Just short of the last period's end, or the first reads of the next one would count.
