@@ -134,6 +134,7 @@ func TestBoxEndsWithoutATrace(t *testing.T) {
 			runPod(t, info)
 			during := takeTraces(t)
 			during.ofBox(t, info)
+			during.ended = sinceBoot(t)
 			end(t, folder, info)
 			await(t, func() error {
 				if _, err := folder.Running(t.Context()); !errors.Is(err, box.ErrNotRunning) {

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"regcred.dev/regcred/hack/cluster/internal/box"
 )
@@ -25,6 +28,8 @@ type traces struct {
 	// namespaces and processes are those of one box: other ones may come and go at the same time.
 	namespaces []string
 	processes  []string
+	// ended is when the end of the box was begun, by the clock that dates processes.
+	ended time.Duration
 }
 
 func takeTraces(t *testing.T) traces {
@@ -95,7 +100,8 @@ func (tr traces) gone(before, after traces) error {
 	}
 	if processes, err := filepath.Glob("/proc/[0-9]*"); err == nil {
 		for _, process := range processes {
-			if tr.inNamespaces(filepath.Base(process)) {
+			// The kernel gives the numbers of namespaces out again: what began later is of another box.
+			if tr.inNamespaces(filepath.Base(process)) && began(process) < tr.ended {
 				left = append(left, fmt.Errorf("process %s in a namespace of the box", process))
 			}
 		}
@@ -111,6 +117,36 @@ func (tr traces) inNamespaces(process string) bool {
 		}
 	}
 	return false
+}
+
+// sinceBoot is the time by the clock that dates processes.
+func sinceBoot(t *testing.T) time.Duration {
+	t.Helper()
+	uptime, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seconds, _, _ := strings.Cut(string(uptime), " ")
+	since, err := time.ParseDuration(seconds + "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return since
+}
+
+// began is when a process did, in the folder that /proc has for it. One that is gone never did.
+func began(process string) time.Duration {
+	stat, err := os.ReadFile(filepath.Join(process, "stat"))
+	if err != nil {
+		return math.MaxInt64
+	}
+	// The name, in brackets, may contain anything. The state after it is field 3, the beginning in hundredths of a second field 22.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	hundredths, err := strconv.ParseInt(fields[22-3], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(hundredths) * 10 * time.Millisecond
 }
 
 func readLink(t *testing.T, process, kind string) string {
