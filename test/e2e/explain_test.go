@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -105,6 +107,9 @@ var (
 	}
 )
 
+// midAttempt is what is said of a pod between a failed try and the wait for the next one.
+var midAttempt = regexp.MustCompile(`(?m)^  State: +ErrImagePull$`)
+
 func withoutChance(text string) string {
 	for _, r := range random {
 		text = r.pattern.ReplaceAllString(text, r.instead)
@@ -125,7 +130,13 @@ func (z *zoo) documented(t *testing.T, arguments ...string) {
 			continue
 		}
 		z.shown[withoutChance(command)] = true
-		now := z.plugin.run(t, arguments...)
+		var now string
+		await(t, 30*time.Second, func(context.Context) error {
+			if now = z.plugin.run(t, arguments...); midAttempt.MatchString(now) && withoutChance(now) != withoutChance(output) {
+				return errors.New("the kubelet tries just now")
+			}
+			return nil
+		})
 		diff := cmp.Diff(withoutChance(output), withoutChance(now))
 		switch {
 		case diff == "":
