@@ -56,6 +56,8 @@ type memory struct {
 	riskTime time.Time
 	// warned is the end that people were warned of.
 	warned time.Time
+	// told is of how many failing namespaces people were told last, by type of condition.
+	told map[string]int
 	// candidate is a value that was read and is not published yet.
 	candidate *source.Snapshot
 	// statusTime is when the status was last written.
@@ -98,7 +100,7 @@ func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) *memor
 	if known := m.m[object.Name]; known != nil && known.uid == object.UID {
 		return known
 	}
-	fresh := &memory{uid: object.UID, seen: now}
+	fresh := &memory{uid: object.UID, seen: now, told: map[string]int{}}
 	m.m[object.Name] = fresh
 	return fresh
 }

@@ -56,14 +56,21 @@ func (f *statusFacts) listed(failures []v1alpha1.NamespaceFailure) []v1alpha1.Na
 // passing reasons are those of what is on its way: a ServiceAccount comes a moment after its namespace.
 var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound}
 
-// newlyFailing are the conditions that namespaces made fail since the status was last written. They sum up all namespaces: people
-// are told once, however many fail.
+// newlyFailing are the conditions that namespaces made fail since people were told last, or that twice as many fail now. They sum up
+// all namespaces: however many begin to fail one after the other, people are told a few times.
 func (f *statusFacts) newlyFailing(before, now *v1alpha1.RegistryCredentialStatus) []metav1.Condition {
+	failures, told := f.failures(), f.memory.told
 	var failing []metav1.Condition
 	for _, kind := range []string{v1alpha1.ConditionSecretsSynced, v1alpha1.ConditionServiceAccountsAttached} {
 		was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(now.Conditions, kind)
 		known := was != nil && was.Status == is.Status && was.Reason == is.Reason
-		if is.Status == metav1.ConditionFalse && !known && !slices.Contains(passing, is.Reason) && f.stall == nil {
+		switch count := len(f.failing(failures, kind == v1alpha1.ConditionServiceAccountsAttached)); {
+		case is.Status != metav1.ConditionFalse || slices.Contains(passing, is.Reason) || f.stall != nil:
+			delete(told, kind)
+		case known && told[kind] == 0: // an operator that ran before this one told them
+			told[kind] = count
+		case !known || count >= 2*told[kind]:
+			told[kind] = count
 			failing = append(failing, *is)
 		}
 	}
