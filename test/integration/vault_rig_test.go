@@ -122,6 +122,9 @@ func (r *vaultRig) connect(name string, auth v1alpha1.VaultAuth, change ...func(
 	for _, change := range change {
 		change(&c.Spec)
 	}
+	if before := r.connections[name]; before != nil {
+		c.Generation = before.Generation + 1
+	}
 	r.connections[name] = c
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"golang.org/x/time/rate"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -20,10 +19,12 @@ import (
 // connection is one VaultConnection as it was at one time: its object, CA and secrets. A change of any of them makes a
 // new connection in its place.
 type connection struct {
-	name     string
-	uid      types.UID
-	spec     v1alpha1.VaultConnectionSpec
-	material material
+	name string
+	uid  types.UID
+	// generation of the object: the API server counts it up with each change of the spec.
+	generation int64
+	spec       v1alpha1.VaultConnectionSpec
+	material   material
 
 	http         *http.Client
 	limiter      *rate.Limiter
@@ -50,7 +51,7 @@ type connection struct {
 
 // madeOf reports whether neither the object nor its material changed since the connection was made.
 func (c *connection) madeOf(object *v1alpha1.VaultConnection, collected material) bool {
-	return c.uid == object.UID && c.material.equal(collected) && equality.Semantic.DeepEqual(&c.spec, &object.Spec)
+	return c.uid == object.UID && c.generation == object.Generation && c.material.equal(collected)
 }
 
 // place names the connection in messages.

@@ -214,7 +214,7 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("the CA in spec.tls is of no use: " + err.Error())
 	}
 	c := &connection{
-		name: object.Name, uid: object.UID, spec: *spec, material: collected,
+		name: object.Name, uid: object.UID, generation: object.Generation, spec: *spec, material: collected,
 		http:         newHTTPClient(config, m.allowed),
 		limiter:      rate.NewLimiter(rate.Limit(spec.Rate()), spec.Rate()),
 		logins:       rate.NewLimiter(rate.Every(10*time.Second), 5),

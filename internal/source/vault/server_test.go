@@ -174,6 +174,7 @@ func (r *rig) change(change func(*v1alpha1.VaultConnectionSpec)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.connection.Spec)
+	r.connection.Generation++
 }
 
 func (r *rig) setValue(name, value string) {

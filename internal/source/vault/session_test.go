@@ -348,7 +348,7 @@ func TestCheckSaysHowAConnectionIs(t *testing.T) {
 	if err != nil || state.ServerVersion != "1.14.0" {
 		t.Errorf("%+v, %v", state, err)
 	}
-	object.Spec.Auth.AppRole.RoleID = "other"
+	object.Spec.Auth.AppRole.RoleID, object.Generation = "other", object.Generation+1
 	server.handle("/v1/auth/approle/login", answers(400, `{}`))
 	state, err = rig.Check(t.Context(), object)
 	if err == nil || state.ServerVersion != "1.14.0" {
