@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -80,6 +82,22 @@ func (r *rig) after(t *testing.T, wait time.Duration, want string) {
 	}
 }
 
+// working waits until just this item is worked on.
+func (r *rig) working(t *testing.T, item string) {
+	t.Helper()
+	one := r.dog.watched[0]
+	running := func() []any {
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		return slices.Collect(maps.Keys(one.running))
+	}
+	for end := time.Now().Add(10 * time.Second); !slices.Equal(running(), []any{item}); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("worked on are %v, want only %s", running(), item)
+		}
+	}
+}
+
 func TestAnIdleControllerIsWell(t *testing.T) {
 	r := startRig(t, 1)
 	r.after(t, 0, "")
@@ -106,6 +124,7 @@ func TestAStalledQueueFailsTheProbeUntilItMoves(t *testing.T) {
 	r.ends <- nil
 	r.ends <- nil
 	<-r.begun
+	r.working(t, "c") // the other one may not yet have returned all the way
 	r.after(t, 4*Timeout-5*time.Second, "")
 }
 
