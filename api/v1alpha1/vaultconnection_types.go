@@ -115,7 +115,7 @@ type KeyReference struct {
 
 // VaultAuth says how to log in. Exactly one member is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.kubernetes), has(self.jwt), has(self.appRole), has(self.token), has(self.cert)].filter(x, x).size() == 1",message="exactly one of kubernetes, jwt, appRole, token, cert must be set"
+// +kubebuilder:validation:XValidation:rule="[has(self.kubernetes), has(self.jwt), has(self.appRole), has(self.token), has(self.cert), has(self.aws), has(self.gcp), has(self.azure)].filter(x, x).size() == 1",message="exactly one of kubernetes, jwt, appRole, token, cert, aws, gcp, azure must be set"
 type VaultAuth struct {
 	// kubernetes logs in with a fresh ServiceAccount token that Vault reviews at the API server.
 	// +optional
@@ -132,6 +132,15 @@ type VaultAuth struct {
 	// cert logs in with a TLS client certificate.
 	// +optional
 	Cert *CertAuth `json:"cert,omitempty"`
+	// aws logs in with the AWS identity of the operator's pod.
+	// +optional
+	AWS *AWSAuth `json:"aws,omitempty"`
+	// gcp logs in as a Google Cloud service account for which the operator's pod may sign.
+	// +optional
+	GCP *GCPAuth `json:"gcp,omitempty"`
+	// azure logs in with the managed identity of the operator's node.
+	// +optional
+	Azure *AzureAuth `json:"azure,omitempty"`
 }
 
 // ServiceAccountAuth logs in with a ServiceAccount token, requested for each login, bound to its own audience, valid for
@@ -198,6 +207,71 @@ type CertAuth struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName"`
+}
+
+// AWSAuth logs in with a signed sts:GetCallerIdentity request, which Vault sends on to AWS to learn who signed it. The
+// identity is the one that AWS gives the operator's pod: EKS Pod Identity, a role for its ServiceAccount (IRSA), or the
+// variables AWS_*.
+type AWSAuth struct {
+	// mount of the auth method. Defaults to "aws".
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$')",message="a mount is made of letters, digits, '-' and '_', with '/' between segments"
+	Mount string `json:"mount,omitempty"`
+	// role in Vault.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Role string `json:"role"`
+	// region of the STS endpoint that the request is signed for: the one of sts_endpoint in Vault. Defaults to us-east-1.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9-]+$')",message="a region is written as us-east-1"
+	Region string `json:"region,omitempty"`
+	// serverID is what Vault's iam_server_id_header_value says. With it, what one Vault is shown opens no other.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ServerID string `json:"serverID,omitempty"`
+}
+
+// GCPAuth logs in with a JWT that Google's IAM signs for a service account, valid for ten minutes. The operator's pod
+// needs the right to have it signed, as with Workload Identity.
+type GCPAuth struct {
+	// mount of the auth method. Defaults to "gcp".
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$')",message="a mount is made of letters, digits, '-' and '_', with '/' between segments"
+	Mount string `json:"mount,omitempty"`
+	// role in Vault.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Role string `json:"role"`
+	// serviceAccountEmail of the service account, such as regcred@project.iam.gserviceaccount.com.
+	// +required
+	// +kubebuilder:validation:MaxLength=320
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9.:_-]+@[a-z0-9.-]+$')",message="serviceAccountEmail is written as regcred@project.iam.gserviceaccount.com"
+	ServiceAccountEmail string `json:"serviceAccountEmail"`
+}
+
+// AzureAuth logs in with an access token for the managed identity of the operator's node.
+type AzureAuth struct {
+	// mount of the auth method. Defaults to "azure".
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$')",message="a mount is made of letters, digits, '-' and '_', with '/' between segments"
+	Mount string `json:"mount,omitempty"`
+	// role in Vault.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Role string `json:"role"`
+	// resource that the token is for, as in Vault's auth/azure/config. Better one of its own, such as api://vault, than
+	// https://management.azure.com/: what Vault is shown then opens nothing else.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Resource string `json:"resource"`
 }
 
 // VaultConnectionStatus is what regcred last saw.

@@ -37,12 +37,13 @@ type connection struct {
 	usage    usage
 	retiring sync.WaitGroup // sessions on their way out
 
-	// turn is held by whoever logs in, renews or asks about a token; the next four belong to its holder.
+	// turn is held by whoever logs in, renews or asks about a token; the next five belong to its holder.
 	turn         chan struct{}
 	lookups      atomic.Int64 // of tokens that were refused; changed by the holder
 	nextLogin    time.Time
 	loginFailure *failure
 	logins       *rate.Limiter // also while they succeed
+	gathering    chan proof    // of an identity that a cloud gives, under way; nil if none is
 
 	mu      sync.Mutex
 	current *session // nil before the first login and after a token died
@@ -59,19 +60,27 @@ func (c *connection) place() string { return placeOf(c.name, c.spec.Address) }
 
 func placeOf(name, address string) string { return "VaultConnection " + name + " (" + address + ")" }
 
-// method names the login method.
-func (c *connection) method() string {
-	switch auth := c.spec.Auth; {
+// methodOf names the login method; it is empty where there is none.
+func methodOf(auth v1alpha1.VaultAuth) string {
+	switch {
 	case auth.Kubernetes != nil:
 		return "kubernetes"
 	case auth.JWT != nil:
 		return "jwt"
 	case auth.AppRole != nil:
 		return "appRole"
+	case auth.Token != nil:
+		return "token"
 	case auth.Cert != nil:
 		return "cert"
+	case auth.AWS != nil:
+		return "aws"
+	case auth.GCP != nil:
+		return "gcp"
+	case auth.Azure != nil:
+		return "azure"
 	default:
-		return "token"
+		return ""
 	}
 }
 

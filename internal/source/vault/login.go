@@ -39,6 +39,12 @@ func (c *connection) login(ctx context.Context) (*grant, *failure) {
 			body["name"] = auth.Cert.Role
 		}
 		return c.loginAt(ctx, auth.Cert.Mount, "cert", body)
+	case auth.AWS != nil:
+		return c.loginWithAWS(ctx, auth.AWS)
+	case auth.GCP != nil:
+		return c.loginWithGCP(ctx, auth.GCP)
+	case auth.Azure != nil:
+		return c.loginWithAzure(ctx, auth.Azure)
 	default:
 		return c.adoptToken(ctx, c.material.secret)
 	}

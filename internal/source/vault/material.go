@@ -49,7 +49,7 @@ func (m *Manager) collect(ctx context.Context, object *v1alpha1.VaultConnection)
 		collected.secret, f = m.text(ctx, auth.Token.Secret)
 	case auth.Cert != nil:
 		f = m.collectCertificate(ctx, auth.Cert.SecretName, &collected)
-	case auth.Kubernetes == nil && auth.JWT == nil:
+	case methodOf(auth) == "":
 		f = outcomeConnectionRefused.at(place).saying("spec.auth names no login method")
 	}
 	return collected, f

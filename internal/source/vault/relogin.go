@@ -25,10 +25,10 @@ func (c *connection) logIn(ctx context.Context) *failure {
 	s, failure := c.openSession(ctx)
 	if failure == nil {
 		c.replace(s)
-		c.metrics.Login(c.name, c.method(), outcomeRead.Reason)
+		c.metrics.Login(c.name, methodOf(c.spec.Auth), outcomeRead.Reason)
 		return nil
 	}
-	c.metrics.Login(c.name, c.method(), failure.Reason)
+	c.metrics.Login(c.name, methodOf(c.spec.Auth), failure.Reason)
 	if !failure.neverArrived() {
 		c.nextLogin = now.Add(loginPause + spread(loginPause/6))
 		failure.wait = max(failure.wait, c.nextLogin.Sub(now))

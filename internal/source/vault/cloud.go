@@ -1,0 +1,166 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"cloud.google.com/go/compute/metadata"
+	"github.com/aws/aws-sdk-go/aws/awserr"
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/vault/api"
+	"github.com/hashicorp/vault/api/auth/aws"
+	"github.com/hashicorp/vault/api/auth/azure"
+	"github.com/hashicorp/vault/api/auth/gcp"
+	"google.golang.org/grpc/status"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+var errStillGathering = errors.New("the cloud has not answered an earlier request for the operator's identity")
+
+// proof is what a login with a cloud's identity sends to Vault.
+type proof struct {
+	body map[string]any
+	err  error
+}
+
+func (c *connection) loginWithAWS(ctx context.Context, auth *v1alpha1.AWSAuth) (*grant, *failure) {
+	options := []aws.LoginOption{aws.WithIAMAuth(), aws.WithRole(auth.Role), aws.WithIAMServerIDHeader(auth.ServerID)}
+	if auth.Region != "" {
+		options = append(options, aws.WithRegion(auth.Region))
+	}
+	method, err := aws.NewAWSAuth(options...)
+	return c.loginWithCloud(ctx, cloudLogin{
+		mount: auth.Mount, defaultMount: "aws", method: method, broken: err,
+		unknown: "AWS gives the operator no identity: check its role for the ServiceAccount (Pod Identity or IRSA), and that role's trust policy",
+		refused: fmt.Sprintf("role %q must bind the operator's AWS principal, sts_endpoint of the mount must be of the region "+
+			"that spec.auth.aws.region names, and iam_server_id_header_value must be spec.auth.aws.serverID", auth.Role),
+	})
+}
+
+func (c *connection) loginWithGCP(ctx context.Context, auth *v1alpha1.GCPAuth) (*grant, *failure) {
+	method, err := gcp.NewGCPAuth(auth.Role, gcp.WithIAMAuth(auth.ServiceAccountEmail))
+	return c.loginWithCloud(ctx, cloudLogin{
+		mount: auth.Mount, defaultMount: "gcp", method: method, broken: err,
+		unknown: fmt.Sprintf("Google signs no JWT for %s: check that it exists, and that the operator's own identity (Workload Identity) has "+
+			"roles/iam.serviceAccountTokenCreator on it", auth.ServiceAccountEmail),
+		refused: fmt.Sprintf("role %q must be of type iam, bind service account %s, and have a max_jwt_exp of at least 10 minutes",
+			auth.Role, auth.ServiceAccountEmail),
+	})
+}
+
+func (c *connection) loginWithAzure(ctx context.Context, auth *v1alpha1.AzureAuth) (*grant, *failure) {
+	method, err := azure.NewAzureAuth(auth.Role, azure.WithResource(auth.Resource))
+	return c.loginWithCloud(ctx, cloudLogin{
+		mount: auth.Mount, defaultMount: "azure", method: method, broken: err,
+		unknown: fmt.Sprintf("Azure gives the operator no token for %s: check that its node has one managed identity, and that pods may "+
+			"reach the node's metadata service", auth.Resource),
+		refused: fmt.Sprintf("role %q must bind the managed identity of the operator's node, and resource of the mount must be %s",
+			auth.Role, auth.Resource),
+	})
+}
+
+// cloudLogin is a login with an identity that a cloud gives, by one of Vault's own modules.
+type cloudLogin struct {
+	mount, defaultMount string
+	method              api.AuthMethod
+	broken              error // no method could be made
+	// unknown and refused say what to do where the cloud gives no identity, and where Vault does not take it.
+	unknown, refused string
+}
+
+func (c *connection) loginWithCloud(ctx context.Context, login cloudLogin) (*grant, *failure) {
+	if login.broken != nil {
+		return nil, outcomeConnectionRefused.at(c.place()).because(login.broken).saying("spec.auth cannot be used")
+	}
+	body, err := c.gather(ctx, login.method)
+	if err != nil {
+		return nil, outcomeLoginFailed.at(c.place()).because(err).saying(login.unknown + cloudCode(err))
+	}
+	grant, failure := c.loginAt(ctx, login.mount, login.defaultMount, body)
+	if failure != nil && failure.Outcome == outcomeLoginRefused {
+		failure.saying(login.refused)
+	}
+	return grant, failure
+}
+
+// gather has a module prove the operator's identity. Not every module ends when its context does: one that is late is left
+// alone until it ends, and what it then brings is too old to be used.
+func (c *connection) gather(ctx context.Context, method api.AuthMethod) (map[string]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.spec.Timeout())
+	defer cancel()
+	if c.gathering != nil {
+		select {
+		case <-c.gathering:
+		default:
+			return nil, errStillGathering
+		}
+	}
+	c.gathering = make(chan proof, 1)
+	go func(done chan<- proof) { done <- whatItSends(ctx, method) }(c.gathering)
+	select {
+	case p := <-c.gathering:
+		c.gathering = nil
+		return p.body, p.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// whatItSends lets a module log in at nobody, and returns what it would have sent. The request itself is ours to send: with
+// the connection's limits, time-out and redirects, and with its answer classified as every other.
+func whatItSends(ctx context.Context, method api.AuthMethod) proof {
+	var nobody recorder
+	client, err := newAPIClient("http://nobody.invalid", "", "", &http.Client{Transport: &nobody})
+	if err != nil {
+		return proof{err: err}
+	}
+	if _, err := method.Login(ctx, client); err != nil {
+		return proof{err: err}
+	}
+	var p proof
+	p.err = json.Unmarshal(nobody.body, &p.body)
+	return p
+}
+
+// recorder keeps what is sent to it, and says that all is well.
+type recorder struct{ body []byte }
+
+func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, errors.Join(err, request.Body.Close())
+	}
+	r.body = body
+	return &http.Response{
+		StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("{}")), Request: request,
+	}, request.Body.Close()
+}
+
+// cloudCode is a cloud's own code for what went wrong. Its texts are left out: they may quote what was sent, or an answer.
+func cloudCode(err error) string {
+	var (
+		ofAWS      awserr.Error
+		ofMetadata *metadata.Error
+	)
+	switch {
+	case errors.Is(err, errStillGathering), errors.Is(err, context.DeadlineExceeded):
+		return " (no answer in time)"
+	case errors.As(err, &ofAWS):
+		return " (" + ofAWS.Code() + ")"
+	case errors.As(err, &ofMetadata):
+		return fmt.Sprintf(" (metadata service: status %d)", ofMetadata.Code)
+	}
+	if answer, ok := status.FromError(err); ok {
+		return " (" + answer.Code().String() + ")"
+	}
+	return ""
+}
+
+// The AWS module logs errors as they are, with what AWS answered.
+func silenceModules() { hclog.SetDefault(hclog.NewNullLogger()) }
