@@ -83,6 +83,13 @@ func TestASpecThatCannotWorkIsRefusedWithASentence(t *testing.T) {
 		{"no way to log in", validConnection, "spec.auth", map[string]any{}, "exactly one of"},
 		{"two ways to log in", validConnection, "spec.auth.token", map[string]any{"secret": map[string]any{"name": "a", "key": "b"}}, "exactly one of"},
 		{"a path prefix that could end within a name", validConnection, "spec.pathPrefixes", []any{"secret/platform"}, "ends in /"},
+		{"a login with AWS", validConnection, "spec.auth", map[string]any{"aws": map[string]any{"role": "regcred", "region": "eu-west-1", "serverID": "vault.company.io"}}, ""},
+		{"a login with AWS in a place that is no region", validConnection, "spec.auth", map[string]any{"aws": map[string]any{"role": "regcred", "region": "evil.example/"}}, "us-east-1"},
+		{"a login with Google Cloud", validConnection, "spec.auth", map[string]any{"gcp": map[string]any{"role": "regcred", "serviceAccountEmail": "regcred@project.iam.gserviceaccount.com"}}, ""},
+		{"a login with Google Cloud as another resource", validConnection, "spec.auth", map[string]any{"gcp": map[string]any{"role": "regcred", "serviceAccountEmail": "a@b/../c"}}, "serviceAccountEmail"},
+		{"a login with Azure", validConnection, "spec.auth", map[string]any{"azure": map[string]any{"role": "regcred", "resource": "api://vault"}}, ""},
+		{"a login with Azure for nothing", validConnection, "spec.auth", map[string]any{"azure": map[string]any{"role": "regcred"}}, "resource"},
+		{"a login with AWS and one with Azure", validConnection, "spec.auth", map[string]any{"aws": map[string]any{"role": "a"}, "azure": map[string]any{"role": "a", "resource": "b"}}, "exactly one of"},
 		{"two certificate authorities", validConnection, "spec.tls", map[string]any{"caBundle": "x", "caConfigMap": map[string]any{"name": "a", "key": "b"}}, "not both"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
