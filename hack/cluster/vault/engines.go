@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 
+	azure "github.com/hashicorp/vault-plugin-auth-azure"
+	gcp "github.com/hashicorp/vault-plugin-auth-gcp/plugin"
 	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
 	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
@@ -10,6 +12,7 @@ import (
 	auditfile "github.com/hashicorp/vault/builtin/audit/file"
 	auditsocket "github.com/hashicorp/vault/builtin/audit/socket"
 	"github.com/hashicorp/vault/builtin/credential/approle"
+	aws "github.com/hashicorp/vault/builtin/credential/aws"
 	"github.com/hashicorp/vault/builtin/credential/cert"
 	"github.com/hashicorp/vault/builtin/credential/userpass"
 	"github.com/hashicorp/vault/sdk/helper/consts"
@@ -24,7 +27,10 @@ var (
 	}
 	authMethods = map[string]logical.Factory{
 		"approle":    approle.Factory,
+		"aws":        aws.Factory,
+		"azure":      azure.Factory,
 		"cert":       cert.Factory,
+		"gcp":        gcp.Factory,
 		"jwt":        jwt.Factory,
 		"kubernetes": kubernetes.Factory,
 		"userpass":   userpass.Factory,
