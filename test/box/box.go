@@ -1,8 +1,8 @@
 // Package box gives tests and demos a real Vault and a real registry: handles on servers that a test starts for
 // itself, or on those of a box that runs already, and the container images to fill the registry with.
 //
-// Nothing here is a fake. Vault is a Vault core, the registry is the CNCF distribution; both are built from the
-// modules in hack/cluster.
+// Vault is a Vault core, the registry is the CNCF distribution; both are built from the modules in hack/cluster. Nothing
+// here is a fake but the clouds (Cloud), which nobody can run at home: they check what they are asked as the real ones do.
 package box
 
 import (

@@ -26,15 +26,15 @@ type process struct {
 }
 
 // startProcess starts a server and waits until it has written its info file, which is read into info. Flags are made
-// by a function because they name the server's folder.
-func startProcess(ctx context.Context, name, binary string, info any, flags func(folder string) []string) (*process, error) {
+// by a function because they name the server's folder. env is added to this process's environment.
+func startProcess(ctx context.Context, name, binary string, info any, flags func(folder string) []string, env ...string) (*process, error) {
 	folder, err := os.MkdirTemp("", "box-"+name+"-")
 	if err != nil {
 		return nil, err
 	}
 	p := &process{name: name, folder: folder, ended: make(chan struct{})}
 	infoFile := filepath.Join(folder, "info.json")
-	if err := p.start(binary, append(flags(folder), "-info-file", infoFile)); err != nil {
+	if err := p.start(binary, append(flags(folder), "-info-file", infoFile), env); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", name, err), os.RemoveAll(folder))
 	}
 	if err := p.waitForInfo(ctx, infoFile, info); err != nil {
@@ -48,12 +48,13 @@ func startProcess(ctx context.Context, name, binary string, info any, flags func
 
 // start keeps the thread that starts the server until the server ends: the kernel delivers the parent-death signal
 // when that thread ends, not when the process does.
-func (p *process) start(binary string, args []string) error {
+func (p *process) start(binary string, args, env []string) error {
 	log, err := os.Create(p.logFile())
 	if err != nil {
 		return err
 	}
 	p.cmd = exec.Command(binary, args...)
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = diesWithParent()
 	started := make(chan error)

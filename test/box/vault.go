@@ -20,10 +20,11 @@ const startTimeout = 60 * time.Second
 
 // VaultOptions says what kind of Vault to start.
 type VaultOptions struct {
-	Standby     bool // run a second node over the same storage, so that StepDown fails over
-	TLS         bool // serve TLS with a fresh CA, and make a client certificate for the cert auth method
-	LeaveSealed bool // start sealed; Unseal opens it
-	Events      bool // enable sys/events/subscribe
+	Standby     bool     // run a second node over the same storage, so that StepDown fails over
+	TLS         bool     // serve TLS with a fresh CA, and make a client certificate for the cert auth method
+	LeaveSealed bool     // start sealed; Unseal opens it
+	Events      bool     // enable sys/events/subscribe
+	Env         []string // added to its environment, as Cloud.Env
 }
 
 // Vault is a handle on a Vault with KV version 2 mounted at secret/.
@@ -49,7 +50,7 @@ func StartVault(ctx context.Context, o VaultOptions) (*Vault, error) {
 	var info struct {
 		Address, StandbyAddress, RootToken, UnsealKey, CAFile string
 	}
-	process, err := startProcess(ctx, "vault", binary, &info, o.flags)
+	process, err := startProcess(ctx, "vault", binary, &info, o.flags, o.Env...)
 	if err != nil {
 		return nil, err
 	}
