@@ -40,6 +40,7 @@ type operatorRun struct {
 	registry   *box.Registry
 	binary     string
 	kubeconfig string
+	flags, env []string // more of both, for the operator
 	logs       string
 	process    *exec.Cmd
 }
@@ -54,8 +55,13 @@ const operatorPath = "platform/registries/company"
 // startOperatorRun starts what the operator needs; the API server with the flags given.
 func startOperatorRun(t *testing.T, flags ...string) *operatorRun {
 	t.Helper()
+	return startOperatorRunWith(t, box.VaultOptions{}, flags...)
+}
+
+func startOperatorRunWith(t *testing.T, vault box.VaultOptions, flags ...string) *operatorRun {
+	t.Helper()
 	r := &operatorRun{
-		installation: startInstallation(t, flags...), vault: box.VaultForTest(t, box.VaultOptions{}), registry: box.RegistryForTest(t, box.RegistryOptions{}),
+		installation: startInstallation(t, flags...), vault: box.VaultForTest(t, vault), registry: box.RegistryForTest(t, box.RegistryOptions{}),
 		logs: filepath.Join(t.TempDir(), "log"),
 	}
 	var err error
@@ -98,7 +104,8 @@ func (r *operatorRun) start(t *testing.T) {
 	defer log.Close()
 	r.process = exec.Command(r.binary, "--namespace", operatorNamespace, "--metrics-bind-address=0", "--health-probe-bind-address=0",
 		"--allow-loopback-registries", "--insecure-registries="+r.registry.Basic)
-	r.process.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
+	r.process.Args = append(r.process.Args, r.flags...)
+	r.process.Env = append(append(os.Environ(), "KUBECONFIG="+r.kubeconfig), r.env...)
 	r.process.Stdout, r.process.Stderr = log, log
 	if err := r.process.Start(); err != nil {
 		t.Fatal(err)
