@@ -34,13 +34,29 @@ func (g *gate) enter(now time.Time) (probe bool, refused *failure) {
 	if g.failure == nil {
 		return false, nil
 	}
-	if g.probing || now.Before(g.retryAt) {
-		known := *g.failure
-		known.wait = max(g.retryAt.Sub(now), 0) + spread(othersSpread)
-		return false, &known
+	if refused := g.refusal(now); refused != nil {
+		return false, refused
 	}
 	g.probing = true
 	return true, nil
+}
+
+// peek gives the failure that stands for the answer where nobody may pass now. It takes no turn: who gets nil has still to
+// enter, and may be refused there, because another was quicker.
+func (g *gate) peek(now time.Time) *failure {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refusal(now)
+}
+
+// refusal is the failure for those who may not pass, each with a wait of its own. The caller holds the mutex.
+func (g *gate) refusal(now time.Time) *failure {
+	if g.failure == nil || (!g.probing && !now.Before(g.retryAt)) {
+		return nil
+	}
+	known := *g.failure
+	known.wait = max(g.retryAt.Sub(now), 0) + spread(othersSpread)
+	return &known
 }
 
 // leave tells what became of the caller: a failure of the whole server shuts the gate, an answer to a probe opens it.

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +39,79 @@ func TestWhileTheServerIsNotWellOneProbesForAll(t *testing.T) {
 	g.leave(later, true, outcomeNeverWritten.at("x")) // an answer, if not a good one
 	if probe, refused := g.enter(later); probe || refused != nil {
 		t.Fatal("shut after an answer")
+	}
+}
+
+func TestWhoPeeksLearnsWhetherToEnter(t *testing.T) {
+	shut := func(g *gate) { g.leave(readAt, false, outcomeSealed.at("x")) }
+	later := readAt.Add(lastProbe)
+	for _, test := range []struct {
+		name    string
+		before  func(g *gate)
+		now     time.Time
+		refused bool
+	}{
+		{"a gate that never was shut is worth a try", func(*gate) {}, readAt, false},
+		{"one that was shut just now is not", shut, readAt.Add(time.Second), true},
+		{"nor where the clock went back", shut, readAt.Add(-time.Hour), true},
+		{"when it is time to probe it is", shut, later, false},
+		{"while somebody probes it is not, though it is time", func(g *gate) { shut(g); g.enter(later) }, later, true},
+		{"after a probe that failed it is not", func(g *gate) {
+			shut(g)
+			g.enter(later)
+			g.leave(later, true, outcomeSealed.at("x"))
+		}, later, true},
+		{"after an answer to a probe it is", func(g *gate) {
+			shut(g)
+			g.enter(later)
+			g.leave(later, true, outcomeNeverWritten.at("x"))
+		}, later, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var g gate
+			test.before(&g)
+			for range 3 { // nobody's turn is taken by looking
+				refused := g.peek(test.now)
+				if (refused != nil) != test.refused {
+					t.Fatalf("peek says %v", refused)
+				}
+				if refused == nil {
+					continue
+				}
+				if left := max(g.retryAt.Sub(test.now), 0); refused.Outcome != outcomeSealed || refused.wait < left || refused.wait > left+othersSpread {
+					t.Errorf("told %q and a wait of %s, with %s left", refused.Reason, refused.wait, left)
+				}
+			}
+			if _, refused := g.enter(test.now); (refused != nil) != test.refused {
+				t.Errorf("peek and enter do not agree: %v", refused)
+			}
+		})
+	}
+}
+
+// Many find at the same moment that it is time to probe. One of them does, and the next turn comes in its time.
+func TestOneOfManyReadersProbes(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	server.handle("/v1/auth/approle/login", answers(503, `{"errors":["Vault is sealed"]}`))
+	server.handle("/v1/sys/health", answers(503, sealedHealth))
+	rig.mustFail(atKV2, v1alpha1.ReasonSealed)
+	before := len(server.requests(""))
+	for turn := range 5 {
+		rig.pass(lastProbe)
+		var readers sync.WaitGroup
+		for i := range 100 {
+			readers.Go(func() {
+				_, failure := rig.readAged(v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprint(i)}, time.Minute)
+				if failure == nil || failure.Reason != v1alpha1.ReasonSealed || failure.RetryAfter <= 0 {
+					t.Errorf("%+v", failure)
+				}
+			})
+		}
+		readers.Wait()
+		if got := len(server.requests("")) - before; got != turn+1 {
+			t.Fatalf("%d requests in %d turns", got, turn+1)
+		}
 	}
 }
 

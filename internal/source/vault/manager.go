@@ -224,7 +224,7 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 		metrics:      m.options.Metrics,
 		requestToken: m.options.RequestToken,
 	}
-	c.sharing.usage = &c.usage
+	c.sharing.usage, c.sharing.gate = &c.usage, &c.gate
 	return c, nil
 }
 

@@ -2,7 +2,14 @@ package vault
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,6 +54,25 @@ func TestLoginsAndReadsAreCounted(t *testing.T) {
 	want := []string{"token default false", "login default appRole Read", "read default Read", "read default SecretNotFound", "forget default"}
 	if !slices.Equal(counted.entries, want) {
 		t.Errorf("got %q\nwant %q", counted.entries, want)
+	}
+}
+
+func TestReadsThatTheGateRefusesAreCounted(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/auth/approle/login", answers(503, `{"errors":["Vault is sealed"]}`))
+	server.handle("/v1/sys/health", answers(503, sealedHealth))
+	counted := &ledger{}
+	rig := newRig(t, server.URL, func(o *Options) { o.Metrics = counted })
+	rig.mustFail(atKV2, v1alpha1.ReasonSealed)
+	before, requests := len(counted.entries), len(server.requests(""))
+	for range 100 {
+		rig.mustFail(atKV2, v1alpha1.ReasonSealed)
+	}
+	if want := slices.Repeat([]string{"read default Sealed"}, 100); !slices.Equal(counted.entries[before:], want) {
+		t.Errorf("got %q", counted.entries[before:])
+	}
+	if more := len(server.requests("")) - requests; more != 0 {
+		t.Errorf("%d requests through a shut gate", more)
 	}
 }
 
@@ -154,4 +180,66 @@ func TestReadersTellWhenAConnectionTurnsBadOrGood(t *testing.T) {
 	}
 	rig.mustRead(atKV2)
 	wantTold(4, "a check that saw it first")
+}
+
+// What a person corrects counts at the next read. The gate of the connection as it was does not stand before the new one.
+func TestACorrectionCountsThoughTheGateIsShut(t *testing.T) {
+	sealed, well := newScripted(t), newScripted(t)
+	sealed.handle("/v1/auth/approle/login", answers(503, `{"errors":["Vault is sealed"]}`))
+	sealed.handle("/v1/sys/health", answers(503, sealedHealth))
+	well.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	secure := httptest.NewTLSServer(well.Config.Handler)
+	t.Cleanup(secure.Close)
+	byConfigMap := func(s *v1alpha1.VaultConnectionSpec) {
+		s.TLS = &v1alpha1.VaultTLS{CAConfigMap: &v1alpha1.KeyReference{Name: "ca", Key: "ca.crt"}}
+	}
+	for _, test := range []struct {
+		name    string
+		address string
+		before  func(r *rig)
+		reason  string
+		correct func(r *rig)
+	}{
+		{"the address", sealed.URL, func(*rig) {}, v1alpha1.ReasonSealed, func(r *rig) {
+			r.change(func(s *v1alpha1.VaultConnectionSpec) { s.Address = well.URL })
+		}},
+		{"the CA in a ConfigMap", secure.URL, func(r *rig) {
+			r.change(byConfigMap)
+			r.setValue("ca/ca.crt", anotherCA(t))
+		}, v1alpha1.ReasonTLSFailed, func(r *rig) { r.setValue("ca/ca.crt", pemOf(secure.Certificate().Raw)) }},
+		{"the secret ID, after which the server is asked anew", sealed.URL, func(*rig) {}, v1alpha1.ReasonSealed, func(r *rig) {
+			sealed.handle("/v1/auth/approle/login", answers(200, loginAnswer(testToken)))
+			sealed.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+			r.setValue("approle/id", "another")
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, test.address)
+			test.before(r)
+			for range 3 {
+				r.mustFail(atKV2, test.reason)
+			}
+			test.correct(r)
+			r.mustRead(atKV2)
+		})
+	}
+}
+
+func pemOf(certificate []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
+}
+
+// anotherCA is the certificate of a CA that signed nothing here.
+func anotherCA(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pemOf(certificate)
 }

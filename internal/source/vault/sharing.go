@@ -16,6 +16,7 @@ const (
 // sharing lets objects that read the same place share one read.
 type sharing struct {
 	usage *usage // of the connection: a read under way uses it, whoever still waits
+	gate  *gate  // of the connection: while it is shut to all, no read is worth beginning
 
 	mu     sync.Mutex
 	reads  map[string]*sharedRead
@@ -47,7 +48,10 @@ func (r *sharedRead) freshEnough(now time.Time, maxAge time.Duration) bool {
 // do returns the answer of a read that is not older than maxAge, reading where there is none. The read goes on when
 // its first caller gives up, because others may wait for it.
 func (s *sharing) do(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*answer, *failure) {
-	known := s.begin(context.WithoutCancel(ctx), key, now, maxAge, read)
+	known, refused := s.begin(context.WithoutCancel(ctx), key, now, maxAge, read)
+	if refused != nil {
+		return nil, refused
+	}
 	select {
 	case <-known.done:
 		return known.answer, known.failure
@@ -56,15 +60,19 @@ func (s *sharing) do(ctx context.Context, key string, now time.Time, maxAge time
 	}
 }
 
-// begin starts a read, or joins one that is fresh enough.
-func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) *sharedRead {
+// begin joins a read that is fresh enough, or starts one. Where the gate would only refuse it, it starts none: in an outage
+// a thousand objects look again and again, and each answer would cost a goroutine.
+func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*sharedRead, *failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.reads[key]; known != nil && known.freshEnough(now, maxAge) {
 		known.useful = max(known.useful, maxAge)
-		return known
+		return known, nil
 	}
 	s.prune(now)
+	if refused := s.gate.peek(now); refused != nil {
+		return nil, refused
+	}
 	started := &sharedRead{started: now, useful: maxAge, done: make(chan struct{})}
 	s.reads[key] = started
 	s.usage.join()
@@ -73,7 +81,7 @@ func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge t
 		defer close(started.done)
 		started.answer, started.failure = read(ctx)
 	}()
-	return started
+	return started, nil
 }
 
 // prune forgets answers, which hold secrets, when the last of those who ask for them would not take them any more.
