@@ -42,8 +42,7 @@ func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return known
 	}
 	return Transient(v1alpha1.ReasonUnavailable, "the source could not be read and is asked again: "+err.Error(), err)

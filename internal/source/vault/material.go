@@ -80,17 +80,19 @@ func (m *Manager) text(ctx context.Context, reference v1alpha1.KeyReference) (st
 }
 
 func (m *Manager) value(ctx context.Context, kind string, read ValueReader, reference v1alpha1.KeyReference) ([]byte, *failure) {
-	where := fmt.Sprintf("%s %s in the operator's namespace", kind, reference.Name)
 	value, err := read(ctx, reference.Name, reference.Key)
+	if err == nil && len(bytes.TrimSpace(value)) > 0 {
+		return value, nil
+	}
+	where := fmt.Sprintf("%s %s in the operator's namespace", kind, reference.Name)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, outcomeConnectionRefused.at("").because(err).saying(where + " does not exist: create it")
 	case err != nil:
 		return nil, outcomeLoginFailed.at("").because(err).saying(fmt.Sprintf("%s could not be read: %v", where, err))
-	case len(strings.TrimSpace(string(value))) == 0:
+	default:
 		return nil, outcomeConnectionRefused.at("").saying(fmt.Sprintf("%s has no value under key %s", where, reference.Key))
 	}
-	return value, nil
 }
 
 // checkAddress says what is wrong with the address of a connection, or nothing.

@@ -16,9 +16,9 @@ var reservedMounts = []string{"sys", "auth", "identity", "cubbyhole"}
 // secret/data/../../sys/mounts would read sys/mounts.
 func apiPath(s *v1alpha1.VaultSource) (string, *failure) {
 	place := s.Mount + "/" + s.Path
-	for name, path := range map[string]string{"mount": s.Mount, "path": s.Path} {
-		if fault := pathFault(path); fault != "" {
-			return "", outcomePathRefused.at(place).saying(fmt.Sprintf("the %s %s", name, fault))
+	for _, part := range [...]struct{ name, path string }{{"mount", s.Mount}, {"path", s.Path}} {
+		if fault := pathFault(part.path); fault != "" {
+			return "", outcomePathRefused.at(place).saying(fmt.Sprintf("the %s %s", part.name, fault))
 		}
 	}
 	if first, _, _ := strings.Cut(s.Mount, "/"); slices.Contains(reservedMounts, first) {
