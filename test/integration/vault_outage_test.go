@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/schedule"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/test/box"
 )
@@ -115,75 +113,6 @@ func newCountingProxy(t *testing.T, server *box.Vault) *countingProxy {
 	return p
 }
 
-// fleet is many RegistryCredentials that are read when they are due, in simulated time, as their controller does.
-type fleet struct {
-	rig    *vaultRig
-	period time.Duration
-	due    dueQueue
-	fresh  map[int]time.Time // when the value was asked for that each has
-}
-
-type dueRead struct {
-	at       time.Time
-	object   int
-	failures int
-}
-
-type dueQueue []dueRead
-
-func (q dueQueue) Len() int           { return len(q) }
-func (q dueQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
-func (q dueQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *dueQueue) Push(x any)        { *q = append(*q, x.(dueRead)) }
-func (q *dueQueue) Pop() any {
-	last := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
-	return last
-}
-
-func newFleet(rig *vaultRig, objects int) *fleet {
-	f := &fleet{rig: rig, period: time.Minute, fresh: map[int]time.Time{}}
-	for i := range objects {
-		heap.Push(&f.due, dueRead{at: rig.now().Add(rand.N(f.period)), object: i})
-	}
-	return f
-}
-
-// run lets time pass, reading whatever is due on the way.
-func (f *fleet) run(t *testing.T, d time.Duration, place func(object int) v1alpha1.VaultSource) {
-	t.Helper()
-	end := f.rig.now().Add(d)
-	for f.due[0].at.Before(end) {
-		next := heap.Pop(&f.due).(dueRead)
-		if wait := next.at.Sub(f.rig.now()); wait > 0 {
-			f.rig.pass(wait)
-		}
-		maxAge := f.period / 2
-		if last, known := f.fresh[next.object]; known {
-			maxAge = min(maxAge, f.rig.now().Sub(last))
-		}
-		snapshot, err := f.rig.manager.Read(t.Context(), vaultRequest(place(next.object), maxAge))
-		failure, now := source.AsError(err), f.rig.now()
-		switch {
-		case failure == nil:
-			next.failures, f.fresh[next.object] = 0, snapshot.ReadTime
-			next.at = schedule.Next(schedule.LastRead{Time: snapshot.ReadTime}, f.period, rand.Float64())
-		case failure.Stalled:
-			t.Fatalf("%+v", failure)
-		default:
-			next.failures++
-			next.at = schedule.AfterFailure(now, next.failures, failure.RetryAfter, rand.Float64())
-		}
-		if next.at.Before(now) {
-			next.at = now.Add(schedule.MinPeriod)
-		}
-		heap.Push(&f.due, next)
-	}
-	if wait := end.Sub(f.rig.now()); wait > 0 {
-		f.rig.pass(wait)
-	}
-}
-
 func TestVaultSealedForADay(t *testing.T) {
 	t.Parallel()
 	const objects = 1000
@@ -194,21 +123,22 @@ func TestVaultSealedForADay(t *testing.T) {
 	proxy := newCountingProxy(t, rig.vault)
 	rig.connectByAppRole(3600, func(s *v1alpha1.VaultConnectionSpec) { s.Address = proxy.address }, "reader")
 	place := func(object int) v1alpha1.VaultSource { return kv2(fmt.Sprintf("platform/%d", object)) }
-	f := newFleet(rig, objects)
-	f.run(t, 2*time.Minute, place)
-	if len(f.fresh) != objects {
-		t.Fatalf("%d of %d were read", len(f.fresh), objects)
+	f := newFleet(rig, objects, place)
+	begun := rig.now()
+	f.run(t, 2*time.Minute)
+	if unread := f.stale(begun); unread > 0 {
+		t.Fatalf("%d of %d were not read", unread, objects)
 	}
 
 	vaultMust(t, rig.vault.Seal(t.Context()))
-	requests, logins := proxy.total.Load(), proxy.logins.Load()
+	reads, requests, logins := f.reads, proxy.total.Load(), proxy.logins.Load()
 	day := 24 * time.Hour
 	if testing.Short() {
 		day = time.Hour
 	}
-	f.run(t, day, place)
-	requests, logins = proxy.total.Load()-requests, proxy.logins.Load()-logins
-	t.Logf("sealed for %s: %d requests, %d logins", day, requests, logins)
+	f.run(t, day)
+	reads, requests, logins = f.reads-reads, proxy.total.Load()-requests, proxy.logins.Load()-logins
+	t.Logf("sealed for %s: %d reads, %d requests, %d logins", day, reads, requests, logins)
 	if limit := int64(day / time.Minute); logins > limit {
 		t.Errorf("%d logins, want at most %d", logins, limit)
 	}
@@ -218,14 +148,8 @@ func TestVaultSealedForADay(t *testing.T) {
 
 	vaultMust(t, rig.vault.Unseal(t.Context()))
 	unsealed := rig.now()
-	f.run(t, time.Minute, place)
-	stale := 0
-	for _, read := range f.fresh {
-		if read.Before(unsealed) {
-			stale++
-		}
-	}
-	if stale > 0 {
+	f.run(t, time.Minute)
+	if stale := f.stale(unsealed); stale > 0 {
 		t.Errorf("%d of %d are stale a minute after Vault was unsealed", stale, objects)
 	}
 }
@@ -238,10 +162,10 @@ func TestVaultIsReadOncePerPathAndPeriod(t *testing.T) {
 	}
 	rig.connectByAppRole(36000, nil, "reader")
 	place := func(object int) v1alpha1.VaultSource { return kv2(fmt.Sprintf("platform/%d", object%paths)) }
-	f := newFleet(rig, objects)
-	f.run(t, 2*time.Minute, place) // until those of a path go together
+	f := newFleet(rig, objects, place)
+	f.run(t, 2*time.Minute) // until those of a path go together
 	audit := rig.audit()
-	f.run(t, periods*time.Minute, place)
+	f.run(t, periods*time.Minute)
 	reads, err := audit.Count("read", "secret/data/platform/")
 	vaultMust(t, err)
 	t.Logf("%d reads in %d periods for %d objects on %d paths", reads, periods, objects, paths)

@@ -25,14 +25,14 @@ const vaultReader = `path "secret/data/platform/*" { capabilities = ["read"] }`
 
 // vaultRig is a Manager with the objects, Secrets and clock that it sees, before a real Vault.
 type vaultRig struct {
-	t       *testing.T
-	vault   *box.Vault
-	manager *vault.Manager
+	movableClock // the Manager's; Vault's own stays
+	t            *testing.T
+	vault        *box.Vault
+	manager      *vault.Manager
 
 	mu          sync.Mutex
 	connections map[string]*v1alpha1.VaultConnection
 	values      map[string]map[string]string // Secrets and ConfigMaps by name
-	ahead       time.Duration                // of the real clock
 	logins      map[string]int               // by reason
 
 	// requestToken answers for the API server; nil refuses.
@@ -91,19 +91,6 @@ func (r *vaultRig) value(_ context.Context, name, key string) ([]byte, error) {
 		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
 	}
 	return []byte(object[key]), nil
-}
-
-func (r *vaultRig) now() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return time.Now().Add(r.ahead)
-}
-
-// pass lets time pass for the Manager. Vault's own clock stays.
-func (r *vaultRig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ahead += d
 }
 
 func (r *vaultRig) setValue(name string, values map[string]string) {
