@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"cloud.google.com/go/compute/metadata"
 	"github.com/aws/aws-sdk-go/aws/awserr"
@@ -162,5 +163,5 @@ func cloudCode(err error) string {
 	return ""
 }
 
-// The AWS module logs errors as they are, with what AWS answered.
-func silenceModules() { hclog.SetDefault(hclog.NewNullLogger()) }
+// silenceModules ends what Vault's modules log: errors as they are, with what a cloud answered.
+var silenceModules = sync.OnceFunc(func() { hclog.SetDefault(hclog.NewNullLogger()) })
