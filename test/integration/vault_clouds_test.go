@@ -61,7 +61,7 @@ func TestVaultLoginByCloud(t *testing.T) {
 		"azure-gives-no-token":            {logins["azure"], cloud.Azure.Refuse, "Azure gives the operator no token for " + cloud.Azure.Resource},
 		"aws-role-of-another-principal":   {v1alpha1.VaultAuth{AWS: &v1alpha1.AWSAuth{Role: "other", Region: cloud.AWS.Region, ServerID: serverIDOfRuns}}, nothing, `role "other" must bind`},
 		"gcp-role-of-another-account":     {v1alpha1.VaultAuth{GCP: &v1alpha1.GCPAuth{Role: "other", ServiceAccountEmail: cloud.GCP.Account}}, nothing, `role "other" must be`},
-		"azure-role-of-another-principal": {v1alpha1.VaultAuth{Azure: &v1alpha1.AzureAuth{Role: "other", Resource: cloud.Azure.Resource}}, nothing, "auth/azure"},
+		"azure-role-of-another-principal": {v1alpha1.VaultAuth{Azure: &v1alpha1.AzureAuth{Role: "other", Resource: cloud.Azure.Resource}}, nothing, `role "other" must bind`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.refuse(true)
@@ -77,6 +77,13 @@ func TestVaultLoginByCloud(t *testing.T) {
 			}
 		})
 	}
+	t.Run("nobody asked for the identity of a node of AWS", func(t *testing.T) {
+		for _, request := range cloud.Asked() {
+			if strings.Contains(request, "169.254.169.254/latest/") {
+				t.Errorf("somebody asked: %s", request)
+			}
+		}
+	})
 	t.Run("nothing that a cloud says is repeated", func(t *testing.T) { r.wantNowhere(t, box.CloudWords) })
 }
 

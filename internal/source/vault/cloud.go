@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 
@@ -163,5 +164,12 @@ func cloudCode(err error) string {
 	return ""
 }
 
-// silenceModules ends what Vault's modules log: errors as they are, with what a cloud answered.
-var silenceModules = sync.OnceFunc(func() { hclog.SetDefault(hclog.NewNullLogger()) })
+// prepareModules ends what Vault's modules log: errors as they are, with what a cloud answered. And it keeps AWS's from asking the
+// node who it is, unless the environment says otherwise: that identity is everybody's there.
+var prepareModules = sync.OnceFunc(func() {
+	hclog.SetDefault(hclog.NewNullLogger())
+	const nodeIdentityOff = "AWS_EC2_METADATA_DISABLED"
+	if _, said := os.LookupEnv(nodeIdentityOff); !said {
+		_ = os.Setenv(nodeIdentityOff, "true") // fails for a bad name only
+	}
+})

@@ -111,12 +111,21 @@ func asLoginFailure(f *failure, a *answer) *failure {
 	if f.wholeServer() {
 		return f
 	}
-	// Vault 1.14.0 answers 500 to a wrong secret ID.
-	wrongSecret := a != nil && mentions(a.content.Errors, "invalid secret id")
-	if wrongSecret || a != nil && a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed {
+	if a != nil && (refusedAsError(a) || a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed) {
 		return outcomeLoginRefused.at(f.place).because(f)
 	}
 	return outcomeLoginFailed.at(f.place).because(f).saying(f.Message)
+}
+
+// refusedAsError recognises refusals that Vault 1.14.0 answers with 500: of a wrong secret ID, and of all that Azure's method does
+// not accept.
+func refusedAsError(a *answer) bool {
+	for _, says := range []string{"invalid secret id", "not authorized", "oidc: ", "failed to verify signature"} {
+		if mentions(a.content.Errors, says) {
+			return true
+		}
+	}
+	return false
 }
 
 // adoptToken uses a token that was given to us, after Vault said that it lives.

@@ -80,7 +80,7 @@ type Manager struct {
 // would follow them. The error says which allowed address is no address.
 func New(options Options) (*Manager, error) {
 	forgetEnvironment()
-	silenceModules()
+	prepareModules()
 	if options.Now == nil {
 		options.Now = time.Now
 	}

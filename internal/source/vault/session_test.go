@@ -134,6 +134,33 @@ func TestWhileLoginsFailThereIsAtMostOneAMinute(t *testing.T) {
 	}
 }
 
+func TestARefusalThatVaultCallsAnErrorIsARefusal(t *testing.T) {
+	for name, test := range map[string]struct {
+		says    string
+		refused bool
+	}{
+		"a wrong secret ID":                       {"invalid secret id", true},
+		"another identity of Azure":               {"service principal not authorized: 1234", true},
+		"a group of Azure":                        {"groups not authorized: [1234]", true},
+		"a token of Azure for something else":     {`oidc: expected audience "api://vault" got ["other"]`, true},
+		"a token that another signed":             {"failed to verify signature: failed to verify id token signature", true},
+		"a fault of Vault's, about which it says": {"hidden", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newScripted(t)
+			body, err := json.Marshal(map[string]any{"errors": []string{"1 error occurred:\n\t* " + test.says}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			server.handle("/v1/auth/approle/login", answers(500, string(body)))
+			failure := newRig(t, server.URL).mustFail(atKV2, v1alpha1.ReasonLoginFailed)
+			if failure.Stalled != test.refused || strings.Contains(failure.Message, test.says) {
+				t.Errorf("%+v", failure)
+			}
+		})
+	}
+}
+
 func TestANewSecretIDIsTriedAtOnce(t *testing.T) {
 	server := newScripted(t)
 	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
