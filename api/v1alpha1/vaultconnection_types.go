@@ -254,7 +254,8 @@ type GCPAuth struct {
 	ServiceAccountEmail string `json:"serviceAccountEmail"`
 }
 
-// AzureAuth logs in with an access token for the managed identity of the operator's node.
+// AzureAuth logs in with an access token for the managed identity of the operator's node. The server must be listed in the
+// operator's flag --vault-addresses.
 type AzureAuth struct {
 	// mount of the auth method. Defaults to "azure".
 	// +optional

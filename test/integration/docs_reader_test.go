@@ -26,7 +26,11 @@ import (
 
 // asReader in the environment makes this test's program read what docs/vault.md writes, with the objects of the API server that the
 // kubeconfig of this name leads to, and print it. It is a process of its own because clouds are found by the environment.
-const asReader = "REGCRED_TEST_READS_VAULT"
+const (
+	asReader = "REGCRED_TEST_READS_VAULT"
+	// vaultOfReader is what --vault-addresses lists.
+	vaultOfReader = "REGCRED_TEST_VAULT_ADDRESS"
+)
 
 func init() {
 	kubeconfig := os.Getenv(asReader)
@@ -41,14 +45,14 @@ func init() {
 }
 
 // readAsOperator reads the credential as the operator does in a pod that has the identity of one cloud.
-func readAsOperator(t *testing.T, c *installation, cloud *box.Cloud, method string) string {
+func readAsOperator(t *testing.T, c *installation, server *box.Vault, cloud *box.Cloud, method string) string {
 	t.Helper()
 	program, err := os.Executable()
 	vaultMust(t, err)
 	var out, complaints bytes.Buffer
 	reader := exec.CommandContext(t.Context(), program)
 	reader.Stdout, reader.Stderr = &out, &complaints
-	reader.Env = append(append(os.Environ(), cloud.Env()...), asReader+"="+c.kubeconfig)
+	reader.Env = append(append(os.Environ(), cloud.Env()...), asReader+"="+c.kubeconfig, vaultOfReader+"="+server.Address)
 	switch method {
 	case "aws":
 		reader.Env = append(reader.Env, cloud.AWS.WebIdentityEnv()...)
@@ -99,6 +103,7 @@ func managerOf(kubeconfig string) (*vault.Manager, error) {
 		return nil, err
 	}
 	return vault.New(vault.Options{
+		AllowedAddresses: []string{os.Getenv(vaultOfReader)},
 		Connection: func(ctx context.Context, name string) (*v1alpha1.VaultConnection, error) {
 			var connection v1alpha1.VaultConnection
 			return &connection, objects.Get(ctx, client.ObjectKey{Name: name}, &connection)

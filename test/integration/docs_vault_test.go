@@ -42,7 +42,7 @@ func TestDocsLogins(t *testing.T) {
 			file := filepath.Join(folder, "connection.yaml")
 			vaultMust(t, os.WriteFile(file, []byte(manifest), 0o600))
 			c.kubectl(t, "apply", "-f", file)
-			if got := readAsOperator(t, c, cloud, method); got != "robot:example" {
+			if got := readAsOperator(t, c, server, cloud, method); got != "robot:example" {
 				t.Errorf("the credential is another one than the commands wrote: %q", got)
 			}
 		})

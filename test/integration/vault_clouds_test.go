@@ -27,7 +27,7 @@ func TestVaultLoginByCloud(t *testing.T) {
 	t.Parallel()
 	cloud := box.CloudForTest(t)
 	r := startOperatorRunWith(t, box.VaultOptions{Env: cloud.Env()})
-	r.flags = []string{"--log-level=debug"}
+	r.flags = []string{"--log-level=debug", "--vault-addresses=" + r.vault.Address}
 	r.env = slices.Concat(cloud.Env(), cloud.AWS.WebIdentityEnv(), cloud.GCP.Env(), cloud.Azure.Env())
 	r.enableClouds(t, cloud)
 	r.rotate(t, "password-of-the-cloud")

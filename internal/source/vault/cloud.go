@@ -31,6 +31,10 @@ type proof struct {
 	err  error
 }
 
+// azureNeedsAddresses: other logins prove who the operator is, and this one shows a token that acts as the operator's node at whatever
+// resource the connection names. Whoever may edit connections must not get it for any server they like.
+const azureNeedsAddresses = "auth.azure shows the server a token of Azure: list the server's address in the operator's flag --vault-addresses"
+
 func (c *connection) loginWithAWS(ctx context.Context, auth *v1alpha1.AWSAuth) (*grant, *failure) {
 	options := []aws.LoginOption{aws.WithIAMAuth(), aws.WithRole(auth.Role), aws.WithIAMServerIDHeader(auth.ServerID)}
 	if auth.Region != "" {

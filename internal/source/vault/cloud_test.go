@@ -152,3 +152,17 @@ func TestALoginThatVaultRefusesSaysWhatMustMatch(t *testing.T) {
 		t.Errorf("again after %s", failure.RetryAfter)
 	}
 }
+
+func TestATokenOfAzureIsShownToListedServersOnly(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	rig.change(func(s *v1alpha1.VaultConnectionSpec) {
+		s.Auth = v1alpha1.VaultAuth{Azure: &v1alpha1.AzureAuth{Role: "regcred", Resource: "https://management.azure.com/"}}
+	})
+	if failure := rig.mustFail(atKV2, v1alpha1.ReasonConnectionRefused); !strings.Contains(failure.Message, "--vault-addresses") || !failure.Stalled {
+		t.Errorf("%+v", failure)
+	}
+	if n := len(server.requests("")); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}

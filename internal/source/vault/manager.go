@@ -183,6 +183,9 @@ func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnec
 	if fault := checkAddress(object.Spec.Address, m.allowed); fault != "" {
 		return nil, outcomeConnectionRefused.at(place).saying(fault)
 	}
+	if object.Spec.Auth.Azure != nil && len(m.allowed) == 0 {
+		return nil, outcomeConnectionRefused.at(place).saying(azureNeedsAddresses)
+	}
 	collected, f := m.collect(ctx, object)
 	if f != nil {
 		return nil, f
