@@ -6,8 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 box=demo
 folder=$(mktemp -d)
 cleanup() {
+  local status=$? down=(go -C hack/cluster run . down --name "$box")
   rm -rf "$folder"
-  if [ "${KEEP:-}" != 1 ]; then go -C hack/cluster run . down --name "$box" >&2 || true; fi
+  if [ "$status" = 0 ]; then down+=(--with-logs); fi # else somebody may want to know why
+  if [ "${KEEP:-}" != 1 ]; then "${down[@]}" >&2 || true; fi
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM

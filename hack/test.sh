@@ -8,7 +8,9 @@ results=$(mktemp -d)
 box=
 failed=0
 cleanup() {
-  if [ -n "$box" ]; then go -C hack/cluster run . down --name "$box" >&2 || true; fi
+  local status=$? down=(go -C hack/cluster run . down --name "$box")
+  if [ "$status" = 0 ]; then down+=(--with-logs); fi # else somebody may want to know why
+  if [ -n "$box" ]; then "${down[@]}" >&2 || true; fi
   rm -rf "$results"
 }
 trap cleanup EXIT

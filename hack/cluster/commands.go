@@ -22,6 +22,7 @@ type options struct {
 	noNode         bool
 	apiServerFlags []string
 	only           []string
+	withLogs       bool
 }
 
 func newCommand() *cobra.Command {
@@ -43,7 +44,8 @@ func newCommand() *cobra.Command {
 	up := verb("up", "Build what is missing and start the box", o.up)
 	up.Flags().BoolVar(&o.noNode, "no-node", false, "control plane, Vault and registry only, on loopback")
 	up.Flags().StringArrayVar(&o.apiServerFlags, "apiserver-flag", nil, "one more flag for kube-apiserver; repeatable")
-	verb("down", "End the box; nothing is left but its logs", o.down)
+	down := verb("down", "End the box; nothing is left but its logs", o.down)
+	down.Flags().BoolVar(&o.withLogs, "with-logs", false, "remove the logs, too")
 	verb("status", "Say whether the box runs and where everything is; fails if it does not run", o.status)
 	verb("kubeconfig", "Print the path of the administrator's kubeconfig", o.kubeconfig)
 	verb("env", "Print all that tests need to use the box, as export lines", o.env)
@@ -180,8 +182,17 @@ func (o *options) down(command *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if o.withLogs {
+		if err := folder.Forget(); err != nil {
+			return err
+		}
+	}
 	if !wasRunning {
 		fmt.Fprintf(command.ErrOrStderr(), "the box %q was not running\n", o.name)
+		return nil
+	}
+	if o.withLogs {
+		fmt.Fprintf(command.ErrOrStderr(), "the box %q is gone\n", o.name)
 		return nil
 	}
 	fmt.Fprintf(command.ErrOrStderr(), "the box %q is gone; its logs stay until it starts again: %s\n",

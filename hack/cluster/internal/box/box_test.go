@@ -49,6 +49,56 @@ func TestLockIsHeldByOne(t *testing.T) {
 	lock.Close()
 }
 
+func TestABoxIsForgottenWithItsLogsOnceItIsGone(t *testing.T) {
+	folder := Folder(t.TempDir() + "/box")
+	if err := folder.Forget(); err != nil {
+		t.Errorf("one that never was: %v", err)
+	}
+	lock, err := folder.tryLock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(folder.Logs(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.Forget(); !errors.Is(err, ErrRunning) {
+		t.Errorf("while it runs: %v, want %v", err, ErrRunning)
+	}
+	if _, err := os.Stat(folder.Logs()); err != nil {
+		t.Errorf("the logs of a running box: %v", err)
+	}
+	lock.Close()
+	if err := folder.Forget(); err != nil {
+		t.Errorf("after its end: %v", err)
+	}
+	if _, err := os.Stat(string(folder)); !os.IsNotExist(err) {
+		t.Errorf("a folder is left: %v", err)
+	}
+}
+
+func TestALockThatWasRemovedIsNobodys(t *testing.T) {
+	folder := Folder(t.TempDir())
+	lock, err := folder.tryLock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := os.Remove(lock.Name()); err != nil {
+		t.Fatal(err)
+	}
+	if folder.holds(lock) {
+		t.Error("it is held though others find none")
+	}
+	another, err := folder.tryLock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer another.Close()
+	if folder.holds(lock) || !folder.holds(another) {
+		t.Error("the old lock counts beside a new one")
+	}
+}
+
 func TestNoBoxIsNotRunning(t *testing.T) {
 	folder := Folder(t.TempDir() + "/none")
 	if _, err := folder.Running(t.Context()); !errors.Is(err, ErrNotRunning) {

@@ -80,14 +80,24 @@ func (f Folder) tryLock() (*os.File, error) {
 		return nil, err
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
+	if err == nil && f.holds(file) {
 		return file, nil
 	}
 	file.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	if err == nil || errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, ErrRunning
 	}
 	return nil, fmt.Errorf("lock %s: %w", file.Name(), err)
+}
+
+// holds reports whether the lock is still the one that others will find: Forget may have removed it after it was opened.
+func (f Folder) holds(lock *os.File) bool {
+	ours, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	current, err := os.Stat(f.path("lock"))
+	return err == nil && os.SameFile(ours, current)
 }
 
 // clear removes everything but the lock and the logs.

@@ -159,6 +159,19 @@ func (f Folder) Down(ctx context.Context) (wasRunning bool, err error) {
 	})
 }
 
+// Forget removes what Down leaves. It fails with ErrRunning if there is a box.
+func (f Folder) Forget() error {
+	if _, err := os.Stat(string(f)); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	lock, err := f.tryLock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	return os.RemoveAll(string(f))
+}
+
 // SignalNode sends one of the signals that the node's first process understands.
 func (f Folder) SignalNode(ctx context.Context, signal syscall.Signal) error {
 	info, err := f.Running(ctx)
