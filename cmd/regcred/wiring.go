@@ -17,12 +17,15 @@ import (
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/named"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source/vault"
 	"regcred.dev/regcred/internal/telemetry"
 	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -37,10 +40,10 @@ type parts struct {
 	metrics   *telemetry.Metrics
 	// changed rings when a new value is published, delivered when deliveries changed, news on what a status is made of, troubled when
 	// a VaultConnection became usable or unusable.
-	changed, delivered, news, troubled publish.Bell
-	store                              *publish.Store
-	board                              *publish.Board
-	tally                              *publish.Tally
+	changed, delivered, news, troubled wakeup.Notifier
+	store                              *records.Store
+	board                              *delivered.Board
+	tally                              *podcounts.Counter
 	prober                             *verify.Verifier
 	protected                          []string
 	// now is the API server's time: that of what is compared with the age of pods.
@@ -100,9 +103,9 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 		return nil, err
 	}
 	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries, RootCAs: roots})
-	p.store = publish.NewStore(p.clientset.CoreV1(), o.namespace, p.changed.Ring)
-	p.board = publish.NewBoard(func(name string) { p.delivered.Ring(name); p.news.Ring(name) })
-	p.tally = publish.NewTally(p.news.Ring)
+	p.store = records.NewStore(p.clientset.CoreV1(), o.namespace, p.changed.Notify)
+	p.board = delivered.NewBoard(func(name string) { p.delivered.Notify(name); p.news.Notify(name) })
+	p.tally = podcounts.New(p.news.Notify)
 	return p, nil
 }
 
@@ -137,7 +140,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		RequestToken:     p.requestToken,
 		AllowedAddresses: p.options.vaultAddresses,
 		Metrics:          p.metrics,
-		Troubled:         p.troubled.Ring,
+		Troubled:         p.troubled.Notify,
 	})
 	if err != nil {
 		return err

@@ -22,8 +22,8 @@ import (
 	kinds "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -53,7 +53,7 @@ type Reconciler struct {
 
 // SetupWithManager adds the controller to a manager. troubled rings when those who read through a connection see another state
 // of it than before.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *publish.Bell) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *wakeup.Notifier) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "connection", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err

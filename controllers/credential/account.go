@@ -8,7 +8,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/verify"
 )
@@ -48,8 +48,8 @@ func accountsOf(run *run, config dockerconfig.Config) []account {
 }
 
 // testsOf are the last tests of a config's values.
-func (r *Reconciler) testsOf(run *run, config dockerconfig.Config) []publish.Test {
-	var tests []publish.Test
+func (r *Reconciler) testsOf(run *run, config dockerconfig.Config) []records.Test {
+	var tests []records.Test
 	for _, account := range accountsOf(run, config) {
 		tests = append(tests, run.record.Tests[account.print])
 	}
@@ -108,7 +108,7 @@ func (r *Reconciler) test(ctx context.Context, run *run, account account) error 
 
 // beginTest keeps that a registry is about to be asked. A test that could not be noted is not made: a crash loop would make it
 // again and again.
-func (r *Reconciler) beginTest(ctx context.Context, run *run, account account) (publish.Test, error) {
+func (r *Reconciler) beginTest(ctx context.Context, run *run, account account) (records.Test, error) {
 	begun := run.record.Tests[account.print]
 	begun.Time, begun.Registry = r.Now(), account.host
 	r.keepTest(run, account.print, begun)
@@ -176,7 +176,7 @@ func (r *Reconciler) publishedPulls(ctx context.Context, run *run, candidate acc
 	pulled := map[string]bool{}
 	for _, published := range accountsOf(run, run.record.Config) {
 		covered := slices.DeleteFunc(slices.Clone(denied), func(image string) bool { return !published.covers(image) })
-		if len(covered) == 0 || published.print == candidate.print || run.record.Tests[published.print].Verdict == publish.Rejected {
+		if len(covered) == 0 || published.print == candidate.print || run.record.Tests[published.print].Verdict == records.Rejected {
 			continue
 		}
 		if _, err := r.beginTest(ctx, run, published); err != nil {
@@ -194,8 +194,8 @@ func (r *Reconciler) publishedPulls(ctx context.Context, run *run, candidate acc
 
 // nextTest says when a value is tested again: after its period, or at once where a pod was refused since it was last accepted. A
 // value that is refused is not tested sooner for it: that would bring the account nearer to being locked.
-func (r *Reconciler) nextTest(run *run, last publish.Test) time.Time {
-	if last.Verdict == publish.Accepted && last.Time.Before(run.memory.doubtTime) {
+func (r *Reconciler) nextTest(run *run, last records.Test) time.Time {
+	if last.Verdict == records.Accepted && last.Time.Before(run.memory.doubtTime) {
 		return last.Time.Add(verify.MinInterval)
 	}
 	return nextTest(last, run.object.Spec.VerificationPeriod(), r.Now())
@@ -219,8 +219,8 @@ func (r *Reconciler) doubted(run *run) bool {
 	if doubts := r.Pods.Doubts(run.object.Name); doubts != m.doubts {
 		m.doubts, m.doubtTime = doubts, r.Now()
 	}
-	return slices.ContainsFunc(r.testsOf(run, run.record.Config), func(last publish.Test) bool {
-		return last.Verdict == publish.Accepted && last.Time.Before(m.doubtTime) && !r.Now().Before(r.nextTest(run, last))
+	return slices.ContainsFunc(r.testsOf(run, run.record.Config), func(last records.Test) bool {
+		return last.Verdict == records.Accepted && last.Time.Before(m.doubtTime) && !r.Now().Before(r.nextTest(run, last))
 	})
 }
 
@@ -228,8 +228,8 @@ func (r *Reconciler) doubted(run *run) bool {
 const keepTests = 48 * time.Hour
 
 // keepTest replaces one test, and drops those of values that were not tested for long.
-func (r *Reconciler) keepTest(run *run, print string, test publish.Test) {
-	tests := map[string]publish.Test{print: test}
+func (r *Reconciler) keepTest(run *run, print string, test records.Test) {
+	tests := map[string]records.Test{print: test}
 	for other, kept := range run.record.Tests {
 		if other != print && r.Now().Sub(kept.Time) < keepTests {
 			tests[other] = kept

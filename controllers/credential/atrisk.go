@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
 )
 
@@ -30,7 +30,7 @@ type Pods interface {
 // Secret pulls as it always did.
 func (r *Reconciler) atRisk(ctx context.Context, run *run, f *statusFacts) (int, error) {
 	m := run.memory
-	if !run.record.Published() || f.verdict != publish.Rejected {
+	if !run.record.Published() || f.verdict != records.Rejected {
 		m.risk, m.riskTime = 0, time.Time{}
 		return 0, nil
 	}

@@ -10,7 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
 )
 
@@ -18,21 +19,21 @@ import (
 // it can contradict each other.
 type statusFacts struct {
 	object *v1alpha1.RegistryCredential
-	record publish.Record
+	record records.Record
 	memory *memory
 	stall  *stall
 	// selected namespaces, sorted, and those that the spec names and that do not exist.
 	selected, missing []string
-	deliveries        map[string]publish.Delivery
+	deliveries        map[string]delivered.Delivery
 	// holding, losing and held describe a removal.
 	holding, losing int
 	held            bool
 	stuck, atRisk   int
 	// verdict and answer of the registry about the published value.
-	verdict publish.Verdict
+	verdict records.Verdict
 	answer  string
 	// tests are the last ones of the published value and of one that waits, one for each registry.
-	tests []publish.Test
+	tests []records.Test
 }
 
 // status computes the status from the facts. before gives what does not follow from them: the times of transitions.
@@ -112,10 +113,10 @@ func (f *statusFacts) verified(now time.Time) metav1.Condition {
 	switch {
 	case f.object.Spec.VerificationMode() == v1alpha1.VerifyOff:
 		c.Reason, c.Message = v1alpha1.ReasonVerificationOff, "spec.verification.mode is Off: what the source gives is published untested"
-	case f.record.Published() && f.verdict == publish.Rejected:
+	case f.record.Published() && f.verdict == records.Rejected:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted
 		c.Message = fmt.Sprintf("the registry refuses the credential in use: %s. %s. New pods cannot pull", f.answer, f.evidence(now))
-	case waiting.verdict == publish.Rejected:
+	case waiting.verdict == records.Rejected:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonRejected
 		c.Message = "the new value in the source is not published, because the registry refuses it: " + waiting.message + ". Correct it in the source"
 	case !waiting.held.IsZero():

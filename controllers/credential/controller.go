@@ -14,7 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -46,9 +48,9 @@ type Reconciler struct {
 	Prover          Prover
 	Images          Images
 	Running         Pods
-	Store           *publish.Store
-	Board           *publish.Board
-	Pods            *publish.Tally
+	Store           *records.Store
+	Board           *delivered.Board
+	Pods            *podcounts.Counter
 	Secrets         Names
 	ServiceAccounts Names
 	Removal         Removal

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 )
 
 // warnAhead is the longest time before its end that a credential is warned of.
@@ -15,7 +15,7 @@ const warnAhead = 7 * 24 * time.Hour
 
 // warnAt is when people are told of the end of a credential: when a fifth of its lifetime is left, or seven days, whichever is
 // later. Zero where the end is not known.
-func warnAt(record publish.Record) time.Time {
+func warnAt(record records.Record) time.Time {
 	if record.ExpireTime.IsZero() {
 		return time.Time{}
 	}
@@ -40,7 +40,7 @@ func (r *Reconciler) warnOfExpiry(run *run) time.Time {
 	return time.Time{}
 }
 
-func expiryMessage(record publish.Record) string {
+func expiryMessage(record records.Record) string {
 	end := record.ExpireTime.UTC().Format(time.RFC3339)
 	if record.Minted {
 		return fmt.Sprintf("the credential in use ends at %s and no new one was obtained yet: regcred goes on asking its source; see CredentialAvailable", end)

@@ -7,34 +7,35 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 )
 
 func TestFormsThatNoKubeletCanUseAreTold(t *testing.T) {
-	kept := publish.Delivery{Finding: dockerconfig.Finding{Key: "hub.docker.com", Reason: dockerconfig.ReasonDockerHubKey, Message: "never used"}}
-	broken := publish.Delivery{Finding: dockerconfig.Finding{Key: "x/*", Reason: dockerconfig.ReasonWildcard, Message: "no wildcards"}}
+	kept := delivered.Delivery{Finding: dockerconfig.Finding{Key: "hub.docker.com", Reason: dockerconfig.ReasonDockerHubKey, Message: "never used"}}
+	broken := delivered.Delivery{Finding: dockerconfig.Finding{Key: "x/*", Reason: dockerconfig.ReasonWildcard, Message: "no wildcards"}}
 	read := dockerconfig.Finding{Reason: dockerconfig.ReasonTrailingNewline, Message: "secret/a: a line break"}
-	near := publish.Test{Registry: "r.example", NearMiss: "r.example:5000/app:1"}
+	near := records.Test{Registry: "r.example", NearMiss: "r.example:5000/app:1"}
 	for _, test := range []struct {
 		name       string
 		read       []dockerconfig.Finding
-		tests      []publish.Test
-		deliveries map[string]publish.Delivery
+		tests      []records.Test
+		deliveries map[string]delivered.Delivery
 		suspend    bool
 		images     []string
 		reason     string
 		says       []string
 	}{
-		{name: "nothing was found", deliveries: map[string]publish.Delivery{"a": {}, "b": {}}},
+		{name: "nothing was found", deliveries: map[string]delivered.Delivery{"a": {}, "b": {}}},
 		{name: "a form in the source", read: []dockerconfig.Finding{read}, reason: "TrailingNewline", says: []string{"secret/a: a line break"}},
-		{name: "a port that is missing, for the value in use and the one that waits", tests: []publish.Test{near, {}, near},
+		{name: "a port that is missing, for the value in use and the one that waits", tests: []records.Test{near, {}, near},
 			reason: "PortMissing", says: []string{"r.example:5000/app:1", "list r.example:5000"}},
-		{name: "the same entry in several namespaces is told once", deliveries: map[string]publish.Delivery{"a": kept, "b": {}, "c": kept},
+		{name: "the same entry in several namespaces is told once", deliveries: map[string]delivered.Delivery{"a": kept, "b": {}, "c": kept},
 			reason: "DockerHubKey", says: []string{`namespace a and 1 more: entry "hub.docker.com": never used`}},
-		{name: "an entry in a namespace that is not selected does not count", deliveries: map[string]publish.Delivery{"z": kept}},
-		{name: "what is told first comes from the source, and what is too much is counted", read: []dockerconfig.Finding{read, read}, tests: []publish.Test{near},
-			deliveries: map[string]publish.Delivery{"a": kept, "b": broken}, reason: "TrailingNewline", says: []string{"and 2 more"}},
+		{name: "an entry in a namespace that is not selected does not count", deliveries: map[string]delivered.Delivery{"z": kept}},
+		{name: "what is told first comes from the source, and what is too much is counted", read: []dockerconfig.Finding{read, read}, tests: []records.Test{near},
+			deliveries: map[string]delivered.Delivery{"a": kept, "b": broken}, reason: "TrailingNewline", says: []string{"and 2 more"}},
 		{name: "an image to be tested that belongs to none of the registries", images: []string{"r.example/app:1", "other.example/app:1"},
 			reason: "Unmatchable", says: []string{"other.example/app:1 belongs to none"}},
 		{name: "nothing is said while the object is suspended", read: []dockerconfig.Finding{read}, suspend: true},

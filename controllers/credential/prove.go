@@ -8,7 +8,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/verify"
 )
@@ -31,7 +31,7 @@ type proof struct {
 	// held is until when a new value is held back, zero where none is.
 	held time.Time
 	// verdict and message of the new value, where one waits or was refused.
-	verdict publish.Verdict
+	verdict records.Verdict
 	message string
 }
 
@@ -45,7 +45,7 @@ func (r *Reconciler) prove(ctx context.Context, run *run, candidate *source.Snap
 		return r.publish(ctx, run, candidate, time.Time{}, "published without verification, as the spec says")
 	}
 	if run.record.Candidate == nil || run.record.Candidate.Revision != candidate.Revision {
-		run.record.Candidate = &publish.Candidate{Revision: candidate.Revision, FirstSeen: r.Now()}
+		run.record.Candidate = &records.Candidate{Revision: candidate.Revision, FirstSeen: r.Now()}
 		// Also where no test is due that would keep it: the hold counts from here.
 		if err := r.Store.Save(ctx, run.record); err != nil {
 			return err
@@ -55,14 +55,14 @@ func (r *Reconciler) prove(ctx context.Context, run *run, candidate *source.Snap
 		return err
 	}
 	verdict, message := combine(r.testsOf(run, candidate.Config))
-	if verdict != publish.Accepted {
+	if verdict != records.Accepted {
 		// What is in use stays in use for now, and has to be watched like without a new value.
 		if err := r.proveAgain(ctx, run); err != nil {
 			return err
 		}
 	}
 	inUse, _ := combine(r.testsOf(run, run.record.Config))
-	state := publishedState{rejected: run.record.Published() && inUse == publish.Rejected, expires: run.record.ExpireTime}
+	state := publishedState{rejected: run.record.Published() && inUse == records.Rejected, expires: run.record.ExpireTime}
 	what, until := decide(verdict, run.record.Candidate.FirstSeen, run.object.Spec.Hold(), state, r.Now())
 	switch what {
 	case publishProven:
@@ -95,12 +95,12 @@ func (r *Reconciler) proveAgain(ctx context.Context, run *run) error {
 		return err
 	}
 	after, message := combine(r.testsOf(run, run.record.Config))
-	if after == publish.Rejected && before != publish.Rejected {
+	if after == records.Rejected && before != records.Rejected {
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonNoLongerAccepted, "Verify",
 			"the registry refuses the credential in use: "+message+"; new pods will fail to pull. The source is read again now")
 		run.memory.readNow = true
 	}
-	if after == publish.Accepted && run.record.VerifiedTime.IsZero() {
+	if after == records.Accepted && run.record.VerifiedTime.IsZero() {
 		run.record.VerifiedTime = r.Now()
 		if err := r.Store.Save(ctx, run.record); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -43,7 +43,7 @@ func (r *Reconciler) publish(ctx context.Context, run *run, snapshot *source.Sna
 	return nil
 }
 
-func equal(record publish.Record, snapshot *source.Snapshot) bool {
+func equal(record records.Record, snapshot *source.Snapshot) bool {
 	if !record.Published() || len(record.Config) != len(snapshot.Config) {
 		return false
 	}

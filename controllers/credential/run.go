@@ -8,7 +8,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/target"
 )
@@ -17,7 +17,7 @@ import (
 type run struct {
 	object *v1alpha1.RegistryCredential
 	// record is what is published. Phases replace it as they publish.
-	record publish.Record
+	record records.Record
 	memory *memory
 	// stall is why nothing can go on.
 	stall *stall
@@ -115,7 +115,7 @@ func (m *memories) forget(name string) {
 func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID {
-		record = publish.Record{Credential: object.Name, UID: object.UID}
+		record = records.Record{Credential: object.Name, UID: object.UID}
 	}
 	return &run{object: object.DeepCopy(), record: record, memory: r.memories.of(object, r.Now())}
 }

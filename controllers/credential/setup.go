@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -31,7 +31,7 @@ const (
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SetupWithManager adds the controller to a manager. news rings when a delivery or the number of stuck pods changed.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *publish.Bell) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "credential", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 )
 
 const (
@@ -39,7 +39,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	status := f.status(&run.object.Status, now)
 	r.Metrics.Observe(run.object.Name, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
 		len(f.selected), f.synced(), run.record.ExpireTime)
-	r.Metrics.Refused(run.object.Name, run.record.Published() && f.verdict == publish.Rejected, f.atRisk)
+	r.Metrics.Refused(run.object.Name, run.record.Published() && f.verdict == records.Rejected, f.atRisk)
 	if equality.Semantic.DeepEqual(status, &run.object.Status) {
 		return after(now, wake), nil
 	}
@@ -107,7 +107,7 @@ func (r *Reconciler) statusFacts(ctx context.Context, run *run) (*statusFacts, e
 		object: run.object, record: run.record, memory: run.memory, stall: run.stall, selected: selected,
 		deliveries: r.Board.Of(run.object.Name, run.object.Spec.Target.Name()),
 		stuck:      r.Pods.Stuck(run.object.Name),
-		verdict:    publish.Unknown,
+		verdict:    records.Unknown,
 	}
 	for _, name := range run.object.Spec.Target.Namespaces {
 		_, found := slices.BinarySearch(selected, string(name))

@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 )
 
 func TestNamespacesThatBeginToFailAreToldOfAFewTimes(t *testing.T) {
@@ -15,7 +16,7 @@ func TestNamespacesThatBeginToFailAreToldOfAFewTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := publish.Record{Config: dockerconfig.Config{"r.example": login}, Memo: publish.Memo{Revision: "1"}}
+	record := records.Record{Config: dockerconfig.Config{"r.example": login}, Memo: records.Memo{Revision: "1"}}
 	m := &memory{told: map[string]int{}}
 	status := &v1alpha1.RegistryCredentialStatus{}
 	for _, step := range []struct {
@@ -39,12 +40,12 @@ func TestNamespacesThatBeginToFailAreToldOfAFewTimes(t *testing.T) {
 		{name: "one fails", reason: v1alpha1.ReasonForbidden, failing: 1, events: 1},
 		{name: "its ServiceAccount is still to come", reason: v1alpha1.ReasonServiceAccountNotFound, failing: 4},
 	} {
-		f := &statusFacts{object: &v1alpha1.RegistryCredential{}, record: record, memory: m, deliveries: map[string]publish.Delivery{}}
+		f := &statusFacts{object: &v1alpha1.RegistryCredential{}, record: record, memory: m, deliveries: map[string]delivered.Delivery{}}
 		if step.restart {
 			m.told = map[string]int{}
 		}
 		for i := range 20 {
-			namespace, d := fmt.Sprintf("team-%02d", i), publish.Delivery{Revision: "1"}
+			namespace, d := fmt.Sprintf("team-%02d", i), delivered.Delivery{Revision: "1"}
 			if i < step.failing {
 				d.Reason, d.Message = step.reason, "refused"
 			}

@@ -8,8 +8,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -33,10 +35,10 @@ type Reconciler struct {
 	// Secrets and ServiceAccounts are read by the names that the operator was given.
 	Secrets         Named
 	ServiceAccounts Named
-	Store           *publish.Store
-	Board           *publish.Board
+	Store           *records.Store
+	Board           *delivered.Board
 	// Pods says where pods hang: these namespaces get a new value first. Optional.
-	Pods *publish.Tally
+	Pods *podcounts.Counter
 	// Protected namespaces are selected by name only.
 	Protected []string
 	// Now is the clock.
@@ -49,7 +51,7 @@ type Reconciler struct {
 }
 
 // Reconcile makes one pull Secret right: gather, decide, act, say what became of it.
-func (r *Reconciler) Reconcile(ctx context.Context, place publish.Place) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl.Result, error) {
 	if err := r.Store.Load(ctx); err != nil {
 		return ctrl.Result{}, err
 	}

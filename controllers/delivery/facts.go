@@ -9,14 +9,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/target"
 )
 
 // facts are everything that the decision about one place rests on.
 type facts struct {
-	place publish.Place
+	place delivered.Place
 	// namespace is nil where it does not exist or is being deleted.
 	namespace *corev1.Namespace
 	memory    *memory
@@ -72,7 +72,7 @@ func (f facts) keeps(account string) bool {
 	return len(f.recorded().Retained(f.exists)) > 0
 }
 
-func (r *Reconciler) gather(ctx context.Context, place publish.Place) (facts, error) {
+func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, error) {
 	f := facts{place: place}
 	var namespace corev1.Namespace
 	err := r.Cluster.Get(ctx, client.ObjectKey{Name: place.Namespace}, &namespace)

@@ -7,14 +7,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
 // memories are what one process remembers of places. All of it can be lost: after a restart the counts of contests begin anew.
 type memories struct {
 	mu sync.Mutex
-	m  map[publish.Place]*memory
+	m  map[delivered.Place]*memory
 }
 
 // memory of one place. The queue never hands a place to two workers at once, so it needs no lock.
@@ -35,11 +35,11 @@ type contest struct {
 	pullsecret.Contest
 }
 
-func (m *memories) of(place publish.Place, namespace types.UID) *memory {
+func (m *memories) of(place delivered.Place, namespace types.UID) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.m == nil {
-		m.m = map[publish.Place]*memory{}
+		m.m = map[delivered.Place]*memory{}
 	}
 	if known := m.m[place]; known != nil && known.namespace == namespace {
 		return known
@@ -49,7 +49,7 @@ func (m *memories) of(place publish.Place, namespace types.UID) *memory {
 	return fresh
 }
 
-func (m *memories) forget(place publish.Place) {
+func (m *memories) forget(place delivered.Place) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.m, place)

@@ -8,8 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
@@ -45,7 +45,7 @@ func (o outcome) retry() error {
 }
 
 // deliveries says, for each RegistryCredential that selects the place, what became of it.
-func (o outcome) deliveries(f facts) map[string]publish.Delivery {
+func (o outcome) deliveries(f facts) map[string]delivered.Delivery {
 	if o.problem != nil && o.problem.gone {
 		return nil
 	}
@@ -54,9 +54,9 @@ func (o outcome) deliveries(f facts) map[string]publish.Delivery {
 		written = pullsecret.SourcesOf(o.secret.Annotations)
 	}
 	findings := o.findings()
-	deliveries := map[string]publish.Delivery{}
+	deliveries := map[string]delivered.Delivery{}
 	for _, credential := range f.selecting {
-		d := publish.Delivery{Revision: written[credential.Name].Revision}
+		d := delivered.Delivery{Revision: written[credential.Name].Revision}
 		d.Finding = findingOf(credential.Name, findings, written, f.exists)
 		if o.problem != nil {
 			d.Reason, d.Message, d.ServiceAccounts = o.problem.reason, o.problem.message, o.problem.account
@@ -94,10 +94,10 @@ func findingOf(credential string, findings []dockerconfig.Finding, written pulls
 }
 
 // leaving says of a namespace that is being deleted that it is. Of one that is gone there is nothing to say.
-func (f facts) leaving() map[string]publish.Delivery {
-	deliveries := map[string]publish.Delivery{}
+func (f facts) leaving() map[string]delivered.Delivery {
+	deliveries := map[string]delivered.Delivery{}
 	for _, credential := range f.selecting {
-		deliveries[credential.Name] = publish.Delivery{
+		deliveries[credential.Name] = delivered.Delivery{
 			Reason:  v1alpha1.ReasonNamespaceTerminating,
 			Message: "the namespace is being deleted: nothing is written there",
 		}

@@ -7,20 +7,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/target"
 )
 
 // placesOfEvent notes what the watch tells of a RegistryCredential and gives its places.
-func (r *Reconciler) placesOfEvent(ctx context.Context, credential *v1alpha1.RegistryCredential) []publish.Place {
+func (r *Reconciler) placesOfEvent(ctx context.Context, credential *v1alpha1.RegistryCredential) []delivered.Place {
 	r.departed.note(credential)
 	return r.placesOf(ctx, credential)
 }
 
 // placesOf are the places that a RegistryCredential selects, and those that hold, or last held, entries of it.
-func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.RegistryCredential) []publish.Place {
-	places := map[publish.Place]bool{}
+func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.RegistryCredential) []delivered.Place {
+	places := map[delivered.Place]bool{}
 	for _, place := range r.Board.Places(credential.Name) {
 		places[place] = true
 	}
@@ -30,37 +30,37 @@ func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.Registry
 		r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy) == nil {
 		for i := range namespaces.Items {
 			if selector.Selects(namespaces.Items[i].Name, namespaces.Items[i].Labels) {
-				places[publish.Place{Namespace: namespaces.Items[i].Name, Name: name}] = true
+				places[delivered.Place{Namespace: namespaces.Items[i].Name, Name: name}] = true
 			}
 		}
 	}
 	r.eachSecret(ctx, "", func(secret *corev1.Secret) {
-		if records(secret, credential.Name) {
-			places[publish.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
+		if recordsEntriesOf(secret, credential.Name) {
+			places[delivered.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
 		}
 	})
 	return collect(places)
 }
 
 // placesIn are the places of a namespace that RegistryCredentials may select, and those that are there.
-func (r *Reconciler) placesIn(ctx context.Context, namespace string) []publish.Place {
-	places := map[publish.Place]bool{}
+func (r *Reconciler) placesIn(ctx context.Context, namespace string) []delivered.Place {
+	places := map[delivered.Place]bool{}
 	for name := range r.wantedNames(ctx) {
-		places[publish.Place{Namespace: namespace, Name: name}] = true
+		places[delivered.Place{Namespace: namespace, Name: name}] = true
 	}
 	r.addOurs(ctx, namespace, places)
 	return collect(places)
 }
 
-func (r *Reconciler) placesFor(ctx context.Context, account *corev1.ServiceAccount) []publish.Place {
+func (r *Reconciler) placesFor(ctx context.Context, account *corev1.ServiceAccount) []delivered.Place {
 	return r.placesIn(ctx, account.Namespace)
 }
 
 // placesBeside are the place of a Secret, and the others of ours in its namespace: one may wait until it can give way to this.
-func (r *Reconciler) placesBeside(ctx context.Context, secret *corev1.Secret) []publish.Place {
-	places := map[publish.Place]bool{}
+func (r *Reconciler) placesBeside(ctx context.Context, secret *corev1.Secret) []delivered.Place {
+	places := map[delivered.Place]bool{}
 	if pullsecret.OwnerOf(secret).Ours || r.wantedNames(ctx)[secret.Name] {
-		places[publish.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
+		places[delivered.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
 		r.addOurs(ctx, secret.Namespace, places)
 	}
 	return collect(places)
@@ -80,10 +80,10 @@ func (r *Reconciler) wantedNames(ctx context.Context) map[string]bool {
 	return names
 }
 
-func (r *Reconciler) addOurs(ctx context.Context, namespace string, places map[publish.Place]bool) {
+func (r *Reconciler) addOurs(ctx context.Context, namespace string, places map[delivered.Place]bool) {
 	r.eachSecret(ctx, namespace, func(secret *corev1.Secret) {
 		if pullsecret.OwnerOf(secret).Ours {
-			places[publish.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
+			places[delivered.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
 		}
 	})
 }

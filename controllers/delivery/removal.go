@@ -66,7 +66,7 @@ func (r *Reconciler) Removals(ctx context.Context, credential *v1alpha1.Registry
 	err := r.Secrets.List(ctx, "", &secrets, func() {
 		for i := range secrets.Items {
 			secret := &secrets.Items[i]
-			if !alive[secret.Namespace] || !records(secret, credential.Name) || !pullsecret.OwnerOf(secret).Ours {
+			if !alive[secret.Namespace] || !recordsEntriesOf(secret, credential.Name) || !pullsecret.OwnerOf(secret).Ours {
 				continue
 			}
 			holding[secret.Namespace] = true
@@ -96,7 +96,7 @@ func (r *Reconciler) holdingNow(ctx context.Context, credential string, alive ma
 		}
 		for i := range list.Items {
 			item := &list.Items[i]
-			if alive[item.Namespace] && item.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue && records(item, credential) {
+			if alive[item.Namespace] && item.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue && recordsEntriesOf(item, credential) {
 				holding[item.Namespace] = true
 			}
 		}
@@ -104,7 +104,7 @@ func (r *Reconciler) holdingNow(ctx context.Context, credential string, alive ma
 	return holding, nil
 }
 
-func records(secret client.Object, credential string) bool {
+func recordsEntriesOf(secret client.Object, credential string) bool {
 	// Every RegistryCredential looks through all Secrets, and most of them do not name it: those are not decoded.
 	if !strings.Contains(secret.GetAnnotations()[v1alpha1.SourcesAnnotation], strconv.Quote(credential)) {
 		return false

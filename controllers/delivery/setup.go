@@ -9,7 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -21,12 +22,12 @@ const (
 )
 
 // SetupWithManager adds the controller to a manager. changed rings when a published value changes.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *publish.Bell) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "delivery", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err
 	}
-	watches := []source.TypedSource[publish.Place]{
+	watches := []source.TypedSource[delivered.Place]{
 		source.TypedKind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, mapTo(r.placesOfEvent), onSpec()),
 		source.TypedKind(mgr.GetCache(), &corev1.Namespace{}, r.urgently(), onLabels()),
 		r.onChange(changed),

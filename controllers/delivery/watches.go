@@ -17,10 +17,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/wakeup"
 )
 
-type queue = workqueue.TypedRateLimitingInterface[publish.Place]
+type queue = workqueue.TypedRateLimitingInterface[delivered.Place]
 
 // Priorities: somebody waits for a new namespace and for pods that hang, nobody for a look at what is believed to be right.
 const (
@@ -29,8 +30,8 @@ const (
 	last   = handler.LowPriority
 )
 
-func enqueue(q queue, priority int, places ...publish.Place) {
-	if prioritised, ok := q.(priorityqueue.PriorityQueue[publish.Place]); ok {
+func enqueue(q queue, priority int, places ...delivered.Place) {
+	if prioritised, ok := q.(priorityqueue.PriorityQueue[delivered.Place]); ok {
 		prioritised.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, places...)
 		return
 	}
@@ -39,13 +40,13 @@ func enqueue(q queue, priority int, places ...publish.Place) {
 	}
 }
 
-func mapTo[T client.Object](f func(context.Context, T) []publish.Place) handler.TypedEventHandler[T, publish.Place] {
-	return handler.TypedEnqueueRequestsFromMapFunc(handler.TypedMapFunc[T, publish.Place](f))
+func mapTo[T client.Object](f func(context.Context, T) []delivered.Place) handler.TypedEventHandler[T, delivered.Place] {
+	return handler.TypedEnqueueRequestsFromMapFunc(handler.TypedMapFunc[T, delivered.Place](f))
 }
 
 // urgently looks at the places of a new namespace, or one with new labels, before all others.
-func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, publish.Place] {
-	return handler.TypedFuncs[*corev1.Namespace, publish.Place]{
+func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, delivered.Place] {
+	return handler.TypedFuncs[*corev1.Namespace, delivered.Place]{
 		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*corev1.Namespace], q queue) {
 			priority := urgent
 			if e.IsInInitialList {
@@ -63,8 +64,8 @@ func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, pub
 }
 
 // onChange looks at all places of a RegistryCredential when a new value of it is published, first where pods hang.
-func (r *Reconciler) onChange(changed *publish.Bell) source.TypedSource[publish.Place] {
-	return source.TypedFunc[publish.Place](func(ctx context.Context, q queue) error {
+func (r *Reconciler) onChange(changed *wakeup.Notifier) source.TypedSource[delivered.Place] {
+	return source.TypedFunc[delivered.Place](func(ctx context.Context, q queue) error {
 		changed.Listen(func(credential string) {
 			var object v1alpha1.RegistryCredential
 			if r.Cluster.Get(ctx, client.ObjectKey{Name: credential}, &object) != nil {
@@ -74,7 +75,7 @@ func (r *Reconciler) onChange(changed *publish.Bell) source.TypedSource[publish.
 			if r.Pods != nil {
 				waiting = r.Pods.Namespaces()
 			}
-			var hanging, others []publish.Place
+			var hanging, others []delivered.Place
 			for _, place := range r.placesOf(ctx, &object) {
 				if waiting[place.Namespace] {
 					hanging = append(hanging, place)
@@ -90,8 +91,8 @@ func (r *Reconciler) onChange(changed *publish.Bell) source.TypedSource[publish.
 }
 
 // onTimer looks at everything now and then.
-func (r *Reconciler) onTimer() source.TypedSource[publish.Place] {
-	return source.TypedFunc[publish.Place](func(ctx context.Context, q queue) error {
+func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
+	return source.TypedFunc[delivered.Place](func(ctx context.Context, q queue) error {
 		go func() {
 			ticker := time.NewTicker(safetyPass)
 			defer ticker.Stop()
@@ -137,4 +138,6 @@ func onAttachment() predicate.TypedPredicate[*corev1.ServiceAccount] {
 	}}
 }
 
-func collect(places map[publish.Place]bool) []publish.Place { return slices.Collect(maps.Keys(places)) }
+func collect(places map[delivered.Place]bool) []delivered.Place {
+	return slices.Collect(maps.Keys(places))
+}

@@ -12,9 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/named"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -38,9 +40,9 @@ type Reconciler struct {
 	// Secrets and ServiceAccounts are read by the names that the operator was given.
 	Secrets         *named.Caches
 	ServiceAccounts *named.Caches
-	Store           *publish.Store
-	Board           *publish.Board
-	Tally           *publish.Tally
+	Store           *records.Store
+	Board           *delivered.Board
+	Tally           *podcounts.Counter
 	// Prober asks registries what a credential opens, where the kubelet's message leaves it open or an image is to be pinned. It
 	// may be nil: then such pods are left alone.
 	Prober Prober

@@ -11,9 +11,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/named"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/target"
 	"regcred.dev/regcred/internal/verify"
@@ -100,7 +101,7 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 }
 
 // problem is what keeps a delivery from being right until somebody does something about it.
-func problem(d publish.Delivery) string {
+func problem(d delivered.Delivery) string {
 	switch d.Reason {
 	case v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonProgressing, v1alpha1.ReasonWriteFailed:
 		return ""
@@ -109,12 +110,12 @@ func problem(d publish.Delivery) string {
 }
 
 // entries of a published value, with what the last test of each found.
-func entries(record publish.Record) []diagnosis.Entry {
+func entries(record records.Record) []diagnosis.Entry {
 	var entries []diagnosis.Entry
 	for key, value := range record.Config {
 		entry := diagnosis.Entry{Key: key}
 		test := record.Tests[verify.Fingerprint(record.Salt, key, value)]
-		if test.Verdict == publish.Rejected {
+		if test.Verdict == records.Rejected {
 			entry.Rejected = test.Message
 			if entry.Rejected == "" {
 				entry.Rejected = "refused"

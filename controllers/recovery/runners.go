@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"regcred.dev/regcred/internal/diagnosis"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/verify"
 )
 
@@ -121,13 +121,13 @@ func (r *Reconciler) replacedBad(credential string) bool {
 	return r.Tally.Stuck(credential) > 0 || refusedBefore(r.Store.Get(credential))
 }
 
-func refusedBefore(record publish.Record) bool {
+func refusedBefore(record records.Record) bool {
 	current := map[string]bool{}
 	for key, value := range record.Config {
 		current[verify.Fingerprint(record.Salt, key, value)] = true
 	}
 	for print, test := range record.Tests {
-		if test.Verdict == publish.Rejected && !current[print] {
+		if test.Verdict == records.Rejected && !current[print] {
 			return true
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -32,7 +32,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SetupWithManager adds the controller, and the cache of pods, to a manager. changed rings when a value is published, delivered
 // when it was written into a namespace or attached there.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, delivered *publish.Bell) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, delivered *wakeup.Notifier) error {
 	if err := r.startCaches(mgr); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, delivered *publ
 }
 
 // watches are all that can change what is to be done about a pod.
-func (r *Reconciler) watches(mgr ctrl.Manager, changed, delivered *publish.Bell) ([]source.TypedSource[reconcile.Request], error) {
+func (r *Reconciler) watches(mgr ctrl.Manager, changed, delivered *wakeup.Notifier) ([]source.TypedSource[reconcile.Request], error) {
 	watches := []source.TypedSource[reconcile.Request]{
 		source.Kind(r.Pods, &corev1.Pod{}, &handler.TypedEnqueueRequestForObject[*corev1.Pod]{}, r.onStuck()),
 		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, mapTo(r.stuckFor), onSpec[*v1alpha1.RegistryCredential]()),

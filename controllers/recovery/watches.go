@@ -15,8 +15,8 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/diagnosis"
-	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/target"
+	"regcred.dev/regcred/internal/wakeup"
 )
 
 // onStuck lets through pods that hang, those that hung before, and those that are expected to run.
@@ -98,7 +98,7 @@ func (r *Reconciler) stuckFor(ctx context.Context, credential *v1alpha1.Registry
 }
 
 // onBell looks at the stuck pods of RegistryCredentials that something rang for, of each once in a short while.
-func (r *Reconciler) onBell(bell *publish.Bell) source.TypedSource[reconcile.Request] {
+func (r *Reconciler) onBell(bell *wakeup.Notifier) source.TypedSource[reconcile.Request] {
 	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
 		var mu sync.Mutex
 		rung := map[string]bool{}
@@ -138,7 +138,7 @@ func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string)
 
 // onReplaced looks at the running pods when a newly published value takes the place of a bad one: they may hang as well. That is
 // decided while the bell rings, since soon after it no pod may hang any more that tells.
-func (r *Reconciler) onReplaced(changed *publish.Bell) source.TypedSource[reconcile.Request] {
+func (r *Reconciler) onReplaced(changed *wakeup.Notifier) source.TypedSource[reconcile.Request] {
 	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
 		changed.Listen(func(credential string) {
 			if ctx.Err() == nil && r.replacedBad(credential) {

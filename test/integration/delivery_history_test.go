@@ -13,9 +13,10 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/delivery"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/records"
 )
 
 // history is a random course of things in one namespace that two RegistryCredentials serve. Between any two events the delivery
@@ -23,24 +24,24 @@ import (
 type history struct {
 	rig    *deliveryRig
 	writer client.Client
-	store  *publish.Store
+	store  *records.Store
 	seed   uint64
 	random *rand.Rand
 	world  *lagging
 	step   int
 
 	delivering *delivery.Reconciler
-	board      *publish.Board
-	place      publish.Place
+	board      *delivered.Board
+	place      delivered.Place
 	// published passwords by RegistryCredential.
 	published map[string]string
 	registry  map[string]string
 }
 
-func newHistory(rig *deliveryRig, writer client.Client, store *publish.Store, seed uint64) *history {
+func newHistory(rig *deliveryRig, writer client.Client, store *records.Store, seed uint64) *history {
 	return &history{
 		rig: rig, writer: writer, store: store, seed: seed, random: rand.New(rand.NewPCG(seed, 7)), published: map[string]string{},
-		board: publish.NewBoard(func(string) {}),
+		board: delivered.NewBoard(func(string) {}),
 		registry: map[string]string{
 			fmt.Sprintf("lag-%d-a", seed): "a.example", fmt.Sprintf("lag-%d-b", seed): "b.example",
 		},
@@ -87,7 +88,7 @@ func (h *history) begin(ctx context.Context) error {
 	if err := h.rig.admin.Create(ctx, newAccount(namespace.Name)); err != nil {
 		return err
 	}
-	h.world, h.place = &lagging{namespace: namespace}, publish.Place{Namespace: namespace.Name, Name: "regcred"}
+	h.world, h.place = &lagging{namespace: namespace}, delivered.Place{Namespace: namespace.Name, Name: "regcred"}
 	var credentials []v1alpha1.RegistryCredential
 	for name, registry := range h.registry {
 		credentials = append(credentials, credentialFor(name, registry, namespace.Name, time.Hour))

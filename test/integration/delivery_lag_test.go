@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 )
 
 // maxLag is how many versions a cache may be behind.
@@ -176,7 +176,7 @@ func laggingCaches(t *testing.T, rig *deliveryRig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writer, store := newAPIClient(t, rig.operator), publish.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
+	writer, store := newAPIClient(t, rig.operator), records.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
 	if err := store.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}

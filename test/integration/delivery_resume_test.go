@@ -15,7 +15,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/records"
 )
 
 // resumes goes through what the published revisions are kept for.
@@ -100,15 +100,15 @@ func storeConflicts(t *testing.T, rig *deliveryRig) {
 		t.Fatal(err)
 	}
 	var heardByFirst []string
-	first := publish.NewStore(clientset.CoreV1(), operatorNamespace, func(name string) { heardByFirst = append(heardByFirst, name) })
-	second := publish.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
-	for _, store := range []*publish.Store{first, second} {
+	first := records.NewStore(clientset.CoreV1(), operatorNamespace, func(name string) { heardByFirst = append(heardByFirst, name) })
+	second := records.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
+	for _, store := range []*records.Store{first, second} {
 		if err := store.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Cleanup(func() { rig.removeCredential(t, "store") })
-	save := func(store *publish.Store, revision, password string) error {
+	save := func(store *records.Store, revision, password string) error {
 		login, err := dockerconfig.NewCredential("robot", password)
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +155,7 @@ func storeConflicts(t *testing.T, rig *deliveryRig) {
 			t.Errorf("forgetting twice is forgetting: %v", err)
 		}
 	}
-	third := publish.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
+	third := records.NewStore(clientset.CoreV1(), operatorNamespace, func(string) {})
 	if err := third.Load(t.Context()); err != nil || third.Get("store").Published() {
 		t.Errorf("what was forgotten is not loaded: %v", err)
 	}

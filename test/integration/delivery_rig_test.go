@@ -28,12 +28,15 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/telemetry"
 	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/internal/wakeup"
 )
 
 // deliveryOverlay gives the operator two names of each, so that names can change.
@@ -179,9 +182,9 @@ func (nobody) Running(context.Context, []string, string, func(string) bool) ([]s
 // run is one life of the controllers.
 type run struct {
 	rig   *deliveryRig
-	board *publish.Board
-	store *publish.Store
-	tally *publish.Tally
+	board *delivered.Board
+	store *records.Store
+	tally *podcounts.Counter
 	stop  func()
 }
 
@@ -231,10 +234,10 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 	direct, err := client.New(restConfig, client.Options{Scheme: scheme.Scheme, HTTPClient: mgr.GetHTTPClient()})
 	must(err)
 
-	changed, news := &publish.Bell{}, &publish.Bell{}
+	changed, news := &wakeup.Notifier{}, &wakeup.Notifier{}
 	r := &run{
-		rig: rig, board: publish.NewBoard(news.Ring), tally: publish.NewTally(news.Ring),
-		store: publish.NewStore(clientset.CoreV1(), operatorNamespace, changed.Ring),
+		rig: rig, board: delivered.NewBoard(news.Notify), tally: podcounts.New(news.Notify),
+		store: records.NewStore(clientset.CoreV1(), operatorNamespace, changed.Notify),
 	}
 	protected := []string{operatorNamespace, "kube-system", "kube-public", "kube-node-lease"}
 	delivering := &delivery.Reconciler{

@@ -33,9 +33,12 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
-	"regcred.dev/regcred/internal/publish"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/wakeup"
 )
 
 const (
@@ -53,9 +56,9 @@ type recoveryRig struct {
 	scheme *runtime.Scheme
 	// kubeconfig is an administrator's.
 	kubeconfig []byte
-	store      *publish.Store
-	board      *publish.Board
-	tally      *publish.Tally
+	store      *records.Store
+	board      *delivered.Board
+	tally      *podcounts.Counter
 	metrics    *rigMetrics
 	// interfere is what happens around writes of the controllers. Set by an adjustment.
 	interfere interceptor.Funcs
@@ -145,11 +148,11 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	rig.must(t, secrets.AddTo(t.Context(), mgr, &corev1.Secret{}))
 	rig.must(t, accounts.AddTo(t.Context(), mgr, &corev1.ServiceAccount{}))
 
-	changed, delivered := &publish.Bell{}, &publish.Bell{}
-	rig.store = publish.NewStore(typed.CoreV1(), rigNamespace, changed.Ring)
+	changed, delivered := &wakeup.Notifier{}, &wakeup.Notifier{}
+	rig.store = records.NewStore(typed.CoreV1(), rigNamespace, changed.Notify)
 	rig.must(t, rig.store.Load(t.Context()))
-	rig.board = publish.NewBoard(delivered.Ring)
-	rig.tally = publish.NewTally(func(string) {})
+	rig.board = delivered.NewBoard(delivered.Notify)
+	rig.tally = podcounts.New(func(string) {})
 	direct, err := client.NewWithWatch(rig.config, client.Options{Scheme: objects})
 	rig.must(t, err)
 	protected := []string{"kube-system", "kube-public", "kube-node-lease"}

@@ -1,4 +1,4 @@
-package publish
+package podcounts
 
 import (
 	"maps"
@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Tally counts the pods that hang for want of a RegistryCredential, and those that hang although they have its present value.
-type Tally struct {
+// Counter counts the pods that are stuck for want of a RegistryCredential, and those that hang although they have its present value.
+type Counter struct {
 	mu     sync.Mutex
 	pods   map[types.NamespacedName][]string
 	doubts map[types.NamespacedName][]string
@@ -17,26 +17,26 @@ type Tally struct {
 	notify func(credential string)
 }
 
-// NewTally returns an empty tally. notify is called, outside any lock, for each RegistryCredential whose count changed.
-func NewTally(notify func(credential string)) *Tally {
-	return &Tally{
+// New returns an empty counter. notify is called, outside any lock, for each RegistryCredential whose count changed.
+func New(notify func(credential string)) *Counter {
+	return &Counter{
 		pods: map[types.NamespacedName][]string{}, doubts: map[types.NamespacedName][]string{}, raised: map[string]int{}, notify: notify,
 	}
 }
 
 // Note says for which RegistryCredentials a pod hangs: none, once it does not hang any more or is gone.
-func (t *Tally) Note(pod types.NamespacedName, credentials ...string) {
+func (c *Counter) Note(pod types.NamespacedName, credentials ...string) {
 	slices.Sort(credentials)
 	credentials = slices.Compact(credentials)
-	t.mu.Lock()
-	before := t.pods[pod]
+	c.mu.Lock()
+	before := c.pods[pod]
 	if len(credentials) == 0 {
-		delete(t.pods, pod)
-		delete(t.doubts, pod)
+		delete(c.pods, pod)
+		delete(c.doubts, pod)
 	} else {
-		t.pods[pod] = credentials
+		c.pods[pod] = credentials
 	}
-	t.mu.Unlock()
+	c.mu.Unlock()
 	changed := map[string]bool{}
 	for _, name := range before {
 		changed[name] = !slices.Contains(credentials, name)
@@ -46,42 +46,42 @@ func (t *Tally) Note(pod types.NamespacedName, credentials ...string) {
 	}
 	for name := range maps.Keys(changed) {
 		if changed[name] {
-			t.notify(name)
+			c.notify(name)
 		}
 	}
 }
 
 // Doubt says that the registry refused a pod that has the present value of some RegistryCredentials. Each pod counts once for each,
 // until it does not hang any more.
-func (t *Tally) Doubt(pod types.NamespacedName, credentials ...string) {
-	t.mu.Lock()
+func (c *Counter) Doubt(pod types.NamespacedName, credentials ...string) {
+	c.mu.Lock()
 	var fresh []string
 	for _, name := range credentials {
-		if !slices.Contains(t.doubts[pod], name) {
-			t.doubts[pod] = append(t.doubts[pod], name)
-			t.raised[name]++
+		if !slices.Contains(c.doubts[pod], name) {
+			c.doubts[pod] = append(c.doubts[pod], name)
+			c.raised[name]++
 			fresh = append(fresh, name)
 		}
 	}
-	t.mu.Unlock()
+	c.mu.Unlock()
 	for _, name := range fresh {
-		t.notify(name)
+		c.notify(name)
 	}
 }
 
 // Doubts counts how often a pod gave reason to doubt a RegistryCredential. The number only grows.
-func (t *Tally) Doubts(credential string) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.raised[credential]
+func (c *Counter) Doubts(credential string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.raised[credential]
 }
 
-// Stuck counts the pods that hang for want of a RegistryCredential.
-func (t *Tally) Stuck(credential string) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// Stuck counts the pods that are stuck for want of a RegistryCredential.
+func (c *Counter) Stuck(credential string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	count := 0
-	for _, credentials := range t.pods {
+	for _, credentials := range c.pods {
 		if slices.Contains(credentials, credential) {
 			count++
 		}
@@ -89,12 +89,12 @@ func (t *Tally) Stuck(credential string) int {
 	return count
 }
 
-// Namespaces are those in which pods hang for want of any RegistryCredential.
-func (t *Tally) Namespaces() map[string]bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// Namespaces are those in which pods are stuck for want of any RegistryCredential.
+func (c *Counter) Namespaces() map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	namespaces := map[string]bool{}
-	for pod := range t.pods {
+	for pod := range c.pods {
 		namespaces[pod.Namespace] = true
 	}
 	return namespaces

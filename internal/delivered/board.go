@@ -1,4 +1,4 @@
-package publish
+package delivered
 
 import (
 	"maps"

@@ -1,0 +1,88 @@
+package podcounts
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// heard collects for whom it was notified, and empties itself when it is asked.
+type heard struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (h *heard) note(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.names = append(h.names, name)
+}
+
+func (h *heard) take() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	names := h.names
+	h.names = nil
+	slices.Sort(names)
+	return names
+}
+
+func TestCounterCountsPods(t *testing.T) {
+	var news heard
+	counter := New(news.note)
+	pod := func(name string) types.NamespacedName { return types.NamespacedName{Namespace: "shop", Name: name} }
+	steps := []struct {
+		name        string
+		pod         string
+		credentials []string
+		want        []string
+		stuckOnA    int
+	}{
+		{"a pod is stuck for want of two", "x", []string{"b", "a", "a"}, []string{"a", "b"}, 1},
+		{"it still does", "x", []string{"a", "b"}, nil, 1},
+		{"another one hangs", "y", []string{"a"}, []string{"a"}, 2},
+		{"the first lacks one only", "x", []string{"b"}, []string{"a"}, 1},
+		{"both are cured", "x", nil, []string{"b"}, 1},
+		{"both are cured", "y", nil, []string{"a"}, 0},
+		{"a pod that never hung", "z", nil, nil, 0},
+	}
+	for _, step := range steps {
+		counter.Note(pod(step.pod), step.credentials...)
+		if diff := cmp.Diff(step.want, news.take()); diff != "" {
+			t.Errorf("%s: wanted (-) and heard (+):\n%s", step.name, diff)
+		}
+		if got := counter.Stuck("a"); got != step.stuckOnA {
+			t.Errorf("%s: %d pods are stuck, want %d", step.name, got, step.stuckOnA)
+		}
+	}
+}
+
+func TestCounterRaisesEachDoubtOnce(t *testing.T) {
+	var news heard
+	counter := New(news.note)
+	pod := types.NamespacedName{Namespace: "shop", Name: "x"}
+	steps := []struct {
+		name   string
+		do     func()
+		want   []string
+		doubts int
+	}{
+		{"a pod is refused with two values", func() { counter.Doubt(pod, "a", "b") }, []string{"a", "b"}, 1},
+		{"it is looked at again", func() { counter.Doubt(pod, "a") }, nil, 1},
+		{"it is well again", func() { counter.Note(pod) }, nil, 1},
+		{"it is refused anew", func() { counter.Doubt(pod, "a") }, []string{"a"}, 2},
+		{"a pod that gives no reason", func() { counter.Doubt(pod) }, nil, 2},
+	}
+	for _, step := range steps {
+		step.do()
+		if diff := cmp.Diff(step.want, news.take()); diff != "" {
+			t.Errorf("%s: wanted (-) and heard (+):\n%s", step.name, diff)
+		}
+		if got := counter.Doubts("a"); got != step.doubts {
+			t.Errorf("%s: %d doubts, want %d", step.name, got, step.doubts)
+		}
+	}
+}

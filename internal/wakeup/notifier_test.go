@@ -1,0 +1,44 @@
+package wakeup
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// heard collects for whom it was notified, and empties itself when it is asked.
+type heard struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (h *heard) note(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.names = append(h.names, name)
+}
+
+func (h *heard) take() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	names := h.names
+	h.names = nil
+	slices.Sort(names)
+	return names
+}
+
+func TestNotifierTellsAllListeners(t *testing.T) {
+	var notifier Notifier
+	var one, two heard
+	notifier.Notify("nobody listens yet")
+	notifier.Listen(one.note)
+	notifier.Listen(two.note)
+	notifier.Notify("a")
+	for _, h := range []*heard{&one, &two} {
+		if diff := cmp.Diff([]string{"a"}, h.take()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
