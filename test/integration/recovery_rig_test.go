@@ -148,10 +148,10 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	rig.must(t, secrets.AddTo(t.Context(), mgr, &corev1.Secret{}))
 	rig.must(t, accounts.AddTo(t.Context(), mgr, &corev1.ServiceAccount{}))
 
-	changed, delivered := &wakeup.Notifier{}, &wakeup.Notifier{}
+	changed, deliveryNews := &wakeup.Notifier{}, &wakeup.Notifier{}
 	rig.store = records.NewStore(typed.CoreV1(), rigNamespace, changed.Notify)
 	rig.must(t, rig.store.Load(t.Context()))
-	rig.board = delivered.NewBoard(delivered.Notify)
+	rig.board = delivered.NewBoard(deliveryNews.Notify)
 	rig.tally = podcounts.New(func(string) {})
 	direct, err := client.NewWithWatch(rig.config, client.Options{Scheme: objects})
 	rig.must(t, err)
@@ -178,7 +178,7 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 		delivering.Writer, r.Writer = interfered, interfered
 	}
 	rig.must(t, delivering.SetupWithManager(mgr, changed))
-	rig.must(t, r.SetupWithManager(mgr, changed, delivered))
+	rig.must(t, r.SetupWithManager(mgr, changed, deliveryNews))
 	rig.run(t, mgr)
 }
 
