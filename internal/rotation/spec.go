@@ -1,0 +1,51 @@
+package rotation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/registry"
+)
+
+// Spec is what the machine needs of a RegistryCredential.
+type Spec struct {
+	Suspended bool
+	// SpecHash names source, keys and registries, Place the source alone.
+	SpecHash, Place string
+	// Mode and Images say what a registry is asked.
+	Mode   v1alpha1.VerificationMode
+	Images []string
+	// Refresh, Verify and Hold are the periods of the spec.
+	Refresh, Verify, Hold time.Duration
+	// RefreshRequest is the value of the annotation that asks for a read now.
+	RefreshRequest string
+	// PublishRevision is the value of the annotation by which a person publishes a revision that is held back.
+	PublishRevision string
+	// Random in [0,1) spreads reads of different places.
+	Random float64
+}
+
+// imagesFor are the images of the spec that an account is for, sorted.
+func (s *Spec) imagesFor(account Account) []string {
+	var images []string
+	for _, image := range s.Images {
+		if slices.ContainsFunc(account.Keys, func(key string) bool { return registry.Matches(key, image) }) {
+			images = append(images, image)
+		}
+	}
+	slices.Sort(images)
+	return images
+}
+
+// Question names what a registry is asked about an account: with another question an earlier answer is void.
+func (s *Spec) Question(account Account) string {
+	parts := append([]string{account.Host, string(s.Mode)}, s.imagesFor(account)...)
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (s *Spec) verifies() bool { return s.Mode != v1alpha1.VerifyOff }
