@@ -104,7 +104,7 @@ const (
 	ReasonExpiring = "Expiring"
 	// ReasonPodsAtRisk is the reason of an event: pods run whose images nothing in their namespace can pull any more.
 	ReasonPodsAtRisk = "PodsAtRisk"
-	// ReasonVerificationOff means that spec.verification.mode is Off.
+	// ReasonVerificationOff means that spec.verification.mode is Disabled.
 	ReasonVerificationOff = "VerificationOff"
 )
 

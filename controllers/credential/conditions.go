@@ -111,8 +111,8 @@ func (f *statusFacts) verified(now time.Time) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionUnknown}
 	waiting := f.memory.proof
 	switch {
-	case f.object.Spec.VerificationMode() == v1alpha1.VerifyOff:
-		c.Reason, c.Message = v1alpha1.ReasonVerificationOff, "spec.verification.mode is Off: what the source gives is published untested"
+	case f.object.Spec.VerificationMode() == v1alpha1.VerifyDisabled:
+		c.Reason, c.Message = v1alpha1.ReasonVerificationOff, "spec.verification.mode is Disabled: what the source gives is published untested"
 	case f.record.Published() && f.verdict == records.Rejected:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted
 		c.Message = fmt.Sprintf("the registry refuses the credential in use: %s. %s. New pods cannot pull", f.answer, f.evidence(now))

@@ -41,7 +41,7 @@ func (r *Reconciler) prove(ctx context.Context, run *run, candidate *source.Snap
 	if candidate == nil {
 		return r.proveAgain(ctx, run)
 	}
-	if run.object.Spec.VerificationMode() == v1alpha1.VerifyOff {
+	if run.object.Spec.VerificationMode() == v1alpha1.VerifyDisabled {
 		return r.publish(ctx, run, candidate, time.Time{}, "published without verification, as the spec says")
 	}
 	if run.record.Candidate == nil || run.record.Candidate.Revision != candidate.Revision {
@@ -84,7 +84,7 @@ func (r *Reconciler) prove(ctx context.Context, run *run, candidate *source.Snap
 // proveAgain tests the published value when that is due. A registry that begins to refuse it has the source read at once, and so
 // does a pod that was refused with it.
 func (r *Reconciler) proveAgain(ctx context.Context, run *run) error {
-	if !run.record.Published() || run.object.Spec.VerificationMode() == v1alpha1.VerifyOff {
+	if !run.record.Published() || run.object.Spec.VerificationMode() == v1alpha1.VerifyDisabled {
 		return nil
 	}
 	before, _ := combine(r.testsOf(run, run.record.Config))

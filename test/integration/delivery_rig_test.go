@@ -158,7 +158,7 @@ func (s *shelf) Read(_ context.Context, request source.Request) (source.Snapshot
 	return source.Snapshot{Config: entries, Revision: fmt.Sprint(value.revision), ReadTime: time.Now()}, nil
 }
 
-// nobody stands in for what these tests do not use: every credential here has verification mode Off.
+// nobody stands in for what these tests do not use: every credential here has verification mode Disabled.
 type nobody struct{}
 
 var errNobody = errors.New("nobody is asked in this test")
