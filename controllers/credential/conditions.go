@@ -25,10 +25,8 @@ type statusFacts struct {
 	// selected namespaces, sorted, and those that the spec names and that do not exist.
 	selected, missing []string
 	deliveries        map[string]delivered.Delivery
-	// holding, losing and held describe a removal.
-	holding, losing int
-	held            bool
-	stuck, atRisk   int
+	removal           delivered.Removal
+	stuck, atRisk     int
 	// verdict and answer of the registry about the published value.
 	verdict records.Verdict
 	answer  string

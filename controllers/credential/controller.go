@@ -38,7 +38,7 @@ type Names interface {
 
 // Removal counts the namespaces that hold entries of a RegistryCredential and those of them that its spec no longer selects,
 // and reports whether that removal waits for confirmation.
-type Removal func(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding, losing int, held bool, err error)
+type Removal func(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error)
 
 // Reconciler reads, proves and publishes credentials.
 type Reconciler struct {
@@ -152,12 +152,12 @@ func (r *Reconciler) finish(ctx context.Context, object *v1alpha1.RegistryCreden
 		return ctrl.Result{}, nil
 	}
 	if object.Spec.Policy() == v1alpha1.DeletionDelete {
-		holding, _, _, err := r.Removal(ctx, object)
+		removal, err := r.Removal(ctx, object)
 		if err != nil {
 			return ctrl.Result{}, err
 		}
-		if holding > 0 {
-			return ctrl.Result{RequeueAfter: time.Second}, r.reportDeletion(ctx, object, holding)
+		if removal.Holding > 0 {
+			return ctrl.Result{RequeueAfter: time.Second}, r.reportDeletion(ctx, object, removal)
 		}
 	}
 	before := object.DeepCopy()

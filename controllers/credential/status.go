@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/records"
 )
 
@@ -59,7 +60,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 }
 
 // reportDeletion says how many namespaces still hold entries of an object that is being deleted.
-func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.RegistryCredential, holding int) error {
+func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.RegistryCredential, removal delivered.Removal) error {
 	memory := r.memories.of(object, r.Now())
 	if r.Now().Before(memory.statusTime.Add(statusInterval)) {
 		return nil
@@ -67,7 +68,7 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	before := object.DeepCopy()
 	setCondition(&object.Status.Conditions, object.Generation, r.Now(), metav1.Condition{
 		Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDeleting,
-		Message: fmt.Sprintf("%d namespaces still hold entries of this credential; they are being removed", holding),
+		Message: fmt.Sprintf("%d namespaces still hold entries of this credential; they are being removed", removal.Holding),
 	})
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return nil
@@ -127,7 +128,7 @@ func (r *Reconciler) statusFacts(ctx context.Context, run *run) (*statusFacts, e
 		return nil, err
 	}
 	if run.stall == nil {
-		f.holding, f.losing, f.held, err = r.Removal(ctx, run.object)
+		f.removal, err = r.Removal(ctx, run.object)
 	}
 	return f, err
 }

@@ -140,10 +140,10 @@ func (f *statusFacts) obstacle(conditions []metav1.Condition) (reason, message s
 	if f.stall != nil {
 		return f.stall.reason, f.stall.message, true
 	}
-	if f.held {
+	if f.removal.Held {
 		return v1alpha1.ReasonRemovalUnconfirmed, fmt.Sprintf(
-			"the spec would take the credential from %d of the %d namespaces that hold it, and nothing was removed: if that is meant, annotate the object with %s: \"%d\"",
-			f.losing, f.holding, v1alpha1.ConfirmRemovalAnnotation, f.object.Generation), true
+			"the spec would take the credential from %d of the %d namespaces that hold it, and nothing was removed: if that is meant, annotate the object with %s: %q",
+			f.removal.Losing, f.removal.Holding, v1alpha1.ConfirmRemovalAnnotation, f.removal.ID), true
 	}
 	for _, namespace := range f.selected {
 		if d := f.deliveries[namespace]; d.TakenBy != "" {

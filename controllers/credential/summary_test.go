@@ -45,7 +45,7 @@ func TestNamespacesThatBeginToFailAreToldOfAFewTimes(t *testing.T) {
 			m.told = map[string]int{}
 		}
 		for i := range 20 {
-			namespace, d := fmt.Sprintf("team-%02d", i), delivered.Delivery{Revision: "1"}
+			namespace, d := fmt.Sprintf("team-%02d", i), delivered.Delivery{Version: delivered.Version{Revision: "1"}}
 			if i < step.failing {
 				d.Reason, d.Message = step.reason, "refused"
 			}

@@ -84,7 +84,7 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		Mode: object.Spec.RecoveryMode(), Suspended: object.Spec.Suspend, Repull: object.Spec.RepullMode() == v1alpha1.RepullEnabled,
 		Provable: r.Prober != nil && object.Spec.VerificationMode() == v1alpha1.VerifyPull,
 	}
-	delivery := r.Board.Of(object.Name, c.SecretName)[namespace]
+	delivery, _ := r.Board.At(delivered.Place{Namespace: namespace, Name: c.SecretName}, object.Name)
 	c.Problem, c.TakenBy = problem(delivery), delivery.TakenBy
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID || !record.Published() {

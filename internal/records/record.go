@@ -28,6 +28,9 @@ type Record struct {
 type Memo struct {
 	// Revision is the source's own name for the value. Compare for equality only.
 	Revision string `json:"revision,omitempty"`
+	// Digest is a keyed digest of Config, keys and credentials together: it changes where registries are added though the source's
+	// value stays the same.
+	Digest string `json:"digest,omitempty"`
 	// SpecHash says for which source and registries the value was read: another one asks for a read at once.
 	SpecHash string `json:"specHash,omitempty"`
 	// ChangeTime is when this revision was published, VerifiedTime when the registry first accepted it, ExpireTime when it

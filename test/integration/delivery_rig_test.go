@@ -254,10 +254,7 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 	must((&credential.Reconciler{
 		Client: mgr.GetClient(), Source: o.shelf, Prover: nobody{}, Images: nobody{}, Running: nobody{},
 		Store: r.store, Board: r.board, Pods: r.tally, Secrets: secrets, ServiceAccounts: accounts,
-		Removal: func(ctx context.Context, object *v1alpha1.RegistryCredential) (int, int, bool, error) {
-			removal, held, err := delivering.Held(ctx, object)
-			return removal.Holding, removal.Losing, held, err
-		},
+		Removal:   delivering.Removal,
 		Protected: protected, Events: mgr.GetEventRecorder("regcred"), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
 	}).SetupWithManager(mgr, news))
 	r.launch(t, mgr)
