@@ -59,6 +59,8 @@ type Snapshot struct {
 // Lease is the source's own handle on a credential that it made for us. It ends no later than the login with which it
 // was asked for: Snapshot.ExpireTime accounts for that.
 type Lease struct {
+	// Member of spec.source from which it came. Empty in records of operators that knew Vault alone.
+	Member string `json:"member,omitempty"`
 	// Connection is the name of the VaultConnection through which it was read.
 	Connection string `json:"connection"`
 	// ID names the lease at the source.
