@@ -154,7 +154,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	}
 	reading := &credential.Reconciler{
 		Client: p.mgr.GetClient(), Source: vaults, Leases: fencedLeases{vaults, p.fence},
-		Prover: p.prober,
+		Asker:  p.prober,
 		Images: credential.PodImages{Reader: p.writer}, Running: credential.PodImages{Reader: p.writer},
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal:   delivering.Removal,

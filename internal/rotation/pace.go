@@ -160,10 +160,11 @@ func (s *State) previousTestAt(spec *Spec, account Account) time.Time {
 		}
 		return s.testAt(spec, account, spec.Verify, spec.Verify)
 	}
-	if !s.Delivered {
-		return never
+	at := s.testAt(spec, account, max(spec.Verify, previousInterval), max(spec.Verify, previousInterval))
+	if !s.Delivered { // a namespace that cannot be served does not put it off for ever
+		return latest(at, s.Previous.ReplacedTime.Add(previousInterval))
 	}
-	return s.testAt(spec, account, max(spec.Verify, previousInterval), max(spec.Verify, previousInterval))
+	return at
 }
 
 func latest(a, b time.Time) time.Time {

@@ -148,6 +148,7 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 		s.Waiting = nil
 		s.refresh(value, now)
 	case s.Waiting != nil && s.Waiting.Digest == value.Digest:
+		value.ReadTime = s.Waiting.ReadTime // else each read would have the record written
 		s.Waiting.Value = value
 	default:
 		if s.Waiting != nil {

@@ -3,12 +3,14 @@ package rotation
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/source"
 )
 
 // Spec is what the machine needs of a RegistryCredential.
@@ -27,6 +29,37 @@ type Spec struct {
 	PublishRevision string
 	// Random in [0,1) spreads reads of different places.
 	Random float64
+}
+
+// SpecOf is what the machine needs of an object, save Random.
+func SpecOf(object *v1alpha1.RegistryCredential) *Spec {
+	spec := &object.Spec
+	s := &Spec{
+		Suspended: spec.Suspend,
+		SpecHash:  hashOf(spec.Registries, spec.Source),
+		Place:     hashOf(nil, source.PlaceOf(spec)),
+		Mode:      spec.VerificationMode(),
+		Refresh:   spec.RefreshPeriod(), Verify: spec.VerificationPeriod(), Hold: spec.Hold(),
+		RefreshRequest:  object.Annotations[v1alpha1.RefreshRequestedAtAnnotation],
+		PublishRevision: object.Annotations[v1alpha1.PublishAnnotation],
+	}
+	if spec.Verification != nil {
+		s.Images = spec.Verification.Images
+	}
+	return s
+}
+
+// hashOf names what a value is read for: another source or other registries make another value.
+func hashOf(registries []v1alpha1.Registry, from any) string {
+	encoded, err := json.Marshal(struct {
+		Registries []v1alpha1.Registry
+		Source     any
+	}{registries, from})
+	if err != nil {
+		panic("strings always encode: " + err.Error())
+	}
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:8])
 }
 
 // imagesFor are the images of the spec that an account is for, sorted.
@@ -48,4 +81,4 @@ func (s *Spec) Question(account Account) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (s *Spec) verifies() bool { return s.Mode != v1alpha1.VerifyOff }
+func (s *Spec) verifies() bool { return s.Mode != v1alpha1.VerifyDisabled }

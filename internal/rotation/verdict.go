@@ -64,9 +64,17 @@ type Test struct {
 	Digests map[string]string `json:"digests,omitempty"`
 }
 
+// Test returns what is known of an account for the present question: nothing where the spec asks for none.
+func (k *Kept) Test(spec *Spec, account Account) Test {
+	if !spec.verifies() {
+		return Test{}
+	}
+	return k.test(spec, account)
+}
+
 // test returns what is known of an account for the present question. The last attempt counts whatever was asked.
-func (s *State) test(spec *Spec, account Account) Test {
-	known := s.Tests[account.Print]
+func (k *Kept) test(spec *Spec, account Account) Test {
+	known := k.Tests[account.Print]
 	if known.Question != spec.Question(account) {
 		return Test{Attempt: known.Attempt, Registry: known.Registry}
 	}
