@@ -3,6 +3,9 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"testing"
+
+	"regcred.dev/regcred/internal/registry"
 )
 
 // specCase is a manifest with one field changed.
@@ -54,6 +57,18 @@ func registryCases() []specCase {
 		specCase{"too many registries", "spec.registries", numbered("r%d.company.io", 33), "at most 32 items"},
 		specCase{"as many registries as may be", "spec.registries", numbered("r%d.company.io/"+strings.Repeat("a", 230), 32), ""},
 	)
+}
+
+// TestARegistryThatIsAdmittedServesImages compares the cases above with what a kubelet does. Names of Docker Hub are written as it needs
+// them.
+func TestARegistryThatIsAdmittedServesImages(t *testing.T) {
+	for _, test := range registryCases() {
+		for _, value := range test.value.(list) {
+			if name := value.(string); test.says == "" && !registry.CanMatch(name) && registry.Host(name) != registry.DockerHub {
+				t.Errorf("%s is admitted, and a kubelet uses it for no image", name)
+			}
+		}
+	}
 }
 
 func sourceCases() []specCase {
