@@ -49,9 +49,9 @@ func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account
 	if err != nil {
 		return err
 	}
-	served := r.servedByOthers(run)
+	served, one := r.servedByOthers(run), answered{account: account, question: run.spec.Question(account)}
 	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, ask: func(ctx context.Context) []answered {
-		return r.askNow(ctx, question, namespaces, served, answered{account: account, question: run.spec.Question(account)}, old)
+		return r.askNow(ctx, question, namespaces, served, one, old)
 	}})
 	return nil
 }

@@ -29,6 +29,9 @@ type Spec struct {
 	PublishRevision string
 	// Random in [0,1) spreads reads of different places.
 	Random float64
+
+	// asked are the questions that were made already.
+	asked map[string]string
 }
 
 // SpecOf is what the machine needs of an object, save Random.
@@ -74,11 +77,20 @@ func (s *Spec) imagesFor(account Account) []string {
 	return images
 }
 
-// Question names what a registry is asked about an account: with another question an earlier answer is void.
+// Question names what a registry is asked about an account: with another question an earlier answer is void. A Spec is not for use by
+// several goroutines, because it remembers the questions.
 func (s *Spec) Question(account Account) string {
+	id := account.Host + "\n" + strings.Join(account.Keys, "\n")
+	if known, ok := s.asked[id]; ok {
+		return known
+	}
 	parts := append([]string{account.Host, string(s.Mode)}, s.imagesFor(account)...)
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
-	return hex.EncodeToString(sum[:8])
+	if s.asked == nil {
+		s.asked = map[string]string{}
+	}
+	s.asked[id] = hex.EncodeToString(sum[:8])
+	return s.asked[id]
 }
 
 func (s *Spec) verifies() bool { return s.Mode != v1alpha1.VerifyDisabled }
