@@ -214,6 +214,14 @@ const (
 	ReasonLegacyFormat = "LegacyFormat"
 	// ReasonCredentialStore means credsStore or credHelpers; a kubelet runs no such program.
 	ReasonCredentialStore = "CredentialStore"
+	// ReasonUnreadableEnd means that a field of the source looks like the end of the credential and cannot be read.
+	ReasonUnreadableEnd = "UnreadableEnd"
+	// ReasonHiddenCharacter means a character in user name or password that cannot be seen, such as a byte order mark.
+	ReasonHiddenCharacter = "HiddenCharacter"
+	// ReasonQuotes means quotes around user name or password.
+	ReasonQuotes = "Quotes"
+	// ReasonOuterSpace means a space before or after user name or password.
+	ReasonOuterSpace = "OuterSpace"
 	// ReasonTooLarge means that the docker config is larger than a Secret can be.
 	ReasonTooLarge = "TooLarge"
 	// ReasonNoEntries means that the docker config has no entry.

@@ -21,6 +21,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/source/vault"
 	"regcred.dev/regcred/internal/telemetry"
 	"regcred.dev/regcred/internal/verify"
@@ -152,8 +153,9 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	if err := connecting.SetupWithManager(p.mgr, &p.troubled); err != nil {
 		return err
 	}
+	sources := source.Mux{source.VaultMember(vaults)}
 	reading := &credential.Reconciler{
-		Client: p.mgr.GetClient(), Source: vaults, Leases: fencedLeases{vaults, p.fence},
+		Client: p.mgr.GetClient(), Source: sources, Leases: fencedLeases{sources, p.fence},
 		Asker:  p.prober,
 		Images: credential.PodImages{Reader: p.writer}, Running: credential.PodImages{Reader: p.writer},
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,

@@ -79,7 +79,7 @@ func TestWhatIsInDoubtIsRefusedWithItsReason(t *testing.T) {
 		{"an empty key", `{"auths":{"":{"username":"u","password":"p"}}}`, ErrEmptyKey},
 		{"a credential store", `{"auths":{"quay.io":{}},"credsStore":"desktop"}`, ErrCredentialStore},
 		{"credential helpers", `{"credHelpers":{"gcr.io":"gcloud"}}`, ErrCredentialHelper},
-		{"credential helpers beside entries", `{"auths":{"a":{"username":"u","password":"p"}},"credHelpers":{"gcr.io":"gcloud"}}`, ErrCredentialHelper},
+		{"an empty entry beside a usable one, with a credential store", `{"auths":{"a":{"username":"u","password":"p"},"b":{}},"credsStore":"desktop"}`, ErrCredentialStore},
 		{"an identity token alone", entry(`"identitytoken":"` + sesame + `"`), ErrTokenOnly},
 		{"a registry token alone", entry(`"registrytoken":"` + sesame + `"`), ErrTokenOnly},
 		{"an identity token as docker login stores it", entry(`"auth":"` + auth("<token>:") + `","identitytoken":"` + sesame + `"`), ErrTokenOnly},

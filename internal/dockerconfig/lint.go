@@ -55,6 +55,14 @@ const (
 	ReasonUnmatchable Reason = v1alpha1.ReasonUnmatchable
 	// ReasonShadowed: another key of the document is used instead for every image.
 	ReasonShadowed Reason = v1alpha1.ReasonShadowed
+	// ReasonUnreadableEnd: a field looks like the end of the credential and cannot be read. Only whoever reads the source can find it.
+	ReasonUnreadableEnd Reason = v1alpha1.ReasonUnreadableEnd
+	// ReasonHiddenCharacter: a user name or password holds a character that cannot be seen.
+	ReasonHiddenCharacter Reason = v1alpha1.ReasonHiddenCharacter
+	// ReasonQuotes: a user name or password has quotes around it.
+	ReasonQuotes Reason = v1alpha1.ReasonQuotes
+	// ReasonOuterSpace: a user name or password begins or ends with a space.
+	ReasonOuterSpace Reason = v1alpha1.ReasonOuterSpace
 )
 
 // Finding is something in a docker config that a kubelet cannot use as it was meant.

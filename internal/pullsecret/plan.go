@@ -130,7 +130,7 @@ func (in Input) fresh(composed composition) *corev1.Secret {
 }
 
 func (c composition) writeTo(secret *corev1.Secret) {
-	rendered, err := dockerconfig.RenderRaw(c.entries)
+	rendered, err := dockerconfig.RenderKeeping(secret.Data[corev1.DockerConfigJsonKey], c.entries)
 	if err != nil {
 		panic("entries that were parsed or rendered before always render: " + err.Error())
 	}

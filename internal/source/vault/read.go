@@ -62,7 +62,7 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 	if place.EngineKind() == v1alpha1.EngineDynamic {
 		return c.read(ctx, where, path, ask)
 	}
-	return c.sharing.do(ctx, string(place.EngineKind())+" "+path, c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
+	return c.sharing.do(ctx, request.Place(), c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
 		a, f := c.read(ctx, where, path, ask)
 		if f != nil && f.Outcome == outcomeNeverWritten {
 			f = c.secondLook(ctx, place, f)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"regcred.dev/regcred/internal/source"
 )
 
 const (
@@ -19,7 +21,7 @@ type sharing struct {
 	gate  *gate  // of the connection: while it is shut to all, no read is worth beginning
 
 	mu     sync.Mutex
-	reads  map[string]*sharedRead
+	reads  map[source.Place]*sharedRead
 	pruned time.Time
 }
 
@@ -47,7 +49,7 @@ func (r *sharedRead) freshEnough(now time.Time, maxAge time.Duration) bool {
 
 // do returns the answer of a read that is not older than maxAge, reading where there is none. The read goes on when
 // its first caller gives up, because others may wait for it.
-func (s *sharing) do(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*answer, *failure) {
+func (s *sharing) do(ctx context.Context, key source.Place, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*answer, *failure) {
 	known, refused := s.begin(context.WithoutCancel(ctx), key, now, maxAge, read)
 	if refused != nil {
 		return nil, refused
@@ -56,13 +58,13 @@ func (s *sharing) do(ctx context.Context, key string, now time.Time, maxAge time
 	case <-known.done:
 		return known.answer, known.failure
 	case <-ctx.Done():
-		return nil, outcomeSlow.at(key).because(ctx.Err())
+		return nil, outcomeSlow.at(key.Name).because(ctx.Err())
 	}
 }
 
 // begin joins a read that is fresh enough, or starts one. Where the gate would only refuse it, it starts none: in an outage
 // a thousand objects look again and again, and each answer would cost a goroutine.
-func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*sharedRead, *failure) {
+func (s *sharing) begin(ctx context.Context, key source.Place, now time.Time, maxAge time.Duration, read func(context.Context) (*answer, *failure)) (*sharedRead, *failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.reads[key]; known != nil && known.freshEnough(now, maxAge) {
@@ -87,7 +89,7 @@ func (s *sharing) begin(ctx context.Context, key string, now time.Time, maxAge t
 // prune forgets answers, which hold secrets, when the last of those who ask for them would not take them any more.
 func (s *sharing) prune(now time.Time) {
 	if s.reads == nil {
-		s.reads = map[string]*sharedRead{}
+		s.reads = map[source.Place]*sharedRead{}
 	}
 	if now.Sub(s.pruned) < pruneEvery {
 		return

@@ -108,11 +108,11 @@ func TestAFailureIsSharedForAMomentOnly(t *testing.T) {
 func TestWhileTheGateIsShutAReadIsJoinedButNoneBegins(t *testing.T) {
 	good := func(context.Context) (*answer, *failure) { return &answer{status: 200}, nil }
 	s := &sharing{usage: &usage{}, gate: &gate{}}
-	if _, f := s.do(t.Context(), "known", readAt, time.Minute, good); f != nil {
+	if _, f := s.do(t.Context(), source.Place{Name: "known"}, readAt, time.Minute, good); f != nil {
 		t.Fatal(f)
 	}
 	goOn := make(chan struct{})
-	underWay, _ := s.begin(t.Context(), "under way", readAt, time.Minute, func(ctx context.Context) (*answer, *failure) {
+	underWay, _ := s.begin(t.Context(), source.Place{Name: "under way"}, readAt, time.Minute, func(ctx context.Context) (*answer, *failure) {
 		<-goOn
 		return good(ctx)
 	})
@@ -124,19 +124,19 @@ func TestWhileTheGateIsShutAReadIsJoinedButNoneBegins(t *testing.T) {
 		return nil, outcomeSlow.at("x")
 	}
 	for key, maxAge := range map[string]time.Duration{"known": 0, "under way": 0, "another": time.Minute} {
-		if a, f := s.do(t.Context(), key, now, maxAge, none); a != nil || f == nil || f.Outcome != outcomeSealed {
+		if a, f := s.do(t.Context(), source.Place{Name: key}, now, maxAge, none); a != nil || f == nil || f.Outcome != outcomeSealed {
 			t.Errorf("%q, asked anew: %v", key, f)
 		}
 	}
-	if a, f := s.do(t.Context(), "known", now, time.Minute, none); a == nil || f != nil {
+	if a, f := s.do(t.Context(), source.Place{Name: "known"}, now, time.Minute, none); a == nil || f != nil {
 		t.Errorf("an answer that is fresh enough is not shared: %v", f)
 	}
-	if joined, f := s.begin(t.Context(), "under way", now, time.Minute, none); joined != underWay || f != nil {
+	if joined, f := s.begin(t.Context(), source.Place{Name: "under way"}, now, time.Minute, none); joined != underWay || f != nil {
 		t.Errorf("a read under way is not joined: %v", f)
 	}
 	close(goOn)
 	<-underWay.done
-	if a, f := s.do(t.Context(), "another", readAt.Add(lastProbe), time.Minute, good); a == nil || f != nil {
+	if a, f := s.do(t.Context(), source.Place{Name: "another"}, readAt.Add(lastProbe), time.Minute, good); a == nil || f != nil {
 		t.Errorf("when it is time to probe nobody does: %v", f)
 	}
 }

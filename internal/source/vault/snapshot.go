@@ -1,54 +1,98 @@
 package vault
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/source"
 )
 
 // snapshotOf makes a snapshot of a good answer.
 func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, request source.Request) (source.Snapshot, *failure) {
 	where := place.Mount + "/" + place.Path
-	p, f := payloadOf(where, place.EngineKind(), a)
+	content, f := contentOf(where, place.EngineKind(), a)
 	if f != nil {
 		return source.Snapshot{}, f
 	}
-	r := rendering{where: where, place: place, data: p.data, registries: request.Registries}
-	config, f := r.config()
-	if f != nil {
-		return source.Snapshot{}, f
+	made, err := payload.Render(content.data, content.wanted(place, a, request))
+	if err != nil {
+		return source.Snapshot{}, unusable(where, err)
 	}
-	for _, credential := range config {
+	for _, credential := range made.Config {
 		if a.read.token != "" && (credential.Password() == a.read.token || credential.Username() == a.read.token) {
 			return source.Snapshot{}, outcomeOwnToken.at(where)
 		}
 	}
 	snapshot := source.Snapshot{
-		Config: config, Revision: p.revision, ReadTime: a.read.at, CreatedTime: p.created, Version: p.version, Findings: r.findings,
+		Config: made.Config, Revision: content.revision, ReadTime: a.read.at, CreatedTime: content.created, Version: content.version, Findings: made.Findings,
 	}
 	if snapshot.Revision == "" {
-		snapshot.Revision = digest(request.Salt, config.Render())
+		snapshot.Revision = payload.Revision(request.Salt, made.Config)
 	}
+	snapshot.ExpireTime = made.Expire
 	if id := a.content.LeaseID; id != "" && place.EngineKind() == v1alpha1.EngineDynamic {
-		snapshot.Lease = &source.Lease{
+		lease := source.Lease{
 			Connection: connection, ID: id, Renewable: a.content.Renewable,
 			Duration: time.Duration(a.content.LeaseDuration) * time.Second, Obtained: a.read.at,
 		}
+		// A lease ends with the token that asked for it at the latest.
+		snapshot.Lease, snapshot.ExpireTime = &lease, payload.Earliest(made.Expire, lease.Obtained.Add(lease.Duration), a.read.tokenExpires)
 	}
-	snapshot.ExpireTime = p.ends(config, a, snapshot.Lease)
 	snapshot.Minted = place.EngineKind() == v1alpha1.EngineDynamic && !snapshot.ExpireTime.IsZero()
 	return snapshot, nil
 }
 
-// payload is the secret itself, whatever the engine wraps around it.
-type payload struct {
-	engine   v1alpha1.Engine
+// unusable is the outcome that an error of internal/payload is.
+func unusable(where string, err error) *failure {
+	for _, row := range []struct {
+		reason  error
+		outcome Outcome
+	}{{payload.ErrKeyMissing, outcomeKeyMissing}, {payload.ErrRegistryMissing, outcomeRegistryMissing}} {
+		if errors.Is(err, row.reason) {
+			return row.outcome.at(where).because(err).saying(err.Error())
+		}
+	}
+	if errors.Is(err, payload.ErrBadRegistry) {
+		return outcomeBadRegistry.at("spec.registries").because(err).saying(err.Error())
+	}
+	return outcomeMalformed.at(where).because(err).saying(err.Error())
+}
+
+// wanted is what is to be made of the content.
+func (p *kept) wanted(place *v1alpha1.VaultSource, a *answer, request source.Request) payload.Want {
+	want := payload.Want{
+		Registries: request.Registries, Keys: payload.Keys(place.KeyNames()), Username: place.Username,
+		Where: place.Mount + "/" + place.Path, Store: storeCommand(place), Written: p.created,
+	}
+	want.About, _ = p.metadata["custom_metadata"].(map[string]any)
+	if place.EngineKind() == v1alpha1.EngineDynamic {
+		want.Written = a.read.at // each read makes a credential
+	}
+	return want
+}
+
+// storeCommand is how people store a file under a key. A patch leaves the other keys as they are; version 1 has none.
+func storeCommand(place *v1alpha1.VaultSource) func(key, file string) string {
+	verb := "patch"
+	switch place.EngineKind() {
+	case v1alpha1.EngineDynamic:
+		return nil
+	case v1alpha1.EngineKVv1:
+		verb = "put"
+	}
+	return func(key, file string) string {
+		return fmt.Sprintf("vault kv %s -mount=%s %s %s=@%s", verb, place.Mount, place.Path, key, file)
+	}
+}
+
+// kept is the secret itself, whatever the engine wraps around it.
+type kept struct {
 	data     map[string]any
 	metadata map[string]any // of KV v2
 	revision string         // empty where the engine has no versions
@@ -56,11 +100,11 @@ type payload struct {
 	version  int64 // of KV v2
 }
 
-func payloadOf(where string, engine v1alpha1.Engine, a *answer) (*payload, *failure) {
+func contentOf(where string, engine v1alpha1.Engine, a *answer) (*kept, *failure) {
 	if a.content.WrapInfo != nil || a.content.Auth != nil {
 		return nil, outcomeWrongEngine.at(where).saying("the answer is a wrapped secret or a login, not data")
 	}
-	p := &payload{engine: engine, data: a.content.Data}
+	p := &kept{data: a.content.Data}
 	if engine == v1alpha1.EngineKVv2 {
 		if f := p.unwrap(where); f != nil {
 			return nil, f
@@ -75,7 +119,7 @@ func payloadOf(where string, engine v1alpha1.Engine, a *answer) (*payload, *fail
 }
 
 // unwrap takes data, version and times out of an answer of KV v2.
-func (p *payload) unwrap(where string) *failure {
+func (p *kept) unwrap(where string) *failure {
 	if !nested(p.data) {
 		return outcomeWrongEngine.at(where).saying("the answer is none of KV version 2: set engine KVv1 or Dynamic")
 	}
@@ -100,11 +144,4 @@ func nested(data map[string]any) bool {
 	_, versioned := metadata["version"].(json.Number)
 	_, has := data["data"]
 	return versioned && has
-}
-
-// digest names a value without giving it away: keyed, because a plain hash of a short password can be guessed.
-func digest(salt, value []byte) string {
-	mac := hmac.New(sha256.New, salt)
-	mac.Write(value)
-	return hex.EncodeToString(mac.Sum(nil)[:8])
 }

@@ -1,0 +1,176 @@
+package payload
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+)
+
+func tokenUntil(header string, end any) string {
+	part := func(text string) string {
+		return strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(base64Of(text)), "=")
+	}
+	return part(header) + "." + part(fmt.Sprintf(`{"exp":%v}`, end)) + ".c2ln"
+}
+
+func TestEveryEndIsRead(t *testing.T) {
+	day := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	noon := day.Add(12*time.Hour + 30*time.Minute)
+	none := time.Time{}
+	ecr := func(fields string) string {
+		return base64Of(`{"payload":"x","datakey":"y","version":"2",` + fields + `}`)
+	}
+	for _, test := range []struct {
+		name, field string // of JSON, beside user name and password
+		want        time.Time
+		found       bool // a finding
+	}{
+		{"RFC 3339", `"expires_at":"2026-05-01T14:30:00+02:00"`, noon, false},
+		{"of another key", `"expiresAt":"2026-05-01T12:30:00.123Z"`, noon.Add(123 * time.Millisecond), false},
+		{"expiry", `"expiry":"2026-05-01T12:30:00Z"`, noon, false},
+		{"expires", `"expires":"2026-05-01T12:30:00Z"`, noon, false},
+		{"expires_on", `"expires_on":"2026-05-01T12:30:00Z"`, noon, false},
+		{"expiration", `"Expiration":"2026-05-01T12:30:00Z"`, noon, false},
+		{"with whose end it is", `"token-expires-at":"2026-05-01T12:30:00Z"`, noon, false},
+		{"not_after", `"notAfter":"2026-05-01T12:30:00Z"`, noon, false},
+		{"a day", `"expires_at":"2026-05-01"`, day, false},
+		{"a day without separators", `"expires_at":"20260501"`, day, false},
+		{"a day that became a number", `"expires_at":20260501`, day, false},
+		{"a day with slashes, year first", `"expires_at":"2026/05/01"`, day, false},
+		{"a time with a zone's name", `"expires_at":"2026-05-01 12:30:00 UTC"`, noon, false},
+		{"a time without zone", `"expires_at":"2026-05-01 12:30:00"`, noon, false},
+		{"a time without seconds", `"expires_at":"2026-05-01T12:30Z"`, noon, false},
+		{"a time as Go prints it", `"expires_at":"2026-05-01 12:30:00.5 +0000 UTC m=+0.01"`, noon.Add(500 * time.Millisecond), false},
+		{"a time as date prints it", `"expires_at":"Fri May  1 12:30:00 UTC 2026"`, noon, false},
+		{"RFC 1123", `"expires_at":"Fri, 01 May 2026 12:30:00 GMT"`, noon, false},
+		{"a day in words", `"expires_at":"May 1, 2026"`, day, false},
+		{"with space around it", `"expires_at":" 2026-05-01T12:30:00Z\n"`, noon, false},
+		{"seconds since 1970", `"expires_at":1777638600`, noon, false},
+		{"seconds since 1970, as text", `"expires_at_seconds":"1777638600"`, noon, false},
+		{"milliseconds", `"expires_at":1777638600000`, noon, false},
+		{"microseconds", `"expires_at":1777638600000000`, noon, false},
+		{"nanoseconds", `"expires_at":1777638600000000000`, noon, false},
+		{"seconds with a fraction", `"expires_at":1777638600.7`, noon, false},
+		{"a lifetime in seconds", `"expires_in":3600`, written.Add(time.Hour), false},
+		{"a lifetime in seconds, as text", `"ttl":"3600"`, written.Add(time.Hour), false},
+		{"a lifetime of Go", `"ttl":"1h30m"`, written.Add(90 * time.Minute), false},
+		{"days", `"expiry":"30d"`, written.Add(30 * 24 * time.Hour), false},
+		{"days in words", `"valid_for":"30 days"`, written.Add(30 * 24 * time.Hour), false},
+		{"weeks and days", `"ttl":"1w2d"`, written.Add(9 * 24 * time.Hour), false},
+		{"ISO 8601", `"expires_in":"P1DT12H"`, written.Add(36 * time.Hour), false},
+		{"seconds under the name of a moment", `"expires":3600`, written.Add(time.Hour), false},
+		{"never", `"expires_at":"never"`, none, false},
+		{"Harbor's never", `"expires_at":"-1"`, none, false},
+		{"Artifactory's never", `"expires_in":0`, none, false},
+		{"null", `"expires_at":null`, none, false},
+		{"nothing", `"expires_at":""`, none, false},
+		{"Go's zero time", `"expires_at":"0001-01-01T00:00:00Z"`, none, false},
+		{"a negative number", `"expires_at":-5`, none, false},
+		{"a word", `"expires_at":"soon"`, none, true},
+		{"a day in an order that nobody knows", `"expires_at":"01/02/2026"`, none, true},
+		{"a zone whose name says nothing", `"expires_at":"2026-05-01 12:30:00 IST"`, none, true},
+		{"an object", `"expires_at":{"s3cr3t":1}`, none, true},
+		{"true", `"expires_at":true`, none, true},
+		{"a year before there was any", `"expires_at":"1026-05-01T12:30:00Z"`, none, true},
+		{"a unit that is none", `"ttl":"3 s3cr3t"`, none, true},
+		{"more years than anybody lives", `"ttl":"900y"`, none, true},
+		{"a number that is none", `"expires_at":"NaN"`, none, true},
+		{"a field of something else", `"refresh_policy":"soon","expired":"no"`, none, false},
+		{"the earliest of several", `"expires_at":"2026-05-01T12:30:00Z","ttl":"1h","expiry":"2027-01-01"`, written.Add(time.Hour), false},
+		{"a JSON Web Token as password", `"password":"` + tokenUntil(`{"alg":"RS256"}`, noon.Unix()) + `"`, noon, false},
+		{"three parts that are no token", `"password":"` + tokenUntil(`{}`, noon.Unix()) + `"`, none, false},
+		{"a password of Amazon ECR", `"password":"` + ecr(fmt.Sprintf(`"type":"DATA_KEY","expiration":%d`, noon.Unix())) + `"`, noon, false},
+		{"base64 of other JSON as password", `"password":"` + base64Of(fmt.Sprintf(`{"expiration":%d}`, noon.Unix())) + `"`, none, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := `{"username":"u",` + test.field + `}`
+			if !strings.Contains(text, `"password"`) {
+				text = `{"username":"u","password":"p",` + test.field + `}`
+			}
+			made, err := Render(fieldsOf(t, text), wants(Keys{}, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !made.Expire.Equal(test.want) {
+				t.Errorf("ends %s, want %s", made.Expire, test.want)
+			}
+			if found := len(made.Findings) > 0; found != test.found {
+				t.Errorf("findings %v", made.Findings)
+			}
+			for _, finding := range made.Findings {
+				if finding.Reason != dockerconfig.ReasonUnreadableEnd || strings.Contains(finding.Message, "s3cr3t") || strings.Contains(finding.Message, "soon") {
+					t.Errorf("%s: %s", finding.Reason, finding.Message)
+				}
+			}
+		})
+	}
+}
+
+func TestALifetimeOfWhichNobodyKnowsTheBeginningIsNoEnd(t *testing.T) {
+	want := wants(Keys{}, "")
+	want.Written = time.Time{}
+	for field, found := range map[string]bool{`"ttl":"1h"`: false, `"expiry":"30d"`: true, `"expires_in":3600`: true, `"expires_in":0`: false} {
+		made, err := Render(fieldsOf(t, `{"username":"u","password":"p",`+field+`}`), want)
+		if err != nil || !made.Expire.IsZero() || (len(made.Findings) > 0) != found {
+			t.Errorf("%s: ends %s, %v, %v", field, made.Expire, made.Findings, err)
+		}
+	}
+}
+
+func TestNotesOfTheSourceTellTheEndToo(t *testing.T) {
+	want := wants(Keys{}, "")
+	want.About = Fields{"expires_at": "2026-05-01", "owner": "team", "rotation-expiry": "soon", "expiry": "soon"}
+	made, err := Render(Fields{"username": "u", "password": "p"}, want)
+	if err != nil || !made.Expire.Equal(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)) || len(made.Findings) != 1 {
+		t.Errorf("ends %s, %v, %v", made.Expire, made.Findings, err)
+	}
+}
+
+func TestTheKeyOfThePasswordIsNoEndWhateverItsName(t *testing.T) {
+	made, err := Render(Fields{"username": "u", "expires": "pw"}, wants(Keys{Password: "expires"}, ""))
+	if err != nil || len(made.Findings) != 0 {
+		t.Errorf("%v, %v", made.Findings, err)
+	}
+}
+
+func TestFindingsOfEndsAreFew(t *testing.T) {
+	fields := Fields{"username": "u", "password": "p"}
+	for i := range 1000 {
+		fields[strings.Repeat("_", i%60)+"expires"+strings.Repeat("-", i/60)] = "soon"
+	}
+	made, err := Render(fields, wants(Keys{}, ""))
+	if err != nil || len(made.Findings) > 4 {
+		t.Errorf("%d findings, %v", len(made.Findings), err)
+	}
+}
+
+// No end that somebody writes makes trouble, and none is in the far past or future.
+func FuzzEnd(f *testing.F) {
+	for _, seed := range []string{"", "2026-05-01T00:00:00Z", "1777586400", "1777586400000", "1e400", "-1", "NaN", "Inf", "3600", "1h", " 5 ", "0x10",
+		"9223372036854775807", "30d", "P1DT12H", "P", "PT", "1.5 days", "99999999999y", "20260501", "Fri, 01 May 2026 12:30:00 GMT", "2026-05-01 m=+1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, value := range []any{text, json.Number(text)} {
+			for _, name := range []string{"expires_at", "ttl"} {
+				made, err := Render(Fields{"username": "u", "password": "p", name: value}, wants(Keys{}, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if end := made.Expire; !end.IsZero() && (end.Year() < firstYear || end.Year() > lastYear+1) {
+					t.Errorf("%q is %s", text, end)
+				}
+			}
+		}
+		if life, ok := duration(text); ok && (life > longestLife || life < -longestLife) {
+			t.Errorf("%q lasts %s", text, life)
+		}
+		_ = endOfPassword(text)
+		_ = endOfPassword("eyJhbGciOiJ4In0." + text + ".c")
+		_ = endOfPassword(base64Of(text))
+	})
+}

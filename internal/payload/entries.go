@@ -1,0 +1,208 @@
+package payload
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/registry"
+)
+
+// stored is a docker config in the source.
+type stored struct {
+	name    string // for messages: the key, or "the secret"
+	entries map[string]json.RawMessage
+	// delegation is nil, or what the config names that holds passwords elsewhere.
+	delegation error
+}
+
+// fromDocument takes the registries of the spec out of a docker config. Only what is used can be at fault.
+func (r *rendering) fromDocument(name string, value any, wanted map[string]string) (dockerconfig.Config, *Error) {
+	text, is := dockerConfigIn(value)
+	if !is {
+		return nil, r.notDocument(name, value)
+	}
+	entries, err := dockerconfig.ParseRaw(text)
+	if err != nil {
+		fault := malformed("%s: %v", name, err)
+		fault.Cause = err
+		return nil, fault
+	}
+	s := &stored{name: name, entries: entries, delegation: dockerconfig.Delegation(text)}
+	config := make(dockerconfig.Config, len(wanted))
+	var missing []string
+	for _, canonical := range sortedKeys(wanted) {
+		key, credential, fault := s.entryFor(canonical)
+		if fault != nil {
+			return nil, fault
+		}
+		if key == "" {
+			missing = append(missing, wanted[canonical])
+			continue
+		}
+		config[canonical] = fitGoogleKey(credential)
+		r.noteEntry(s, key, canonical, credential)
+	}
+	if len(missing) > 0 {
+		return nil, s.missing(missing)
+	}
+	return config, nil
+}
+
+func (r *rendering) noteEntry(s *stored, key, canonical string, credential dockerconfig.Credential) {
+	if same, err := registry.CanonicalKey(key); err == nil && same == canonical {
+		r.noteKey(r.Where+", "+s.name, key, canonical)
+	}
+	if credential.Trimmed() {
+		r.noteTrimmed("the entry " + quoted(key))
+	}
+}
+
+// entryFor is the entry that a kubelet would use for every image of a registry: of several, those with the longer path first, and a
+// literal host before one with a wildcard (registry.MostSpecific). A spelling of the registry that only people understand counts
+// after them. An entry without a password does not count where another has one. The key is empty where there is none.
+func (s *stored) entryFor(canonical string) (string, dockerconfig.Credential, *Error) {
+	var without *Error
+	for _, key := range s.candidates(canonical) {
+		credential, err := dockerconfig.ParseEntry(key, s.entries[key])
+		switch {
+		case errors.Is(err, dockerconfig.ErrIncomplete), errors.Is(err, dockerconfig.ErrTokenOnly):
+			if without == nil {
+				without = s.fault(key, err)
+			}
+			continue
+		case err != nil:
+			return "", credential, s.fault(key, err)
+		}
+		if other := s.twin(key, credential); other != "" {
+			return "", credential, malformed("%s has two different entries for one registry, %s and %s: leave one", s.name, quoted(key), quoted(other))
+		}
+		return key, credential, nil
+	}
+	return "", dockerconfig.Credential{}, without
+}
+
+func (s *stored) fault(key string, err error) *Error {
+	if errors.Is(err, dockerconfig.ErrIncomplete) && s.delegation != nil {
+		err = s.delegation
+	}
+	fault := malformed("%s, entry %s: %v", s.name, quoted(key), err)
+	fault.Cause = err
+	return fault
+}
+
+// candidates are the keys that open the whole registry, in the order in which a kubelet tries them.
+func (s *stored) candidates(canonical string) []string {
+	keys := registry.MostSpecific(sortedKeys(s.entries), anyImageOf(canonical))
+	for _, key := range sortedKeys(s.entries) {
+		if same, err := registry.CanonicalKey(key); err == nil && same == canonical && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// anyImageOf is an image of a registry that nobody has, so that what matches it matches all.
+func anyImageOf(canonical string) string {
+	if canonical == registry.DockerHubKey {
+		canonical = registry.DockerHub
+	}
+	const nobody = "regcred-any"
+	return strings.ReplaceAll(strings.TrimSuffix(canonical, "/"), "*", nobody) + "/" + nobody + "/" + nobody
+}
+
+// twin is another key that means the same to a kubelet and has another credential, if there is one.
+func (s *stored) twin(key string, credential dockerconfig.Credential) string {
+	canonical, err := registry.CanonicalKey(key)
+	if err != nil {
+		return ""
+	}
+	for _, other := range sortedKeys(s.entries) {
+		same, err := registry.CanonicalKey(other)
+		if other == key || err != nil || same != canonical {
+			continue
+		}
+		second, err := dockerconfig.ParseEntry(other, s.entries[other])
+		if err == nil && !second.Equal(credential) {
+			return other
+		}
+	}
+	return ""
+}
+
+// missing names the registries for which there is no entry, and the entry that was probably meant.
+func (s *stored) missing(names []string) *Error {
+	slices.Sort(names)
+	message := fmt.Sprintf("%s has no entry for %s", s.name, strings.Join(names, ", "))
+	return &Error{Reason: ErrRegistryMissing, Message: message + s.nearest(names) + s.elsewhere()}
+}
+
+func (s *stored) elsewhere() string {
+	if s.delegation == nil {
+		return ""
+	}
+	return "; " + s.delegation.Error()
+}
+
+// nearest says which entry was probably meant for one of the missing registries, and why a kubelet would not use it.
+func (s *stored) nearest(missing []string) string {
+	for _, why := range []func(listed, key string) string{lacksPort, otherLetters, onlyPart, otherPath} {
+		for _, listed := range missing {
+			for _, key := range sortedKeys(s.entries) {
+				if says := why(listed, key); says != "" {
+					return fmt.Sprintf("; its entry %s %s", quoted(key), says)
+				}
+			}
+		}
+	}
+	if keys := sortedKeys(s.entries); len(keys) > 0 {
+		return fmt.Sprintf("; it has %d, such as %s", len(keys), quoted(keys[0]))
+	}
+	return "; it has none at all"
+}
+
+func lacksPort(listed, key string) string {
+	if !registry.MissesByPort(key, registry.Host(listed)+"/x/x") {
+		return ""
+	}
+	return fmt.Sprintf("lacks the port, without which a kubelet takes it for another registry: store it as %q", listed)
+}
+
+func otherLetters(listed, key string) string {
+	host, is := registry.Host(listed), registry.Host(key)
+	if is == host || !strings.EqualFold(is, host) {
+		return ""
+	}
+	return fmt.Sprintf("has other letters, and a kubelet compares letter by letter: store it as %q", listed)
+}
+
+// onlyPart is for an entry below the registry: it opens some images and not all.
+func onlyPart(listed, key string) string {
+	canonical, err := registry.CanonicalKey(key)
+	if err != nil || !registry.Matches(listed, anyImageOf(canonical)) {
+		return ""
+	}
+	return fmt.Sprintf("opens a part of it only: store one for %q, or list the part in spec.registries", listed)
+}
+
+func otherPath(listed, key string) string {
+	if registry.Host(listed) != registry.Host(key) {
+		return ""
+	}
+	return fmt.Sprintf("is for another path of that host: store one for %q", listed)
+}
+
+// quoted shows a name that others wrote.
+func quoted(name string) string { return fmt.Sprintf("%q", shownName(name)) }
+
+func shownName(name string) string {
+	const longest = 100 // so that two fit into a message
+	return foreign.Text(name, longest)
+}
+
+func sortedKeys[M ~map[string]V, V any](m M) []string { return slices.Sorted(maps.Keys(m)) }

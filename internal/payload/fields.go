@@ -1,0 +1,132 @@
+package payload
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+)
+
+// credential is the user name and the password of the fields.
+func (r *rendering) credential() (dockerconfig.Credential, *Error) {
+	if r.Keys.Auth != "" {
+		value, fault := r.text(r.Keys.Auth, "the base64 of username:password")
+		if fault != nil {
+			return dockerconfig.Credential{}, fault
+		}
+		credential, err := dockerconfig.FromAuth(value)
+		return r.checked(credential, err, r.Keys.Auth, value)
+	}
+	if whole, ok := r.wholeKey(); ok {
+		return whole, nil
+	}
+	username := r.Username
+	if username == "" {
+		var fault *Error
+		if username, fault = r.text(r.Keys.Username, "the user name"); fault != nil {
+			return dockerconfig.Credential{}, fault
+		}
+	}
+	password, fault := r.password(r.Keys.Password)
+	if fault != nil {
+		return dockerconfig.Credential{}, fault
+	}
+	if _, is := dockerConfigIn(password); is {
+		return dockerconfig.Credential{}, malformed("key %q holds a docker config and no password: set keys: {dockerConfig: %q}", r.Keys.Password, r.Keys.Password)
+	}
+	credential, err := dockerconfig.NewCredential(username, password)
+	return r.checked(credential, err, r.Keys.Password, password)
+}
+
+func (r *rendering) checked(credential dockerconfig.Credential, err error, key, value string) (dockerconfig.Credential, *Error) {
+	if err != nil {
+		fault := malformed("%v", err)
+		fault.Cause = err
+		if is := r.describe(value); r.Keys.Auth != "" && is != "" {
+			fault.Message = fmt.Sprintf("key %q, which is to hold the base64 of username:password, %s", key, is)
+		}
+		return credential, fault
+	}
+	if credential.Trimmed() {
+		r.noteTrimmed(fmt.Sprintf("key %q", key))
+	}
+	return fitGoogleKey(credential), nil
+}
+
+func (r *rendering) noteTrimmed(what string) {
+	r.note(dockerconfig.ReasonTrailingNewline, "the password in %s ends in a line break, which was taken off: store it without", what)
+}
+
+// password is text, or a key of a service account that is stored as a JSON object.
+func (r *rendering) password(key string) (string, *Error) {
+	object, is := r.fields[key].(map[string]any)
+	if !is {
+		return r.text(key, "the password")
+	}
+	if !isServiceKey(object) {
+		return "", r.notText(key, "the password", object)
+	}
+	return string(encode(object)), nil
+}
+
+// text takes a key as it is. Only text is taken: JSON numbers lose digits on their way through many tools, and nobody can say what
+// was meant.
+func (r *rendering) text(key, what string) (string, *Error) {
+	value, found := r.fields[key]
+	if !found || value == nil {
+		return "", r.missingKey(key)
+	}
+	if text, is := value.(string); is {
+		return text, nil
+	}
+	return "", r.notText(key, what, value)
+}
+
+func (r *rendering) missingKey(key string) *Error {
+	message := fmt.Sprintf("it has no key %q", key)
+	for _, name := range sortedKeys(r.fields) {
+		if _, is := dockerConfigIn(r.fields[name]); is {
+			message += fmt.Sprintf("; its key %q holds a docker config: set keys: {dockerConfig: %q}", shownName(name), shownName(name))
+			break
+		}
+	}
+	if isServiceKey(r.fields) {
+		message += "; the secret is a key of a Google service account: set username: _json_key, and leave keys out"
+	}
+	return &Error{Reason: ErrKeyMissing, Message: message}
+}
+
+func (r *rendering) notText(key, what string, value any) *Error {
+	if _, is := dockerConfigIn(value); is {
+		return malformed("key %q holds a docker config, not %s: set keys: {dockerConfig: %q}", key, what, key)
+	}
+	switch value := value.(type) {
+	case json.Number:
+		return malformed("key %q holds a number: store it as text, in quotes", key)
+	case map[string]any:
+		if isServiceKey(value) {
+			return malformed("key %q holds a key of a service account, not %s: set username: _json_key and keys: {password: %q}", key, what, key)
+		}
+		return malformed("key %q holds a JSON object, not %s: name the key that holds it in spec.source, or store it as text", key, what)
+	case []any:
+		return malformed("key %q holds a JSON list, not %s: store it as text", key, what)
+	}
+	return malformed("key %q holds no text, but true or false: store %s as text, in quotes", key, what)
+}
+
+// usesNone reports whether none of the keys that hold user name and password is there.
+func (r *rendering) usesNone() bool {
+	for _, key := range []string{r.Keys.Username, r.Keys.Password, r.Keys.Auth, r.Keys.DockerConfig} {
+		if value, found := r.fields[key]; key != "" && found && value != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *rendering) storeCommand(key, file string) string {
+	if r.Store == nil {
+		return ""
+	}
+	return ": store the file with `" + r.Store(key, file) + "`"
+}

@@ -1,0 +1,162 @@
+package payload
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// never are the words for a credential without an end. Harbor writes -1, Artifactory 0, Go the year 1.
+var never = []string{"", "0", "-1", "never", "none", "null", "nil", "no", "unlimited", "infinite", "n/a", "-", "false", "0001-01-01t00:00:00z"}
+
+func means(text string, words []string) bool { return slices.Contains(words, strings.ToLower(text)) }
+
+// layouts of moments, tried in this order. What has no zone is UTC; a day without a time ends as it begins, which is the earlier
+// reading. Days and months in numbers are read in the order of ISO 8601 only: of 01/02/2026 nobody knows which is the month.
+var layouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
+	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700 MST", "2006-01-02 15:04:05 -0700",
+	"2006-01-02 15:04:05 MST", "2006-01-02 15:04:05", "2006-01-02 15:04 MST", "2006-01-02 15:04",
+	"20060102T150405Z0700", "20060102T150405", "2006/01/02 15:04:05", "2006-01-02", "2006-01-02 MST", "2006-01-02Z07:00", "2006/01/02", "2006.01.02", "20060102",
+	time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC, time.UnixDate, "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 -0700",
+	"2 Jan 2006 15:04:05 MST", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05", "2 Jan 2006", "2 January 2006", "Jan 2, 2006", "January 2, 2006", "Jan 2 2006", "2-Jan-2006",
+	"Mon Jan 2 2006", "Mon Jan 2 15:04:05 2006 MST", "Mon 2 Jan 2006 15:04:05 MST", "Jan 2, 2006 15:04:05 MST", "Mon Jan 2 15:04:05 MST 2006",
+}
+
+// Ends lie between these years; anything else is no date that somebody meant.
+const firstYear, lastYear = 2000, 9999
+
+// moment reads a date or a time in one of the layouts, or a number of seconds, milliseconds, microseconds or nanoseconds since 1970.
+func moment(text string) (time.Time, bool) {
+	const longest = 64
+	if len(text) > longest {
+		return time.Time{}, false
+	}
+	text, _, _ = strings.Cut(text, " m=") // Go's clock reading
+	for _, layout := range layouts {
+		t, err := time.ParseInLocation(layout, text, time.UTC)
+		if err == nil && knownZone(t, layout) && t.Year() >= firstYear && t.Year() <= lastYear {
+			return t, true
+		}
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return sinceEpoch(number)
+}
+
+// knownZone reports whether the time of a zone's name is known: of all but UTC and GMT, Go makes UTC.
+func knownZone(t time.Time, layout string) bool {
+	if !strings.Contains(layout, "MST") || strings.Contains(layout, "-0700") {
+		return true
+	}
+	name, _ := t.Zone()
+	return name == "UTC" || name == "GMT"
+}
+
+// sinceEpoch tells the units apart: each begins where the one before would be the year 5138.
+func sinceEpoch(number float64) (time.Time, bool) {
+	const earliest = 946_684_800 // the year 2000, in seconds; less is a lifetime
+	if !(number >= earliest) || number > math.MaxInt64/2 {
+		return time.Time{}, false // written so that NaN is out
+	}
+	n := int64(number)
+	switch {
+	case number < 1e11:
+		return time.Unix(n, 0), true
+	case number < 1e14:
+		return time.UnixMilli(n), true
+	case number < 1e17:
+		return time.UnixMicro(n), true
+	}
+	return time.Unix(0, n), true
+}
+
+// parts of a duration such as 30d, 1d12h or 2 weeks.
+var parts = regexp.MustCompile(`^\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-zA-Zµ]+)\s*,?`)
+
+// isoParts are a number and a unit of ISO 8601.
+var isoParts = regexp.MustCompile(`^([0-9]{1,9})([A-Z])`)
+
+// units of a duration. A month counts 30 days and a year 365, which is the earlier reading.
+var units = map[string]time.Duration{
+	"ns": time.Nanosecond, "us": time.Microsecond, "µs": time.Microsecond, "ms": time.Millisecond,
+	"s": time.Second, "sec": time.Second, "secs": time.Second, "second": time.Second, "seconds": time.Second,
+	"m": time.Minute, "min": time.Minute, "mins": time.Minute, "minute": time.Minute, "minutes": time.Minute,
+	"h": time.Hour, "hr": time.Hour, "hrs": time.Hour, "hour": time.Hour, "hours": time.Hour,
+	"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour,
+	"w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
+	"mo": 30 * 24 * time.Hour, "month": 30 * 24 * time.Hour, "months": 30 * 24 * time.Hour,
+	"y": 365 * 24 * time.Hour, "year": 365 * 24 * time.Hour, "years": 365 * 24 * time.Hour,
+}
+
+// longestLife is a hundred years: more is no lifetime that somebody meant.
+const longestLife = 100 * 365 * 24 * time.Hour
+
+// duration reads a number of seconds, a duration of Go or of Vault, or one of ISO 8601. A negative one is none.
+func duration(text string) (time.Duration, bool) {
+	const longest = 64
+	if len(text) > longest || text == "" {
+		return 0, false
+	}
+	if n, err := strconv.ParseFloat(text, 64); err == nil {
+		return bounded(n, time.Second)
+	}
+	if rest, is := strings.CutPrefix(text, "P"); is {
+		return isoDuration(rest)
+	}
+	var sum time.Duration
+	for text != "" {
+		part := parts.FindStringSubmatch(text)
+		if part == nil {
+			return 0, false
+		}
+		n, _ := strconv.ParseFloat(part[1], 64) // of digits, by the expression
+		unit := units[part[2]]
+		if unit == 0 {
+			unit = units[strings.ToLower(part[2])]
+		}
+		life, ok := bounded(n, unit)
+		if sum += life; !ok || unit == 0 || sum > longestLife {
+			return 0, false
+		}
+		text = text[len(part[0]):]
+	}
+	return sum, true
+}
+
+// isoDuration reads what follows the P: days and more before a T, hours and less behind it.
+func isoDuration(text string) (time.Duration, bool) {
+	date, clock, timed := strings.Cut(text, "T")
+	if text == "" || timed && clock == "" {
+		return 0, false
+	}
+	var sum time.Duration
+	for _, half := range []struct{ text, units, names string }{{date, "YMWD", "y,mo,w,d"}, {clock, "HMS", "h,m,s"}} {
+		names := strings.Split(half.names, ",")
+		for rest := half.text; rest != ""; {
+			part := isoParts.FindStringSubmatch(rest)
+			if part == nil || !strings.Contains(half.units, part[2]) {
+				return 0, false
+			}
+			n, _ := strconv.ParseFloat(part[1], 64) // of digits, by the expression
+			life, ok := bounded(n, units[names[strings.Index(half.units, part[2])]])
+			if sum += life; !ok || sum > longestLife {
+				return 0, false
+			}
+			rest = rest[len(part[0]):]
+		}
+	}
+	return sum, true
+}
+
+func bounded(n float64, unit time.Duration) (time.Duration, bool) {
+	if !(math.Abs(n) <= float64(longestLife)/float64(max(unit, 1))) {
+		return 0, false // written so that NaN is out
+	}
+	return time.Duration(n * float64(unit)), true
+}

@@ -1,0 +1,59 @@
+package payload
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+)
+
+// noteForms notes what is probably not meant in a user name or a password. They are published as they are, once the registry took
+// them: such a character can be part of a password.
+func (r *rendering) noteForms(config dockerconfig.Config) {
+	noted := map[dockerconfig.Finding]bool{} // one credential serves many registries
+	for _, key := range sortedKeys(config) {
+		credential := config[key]
+		for _, value := range []struct{ name, text string }{{"user name", credential.Username()}, {"password", credential.Password()}} {
+			reason, says := oddity(value.text)
+			if reason == "" {
+				continue
+			}
+			finding := dockerconfig.Finding{Reason: reason, Message: r.Where + ": the " + value.name + " " + says +
+				". It is published as it is; store it without, if that is not meant"}
+			if !noted[finding] {
+				noted[finding] = true
+				r.findings = append(r.findings, finding)
+			}
+		}
+	}
+}
+
+// oddity is the first thing about a value that is probably not meant; nothing where there is none.
+func oddity(text string) (dockerconfig.Reason, string) {
+	first, _ := utf8.DecodeRuneInString(text)
+	last, _ := utf8.DecodeLastRuneInString(text)
+	switch {
+	case first == '\ufeff':
+		return dockerconfig.ReasonHiddenCharacter, "begins with a byte order mark"
+	case strings.ContainsFunc(text, isHidden):
+		return dockerconfig.ReasonHiddenCharacter, "holds a character that cannot be seen, such as a no-break or zero-width space"
+	case utf8.RuneCountInString(text) > 1 && closing[first] == last && last != 0:
+		return dockerconfig.ReasonQuotes, "has quotes around it"
+	case last == ' ':
+		return dockerconfig.ReasonOuterSpace, "ends with a space"
+	case first == ' ':
+		return dockerconfig.ReasonOuterSpace, "begins with a space"
+	}
+	return "", ""
+}
+
+// closing is the quote that ends what one begins.
+var closing = map[rune]rune{'"': '"', '\'': '\'', '`': '`', '“': '”', '„': '“', '‘': '’', '«': '»'}
+
+// isHidden reports whether a character looks like a space, or like nothing, and is no plain space.
+func isHidden(c rune) bool {
+	const hangulFiller, blankBraille = '\u3164', '\u2800'
+	return c != ' ' && unicode.Is(unicode.Zs, c) || unicode.Is(unicode.Cf, c) || unicode.Is(unicode.Zl, c) || unicode.Is(unicode.Zp, c) ||
+		c == hangulFiller || c == blankBraille
+}

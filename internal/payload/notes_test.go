@@ -1,0 +1,98 @@
+package payload
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
+)
+
+func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
+	for _, test := range []struct {
+		name, value string
+		want        dockerconfig.Reason
+	}{
+		{"a word", "s3cr3t", ""},
+		{"a space inside", "s3c r3t", ""},
+		{"letters of other scripts", "pässwörd-пароль-パス", ""},
+		{"one quote", `"s3cr3t`, ""},
+		{"quotes inside", `s3"cr"3t`, ""},
+		{"a quote alone", `"`, ""},
+		{"a byte order mark", "\ufeffs3cr3t", dockerconfig.ReasonHiddenCharacter},
+		{"a byte order mark inside", "s3c\ufeffr3t", dockerconfig.ReasonHiddenCharacter},
+		{"a no-break space", "s3c\u00a0r3t", dockerconfig.ReasonHiddenCharacter},
+		{"a no-break space at its end", "s3cr3t\u00a0", dockerconfig.ReasonHiddenCharacter},
+		{"a narrow no-break space", "s3c\u202fr3t", dockerconfig.ReasonHiddenCharacter},
+		{"a zero-width space", "s3cr3t\u200b", dockerconfig.ReasonHiddenCharacter},
+		{"a zero-width joiner", "s3c\u200dr3t", dockerconfig.ReasonHiddenCharacter},
+		{"a word joiner", "s3c\u2060r3t", dockerconfig.ReasonHiddenCharacter},
+		{"a soft hyphen", "s3c\u00adr3t", dockerconfig.ReasonHiddenCharacter},
+		{"a mark of direction", "s3c\u202er3t", dockerconfig.ReasonHiddenCharacter},
+		{"a line separator", "s3cr3t\u2028", dockerconfig.ReasonHiddenCharacter},
+		{"quotes", `"s3cr3t"`, dockerconfig.ReasonQuotes},
+		{"single quotes", `'s3cr3t'`, dockerconfig.ReasonQuotes},
+		{"quotes of a word processor", "“s3cr3t”", dockerconfig.ReasonQuotes},
+		{"a space at its end", "s3cr3t ", dockerconfig.ReasonOuterSpace},
+		{"a space before it", " s3cr3t", dockerconfig.ReasonOuterSpace},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, fields := range []Fields{{"username": "u", "password": test.value}, {"username": test.value, "password": "p"}} {
+				made, err := Render(fields, wants(Keys{}, "", "registry.example", "quay.io"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				credential := made.Config["registry.example"]
+				if credential.Username() != fields["username"] || credential.Password() != fields["password"] {
+					t.Errorf("published as %q", plain(made.Config))
+				}
+				var want []dockerconfig.Reason
+				if test.want != "" {
+					want = []dockerconfig.Reason{test.want}
+				}
+				if diff := cmp.Diff(want, reasonsOf(made.Findings)); diff != "" {
+					t.Error(diff)
+				}
+				for _, finding := range made.Findings {
+					if strings.Contains(finding.Message, "s3c") {
+						t.Errorf("it shows the value: %s", finding.Message)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestEntriesOfADockerConfigAreNotedToo(t *testing.T) {
+	document := `{"auths":{"registry.example":{"username":"a","password":"1 "},"quay.io":{"auth":"` + base64Of(`b:"2"`) + `"},"other.example":{"username":"c","password":"3 "}}}`
+	made, err := Render(Fields{"config": document}, wants(asConfig, "", "registry.example", "quay.io"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]dockerconfig.Reason{dockerconfig.ReasonQuotes, dockerconfig.ReasonOuterSpace}, reasonsOf(made.Findings)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSpellingsThatNoKubeletUsesAreNoted(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		listed v1alpha1.Registry
+		fields Fields
+		keys   Keys
+		want   dockerconfig.Reason
+	}{
+		{"in the spec", "hub.docker.com", Fields{"username": "a", "password": "1"}, Keys{}, dockerconfig.ReasonDockerHubKey},
+		{"in a docker config", "docker.io", Fields{"config": entries("hub.docker.com")}, asConfig, dockerconfig.ReasonDockerHubKey},
+		{"a version without a slash", "registry.example", Fields{"config": entries("https://registry.example/v2", "Quay.io", "other.example/*")}, asConfig, dockerconfig.ReasonVersionWithoutSlash},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			made, err := Render(test.fields, wants(test.keys, "", test.listed))
+			if err != nil || len(made.Findings) != 1 || made.Findings[0].Reason != test.want {
+				t.Errorf("%v, %v", made.Findings, err)
+			}
+		})
+	}
+}
