@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
+	"regcred.dev/regcred/internal/announce"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,7 +50,7 @@ type Reconciler struct {
 	Protected    []string
 	OwnNamespace string
 	Limits       Limits
-	Events       events.EventRecorder
+	Events       announce.Recorder
 	// Metrics may be nil.
 	Metrics Metrics
 	// Now is the clock.
