@@ -33,6 +33,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
@@ -168,7 +169,7 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	r := &recovery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: direct, Pods: pods, Secrets: secrets, ServiceAccounts: accounts,
 		Store: rig.store, Board: rig.board, Tally: rig.tally, Protected: protected, OwnNamespace: rigNamespace,
-		Events: broadcaster.NewRecorder(objects, "regcred"), Metrics: rig.metrics, Now: time.Now,
+		Events: announce.New(broadcaster.NewRecorder(objects, "regcred")), Metrics: rig.metrics, Now: time.Now,
 	}
 	for _, f := range adjust {
 		f(rig, r)
