@@ -60,6 +60,8 @@ type Reconciler struct {
 
 	budget          budget
 	ordinals        ordinals
+	owners          Owners
+	heard           heard
 	memories        memories
 	probes          probes
 	runners         runners
@@ -140,7 +142,7 @@ func (r *Reconciler) diagnose(ctx context.Context, g *gathered) (diagnosis.Verdi
 	g.Probes = map[diagnosis.Question]diagnosis.Probe{}
 	var wait time.Duration
 	for _, question := range verdict.Questions {
-		probe, again := r.ask(ctx, question)
+		probe, again := r.ask(ctx, g.Pod.Namespace, question)
 		if again == 0 {
 			g.Probes[question] = probe
 		}
@@ -176,7 +178,7 @@ func (r *Reconciler) carryOut(ctx context.Context, g gathered, verdict diagnosis
 func doubted(verdict diagnosis.Verdict) []string {
 	var names []string
 	for _, finding := range verdict.Findings {
-		if finding.Reason == diagnosis.CredentialDidNotHelp && finding.WantsCredential() {
+		if (finding.Reason == diagnosis.CredentialDidNotHelp || finding.Reason == diagnosis.JudgingCredential) && finding.WantsCredential() {
 			names = append(names, finding.Credential)
 		}
 	}

@@ -1,9 +1,11 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +15,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
@@ -54,7 +57,7 @@ func (r *Reconciler) gather(ctx context.Context, pod *corev1.Pod) (gathered, err
 	if g.Account, err = r.account(ctx, pod); err != nil {
 		return g, err
 	}
-	g.Owners, g.owners, err = OwnersOf(ctx, r.Cluster, r.Writer, pod)
+	g.Owners, g.owners, err = r.owners.Of(ctx, r.Cluster, r.Writer, pod)
 	return g, err
 }
 
@@ -95,8 +98,9 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		}
 		return c
 	}
-	c.Published, c.Revision = true, record.Revision
-	c.Entries = entries(record)
+	c.Published, c.Revision, c.Digest = true, record.Revision, record.Digest
+	c.Judged = object.Spec.VerificationMode() != v1alpha1.VerifyOff
+	c.Entries = entries(record, c.Judged)
 	return c
 }
 
@@ -110,22 +114,37 @@ func problem(d delivered.Delivery) string {
 }
 
 // entries of a published value, with what the last test of each found.
-func entries(record records.Record) []diagnosis.Entry {
+func entries(record records.Record, judged bool) []diagnosis.Entry {
 	var entries []diagnosis.Entry
 	for key, value := range record.Config {
 		entry := diagnosis.Entry{Key: key}
-		test := record.Tests[verify.Fingerprint(record.Salt, key, value)]
-		if test.Verdict == records.Rejected {
-			entry.Rejected = test.Message
-			if entry.Rejected == "" {
-				entry.Rejected = "refused"
-			}
-		} else {
-			entry.Digests = test.Digests
+		if judged { // an old refusal says nothing where verification was turned off since
+			standing := standingOf(record, key, value)
+			entry.Rejected, entry.Accepted, entry.Digests = standing.refused, standing.accepted, standing.digests
 		}
 		entries = append(entries, entry)
 	}
 	return entries
+}
+
+// standing is what a registry last said, definitely, of a value.
+type standing struct {
+	// refused says in words that it does not take the value, accepted when it last took it. Both are zero where it is not known.
+	refused  string
+	accepted time.Time
+	digests  map[string]string
+}
+
+// standingOf is the one place that reads verdicts from the record.
+func standingOf(record records.Record, key string, value dockerconfig.Credential) standing {
+	test := record.Tests[verify.Fingerprint(record.Salt, key, value)]
+	switch test.Verdict {
+	case records.Rejected:
+		return standing{refused: cmp.Or(test.Message, "refused")}
+	case records.Accepted:
+		return standing{accepted: test.Time, digests: test.Digests}
+	}
+	return standing{digests: test.Digests}
 }
 
 // secrets that the pod refers to, and those that the RegistryCredentials write.

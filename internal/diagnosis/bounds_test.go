@@ -83,7 +83,9 @@ func TestObjectsNearTheLimitsOfTheAPIAreLookedAtQuickly(t *testing.T) {
 }
 
 func TestNoMessageIsLongOrHoldsAControlCharacter(t *testing.T) {
-	v := Diagnose(stuck(secret("regcred", func(s *Secret) { *s = Secret{Owner: pullsecret.Owner{Manager: "Helm release \x1b[2J" + strings.Repeat("x", 100_000)}} })))
+	v := Diagnose(stuck(secret("regcred", func(s *Secret) {
+		*s = Secret{Owner: pullsecret.Owner{Manager: "Helm release \x1b[2J" + strings.Repeat("x", 100_000)}}
+	})))
 	for _, text := range []string{v.Message, v.Advice, v.Findings[0].Explain} {
 		if len(text) > 1024 || strings.ContainsAny(text, "\x1b\n") {
 			t.Errorf("%d bytes: %.80q", len(text), text)
