@@ -39,6 +39,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/verify"
 	"regcred.dev/regcred/internal/wakeup"
 )
 
@@ -259,6 +260,15 @@ func (p *place) publish(t *testing.T, revision string) {
 	record.Credential, record.UID = p.credential.Name, p.credential.UID
 	record.Config = dockerconfig.Config{p.registry: credential}
 	record.Revision, record.ChangeTime, record.Salt = revision, time.Now(), []byte("0123456789abcdef")
+	p.rig.must(t, p.rig.store.Save(t.Context(), record))
+}
+
+// accept records that the registry takes the published value now, as the controller of RegistryCredentials does.
+func (p *place) accept(t *testing.T) {
+	t.Helper()
+	record := p.rig.store.Get(p.credential.Name)
+	print := verify.Fingerprint(record.Salt, p.registry, record.Config[p.registry])
+	record.Tests = map[string]records.Test{print: {Time: time.Now(), Verdict: records.Accepted}}
 	p.rig.must(t, p.rig.store.Save(t.Context(), record))
 }
 
