@@ -44,7 +44,7 @@ func (l *look) facts(ctx context.Context, pod *corev1.Pod) (diagnosis.Facts, err
 	}
 	f.Credentials = l.serving(s.namespace, f.Secrets)
 	f.Protected = slices.Contains(l.protected(), pod.Namespace) && len(f.Credentials) == 0
-	f.Owners, _, err = recovery.OwnersOf(ctx, l.reader, l.reader, pod)
+	f.Owners, _, err = l.owners.Of(ctx, l.reader, l.reader, pod)
 	return f, err
 }
 

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/diagnosis"
 )
 
@@ -34,6 +35,8 @@ type look struct {
 	operator string
 	now      time.Time
 
+	owners recovery.Owners
+
 	mu sync.Mutex
 	// places are what is known of each namespace, read once.
 	places map[string]*surroundings
@@ -46,7 +49,7 @@ type look struct {
 
 // page is how many pods are read at once, parallel how many are looked at.
 const (
-	page     = 500
+	page     = 16
 	parallel = 8
 )
 
@@ -70,7 +73,7 @@ func (l *look) stuck(ctx context.Context, namespace string) (report, error) {
 		}
 		for i := range pods.Items {
 			if diagnosis.IsStuck(&pods.Items[i]) {
-				stuck = append(stuck, pods.Items[i])
+				stuck = append(stuck, *diagnosis.View(&pods.Items[i]))
 			}
 		}
 		if next = pods.Continue; next == "" {

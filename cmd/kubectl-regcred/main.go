@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // whatever a kubeconfig may use
 	"k8s.io/client-go/tools/clientcmd"
+
+	"regcred.dev/regcred/internal/foreign"
 )
 
 func main() {
@@ -18,7 +20,7 @@ func main() {
 	err := newCommand().ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
+		fmt.Fprintln(os.Stderr, "error:", foreign.Text(err.Error(), maxLine))
 		os.Exit(1)
 	}
 }

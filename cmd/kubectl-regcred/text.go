@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullerror"
 )
 
@@ -48,8 +49,19 @@ type writer struct {
 
 func (w *writer) line(format string, args ...any) {
 	if w.err == nil {
-		_, w.err = fmt.Fprintf(w.out, format+"\n", args...)
+		_, w.err = io.WriteString(w.out, shown(fmt.Sprintf(format, args...))+"\n")
 	}
+}
+
+// maxLine is the longest line that reaches the terminal, in bytes.
+const maxLine = 4000
+
+// shown is a text without what others could do to a terminal. Only an empty line before it is kept: the command's own.
+func shown(text string) string {
+	if rest, ok := strings.CutPrefix(text, "\n"); ok {
+		return "\n" + foreign.Text(rest, maxLine)
+	}
+	return foreign.Text(text, maxLine)
 }
 
 // field is one line of a pod's report: a name and a value, which may be empty.

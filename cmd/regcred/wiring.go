@@ -16,6 +16,7 @@ import (
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/named"
@@ -148,7 +149,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	if err := p.mgr.Add(vaults); err != nil {
 		return err
 	}
-	events := p.mgr.GetEventRecorder("regcred")
+	events := announce.New(p.mgr.GetEventRecorder("regcred"))
 	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events, Watchdog: &p.watchdog}
 	if err := connecting.SetupWithManager(p.mgr, &p.troubled); err != nil {
 		return err
@@ -174,7 +175,7 @@ func (p *parts) addRecovery() error {
 	healing := &recovery.Reconciler{
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
-		Limits: p.options.recovery, Events: p.mgr.GetEventRecorder("regcred"), Metrics: p.metrics, Now: p.now,
+		Limits: p.options.recovery, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
 		Watchdog: &p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)

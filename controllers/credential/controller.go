@@ -6,7 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/tools/events"
+	"regcred.dev/regcred/internal/announce"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,7 +42,7 @@ type Reconciler struct {
 	ServiceAccounts Names
 	Removal         Removal
 	Protected       []string
-	Events          events.EventRecorder
+	Events          announce.Recorder
 	Metrics         Metrics
 	// Now is the clock.
 	Now func() time.Time

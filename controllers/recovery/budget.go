@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -52,6 +53,20 @@ type budget struct {
 	nodes      map[string]*rate.Limiter
 	namespaces map[string]*window
 	total      window
+	swept      time.Time
+}
+
+// sweep forgets, once a minute, what bounds nothing any more: nodes and namespaces that were left alone, times that nobody used.
+func (b *budget) sweep(now time.Time) {
+	if now.Sub(b.swept) < time.Minute {
+		return
+	}
+	b.swept = now
+	maps.DeleteFunc(b.due, func(_ types.UID, due time.Time) bool { return !now.Before(due.Add(staleReservation)) })
+	maps.DeleteFunc(b.nodes, func(_ string, l *rate.Limiter) bool { return l.TokensAt(now) >= float64(l.Burst()) })
+	maps.DeleteFunc(b.namespaces, func(_ string, w *window) bool {
+		return len(w.times) == 0 || now.Sub(w.times[len(w.times)-1]) >= time.Minute
+	})
 }
 
 // reserve returns when a pod may be acted on: now or later. The node comes first: the windows push further, and keep the distance
@@ -60,6 +75,7 @@ func (b *budget) reserve(limits Limits, uid types.UID, node, namespace string, c
 	limits = limits.withDefaults()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.sweep(now)
 	if due, known := b.due[uid]; known && now.Before(due.Add(staleReservation)) {
 		return due
 	}

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
+	"regcred.dev/regcred/internal/announce"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,7 +50,7 @@ type Reconciler struct {
 	Protected    []string
 	OwnNamespace string
 	Limits       Limits
-	Events       events.EventRecorder
+	Events       announce.Recorder
 	// Metrics may be nil.
 	Metrics Metrics
 	// Now is the clock.
@@ -60,6 +60,8 @@ type Reconciler struct {
 
 	budget          budget
 	ordinals        ordinals
+	owners          Owners
+	heard           heard
 	memories        memories
 	probes          probes
 	runners         runners
@@ -140,7 +142,7 @@ func (r *Reconciler) diagnose(ctx context.Context, g *gathered) (diagnosis.Verdi
 	g.Probes = map[diagnosis.Question]diagnosis.Probe{}
 	var wait time.Duration
 	for _, question := range verdict.Questions {
-		probe, again := r.ask(ctx, question)
+		probe, again := r.ask(ctx, g.Pod.Namespace, question)
 		if again == 0 {
 			g.Probes[question] = probe
 		}
@@ -176,7 +178,7 @@ func (r *Reconciler) carryOut(ctx context.Context, g gathered, verdict diagnosis
 func doubted(verdict diagnosis.Verdict) []string {
 	var names []string
 	for _, finding := range verdict.Findings {
-		if finding.Reason == diagnosis.CredentialDidNotHelp && finding.WantsCredential() {
+		if (finding.Reason == diagnosis.CredentialDidNotHelp || finding.Reason == diagnosis.JudgingCredential) && finding.WantsCredential() {
 			names = append(names, finding.Credential)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,7 +56,7 @@ func (r *Reconciler) gather(ctx context.Context, pod *corev1.Pod) (gathered, err
 	if g.Account, err = r.account(ctx, pod); err != nil {
 		return g, err
 	}
-	g.Owners, g.owners, err = OwnersOf(ctx, r.Cluster, r.Writer, pod)
+	g.Owners, g.owners, err = r.owners.Of(ctx, r.Cluster, r.Writer, pod)
 	return g, err
 }
 
@@ -96,7 +97,8 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		}
 		return c
 	}
-	c.Published, c.Revision = true, record.Revision
+	c.Published, c.Revision, c.Digest = true, record.Revision, record.Digest
+	c.Judged = object.Spec.VerificationMode() != v1alpha1.VerifyDisabled
 	c.Entries = entries(record, object)
 	return c
 }
@@ -114,19 +116,36 @@ func problem(d delivered.Delivery) string {
 func entries(record records.Record, credential *v1alpha1.RegistryCredential) []diagnosis.Entry {
 	spec := rotation.SpecOf(credential)
 	var entries []diagnosis.Entry
-	for _, account := range record.Accounts {
-		test := record.Test(spec, account)
-		for _, key := range account.Keys {
-			entry := diagnosis.Entry{Key: key}
-			if test.Verdict == rotation.Rejected {
-				entry.Rejected = cmp.Or(test.Message, "refused")
-			} else {
-				entry.Digests = test.Digests
-			}
-			entries = append(entries, entry)
-		}
+	for key := range record.Config {
+		standing := standingOf(&record, spec, key)
+		entries = append(entries, diagnosis.Entry{Key: key, Rejected: standing.refused, Accepted: standing.accepted, Digests: standing.digests})
 	}
 	return entries
+}
+
+// standing is what a registry last said, definitely, of a value.
+type standing struct {
+	// refused says in words that it does not take the value, accepted when it last took it. Both are zero where it is not known.
+	refused  string
+	accepted time.Time
+	digests  map[string]string
+}
+
+// standingOf is the one place that reads verdicts from the record. An answer to a question that the spec does not ask any more says
+// nothing.
+func standingOf(record *records.Record, spec *rotation.Spec, key string) standing {
+	i := slices.IndexFunc(record.Accounts, func(a rotation.Account) bool { return slices.Contains(a.Keys, key) })
+	if i < 0 {
+		return standing{}
+	}
+	test := record.Test(spec, record.Accounts[i])
+	switch test.Verdict {
+	case rotation.Rejected:
+		return standing{refused: cmp.Or(test.Message, "refused")}
+	case rotation.Accepted:
+		return standing{accepted: test.Time, digests: test.Digests}
+	}
+	return standing{digests: test.Digests}
 }
 
 // secrets that the pod refers to, and those that the RegistryCredentials write.

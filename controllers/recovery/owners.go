@@ -3,6 +3,8 @@ package recovery
 import (
 	"context"
 	"slices"
+	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -10,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/internal/diagnosis"
@@ -28,9 +31,33 @@ var ownerKinds = []schema.GroupVersionKind{
 // maxOwners ends the walk up a chain of owners: a ReplicaSet, its Deployment, and one more.
 const maxOwners = 3
 
-// OwnersOf walks up the chain of controllers above a pod, as far as their kinds are known and may be read. metadata reads
+const (
+	// templatesKept is how many templates are remembered, templateFor how long.
+	templatesKept, templateFor = 2048, 10 * time.Minute
+	// maxTemplateSecrets are the pull secrets of a template that are kept: whether it has any is what matters.
+	maxTemplateSecrets = 16
+)
+
+// Owners reads the owners of pods, and remembers their templates: one read serves all pods of an owner. The zero value is ready.
+type Owners struct {
+	mu        sync.Mutex
+	templates map[templateOfOwner]remembered
+}
+
+// templateOfOwner names a template: a change of it is a new generation.
+type templateOfOwner struct {
+	owner      types.UID
+	generation int64
+}
+
+type remembered struct {
+	*diagnosis.Template
+	read time.Time
+}
+
+// Of walks up the chain of controllers above a pod, as far as their kinds are known and may be read. metadata reads
 // PartialObjectMetadata, objects reads whole objects. Beside the facts it returns the owners that were read.
-func OwnersOf(ctx context.Context, metadata, objects client.Reader, pod *corev1.Pod) ([]diagnosis.Owner, []*metav1.PartialObjectMetadata, error) {
+func (o *Owners) Of(ctx context.Context, metadata, objects client.Reader, pod *corev1.Pod) ([]diagnosis.Owner, []*metav1.PartialObjectMetadata, error) {
 	var facts []diagnosis.Owner
 	var read []*metav1.PartialObjectMetadata
 	for ref := metav1.GetControllerOf(pod); ref != nil && len(facts) < maxOwners; {
@@ -39,7 +66,7 @@ func OwnersOf(ctx context.Context, metadata, objects client.Reader, pod *corev1.
 			return nil, nil, err
 		}
 		if object != nil && len(facts) == 0 {
-			if fact.Template, err = templateOf(ctx, objects, pod, ref); err != nil {
+			if fact.Template, err = o.template(ctx, objects, pod, ref, object); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -78,12 +105,34 @@ func ownerOf(ctx context.Context, metadata client.Reader, namespace string, ref 
 	return fact, object, nil
 }
 
-// templateOf reads the pod template of an owner, where the answer can matter: the pod lists pull secrets, which are either its
-// template's or come from its ServiceAccount. Few pods do and are stuck, so that templates are not worth a cache.
-func templateOf(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref *metav1.OwnerReference) (*diagnosis.Template, error) {
+// template is the remembered one, or reads it. At most one read for each worker is made while none is remembered.
+func (o *Owners) template(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref *metav1.OwnerReference, owner client.Object) (*diagnosis.Template, error) {
 	if len(pod.Spec.ImagePullSecrets) == 0 {
 		return nil, nil
 	}
+	key, now := templateOfOwner{owner.GetUID(), owner.GetGeneration()}, time.Now()
+	o.mu.Lock()
+	known, ok := o.templates[key]
+	o.mu.Unlock()
+	if ok && now.Sub(known.read) < templateFor {
+		return known.Template, nil
+	}
+	template, err := templateOf(ctx, objects, pod, ref)
+	if err != nil || template == nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.templates == nil || len(o.templates) >= templatesKept {
+		o.templates = map[templateOfOwner]remembered{}
+	}
+	o.templates[key] = remembered{template, now}
+	return template, nil
+}
+
+// templateOf reads the pod template of an owner, where the answer can matter: the pod lists pull secrets, which are either its
+// template's or come from its ServiceAccount. Few pods do and are stuck, so that templates are not worth a cache.
+func templateOf(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref *metav1.OwnerReference) (*diagnosis.Template, error) {
 	key := client.ObjectKey{Namespace: pod.Namespace, Name: ref.Name}
 	var spec *corev1.PodSpec
 	var err error
@@ -110,7 +159,7 @@ func templateOf(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref
 		return nil, client.IgnoreNotFound(err)
 	}
 	template := &diagnosis.Template{}
-	for _, secret := range spec.ImagePullSecrets {
+	for _, secret := range spec.ImagePullSecrets[:min(len(spec.ImagePullSecrets), maxTemplateSecrets)] {
 		template.PullSecrets = append(template.PullSecrets, secret.Name)
 	}
 	return template, nil

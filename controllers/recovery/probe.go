@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -30,6 +31,11 @@ const (
 	questionRate  = 10
 	questionBurst = 20
 	maxAnswers    = 4096
+	// Of the questions to one registry one namespace may have asked as many: its people choose images, and others wait for theirs.
+	namespaceRate  = 2
+	namespaceBurst = 5
+	// maxRetryAfter is the longest that a registry's Retry-After is heeded.
+	maxRetryAfter = 5 * time.Minute
 )
 
 // probes remember what registries answered. One question at a time is put to a registry for a credential, so that a password that
@@ -44,6 +50,8 @@ type probes struct {
 type login struct {
 	sync.Mutex
 	limiter *rate.Limiter
+	// namespaces have a share each.
+	namespaces map[string]*rate.Limiter
 	// down is the answer to everything while the registry is silent or refuses the value.
 	down answer
 }
@@ -59,7 +67,7 @@ type answer struct {
 }
 
 // ask answers a question, from memory or from the registry. Where it has no answer yet it says after which time it may have one.
-func (r *Reconciler) ask(ctx context.Context, question diagnosis.Question) (diagnosis.Probe, time.Duration) {
+func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnosis.Question) (diagnosis.Probe, time.Duration) {
 	record := r.Store.Get(question.Credential)
 	value, ok := record.Config[question.Key]
 	if !ok {
@@ -79,7 +87,7 @@ func (r *Reconciler) ask(ctx context.Context, question diagnosis.Question) (diag
 	if now.Before(login.down.until) {
 		return login.down.Probe, 0
 	}
-	if !login.limiter.AllowN(now, 1) {
+	if !login.share(namespace, now).AllowN(now, 1) || !login.limiter.AllowN(now, 1) {
 		return diagnosis.Probe{}, askAgain
 	}
 	results := r.Prober.Pull(ctx, question.Key, value, question.Image)
@@ -87,11 +95,33 @@ func (r *Reconciler) ask(ctx context.Context, question diagnosis.Question) (diag
 		return diagnosis.Probe{}, askAgain
 	}
 	given := probeOf(results[0], r.Now())
-	if given.Access == diagnosis.AccessRefused || given.Access == diagnosis.AccessUnknown {
+	if aboutTheRegistry(results[0].Reason) {
 		login.down = given
 	}
 	r.probes.keep(key, given, r.Now())
 	return given.Probe, 0
+}
+
+// aboutTheRegistry reports whether an answer holds for every image: the registry refuses the value, or cannot be asked for now. Others,
+// such as that this image cannot be asked for, hold for their image alone.
+func aboutTheRegistry(reason verify.Reason) bool {
+	switch reason {
+	case verify.LoginFailed, verify.RateLimited, verify.RegistryError, verify.Unreachable, verify.TLSFailed, verify.Timeout:
+		return true
+	}
+	return false
+}
+
+// share is the limiter of a namespace. The login is locked.
+func (l *login) share(namespace string, now time.Time) *rate.Limiter {
+	if l.namespaces[namespace] == nil {
+		maps.DeleteFunc(l.namespaces, func(_ string, other *rate.Limiter) bool { return other.TokensAt(now) >= namespaceBurst })
+		if l.namespaces == nil {
+			l.namespaces = map[string]*rate.Limiter{}
+		}
+		l.namespaces[namespace] = rate.NewLimiter(namespaceRate, namespaceBurst)
+	}
+	return l.namespaces[namespace]
 }
 
 // probeOf reads a test's result.
@@ -107,7 +137,7 @@ func probeOf(result verify.Result, now time.Time) answer {
 	case verify.ImageNotFound:
 		a.Access = diagnosis.AccessNotFound
 	default:
-		a.until = now.Add(max(silentFor, result.RetryAfter))
+		a.until = now.Add(min(max(silentFor, result.RetryAfter), maxRetryAfter))
 	}
 	return a
 }
@@ -144,7 +174,11 @@ func (p *probes) keep(key asked, given answer, now time.Time) {
 			}
 		}
 	}
-	if len(p.answered) < maxAnswers {
-		p.answered[key] = given
+	for old := range p.answered {
+		if len(p.answered) < maxAnswers {
+			break
+		}
+		delete(p.answered, old) // any: whoever needs it asks again
 	}
+	p.answered[key] = given
 }

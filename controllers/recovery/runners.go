@@ -20,8 +20,8 @@ import (
 const (
 	// settle is how long changes are collected before all running pods are looked at, once for all of them.
 	settle = 2 * time.Second
-	// page is how many pods are read at once.
-	page = 500
+	// tryLookAgain is how soon a look that failed is taken again.
+	tryLookAgain = 30 * time.Second
 )
 
 // runners are the pods in phase Running that were found unable to pull: a container of theirs ran before and cannot be started
@@ -86,10 +86,21 @@ func (r *Reconciler) scheduleLook(ctx context.Context, q queue) {
 	if !r.runners.begin() {
 		return
 	}
-	time.AfterFunc(settle, func() {
+	r.lookAfter(ctx, q, settle)
+}
+
+// lookAfter takes a look, and takes it again where it fails.
+func (r *Reconciler) lookAfter(ctx context.Context, q queue, after time.Duration) {
+	time.AfterFunc(after, func() {
+		if ctx.Err() != nil {
+			return
+		}
 		r.runners.end()
 		if err := r.lookAtRunning(ctx, q); err != nil && ctx.Err() == nil {
-			log.FromContext(ctx).Error(err, "The running pods could not be looked at; those that cannot pull are found after the next change")
+			log.FromContext(ctx).Error(err, "The running pods could not be looked at; they are looked at again", "after", tryLookAgain)
+			if r.runners.begin() {
+				r.lookAfter(ctx, q, tryLookAgain)
+			}
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/target"
 	"regcred.dev/regcred/internal/wakeup"
@@ -98,7 +99,7 @@ func (r *Reconciler) stuckFor(ctx context.Context, credential *v1alpha1.Registry
 }
 
 // onBell looks at the stuck pods of RegistryCredentials that something rang for, of each once in a short while.
-func (r *Reconciler) onBell(bell *wakeup.Notifier) source.TypedSource[reconcile.Request] {
+func (r *Reconciler) onBell(bell *wakeup.Notifier, test func() func(*v1alpha1.RegistryCredential, string) bool) source.TypedSource[reconcile.Request] {
 	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
 		var mu sync.Mutex
 		rung := map[string]bool{}
@@ -109,7 +110,7 @@ func (r *Reconciler) onBell(bell *wakeup.Notifier) source.TypedSource[reconcile.
 			mu.Unlock()
 			for name := range names {
 				if ctx.Err() == nil {
-					r.enqueueFor(ctx, q, name)
+					r.enqueueFor(ctx, q, name, test())
 				}
 			}
 		}
@@ -125,14 +126,62 @@ func (r *Reconciler) onBell(bell *wakeup.Notifier) source.TypedSource[reconcile.
 	})
 }
 
+// anywhere lets all namespaces through: a published value concerns each.
+func anywhere() func(*v1alpha1.RegistryCredential, string) bool { return nil }
+
+// whereNews returns a test for one flush, which lets through the namespaces in which a delivery changed since the last look: one
+// delivery is no news for the pods of other namespaces.
+func (r *Reconciler) whereNews() func(*v1alpha1.RegistryCredential, string) bool {
+	asked := map[string]bool{}
+	return func(object *v1alpha1.RegistryCredential, namespace string) bool {
+		if changed, known := asked[namespace]; known {
+			return changed
+		}
+		place := delivered.Place{Namespace: namespace, Name: object.Spec.Target.Name()}
+		now, _ := r.Board.At(place, object.Name)
+		asked[namespace] = r.heard.news(place, object.Name, now)
+		return asked[namespace]
+	}
+}
+
+// heard is what was last known of the deliveries beside stuck pods.
+type heard struct {
+	mu         sync.Mutex
+	deliveries map[delivery]delivered.Delivery
+}
+
+type delivery struct {
+	delivered.Place
+	credential string
+}
+
+// maxHeard is how many deliveries are remembered. Beyond it all are news once more.
+const maxHeard = 8192
+
+func (h *heard) news(place delivered.Place, credential string, now delivered.Delivery) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := delivery{place, credential}
+	if before, known := h.deliveries[key]; known && before == now {
+		return false
+	}
+	if h.deliveries == nil || len(h.deliveries) >= maxHeard {
+		h.deliveries = map[delivery]delivered.Delivery{}
+	}
+	h.deliveries[key] = now
+	return true
+}
+
 // enqueueFor looks at the stuck pods of a RegistryCredential.
-func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string) {
+func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string, test func(*v1alpha1.RegistryCredential, string) bool) {
 	var object v1alpha1.RegistryCredential
 	if r.Cluster.Get(ctx, client.ObjectKey{Name: credential}, &object) != nil {
 		return // gone: the watch saw it, too
 	}
 	for _, request := range r.stuckFor(ctx, &object) {
-		q.Add(request)
+		if test == nil || test(&object, request.Namespace) {
+			q.Add(request)
+		}
 	}
 }
 

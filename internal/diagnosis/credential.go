@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"regcred.dev/regcred/internal/pullerror"
+	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/registry"
 )
 
@@ -19,6 +21,8 @@ const (
 	clockSkew = time.Minute
 	// soon is when something is looked at again that a watch should bring, in case it does not.
 	soon = 15 * time.Second
+	// judgeTimeout is how long after its creation a pod waits for what the registry says of the value that it was refused with.
+	judgeTimeout = 10 * time.Minute
 	// later is the same for what takes a person.
 	later = 5 * time.Minute
 )
@@ -126,7 +130,7 @@ func taken(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 
 func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	secret := facts.Secrets[c.SecretName]
-	if written, ok := secret.Sources[c.Name]; ok && written.Revision == c.Revision && secret.Breaks == "" {
+	if written, ok := secret.Sources[c.Name]; ok && written.Revision == c.Revision && secret.Breaks == "" && secret.holds(written, c, f.Key) {
 		return f, false
 	}
 	switch {
@@ -140,13 +144,22 @@ func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	return f.as(Wait, SecretNotSynced, "the value of RegistryCredential %s is on its way to Secret %s", c.Name, c.SecretName).again(soon), true
 }
 
-// shadowed entries are never tried: an entry for docker.io of another Secret hides the one for index.docker.io.
+// holds reports whether the Secret has the entry that the image needs: after a change of the spec the revision is the same, and the
+// Secret may not have the key yet.
+func (s Secret) holds(written pullsecret.Source, c *Credential, key string) bool {
+	return slices.Contains(written.Keys, key) && slices.Contains(s.Keys, key) && (c.Digest == "" || written.Digest == "" || written.Digest == c.Digest)
+}
+
+// shadowed entries are never tried: an entry for docker.io of another Secret hides the one for index.docker.io. Other entries are
+// tried one after the other.
 func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
+	if !registry.IsDockerHub(f.Key) {
+		return f, false
+	}
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
-		for _, key := range facts.Secrets[ref.Name].Keys {
-			if key != f.Key && !slices.Contains(registry.MostSpecific([]string{key, f.Key}, f.Image), f.Key) {
-				return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", key, ref.Name, f.Key, f.Secret).advise("remove the former"), true
-			}
+		used := registry.MostSpecific(append(slices.Clone(facts.Secrets[ref.Name].Keys), f.Key), f.Image)
+		if len(used) > 0 && !slices.Contains(used, f.Key) {
+			return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", used[0], ref.Name, f.Key, f.Secret).advise("remove the former"), true
 		}
 	}
 	return f, false
@@ -163,7 +176,7 @@ func fromTheFuture(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bo
 
 // didNotHelp: a pod that was created after the change and carries the reference had the credential. Another pod would fare no
 // better, and restarting it would never end.
-func didNotHelp(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) (Finding, bool) {
 	if f.Referenced && !facts.Repulled.IsZero() && !f.Change.After(facts.Repulled) {
 		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry does not open %s for it", c.Name, f.Image).advise(grant), true
 	}
@@ -175,7 +188,24 @@ func didNotHelp(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool)
 		return f.as(Wait, KubeletRetries, "the pod was created in the second in which Secret %s changed; the kubelet tries again by %s at the latest",
 			c.SecretName, clock(facts.Now.Add(next))).again(next), true
 	}
+	if waiting, judging := f.judging(facts, c, entry); judging {
+		return waiting, true
+	}
 	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry does not open %s for it", c.Name, f.Image).advise(grant), true
+}
+
+// judging: a login that failed says nothing about the account's rights before the registry took the value after the pod was created.
+// The doubt that the pod raises has it asked.
+func (f Finding) judging(facts *Facts, c *Credential, entry Entry) (Finding, bool) {
+	created := facts.Pod.CreationTimestamp.Time
+	switch {
+	case !c.Judged, f.Class != pullerror.AuthFailed, !entry.Accepted.Before(created):
+		return f, false
+	case facts.Now.Sub(created) > judgeTimeout:
+		return f.as(Report, Unproven, "the registry refused the login of the pod, and could not be asked since whether it takes the value of RegistryCredential %s", c.Name).
+			advise("see the conditions of RegistryCredential %s, and how the registry fares", c.Name).again(later), true
+	}
+	return f.as(Wait, JudgingCredential, "the registry refused the login of the pod; it is asked whether it still takes the value of RegistryCredential %s", c.Name).again(soon), true
 }
 
 // grant is the advice where the credential is in order and does not open the image.

@@ -9,11 +9,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullerror"
 )
 
 // Diagnose looks at one pod. The checks are asked in their order; the first that has an answer decides.
 func Diagnose(f Facts) Verdict {
+	f.Pod = View(f.Pod)
+	f.Credentials = slices.Clone(f.Credentials)
+	slices.SortFunc(f.Credentials, func(a, b Credential) int { return strings.Compare(a.Name, b.Name) })
 	d := &diagnosis{Facts: &f}
 	for _, pull := range Pulls(f.Pod) {
 		d.findings = append(d.findings, examine(&f, d.withCause(pull)))
@@ -41,6 +45,7 @@ var checks = []func(*diagnosis) *Verdict{
 	(*diagnosis).optedOut,
 	(*diagnosis).off,
 	(*diagnosis).protected,
+	(*diagnosis).tooLarge,
 	(*diagnosis).needsEvents,
 	(*diagnosis).incurable,
 	(*diagnosis).notYet,
@@ -128,6 +133,7 @@ func (d *diagnosis) withCause(pull Pull) Pull {
 	}
 	d.causeless = true
 	for _, message := range d.PullEvents {
+		message = cut(message, maxWaiting)
 		if strings.HasPrefix(message, fmt.Sprintf("Failed to pull image %q: ", pull.Image)) {
 			pull.Message, pull.Class = message, pullerror.Classify(message)
 			return pull
@@ -163,6 +169,7 @@ func (d *diagnosis) finish(v Verdict) Verdict {
 	if v.RepullRefused = d.repullRefused(); v.RepullRefused {
 		v.Message += "; podRecovery.repull is not available, because the operator's role does not allow it to patch pods"
 	}
+	v.Message, v.Advice = foreign.Message(v.Message), foreign.Message(v.Advice)
 	if v.Action != Restart && v.Action != Repull {
 		return v
 	}

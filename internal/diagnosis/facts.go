@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -78,10 +79,13 @@ type Account struct {
 // NewAccount takes the facts from a ServiceAccount.
 func NewAccount(account *corev1.ServiceAccount) Account {
 	a := Account{Name: account.Name, Attached: map[string]time.Time{}}
-	for _, ref := range account.ImagePullSecrets {
+	for _, ref := range atMost(account.ImagePullSecrets, maxAccountSecrets) {
 		a.PullSecrets = append(a.PullSecrets, ref.Name)
 	}
 	recorded := map[string]metav1.Time{}
+	if len(account.Annotations[v1alpha1.AttachedAnnotation]) > maxSources {
+		return a
+	}
 	if json.Unmarshal([]byte(account.Annotations[v1alpha1.AttachedAnnotation]), &recorded) != nil {
 		return a // an annotation that somebody broke records nothing
 	}
@@ -101,6 +105,8 @@ type Secret struct {
 	Sources pullsecret.Sources
 	// Keys of all entries that a kubelet can read.
 	Keys []string
+	// TooLarge is true where the Secret is larger than what is looked at.
+	TooLarge bool
 	// Breaks says why a kubelet cannot read the Secret, which fails every pull of its pods. It holds no value of the Secret.
 	Breaks string
 }
@@ -108,6 +114,11 @@ type Secret struct {
 // NewSecret takes the facts from a Secret and leaves the values behind.
 func NewSecret(secret *corev1.Secret) Secret {
 	s := Secret{Owner: pullsecret.OwnerOf(secret)}
+	size := len(secret.Data[corev1.DockerConfigJsonKey]) + len(secret.Data[corev1.DockerConfigKey])
+	if size > maxSecretData || len(secret.Annotations[v1alpha1.SourcesAnnotation]) > maxSources {
+		s.TooLarge = true
+		return s
+	}
 	if s.Owner.Ours {
 		s.Sources = pullsecret.SourcesOf(secret.Annotations)
 	}
@@ -119,9 +130,14 @@ func NewSecret(secret *corev1.Secret) Secret {
 		s.Breaks = err.Error()
 	}
 	config, _ := dockerconfig.ParseLenient(data)
-	for key := range config {
-		s.Keys = append(s.Keys, key)
+	if len(config) > maxEntries {
+		s.TooLarge = true
+		return s
 	}
+	for key := range config {
+		s.Keys = append(s.Keys, cut(key, maxWord))
+	}
+	slices.Sort(s.Keys)
 	return s
 }
 
@@ -139,12 +155,16 @@ type Credential struct {
 	// Published is false until there is a value.
 	Published bool
 	Revision  string
+	// Digest of registries and value together, as it is recorded in the Secret. Empty where it is not known.
+	Digest string
 	// ChangeTime is when it was published. It stands in for the time in the Secret where that may not be read.
 	ChangeTime time.Time
 	// Entries of the published value, or the registries of the spec where nothing is published or the value is not known.
 	Entries []Entry
 	// Provable says that the registry may be asked what the published value opens.
 	Provable bool
+	// Judged says that the operator asks the registry whether it takes the value, when a pod gives reason to doubt it.
+	Judged bool
 	// TakenBy names the older RegistryCredential that provides a registry of this one here. Empty where none does.
 	TakenBy string
 	// Problem says why the Secret or its attachment is not right in this namespace, in the words of the status. Empty where all
@@ -157,6 +177,8 @@ type Entry struct {
 	Key string
 	// Rejected says, in words, that the registry refuses the value. Empty where it does not.
 	Rejected string
+	// Accepted is when the registry last took the value. Zero where it did not, or is not known to.
+	Accepted time.Time
 	// Digests by image, as the registry gave them to this value when it was last tested.
 	Digests map[string]string
 }

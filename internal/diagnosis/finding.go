@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullerror"
 )
 
@@ -34,12 +35,12 @@ type Finding struct {
 }
 
 func (f Finding) as(action Action, reason Reason, format string, args ...any) Finding {
-	f.Action, f.Reason, f.Explain = action, reason, fmt.Sprintf(format, args...)
+	f.Action, f.Reason, f.Explain = action, reason, foreign.Message(fmt.Sprintf(format, args...))
 	return f
 }
 
 func (f Finding) advise(format string, args ...any) Finding {
-	f.Advice = fmt.Sprintf(format, args...)
+	f.Advice = foreign.Message(fmt.Sprintf(format, args...))
 	return f
 }
 
@@ -61,7 +62,7 @@ func examine(f *Facts, pull Pull) Finding {
 	for i := range f.Credentials {
 		c := &f.Credentials[i]
 		entry, ok := c.entryFor(pull.Image)
-		if !ok {
+		if !ok || f.givenBySibling(c, entry) {
 			continue
 		}
 		candidate := finding
@@ -89,6 +90,18 @@ func (f Finding) providedBy(credentials []Credential) Finding {
 	return f
 }
 
+// givenBySibling reports whether the entry of a Secret is another RegistryCredential's: the Secret records from which it came.
+func (f *Facts) givenBySibling(c *Credential, entry Entry) bool {
+	sources := f.Secrets[c.SecretName].Sources
+	if slices.Contains(sources[c.Name].Keys, entry.Key) {
+		return false
+	}
+	return slices.ContainsFunc(f.Credentials, func(other Credential) bool {
+		return other.Name != c.Name && other.SecretName == c.SecretName && slices.Contains(sources[other.Name].Keys, entry.Key) &&
+			slices.ContainsFunc(other.Entries, func(e Entry) bool { return e.Key == entry.Key })
+	})
+}
+
 // promise orders what several RegistryCredentials offer for one image.
 func (f Finding) promise() int {
 	return slices.Index([]Action{Report, Wait, Restart}, f.Action)
@@ -96,8 +109,12 @@ func (f Finding) promise() int {
 
 // byClass settles what no credential cures.
 func byClass(f *Facts, p Finding) (Finding, bool) {
+	if len(p.Image) > maxImage {
+		return p.as(Report, InvalidImageName, "%q is not an image reference: it is longer than %d bytes", foreign.Name(p.Image), maxImage).advise("correct the image in the pod's template"), true
+	}
 	switch p.Waiting {
 	case "InvalidImageName":
+		p.Image = foreign.Name(p.Image)
 		return p.as(Report, InvalidImageName, "%q is not an image reference", p.Image).advise("correct the image in the pod's template"), true
 	case "ErrImageNeverPull":
 		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node"), true

@@ -67,6 +67,9 @@ func TestMatching(t *testing.T) {
 			source := f.Secrets["regcred"].Sources["shop"]
 			source.Keys = []string{key}
 			f.Secrets["regcred"].Sources["shop"] = source
+			s := f.Secrets["regcred"]
+			s.Keys = []string{key}
+			f.Secrets["regcred"] = s
 		}
 	}
 	check(t, []rule{

@@ -31,15 +31,17 @@ const (
 
 // Reasons for Wait.
 const (
-	KubeletRetries       Reason = "KubeletRetries"
-	KubeletThrottled     Reason = "KubeletThrottled"
-	RegistryUnreachable  Reason = "RegistryUnreachable"
-	RegistryFailing      Reason = "RegistryFailing"
-	NotPublished         Reason = "NotPublished"
-	SecretNotSynced      Reason = "SecretNotSynced"
-	NotAttached          Reason = "NotAttached"
-	AdmissionLag         Reason = "AdmissionLag"
-	AskingRegistry       Reason = "AskingRegistry"
+	KubeletRetries      Reason = "KubeletRetries"
+	KubeletThrottled    Reason = "KubeletThrottled"
+	RegistryUnreachable Reason = "RegistryUnreachable"
+	RegistryFailing     Reason = "RegistryFailing"
+	NotPublished        Reason = "NotPublished"
+	SecretNotSynced     Reason = "SecretNotSynced"
+	NotAttached         Reason = "NotAttached"
+	AdmissionLag        Reason = "AdmissionLag"
+	AskingRegistry      Reason = "AskingRegistry"
+	// JudgingCredential: the registry is asked whether it takes the value at all, before anything is said of the pod's rights.
+	JudgingCredential    Reason = "JudgingCredential"
 	ReadingEvents        Reason = "ReadingEvents"
 	BudgetUsed           Reason = "BudgetUsed"
 	OrdinalInProgress    Reason = "OrdinalInProgress"
@@ -50,13 +52,15 @@ const (
 
 // Reasons for Report.
 const (
-	ImageNotFound        Reason = "ImageNotFound"
-	InvalidImageName     Reason = "InvalidImageName"
-	ImageNeverPulled     Reason = "ImageNeverPulled"
-	PlatformMissing      Reason = "PlatformMissing"
-	RateLimited          Reason = "RateLimited"
-	TLSFailed            Reason = "TLSFailed"
-	UnknownCause         Reason = "UnknownCause"
+	ImageNotFound    Reason = "ImageNotFound"
+	InvalidImageName Reason = "InvalidImageName"
+	ImageNeverPulled Reason = "ImageNeverPulled"
+	PlatformMissing  Reason = "PlatformMissing"
+	RateLimited      Reason = "RateLimited"
+	TLSFailed        Reason = "TLSFailed"
+	UnknownCause     Reason = "UnknownCause"
+	// TooLarge: the pod or its Secret is larger than what is looked at.
+	TooLarge             Reason = "TooLarge"
 	MalformedSecret      Reason = "MalformedSecret"
 	NoCredential         Reason = "NoCredential"
 	CredentialRejected   Reason = "CredentialRejected"

@@ -28,6 +28,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
@@ -251,7 +252,7 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 		Client: mgr.GetClient(), Source: o.shelf, Asker: nobody{}, Images: nobody{}, Running: nobody{},
 		Store: r.store, Board: r.board, Pods: r.tally, Secrets: secrets, ServiceAccounts: accounts,
 		Removal:   delivering.Removal,
-		Protected: protected, Events: mgr.GetEventRecorder("regcred"), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
+		Protected: protected, Events: announce.New(mgr.GetEventRecorder("regcred")), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
 	}).SetupWithManager(mgr, news))
 	r.launch(t, mgr)
 	return r

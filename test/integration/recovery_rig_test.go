@@ -33,11 +33,15 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/verify"
 	"regcred.dev/regcred/internal/wakeup"
 )
 
@@ -168,7 +172,7 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	r := &recovery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: direct, Pods: pods, Secrets: secrets, ServiceAccounts: accounts,
 		Store: rig.store, Board: rig.board, Tally: rig.tally, Protected: protected, OwnNamespace: rigNamespace,
-		Events: broadcaster.NewRecorder(objects, "regcred"), Metrics: rig.metrics, Now: time.Now,
+		Events: announce.New(broadcaster.NewRecorder(objects, "regcred")), Metrics: rig.metrics, Now: time.Now,
 	}
 	for _, f := range adjust {
 		f(rig, r)
@@ -257,7 +261,19 @@ func (p *place) publish(t *testing.T, revision string) {
 	record := p.rig.store.Get(p.credential.Name)
 	record.Credential, record.UID = p.credential.Name, p.credential.UID
 	record.Config = dockerconfig.Config{p.registry: credential}
-	record.Revision, record.ChangeTime, record.Salt = revision, time.Now(), []byte("0123456789abcdef")
+	record.Revision, record.Digest, record.ChangeTime, record.Salt = revision, "of "+revision, time.Now(), []byte("0123456789abcdef")
+	record.Accounts = []rotation.Account{{Print: verify.Fingerprint(record.Salt, p.registry, credential), Host: registry.Host(p.registry), Keys: []string{p.registry}}}
+	p.rig.must(t, p.rig.store.Save(t.Context(), record))
+}
+
+// accept records that the registry takes the published value now, as the controller of RegistryCredentials does.
+func (p *place) accept(t *testing.T) {
+	t.Helper()
+	record := p.rig.store.Get(p.credential.Name)
+	account := record.Accounts[0]
+	record.Tests = map[string]rotation.Test{account.Print: {
+		Question: rotation.SpecOf(p.credential).Question(account), Time: time.Now(), Attempt: time.Now(), Verdict: rotation.Accepted,
+	}}
 	p.rig.must(t, p.rig.store.Save(t.Context(), record))
 }
 

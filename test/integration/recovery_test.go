@@ -52,7 +52,9 @@ func staleCredential(t *testing.T, rig *recoveryRig, kind string) {
 	if len(pod.Spec.ImagePullSecrets) != 1 {
 		t.Fatalf("the pod should have inherited the pull secret, it has %v", pod.Spec.ImagePullSecrets)
 	}
-	rig.expect(t, "Report/CredentialDidNotHelp", func() { rig.hangs(t, pod, authFailed) })
+	rig.expect(t, "Wait/JudgingCredential", func() { rig.hangs(t, pod, authFailed) })
+	p.accept(t)
+	rig.expect(t, "Report/CredentialDidNotHelp", func() { rig.hangs(t, pod, authFailed+", again") })
 	if rig.restarted(t, pod) {
 		t.Fatal("the pod was restarted, though it had the credential from the start")
 	}
@@ -98,6 +100,7 @@ func notTwice(t *testing.T, rig *recoveryRig) {
 	rig.awaitRestart(t, pod)
 	awaitNextSecond(t)
 	successor := p.pod(t, owner)
+	p.accept(t)
 	rig.expect(t, "Report/CredentialDidNotHelp", func() { rig.hangs(t, successor, authFailed) })
 	// The kubelet goes on trying and writes the status each time: that is no reason to look differently at it.
 	for attempt := range 5 {

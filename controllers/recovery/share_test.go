@@ -1,0 +1,128 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/verify"
+)
+
+type answers func(image string) verify.Result
+
+func (a answers) Pull(_ context.Context, _ string, _ dockerconfig.Credential, images ...string) []verify.Result {
+	return []verify.Result{a(images[0])}
+}
+
+func asking(t *testing.T, now *time.Time, prober Prober) *Reconciler {
+	t.Helper()
+	value, err := dockerconfig.NewCredential("u", "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {})
+	record := records.Record{Credential: "hub", UID: "1", Kept: rotation.Kept{Value: rotation.Value{Config: dockerconfig.Config{"r.example": value}}}}
+	record.Salt = make([]byte, 32)
+	if err := store.Save(context.Background(), record); err != nil {
+		t.Fatal(err)
+	}
+	return &Reconciler{Store: store, Prober: prober, Now: func() time.Time { return *now }}
+}
+
+func TestAQuestionThatCannotBeAskedMakesNobodyElseWait(t *testing.T) {
+	now := start
+	r := asking(t, &now, answers(func(image string) verify.Result {
+		if image == "bad" {
+			return verify.Result{Reason: verify.NotTestable}
+		}
+		return verify.Result{Reason: verify.PullAllowed}
+	}))
+	question := diagnosis.Question{Credential: "hub", Key: "r.example", Image: "bad"}
+	r.ask(context.Background(), "tenant", question)
+	question.Image = "good"
+	if probe, again := r.ask(context.Background(), "other", question); probe.Access != diagnosis.AccessAllowed || again != 0 {
+		t.Errorf("%+v %s", probe, again)
+	}
+}
+
+func TestARetryAfterOfADayIsHeededForMinutes(t *testing.T) {
+	now := start
+	down := true
+	r := asking(t, &now, answers(func(string) verify.Result {
+		if down {
+			return verify.Result{Reason: verify.RateLimited, RetryAfter: 24 * time.Hour}
+		}
+		return verify.Result{Reason: verify.PullAllowed}
+	}))
+	question := diagnosis.Question{Credential: "hub", Key: "r.example", Image: "i"}
+	r.ask(context.Background(), "n", question)
+	down = false
+	now = now.Add(maxRetryAfter + time.Second)
+	if probe, _ := r.ask(context.Background(), "n", question); probe.Access != diagnosis.AccessAllowed {
+		t.Errorf("%+v", probe)
+	}
+}
+
+func TestANamespaceCannotUseUpTheQuestions(t *testing.T) {
+	now := start
+	asked := 0
+	r := asking(t, &now, answers(func(string) verify.Result { asked++; return verify.Result{Reason: verify.PullAllowed} }))
+	for i := range 100 {
+		r.ask(context.Background(), "tenant", diagnosis.Question{Credential: "hub", Key: "r.example", Image: fmt.Sprint(i)})
+	}
+	if probe, _ := r.ask(context.Background(), "other", diagnosis.Question{Credential: "hub", Key: "r.example", Image: "x"}); probe.Access != diagnosis.AccessAllowed || asked != namespaceBurst+1 {
+		t.Errorf("%+v after %d questions", probe, asked)
+	}
+}
+
+func TestPodsOfOneOwnerCostOneRead(t *testing.T) {
+	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web", UID: "r"}}
+	cached := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(set).Build()
+	gets := 0
+	live := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(set.DeepCopy()).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			gets++
+			return c.Get(ctx, key, obj, opts...)
+		}}).Build()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "n", OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "r", Controller: ptr.To(true)}}},
+		Spec:       corev1.PodSpec{ImagePullSecrets: []corev1.LocalObjectReference{{Name: "regcred"}}},
+	}
+	var owners Owners
+	for range 100 {
+		if _, _, err := owners.Of(context.Background(), cached, live, pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if gets != 1 {
+		t.Errorf("%d reads for 100 pods", gets)
+	}
+}
+
+func TestWhatDepartedIsForgottenByTheBudget(t *testing.T) {
+	var b budget
+	for i := range 1000 {
+		b.reserve(Limits{}, types.UID(fmt.Sprint(i)), fmt.Sprint("node", i), fmt.Sprint("n", i), 1, start)
+	}
+	later := start.Add(10 * time.Minute)
+	b.reserve(Limits{}, "last", "node", "n", 1, later)
+	if len(b.nodes) != 1 || len(b.namespaces) != 1 || len(b.due) != 1 {
+		t.Errorf("kept: %d nodes, %d namespaces, %d times", len(b.nodes), len(b.namespaces), len(b.due))
+	}
+}
