@@ -135,7 +135,7 @@ func (p *parts) caches(ctx context.Context, resource string, names []string, kin
 func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	vaults, err := vault.New(vault.Options{
 		Connection:       p.connection,
-		Secret:           p.secretValue,
+		Secret:           p.secret,
 		ConfigMap:        p.configMapValue,
 		RequestToken:     p.requestToken,
 		AllowedAddresses: p.options.vaultAddresses,
