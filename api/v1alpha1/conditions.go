@@ -15,6 +15,9 @@ const (
 	// ConditionUnusableForm is True while something in the source, in the spec or in a pull Secret is written in a form that a
 	// kubelet can never use. It is present only while that is so, and takes nothing from Ready.
 	ConditionUnusableForm = "UnusableForm"
+	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand, or its role
+	// is wider than its limits. It is present only while that is so.
+	ConditionUnfenced = "Unfenced"
 	// ConditionReconciling is True while something is unfinished that regcred goes on with by itself.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True while a person must act.
@@ -84,6 +87,9 @@ const (
 	ReasonNamespacesUnsupported = "NamespacesUnsupported"
 	// ReasonBadRequest means that Vault called the request wrong.
 	ReasonBadRequest = "BadRequest"
+	// ReasonPoliciesMissing means that the API server would let the operator do what an admission policy of config/admission must
+	// refuse. It is the reason of Unfenced.
+	ReasonPoliciesMissing = "PoliciesMissing"
 	// ReasonConnected means that the last login at Vault succeeded.
 	ReasonConnected = "Connected"
 )

@@ -8,7 +8,10 @@ import (
 
 type answering struct{ sent int }
 
-func (a *answering) RoundTrip(*http.Request) (*http.Response, error) { a.sent++; return &http.Response{}, nil }
+func (a *answering) RoundTrip(*http.Request) (*http.Response, error) {
+	a.sent++
+	return &http.Response{}, nil
+}
 
 func TestSecretsAreWrittenOnlyWhileThePoliciesStand(t *testing.T) {
 	stands, gone := State{Known: true}, State{Known: true, Missing: []string{"regcred-secrets"}}

@@ -208,7 +208,7 @@ func awaitPolicies(t *testing.T, c *installation) {
 			return operator.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "probe"}})
 		},
 		"regcred-leases": func() error { return operator.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: at}) },
-		"regcred-tokens": func() error { return requestToken(t.Context(), operator, at.Namespace, "default") },
+		"regcred-tokens": func() error { return requestToken(t.Context(), operator, operatorNamespace, operatorName) },
 		"regcred-events": func() error {
 			return operator.Create(t.Context(), eventObject(func(e *eventsv1.Event) {
 				e.Namespace = at.Namespace
