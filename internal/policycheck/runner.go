@@ -11,7 +11,7 @@ import (
 
 const (
 	period      = time.Hour
-	whileClosed = 30 * time.Second
+	whileClosed = 15 * time.Second
 	oneProbe    = 10 * time.Second
 )
 
@@ -22,7 +22,7 @@ type Probe struct {
 	Ask func(ctx context.Context) error
 }
 
-// Runner asks at its start and then hourly, and each half minute while the policies do not stand or are not known to. It is a
+// Runner asks at its start and then hourly, and each 15 s while the policies do not stand or are not known to. It is a
 // manager.Runnable of the leader: a standby writes nothing, not even a dry run.
 type Runner struct {
 	Gate   *Gate

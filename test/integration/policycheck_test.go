@@ -35,7 +35,7 @@ func TestOperatorWithoutItsPolicies(t *testing.T) {
 		return err
 	})
 	r.kubectl(t, "apply", "-k", configFolder("default"))
-	awaitAPI(t, "the condition goes when the policy is back, at the next look after half a minute", func() error {
+	awaitAPI(t, "the condition goes when the policy is back, at the next look", func() error {
 		message, err := unfenced()
 		if err == nil && message != "" {
 			err = errors.New(message)
