@@ -98,15 +98,15 @@ func tokenAttempts() []admissionAttempt {
 	}
 	login := &corev1.ServiceAccount{ObjectMeta: vault}
 	return []admissionAttempt{
-		{name: "a token for a login at Vault", namespace: operatorNamespace, fresh: login, do: doRequestToken(short, "vault")},
-		{name: "a token of the operator itself", namespace: operatorNamespace, fresh: there(operatorName), do: doRequestToken(short, "vault"), refused: onlyVault},
+		{name: "a token for a login at Vault", namespace: operatorNamespace, existing: login, do: doRequestToken(short, "vault")},
+		{name: "a token of the operator itself", namespace: operatorNamespace, existing: there(operatorName), do: doRequestToken(short, "vault"), refused: onlyVault},
 		{name: "a token of Vault's reviewer", namespace: operatorNamespace, given: there("vault-reviewer"), do: doRequestToken(short, "vault"), refused: onlyVault},
 		{name: "a token of the identity's namesake in another namespace", given: there("regcred-vault"), do: doRequestToken(short, "vault"), refused: onlyVault},
 		{name: "a token of a controller", namespace: metav1.NamespaceSystem, given: there("clusterrole-aggregation-controller"), do: doRequestToken(short), refused: onlyVault},
-		{name: "a token that the API server takes, as every one without an audience", namespace: operatorNamespace, fresh: login, do: doRequestToken(short), refused: notForAPI},
-		{name: "a token that the API server takes by name", namespace: operatorNamespace, fresh: login,
+		{name: "a token that the API server takes, as every one without an audience", namespace: operatorNamespace, existing: login, do: doRequestToken(short), refused: notForAPI},
+		{name: "a token that the API server takes by name", namespace: operatorNamespace, existing: login,
 			do: doRequestToken(short, "vault", "https://kubernetes.default.svc.cluster.local"), refused: notForAPI},
-		{name: "a token of a year", namespace: operatorNamespace, fresh: login, do: doRequestToken(365*24*time.Hour, "vault"), refused: "regcred requests tokens that end after 10 minutes at most"},
+		{name: "a token of a year", namespace: operatorNamespace, existing: login, do: doRequestToken(365*24*time.Hour, "vault"), refused: "regcred requests tokens that end after 10 minutes at most"},
 	}
 }
 

@@ -24,8 +24,9 @@ type admissionAttempt struct {
 	name string
 	// namespace in which it happens; a fresh one where empty.
 	namespace string
-	// given is there before, made by an administrator; fresh is what the operator makes. One of them is set.
-	given, fresh client.Object
+	// given is there before, made by an administrator; fresh is what the operator makes; existing came with the installation. One of
+	// them is set.
+	given, fresh, existing client.Object
 	do           func(ctx context.Context, operator client.Client, object client.Object) error
 	// refused is the sentence that a policy answers with. Empty where the attempt must succeed.
 	refused string
@@ -86,8 +87,19 @@ func tryAttempt(t *testing.T, c *installation, operator client.Client, a admissi
 // prepareAttempt makes what is there before the attempt and returns the object that it is about.
 func prepareAttempt(t *testing.T, c *installation, a admissionAttempt, namespace string) client.Object {
 	t.Helper()
+	if a.existing != nil {
+		return placed(a.existing, namespace)
+	}
 	if a.given == nil {
-		return placed(a.fresh, namespace)
+		object := placed(a.fresh, namespace)
+		if a.namespace != "" && object.GetName() != "" {
+			t.Cleanup(func() {
+				if err := c.admin.Delete(context.Background(), object.DeepCopyObject().(client.Object)); client.IgnoreNotFound(err) != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return object
 	}
 	object := placed(a.given, namespace)
 	var status corev1.PodStatus
@@ -125,6 +137,9 @@ func placed(object client.Object, namespace string) client.Object {
 // checkUntouched fails unless everything is as it was before the refused attempt.
 func checkUntouched(t *testing.T, c *installation, a admissionAttempt, before client.Object) {
 	t.Helper()
+	if a.existing != nil || before.GetName() == "" {
+		return // its name would have been made by the API server, which answered that it makes nothing; and a token changes nothing
+	}
 	after := before.DeepCopyObject().(client.Object)
 	err := c.admin.Get(t.Context(), client.ObjectKeyFromObject(before), after)
 	switch {

@@ -16,7 +16,6 @@ import (
 func TestOperatorWithoutItsPolicies(t *testing.T) {
 	t.Parallel()
 	r := startOperatorRun(t)
-	awaitPolicies(t, r.installation)
 	r.kubectl(t, "delete", "validatingadmissionpolicybinding", "regcred-records")
 	r.start(t)
 	unfenced := func() (string, error) {
