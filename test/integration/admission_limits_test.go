@@ -101,7 +101,7 @@ func wantLimits(namespace, secrets, accounts, protected string) nameLimits {
 			"regcred-records":         identity(map[string]string{"own-namespace": "request.namespace == '" + namespace + "'"}),
 			"regcred-leases":          identity(map[string]string{"ownNamespace": "'" + namespace + "'"}),
 			"regcred-tokens": identity(map[string]string{
-				"ownNamespace": "'" + namespace + "'", "vaultServiceAccountNames": list("regcred-vault"),
+				"ownNamespace": "'" + namespace + "'", "vaultServiceAccountNames": list("regcred-vault"), "vaultAudiences": list("vault"),
 			}),
 			"regcred-kinds":  identity(nil),
 			"regcred-events": identity(nil),

@@ -90,7 +90,7 @@ func doRequestToken(lifetime time.Duration, audiences ...string) func(context.Co
 func tokenAttempts() []admissionAttempt {
 	const (
 		onlyVault = "regcred requests tokens only of the ServiceAccounts that log in to Vault"
-		notForAPI = "regcred requests no token for the API server"
+		notForAPI = "regcred requests tokens only for the audiences in the limits, and none for the API server"
 	)
 	short, vault := 10*time.Minute, metav1.ObjectMeta{Namespace: operatorNamespace, Name: "regcred-vault"}
 	there := func(name string) *corev1.ServiceAccount {

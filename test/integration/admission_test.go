@@ -27,7 +27,7 @@ type admissionAttempt struct {
 	// given is there before, made by an administrator; fresh is what the operator makes; existing came with the installation. One of
 	// them is set.
 	given, fresh, existing client.Object
-	do           func(ctx context.Context, operator client.Client, object client.Object) error
+	do                     func(ctx context.Context, operator client.Client, object client.Object) error
 	// refused is the sentence that a policy answers with. Empty where the attempt must succeed.
 	refused string
 }
