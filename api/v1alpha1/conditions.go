@@ -18,6 +18,9 @@ const (
 	// ConditionRotationComplete is True when every namespace has the value in use and the value before is refused by its registry, or
 	// ended. Then nothing depends on the old password any more.
 	ConditionRotationComplete = "RotationComplete"
+	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand, or its role
+	// is wider than its limits. It is present only while that is so.
+	ConditionUnfenced = "Unfenced"
 	// ConditionReconciling is True while something is unfinished that regcred goes on with by itself.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True while a person must act.
@@ -93,6 +96,9 @@ const (
 	ReasonNamespacesUnsupported = "NamespacesUnsupported"
 	// ReasonBadRequest means that Vault called the request wrong.
 	ReasonBadRequest = "BadRequest"
+	// ReasonPoliciesMissing means that the API server would let the operator do what an admission policy of config/admission must
+	// refuse. It is the reason of Unfenced.
+	ReasonPoliciesMissing = "PoliciesMissing"
 	// ReasonConnected means that the last login at Vault succeeded.
 	ReasonConnected = "Connected"
 )

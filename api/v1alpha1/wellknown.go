@@ -14,6 +14,12 @@ const (
 	// AttachedAnnotation on a ServiceAccount records which pull Secrets regcred added to its imagePullSecrets, and when.
 	AttachedAnnotation = "regcred.dev/attached"
 
+	// VaultAuthLabel with VaultAuthValue marks a Secret of the operator's namespace that a VaultConnection may log in with. Without
+	// it, whoever edits a VaultConnection could have any Secret there sent to a server of theirs.
+	VaultAuthLabel = "regcred.dev/vault-auth"
+	// VaultAuthValue is the value of VaultAuthLabel.
+	VaultAuthValue = "true"
+
 	// PodRecoveryAnnotation with the value PodRecoveryDisabled on a pod, its owner or its namespace keeps regcred from curing
 	// the pod.
 	PodRecoveryAnnotation = "regcred.dev/pod-recovery"

@@ -24,6 +24,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -53,6 +54,8 @@ func run(ctx context.Context, o *options) error {
 	config.Wrap(watchdog.EndSilentWatches(watchdog.Silence))
 	clock := &serverClock{local: time.Now}
 	config.Wrap(clock.wrap)
+	gate := policycheck.NewGate(o.requireFence)
+	config.Wrap(gate.Wrap)
 	leading, err := newLeadership(config, o)
 	if err != nil {
 		return err
@@ -63,7 +66,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := addControllers(ctx, mgr, o, leading.fence, clock.now, stop); err != nil {
+	if err := addControllers(ctx, mgr, o, leading.fence, gate, clock.now, stop); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

@@ -20,6 +20,7 @@ type options struct {
 	registryCAs         map[string]string
 	loopbackRegistries  bool
 	recovery            recovery.Limits
+	requireFence        bool
 
 	namespace       string
 	leaderElect     bool
@@ -40,6 +41,7 @@ func defaults() *options {
 		metricsAddress:      ":8443",
 		probeAddress:        ":8081",
 		recovery:            recovery.DefaultLimits(),
+		requireFence:        true,
 		logLevel:            zapcore.InfoLevel.String(),
 	}
 }
@@ -67,6 +69,8 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Pods that may be cured in one namespace in a minute")
 	flags.IntVar(&o.recovery.PodsPerMinute, "recovery-pods-per-minute", o.recovery.PodsPerMinute,
 		"Pods that may be cured in a minute in all")
+	flags.BoolVar(&o.requireFence, "require-fence", o.requireFence,
+		"Write no Secret while the admission policies that bound the operator do not stand, or while its role is wider than its limits")
 	flags.StringVar(&o.namespace, "namespace", o.namespace,
 		"The operator's own namespace, where published credentials are kept. Defaults to the environment variable POD_NAMESPACE")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false,

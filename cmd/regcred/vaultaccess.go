@@ -19,13 +19,10 @@ func (p *parts) connection(ctx context.Context, name string) (*v1alpha1.VaultCon
 	return &connection, p.mgr.GetClient().Get(ctx, client.ObjectKey{Name: name}, &connection)
 }
 
-// secretValue reads one key of a Secret of the operator's own namespace, and of no other. It is nil where the key is missing.
-func (p *parts) secretValue(ctx context.Context, name, key string) ([]byte, error) {
+// secret reads a Secret of the operator's own namespace, and of no other.
+func (p *parts) secret(ctx context.Context, name string) (*corev1.Secret, error) {
 	var secret corev1.Secret
-	if err := p.mgr.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &secret); err != nil {
-		return nil, err
-	}
-	return secret.Data[key], nil
+	return &secret, p.mgr.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &secret)
 }
 
 // configMapValue reads one key of a ConfigMap of the operator's own namespace. It is nil where the key is missing.

@@ -21,6 +21,7 @@ import (
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/source/vault"
@@ -50,18 +51,20 @@ type parts struct {
 	// now is the API server's time: that of what is compared with the age of pods.
 	now func() time.Time
 	// fence is nil without leader election.
-	fence    *fence.Fence
+	fence *fence.Fence
+	// gate is closed to writes of Secrets while the admission policies do not stand.
+	gate     *policycheck.Gate
 	watchdog watchdog.Watchdog
 }
 
 // addControllers wires everything together. now is the API server's time. stop ends the process, so that it starts anew with other
 // rights.
-func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fence.Fence, now func() time.Time, stop context.CancelFunc) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fence.Fence, gate *policycheck.Gate, now func() time.Time, stop context.CancelFunc) error {
 	p, err := newParts(ctx, mgr, o, stop)
 	if err != nil {
 		return err
 	}
-	p.fence, p.now = held, now
+	p.fence, p.gate, p.now = held, gate, now
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: &p.watchdog,
@@ -74,6 +77,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fen
 	}
 	if err := p.addRecovery(); err != nil {
 		return fmt.Errorf("recovery: %w", err)
+	}
+	if err := p.checkPolicies(gate); err != nil {
+		return fmt.Errorf("policies: %w", err)
 	}
 	return mgr.AddHealthzCheck("controllers", p.watchdog.Check)
 }
@@ -136,7 +142,7 @@ func (p *parts) caches(ctx context.Context, resource string, names []string, kin
 func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	vaults, err := vault.New(vault.Options{
 		Connection:       p.connection,
-		Secret:           p.secretValue,
+		Secret:           p.secret,
 		ConfigMap:        p.configMapValue,
 		RequestToken:     p.requestToken,
 		AllowedAddresses: p.options.vaultAddresses,
@@ -150,7 +156,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		return err
 	}
 	events := announce.New(p.mgr.GetEventRecorder("regcred"))
-	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events, Watchdog: &p.watchdog}
+	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events, Unfenced: p.unfenced, Watchdog: &p.watchdog}
 	if err := connecting.SetupWithManager(p.mgr, &p.troubled); err != nil {
 		return err
 	}

@@ -47,6 +47,8 @@ type Reconciler struct {
 	Client  client.Client
 	Checker Checker
 	Events  announce.Recorder
+	// Unfenced says that the operator's admission policies do not stand, or nothing. It may be nil.
+	Unfenced func() string
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 }
@@ -94,6 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	setAbnormal(&object, v1alpha1.ConditionStalled, fault, fault != nil && fault.Stalled)
 	setAbnormal(&object, v1alpha1.ConditionReconciling, fault, fault != nil && !fault.Stalled)
+	r.setUnfenced(&object)
 	wait := period
 	if fault != nil {
 		wait = max(period/4, fault.RetryAfter)
@@ -105,6 +108,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
 	}
 	return ctrl.Result{RequeueAfter: wait}, nil
+}
+
+// setUnfenced tells at every connection that nothing bounds the operator: it is what whoever installs regcred looks at first.
+func (r *Reconciler) setUnfenced(object *v1alpha1.VaultConnection) {
+	message := ""
+	if r.Unfenced != nil {
+		message = r.Unfenced()
+	}
+	if message == "" {
+		meta.RemoveStatusCondition(&object.Status.Conditions, v1alpha1.ConditionUnfenced)
+		return
+	}
+	changed := meta.SetStatusCondition(&object.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionUnfenced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPoliciesMissing, Message: message,
+		ObservedGeneration: object.Generation,
+	})
+	if changed {
+		r.Events.Eventf(object, nil, corev1.EventTypeWarning, v1alpha1.ReasonPoliciesMissing, "CheckPolicies", "%s", message)
+	}
 }
 
 func setAbnormal(object *v1alpha1.VaultConnection, kind string, fault *source.Error, present bool) {

@@ -20,6 +20,7 @@ type Metrics struct {
 	lastRead, tokenExpires           *prometheus.GaugeVec
 	podDecisions                     *prometheus.CounterVec
 	podRecovered                     *prometheus.HistogramVec
+	policies                         prometheus.Gauge
 }
 
 // New registers the metrics. It panics where that fails, as registering twice does.
@@ -53,9 +54,19 @@ func New(registry prometheus.Registerer) *Metrics {
 			Buckets: []float64{0.5, 1, 2, 3, 5, 10, 20, 60, 120, 315},
 		}, []string{"action"}),
 	}
-	registry.MustRegister(m.podDecisions, m.podRecovered)
+	m.policies = prometheus.NewGauge(prometheus.GaugeOpts{Name: "regcred_admission_policies_stand", Help: "1 where the operator's admission policies stand, 0 where one is missing or nothing is known yet."})
+	registry.MustRegister(m.policies, m.podDecisions, m.podRecovered)
 	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
 	return m
+}
+
+// PoliciesStand notes whether the admission policies that bound the operator stand.
+func (m *Metrics) PoliciesStand(stand bool) {
+	value := 0.0
+	if stand {
+		value = 1
+	}
+	m.policies.Set(value)
 }
 
 // Verified counts a test at a registry.

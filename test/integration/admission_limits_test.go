@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,14 +74,14 @@ transformers: [REPLACEMENTS]`,
 
 func wantLimits(namespace, secrets, accounts, protected string) nameLimits {
 	list := func(names string) string { return "'" + names + "'.split(',')" }
+	identity := func(also map[string]string) map[string]string {
+		values := map[string]string{"our-identity": "request.userInfo.username == 'system:serviceaccount:" + namespace + ":regcred'"}
+		maps.Copy(values, also)
+		return values
+	}
 	policy := func(also map[string]string) map[string]string {
-		values := map[string]string{
-			"protectedNamespaces": list(protected),
-			"our-identity":        "request.userInfo.username == 'system:serviceaccount:" + namespace + ":regcred'",
-		}
-		for key, value := range also {
-			values[key] = value
-		}
+		values := identity(also)
+		values["protectedNamespaces"] = list(protected)
 		return values
 	}
 	return nameLimits{
@@ -92,11 +93,18 @@ func wantLimits(namespace, secrets, accounts, protected string) nameLimits {
 		Policies: map[string]map[string]string{
 			"regcred-secrets": policy(map[string]string{
 				"secretNames":       list(secrets),
-				"not-own-namespace": "request.namespace != '" + namespace + "' || (request.operation == 'CREATE' && object.?type.orValue('') == 'kubernetes.io/service-account-token')",
+				"not-own-namespace": "request.namespace != '" + namespace + "'",
 			}),
 			"regcred-serviceaccounts": policy(map[string]string{"secretNames": list(secrets), "serviceAccountNames": list(accounts)}),
 			"regcred-pod-delete":      policy(nil),
 			"regcred-pod-update":      policy(nil),
+			"regcred-records":         identity(map[string]string{"own-namespace": "request.namespace == '" + namespace + "'"}),
+			"regcred-leases":          identity(map[string]string{"ownNamespace": "'" + namespace + "'"}),
+			"regcred-tokens": identity(map[string]string{
+				"ownNamespace": "'" + namespace + "'", "vaultServiceAccountNames": list("regcred-vault"), "vaultAudiences": list("vault"),
+			}),
+			"regcred-kinds":  identity(nil),
+			"regcred-events": identity(nil),
 		},
 	}
 }
@@ -139,7 +147,7 @@ func listsOf(policy *admissionv1.ValidatingAdmissionPolicy) map[string]string {
 		values[condition.Name] = condition.Expression
 	}
 	for _, variable := range policy.Spec.Variables {
-		if strings.Contains(variable.Expression, ".split(") {
+		if strings.Contains(variable.Expression, ".split(") || variable.Name == "ownNamespace" {
 			values[variable.Name] = variable.Expression
 		}
 	}

@@ -60,16 +60,11 @@ func secretAttempts() []admissionAttempt {
 		{name: "taking over a hand-made Secret with a second key", given: pullSecret(handMadeSecret, withTenantKey), do: doAdopt},
 		{name: "removing a Secret of its own", given: pullSecret(), do: doDelete},
 		{name: "removing a Secret of its own that is immutable", given: pullSecret(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), do: doDelete},
-		{name: "keeping a published revision in its own namespace", namespace: operatorNamespace, given: pullSecret(opaqueSecret, func(s *corev1.Secret) {
-			s.Name, s.Labels = "published-company-registry", nil
-		}), do: doPatch(`{"stringData":{"password":"y"}}`)},
 
 		// What a stolen token might be used for: creating.
 		{name: "an Opaque Secret", fresh: pullSecret(opaqueSecret), do: doCreate,
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
 		{name: "a token of a ServiceAccount", fresh: pullSecret(tokenOf("default")), do: doCreate,
-			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
-		{name: "a token in its own namespace, which would never end", namespace: operatorNamespace, fresh: pullSecret(tokenOf(operatorName)), do: doCreate,
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
 		{name: "a pull Secret without the label", fresh: pullSecret(func(s *corev1.Secret) { s.Labels = nil }), do: doCreate,
 			refused: "a Secret that regcred writes carries its label"},
@@ -101,6 +96,16 @@ func secretAttempts() []admissionAttempt {
 		{name: "taking over a Secret that a tool manages", given: pullSecret(func(s *corev1.Secret) { s.Labels[v1alpha1.ManagedByLabel] = "Helm" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
 		{name: "taking over a Secret that has an owner", given: pullSecret(handMadeSecret, ownedByConfigMap), do: doAdopt,
+			refused: "regcred takes over no Secret that a tool or an owner manages"},
+		{name: "putting its label on a hand-made Secret, the first of two steps to remove it", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"}}}`),
+			refused: "regcred takes over a Secret only together with its entries"},
+		{name: "taking over a hand-made Secret for no RegistryCredential", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"},"annotations":{"kubectl.kubernetes.io/last-applied-configuration":null,"regcred.dev/sources":"{}"}}}`),
+			refused: "regcred takes over a Secret only together with its entries"},
+		{name: "taking over a hand-made Secret and keeping the copy of its old password", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"},"annotations":{"regcred.dev/sources":"{\"a\":{}}"}}}`),
+			refused: "regcred takes over a Secret only together with its entries"},
+		{name: "taking over a Secret that Argo CD tracks by annotation", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Annotations["argocd.argoproj.io/tracking-id"] = "shop" }), do: doAdopt,
+			refused: "regcred takes over no Secret that a tool or an owner manages"},
+		{name: "taking over a Secret that Kyverno generated", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Labels["generate.kyverno.io/policy-name"] = "creds" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
 		{name: "taking the label from a Secret of its own", given: pullSecret(), do: doPatch(`{"metadata":{"labels":null}}`),
 			refused: "a Secret that regcred writes carries its label"},

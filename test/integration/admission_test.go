@@ -8,11 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // admissionAttempt is one thing that the operator, or somebody who stole its identity, tries to do.
@@ -20,9 +24,10 @@ type admissionAttempt struct {
 	name string
 	// namespace in which it happens; a fresh one where empty.
 	namespace string
-	// given is there before, made by an administrator; fresh is what the operator makes. One of them is set.
-	given, fresh client.Object
-	do           func(ctx context.Context, operator client.Client, object client.Object) error
+	// given is there before, made by an administrator; fresh is what the operator makes; existing came with the installation. One of
+	// them is set.
+	given, fresh, existing client.Object
+	do                     func(ctx context.Context, operator client.Client, object client.Object) error
 	// refused is the sentence that a policy answers with. Empty where the attempt must succeed.
 	refused string
 }
@@ -40,6 +45,11 @@ func TestAdmissionPolicies(t *testing.T) {
 		{"ServiceAccounts", serviceAccountAttempts()},
 		{"deleting pods", podDeleteAttempts()},
 		{"changing pods", podUpdateAttempts()},
+		{"regcred's kinds", kindAttempts()},
+		{"records", recordAttempts()},
+		{"leases", leaseAttempts()},
+		{"tokens", tokenAttempts()},
+		{"events", eventAttempts()},
 	}
 	impersonated, byToken := newAPIClient(t, c.impersonated()), newAPIClient(t, c.withToken(t))
 	for _, table := range tables {
@@ -77,13 +87,21 @@ func tryAttempt(t *testing.T, c *installation, operator client.Client, a admissi
 // prepareAttempt makes what is there before the attempt and returns the object that it is about.
 func prepareAttempt(t *testing.T, c *installation, a admissionAttempt, namespace string) client.Object {
 	t.Helper()
+	if a.existing != nil {
+		return placed(a.existing, namespace)
+	}
 	if a.given == nil {
-		object := a.fresh.DeepCopyObject().(client.Object)
-		object.SetNamespace(namespace)
+		object := placed(a.fresh, namespace)
+		if a.namespace != "" && object.GetName() != "" {
+			t.Cleanup(func() {
+				if err := c.admin.Delete(context.Background(), object.DeepCopyObject().(client.Object)); client.IgnoreNotFound(err) != nil {
+					t.Error(err)
+				}
+			})
+		}
 		return object
 	}
-	object := a.given.DeepCopyObject().(client.Object)
-	object.SetNamespace(namespace)
+	object := placed(a.given, namespace)
 	var status corev1.PodStatus
 	if pod, ok := object.(*corev1.Pod); ok {
 		status = pod.Status
@@ -105,9 +123,23 @@ func prepareAttempt(t *testing.T, c *installation, a admissionAttempt, namespace
 	return object
 }
 
+// placed is a copy of an object in a namespace, where its kind has any.
+func placed(object client.Object, namespace string) client.Object {
+	object = object.DeepCopyObject().(client.Object)
+	switch object.(type) {
+	case *v1alpha1.RegistryCredential, *v1alpha1.VaultConnection:
+		return object
+	}
+	object.SetNamespace(namespace)
+	return object
+}
+
 // checkUntouched fails unless everything is as it was before the refused attempt.
 func checkUntouched(t *testing.T, c *installation, a admissionAttempt, before client.Object) {
 	t.Helper()
+	if a.existing != nil || before.GetName() == "" {
+		return // its name would have been made by the API server, which answered that it makes nothing; and a token changes nothing
+	}
 	after := before.DeepCopyObject().(client.Object)
 	err := c.admin.Get(t.Context(), client.ObjectKeyFromObject(before), after)
 	switch {
@@ -174,7 +206,7 @@ func testAnyName(t *testing.T, c *installation, operator client.Client) {
 	}
 }
 
-// awaitPolicies waits until the API server enforces all four policies.
+// awaitPolicies waits until the API server enforces all policies.
 func awaitPolicies(t *testing.T, c *installation) {
 	t.Helper()
 	operator := client.NewDryRunClient(newAPIClient(t, c.impersonated()))
@@ -184,7 +216,22 @@ func awaitPolicies(t *testing.T, c *installation) {
 		"regcred-secrets":         func() error { return operator.Create(t.Context(), &corev1.Secret{ObjectMeta: at}) },
 		"regcred-serviceaccounts": func() error { return operator.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: at}) },
 		"regcred-pod-delete":      func() error { return operator.Delete(t.Context(), bare) },
-		"regcred-pod-update":      func() error { return operator.Create(t.Context(), &corev1.Pod{ObjectMeta: at, Spec: barePod().Spec}) },
+		"regcred-kinds": func() error {
+			return operator.Create(t.Context(), credentialObject())
+		},
+		"regcred-records": func() error {
+			return operator.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "probe"}})
+		},
+		"regcred-leases": func() error { return operator.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: at}) },
+		"regcred-tokens": func() error { return requestToken(t.Context(), operator, operatorNamespace, operatorName) },
+		"regcred-events": func() error {
+			return operator.Create(t.Context(), eventObject(func(e *eventsv1.Event) {
+				e.Namespace = at.Namespace
+				e.Regarding.Namespace = at.Namespace
+				e.ReportingController = "other"
+			}))
+		},
+		"regcred-pod-update": func() error { return operator.Create(t.Context(), &corev1.Pod{ObjectMeta: at, Spec: barePod().Spec}) },
 	}
 	for policy, probe := range probes {
 		awaitAPI(t, "policy "+policy+" is enforced", func() error {

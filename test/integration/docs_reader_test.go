@@ -108,10 +108,9 @@ func managerOf(kubeconfig string) (*vault.Manager, error) {
 			var connection v1alpha1.VaultConnection
 			return &connection, objects.Get(ctx, client.ObjectKey{Name: name}, &connection)
 		},
-		Secret: func(ctx context.Context, name, key string) ([]byte, error) {
+		Secret: func(ctx context.Context, name string) (*corev1.Secret, error) {
 			var secret corev1.Secret
-			err := objects.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: name}, &secret)
-			return secret.Data[key], err
+			return &secret, objects.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: name}, &secret)
 		},
 		ConfigMap: func(ctx context.Context, name, key string) ([]byte, error) {
 			var configMap corev1.ConfigMap

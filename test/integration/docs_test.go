@@ -148,6 +148,35 @@ func TestEveryRuleHasATest(t *testing.T) {
 	}
 }
 
+// TestEveryTestOfTheThreatModelExists: each test that SECURITY.md names is there.
+func TestEveryTestOfTheThreatModelExists(t *testing.T) {
+	there := map[string]bool{}
+	for _, folder := range []string{"internal", "controllers", "test", "cmd"} {
+		err := filepath.WalkDir(filepath.Join("..", "..", folder), func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+				there[string(match[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(page(t, "SECURITY.md"), -1)
+	if len(names) < 5 {
+		t.Fatalf("%d tests are named: the search for them is broken", len(names))
+	}
+	for _, name := range names {
+		if !there[name[1]] {
+			t.Errorf("SECURITY.md names %s, and there is no such test", name[1])
+		}
+	}
+}
+
 // TestDocsSayWhatTheCodeKnows compares lists in the documentation with those in the code.
 func TestDocsSayWhatTheCodeKnows(t *testing.T) {
 	t.Run("outcomes of Vault", func(t *testing.T) {

@@ -84,10 +84,7 @@ func (r *operatorRun) connect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "vault-token"},
-		StringData: map[string]string{"token": token.Auth.ClientToken},
-	}
+	secret := vaultAuthSecret("vault-token", map[string]string{"token": token.Auth.ClientToken})
 	if err := r.admin.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}

@@ -204,11 +204,13 @@ func testServiceAccountRights(t *testing.T, c *installation, operator client.Wit
 
 func requestToken(ctx context.Context, operator client.Client, namespace, name string) error {
 	at := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	return operator.SubResource("token").Create(ctx, at, &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"vault"}}})
+	return operator.SubResource("token").Create(ctx, at, &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		Audiences: []string{"vault"}, ExpirationSeconds: ptr.To(int64(600)),
+	}})
 }
 
 func testOwnNamespaceRights(t *testing.T, c *installation, operator client.WithWatch) {
-	kept := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "published"}, StringData: map[string]string{"a": "b"}}
+	kept := publishedRecord(func(s *corev1.Secret) { s.Namespace = operatorNamespace })
 	testRequests(t, []roleRequest{
 		{"POST of a Secret", true, func(ctx context.Context) error { return operator.Create(ctx, kept) }},
 		{"list of all Secrets", true, func(ctx context.Context) error {

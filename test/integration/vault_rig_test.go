@@ -13,7 +13,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
@@ -50,7 +52,7 @@ func newVaultRig(t *testing.T, server *box.Vault, change ...func(*vault.Options)
 		logins:      map[string]int{},
 	}
 	options := vault.Options{
-		Connection: r.connection, Secret: r.value, ConfigMap: r.value, Now: r.now, Metrics: vaultMetrics{r},
+		Connection: r.connection, Secret: r.secret, ConfigMap: r.value, Now: r.now, Metrics: vaultMetrics{r},
 		RequestToken: func(ctx context.Context, account string, audiences []string, lifetime time.Duration) (string, error) {
 			if r.requestToken == nil {
 				return "", errors.New("this test has no API server")
@@ -91,6 +93,30 @@ func (r *vaultRig) value(_ context.Context, name, key string) ([]byte, error) {
 		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
 	}
 	return []byte(object[key]), nil
+}
+
+func (r *vaultRig) secret(ctx context.Context, name string) (*corev1.Secret, error) {
+	if _, err := r.value(ctx, name, ""); err != nil {
+		return nil, err
+	}
+	secret := vaultAuthSecret(name, nil)
+	secret.Data = map[string][]byte{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, value := range r.values[name] {
+		secret.Data[key] = []byte(value)
+	}
+	return secret, nil
+}
+
+// vaultAuthSecret is a Secret of the operator's namespace that a VaultConnection may log in with.
+func vaultAuthSecret(name string, values map[string]string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: operatorNamespace, Name: name, Labels: map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthValue},
+		},
+		StringData: values,
+	}
 }
 
 func (r *vaultRig) setValue(name string, values map[string]string) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -101,9 +100,7 @@ func (r *operatorRun) connectByAppRole(t *testing.T, address string) {
 	t.Helper()
 	roleID, secretID, err := r.vault.EnableAppRoleAuth(t.Context(), box.AppRoleAuth{Role: "regcred", Policies: []string{"regcred"}})
 	vaultMust(t, err)
-	vaultMust(t, r.admin.Create(t.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "vault-approle"}, StringData: map[string]string{"secret-id": secretID},
-	}))
+	vaultMust(t, r.admin.Create(t.Context(), vaultAuthSecret("vault-approle", map[string]string{"secret-id": secretID})))
 	r.changeConnection(t, func(spec *v1alpha1.VaultConnectionSpec) {
 		spec.Address = address
 		spec.Auth = v1alpha1.VaultAuth{AppRole: &v1alpha1.AppRoleAuth{

@@ -24,7 +24,7 @@ import (
 // maintenance is how often tokens are looked at for renewal.
 const maintenance = 5 * time.Second
 
-// ValueReader reads one value of a Secret or ConfigMap of the operator's own namespace. The error is the API server's
+// ValueReader reads one value of a ConfigMap of the operator's own namespace. The error is the API server's
 // where the object does not exist; a missing key gives nothing.
 type ValueReader func(ctx context.Context, name, key string) ([]byte, error)
 
@@ -47,8 +47,9 @@ type Metrics interface {
 type Options struct {
 	// Connection gets a VaultConnection by name; the error is the API server's where it does not exist.
 	Connection func(ctx context.Context, name string) (*v1alpha1.VaultConnection, error)
-	// Secret and ConfigMap read values of the operator's own namespace.
-	Secret, ConfigMap ValueReader
+	// Secret reads what connections log in with, ConfigMap values of the operator's own namespace.
+	Secret    SecretReader
+	ConfigMap ValueReader
 	// RequestToken requests ServiceAccount tokens for logins.
 	RequestToken TokenRequester
 	// AllowedAddresses, where given, are the only servers that logins are sent to, as scheme://host:port. A redirect is

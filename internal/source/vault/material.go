@@ -56,11 +56,11 @@ func (m *Manager) collect(ctx context.Context, object *v1alpha1.VaultConnection)
 }
 
 func (m *Manager) collectCertificate(ctx context.Context, name string, into *material) *failure {
-	certificate, f := m.value(ctx, "Secret", m.options.Secret, v1alpha1.KeyReference{Name: name, Key: "tls.crt"})
+	certificate, f := m.secretValue(ctx, v1alpha1.KeyReference{Name: name, Key: "tls.crt"})
 	if f != nil {
 		return f
 	}
-	key, f := m.value(ctx, "Secret", m.options.Secret, v1alpha1.KeyReference{Name: name, Key: "tls.key"})
+	key, f := m.secretValue(ctx, v1alpha1.KeyReference{Name: name, Key: "tls.key"})
 	if f != nil {
 		return f
 	}
@@ -75,7 +75,7 @@ func (m *Manager) collectCertificate(ctx context.Context, name string, into *mat
 
 // text is a value without the white space that editors leave around it.
 func (m *Manager) text(ctx context.Context, reference v1alpha1.KeyReference) (string, *failure) {
-	value, f := m.value(ctx, "Secret", m.options.Secret, reference)
+	value, f := m.secretValue(ctx, reference)
 	return strings.TrimSpace(string(value)), f
 }
 

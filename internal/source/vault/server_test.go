@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -114,7 +115,7 @@ func newRig(t *testing.T, address string, change ...func(*Options)) *rig {
 	r.connection.Name = "default"
 	r.connection.Spec = v1alpha1.VaultConnectionSpec{Address: address, RequestsPerSecond: new(int32(1000)), Auth: appRole()}
 	options := Options{
-		Connection: r.getConnection, Secret: r.value, ConfigMap: r.value, Now: r.now,
+		Connection: r.getConnection, Secret: r.secret, ConfigMap: r.value, Now: r.now,
 		RequestToken: func(context.Context, string, []string, time.Duration) (string, error) { return "jwt", nil },
 	}
 	for _, c := range change {
@@ -156,6 +157,28 @@ func (r *rig) value(_ context.Context, name, key string) ([]byte, error) {
 		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
 	}
 	return []byte(r.values[name+"/"+key]), nil
+}
+
+// unmarked is the name of a Secret that lacks the label.
+const unmarked = "unmarked"
+
+func (r *rig) secret(ctx context.Context, name string) (*corev1.Secret, error) {
+	if _, err := r.value(ctx, name, ""); err != nil {
+		return nil, err
+	}
+	secret := &corev1.Secret{Data: map[string][]byte{}}
+	secret.Name, secret.Namespace = name, "regcred-system"
+	if name != unmarked {
+		secret.Labels = map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthValue}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for full, value := range r.values {
+		if key, ok := strings.CutPrefix(full, name+"/"); ok {
+			secret.Data[key] = []byte(value)
+		}
+	}
+	return secret, nil
 }
 
 func (r *rig) now() time.Time {

@@ -1,0 +1,95 @@
+package policycheck
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrNotFenced means that a Secret was not written, because the admission policies that bound the operator do not stand.
+var ErrNotFenced = errors.New("not sent: the operator's admission policies do not stand, or are not known to: see config/README.md, \"The fence\"")
+
+// patience is how long a write waits for the first answer about the policies after the start.
+const patience = 10 * time.Second
+
+// Gate lets writes of Secrets through while the policies stand. Its methods may be called by many goroutines.
+type Gate struct {
+	// Required is false with --require-fence=false: then the gate only reports.
+	Required bool
+
+	mu    sync.Mutex
+	state State
+	first chan struct{}
+}
+
+// NewGate returns a gate that opens with the first answer.
+func NewGate(required bool) *Gate { return &Gate{Required: required, first: make(chan struct{})} }
+
+// State is what was last found.
+func (g *Gate) State() State {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.state
+}
+
+// Set notes what was found, and reports whether that differs from before.
+func (g *Gate) Set(state State) (changed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	changed = state.Known != g.state.Known || !slices.Equal(state.Missing, g.state.Missing)
+	if state.Known && !g.state.Known {
+		close(g.first)
+	}
+	g.state = state
+	return changed
+}
+
+// Wrap makes a transport ask the gate before each write of a Secret.
+func (g *Gate) Wrap(next http.RoundTripper) http.RoundTripper { return gated{g, next} }
+
+type gated struct {
+	gate *Gate
+	next http.RoundTripper
+}
+
+// RoundTrip sends a request, unless it writes a Secret and the gate is closed.
+func (t gated) RoundTrip(request *http.Request) (*http.Response, error) {
+	if t.gate.Required && writesSecret(request) && !t.gate.open(request) {
+		if request.Body != nil {
+			_ = request.Body.Close() // a RoundTripper closes it always
+		}
+		return nil, ErrNotFenced
+	}
+	return t.next.RoundTrip(request)
+}
+
+// WrappedRoundTripper is how client-go finds what cancels a request.
+func (t gated) WrappedRoundTripper() http.RoundTripper { return t.next }
+
+func (g *Gate) open(request *http.Request) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-g.first:
+	case <-request.Context().Done():
+	case <-timer.C:
+	}
+	return g.State().Standing()
+}
+
+// writesSecret reports whether a request changes Secrets of core/v1. A dry run changes nothing.
+func writesSecret(request *http.Request) bool {
+	switch request.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	if request.URL.Query().Get("dryRun") == "All" {
+		return false
+	}
+	_, after, found := strings.Cut(request.URL.Path, "/api/v1/namespaces/")
+	parts := strings.Split(after, "/")
+	return found && len(parts) >= 2 && parts[1] == "secrets"
+}
