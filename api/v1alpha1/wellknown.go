@@ -2,14 +2,19 @@ package v1alpha1
 
 // Names that regcred writes on other people's objects, and reads from them.
 const (
-	// ManagedByLabel marks a Secret as regcred's own when its value is ManagedByValue. It is the label that Kubernetes recommends
-	// for the tool that manages an object.
+	// ManagedLabel marks a Secret as regcred's own when its value is ManagedValue.
+	ManagedLabel = "regcred.dev/managed"
+	// ManagedValue is the value of ManagedLabel on regcred's Secrets.
+	ManagedValue = "true"
+	// ManagedByLabel is the label that Kubernetes recommends for the tool that manages an object. Helm and kustomize overwrite it,
+	// so it is written for people to read and decides nothing, save that Secrets of earlier versions are recognised by it together
+	// with SourcesAnnotation.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// ManagedByValue is the value of ManagedByLabel on regcred's Secrets.
 	ManagedByValue = "regcred"
 
 	// SourcesAnnotation on a pull Secret records, for each RegistryCredential, the revision, the docker config keys and the time
-	// of the last change. It never holds a secret.
+	// of the last change, as {"version":1,"sources":{...}}. It never holds a secret.
 	SourcesAnnotation = "regcred.dev/sources"
 	// AttachedAnnotation on a ServiceAccount records which pull Secrets regcred added to its imagePullSecrets, and when.
 	AttachedAnnotation = "regcred.dev/attached"
@@ -23,8 +28,8 @@ const (
 	// RefreshRequestedAtAnnotation on a RegistryCredential asks for a read of its source now. Any new value counts; a time is
 	// customary.
 	RefreshRequestedAtAnnotation = "regcred.dev/refresh-requested-at"
-	// ConfirmRemovalAnnotation on a RegistryCredential confirms, with the generation as its value, that the credential may be
-	// taken from many namespaces at once.
+	// ConfirmRemovalAnnotation on a RegistryCredential confirms, with the ID of the pending removal as its value, that the
+	// credential may be taken from many namespaces. It is used up by that removal.
 	ConfirmRemovalAnnotation = "regcred.dev/confirm-removal"
 
 	// Finalizer holds a RegistryCredential with deletionPolicy Delete until its entries are removed from all namespaces.
