@@ -164,6 +164,9 @@ const (
 	ReasonNothingPublished = "NothingPublished"
 	// ReasonForeignSecret means that a Secret of this name belongs to somebody else.
 	ReasonForeignSecret = "ForeignSecret"
+	// ReasonSecretFull means that a Secret or its annotation has no room for the entries of this RegistryCredential: older ones
+	// fill it.
+	ReasonSecretFull = "SecretFull"
 	// ReasonContested means that somebody else keeps reverting what regcred writes.
 	ReasonContested = "Contested"
 	// ReasonForbidden means that the API server refused the write by RBAC or an admission policy.

@@ -2,23 +2,22 @@ package v1alpha1
 
 // Names that regcred writes on other people's objects, and reads from them.
 const (
-	// ManagedByLabel marks a Secret as regcred's own when its value is ManagedByValue. It is the label that Kubernetes recommends
-	// for the tool that manages an object.
+	// ManagedLabel marks a Secret as regcred's own when its value is ManagedValue.
+	ManagedLabel = "regcred.dev/managed"
+	// ManagedValue is the value of ManagedLabel on regcred's Secrets.
+	ManagedValue = "true"
+	// ManagedByLabel is the label that Kubernetes recommends for the tool that manages an object. Helm and kustomize overwrite it,
+	// so it is written for people to read and decides nothing, save that Secrets of earlier versions are recognised by it together
+	// with SourcesAnnotation.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// ManagedByValue is the value of ManagedByLabel on regcred's Secrets.
 	ManagedByValue = "regcred"
 
 	// SourcesAnnotation on a pull Secret records, for each RegistryCredential, the revision, the docker config keys and the time
-	// of the last change. It never holds a secret.
+	// of the last change, as {"version":1,"sources":{...}}. It never holds a secret.
 	SourcesAnnotation = "regcred.dev/sources"
 	// AttachedAnnotation on a ServiceAccount records which pull Secrets regcred added to its imagePullSecrets, and when.
 	AttachedAnnotation = "regcred.dev/attached"
-
-	// VaultAuthLabel with VaultAuthValue marks a Secret of the operator's namespace that a VaultConnection may log in with. Without
-	// it, whoever edits a VaultConnection could have any Secret there sent to a server of theirs.
-	VaultAuthLabel = "regcred.dev/vault-auth"
-	// VaultAuthValue is the value of VaultAuthLabel.
-	VaultAuthValue = "true"
 
 	// PodRecoveryAnnotation with the value PodRecoveryDisabled on a pod, its owner or its namespace keeps regcred from curing
 	// the pod.

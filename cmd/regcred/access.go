@@ -69,7 +69,7 @@ func stripForeign(names []string) toolscache.TransformFunc {
 	wide := slices.Contains(names, named.Any)
 	return func(object any) (any, error) {
 		secret, ok := object.(*corev1.Secret)
-		if ok && wide && secret.Type != corev1.SecretTypeDockerConfigJson && secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue {
+		if ok && wide && secret.Type != corev1.SecretTypeDockerConfigJson && secret.Labels[v1alpha1.ManagedLabel] != v1alpha1.ManagedValue && secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue {
 			secret.Data = nil
 		}
 		return object, nil

@@ -49,6 +49,8 @@ type Reconciler struct {
 	memories  memories
 	departed  departed
 	selectors selectors
+	keepers   keepers
+	ledger    ledger
 }
 
 // Reconcile makes one pull Secret right: gather, decide, act, say what became of it.
@@ -63,6 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 	if facts.namespace == nil {
 		// A namespace that is gone or going takes its Secrets with it, and does not count.
 		r.memories.forget(place)
+		r.keepers.leave(place)
 		r.Board.Post(place, facts.leaving())
 		return ctrl.Result{}, nil
 	}
@@ -73,7 +76,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 	}
 	facts.memory.conflicts = 0
 	r.Board.Post(place, outcome.deliveries(facts, r.Board))
-	return ctrl.Result{RequeueAfter: outcome.after()}, outcome.retry()
+	return ctrl.Result{RequeueAfter: soonest(outcome.after(), facts.after())}, outcome.retry()
 }
 
 // act carries the decision out. On the way in, the Secret comes before the ServiceAccounts that name it; on the way out, after.
@@ -82,7 +85,7 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 		Namespace: f.place.Namespace, Name: f.place.Name, Contributions: f.contributions,
 		Exists: f.exists, Current: f.secret, Now: r.Now(),
 	})
-	result := outcome{taken: plan.Taken, secret: f.ours()}
+	result := outcome{taken: plan.Taken, refused: plan.Refused, secret: f.ours()}
 	detached := r.detach(ctx, f)
 	if detached != nil && plan.Action == pullsecret.Delete {
 		return result.with(detached)
@@ -91,6 +94,6 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	if problem != nil {
 		return result.with(problem)
 	}
-	result.secret = secret
-	return result.with(gravest(detached, r.attach(ctx, f, secret)))
+	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
+	return result.with(detached)
 }

@@ -10,6 +10,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
@@ -23,6 +24,10 @@ type facts struct {
 	selecting []*v1alpha1.RegistryCredential
 	// staying are those that do not select it, and whose entries must stay for now.
 	staying []*v1alpha1.RegistryCredential
+	// leaves are those whose entries go.
+	leaves []*v1alpha1.RegistryCredential
+	// waits says which entries wait, and for what.
+	waits map[string]verdict
 	// contributions of both.
 	contributions []pullsecret.Contribution
 	// exists says whether there is a RegistryCredential of this name.
@@ -90,7 +95,9 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 	if err != nil {
 		return f, err
 	}
-	f.secret, _ = secret.(*corev1.Secret)
+	if f.secret, _ = secret.(*corev1.Secret); f.secret != nil {
+		r.ledger.note(f.secret)
+	}
 	var list v1alpha1.RegistryCredentialList
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return f, err
@@ -101,7 +108,7 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 		names[list.Items[i].Name] = true
 	}
 	for i := range list.Items {
-		if err := r.consider(ctx, &f, &list.Items[i]); err != nil {
+		if err := r.consider(ctx, &f, &list.Items[i], list.Items); err != nil {
 			return f, err
 		}
 	}
@@ -129,37 +136,85 @@ func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace 
 }
 
 // consider adds what one RegistryCredential contributes here, if anything.
-func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential) error {
+func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, all []v1alpha1.RegistryCredential) error {
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
 		Adopt: credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
 	}
+	source, recorded := f.recorded()[credential.Name]
 	selected, readable := r.selects(credential, f.namespace)
 	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
-		record := r.Store.Get(credential.Name)
-		if record.UID == credential.UID && record.Published() && !credential.Spec.Suspend {
-			contribution.Config, contribution.Revision, contribution.Digest = record.Config, record.Revision, record.Digest
-		}
 		f.selecting = append(f.selecting, credential)
+		err := r.contribute(ctx, f, credential, &contribution, source.Keys, all)
 		f.contributions = append(f.contributions, contribution)
-		return nil
+		return err
 	}
-	if _, recorded := f.recorded()[credential.Name]; !recorded {
-		return nil
+	if !recorded {
+		return r.keepsAll(ctx, credential, f.place)
 	}
 	stays, err := r.stays(ctx, f, credential, readable, selected)
-	if stays {
-		f.staying = append(f.staying, credential)
-		f.contributions = append(f.contributions, contribution)
+	if err != nil || !stays {
+		f.leaves = append(f.leaves, credential)
+		return err
+	}
+	// What waits is rotated all the same: the registry may refuse the old value at any time.
+	r.publishTo(credential, &contribution)
+	contribution.Config = restrict(contribution.Config, source.Keys)
+	contribution.Keep = source.Keys
+	f.staying = append(f.staying, credential)
+	f.contributions = append(f.contributions, contribution)
+	return nil
+}
+
+// publishTo fills in what is published, unless nothing may be written.
+func (r *Reconciler) publishTo(credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution) {
+	record := r.Store.Get(credential.Name)
+	retained := credential.DeletionTimestamp != nil && credential.Spec.Policy() == v1alpha1.DeletionRetain
+	if record.UID == credential.UID && record.Published() && !credential.Spec.Suspend && !retained {
+		contribution.Config, contribution.Revision, contribution.Digest = record.Config, record.Revision, record.Digest
+	}
+}
+
+// contribute fills in what a RegistryCredential that selects the place provides. Entries that it gives up stay while another one
+// lists their registry and is not published with it, and until their removal is granted.
+func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution, recorded []string, all []v1alpha1.RegistryCredential) error {
+	r.publishTo(credential, contribution)
+	if contribution.Config == nil {
+		return nil
+	}
+	missing := r.missing(credential, recorded)
+	contribution.Keep = r.wantedByOthers(credential, f.namespace, f.place.Name, missing, all)
+	if len(missing) == len(contribution.Keep) {
+		return r.keepsAll(ctx, credential, f.place)
+	}
+	decided, err := r.mayLose(ctx, credential, f.place)
+	f.waiting(credential.Name, decided)
+	if !decided.granted {
+		contribution.Keep = missing
 	}
 	return err
+}
+
+// restrict leaves only some keys of a config. A nil config stays nil.
+func restrict(config dockerconfig.Config, keys []string) dockerconfig.Config {
+	if config == nil {
+		return nil
+	}
+	some := dockerconfig.Config{}
+	for _, key := range keys {
+		if value, ok := config[key]; ok {
+			some[key] = value
+		}
+	}
+	return some
 }
 
 // stays reports whether the entries of a RegistryCredential stay where it does not select the place any more.
 func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected bool) (bool, error) {
 	switch {
+	case credential.DeletionTimestamp != nil && credential.Spec.Policy() == v1alpha1.DeletionRetain:
+		return true, nil
 	case credential.DeletionTimestamp != nil:
-		return credential.Spec.Policy() == v1alpha1.DeletionRetain, nil
 	case credential.Spec.Suspend, !readable: // a selector that cannot be read deselects nothing
 		return true, nil
 	case selected: // under another name: not before it is there
@@ -168,7 +223,20 @@ func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.R
 			return true, err
 		}
 	}
-	return r.removalHeld(ctx, credential)
+	decided, err := r.mayLose(ctx, credential, f.place)
+	f.waiting(credential.Name, decided)
+	return !decided.granted, err
+}
+
+// waiting notes that entries wait for a removal to be decided or confirmed.
+func (f *facts) waiting(credential string, decided verdict) {
+	if decided.granted {
+		return
+	}
+	if f.waits == nil {
+		f.waits = map[string]verdict{}
+	}
+	f.waits[credential] = decided
 }
 
 // arrived reports whether a namespace has the Secret that a RegistryCredential wants now.

@@ -32,6 +32,9 @@ type memory struct {
 type contest struct {
 	purpose [sha256.Size]byte
 	written bool
+	// left is the content that regcred left there, zero where it does not matter: a ServiceAccount is never written twice for one
+	// purpose unless somebody changed it.
+	left [sha256.Size]byte
 	pullsecret.Contest
 }
 
@@ -69,21 +72,24 @@ func (m *memory) trace(object string) *trace {
 	return m.traces[object]
 }
 
-// undone reports whether the object was written before for the same purpose: then somebody changed it back.
-func (c *contest) undone(purpose [sha256.Size]byte) bool { return c.written && c.purpose == purpose }
+// undone reports whether somebody changed back what was written for the same purpose. Where the content is as it was left, it is
+// written again for a reason of regcred's own, such as a new revision of the same value.
+func (c *contest) undone(purpose, content [sha256.Size]byte) bool {
+	return c.written && c.purpose == purpose && c.left != content
+}
 
 // mayWrite reports whether a write for this purpose is within bounds, and otherwise how long to wait. The first write for a
 // purpose always is.
-func (c *contest) mayWrite(purpose [sha256.Size]byte, now time.Time) (bool, time.Duration) {
-	if !c.undone(purpose) {
+func (c *contest) mayWrite(purpose, content [sha256.Size]byte, now time.Time) (bool, time.Duration) {
+	if !c.undone(purpose, content) {
 		return true, 0
 	}
 	return c.MayRepair(now)
 }
 
 // note remembers a write.
-func (c *contest) note(purpose [sha256.Size]byte, now time.Time) {
-	if c.undone(purpose) {
+func (c *contest) note(purpose, content [sha256.Size]byte, now time.Time) {
+	if c.undone(purpose, content) {
 		c.Repaired(now)
 	}
 	c.written, c.purpose = true, purpose

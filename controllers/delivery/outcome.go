@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,15 +11,20 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
 // outcome is what became of one place.
 type outcome struct {
 	// secret of ours as it is now, nil where there is none.
-	secret  *corev1.Secret
-	taken   []pullsecret.Taken
-	problem *problem
+	secret *corev1.Secret
+	taken  []pullsecret.Taken
+	// refused are the RegistryCredentials for whose entries the Secret has no room.
+	refused []string
+	// problem concerns all RegistryCredentials of the place, and accounts those that want the ServiceAccount.
+	problem  *problem
+	accounts map[string]*problem
 }
 
 func (o outcome) with(p *problem) outcome {
@@ -26,28 +32,80 @@ func (o outcome) with(p *problem) outcome {
 	return o
 }
 
-func (o outcome) conflict() bool { return o.problem != nil && o.problem.conflict }
+// worst is the gravest of all problems.
+func (o outcome) worst() *problem {
+	problems := []*problem{o.problem}
+	for _, name := range slices.Sorted(maps.Keys(o.accounts)) {
+		problems = append(problems, o.accounts[name])
+	}
+	return gravest(problems...)
+}
+
+func (o outcome) conflict() bool {
+	if o.problem != nil && o.problem.conflict {
+		return true
+	}
+	for _, p := range o.accounts {
+		if p.conflict {
+			return true
+		}
+	}
+	return false
+}
 
 // after is when to come back without being called, never where it is zero.
 func (o outcome) after() time.Duration {
-	if o.problem == nil || o.problem.retry {
-		return 0
+	var wait time.Duration
+	for _, p := range append(slices.Collect(maps.Values(o.accounts)), o.problem) {
+		if p != nil && !p.retry {
+			wait = soonest(wait, p.after)
+		}
 	}
-	return o.problem.after
+	return wait
+}
+
+// soonest of two waits, of which zero means never.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// after is when a removal is decided that the place waits for, never where it is zero.
+func (f facts) after() time.Duration {
+	var wait time.Duration
+	for _, one := range f.waits {
+		wait = soonest(wait, one.after)
+	}
+	return wait
 }
 
 // retry is the error that has the queue's back-off try again.
 func (o outcome) retry() error {
-	if o.problem == nil || !o.problem.retry {
+	p := o.worst()
+	if p == nil || !p.retry {
 		return nil
 	}
-	return fmt.Errorf("%s: %s", o.problem.reason, o.problem.message)
+	return fmt.Errorf("%s: %s", p.reason, p.message)
 }
 
-// deliveries says, for each RegistryCredential that selects the place or whose entries stay there, what became of it. before says
-// when the place was last right.
+// problemOf is what stands against one RegistryCredential: a ServiceAccount that another one wants is not its concern.
+func (o outcome) problemOf(credential *v1alpha1.RegistryCredential) *problem {
+	problems := []*problem{o.problem}
+	for _, name := range credential.Spec.Target.Accounts() {
+		problems = append(problems, o.accounts[name])
+	}
+	if slices.Contains(o.refused, credential.Name) {
+		problems = append([]*problem{full}, problems...)
+	}
+	return gravest(problems...)
+}
+
+// deliveries says, for each RegistryCredential that selects the place or has entries there, what became of it. before says when the
+// place was last right.
 func (o outcome) deliveries(f facts, before *delivered.Board) map[string]delivered.Delivery {
-	if o.problem != nil && o.problem.gone {
+	if p := o.worst(); p != nil && p.gone {
 		return nil
 	}
 	written := pullsecret.Sources{}
@@ -56,24 +114,39 @@ func (o outcome) deliveries(f facts, before *delivered.Board) map[string]deliver
 	}
 	findings := o.findings()
 	deliveries := map[string]delivered.Delivery{}
-	for _, credential := range f.staying {
-		deliveries[credential.Name] = delivered.Delivery{Version: versionIn(written, credential.Name), Observed: credential.Generation}
+	for _, credential := range slices.Concat(f.staying, f.leaves) {
+		if _, there := written[credential.Name]; there {
+			deliveries[credential.Name] = o.left(f, credential, written)
+		}
 	}
 	for _, credential := range f.selecting {
 		d := delivered.Delivery{Selected: true, Version: versionIn(written, credential.Name), Observed: credential.Generation, Generation: credential.Generation}
 		d.Finding = findingOf(credential.Name, findings, written, f.exists)
-		if o.problem != nil {
+		if p := o.problemOf(credential); p != nil {
 			known, _ := before.At(f.place, credential.Name)
-			d.Reason, d.Message, d.ServiceAccounts, d.Generation = o.problem.reason, o.problem.message, o.problem.account, known.Generation
+			d.Reason, d.Message, d.ServiceAccounts, d.Generation = p.reason, p.message, p.account, known.Generation
 		}
-		for _, taken := range o.taken {
-			if taken.Credential == credential.Name {
-				d.TakenBy = taken.Winner
-			}
+		if taken := slices.IndexFunc(o.taken, func(t pullsecret.Taken) bool { return t.Credential == credential.Name }); taken >= 0 {
+			d.TakenBy = o.taken[taken].Winner
 		}
 		deliveries[credential.Name] = d
 	}
 	return deliveries
+}
+
+// left says why a place that a RegistryCredential does not select still has entries of it.
+func (o outcome) left(f facts, credential *v1alpha1.RegistryCredential, written pullsecret.Sources) delivered.Delivery {
+	d := delivered.Delivery{Version: versionIn(written, credential.Name), Observed: credential.Generation}
+	waits, waiting := f.waits[credential.Name]
+	switch {
+	case o.problem != nil:
+		d.Reason, d.Message = o.problem.reason, o.problem.message
+	case waiting && waits.id != "":
+		d.Reason, d.Message = v1alpha1.ReasonRemovalUnconfirmed, "the entry stays, with present values, until removal "+waits.id+" is confirmed"
+	case waiting:
+		d.Reason, d.Message = v1alpha1.ReasonProgressing, "the entry is to be removed"
+	}
+	return d
 }
 
 func versionIn(written pullsecret.Sources, credential string) delivered.Version {
@@ -96,6 +169,7 @@ func findingOf(credential string, findings []dockerconfig.Finding, written pulls
 			others = others || name != credential && exists(name) && slices.Contains(source.Keys, found.Key)
 		}
 		if !others {
+			found.Key, found.Message = foreign.Name(found.Key), foreign.Message(found.Message) // the namespace's people wrote them
 			return found
 		}
 	}

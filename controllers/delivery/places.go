@@ -20,11 +20,9 @@ func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.Registry
 	for _, namespace := range r.selectedBy(ctx, credential) {
 		places[delivered.Place{Namespace: namespace, Name: credential.Spec.Target.Name()}] = true
 	}
-	r.eachSecret(ctx, "", func(secret *corev1.Secret) {
-		if recordsEntriesOf(secret, credential.Name) {
-			places[delivered.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
-		}
-	})
+	for _, one := range r.ledger.of(credential.Name) {
+		places[one.place] = true
+	}
 	return collect(places)
 }
 

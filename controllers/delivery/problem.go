@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
@@ -38,30 +39,42 @@ func (p *problem) ofAccount() *problem {
 // tried again is, whichever is told.
 func gravest(problems ...*problem) *problem {
 	var told *problem
+	retry := false
 	for _, p := range problems {
 		switch {
 		case p == nil:
 		case told == nil, told.reason == v1alpha1.ReasonServiceAccountNotFound && p.reason != told.reason:
+			if told != nil {
+				retry = retry || told.retry
+			}
 			told = p
-		default:
-			told.retry = told.retry || p.retry
 		}
+		retry = retry || p != nil && p.retry
 	}
-	return told
+	if told == nil || told.retry == retry {
+		return told
+	}
+	again := *told
+	again.retry = retry
+	return &again
 }
 
-func foreign(f facts, owner pullsecret.Owner) *problem {
+// full is told to a RegistryCredential for whose entries there is no room.
+var full = &problem{reason: v1alpha1.ReasonSecretFull, message: "the entries do not fit into the Secret (1 MiB) or its annotation (256 KiB) beside those of " +
+	"older RegistryCredentials: list fewer registries, or choose another spec.target.secretName"}
+
+func foreignOwner(f facts, owner pullsecret.Owner) *problem {
 	message := fmt.Sprintf("Secret %s belongs to %s: %s", f.place.Name, owner.Manager, owner.Fix)
 	if owner.Ours {
 		message = fmt.Sprintf("Secret %s cannot be written: %s", f.place.Name, owner.Fix)
 	}
-	return &problem{reason: v1alpha1.ReasonForeignSecret, message: message}
+	return &problem{reason: v1alpha1.ReasonForeignSecret, message: foreign.Message(message)}
 }
 
 func contested(object, rival, remedy string, wait time.Duration) *problem {
 	by := "somebody who leaves no name"
 	if rival != "" {
-		by = "field manager " + rival
+		by = "field manager " + foreign.Name(rival)
 	}
 	return &problem{reason: v1alpha1.ReasonContested, after: max(wait, time.Second), message: fmt.Sprintf(
 		"%s is changed back again and again by %s: %s, or exclude the namespace; regcred repairs it once in %d minutes until then",

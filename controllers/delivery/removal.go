@@ -2,10 +2,12 @@ package delivery
 
 import (
 	"context"
-	"strconv"
-	"strings"
+	"maps"
+	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,87 +15,157 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
-	"regcred.dev/regcred/internal/target"
+	"regcred.dev/regcred/internal/registry"
 )
 
-// needsConfirmation reports whether a removal is so large that it looks like a mistake: more than five namespaces and more
-// than a fifth of those that hold the credential.
-func needsConfirmation(r delivered.Removal) bool {
-	return r.Losing > 5 && r.Losing*5 > r.Holding
-}
+// refusedFor is how long a deletion waits for a namespace that refuses to have its Secret changed: its people can make that last.
+const refusedFor = 10 * time.Minute
 
-// Confirmed reports whether the removal was confirmed for this generation of the spec.
-func Confirmed(credential *v1alpha1.RegistryCredential) bool {
-	return credential.Annotations[v1alpha1.ConfirmRemovalAnnotation] == strconv.FormatInt(credential.Generation, 10)
-}
-
-// Removal counts what a RegistryCredential is about to lose and says whether that waits for confirmation.
+// Removal says what a RegistryCredential is about to lose, and whether that waits for confirmation. It costs nothing for namespaces
+// that lose nothing. That nothing is left of one that is being deleted is not believed to what was watched.
 func (r *Reconciler) Removal(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error) {
-	removal, err := r.Removals(ctx, credential)
-	if removal.Held = needsConfirmation(removal) && !Confirmed(credential); removal.Held {
-		removal.ID = strconv.FormatInt(credential.Generation, 10)
+	k := r.keepers.of(credential, r.Store.Removals)
+	k.mu.Lock()
+	result := delivered.Removal{Holding: r.ledger.holding(credential.Name)}
+	switch pending := k.state.Pending; {
+	case len(k.losing) > 0:
+		result.Losing, result.Held, result.ID = k.outcome.Losing, k.outcome.Held, k.outcome.ID
+	case pending != nil && k.decided.IsZero(): // kept by an operator that ran before: not looked at again yet
+		result.Losing, result.Held, result.ID = len(pending.Losing), true, pending.ID
 	}
-	return removal, err
+	k.mu.Unlock()
+	if credential.DeletionTimestamp == nil {
+		return result, nil
+	}
+	holding := map[string]bool{}
+	for _, one := range r.ledger.of(credential.Name) {
+		if r.detains(credential, one.place) {
+			holding[one.place.Namespace] = true
+		}
+	}
+	var err error
+	if len(holding) == 0 {
+		holding, err = r.holdingNow(ctx, credential)
+	}
+	result.Holding = len(holding)
+	return result, err
 }
 
-func (r *Reconciler) removalHeld(ctx context.Context, credential *v1alpha1.RegistryCredential) (bool, error) {
-	if Confirmed(credential) {
-		return false, nil // no need to count
+// detains reports whether a deletion waits for a place. One that refuses to be changed is waited for refusedFor, and not for ever.
+func (r *Reconciler) detains(credential *v1alpha1.RegistryCredential, place delivered.Place) bool {
+	if r.Now().Sub(credential.DeletionTimestamp.Time) < refusedFor {
+		return true
 	}
-	removal, err := r.Removal(ctx, credential)
-	return removal.Held, err
+	known, _ := r.Board.At(place, credential.Name)
+	waits := []string{"", v1alpha1.ReasonRemovalUnconfirmed, v1alpha1.ReasonProgressing, v1alpha1.ReasonWriteFailed}
+	return slices.Contains(waits, known.Reason)
 }
 
-// Removals counts what a RegistryCredential would lose by its present spec. Namespaces that are being deleted do not count. That
-// nothing is left of one that is being deleted is not believed to a cache.
-func (r *Reconciler) Removals(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error) {
-	var namespaces corev1.NamespaceList
-	if err := r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
-		return delivered.Removal{}, err
+// losses are how many namespaces hold entries of a RegistryCredential, and the names of those that lose some.
+func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding int, losing []string, err error) {
+	holds, loses := map[string]bool{}, map[string]bool{}
+	for _, one := range r.ledger.of(credential.Name) {
+		var namespace corev1.Namespace
+		err := r.Cluster.Get(ctx, client.ObjectKey{Name: one.place.Namespace}, &namespace)
+		if apierrors.IsNotFound(err) || err == nil && namespace.DeletionTimestamp != nil {
+			continue
+		}
+		if err != nil {
+			return 0, nil, err
+		}
+		holds[namespace.Name] = true
+		lost, err := r.loses(ctx, credential, &namespace, one)
+		if err != nil {
+			return 0, nil, err
+		}
+		if lost {
+			loses[namespace.Name] = true
+		}
 	}
-	selector, invalid := target.New(&credential.Spec.Target, r.Protected)
-	selected, alive := map[string]bool{}, map[string]bool{}
-	for i := range namespaces.Items {
-		namespace := &namespaces.Items[i]
-		alive[namespace.Name] = namespace.DeletionTimestamp == nil
-		selected[namespace.Name] = invalid != nil || selector.Selects(namespace.Name, namespace.Labels)
+	return len(holds), slices.Sorted(maps.Keys(loses)), nil
+}
+
+// loses reports whether a Secret is to lose entries of a RegistryCredential.
+func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, one held) (bool, error) {
+	if credential.DeletionTimestamp != nil {
+		return credential.Spec.Policy() == v1alpha1.DeletionDelete, nil
 	}
-	holding, losing := map[string]bool{}, map[string]bool{}
-	var secrets corev1.SecretList
-	err := r.Secrets.List(ctx, "", &secrets, func() {
-		for i := range secrets.Items {
-			secret := &secrets.Items[i]
-			if !alive[secret.Namespace] || !recordsEntriesOf(secret, credential.Name) || !pullsecret.OwnerOf(secret).Ours {
-				continue
-			}
-			holding[secret.Namespace] = true
-			if !selected[secret.Namespace] || invalid == nil && secret.Name != credential.Spec.Target.Name() {
-				losing[secret.Namespace] = true
+	selected, readable := r.selects(credential, namespace)
+	if credential.Spec.Suspend || !readable {
+		return false, nil
+	}
+	if !selected || one.place.Name != credential.Spec.Target.Name() {
+		return true, nil
+	}
+	missing := r.missing(credential, one.keys)
+	if len(missing) == 0 {
+		return false, nil
+	}
+	var list v1alpha1.RegistryCredentialList
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return false, err
+	}
+	return len(missing) > len(r.wantedByOthers(credential, namespace, one.place.Name, missing, list.Items)), nil
+}
+
+// missing are the recorded keys for which the published value has no entry any more. Nothing is missing while nothing is published.
+func (r *Reconciler) missing(credential *v1alpha1.RegistryCredential, recorded []string) []string {
+	record := r.Store.Get(credential.Name)
+	if record.UID != credential.UID || !record.Published() {
+		return nil
+	}
+	provided := map[string]bool{}
+	for key := range record.Config {
+		provided[canonical(key)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(recorded), func(key string) bool { return provided[canonical(key)] })
+}
+
+// wantedByOthers are those of some keys that another RegistryCredential lists for the same Secret: until it provides them, the entry
+// that is there stays.
+func (r *Reconciler) wantedByOthers(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, secret string, keys []string, all []v1alpha1.RegistryCredential) []string {
+	wanted := map[string]bool{}
+	for i := range all {
+		other := &all[i]
+		if other.Name == credential.Name || other.DeletionTimestamp != nil || other.Spec.Target.Name() != secret {
+			continue
+		}
+		if selected, _ := r.selects(other, namespace); selected {
+			for _, listed := range other.Spec.Registries {
+				wanted[canonical(string(listed))] = true
 			}
 		}
-	})
-	if err == nil && len(holding) == 0 && credential.DeletionTimestamp != nil {
-		holding, err = r.holdingNow(ctx, credential.Name, alive)
 	}
-	return delivered.Removal{Holding: len(holding), Losing: len(losing)}, err
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !wanted[canonical(key)] })
+}
+
+func canonical(key string) string {
+	if same, err := registry.CanonicalKey(key); err == nil {
+		return same
+	}
+	return key
 }
 
 // holdingNow asks the API server which namespaces hold entries of a RegistryCredential.
-func (r *Reconciler) holdingNow(ctx context.Context, credential string, alive map[string]bool) (map[string]bool, error) {
+func (r *Reconciler) holdingNow(ctx context.Context, credential *v1alpha1.RegistryCredential) (map[string]bool, error) {
 	holding := map[string]bool{}
 	for _, name := range r.Secrets.Names() {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 		options := []client.ListOption{client.MatchingFields{"metadata.name": name}}
 		if name == named.Any {
-			options = []client.ListOption{client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}}
+			options = []client.ListOption{client.MatchingLabels{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}}
 		}
 		if err := r.Writer.List(ctx, list, options...); err != nil {
 			return nil, err
 		}
 		for i := range list.Items {
 			item := &list.Items[i]
-			if alive[item.Namespace] && item.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue && recordsEntriesOf(item, credential) {
+			secret := &corev1.Secret{ObjectMeta: item.ObjectMeta}
+			if _, recorded := pullsecret.SourcesOf(item.Annotations)[credential.Name]; !recorded || !pullsecret.OwnerOf(secret).Ours {
+				continue
+			}
+			if r.detains(credential, delivered.Place{Namespace: item.Namespace, Name: item.Name}) && r.alive(ctx, item.Namespace) {
 				holding[item.Namespace] = true
 			}
 		}
@@ -101,11 +173,9 @@ func (r *Reconciler) holdingNow(ctx context.Context, credential string, alive ma
 	return holding, nil
 }
 
-func recordsEntriesOf(secret client.Object, credential string) bool {
-	// Every RegistryCredential looks through all Secrets, and most of them do not name it: those are not decoded.
-	if !strings.Contains(secret.GetAnnotations()[v1alpha1.SourcesAnnotation], strconv.Quote(credential)) {
-		return false
-	}
-	_, recorded := pullsecret.SourcesOf(secret.GetAnnotations())[credential]
-	return recorded
+// alive reports whether a namespace is there and not being deleted. One that cannot be read is.
+func (r *Reconciler) alive(ctx context.Context, name string) bool {
+	var namespace corev1.Namespace
+	err := r.Cluster.Get(ctx, client.ObjectKey{Name: name}, &namespace)
+	return !apierrors.IsNotFound(err) && namespace.DeletionTimestamp == nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,7 +26,7 @@ const secretTrace = ""
 func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	switch plan.Action {
 	case pullsecret.Refuse:
-		return nil, foreign(f, plan.Owner)
+		return nil, foreignOwner(f, plan.Owner)
 	case pullsecret.Wait:
 		return nil, &problem{reason: v1alpha1.ReasonWriteRefused, message: fmt.Sprintf(
 			"Secret %s is being deleted and somebody's finalizer holds it (%s); it is made anew when it is gone", f.place.Name, strings.Join(f.secret.Finalizers, ", "))}
@@ -38,21 +40,59 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	object, purpose := "Secret "+f.place.Name, purposeOf(f.contributions)
 	contest := f.memory.contest(secretTrace)
-	if may, wait := contest.mayWrite(purpose, r.Now()); !may {
+	if may, wait := contest.mayWrite(purpose, contentOf(f.secret), r.Now()); !may {
 		return nil, contested(object, rivalOf(f.secret), "have it let go of the Secret", wait)
 	}
 	written, err := r.send(ctx, f, plan)
+	if err == nil && written != nil {
+		written, err = r.dateChange(ctx, f, plan.Secret, written)
+	}
 	if err != nil {
 		f.memory.trace(secretTrace).doubt = true
 		return nil, failedWrite(object, err)
 	}
-	contest.note(purpose, r.Now())
+	contest.note(purpose, contentOf(f.secret), r.Now())
+	contest.left = contentOf(plan.Secret) // what was meant: a webhook that changes it on the way is a rival, too
 	if written == nil {
 		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it")
 		return nil, nil
 	}
 	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "sources", pullsecret.SourcesOf(written.Annotations))
 	return written, nil
+}
+
+// dateChange corrects the times of changes that were written when the write took so long that they are in an earlier second than
+// its end: a pod that was created between them did not have the new value, and must not be taken for one that had it.
+func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *corev1.Secret) (*corev1.Secret, error) {
+	ended := metav1.NewTime(r.Now().UTC().Truncate(time.Second))
+	before, sources, late := f.recorded(), pullsecret.SourcesOf(planned.Annotations), false
+	for name, source := range sources {
+		if !source.Changed.Equal(ptr.To(before[name].Changed)) && source.Changed.Before(&ended) {
+			source.Changed, late = ended, true
+			sources[name] = source
+		}
+	}
+	if !late {
+		return written, nil
+	}
+	if written.ResourceVersion == "" { // made by apply: it is read to be updated
+		live, err := existing(ctx, uncached{r.Writer}, client.ObjectKeyFromObject(written), &corev1.Secret{})
+		if err != nil || live == nil {
+			return written, err
+		}
+		written = live.(*corev1.Secret)
+	}
+	if contentOf(written) != contentOf(planned) {
+		return written, nil // somebody changed it already: it is looked at again
+	}
+	dated := written.DeepCopy()
+	dated.Annotations[v1alpha1.SourcesAnnotation] = sources.String()
+	planned.Annotations[v1alpha1.SourcesAnnotation] = dated.Annotations[v1alpha1.SourcesAnnotation]
+	if err := r.Writer.Update(ctx, dated, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
+		return nil, err
+	}
+	f.memory.trace(secretTrace).wrote(dated)
+	return dated, nil
 }
 
 // send makes the write and notes what it gave. A nil Secret was deleted.
@@ -115,6 +155,15 @@ func purposeOf(contributions []pullsecret.Contribution) [sha256.Size]byte {
 	}
 	slices.Sort(parts)
 	return sha256.Sum256([]byte(strings.Join(parts, "\n\n")))
+}
+
+// contentOf names what regcred writes of a Secret: where that is as it was left, nobody changed it back. It stays in memory.
+func contentOf(secret *corev1.Secret) [sha256.Size]byte {
+	if secret == nil {
+		return [sha256.Size]byte{}
+	}
+	return sha256.Sum256(slices.Concat(secret.Data[corev1.DockerConfigJsonKey], []byte("\n"+string(secret.Type)+"\n"+
+		secret.Labels[v1alpha1.ManagedLabel]+"\n"+secret.Annotations[v1alpha1.SourcesAnnotation])))
 }
 
 func rivalOf(secret *corev1.Secret) string {

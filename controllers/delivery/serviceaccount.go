@@ -20,16 +20,19 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
-// attach makes the wanted ServiceAccounts name the Secret. A Secret that is not there, or not ours, is given to nobody.
-func (r *Reconciler) attach(ctx context.Context, f facts, secret *corev1.Secret) *problem {
+// attach makes the wanted ServiceAccounts name the Secret, and returns what stands against it for each. A Secret that is not there,
+// or not ours, is given to nobody.
+func (r *Reconciler) attach(ctx context.Context, f facts, secret *corev1.Secret) map[string]*problem {
+	problems := map[string]*problem{}
 	if secret == nil {
-		return nil
+		return problems
 	}
-	var problems []*problem
 	for _, name := range f.wanted(pullsecret.SourcesOf(secret.Annotations)) {
-		problems = append(problems, r.attachTo(ctx, f, name))
+		if p := r.attachTo(ctx, f, name); p != nil {
+			problems[name] = p
+		}
 	}
-	return gravest(problems...)
+	return problems
 }
 
 func (r *Reconciler) attachTo(ctx context.Context, f facts, name string) *problem {
@@ -105,7 +108,7 @@ func (r *Reconciler) account(ctx context.Context, f facts, name string) (*corev1
 func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.ServiceAccount, action string, list []corev1.LocalObjectReference, attached map[string]metav1.Time) *problem {
 	object, purpose := "ServiceAccount "+account.Name, sha256.Sum256([]byte(action))
 	contest := f.memory.contest(account.Name)
-	if may, wait := contest.mayWrite(purpose, r.Now()); !may {
+	if may, wait := contest.mayWrite(purpose, purpose, r.Now()); !may {
 		return contested(object, pullsecret.Rival(account.ManagedFields, "imagePullSecrets"), remedyFor(list), wait).ofAccount()
 	}
 	patch, err := listPatch(account, list, attached)
@@ -118,7 +121,7 @@ func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.
 		return failedWrite(object, err).ofAccount()
 	}
 	f.memory.trace(account.Name).wrote(account)
-	contest.note(purpose, r.Now())
+	contest.note(purpose, purpose, r.Now())
 	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action)
 	return nil
 }

@@ -34,7 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier
 		r.onTimer(),
 	}
 	err = r.Secrets.Each(func(one cache.Cache) error {
-		watches = append(watches, source.TypedKind(one, &corev1.Secret{}, mapTo(r.placesBeside)))
+		watches = append(watches, source.TypedKind(one, &corev1.Secret{}, r.onSecret()))
 		return nil
 	})
 	if err != nil {

@@ -61,6 +61,26 @@ func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.Registry
 			look(ctx, e.Object, q)
 			r.Board.Forget(e.Object.Name)
 			r.selectors.forget(e.Object.Name)
+			r.keepers.forget(e.Object.Name)
+		},
+	}
+}
+
+// onSecret notes what a Secret records, and looks at its place.
+func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delivered.Place] {
+	return handler.TypedFuncs[*corev1.Secret, delivered.Place]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*corev1.Secret], q queue) {
+			r.ledger.note(e.Object)
+			enqueue(q, normal, r.placesBeside(ctx, e.Object)...)
+		},
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*corev1.Secret], q queue) {
+			r.ledger.note(e.ObjectNew)
+			enqueue(q, normal, r.placesBeside(ctx, e.ObjectOld)...)
+			enqueue(q, normal, r.placesBeside(ctx, e.ObjectNew)...)
+		},
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*corev1.Secret], q queue) {
+			r.ledger.drop(e.Object)
+			enqueue(q, normal, r.placesBeside(ctx, e.Object)...)
 		},
 	}
 }

@@ -101,6 +101,9 @@ func (b *Board) expect(place Place, credential string) bool {
 	return b.set(place, credential, known)
 }
 
+// Touch has everybody who listens look at a RegistryCredential again.
+func (b *Board) Touch(credential string) { b.notify(credential) }
+
 // Forget drops what is known of a RegistryCredential that is gone.
 func (b *Board) Forget(credential string) {
 	b.mu.Lock()

@@ -22,6 +22,9 @@ type Contribution struct {
 	// Config holds the entries. A nil Config leaves what is recorded for this credential as it is: nothing is published yet, the
 	// credential is suspended, or its removal waits.
 	Config dockerconfig.Config
+	// Keep are recorded keys that stay as they are though Config lacks them, unless somebody provides them: their removal waits, or
+	// another credential is to provide them and is not published with them yet.
+	Keep []string
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
 }
@@ -44,25 +47,41 @@ type composition struct {
 	lost bool
 	// dropped is true where a credential is recorded whose entries go.
 	dropped bool
+	// refused are the credentials for whose entries there is no room.
+	refused []string
 	// owner is the RegistryCredential that provides a registry, by its identity.
 	owner map[string]string
+	room  room
+	now   time.Time
 }
 
 // compose merges all contributions with what must be kept of the current content. The outcome does not depend on the order of
-// contributions.
-func compose(contributions []Contribution, exists func(string) bool, current content, now time.Time) composition {
-	c := composition{entries: map[string]json.RawMessage{}, sources: Sources{}, owner: map[string]string{}}
-	contributing := map[string]bool{}
-	for _, contribution := range byAge(contributions) {
+// contributions. Where there is not room for all, the older ones have it.
+func compose(contributions []Contribution, exists func(string) bool, current content, room room, now time.Time) composition {
+	c := composition{entries: map[string]json.RawMessage{}, sources: Sources{}, owner: map[string]string{}, room: room, now: now}
+	ordered, contributing := byAge(contributions), map[string]bool{}
+	for _, contribution := range ordered {
 		contributing[contribution.Credential] = true
-		c.add(contribution, current, now)
+	}
+	names := sortedKeys(current.recorded)
+	stays := func(name string) bool { return !contributing[name] && (name == Adopted || !exists(name)) }
+	for _, name := range names {
+		if recorded := current.recorded[name]; stays(name) {
+			c.room.reserve(spaceFor(name, recorded, current.pick(recorded.Keys)))
+		}
+	}
+	for _, contribution := range ordered {
+		c.add(contribution, current)
+	}
+	for _, contribution := range ordered {
+		c.record(contribution, current)
 	}
 	// Entries of a credential that exists and contributes nothing are dropped: it was deselected, or is being deleted with
 	// deletionPolicy Delete. What nobody recorded is dropped, too.
-	for _, name := range sortedKeys(current.recorded) {
+	for _, name := range names {
 		switch {
 		case contributing[name]:
-		case name == Adopted || !exists(name):
+		case stays(name):
 			c.keep(name, current)
 		default:
 			c.dropped = true
@@ -71,32 +90,86 @@ func compose(contributions []Contribution, exists func(string) bool, current con
 	return c
 }
 
-func (c *composition) add(contribution Contribution, current content, now time.Time) {
+// add gives a RegistryCredential the registries that no older one provides.
+func (c *composition) add(contribution Contribution, current content) {
 	name, recorded := contribution.Credential, current.recorded[contribution.Credential]
-	entries, revision, digest := contribution.Config.Raw(), contribution.Revision, contribution.Digest
 	if contribution.Config == nil {
-		entries, revision, digest = current.pick(recorded.Keys), recorded.Revision, recorded.Digest
-		c.kept = c.kept || len(entries) > 0
 		c.lost = c.lost || current.broken && len(recorded.Keys) > 0
+		c.leave(name, recorded, current)
+		return
 	}
-	same := true
-	var keys []string
+	entries := c.untaken(name, contribution.Config.Raw())
+	kept := current.pick(contribution.Keep)
+	maps.Copy(kept, entries)
+	source := Source{Revision: contribution.Revision, Digest: contribution.Digest}
+	if !c.room.take(spaceFor(name, source, kept)) {
+		c.refused = append(c.refused, name)
+		c.leave(name, recorded, current)
+		return
+	}
+	c.sources[name] = source
+	c.provide(name, entries)
+}
+
+// leave leaves what is recorded for a RegistryCredential as it is.
+func (c *composition) leave(name string, recorded Source, current content) {
+	entries := c.untaken(name, current.pick(recorded.Keys))
+	if len(entries) == 0 || !c.room.take(spaceFor(name, recorded, entries)) {
+		return
+	}
+	c.kept = true
+	c.sources[name] = Source{Revision: recorded.Revision, Digest: recorded.Digest}
+	c.provide(name, entries)
+}
+
+// untaken are the entries for registries that nobody provides yet. It notes the others.
+func (c *composition) untaken(name string, entries map[string]json.RawMessage) map[string]json.RawMessage {
+	left, chosen := map[string]json.RawMessage{}, map[string]bool{}
 	for _, key := range sortedKeys(entries) {
 		if winner, taken := c.owner[identity(key)]; taken {
-			if winner != name {
-				c.taken = append(c.taken, Taken{Credential: name, Key: key, Winner: winner})
-			}
-			continue
+			c.taken = append(c.taken, Taken{Credential: name, Key: key, Winner: winner})
+		} else if !chosen[identity(key)] {
+			left[key], chosen[identity(key)] = entries[key], true
 		}
+	}
+	return left
+}
+
+func (c *composition) provide(name string, entries map[string]json.RawMessage) {
+	for key, raw := range entries {
 		c.owner[identity(key)] = name
-		c.entries[key] = entries[key]
-		keys = append(keys, key)
-		same = same && equalJSON(entries[key], current.entries[key])
+		c.entries[key] = raw
+		source := c.sources[name]
+		source.Keys = append(source.Keys, key)
+		c.sources[name] = source
 	}
-	if len(keys) > 0 {
-		same = same && slices.Equal(keys, recorded.Keys)
-		c.sources[name] = Source{Revision: revision, Digest: digest, Keys: keys, Changed: changedAt(recorded, same, now)}
+}
+
+// record adds what a RegistryCredential leaves for now and nobody provides, and notes what it has in the Secret, since when.
+func (c *composition) record(contribution Contribution, current content) {
+	name, recorded := contribution.Credential, current.recorded[contribution.Credential]
+	source, accepted := c.sources[name]
+	if accepted {
+		kept := current.pick(contribution.Keep)
+		for _, key := range sortedKeys(kept) {
+			if _, taken := c.owner[identity(key)]; !taken && slices.Contains(recorded.Keys, key) {
+				c.provide(name, map[string]json.RawMessage{key: kept[key]})
+				c.kept = true
+			}
+		}
+		source = c.sources[name]
 	}
+	if len(source.Keys) == 0 {
+		delete(c.sources, name)
+		return
+	}
+	slices.Sort(source.Keys)
+	same := slices.Equal(source.Keys, recorded.Keys)
+	for _, key := range source.Keys {
+		same = same && equalJSON(c.entries[key], current.entries[key])
+	}
+	source.Changed = changedAt(recorded, same, c.now)
+	c.sources[name] = source
 }
 
 // keep leaves what a credential left that no longer exists, or what was adopted, save registries that somebody provides now.

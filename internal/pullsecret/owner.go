@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // Owner says whose a Secret is.
@@ -14,6 +15,7 @@ type Owner struct {
 	// Ours is true for a Secret that carries regcred's label.
 	Ours bool
 	// Manager names who manages a foreign Secret, in words: "Helm release shop/web".
+	// Manager is cleaned and cut: others wrote it.
 	Manager string
 	// Fix says what a person can do about it.
 	Fix string
@@ -26,15 +28,22 @@ func OwnerOf(secret *corev1.Secret) Owner {
 	if secret == nil {
 		return Owner{}
 	}
-	if secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue {
+	if claimed(secret) {
 		return labelled(secret)
 	}
 	for _, tool := range tools {
 		if name, marked := tool.mark(secret); marked {
-			return Owner{Manager: strings.TrimSpace(tool.name + " " + name), Fix: tool.fix}
+			return Owner{Manager: foreign.Name(strings.TrimSpace(tool.name + " " + name)), Fix: tool.fix}
 		}
 	}
 	return handMade(secret)
+}
+
+// claimed reports whether a Secret carries regcred's label, or what earlier versions wrote in its place.
+func claimed(secret *corev1.Secret) bool {
+	_, recorded := secret.Annotations[v1alpha1.SourcesAnnotation]
+	return secret.Labels[v1alpha1.ManagedLabel] == v1alpha1.ManagedValue ||
+		recorded && secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue
 }
 
 // labelled tells regcred's pull Secrets from others with the same label: the records in the operator's own namespace, and
@@ -44,14 +53,22 @@ func labelled(secret *corev1.Secret) Owner {
 		return Owner{Ours: true}
 	}
 	return Owner{Manager: "somebody who gave it regcred's label", Fix: fmt.Sprintf(
-		"it is of type %s: delete it, or choose another spec.target.secretName", secret.Type)}
+		"it is of type %s: delete it, or choose another spec.target.secretName", foreign.Name(string(secret.Type)))}
+}
+
+// crowded is a Secret that holds more entries than regcred handles.
+func crowded(secret *corev1.Secret) Owner {
+	owner := OwnerOf(secret)
+	owner.Adoptable = false
+	owner.Fix = fmt.Sprintf("it holds more than %d entries: take out what nobody needs", MaxEntries)
+	return owner
 }
 
 // stuck is a Secret of ours that can neither be updated nor made anew without a loss.
 func stuck(secret *corev1.Secret) Owner {
 	why := "it was made immutable"
 	if secret.Type != corev1.SecretTypeDockerConfigJson {
-		why = fmt.Sprintf("it was made with type %s", secret.Type)
+		why = fmt.Sprintf("it was made with type %s", foreign.Name(string(secret.Type)))
 	}
 	return Owner{Ours: true, Fix: why + ", and holds what is nowhere else: save what you need of it and delete it; regcred makes it anew"}
 }
@@ -59,12 +76,12 @@ func stuck(secret *corev1.Secret) Owner {
 func handMade(secret *corev1.Secret) Owner {
 	by := "a person"
 	if names := Managers(secret.ManagedFields); len(names) > 0 {
-		by = "field manager " + strings.Join(names, ", ")
+		by = foreign.Name("field manager " + strings.Join(names, ", "))
 	}
 	o := Owner{Manager: by}
 	switch {
 	case secret.Type != corev1.SecretTypeDockerConfigJson:
-		o.Fix = fmt.Sprintf("it is of type %s: delete it, or choose another spec.target.secretName", secret.Type)
+		o.Fix = fmt.Sprintf("it is of type %s: delete it, or choose another spec.target.secretName", foreign.Name(string(secret.Type)))
 	case secret.Immutable != nil && *secret.Immutable:
 		o.Fix = "it is immutable: delete it, or choose another spec.target.secretName"
 	default:

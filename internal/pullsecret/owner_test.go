@@ -43,7 +43,8 @@ func withManager(name string, operation metav1.ManagedFieldsOperationType) func(
 
 func TestOwnerOf(t *testing.T) {
 	update, apply := metav1.ManagedFieldsOperationUpdate, metav1.ManagedFieldsOperationApply
-	ours := withLabel(v1alpha1.ManagedByLabel, v1alpha1.ManagedByValue)
+	ours := withLabel(v1alpha1.ManagedLabel, v1alpha1.ManagedValue)
+	earlier := withLabel(v1alpha1.ManagedByLabel, v1alpha1.ManagedByValue)
 	tests := []struct {
 		name   string
 		secret *corev1.Secret
@@ -56,6 +57,10 @@ func TestOwnerOf(t *testing.T) {
 		{name: "with our label it is ours", secret: marked(ours), ours: true},
 		{name: "with our label and the record it is ours whatever its type", secret: marked(ours, withAnnotation(v1alpha1.SourcesAnnotation, "{}"), opaque), ours: true},
 		{name: "with our label, though a tool wrote it too, it is ours: a rival is contested, not obeyed", secret: marked(ours, withAnnotation("argocd.argoproj.io/tracking-id", "shop:/Secret:shop/regcred"), withManager("argocd-controller", apply)), ours: true},
+		{name: "a Secret of an earlier version is ours by its label and record", secret: marked(earlier, withAnnotation(v1alpha1.SourcesAnnotation, "{}")), ours: true},
+		{name: "with our label it is ours though Helm or kustomize wrote the common label over", secret: marked(ours, withLabel(v1alpha1.ManagedByLabel, "Helm")), ours: true},
+		{name: "the common label alone does not make it ours", secret: marked(earlier), manager: "regcred"},
+		{name: "whoever takes our label away has a hand-made Secret", secret: marked(withAnnotation(v1alpha1.SourcesAnnotation, "{}")), manager: "a person", adoptable: true},
 		{name: "a Secret of another type with our label and no record is not ours", secret: marked(ours, opaque), manager: "somebody who gave it regcred's label"},
 		{name: "a published record of the operator is no pull Secret", secret: marked(ours, func(s *corev1.Secret) { s.Type = "regcred.dev/published-credential" }), manager: "somebody"},
 

@@ -3,6 +3,7 @@ package pullsecret
 import (
 	"bytes"
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,13 +55,19 @@ type Plan struct {
 	Owner Owner
 	// Taken registries, whatever the action.
 	Taken []Taken
+	// Refused are the RegistryCredentials for whose entries there is no room, sorted: the youngest.
+	Refused []string
 }
 
 // Decide says what is to be done about one pull Secret.
 func Decide(in Input) Plan {
-	composed := compose(in.Contributions, in.Exists, contentOf(in.Current), in.Now)
+	current := contentOf(in.Current)
+	if len(current.entries) > MaxEntries {
+		return Plan{Action: Refuse, Owner: crowded(in.Current)}
+	}
+	composed := compose(in.Contributions, in.Exists, current, roomIn(in.Current), in.Now)
 	plan := decide(in, composed)
-	plan.Taken = composed.taken
+	plan.Taken, plan.Refused = composed.taken, slices.Sorted(slices.Values(composed.refused))
 	return plan
 }
 
@@ -144,7 +151,10 @@ func (c composition) writeTo(secret *corev1.Secret) {
 		secret.Annotations = map[string]string{}
 	}
 	secret.Data[corev1.DockerConfigJsonKey] = rendered
-	secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
+	secret.Labels[v1alpha1.ManagedLabel] = v1alpha1.ManagedValue
+	if _, said := secret.Labels[v1alpha1.ManagedByLabel]; !said { // a tool that overwrites it is not fought with
+		secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
+	}
 	secret.Annotations[v1alpha1.SourcesAnnotation] = c.sources.String()
 }
 

@@ -75,7 +75,7 @@ func TestWhatOthersAddedStays(t *testing.T) {
 			if _, there := s.Annotations[corev1.LastAppliedConfigAnnotation]; there {
 				t.Error("the annotation of kubectl holds the old password and must go")
 			}
-			if s.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue {
+			if s.Labels[v1alpha1.ManagedLabel] != v1alpha1.ManagedValue {
 				t.Error("our label is gone")
 			}
 		})

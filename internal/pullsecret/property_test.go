@@ -55,6 +55,9 @@ func randomInput(t *testing.T, random *rand.Rand) Input {
 			c.Config = config(t, "password", some[:1+random.IntN(3)]...)
 		}
 		c.Adopt = random.IntN(3) == 0
+		if random.IntN(3) == 0 {
+			c.Keep = slices.Clone(keys)
+		}
 		in.Contributions = append(in.Contributions, c)
 	}
 	in.Current = randomSecret(random)
@@ -78,7 +81,7 @@ func randomSecret(random *rand.Rand) *corev1.Secret {
 	}
 	s.Data[corev1.DockerConfigJsonKey] = content
 	if random.IntN(4) > 0 {
-		s.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
+		s.Labels[v1alpha1.ManagedLabel] = v1alpha1.ManagedValue
 		sources := Sources{}
 		for _, name := range append([]string{Adopted}, names...) {
 			for _, key := range keys {
@@ -217,7 +220,7 @@ func FuzzDecide(f *testing.F) {
 		s := marked(withAnnotation(v1alpha1.SourcesAnnotation, recorded))
 		s.Data[corev1.DockerConfigJsonKey] = content
 		if ours {
-			s.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
+			s.Labels[v1alpha1.ManagedLabel] = v1alpha1.ManagedValue
 		}
 		in := Input{
 			Namespace: "shop", Name: "regcred", Now: noon, Exists: only("amber", "birch"), Current: s,

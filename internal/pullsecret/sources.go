@@ -31,24 +31,61 @@ type Source struct {
 // Sources is the content of the sources annotation, by RegistryCredential.
 type Sources map[string]Source
 
+// Bounds of what is read from a Secret that a namespace's people can write.
+const (
+	// MaxEntries is how many docker config entries, and recorded keys, a Secret may have.
+	MaxEntries = 10000
+	// maxAnnotation is the most bytes of all annotations of an object, by the API server.
+	maxAnnotation = 256 << 10
+	// sourcesVersion of the annotation. Readers must refuse a greater one.
+	sourcesVersion = 1
+)
+
+// document is the sources annotation. Tenants may read it: fields are added, never renamed, as long as Version is 1.
+type document struct {
+	Version int     `json:"version"`
+	Sources Sources `json:"sources"`
+}
+
 // SourcesOf reads the sources annotation. A Secret without one, or with one that somebody broke, has recorded nothing.
 func SourcesOf(annotations map[string]string) Sources {
 	sources, _ := recordedIn(annotations)
 	return sources
 }
 
-// recordedIn reads the sources annotation and reports whether there is one that can be read.
+// recordedIn reads the sources annotation and reports whether there is one that can be read. One that is too large, or that a
+// later version wrote, cannot.
 func recordedIn(annotations map[string]string) (Sources, bool) {
-	sources := Sources{}
-	if err := json.Unmarshal([]byte(annotations[v1alpha1.SourcesAnnotation]), &sources); err != nil || sources == nil {
+	text := annotations[v1alpha1.SourcesAnnotation]
+	if text == "" || len(text) > maxAnnotation {
 		return Sources{}, false
 	}
-	return sources, true
+	// In the form of earlier versions the sources are the whole document. A credential of the name "version" cannot be mistaken:
+	// its value is no number.
+	var read document
+	if json.Unmarshal([]byte(text), &read) != nil || read.Version == 0 {
+		read = document{Version: sourcesVersion}
+		if json.Unmarshal([]byte(text), &read.Sources) != nil {
+			return Sources{}, false
+		}
+	}
+	if read.Version != sourcesVersion || read.Sources == nil || !read.Sources.bounded() {
+		return Sources{}, false
+	}
+	return read.Sources, true
+}
+
+func (s Sources) bounded() bool {
+	keys := 0
+	for _, source := range s {
+		keys += len(source.Keys)
+	}
+	return keys <= MaxEntries && len(s) <= MaxEntries
 }
 
 // String is the value of the annotation: JSON with sorted keys, the same for equal Sources.
 func (s Sources) String() string {
-	encoded, err := json.Marshal(s)
+	encoded, err := json.Marshal(document{Version: sourcesVersion, Sources: s})
 	if err != nil {
 		panic(fmt.Sprintf("sources of strings and times always encode: %v", err))
 	}

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/typed/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"regcred.dev/regcred/internal/removal"
 )
 
 // Store holds the records of all RegistryCredentials. A record is written to the API server before anybody can see it, so
@@ -24,6 +26,9 @@ type Store struct {
 	loaded   bool
 	records  map[string]Record
 	versions map[string]string
+	removals map[string]removal.State
+	// writing are locks by the hash of a RegistryCredential's name: what one writer keeps must not overwrite what the other keeps.
+	writing [64]sync.Mutex
 }
 
 // NewStore returns a store that keeps its records as Secrets of the operator's namespace. notify is called, outside any lock,
@@ -32,6 +37,7 @@ func NewStore(secrets v1.SecretsGetter, namespace string, notify func(credential
 	return &Store{
 		namespace: namespace, secrets: secrets.Secrets(namespace), notify: notify,
 		records: map[string]Record{}, versions: map[string]string{},
+		removals: map[string]removal.State{},
 	}
 }
 
@@ -56,6 +62,7 @@ func (s *Store) Load(ctx context.Context) error {
 		}
 		s.records[record.Credential] = record
 		s.versions[record.Credential] = list.Items[i].ResourceVersion
+		s.removals[record.Credential] = removalsIn(&list.Items[i])
 	}
 	s.loaded = true
 	return nil
@@ -81,7 +88,11 @@ func (s *Store) All() map[string]Record {
 
 // Save writes a record and then makes it visible. Errors never carry a part of the record.
 func (s *Store) Save(ctx context.Context, record Record) error {
+	defer s.lock(record.Credential)()
 	secret, err := encode(record, s.namespace)
+	if err == nil {
+		err = addRemovals(secret, s.Removals(record.Credential))
+	}
 	if err != nil {
 		return err
 	}
@@ -133,6 +144,7 @@ func (s *Store) adopt(credential string, current *corev1.Secret) {
 	record, err := decode(current)
 	s.mu.Lock()
 	s.versions[credential] = current.ResourceVersion
+	s.removals[credential] = removalsIn(current)
 	before := s.records[credential]
 	if err == nil {
 		s.records[credential] = record
@@ -156,6 +168,7 @@ func (s *Store) setVersion(credential, version string) {
 
 // Forget removes the record of a RegistryCredential that is gone.
 func (s *Store) Forget(ctx context.Context, credential string) error {
+	defer s.lock(credential)()
 	err := s.secrets.Delete(ctx, secretName(credential), metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("remove the published credential of %s: %w", credential, withoutBody(err))
@@ -164,6 +177,7 @@ func (s *Store) Forget(ctx context.Context, credential string) error {
 	_, known := s.records[credential]
 	delete(s.records, credential)
 	delete(s.versions, credential)
+	delete(s.removals, credential)
 	s.mu.Unlock()
 	if known {
 		s.notify(credential)

@@ -19,7 +19,7 @@ func pullSecret(changes ...func(*corev1.Secret)) *corev1.Secret {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        v1alpha1.DefaultSecretName,
-			Labels:      map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue},
+			Labels:      map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue},
 			Annotations: map[string]string{v1alpha1.SourcesAnnotation: "{}"},
 		},
 		Type: corev1.SecretTypeDockerConfigJson,

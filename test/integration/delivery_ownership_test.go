@@ -51,7 +51,7 @@ func occupiedSecrets() []occupied {
 		{"kubernetes.io/dockercfg", byClient(func(s *corev1.Secret) {
 			s.Type, s.Data = corev1.SecretTypeDockercfg, map[string][]byte{corev1.DockerConfigKey: []byte(`{}`)}
 		}), "backend", false},
-		{"Opaque with our label", byClient(opaqueSecret, func(s *corev1.Secret) { s.Labels = map[string]string{v1alpha1.ManagedByLabel: "regcred"} }), "somebody who gave it regcred's label", false},
+		{"Opaque with our label", byClient(opaqueSecret, func(s *corev1.Secret) { s.Labels = map[string]string{v1alpha1.ManagedLabel: "true"} }), "somebody who gave it regcred's label", false},
 		{"immutable", byClient(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), "backend", false},
 		{"Helm", byClient(annotated("meta.helm.sh/release-name", "web"), annotated("meta.helm.sh/release-namespace", "shop"), labelled("app.kubernetes.io/managed-by", "Helm")), "Helm release shop/web", false},
 		{"Argo CD by label", byClient(labelled("argocd.argoproj.io/instance", "shop")), "Argo CD application shop", false},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	pending "regcred.dev/regcred/internal/removal"
 )
 
 func removal(t *testing.T, rig *deliveryRig) {
@@ -125,26 +125,49 @@ func selectorTypo(t *testing.T, rig *deliveryRig, values *shelf, notes *traffic)
 	eventually(t, "the status asks for confirmation", func(ctx context.Context) error {
 		return rig.says(ctx, "rm-typo", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, "60 of the 100")
 	})
-	confirm := func(generation int64) {
-		rig.edit(t, "rm-typo", func(c *v1alpha1.RegistryCredential) {
-			metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmRemovalAnnotation, strconv.FormatInt(generation, 10))
-		})
-	}
-	confirm(rig.get(t, "rm-typo").Generation - 1)
+	rig.edit(t, "rm-typo", func(c *v1alpha1.RegistryCredential) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmRemovalAnnotation, "another-one")
+	})
 	rig.rotate(t, values, "rm-typo", "two")
 	for _, team := range stay {
 		eventually(t, "the others are rotated meanwhile", func(ctx context.Context) error { return rig.delivered(ctx, team, "registry.example", "two") })
 	}
-	if after := len(notes.all(everyWriteIn(go60))); after != before {
+	for _, team := range go60 {
+		eventually(t, "what waits is rotated, too", func(ctx context.Context) error { return rig.delivered(ctx, team, "registry.example", "two") })
+	}
+	if after := len(notes.all(everyWriteIn(go60))); after > before+120 {
 		t.Errorf("there were %d writes in the 60 namespaces", after-before)
 	}
-	confirm(rig.get(t, "rm-typo").Generation)
+	rig.confirmRemoval(t, "rm-typo")
 	for _, team := range go60 {
 		eventually(t, "confirmed, they are removed", func(ctx context.Context) error {
 			return errors.Join(rig.holds(ctx, team, "regcred", nil), rig.names(ctx, team, "default"))
 		})
 	}
 	eventually(t, "the status is well", func(ctx context.Context) error { return rig.ready(ctx, "rm-typo") })
+}
+
+// pendingRemoval reads the ID of the removal that waits from where the operator keeps it.
+func (rig *deliveryRig) pendingRemoval(ctx context.Context, credential string) (string, error) {
+	secret, err := rig.secret(ctx, operatorNamespace, "regcred-published-"+credential)
+	if err != nil {
+		return "", err
+	}
+	waits := pending.Decode(secret.Data["removals"]).Pending
+	if waits == nil {
+		return "", fmt.Errorf("no removal of %s waits", credential)
+	}
+	return waits.ID, nil
+}
+
+// confirmRemoval waits for a removal that waits, and confirms it.
+func (rig *deliveryRig) confirmRemoval(t *testing.T, credential string) {
+	t.Helper()
+	var id string
+	eventually(t, "a removal waits", func(ctx context.Context) (err error) { id, err = rig.pendingRemoval(ctx, credential); return err })
+	rig.edit(t, credential, func(c *v1alpha1.RegistryCredential) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmRemovalAnnotation, id)
+	})
 }
 
 func everyWriteIn(namespaces []string) func(write) bool {
@@ -224,9 +247,7 @@ func changedNameInMany(t *testing.T, rig *deliveryRig, values *shelf, _ *traffic
 			return errors.Join(rig.holds(ctx, team, "registry-creds", want), rig.holds(ctx, team, "regcred", want), rig.names(ctx, team, "default", "regcred", "registry-creds"))
 		})
 	}
-	rig.edit(t, "rm-names", func(c *v1alpha1.RegistryCredential) {
-		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmRemovalAnnotation, strconv.FormatInt(c.Generation, 10))
-	})
+	rig.confirmRemoval(t, "rm-names")
 	for _, team := range teams {
 		eventually(t, "confirmed, the old ones go", func(ctx context.Context) error {
 			return errors.Join(rig.holds(ctx, team, "regcred", nil), rig.names(ctx, team, "default", "registry-creds"))
@@ -280,6 +301,9 @@ func deletedWithDelete(t *testing.T, rig *deliveryRig, values *shelf, _ *traffic
 	if err := rig.admin.Delete(t.Context(), rig.get(t, "rm-delete")); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the deletion of so many waits for confirmation", func(ctx context.Context) error { _, err := rig.pendingRemoval(ctx, "rm-delete"); return err })
+	staysSo(t, "nothing is removed meanwhile", 300*time.Millisecond, func(ctx context.Context) error { return rig.served(ctx, teams[0], "registry.example", "one") })
+	rig.confirmRemoval(t, "rm-delete")
 	eventually(t, "the object is gone", func(ctx context.Context) error { return rig.gone(ctx, "rm-delete") })
 	for _, team := range teams {
 		if err := errors.Join(rig.holds(t.Context(), team, "regcred", nil), rig.names(t.Context(), team, "default")); err != nil {

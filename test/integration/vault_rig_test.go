@@ -113,7 +113,7 @@ func (r *vaultRig) secret(ctx context.Context, name string) (*corev1.Secret, err
 func vaultAuthSecret(name string, values map[string]string) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: operatorNamespace, Name: name, Labels: map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthValue},
+			Namespace: operatorNamespace, Name: name, Labels: map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthAllowed},
 		},
 		StringData: values,
 	}

@@ -38,9 +38,9 @@ func unfit(secret *corev1.Secret) string {
 	switch {
 	case never:
 		return fmt.Sprintf("%s %s, and is never sent to Vault: keep the login in a Secret of its own", where, what)
-	case secret.Labels[v1alpha1.VaultAuthLabel] != v1alpha1.VaultAuthValue:
+	case secret.Labels[v1alpha1.VaultAuthLabel] != v1alpha1.VaultAuthAllowed:
 		return fmt.Sprintf("%s may be sent to Vault only with a label: kubectl -n %s label secret %s %s=%s",
-			where, secret.Namespace, secret.Name, v1alpha1.VaultAuthLabel, v1alpha1.VaultAuthValue)
+			where, secret.Namespace, secret.Name, v1alpha1.VaultAuthLabel, v1alpha1.VaultAuthAllowed)
 	}
 	return ""
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestOnlyMarkedSecretsAreSentToVault(t *testing.T) {
-	marked := map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthValue}
+	marked := map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthAllowed}
 	for _, test := range []struct {
 		name   string
 		secret string

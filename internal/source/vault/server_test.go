@@ -169,7 +169,7 @@ func (r *rig) secret(ctx context.Context, name string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{Data: map[string][]byte{}}
 	secret.Name, secret.Namespace = name, "regcred-system"
 	if name != unmarked {
-		secret.Labels = map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthValue}
+		secret.Labels = map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthAllowed}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,0 +1,166 @@
+package delivery
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/removal"
+)
+
+const (
+	// settle is how long nothing more must be found to be lost before a removal is decided: what one command relabels is one
+	// removal. Whatever goes on changing, it is decided after settleAtMost.
+	settle       = 3 * time.Second
+	settleAtMost = 30 * time.Second
+	// decideAgain is how long a decision to hold serves all places.
+	decideAgain = time.Second
+)
+
+// keepers protect namespaces from removals that look like a mistake, for each RegistryCredential.
+type keepers struct {
+	mu sync.Mutex
+	m  map[string]*keeper
+}
+
+// keeper knows what one RegistryCredential is about to lose.
+type keeper struct {
+	mu    sync.Mutex
+	state removal.State
+	// losing are the places that were found to lose something, since first, the last one at grown.
+	losing       map[delivered.Place]bool
+	first, grown time.Time
+	// decided is when a removal was last decided on, for what, and what came of it.
+	decided time.Time
+	basis   basis
+	outcome delivered.Removal
+}
+
+// basis is what a decision was made for.
+type basis struct {
+	generation int64
+	confirmed  string
+	deleting   bool
+}
+
+func basisOf(credential *v1alpha1.RegistryCredential) basis {
+	return basis{credential.Generation, credential.Annotations[v1alpha1.ConfirmRemovalAnnotation], credential.DeletionTimestamp != nil}
+}
+
+func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) removal.State) *keeper {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known := k.m[credential.Name]; known != nil && known.state.UID == credential.UID {
+		return known
+	}
+	state := load(credential.Name)
+	if state.UID != credential.UID {
+		state = removal.State{UID: credential.UID}
+	}
+	fresh := &keeper{state: state, losing: map[delivered.Place]bool{}}
+	if k.m == nil {
+		k.m = map[string]*keeper{}
+	}
+	k.m[credential.Name] = fresh
+	return fresh
+}
+
+func (k *keepers) forget(credential string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.m, credential)
+}
+
+// leave forgets a place that is gone with its namespace.
+func (k *keepers) leave(place delivered.Place) {
+	k.mu.Lock()
+	all := slices.Collect(maps.Values(k.m))
+	k.mu.Unlock()
+	for _, one := range all {
+		one.mu.Lock()
+		delete(one.losing, place)
+		one.mu.Unlock()
+	}
+}
+
+// verdict says whether a place may lose what it is to lose, and otherwise when to ask again, never where that is zero: then it waits
+// for the confirmation of id.
+type verdict struct {
+	granted bool
+	after   time.Duration
+	id      string
+}
+
+// mayLose decides about a place that is to lose entries of a RegistryCredential. What was decided is kept before it says yes.
+func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) (verdict, error) {
+	k, now := r.keepers.of(credential, r.Store.Removals), r.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.losing[place] {
+		if len(k.losing) == 0 {
+			k.first = now
+		}
+		k.losing[place], k.grown = true, now
+	}
+	if wait := min(k.grown.Add(settle).Sub(now), k.first.Add(settleAtMost).Sub(now)); wait > 0 && !k.grants(place, now) {
+		return verdict{after: wait, id: k.outcome.ID}, nil
+	}
+	if !k.grants(place, now) && (now.Sub(k.decided) >= decideAgain || k.basis != basisOf(credential)) {
+		if err := r.decide(ctx, credential, k); err != nil {
+			return verdict{}, err
+		}
+	}
+	if !k.grants(place, now) && !k.outcome.Held {
+		return verdict{after: decideAgain}, nil // it was decided a moment ago, without this place
+	}
+	return verdict{granted: k.grants(place, now), id: k.outcome.ID}, nil
+}
+
+func (k *keeper) grants(place delivered.Place, now time.Time) bool {
+	return !k.decided.IsZero() && k.state.Granted.Has(place.Namespace) && now.Sub(k.state.GrantTime) < removal.Window
+}
+
+// keepsAll notes that a place loses nothing of a RegistryCredential, or nothing any more. Where that was the last one, the removal is
+// over, and what was granted for it does not serve another one.
+func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) error {
+	k := r.keepers.of(credential, r.Store.Removals)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.losing[place] {
+		return nil
+	}
+	delete(k.losing, place)
+	k.state.Granted = k.state.Granted.Without(place.Namespace)
+	if len(k.losing) > 0 {
+		return nil
+	}
+	return r.decide(ctx, credential, k)
+}
+
+// decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it.
+func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
+	holding, losing, err := r.losses(ctx, credential)
+	if err != nil {
+		return err
+	}
+	made := removal.Decide(k.state, removal.Facts{
+		UID: credential.UID, Holding: holding, Losing: losing, Now: r.Now(),
+		Confirmed: credential.Annotations[v1alpha1.ConfirmRemovalAnnotation],
+	})
+	if made.Changed {
+		if err := r.Store.KeepRemovals(ctx, credential.Name, made.State); err != nil {
+			return err
+		}
+	}
+	before := k.outcome
+	k.state, k.decided, k.basis = made.State, r.Now(), basisOf(credential)
+	k.outcome = delivered.Removal{Holding: holding, Losing: len(losing), Held: made.Held, ID: made.ID}
+	if before.ID != k.outcome.ID {
+		r.Board.Touch(credential.Name)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package pullsecret
+
+import (
+	"encoding/json"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// room is how many bytes are left in a Secret: for its docker config, and for the sources annotation. Both are estimates from above,
+// save for white space.
+type room struct {
+	data, annotation int
+}
+
+// overhead of the document around the entries.
+const (
+	dataOverhead       = len(`{"auths":{}}`)
+	annotationOverhead = len(v1alpha1.SourcesAnnotation) + len(`{"version":1,"sources":{}}`)
+	// sourceOverhead is the most that a source takes beside its strings: names of fields, a time, quotes.
+	sourceOverhead = len(`"":{"revision":"","digest":"","keys":[],"changed":"2006-01-02T15:04:05Z"},`)
+)
+
+// roomIn is the room in a Secret, beside what others keep in it. A nil Secret is empty.
+func roomIn(secret *corev1.Secret) room {
+	left := room{data: corev1.MaxSecretSize - dataOverhead, annotation: maxAnnotation - annotationOverhead}
+	if secret == nil {
+		return left
+	}
+	for key, value := range secret.Data {
+		if key != corev1.DockerConfigJsonKey {
+			left.data -= len(value)
+		}
+	}
+	for key, value := range secret.Annotations {
+		if key != v1alpha1.SourcesAnnotation && key != corev1.LastAppliedConfigAnnotation {
+			left.annotation -= len(key) + len(value)
+		}
+	}
+	return left
+}
+
+// spaceFor is what entries of one RegistryCredential take.
+func spaceFor(name string, source Source, entries map[string]json.RawMessage) room {
+	need := room{annotation: sourceOverhead + quoted(name) + quoted(source.Revision) + quoted(source.Digest)}
+	for key, raw := range entries {
+		need.data += quoted(key) + len(raw) + 4
+		need.annotation += quoted(key) + 1
+	}
+	return need
+}
+
+// quoted is the length of a string in JSON.
+func quoted(text string) int {
+	encoded, err := json.Marshal(text)
+	if err != nil {
+		return 6 * len(text)
+	}
+	return len(encoded)
+}
+
+// reserve reduces the room by what stays in any case.
+func (r *room) reserve(need room) {
+	r.data, r.annotation = r.data-need.data, r.annotation-need.annotation
+}
+
+// take reduces the room by a need, if there is so much.
+func (r *room) take(need room) bool {
+	if need.data > r.data || need.annotation > r.annotation {
+		return false
+	}
+	r.reserve(need)
+	return true
+}

@@ -1,0 +1,117 @@
+package removal
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Facts are what a decision rests on.
+type Facts struct {
+	UID types.UID
+	// Holding is how many namespaces hold entries of the RegistryCredential, those that are to lose them included.
+	Holding int
+	// Losing are the names of those that lose something that they hold: all entries, or the entry of a registry.
+	Losing []string
+	// Confirmed is what a person wrote: the ID of a removal.
+	Confirmed string
+	Now       time.Time
+}
+
+// Decision says what may be removed.
+type Decision struct {
+	// State to keep before anything is removed. Its Granted may lose their entries.
+	State State
+	// Changed is true where State must be kept.
+	Changed bool
+	// Held is true where namespaces wait for the confirmation of ID.
+	Held bool
+	ID   string
+}
+
+// Decide grants a removal that is small, or that a person confirmed, and holds any other. What was lost within the window counts
+// as held before and lost by the same mistake. Either all that is to be lost is granted, or nothing of it.
+func Decide(before State, f Facts) Decision {
+	state := before
+	if state.UID != f.UID {
+		state = State{UID: f.UID}
+	}
+	losing := SetOf(f.Losing...)
+	lost := 0
+	state.Losses, lost = recent(state.Losses, f.Now)
+	state.Granted = state.Granted.and(losing) // what is not lost any more is not granted for a later time
+	if f.Now.Sub(state.GrantTime) >= Window {
+		state.Granted = nil
+	}
+	open := len(losing) - len(state.Granted)
+	switch {
+	case open == 0:
+		state = state.settled()
+	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.Losing.covers(losing):
+		state = state.settled()
+		state.Granted, state.GrantTime = losing, f.Now
+	case tooMany(lost+open, f.Holding+lost):
+		state.Pending = pendingFor(state, losing)
+	default:
+		state = state.settled()
+		state.Granted, state.GrantTime = losing, f.Now
+		state.Losses = append(state.Losses, Loss{f.Now, open})
+	}
+	d := Decision{State: state, Changed: worthKeeping(before, state), Held: state.Pending != nil}
+	if d.Held {
+		d.ID = state.Pending.ID
+	}
+	return d
+}
+
+func tooMany(losing, holding int) bool { return losing > Few && losing*Share > holding }
+
+// pendingFor keeps the ID as long as it stands for all that is to be lost, and else gives another: what a person confirms is what he
+// saw.
+func pendingFor(state State, losing Set) *Pending {
+	if state.Pending != nil && state.Pending.Losing.covers(losing) {
+		return state.Pending
+	}
+	if state.Pending != nil {
+		losing = losing.or(state.Pending.Losing)
+	}
+	digest := sha256.Sum256(fmt.Appendf(losing.bytes(), "\n%s\n%d", state.UID, state.Serial))
+	id := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:5]))
+	return &Pending{ID: id, Losing: losing}
+}
+
+// recent keeps the losses within the window, and counts them. A clock that went back keeps those of its future.
+func recent(losses []Loss, now time.Time) ([]Loss, int) {
+	var kept []Loss
+	lost := 0
+	for _, loss := range losses {
+		if now.Sub(loss.Time) < Window {
+			kept = append(kept, loss)
+			lost += loss.Namespaces
+		}
+	}
+	for len(kept) > MostLosses {
+		kept[1].Namespaces += kept[0].Namespaces
+		kept = kept[1:]
+	}
+	return kept, lost
+}
+
+// settled ends what waited.
+func (s State) settled() State {
+	if s.Pending != nil {
+		s.Pending, s.Serial = nil, s.Serial+1
+	}
+	return s
+}
+
+// worthKeeping is false where only the granted removal goes on, or losses became old: that is found out again.
+func worthKeeping(before, after State) bool {
+	return before.UID != after.UID || before.Serial != after.Serial || before.Pending != after.Pending ||
+		!before.Granted.covers(after.Granted) || !after.GrantTime.Equal(before.GrantTime) ||
+		len(before.Granted) > 0 && len(after.Granted) == 0
+}

@@ -1,0 +1,108 @@
+package removal
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func teams(from, to int) []string {
+	var names []string
+	for i := from; i < to; i++ {
+		names = append(names, fmt.Sprintf("team-%03d", i))
+	}
+	return names
+}
+
+func facts(holding int, losing []string, confirmed string, after time.Duration) Facts {
+	return Facts{UID: "1", Holding: holding, Losing: losing, Confirmed: confirmed, Now: noon.Add(after)}
+}
+
+func TestOneLookDecidesOnAllThatIsLost(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		holding, losing int
+		held            bool
+	}{
+		{"nothing is lost", 100, 0, false},
+		{"five of five are few", 5, 5, false},
+		{"six of six are too many", 6, 6, true},
+		{"twenty of a hundred are a fifth", 100, 20, false},
+		{"twenty-one of a hundred are more", 100, 21, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			losing := teams(0, c.losing)
+			d := Decide(State{}, facts(c.holding, losing, "", 0))
+			if d.Held != c.held || (d.ID != "") != c.held || d.State.Granted.covers(SetOf(losing...)) == c.held {
+				t.Errorf("%+v, want held %t", d, c.held)
+			}
+		})
+	}
+}
+
+func TestManySmallLossesWithinAnHourAreOneLargeOne(t *testing.T) {
+	var state State
+	gone := 0
+	for i := 0; i < 100; i += 4 {
+		d := Decide(state, facts(100-gone, teams(gone, gone+4), "", time.Duration(i)*time.Second))
+		if d.Held {
+			break
+		}
+		state = Decode(must(d.State.Encode())) // each time after a restart
+		gone += 4
+	}
+	if gone != 20 {
+		t.Errorf("%d of 100 namespaces were let go within two minutes, 20 may", gone)
+	}
+	if d := Decide(state, facts(100-gone, teams(gone, gone+4), "", 2*time.Hour)); d.Held {
+		t.Error("what was lost two hours ago still counts")
+	}
+}
+
+func must(encoded []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return encoded
+}
+
+func TestAConfirmationIsForOneRemovalAndIsUsedUp(t *testing.T) {
+	ten := teams(0, 10)
+	first := Decide(State{}, facts(10, ten, "", 0))
+	if again := Decide(first.State, facts(10, ten[:8], "", time.Second)); again.ID != first.ID {
+		t.Error("the ID changes although less is lost")
+	}
+	if more := Decide(first.State, facts(11, teams(0, 11), first.ID, time.Second)); !more.Held || more.ID == first.ID {
+		t.Errorf("a confirmation covers a namespace that it did not know of: %+v", more)
+	}
+	if other := Decide(first.State, facts(10, ten, "12", time.Second)); !other.Held {
+		t.Error("any value confirms")
+	}
+	confirmed := Decide(first.State, facts(10, ten, first.ID, time.Second))
+	if confirmed.Held || !confirmed.Changed || !confirmed.State.Granted.covers(SetOf(ten...)) {
+		t.Fatalf("it is not granted: %+v", confirmed)
+	}
+	over := Decide(Decode(must(confirmed.State.Encode())), facts(0, nil, first.ID, time.Minute))
+	if !over.Changed || len(over.State.Granted) > 0 {
+		t.Errorf("the end of the removal is not kept: %+v", over)
+	}
+	if later := Decide(over.State, facts(10, ten, first.ID, 2*time.Minute)); !later.Held || later.ID == first.ID {
+		t.Errorf("the same namespaces are lost again by the old confirmation: %+v", later)
+	}
+}
+
+func TestAnotherObjectOfTheSameNameStartsAfresh(t *testing.T) {
+	first := Decide(State{}, facts(10, teams(0, 10), "", 0))
+	f := facts(10, teams(0, 10), first.ID, time.Second)
+	f.UID = "2"
+	if d := Decide(first.State, f); !d.Held || d.ID == first.ID {
+		t.Errorf("the confirmation of an object that is gone serves another one: %+v", d)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(must(Decide(State{}, facts(10, teams(0, 10), "", 0)).State.Encode()))
+	f.Fuzz(func(_ *testing.T, encoded []byte) { Decide(Decode(encoded), facts(10, teams(0, 10), "x", 0)) })
+}
