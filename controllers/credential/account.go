@@ -28,8 +28,9 @@ func (a account) covers(image string) bool {
 	return slices.ContainsFunc(a.keys, func(key string) bool { return registry.Matches(key, image) })
 }
 
-func (a account) missesByPort(image string) bool {
-	return slices.ContainsFunc(a.keys, func(key string) bool { return registry.MissesByPort(key, image) })
+// missesBarely reports whether the image would be covered if it had the port, or the letters, of a key.
+func (a account) missesBarely(image string) bool {
+	return slices.ContainsFunc(a.keys, func(key string) bool { return registry.MissesByPort(key, image) || registry.MissesByCase(key, image) })
 }
 
 // accountsOf are the values of a config, each once for a registry.
@@ -116,7 +117,7 @@ func (r *Reconciler) beginTest(ctx context.Context, run *run, account account) (
 }
 
 // ask puts the question to one registry: the images of the spec, else images in use, else the login alone. Where no image in use
-// is covered, nearMiss is one that would be if the registry had its port.
+// is covered, nearMiss is one that would be if the registry had its port or its letters.
 func (r *Reconciler) ask(ctx context.Context, run *run, account account) (results []verify.Result, nearMiss string, err error) {
 	if run.object.Spec.VerificationMode() == v1alpha1.VerifyLogin {
 		return []verify.Result{r.Prover.Login(ctx, account.host, account.credential)}, "", nil
@@ -133,7 +134,7 @@ func (r *Reconciler) ask(ctx context.Context, run *run, account account) (result
 			return nil, "", err
 		}
 		matches := func(image string) bool {
-			if nearMiss == "" && account.missesByPort(image) && !r.served(run, image) {
+			if nearMiss == "" && account.missesBarely(image) && !r.served(run, image) {
 				nearMiss = image
 			}
 			return account.covers(image)
