@@ -57,6 +57,7 @@ const (
 	RateLimited          Reason = "RateLimited"
 	TLSFailed            Reason = "TLSFailed"
 	UnknownCause         Reason = "UnknownCause"
+	MirrorRefuses        Reason = "MirrorRefuses"
 	MalformedSecret      Reason = "MalformedSecret"
 	NoCredential         Reason = "NoCredential"
 	CredentialRejected   Reason = "CredentialRejected"

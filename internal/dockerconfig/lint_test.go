@@ -185,7 +185,7 @@ func TestADocumentThatAKubeletCannotUseIsFound(t *testing.T) {
 func TestADockerHubFindingSaysWhatToWrite(t *testing.T) {
 	for key, want := range map[string]string{
 		"https://index.docker.io/v1": `write "https://index.docker.io/v1/"`,
-		"index.docker.io/team": `write "docker.io/team"`, "https://quay.io/v2": `write "quay.io"`,
+		"index.docker.io/team":       `write "docker.io/team"`, "https://quay.io/v2": `write "quay.io"`,
 	} {
 		findings := Lint([]byte(fmt.Sprintf(`{"auths":{%q:%s}}`, key, sound)))
 		if len(findings) != 1 || !strings.Contains(findings[0].Message, want) {
