@@ -195,7 +195,7 @@ const (
 	ReasonVersionWithoutSlash = "VersionWithoutSlash"
 	// ReasonWildcard means a wildcard that is meant for several labels or for a path, and stands for part of one label.
 	ReasonWildcard = "Wildcard"
-	// ReasonUpperCase means upper case letters in the host; a kubelet compares letter by letter.
+	// ReasonUpperCase means that images in use differ from a registry by upper case letters; a kubelet compares letter by letter.
 	ReasonUpperCase = "UpperCase"
 	// ReasonPort means that the port is no port.
 	ReasonPort = "Port"

@@ -94,10 +94,10 @@ func (r *Reconciler) askNow(ctx context.Context, question verify.Question, names
 	return all
 }
 
-// sample finds images in use that the keys are for. Where there is none, nearMiss is one that would be if the registry had its port.
+// sample finds images in use that the keys are for. Where there is none, nearMiss is one that would be if the registry had its port or its letters.
 func (r *Reconciler) sample(ctx context.Context, keys, namespaces []string, served func(string) bool) (images []string, nearMiss string, err error) {
 	matches := func(image string) bool {
-		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.MissesByPort(key, image) })
+		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.MissesByPort(key, image) || registry.MissesByCase(key, image) })
 		if nearMiss == "" && misses && !served(image) {
 			nearMiss = image
 		}

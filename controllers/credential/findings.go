@@ -17,10 +17,10 @@ import (
 const findingsInMessage = 3
 
 // unusableForm tells of forms that no kubelet can ever use: in the source and the spec, which were put right where that is
-// possible; of registries whose port is missing; and of entries that are kept in pull Secrets.
+// possible; of registries that images in use miss by a port or by upper case letters; and of entries that are kept in pull Secrets.
 func (f *facts) unusableForm() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionUnusableForm, Status: metav1.ConditionFalse}
-	findings := slices.Concat(f.run.state.Reads.Findings, f.imagesOfOthers(), f.portsMissing(), f.kept())
+	findings := slices.Concat(f.run.state.Reads.Findings, f.imagesOfOthers(), f.nearMisses(), f.kept())
 	if len(findings) == 0 || f.run.object.Spec.Suspend {
 		return c
 	}
@@ -59,8 +59,8 @@ func coveredBy(registries []v1alpha1.Registry, image string) bool {
 	})
 }
 
-// portsMissing are the registries of the spec that serve no image in use and would with a port.
-func (f *facts) portsMissing() []dockerconfig.Finding {
+// nearMisses are the registries of the spec that serve no image in use and would with a port or with other letters.
+func (f *facts) nearMisses() []dockerconfig.Finding {
 	var findings []dockerconfig.Finding
 	if f.run.object.Spec.VerificationMode() != v1alpha1.VerifyPull {
 		return nil // what was found before is not looked at again
@@ -73,6 +73,11 @@ func (f *facts) portsMissing() []dockerconfig.Finding {
 		found := dockerconfig.Finding{Reason: dockerconfig.ReasonPortMissing, Message: fmt.Sprintf(
 			"spec.registries: %s serves no image in the target namespaces, and %s is in use there: a kubelet takes a registry with a port for another one; if this is meant, list %s",
 			test.Registry, test.NearMiss, image.Registry)}
+		if strings.EqualFold(test.Registry, image.Registry) {
+			found = dockerconfig.Finding{Reason: dockerconfig.ReasonUpperCase, Message: fmt.Sprintf(
+				"spec.registries: %s serves no image in the target namespaces, and %s is in use there: a kubelet compares hosts letter by letter; if this is meant, list %s",
+				test.Registry, test.NearMiss, image.Registry)}
+		}
 		if !slices.Contains(findings, found) { // the published value and one that waits find the same
 			findings = append(findings, found)
 		}

@@ -119,6 +119,10 @@ func byClass(f *Facts, p Finding) (Finding, bool) {
 	case "ErrImageNeverPull":
 		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node"), true
 	}
+	if mirror := pullerror.Mirror(p.Message); mirror != "" {
+		return p.as(Report, MirrorRefuses, "%s refused the pull of %s: it is a mirror that the node asks instead of the image's registry, and no pull Secret is shown to it", foreign.Name(mirror), p.Image).
+			advise("give the mirror's credential to the nodes, in the configuration of the container runtime"), true
+	}
 	if p.Class.CuredByCredential() {
 		return p, false
 	}

@@ -74,7 +74,7 @@ func TestMatching(t *testing.T) {
 	}
 	check(t, []rule{
 		{"rule 11: an image without a registry is one of Docker Hub", []change{hub("https://index.docker.io/v1/")}, Restart, StaleCredential},
-		{"rule 13: a key that no kubelet matches is no credential for the image", []change{hub("https://registry-1.docker.io/v1/")}, Report, NoCredential},
+		{"rule 13: a key that no kubelet matches is no credential for the image", []change{hub("https://index.docker.io/v1")}, Report, NoCredential},
 		{"rule 13: an entry for docker.io in another Secret shadows the one for index.docker.io", []change{
 			hub("https://index.docker.io/v1/"), ownList("regcred", "theirs"),
 			secret("regcred", func(s *Secret) { *s = stuck(hub("https://index.docker.io/v1/")).Secrets["regcred"] }),

@@ -59,6 +59,7 @@ const (
 	RateLimited      Reason = "RateLimited"
 	TLSFailed        Reason = "TLSFailed"
 	UnknownCause     Reason = "UnknownCause"
+	MirrorRefuses    Reason = "MirrorRefuses"
 	// TooLarge: the pod or its Secret is larger than what is looked at.
 	TooLarge             Reason = "TooLarge"
 	MalformedSecret      Reason = "MalformedSecret"

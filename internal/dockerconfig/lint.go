@@ -45,7 +45,7 @@ const (
 	ReasonVersionWithoutSlash Reason = v1alpha1.ReasonVersionWithoutSlash
 	// ReasonWildcard: a wildcard that is meant for several labels or for a path, and stands for part of one label.
 	ReasonWildcard Reason = v1alpha1.ReasonWildcard
-	// ReasonUpperCase: upper case letters in the host; a kubelet compares letter by letter.
+	// ReasonUpperCase: images in use have a host that differs from the key by upper case letters. Only whoever sees images can find it.
 	ReasonUpperCase Reason = v1alpha1.ReasonUpperCase
 	// ReasonPort: the port is no port.
 	ReasonPort Reason = v1alpha1.ReasonPort

@@ -22,8 +22,6 @@ func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 	}{
 		{"", ReasonEmptyKey},
 		{"https://", ReasonEmptyKey},
-		{"registry-1.docker.io", ReasonDockerHubKey},
-		{"https://registry-1.docker.io/v2/", ReasonDockerHubKey},
 		{"hub.docker.com", ReasonDockerHubKey},
 		{"https://hub.docker.com/r/team", ReasonDockerHubKey},
 		{"https://index.docker.io/v1", ReasonDockerHubKey},
@@ -34,7 +32,6 @@ func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 		{"**.example.com", ReasonWildcard},
 		{"quay.io/*", ReasonWildcard},
 		{"https://quay.io/team*", ReasonWildcard},
-		{"Quay.io", ReasonUpperCase},
 		{"quay.io:0", ReasonPort},
 		{"quay.io:70000", ReasonPort},
 		{"quay.io:*", ReasonPort},
@@ -61,7 +58,7 @@ func TestAKeyThatAKubeletUsesIsNotFound(t *testing.T) {
 	for _, key := range []string{
 		"quay.io", "https://quay.io", "quay.io/", "https://quay.io/v1/", "quay.io/v2/team", "quay.io/team/", "docker.io", "docker.io/team",
 		"index.docker.io", "https://index.docker.io/v1/", "http://index.docker.io/v2/", "*.example.com", "*.dkr.ecr.*.amazonaws.com",
-		"registry:5000", "localhost", "[::1]:5000", "10.0.0.1:5000", "my_registry.io",
+		"registry:5000", "Quay.io", "registry-1.docker.io", "https://registry-1.docker.io/v2/", "registry-1.docker.io/bitnami", "localhost", "[::1]:5000", "10.0.0.1:5000", "my_registry.io",
 	} {
 		if findings := Lint([]byte(fmt.Sprintf(`{"auths":{%q:%s}}`, key, sound))); len(findings) > 0 {
 			t.Errorf("%q: %+v", key, findings)
@@ -77,7 +74,7 @@ func TestTheLinterAgreesWithTheKubelet(t *testing.T) {
 		matched[unquoted(t, key)] = true
 	}
 	// These match, and something else than what was meant.
-	misleading := []Reason{ReasonDockerHubKey, ReasonVersionWithoutSlash, ReasonWildcard, ReasonUpperCase}
+	misleading := []Reason{ReasonDockerHubKey, ReasonVersionWithoutSlash, ReasonWildcard}
 	// These could match images that are not among those of the comparison.
 	sound := []string{"*.amazonaws.com", "index.*.io", "quay.io/v1/v2/coreos", "quay.io/v1x/", strings.Repeat("*.", 40) + "io"}
 	for _, line := range kubeletSays(t, "keys.txt") {
@@ -187,8 +184,8 @@ func TestADocumentThatAKubeletCannotUseIsFound(t *testing.T) {
 
 func TestADockerHubFindingSaysWhatToWrite(t *testing.T) {
 	for key, want := range map[string]string{
-		"registry-1.docker.io": `write "https://index.docker.io/v1/"`, "https://index.docker.io/v1": `write "https://index.docker.io/v1/"`,
-		"index.docker.io/team": `write "docker.io/team"`, "https://quay.io/v2": `write "quay.io"`,
+		"https://index.docker.io/v1": `write "https://index.docker.io/v1/"`,
+		"index.docker.io/team":       `write "docker.io/team"`, "https://quay.io/v2": `write "quay.io"`,
 	} {
 		findings := Lint([]byte(fmt.Sprintf(`{"auths":{%q:%s}}`, key, sound)))
 		if len(findings) != 1 || !strings.Contains(findings[0].Message, want) {

@@ -60,7 +60,6 @@ var keyChecks = []keyCheck{
 	{ReasonDockerHubKey, unknownHubName},
 	{ReasonVersionWithoutSlash, versionWithoutSlash},
 	{ReasonWildcard, misleadingWildcard},
-	{ReasonUpperCase, upperCaseHost},
 	{ReasonPort, impossiblePort},
 	{ReasonUnmatchable, unmatchable},
 }
@@ -112,13 +111,6 @@ func misleadingWildcard(key string) string {
 		return "a wildcard stands for a part of one host label, never for several: write the labels out, such as *.*.example.com"
 	case strings.Contains(path, "*"):
 		return "a path has no wildcards, it covers everything that begins with it: leave the wildcard out"
-	}
-	return ""
-}
-
-func upperCaseHost(key string) string {
-	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrUpperCase) {
-		return "the host has " + registry.ErrUpperCase.Error()
 	}
 	return ""
 }

@@ -17,6 +17,7 @@ type answer struct {
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
 	Details     string `json:"details"`
+	Err         string `json:"err"`
 }
 
 // quotedObject begins an object in quotes.
@@ -28,6 +29,7 @@ const maxAnswers = 8
 // spellAnswers writes answers in JSON as runtimes write them that read them: "code: message". An answer can be in quotes.
 func spellAnswers(cause string) string {
 	var out strings.Builder
+	cause = strings.ReplaceAll(cause, "}\n\"", "}\"") // a line break that unescape has undone within quotes
 	for range maxAnswers {
 		before, rest, found := strings.Cut(cause, quotedObject)
 		if !found {
@@ -73,7 +75,7 @@ func readAnswer(text string) (words string, length int) {
 	for _, e := range said.Errors {
 		spoken = append(spoken, join(e.Code, e.Message))
 	}
-	spoken = append(spoken, said.Message, join(said.Error, said.Description), said.Details)
+	spoken = append(spoken, said.Message, join(said.Error, said.Description), said.Details, said.Err)
 	return strings.TrimSpace(strings.Join(spoken, "\n")), int(decoder.InputOffset())
 }
 

@@ -40,7 +40,7 @@ func classifyCause(cause string) Class {
 
 // decider is the first rule that applies to a single cause, or nil.
 func decider(cause string) *rule {
-	text := withoutNames(cause)
+	text := withoutNames(withoutGuess(cause))
 	status := statusOf(text)
 	for i := range rules {
 		if rules[i].appliesTo(text, status) {
@@ -48,6 +48,17 @@ func decider(cause string) *rule {
 		}
 	}
 	return nil
+}
+
+// guess is how kubelets before 1.6 begin what a registry said: the guess says nothing, and the details, where they follow, are the
+// cause (pkg/kubelet/dockertools/docker.go). Without details nothing is known.
+var guess = regexp.MustCompile(`(?is)^image pull failed for \S+?, this may be because there are no credentials on this request\.?\s*(?:details:\s*\(?(.*?)\)?\s*)?$`)
+
+func withoutGuess(cause string) string {
+	if match := guess.FindStringSubmatch(cause); match != nil {
+		return match[1]
+	}
+	return cause
 }
 
 // wrappers are what kubelets and CRI clients put around a cause. The first group, where there is one, is the cause.

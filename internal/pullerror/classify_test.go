@@ -18,7 +18,7 @@ type example struct {
 
 // examples reads a file of testdata: the class in the first column, the message in the given one.
 //
-// pull-errors.tsv and more-pull-errors.tsv hold messages that somebody met, with their source; grammar.tsv holds
+// pull-errors.tsv, more-pull-errors.tsv and reported.tsv hold messages that somebody met, with their source; grammar.tsv holds
 // messages put together as the code and the documentation of runtimes and registries have them.
 func examples(t testing.TB, file string, message int) []example {
 	t.Helper()
@@ -40,7 +40,7 @@ func examples(t testing.TB, file string, message int) []example {
 }
 
 func allExamples(t testing.TB) []example {
-	return slices.Concat(examples(t, "pull-errors.tsv", 3), examples(t, "more-pull-errors.tsv", 3), examples(t, "grammar.tsv", 1))
+	return slices.Concat(examples(t, "pull-errors.tsv", 3), examples(t, "more-pull-errors.tsv", 3), examples(t, "grammar.tsv", 1), examples(t, "reported.tsv", 3))
 }
 
 func TestEveryExampleHasItsClass(t *testing.T) {

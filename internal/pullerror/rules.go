@@ -10,6 +10,7 @@ var rules = slices.Concat(
 	tokenRules,
 	statusRules,
 	connectionRules,
+	pageRules,
 	codeRules,
 )
 
@@ -32,9 +33,6 @@ var kubeletRules = []rule{
 	{name: "a pull Secret that does not exist", class: NoCredentials, says: says(
 		`unable to retrieve some image pull secrets`,
 		`^failedtoretrieveimagepullsecret`,
-	)},
-	{name: "no pull Secret for the image", class: NoCredentials, says: says(
-		`there are no credentials on this request`,
 	)},
 	{name: "a Secret or ConfigMap of the container itself", class: Other, says: says(
 		`^(?:secrets?|configmaps?) … not found`,
@@ -75,10 +73,15 @@ var nodeRules = []rule{
 		`blocking pull of`,
 		`due to configured policy`,
 		`signature ?(?:validation|verification) ?failed`,
+		`error reading signature from`,
 		`image verifier [^\n]*(?:blocked pull|returned error)`,
 		`image is not signed`,
 		`trust data`,
 		`download blocking policy`,
+	)},
+	{name: "a layer format that the runtime cannot read", class: PlatformManifest, says: says(
+		`no processor for media-?type`,
+		`failed to get stream processor`,
 	)},
 	{name: "the node cannot store the image", class: Other, says: says(
 		`no space left on device`,
@@ -99,8 +102,9 @@ var nodeRules = []rule{
 		`\bdial (?:tcp|udp)\b[^\n]*: connect: `,
 	)},
 	{name: "a proxy on the way refuses", class: Network, says: says(
-		// The transport's own error is the text of the proxy's answer: the registry was not reached.
-		`failed to do request: (?:head|get|post) …: (?:forbidden|unauthorized|method not allowed)\s*$`,
+		// Go's transport gives the phrase of the proxy's answer to CONNECT as the error, in title case: the registry was not
+		// reached. The case tells it from the code of a registry's error, which dockerd writes in lower case: see proxyRefused.
+		proxyMark,
 	)},
 	{name: "what arrived is not what was asked for", class: Other, says: says(
 		`unexpected commit digest`,
@@ -141,12 +145,18 @@ var registryRules = []rule{
 	{name: "a manifest format that the runtime cannot read", class: PlatformManifest, says: says(
 		`media type … is no longer supported`,
 		`unsupported docker v2s2`,
+		`missing signature key`,
 		`daemon: … not supported`,
 		`^… not supported`,
 		`unsupported (?:manifest )?media ?type`,
 		`unsupported manifest (?:type|schema|format)`,
 		`unknown media ?type`,
 		`schema ?(?:version ?)?1\b`,
+	)},
+	{name: "nothing was sent, for the runtime does not know what to ask for", class: NoCredentials, says: says(
+		// core/remotes/docker/auth and authorizer of containerd.
+		`no scope specified for token auth challenge`,
+		`no realm specified for token auth challenge`,
 	)},
 	{name: "nobody was logged in", class: NoCredentials, says: says(
 		`no basic auth credentials`,
@@ -177,11 +187,13 @@ var registryRules = []rule{
 		`aadsts\d`,
 		`authentication (?:has )?failed`,
 		`security token included in the request is (?:invalid|expired)`,
+		`(?:user|account) is (?:not active|inactive|disabled|locked|suspended|blocked)`,
 		`account (?:is |has been )?(?:disabled|locked|suspended|inactive|not active)`,
 		`(?:token|credentials?|password|session|robot(?: account)?) (?:has|have|is|are) (?:been )?(?:expired|revoked|invalid|disabled)`,
 		`(?:expired|revoked|invalid|bad|wrong|incorrect) (?:user ?name|user|credentials?|password|token|login|api key|client ?id)`,
 	)},
 	{name: "missing or not allowed, in one sentence", class: NotFoundOrDenied, says: says(
+		`verify that it exists and (?:that )?you have permission`,
 		`(?:not exist|not found),? or (?:you|the user|no) [^\n]*(?:permission|access|authori[sz]ed|rights?)`,
 	)},
 	{name: "a right that is missing", class: Forbidden, says: says(
@@ -217,6 +229,7 @@ var tokenRules = []rule{
 
 // statusRules know the status codes of HTTP, and their names where there is no code.
 var statusRules = []rule{
+	{name: "ECR answers 400 to a token that it does not take", class: AuthFailed, status: []string{"400"}, says: says(ecrMark)},
 	{name: "401", class: AuthFailed, status: []string{"401"}},
 	{name: "403", class: Forbidden, status: []string{"403"}},
 	{name: "404 or 410", class: NotFound, status: []string{"404", "410"}},
@@ -227,6 +240,14 @@ var statusRules = []rule{
 		`service (?:temporarily )?unavailable`,
 		`gateway time-?out`,
 		`unknown: unknown error`,
+	)},
+}
+
+// pageRules know what is no answer of a registry or token server: a page of HTML, where JSON was due, comes from a portal or a proxy
+// on the way.
+var pageRules = []rule{
+	{name: "a page where an answer was due", class: Network, says: says(
+		`(?:token|authori[sz]|login)[^\n]*` + pageMark,
 	)},
 }
 

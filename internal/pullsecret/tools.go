@@ -46,9 +46,20 @@ var tools = []tool{
 	{"kubectl ApplySet", "remove it from the manifests that are applied with --prune", anyOf(label("applyset.kubernetes.io/part-of"))},
 	{"Terraform", "remove it from the Terraform configuration and state", anyOf(manager("Terraform"), manager("terraform"), manager("HashiCorp"))},
 	{"Pulumi", "remove it from the Pulumi program", anyOf(managerPrefix("pulumi"))},
+	// Sources of the rows below: rancher, pkg/controllers/managementuser/secret/project_scoped_secrets.go; ClusterSecret, src/consts.py;
+	// kubed (config-syncer), apis/kubed/v1alpha1; hierarchical-namespaces, documentation of propagated objects.
+	{"Rancher project-scoped Secret", "delete it in Rancher, or choose another spec.target.secretName", anyOf(
+		label("management.cattle.io/project-scoped-secret-copy"), annotation("management.cattle.io/project-scoped-secret-copy"), manager("rancher"))},
+	{"ClusterSecret", "delete the ClusterSecret that writes it, or exclude the namespace there", anyOf(
+		label("clustersecret.io"), annotation("clustersecret.io/created-by"), annotation("clustersecret.io/version"))},
+	{"Config Syncer", "remove the sync annotation from its source", anyOf(
+		annotation("kubed.appscode.com/origin"), label("kubed.appscode.com/origin.name"))},
+	{"Hierarchical Namespaces", "change the Secret of the parent namespace", anyOf(label("hnc.x-k8s.io/inherited-from"))},
 	{"", "ask its manager to let go of it", anyOf(label(v1alpha1.ManagedByLabel))},
 	{"", "its owner recreates it: change the owner", anyOwner},
 	{"Argo CD application or Helm release", "remove it there, or take the label app.kubernetes.io/instance from it where it is hand-made", anyOf(label("app.kubernetes.io/instance"))},
+	{"the tool with", keptOutside, foreignMark},
+	{"the tool with field manager", keptOutside, foreignManager},
 }
 
 func anyOf(marks ...func(*corev1.Secret) (string, bool)) func(*corev1.Secret) (string, bool) {

@@ -11,14 +11,14 @@ import (
 // DockerHubKey is the docker config key for Docker Hub that every client understands, the kubelet included.
 const DockerHubKey = "https://index.docker.io/v1/"
 
-// hubHosts are the names under which people know Docker Hub. Of these a kubelet understands docker.io and
-// index.docker.io alone.
-var hubHosts = []string{DockerHub, hubIndex, "registry-1.docker.io", "hub.docker.com"}
+// hubHosts are the names of Docker Hub. A kubelet takes docker.io and index.docker.io for one registry; hub.docker.com is the
+// website. registry-1.docker.io is not among them: it serves the same images, but for a kubelet it is a registry of its own, whose
+// images are matched by a key of that host and no other. The same is true of registry.hub.docker.com and of any mirror.
+var hubHosts = []string{DockerHub, hubIndex, "hub.docker.com"}
 
 // Reasons why a registry cannot be the key of a docker config entry, to be found with errors.Is.
 var (
 	ErrEmpty       = errors.New("no host given")
-	ErrUpperCase   = errors.New("upper case letters: the kubelet compares hosts letter by letter, write it in lower case")
 	ErrPort        = errors.New("the port is not a number from 1 to 65535")
 	ErrUnmatchable = errors.New("no image reference can match it: write host[:port][/path] as in the images, " +
 		"where a host has a dot or a port or is localhost, and an IPv6 address has a port")
@@ -26,14 +26,14 @@ var (
 )
 
 // IsDockerHub reports whether the registry, or docker config key, means Docker Hub as a whole, in any of the forms
-// found in practice: docker.io, index.docker.io, registry-1.docker.io and hub.docker.com, with or without scheme, v1 or v2.
+// found in practice: docker.io, index.docker.io and hub.docker.com, with or without scheme, v1 or v2.
 func IsDockerHub(registry string) bool {
 	host, below := split(registry)
 	return slices.Contains(hubHosts, host) && below == ""
 }
 
 // Host returns the registry that a docker config key logs in to, as host[:port] in the spelling of
-// [Image.Registry]: "docker.io" for every form of Docker Hub. It is empty where the key names no host or cannot be
+// [Image.Registry], upper case letters included: "docker.io" for every form of Docker Hub. It is empty where the key names no host or cannot be
 // read. A host with wildcards comes back as it is: see [HasWildcard].
 func Host(key string) string {
 	index, _ := indexOf(key)
@@ -44,6 +44,12 @@ func Host(key string) string {
 	return host
 }
 
+// Address is the host[:port] of [Host] or [Image.Registry] as it is dialled and compared with other addresses: in lower case. Images
+// and keys keep the letters as they are written, because a kubelet compares those.
+func Address(host string) string {
+	return strings.ToLower(host)
+}
+
 // HasWildcard reports whether the host of a docker config key holds a wildcard, so that no single registry can be
 // named that it logs in to. "*" is the only glob character that survives in a key which a kubelet can read.
 func HasWildcard(key string) bool {
@@ -51,7 +57,8 @@ func HasWildcard(key string) bool {
 }
 
 // CanonicalKey returns the docker config key under which a kubelet finds the credential of a registry given as
-// host[:port][/path]: "https://index.docker.io/v1/" for Docker Hub in any form, the bare host[:port][/path] for others.
+// host[:port][/path]: "https://index.docker.io/v1/" for Docker Hub in any form, the bare host[:port][/path] for others, with
+// upper case letters as they are written, because a kubelet compares letter by letter.
 // "*" in a host stands for a part of one label. The error says why no image could ever match, and wraps one
 // of the reasons of this package.
 //
@@ -77,8 +84,6 @@ func bareKey(host, below string) (string, error) {
 		return "", ErrHubWebsite
 	case slices.Contains(hubHosts, host):
 		host = DockerHub
-	case strings.ToLower(host) != host:
-		return "", ErrUpperCase
 	}
 	if _, port := splitHost(host); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
@@ -94,7 +99,7 @@ func bareKey(host, below string) (string, error) {
 }
 
 // CanMatch reports whether a kubelet uses an entry under this key for any image at all. A host that people take for
-// Docker Hub counts only if images of docker.io match: nobody means images that begin with registry-1.docker.io.
+// Docker Hub counts only if images of docker.io match.
 func CanMatch(key string) bool {
 	index, ok := indexOf(key)
 	if !ok {

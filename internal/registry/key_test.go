@@ -12,8 +12,16 @@ func TestARegistryHasOneCanonicalKey(t *testing.T) {
 		{"index.docker.io", DockerHubKey},
 		{"https://index.docker.io/v1/", DockerHubKey},
 		{"https://index.docker.io/v1", DockerHubKey},
-		{"registry-1.docker.io", DockerHubKey},
-		{"https://registry-1.docker.io/v2/", DockerHubKey},
+		{"registry-1.docker.io", "registry-1.docker.io"},
+		{"https://registry-1.docker.io/v2/", "registry-1.docker.io"},
+		{"registry-1.docker.io/bitnami", "registry-1.docker.io/bitnami"},
+		{"registry.hub.docker.com", "registry.hub.docker.com"},
+		{"mirror.gcr.io", "mirror.gcr.io"},
+		{"public.ecr.aws", "public.ecr.aws"},
+		{"europe-docker.pkg.dev/project", "europe-docker.pkg.dev/project"},
+		{"Registry.Company.io:5000/team", "Registry.Company.io:5000/team"},
+		{"NEXUS", "NEXUS"},
+		{"[2001:DB8::1]:5000/team", "[2001:DB8::1]:5000/team"},
 		{"hub.docker.com", DockerHubKey},
 		{"docker.io/team", "docker.io/team"},
 		{"index.docker.io/team", "docker.io/team"},
@@ -47,7 +55,6 @@ func TestARegistryThatNoImageCanNameIsRefusedWithItsReason(t *testing.T) {
 		{"", ErrEmpty},
 		{"https://", ErrEmpty},
 		{"/team", ErrEmpty},
-		{"Registry.Company.io", ErrUpperCase},
 		{"registry.company.io:0", ErrPort},
 		{"registry.company.io:70000", ErrPort},
 		{"registry.company.io:https", ErrPort},
@@ -73,7 +80,7 @@ func TestARegistryThatNoImageCanNameIsRefusedWithItsReason(t *testing.T) {
 func TestDockerHubIsRecognisedInEveryForm(t *testing.T) {
 	for registry, want := range map[string]bool{
 		"docker.io": true, "https://index.docker.io/v1/": true, "index.docker.io": true, "http://index.docker.io/v1": true,
-		"registry-1.docker.io": true, "https://hub.docker.com/": true,
+		"registry-1.docker.io": false, "registry.hub.docker.com": false, "https://hub.docker.com/": true,
 		"docker.io/team": false, "mydocker.io": false, "docker.io:443": false, "quay.io": false, "": false,
 	} {
 		if got := IsDockerHub(registry); got != want {
@@ -84,7 +91,7 @@ func TestDockerHubIsRecognisedInEveryForm(t *testing.T) {
 
 func TestTheHostOfAKeyIsSpeltAsInImages(t *testing.T) {
 	for key, want := range map[string]string{
-		"https://index.docker.io/v1/": "docker.io", "registry-1.docker.io": "docker.io", "docker.io/team": "docker.io",
+		"https://index.docker.io/v1/": "docker.io", "https://registry-1.docker.io/v2/": "registry-1.docker.io", "Quay.IO/team": "Quay.IO", "docker.io/team": "docker.io",
 		"https://quay.io/v2/team": "quay.io", "registry.company.io:5000/team": "registry.company.io:5000",
 		"*.company.io": "*.company.io", "[::1]:5000": "[::1]:5000", "": "", "%": "", "https://": "",
 	} {
@@ -106,12 +113,26 @@ func TestSomeKeysServeNoImageAtAll(t *testing.T) {
 	for key, want := range map[string]bool{
 		"quay.io": true, "quay.io/": true, "quay.io:": true, "quay.io/a_": true, "docker.io/nginx": true, "https://index.docker.io/v1/": true,
 		"*.io": true, "https://quay.io/v1/": true, "localhost": true, "[::1]:5000": true,
-		"registry-1.docker.io": false, "hub.docker.com": false, "https://index.docker.io/v1": false, "index.docker.io/team": false,
+		"registry-1.docker.io": true, "Quay.io": true, "hub.docker.com": false, "https://index.docker.io/v1": false, "index.docker.io/team": false,
 		"registry": false, "[::1]": false, "quay.io/*": false, "quay.io/Team": false, "": false, "%": false,
 	} {
 		if got := CanMatch(key); got != want {
 			t.Errorf("CanMatch(%q) = %v", key, got)
 		}
+	}
+}
+
+func TestAKeyAndAnImageThatDifferByCaseAlone(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{"Quay.io", "quay.io/x"}: true, {"quay.io/team", "QUAY.io/team/x"}: true, {"r.io:5000", "R.io:5000/x"}: true, {"*.Example.com", "a.example.com/x"}: true,
+		{"quay.io", "quay.io/x"}: false, {"Quay.io/other", "quay.io/team/x"}: false, {"Quay.io:5000", "quay.io/x"}: false, {"quay.io", "Nothing"}: false,
+	} {
+		if got := MissesByCase(pair[0], pair[1]); got != want {
+			t.Errorf("MissesByCase(%q, %q) = %v", pair[0], pair[1], got)
+		}
+	}
+	if got := Address("Quay.IO:5000"); got != "quay.io:5000" {
+		t.Errorf("the address is %q", got)
 	}
 }
 

@@ -130,6 +130,17 @@ func MissesByPort(key, image string) bool {
 	return has == "" && wants != "" && covers(strings.TrimSuffix(host, ":")+":"+wants+strings.TrimSuffix("/"+below, "/"), parsed.Name())
 }
 
+// MissesByCase reports whether a docker config key would serve an image if their hosts were written with the same letters.
+func MissesByCase(key, image string) bool {
+	parsed, err := ParseImage(image)
+	index, ok := indexOf(key)
+	if err != nil || !ok || covers(index, parsed.Name()) {
+		return false
+	}
+	host, below, _ := strings.Cut(index, "/")
+	return covers(strings.ToLower(host)+strings.TrimSuffix("/"+below, "/"), strings.ToLower(parsed.Registry)+"/"+parsed.Repository)
+}
+
 // splitHost separates the labels of a host from its port. An IPv6 address without port keeps its brackets, which
 // then read as a glob, so a key of that form covers nothing.
 func splitHost(hostport string) (labels []string, port string) {

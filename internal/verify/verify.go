@@ -68,7 +68,7 @@ func (v *Verifier) Login(ctx context.Context, key string, credential dockerconfi
 	case credential.IsZero():
 		return notTestable(host, "", "there is no credential to test")
 	}
-	s, err := v.open(host, credential)
+	s, err := v.open(registry.Address(host), credential)
 	if err != nil {
 		return notTestable(host, "", "the registry's name cannot be part of a URL: correct it in the source")
 	}
@@ -111,7 +111,7 @@ func (v *Verifier) pull(ctx context.Context, sessions map[string]*session, key s
 	}
 	s, ok := sessions[parsed.Registry]
 	if !ok {
-		if s, err = v.open(parsed.Registry, credential); err != nil {
+		if s, err = v.open(registry.Address(parsed.Registry), credential); err != nil {
 			return notTestable(parsed.Registry, image, "the registry's name cannot be part of a URL: correct it")
 		}
 		sessions[parsed.Registry] = s

@@ -23,7 +23,7 @@ func unusableForms(t *testing.T, rig *deliveryRig, values *shelf) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: "regcred"},
 		Type:       corev1.SecretTypeDockerConfigJson,
 		Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte(
-			`{"auths":{"registry-1.docker.io":` + entry + `,"theirs.example":` + entry + `}}`)},
+			`{"auths":{"hub.docker.com":` + entry + `,"theirs.example":` + entry + `}}`)},
 	})
 	values.put("forms", "new")
 	rig.credential(t, "forms", ownRegistry, func(spec *v1alpha1.RegistryCredentialSpec) {
@@ -31,10 +31,10 @@ func unusableForms(t *testing.T, rig *deliveryRig, values *shelf) {
 		spec.Target.ExistingSecrets = v1alpha1.ExistingAdopt
 	})
 	eventually(t, "the Secret is taken over with all that it held", func(ctx context.Context) error {
-		return rig.holds(ctx, team, "regcred", map[string]string{ownRegistry: "new", "theirs.example": "theirs", "registry-1.docker.io": "theirs"})
+		return rig.holds(ctx, team, "regcred", map[string]string{ownRegistry: "new", "theirs.example": "theirs", "hub.docker.com": "theirs"})
 	})
 	eventually(t, "the status names the form and what to write", func(ctx context.Context) error {
-		return rig.unusable(ctx, "forms", v1alpha1.ReasonDockerHubKey, team, "registry-1.docker.io", "https://index.docker.io/v1/")
+		return rig.unusable(ctx, "forms", v1alpha1.ReasonDockerHubKey, team, "hub.docker.com", "https://index.docker.io/v1/")
 	})
 	eventually(t, "it takes nothing from Ready", func(ctx context.Context) error { return rig.ready(ctx, "forms") })
 
@@ -42,8 +42,8 @@ func unusableForms(t *testing.T, rig *deliveryRig, values *shelf) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret.Data[corev1.DockerConfigJsonKey] = []byte(strings.Replace(string(secret.Data[corev1.DockerConfigJsonKey]), "registry-1.docker.io", "third.example", 1))
-	secret.Annotations[v1alpha1.SourcesAnnotation] = strings.Replace(secret.Annotations[v1alpha1.SourcesAnnotation], "registry-1.docker.io", "third.example", 1)
+	secret.Data[corev1.DockerConfigJsonKey] = []byte(strings.Replace(string(secret.Data[corev1.DockerConfigJsonKey]), "hub.docker.com", "third.example", 1))
+	secret.Annotations[v1alpha1.SourcesAnnotation] = strings.Replace(secret.Annotations[v1alpha1.SourcesAnnotation], "hub.docker.com", "third.example", 1)
 	if err := rig.admin.Update(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}

@@ -39,20 +39,20 @@ func occupiedSecrets() []occupied {
 		{"kubectl create", byKubectl("create"), "kubectl-create", true},
 		{"kubectl apply", byKubectl("apply"), "kubectl-client-side-apply", true},
 		{"kubectl apply --server-side", byKubectl("apply", "--server-side"), "field manager kubectl", true},
-		{"created and updated by some client", byClient(), "backend", true},
-		{"another apply manager", byApply("platform-sync"), "platform-sync", true},
+		{"created and edited by a person", byClient(), "kubectl-edit", true},
+		{"an apply manager that is no person's client", byApply("platform-sync"), "platform-sync", false},
 		{"our own field manager without our label", byApply("regcred"), "a person", true},
 		{"managedFields stripped", stripped, "a person", true},
-		{"the very value that would be delivered", byClient(sameValue), "backend", true},
+		{"the very value that would be delivered", byClient(sameValue), "kubectl-edit", true},
 		{"rule 5: a content that breaks pulls", byClient(func(s *corev1.Secret) {
 			s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{"own.example":{"auth":"%"}}}`)
-		}), "backend", true},
-		{"Opaque", byClient(opaqueSecret), "backend", false},
+		}), "kubectl-edit", true},
+		{"Opaque", byClient(opaqueSecret), "kubectl-edit", false},
 		{"kubernetes.io/dockercfg", byClient(func(s *corev1.Secret) {
 			s.Type, s.Data = corev1.SecretTypeDockercfg, map[string][]byte{corev1.DockerConfigKey: []byte(`{}`)}
-		}), "backend", false},
+		}), "kubectl-edit", false},
 		{"Opaque with our label", byClient(opaqueSecret, func(s *corev1.Secret) { s.Labels = map[string]string{v1alpha1.ManagedLabel: "true"} }), "somebody who gave it regcred's label", false},
-		{"immutable", byClient(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), "backend", false},
+		{"immutable", byClient(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), "kubectl-edit", false},
 		{"Helm", byClient(annotated("meta.helm.sh/release-name", "web"), annotated("meta.helm.sh/release-namespace", "shop"), labelled("app.kubernetes.io/managed-by", "Helm")), "Helm release shop/web", false},
 		{"Argo CD by label", byClient(labelled("argocd.argoproj.io/instance", "shop")), "Argo CD application shop", false},
 		{"Argo CD by the common label", byClient(labelled("app.kubernetes.io/instance", "shop")), "Argo CD application or Helm release shop", false},
@@ -308,7 +308,7 @@ func theirSecret(namespace string, changes ...func(*corev1.Secret)) *corev1.Secr
 
 func byClient(changes ...func(*corev1.Secret)) func(*testing.T, *deliveryRig, string) {
 	return func(t *testing.T, rig *deliveryRig, namespace string) {
-		if err := rig.admin.Create(t.Context(), theirSecret(namespace, changes...), client.FieldOwner("backend")); err != nil {
+		if err := rig.admin.Create(t.Context(), theirSecret(namespace, changes...), client.FieldOwner("kubectl-edit")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -55,6 +55,7 @@ func keys() []string {
 		"registry.example.com.", "registry.example.com:", "registry.example.com:05000", "registry.example.com:5000/", "registry.example.com:5000//team", "registry.example.com:5000/v2/team/",
 		"[::1%25lo]:5000", "[0:0:0:0:0:0:0:1]:5000", "[::1]:05000", "[*:*]:5000", "::1]:5000", "localhost.", "LOCALHOST", "localhost:", "local*", "*host", "l?calhost", "localhost/v2/team",
 		"my_registry.io:5000", "my_registry:5000", strings.Repeat("a", 300)+".example.com", "quay.io/"+strings.Repeat("a", 300), strings.Repeat("*.", 40)+"io", strings.Repeat("*", 200),
+		"registry.hub.docker.com/library", "mirror.gcr.io", "public.ecr.aws", "public.ecr.aws/docker", "[2001:DB8::1]:5000", "Registry-1.Docker.io", "NEXUS",
 		"my_registry.io", "my_registry.io/team", "my_*.io", "https://my_registry.io/v2/", "my_registry", "a__b.io",
 	)
 	return unique(all)
@@ -95,6 +96,8 @@ func images() []string {
 		"localhost/library/nginx", digest, "team/app:1@", "team/app:1:2", "team/app:1.2_3-4", "team/app:-1", strings.Repeat("a.", 60)+"io/x", strings.Repeat("a", 300)+".example.com/x", "*host/x", "l?calhost/x",
 		"my_registry.io/team/app:1", "my_registry.io:5000/x", "my_registry/x", "a__b.io/x", "a..b/x", "a--b.io/x", "xn--a.io/x", "0.0/x", "a.0/x", "x/a.b/c",
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855/x",
+		"REGISTRY.EXAMPLE.COM/x", "a.EXAMPLE.com/x", "Index.docker.io/library/nginx", "Registry-1.Docker.io/team/app", "registry-1.docker.io/bitnami/nginx:1", "mirror.gcr.io/library/nginx",
+		"public.ecr.aws/docker/library/nginx", "[2001:DB8::1]:5000/team/app", "NEXUS/team/app",
 	)
 	return unique(all)
 }

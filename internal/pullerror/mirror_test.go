@@ -1,0 +1,25 @@
+package pullerror
+
+import "testing"
+
+func TestTheMirrorThatRefusedIsNamed(t *testing.T) {
+	const resolve = `failed to pull and unpack image "docker.io/library/nginx:1": failed to resolve image: `
+	for _, c := range []struct{ shows, message, want string }{
+		{"containerd 2: 401 of a mirror", resolve + `unexpected status from HEAD request to https://mirror.local:5000/v2/library/nginx/manifests/1?ns=docker.io: 401 Unauthorized`, "mirror.local:5000"},
+		{"containerd 2: 403 of a mirror", resolve + `unexpected status from HEAD request to https://mirror.local/v2/library/nginx/manifests/1?ns=docker.io: 403 Forbidden`, "mirror.local"},
+		{"containerd 1: 401 of a mirror", `failed to resolve reference "quay.io/x/y:1": pulling from host mirror.local failed with status code [manifests 1]: 401 Unauthorized`, "mirror.local"},
+		{"the image's own registry", `failed to resolve reference "quay.io/x/y:1": pulling from host quay.io failed with status code [manifests 1]: 401 Unauthorized`, ""},
+		{"the registry of Docker Hub", `failed to resolve reference "docker.io/x/y:1": pulling from host registry-1.docker.io failed with status code [manifests 1]: 401 Unauthorized`, ""},
+		{"a mirror that fails for another cause", resolve + `unexpected status from HEAD request to https://mirror.local/v2/library/nginx/manifests/1?ns=docker.io: 500 Internal Server Error`, ""},
+		{"the registry's refusal counts, beside a broken mirror", `[` + resolve + `failed to do request: Head "https://mirror.local/v2/library/nginx/manifests/1?ns=docker.io": EOF, ` + resolve + `unexpected status from HEAD request to https://registry-1.docker.io/v2/library/nginx/manifests/1: 401 Unauthorized]`, ""},
+		{"no host at all", `unauthorized`, ""},
+	} {
+		t.Run(c.shows, func(t *testing.T) {
+			for _, message := range []string{c.message, `Back-off pulling image "nginx:1": ErrImagePull: ` + c.message} {
+				if got := Mirror(message); got != c.want {
+					t.Errorf("the mirror is %q, want %q", got, c.want)
+				}
+			}
+		})
+	}
+}

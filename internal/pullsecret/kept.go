@@ -1,0 +1,62 @@
+package pullsecret
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// keptOutside is the advice where only a mark tells that something keeps a Secret. To refuse a hand-made Secret by mistake costs a
+// person one command; to adopt one that a tool writes starts a fight that does not end.
+const keptOutside = "let that tool give it up; if nothing keeps it, take the mark off or delete it, so that regcred can have it"
+
+// harmless are the domains of labels and annotations that people and their clients put on Secrets of their own, and that name nobody
+// who writes them: Kubernetes' recommended labels, kubectl's annotations and regcred's own.
+var harmless = []string{"kubernetes.io", "k8s.io", "regcred.dev"}
+
+// foreignMark is a label or annotation of a domain that is not harmless: such keys are written by controllers, or ask one to act. A
+// key without a domain is a person's.
+func foreignMark(secret *corev1.Secret) (string, bool) {
+	for _, set := range []struct {
+		kind string
+		keys map[string]string
+	}{{"label", secret.Labels}, {"annotation", secret.Annotations}} {
+		for _, key := range sortedKeys(set.keys) {
+			if domain, _, found := strings.Cut(key, "/"); found && !isHarmless(domain) {
+				return set.kind + " " + key, true
+			}
+		}
+	}
+	return "", false
+}
+
+func isHarmless(domain string) bool {
+	return slices.ContainsFunc(harmless, func(known string) bool {
+		return domain == known || strings.HasSuffix(domain, "."+known)
+	})
+}
+
+// clients are the beginnings of the field managers of programs with which people write Secrets by hand. A field manager is by default
+// the user agent up to the first slash (k8s.io/apiserver, managerOrUserAgent).
+var clients = []string{
+	"kubectl", "oc", "k9s", "node-fetch", "Mozilla", "OpenLens", "lens", "freelens", "headlamp", "dashboard", "kubernetes-dashboard",
+	"okd", "curl", "python-requests", "before-first-apply", "regcred",
+}
+
+// foreignManager is a field manager that is no person's client.
+func foreignManager(secret *corev1.Secret) (string, bool) {
+	for _, name := range Managers(secret.ManagedFields) {
+		if !isClient(name) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+func isClient(name string) bool {
+	return slices.ContainsFunc(clients, func(client string) bool {
+		rest, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(client))
+		return found && (rest == "" || strings.ContainsAny(rest[:1], "-_/. "))
+	})
+}
