@@ -2,16 +2,22 @@ package verify
 
 import "time"
 
-// Outcome is the answer to the question whether a credential works.
-type Outcome string
+// Verdict says whether a value works at a registry.
+type Verdict string
 
-// The three outcomes. Whether a denied pull counts against the credential is for the caller to decide: see
-// [PullDenied].
+// The three verdicts. The two definite ones are about the value; Unknown is about the test.
 const (
-	Valid    Outcome = "Valid"
-	Rejected Outcome = "Rejected"
-	Unknown  Outcome = "Unknown"
+	Accepted Verdict = "Accepted"
+	Rejected Verdict = "Rejected"
+	Unknown  Verdict = "Unknown"
 )
+
+// Outcome is the verdict of one request alone. Whether a denied pull counts against the credential is for the caller to decide:
+// see [PullDenied].
+type Outcome = Verdict
+
+// Valid is the outcome of a login or a pull that worked.
+const Valid = Accepted
 
 // Step is the request of a test that decided its result.
 type Step string
@@ -101,7 +107,7 @@ type Result struct {
 	Step    Step
 	// StatusCode is the HTTP status that decided, or 0 where there was no answer.
 	StatusCode int
-	// RetryAfter is how long the registry asks to be left alone: between 0 and 24 hours, 0 where it does not say.
+	// RetryAfter is how long the registry asks to be left alone: between 0 and [MaxRetryAfter], 0 where it does not say.
 	RetryAfter time.Duration
 	// Digest is that of the manifest or index behind the reference, such as "sha256:…". It can be empty even for a
 	// Valid pull, because not every registry sends it.
