@@ -2,6 +2,7 @@ package podlist
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ const (
 )
 
 var errSyntax = errors.New("this is not JSON")
+
+var quote = []byte{'"'}
 
 // scanner walks through a JSON document (RFC 8259) in a stream. What is not asked for is never in memory.
 type scanner struct {
@@ -115,16 +118,17 @@ func (s *scanner) text(limit int) (string, bool, error) {
 	}
 	raw := make([]byte, 0, min(limit, 256)+2)
 	longest := 6*limit + 2 // as escapes such as \u002f
-	err = s.quoted(func(b byte) {
-		if len(raw) <= longest {
-			raw = append(raw, b)
+	tooLong := false
+	err = s.quoted(func(part []byte) {
+		if tooLong = tooLong || len(raw)+len(part) > longest; !tooLong {
+			raw = append(raw, part...)
 		}
 	})
 	if err != nil {
 		return "", false, err
 	}
 	var text string
-	if len(raw) > longest {
+	if tooLong {
 		return "", false, nil
 	}
 	if err := json.Unmarshal(raw, &text); err != nil {
@@ -136,26 +140,38 @@ func (s *scanner) text(limit int) (string, bool, error) {
 	return text, true, nil
 }
 
-// quoted takes a string, its quotes included, byte by byte.
-func (s *scanner) quoted(each func(byte)) error {
-	escaped, begun := false, false
-	for {
-		b, err := s.in.ReadByte()
-		if err != nil {
+// quoted takes a string, its quotes included, and shows it in pieces as they come.
+func (s *scanner) quoted(piece func([]byte)) error {
+	if _, err := s.in.Discard(len(quote)); err != nil {
+		return cutOff(err)
+	}
+	piece(quote)
+	for escaped := false; ; { // Whether the next byte comes after a backslash that counts.
+		part, err := s.in.ReadSlice('"')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return cutOff(err)
 		}
-		each(b)
-		switch {
-		case !begun:
-			begun = true
-		case escaped:
-			escaped = false
-		case b == '\\':
-			escaped = true
-		case b == '"':
+		piece(part)
+		content := part
+		if err == nil {
+			content = part[:len(part)-1]
+		}
+		escaped = endsInEscape(content, escaped)
+		if err == nil && !escaped {
 			return nil
 		}
+		escaped = escaped && err != nil // The quote was what the backslash stood before.
 	}
+}
+
+// endsInEscape reports whether a backslash at the end of a part of a string applies to what follows.
+func endsInEscape(part []byte, escaped bool) bool {
+	backslashes := len(part) - len(bytes.TrimRight(part, `\`))
+	odd := backslashes%2 == 1
+	if backslashes == len(part) {
+		return odd != escaped
+	}
+	return odd
 }
 
 // skip takes any value, however deep, in constant memory.
@@ -167,7 +183,7 @@ func (s *scanner) skip() error {
 		}
 		switch b {
 		case '"':
-			err = s.quoted(func(byte) {})
+			err = s.quoted(func([]byte) {})
 		case '{', '[':
 			depth++
 			_, err = s.take()
