@@ -35,8 +35,8 @@ gotest() {
 
 unit() {
   gotest unit . $race ./api/... ./cmd/... ./controllers/... ./internal/...
-  # The comparison with the kubelet's own code is built as the box is, so that the two share what they compile.
-  CGO_ENABLED=0 gotest keyring hack/cluster/kubernetes -trimpath -tags grpcnotrace ./keyring/...
+  # What is compared with Kubernetes' own code is built as the box is, so that the two share what they compile.
+  CGO_ENABLED=0 gotest kubernetes hack/cluster/kubernetes -trimpath -tags grpcnotrace ./keyring/... ./manifests/...
 }
 
 integration() {

@@ -6,6 +6,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// formerlyOff is what modes were called that are Disabled now. It is refused in what is written, but objects that were stored before
+// still say it, and must not begin to be tested or to have pods restarted.
+const formerlyOff = "Off"
+
 // RefreshPeriod is how often the source is read. Defaults to 60 seconds.
 func (s *RegistryCredentialSpec) RefreshPeriod() time.Duration {
 	return seconds(s.RefreshPeriodSeconds, 60)
@@ -21,8 +25,11 @@ func (s *RegistryCredentialSpec) Policy() DeletionPolicy {
 
 // RecoveryMode is what happens to stuck pods. Defaults to Restart.
 func (s *RegistryCredentialSpec) RecoveryMode() PodRecoveryMode {
-	if s.PodRecovery == nil || s.PodRecovery.Mode == "" {
+	switch {
+	case s.PodRecovery == nil || s.PodRecovery.Mode == "":
 		return RecoveryRestart
+	case s.PodRecovery.Mode == formerlyOff:
+		return RecoveryDisabled
 	}
 	return s.PodRecovery.Mode
 }
@@ -37,8 +44,11 @@ func (s *RegistryCredentialSpec) RepullMode() RepullMode {
 
 // VerificationMode is how the credential is tested. Defaults to Pull.
 func (s *RegistryCredentialSpec) VerificationMode() VerificationMode {
-	if s.Verification == nil || s.Verification.Mode == "" {
+	switch {
+	case s.Verification == nil || s.Verification.Mode == "":
 		return VerifyPull
+	case s.Verification.Mode == formerlyOff:
+		return VerifyDisabled
 	}
 	return s.Verification.Mode
 }

@@ -15,6 +15,9 @@ const (
 	// ConditionUnusableForm is True while something in the source, in the spec or in a pull Secret is written in a form that a
 	// kubelet can never use. It is present only while that is so, and takes nothing from Ready.
 	ConditionUnusableForm = "UnusableForm"
+	// ConditionRotationComplete is True when every namespace has the value in use and the value before is refused by its registry, or
+	// ended. Then nothing depends on the old password any more.
+	ConditionRotationComplete = "RotationComplete"
 	// ConditionReconciling is True while something is unfinished that regcred goes on with by itself.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True while a person must act.
@@ -39,6 +42,12 @@ const (
 	ReasonInvalidSelector = "InvalidSelector"
 	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces and waits for confirmation.
 	ReasonRemovalUnconfirmed = "RemovalUnconfirmed"
+	// ReasonNoNamespaces means that the target selects no namespace.
+	ReasonNoNamespaces = "NoNamespaces"
+	// ReasonRecordNotKept means that the operator cannot write its record, without which it publishes nothing new.
+	ReasonRecordNotKept = "RecordNotKept"
+	// ReasonClusterUnavailable means that the API server could not be asked for what the status is made of.
+	ReasonClusterUnavailable = "ClusterUnavailable"
 	// ReasonDeleting means that the object is being deleted and its entries are being removed.
 	ReasonDeleting = "Deleting"
 )
@@ -90,8 +99,10 @@ const (
 
 // Reasons of Verified.
 const (
-	// ReasonAccepted means that the registry accepted the credential.
+	// ReasonAccepted means that the registry let the credential pull.
 	ReasonAccepted = "Accepted"
+	// ReasonLoginAccepted means that the registry accepts the login, and that no pull was tested.
+	ReasonLoginAccepted = "LoginAccepted"
 	// ReasonRejected means that the registry refused a new value, which is therefore not published.
 	ReasonRejected = "Rejected"
 	// ReasonNoLongerAccepted means that the registry refuses the credential that is in use.
@@ -100,12 +111,34 @@ const (
 	ReasonUnproven = "Unproven"
 	// ReasonHeld means that a new value is held back until the registry accepts it or spec.verification.holdSeconds is over.
 	ReasonHeld = "Held"
+	// ReasonPublished is the reason of an event: a new value is in use.
+	ReasonPublished = "Published"
+	// ReasonRestored is the reason of an event: the registry refuses a new value and accepts the one before, which is in use again.
+	ReasonRestored = "Restored"
+	// ReasonStaleAnswer is the reason of an event: the source gives a value that is older than the one in use.
+	ReasonStaleAnswer = "StaleAnswer"
 	// ReasonExpiring is the reason of an event: the credential ends soon.
 	ReasonExpiring = "Expiring"
 	// ReasonPodsAtRisk is the reason of an event: pods run whose images nothing in their namespace can pull any more.
 	ReasonPodsAtRisk = "PodsAtRisk"
-	// ReasonVerificationOff means that spec.verification.mode is Off.
+	// ReasonVerificationOff means that spec.verification.mode is Disabled.
 	ReasonVerificationOff = "VerificationOff"
+)
+
+// Reasons of RotationComplete. ReasonNothingPublished is one, too.
+const (
+	// ReasonFirstValue means that no value was in use before.
+	ReasonFirstValue = "FirstValue"
+	// ReasonOldRefused means that the registry refuses the value before.
+	ReasonOldRefused = "OldRefused"
+	// ReasonOldEnded means that the value before has ended: it expired, or its lease was given back.
+	ReasonOldEnded = "OldEnded"
+	// ReasonOldAccepted means that the registry still accepts the value before, and that it may be revoked now.
+	ReasonOldAccepted = "OldAccepted"
+	// ReasonOldUnknown means that it is not known whether the registry still accepts the value before.
+	ReasonOldUnknown = "OldUnknown"
+	// ReasonDelivering means that namespaces still have the value before: it must not be revoked yet.
+	ReasonDelivering = "Delivering"
 )
 
 // Reasons of SecretsSynced and ServiceAccountsAttached, and of single namespaces in status.namespaces.failures.
@@ -119,6 +152,8 @@ const (
 	// ReasonEndsAnonymousPulls means that the Secret is attached and holds a Docker Hub credential: pods of these ServiceAccounts
 	// never pull from there anonymously again.
 	ReasonEndsAnonymousPulls = "EndsAnonymousPulls"
+	// ReasonSecretMissing means that namespaces have no Secret that could be attached.
+	ReasonSecretMissing = "SecretMissing"
 	// ReasonNothingPublished means that there is no credential to write yet.
 	ReasonNothingPublished = "NothingPublished"
 	// ReasonForeignSecret means that a Secret of this name belongs to somebody else.

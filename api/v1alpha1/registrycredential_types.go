@@ -19,6 +19,8 @@ import (
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.credential.revision`
 // +kubebuilder:printcolumn:name="Changed",type=date,JSONPath=`.status.credential.changeTime`
 // +kubebuilder:printcolumn:name="Expires",type=date,JSONPath=`.status.credential.expireTime`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Failed",type=integer,priority=1,JSONPath=`.status.namespaces.failed`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name names a Secret and metrics of its own: at most 63 characters"
 type RegistryCredential struct {
@@ -43,6 +45,11 @@ type RegistryCredentialList struct {
 }
 
 // RegistryCredentialSpec says where a credential comes from and where it goes.
+//
+// An image is compared with a registry as a kubelet does, as far as a rule can: a name without a host is one of Docker Hub, "*"
+// stands for a part of one label, and a path is a prefix. Paths below Docker Hub, a wildcard or /v1 and /v2 are not compared.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.verification) || !has(self.verification.images) || self.verification.images.all(i, self.registries.exists(r, !i.matches('^([^/]*[.:A-Z][^/]*|localhost)/') || i.matches('^(index[.]|registry-1[.])?docker[.]io/') ? r.contains('*') || r.matches('^((index[.]|registry-1[.])?docker[.]io|hub[.]docker[.]com)(/|$)') : r.contains('*') ? i.matches('^' + r.split('/')[0].replace('.', '[.]').replace('*', '[^.:/]*') + '/') : i.startsWith(r.contains('/') && !r.matches('^[^/]*/v[12](/|$)') ? r : r.split('/')[0] + '/')))",message="an image of verification.images belongs to none of the registries, so this credential is never used for it: list its registry, written as in the image, or take the image out"
 type RegistryCredentialSpec struct {
 	// registries are the hosts, or host/path prefixes, that this credential logs in to, such as registry.company.io,
 	// registry.company.io:5000 or ghcr.io/company. Docker Hub is docker.io.
@@ -85,13 +92,19 @@ type RegistryCredentialSpec struct {
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
-// Registry is host[:port][/path], without a scheme.
+// Registry is host[:port][/path], without a scheme. Upper case letters in the host are kept: a kubelet compares letter by letter.
+//
+// What is refused is what no image reference can match: see reference.ParseNormalizedNamed of github.com/distribution/reference.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:XValidation:rule="!self.contains('://')",message="a registry is host[:port][/path], without a scheme such as https://"
-// +kubebuilder:validation:XValidation:rule="self.contains('://') || self.matches('^[a-z0-9*]([a-z0-9*.-]*[a-z0-9*])?(:[0-9]{1,5})?(/[a-z0-9._/-]*)?$')",message="a registry is host[:port][/path] in lower case, such as registry.company.io:5000/team"
-// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*:[0-9]{1,5}(/.*)?$') || (int(self.split('/')[0].split(':')[1]) >= 1 && int(self.split('/')[0].split(':')[1]) <= 65535)",message="the port is a number from 1 to 65535"
+// +kubebuilder:validation:XValidation:rule="self.contains('://') || self.matches('^([[][0-9a-fA-F:]+[]]|[A-Za-z0-9*]([A-Za-z0-9*-]*[A-Za-z0-9*])?([.][A-Za-z0-9*]([A-Za-z0-9*-]*[A-Za-z0-9*])?)*)(:|/|$)')",message="a registry begins with a host such as registry.company.io: letters, digits, '-' and '*', with single dots between, and no dot at the end"
+// +kubebuilder:validation:XValidation:rule="self.contains('://') || self.matches('^([[][^]]*[]])?[^/:]*(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/|$)')",message="the port is a number from 1 to 65535"
+// +kubebuilder:validation:XValidation:rule="self.contains('://') || self.matches('^[^/]*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*/?$')",message="the path of a registry is written as in images: lower case letters and digits, with '.', '_' or '-' between them, and no wildcard"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([^/]*[.:A-Z]|localhost(/|$))')",message="a kubelet takes a name without a dot or a port for a user of Docker Hub: write the whole host, such as registry.company.io or nexus:8082, or docker.io/ and the user"
+// +kubebuilder:validation:XValidation:rule="!self.startsWith('[') || self.matches('^[[][^]]*[]]:')",message="an IPv6 address needs its port, as in [::1]:5000: a kubelet matches none without"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^hub[.]docker[.]com/.')",message="hub.docker.com is the website of Docker Hub: write docker.io/ and the user or organisation"
 type Registry string
 
 // Source says where a credential is read. Exactly one member is set.
@@ -116,10 +129,15 @@ const (
 )
 
 // VaultSource is a place in Vault.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.username) || !has(self.keys) || !(has(self.keys.username) || has(self.keys.auth) || has(self.keys.dockerConfig))",message="username is the user name itself, and keys.username, keys.auth and keys.dockerConfig say where it is kept: leave username out, or set keys.password alone"
+// +kubebuilder:validation:XValidation:rule="(has(self.engine) && self.engine != 'KVv2') || !self.path.startsWith('data/')",message="the path of a KV v2 secret is written without data/, which regcred adds: leave it out, or set engine to what the mount is"
 type VaultSource struct {
 	// connection names the VaultConnection to read through. Defaults to "default".
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="connection is the name of a VaultConnection: lower case letters, digits, '-' and '.'"
 	Connection string `json:"connection,omitempty"`
 
 	// mount is where the secrets engine is mounted, such as secret.
@@ -128,7 +146,7 @@ type VaultSource struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.split('/').all(s, s != '' && s != '.' && s != '..')",message="a mount has no empty, '.' or '..' segment and no leading or trailing slash"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#%*+\\\\\\\\[:cntrl:]]')",message="a mount holds none of ? # % * + \\ and no control character"
-	// +kubebuilder:validation:XValidation:rule="!(self.split('/')[0] in ['sys', 'auth', 'identity', 'cubbyhole'])",message="sys, auth, identity and cubbyhole are Vault's own: a registry credential is not read from there"
+	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(s, s in ['sys', 'auth', 'identity', 'cubbyhole'])",message="sys, auth, identity and cubbyhole are Vault's own, also below a namespace: a registry credential is not read from there"
 	Mount string `json:"mount"`
 
 	// path is the path of the secret below the mount, without data/.
@@ -137,6 +155,7 @@ type VaultSource struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.split('/').all(s, s != '' && s != '.' && s != '..')",message="a path has no empty, '.' or '..' segment and no leading or trailing slash"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#%*+\\\\\\\\[:cntrl:]]')",message="a path holds none of ? # % * + \\ and no control character"
+	// +kubebuilder:validation:XValidation:rule="!(self.split('/')[0] in ['sys', 'auth', 'identity', 'cubbyhole'])",message="a path below a mount does not begin with sys, auth, identity or cubbyhole: where the mount is a namespace, these are Vault's own"
 	Path string `json:"path"`
 
 	// engine is the kind of the secrets engine. Defaults to KVv2.
@@ -147,8 +166,9 @@ type VaultSource struct {
 	// username is the user name itself, for credentials that keep only a password or token in Vault: oauth2accesstoken, AWS,
 	// _json_key, 00000000-0000-0000-0000-000000000000. It goes with keys.password.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="!self.contains(':')",message="a user name holds no colon"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[:[:cntrl:]]')",message="a user name holds no colon and no control character"
 	Username string `json:"username,omitempty"`
 
 	// keys names the keys of the secret. Defaults to username and password.
@@ -190,15 +210,17 @@ const (
 	VerifyPull VerificationMode = "Pull"
 	// VerifyLogin logs in only.
 	VerifyLogin VerificationMode = "Login"
-	// VerifyOff tests nothing.
-	VerifyOff VerificationMode = "Off"
+	// VerifyDisabled tests nothing.
+	VerifyDisabled VerificationMode = "Disabled"
 )
 
 // Verification says how the credential is tested at its registry.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.images) || self.images.size() == 0 || !has(self.mode) || self.mode == 'Pull'",message="images are asked for with mode Pull only: leave images out, or set mode to Pull"
 type Verification struct {
-	// mode is Pull (log in and ask for the manifest of an image), Login (log in only) or Off. Defaults to Pull.
+	// mode is Pull (log in and ask for the manifest of an image), Login (log in only) or Disabled. Defaults to Pull.
 	// +optional
-	// +kubebuilder:validation:Enum=Pull;Login;Off
+	// +kubebuilder:validation:Enum=Pull;Login;Disabled
 	Mode VerificationMode `json:"mode,omitempty"`
 	// images that this credential must be able to pull. With none, up to three images in use in the target namespaces are
 	// sampled for each registry.
@@ -207,6 +229,7 @@ type Verification struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Za-z0-9[][^[:space:][:cntrl:]]*$') && !self.contains('://')",message="an image is written as in a pod, such as registry.company.io/team/app:1, without a scheme and blanks"
 	Images []string `json:"images,omitempty"`
 	// periodSeconds is how often the published credential is tested again. Defaults to 600.
 	// +optional
@@ -234,6 +257,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.namespaces) && self.namespaces.size() > 0) || has(self.namespaceSelector)",message="say which namespaces: set namespaces, namespaceSelector or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.namespaceSelector) || (has(self.namespaceSelector.matchLabels) && self.namespaceSelector.matchLabels.size() > 0) || (has(self.namespaceSelector.matchExpressions) && self.namespaceSelector.matchExpressions.size() > 0)",message="an empty selector would select every namespace; if that is meant, say so with matchExpressions [{key: kubernetes.io/metadata.name, operator: Exists}]"
+// +kubebuilder:validation:XValidation:rule="!has(self.namespaces) || !has(self.excludedNamespaces) || self.namespaces.all(n, !(n in self.excludedNamespaces))",message="a namespace is both in namespaces and in excludedNamespaces: take it out of one of them"
 type Target struct {
 	// namespaces by name.
 	// +optional
@@ -242,18 +266,24 @@ type Target struct {
 	Namespaces []NamespaceName `json:"namespaces,omitempty"`
 	// namespaceSelector selects namespaces by label, in addition to those named.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || self.matchLabels.size() <= 32",message="namespaceSelector.matchLabels has at most 32 entries: choose a label that stands for all of them"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() <= 32",message="namespaceSelector.matchExpressions has at most 32 entries: choose a label that stands for all of them"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() > 32 || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])",message="the operator of an expression is In, NotIn, Exists or DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() > 32 || self.matchExpressions.all(e, !(e.operator in ['In', 'NotIn']) || (has(e.values) && e.values.size() > 0))",message="In and NotIn need values: list them, or use Exists or DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() > 32 || self.matchExpressions.all(e, !(e.operator in ['Exists', 'DoesNotExist']) || !has(e.values) || e.values.size() == 0)",message="Exists and DoesNotExist take no values: leave values out, or use In or NotIn"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() > 32 || self.matchExpressions.all(e, !has(e.values) || e.values.size() <= 250)",message="an expression has at most 250 values: choose a label that stands for all of them"
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// excludedNamespaces are never served; this wins over both.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:MaxItems=500
 	ExcludedNamespaces []NamespaceName `json:"excludedNamespaces,omitempty"`
 
 	// secretName is the name of the pull Secret in each namespace. The operator's role must allow it. Defaults to "regcred".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="not a valid Secret name: lower case letters, digits, '-' and '.'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="secretName is the name of a Secret: lower case letters, digits, '-' and '.'"
 	SecretName string `json:"secretName,omitempty"`
 
 	// serviceAccounts get the pull Secret in their imagePullSecrets. An empty list attaches to none. Defaults to [default].
@@ -262,6 +292,7 @@ type Target struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a ServiceAccount has a name of lower case letters, digits, '-' and '.'"
 	ServiceAccounts *[]string `json:"serviceAccounts,omitempty"`
 
 	// existingSecrets says what to do where a Secret of that name exists and is not regcred's: Refuse it, or Adopt it where it
@@ -275,7 +306,7 @@ type Target struct {
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a namespace has a name of lower case letters, digits and '-'"
 type NamespaceName string
 
 // PodRecoveryMode says what happens to stuck pods.
@@ -286,16 +317,16 @@ const (
 	RecoveryRestart PodRecoveryMode = "Restart"
 	// RecoveryReport says what it would do, and does nothing.
 	RecoveryReport PodRecoveryMode = "Report"
-	// RecoveryOff does not look at them.
-	RecoveryOff PodRecoveryMode = "Off"
+	// RecoveryDisabled does not look at them.
+	RecoveryDisabled PodRecoveryMode = "Disabled"
 )
 
 // PodRecovery says what happens to pods that hang because they lacked this credential.
 type PodRecovery struct {
-	// mode is Restart (delete the pod where its owner recreates it at no cost), Report (only say what would be done) or Off.
-	// Defaults to Restart.
+	// mode is Restart (delete the pod where its owner recreates it at no cost), Report (only say what would be done) or
+	// Disabled. Defaults to Restart.
 	// +optional
-	// +kubebuilder:validation:Enum=Restart;Report;Off
+	// +kubebuilder:validation:Enum=Restart;Report;Disabled
 	Mode PodRecoveryMode `json:"mode,omitempty"`
 	// repull, where Enabled, pins the image of a stuck pod to its own digest, which makes the kubelet pull at once: the same pod
 	// starts, nothing is restarted or counted, and pods of Jobs and bare pods are cured, too. It is done only with mode Restart,

@@ -7,7 +7,7 @@ type RegistryCredentialStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, CredentialAvailable, Verified, SecretsSynced, ServiceAccountsAttached, Reconciling, Stalled.
+	// conditions: Ready, CredentialAvailable, Verified, SecretsSynced, ServiceAccountsAttached, RotationComplete, Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -15,6 +15,15 @@ type RegistryCredentialStatus struct {
 	// credential is the credential in use. It never holds a secret.
 	// +optional
 	Credential *CredentialStatus `json:"credential,omitempty"`
+	// previous is the credential that was in use before. It is there until it has ended and the next one is published.
+	// +optional
+	Previous *PreviousStatus `json:"previous,omitempty"`
+	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source was read.
+	// +optional
+	LastHandledRefresh string `json:"lastHandledRefresh,omitempty"`
+	// pendingRemoval is a removal of entries that waits for a confirmation.
+	// +optional
+	PendingRemoval *PendingRemovalStatus `json:"pendingRemoval,omitempty"`
 	// namespaces counts the target namespaces.
 	// +optional
 	Namespaces *NamespacesStatus `json:"namespaces,omitempty"`
@@ -34,17 +43,48 @@ type CredentialStatus struct {
 	// verifiedTime is when the registry first accepted this revision.
 	// +optional
 	VerifiedTime *metav1.Time `json:"verifiedTime,omitempty"`
+	// provenBy says how the registries showed that they accept this revision: Pull (each let it pull an image) or Login (at least one
+	// only let it log in). Empty while that is not proven.
+	// +optional
+	ProvenBy string `json:"provenBy,omitempty"`
 	// expireTime is when the credential ends, where that is known.
 	// +optional
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 }
 
+// PreviousStatus is the credential that was in use before.
+type PreviousStatus struct {
+	// revision is the source's own name for it.
+	// +optional
+	Revision string `json:"revision,omitempty"`
+	// replacedTime is when another one took its place.
+	// +optional
+	ReplacedTime *metav1.Time `json:"replacedTime,omitempty"`
+	// registry says what the registry last said of it: Accepted, Rejected, Unknown (it gave no answer yet) or Ended (it expired, or its
+	// lease was given back).
+	Registry string `json:"registry"`
+	// namespaces is in how many namespaces it still is.
+	Namespaces int32 `json:"namespaces"`
+}
+
+// PendingRemovalStatus is a removal that waits for a confirmation.
+type PendingRemovalStatus struct {
+	// id is the value that the annotation regcred.dev/confirm-removal must have. It is used up by this removal.
+	ID string `json:"id"`
+	// losing is how many namespaces would lose entries, holding how many hold entries now.
+	Losing  int32 `json:"losing"`
+	Holding int32 `json:"holding"`
+}
+
 // NamespacesStatus counts the target namespaces.
 type NamespacesStatus struct {
-	// selected is the number of namespaces that the target selects. Terminating ones do not count.
+	// selected is the number of namespaces that the target selects, those that it names and that do not exist included.
+	// Terminating ones do not count.
 	Selected int32 `json:"selected"`
-	// synced is the number of them in which Secret and ServiceAccounts are right.
+	// synced is the number of them in which Secret and ServiceAccounts are right for this generation and revision.
 	Synced int32 `json:"synced"`
+	// failed is the number of them that cannot be served, each for a reason of its own. They do not make Ready False.
+	Failed int32 `json:"failed"`
 	// failures are the namespaces that are not, by name, the first 20.
 	// +optional
 	// +listType=atomic
@@ -70,6 +110,7 @@ type PodsStatus struct {
 	// stuck is the number of pods that cannot pull an image of these registries.
 	Stuck int32 `json:"stuck"`
 	// atRisk is the number of pods that run now and could not pull their image on another node, because the registry refuses the
-	// credential in use. It is counted only while that is so.
-	AtRisk int32 `json:"atRisk"`
+	// credential in use. It is counted only while that is so, and absent where the pods could not be listed.
+	// +optional
+	AtRisk *int32 `json:"atRisk,omitempty"`
 }

@@ -15,6 +15,7 @@ import (
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.address`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.serverVersion`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type VaultConnection struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -38,9 +39,12 @@ type VaultConnectionList struct {
 }
 
 // VaultConnectionSpec says how to reach a server and how to log in.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !isURL(self.address) || url(self.address).getScheme() != 'http'",message="an http:// address has no TLS: write https://, or leave tls out"
 type VaultConnectionSpec struct {
 	// address of the server, such as https://vault.company.io:8200. The operator's flag --vault-addresses may limit it.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="address is a URL such as https://vault.company.io:8200"
 	// +kubebuilder:validation:XValidation:rule="!isURL(self) || (url(self).getEscapedPath() in ['', '/'] && size(url(self).getQuery()) == 0 && !self.contains('@') && !self.contains('#'))",message="address is scheme, host and port only: no path, query, fragment or user"
@@ -48,8 +52,10 @@ type VaultConnectionSpec struct {
 
 	// vaultNamespace is the namespace in Vault Enterprise, HCP Vault or OpenBao. A server without namespaces is refused.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.split('/').all(s, s != '' && s != '.' && s != '..')",message="a namespace has no empty, '.' or '..' segment and no leading or trailing slash"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#%*+\\\\\\\\[:space:][:cntrl:]]')",message="a namespace holds none of ? # % * + \\, no blank and no control character"
 	VaultNamespace string `json:"vaultNamespace,omitempty"`
 
 	// tls says how the server proves who it is.
@@ -57,12 +63,15 @@ type VaultConnectionSpec struct {
 	TLS *VaultTLS `json:"tls,omitempty"`
 
 	// pathPrefixes, where given, are the only places that may be read through this connection, as mount/path with a slash at
-	// the end, compared by segment.
+	// the end, compared by segment. An empty list is refused, because it could be taken for "nothing" as well as for "everything".
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:MaxLength=768
-	// +kubebuilder:validation:XValidation:rule="self.all(p, p.endsWith('/'))",message="a path prefix ends in /, such as secret/platform/"
+	// +kubebuilder:validation:items:MinLength=2
+	// +kubebuilder:validation:items:MaxLength=769
+	// +kubebuilder:validation:XValidation:rule="self.size() > 0",message="pathPrefixes is empty: list what may be read, or leave the field out, which allows everything"
+	// +kubebuilder:validation:items:XValidation:rule="self.endsWith('/')",message="a path prefix ends in /, such as secret/platform/"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^/|//|(^|/)[.][.]?/')",message="a path prefix has no empty, '.' or '..' segment and no leading slash: nothing lies below such a place"
 	PathPrefixes []string `json:"pathPrefixes,omitempty"`
 
 	// timeoutSeconds for one request. Defaults to 10.
@@ -88,6 +97,7 @@ type VaultConnectionSpec struct {
 type VaultTLS struct {
 	// caBundle holds PEM certificates that the server's certificate must chain to. Defaults to the system's.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
 	CABundle string `json:"caBundle,omitempty"`
 	// caConfigMap names a ConfigMap in the operator's namespace that holds the PEM certificates; it is read anew when it changes.
@@ -95,7 +105,9 @@ type VaultTLS struct {
 	CAConfigMap *KeyReference `json:"caConfigMap,omitempty"`
 	// serverName is the name in the server's certificate, where it is not the host of the address.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?$')",message="serverName is the host name or address in the certificate, such as vault.company.io"
 	ServerName string `json:"serverName,omitempty"`
 }
 
@@ -105,11 +117,13 @@ type KeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a Secret or ConfigMap has a name of lower case letters, digits, '-' and '.'"
 	Name string `json:"name"`
 	// key within it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="a key is made of letters, digits, '-', '_' and '.'"
 	Key string `json:"key"`
 }
 
@@ -158,12 +172,17 @@ type ServiceAccountAuth struct {
 	Role string `json:"role"`
 	// serviceAccountName is the ServiceAccount in the operator's namespace whose token is used. Defaults to "regcred-vault".
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a ServiceAccount has a name of lower case letters, digits, '-' and '.'"
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
-	// audiences of the token. Defaults to [vault].
+	// audiences of the token. Defaults to [vault]. An empty list is refused: it would mean the API server's own.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.size() > 0",message="audiences is empty: list them, or leave the field out, which means [vault]"
 	Audiences []string `json:"audiences,omitempty"`
 }
 
@@ -206,6 +225,7 @@ type CertAuth struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="secretName is the name of a Secret: lower case letters, digits, '-' and '.'"
 	SecretName string `json:"secretName"`
 }
 

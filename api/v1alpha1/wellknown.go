@@ -23,9 +23,18 @@ const (
 	// RefreshRequestedAtAnnotation on a RegistryCredential asks for a read of its source now. Any new value counts; a time is
 	// customary.
 	RefreshRequestedAtAnnotation = "regcred.dev/refresh-requested-at"
-	// ConfirmRemovalAnnotation on a RegistryCredential confirms, with the generation as its value, that the credential may be
-	// taken from many namespaces at once.
+	// ConfirmRemovalAnnotation on a RegistryCredential confirms that the credential may be taken from many namespaces at once. Its
+	// value is the pending removal that is meant, status.pendingRemoval.id, so that it confirms no other and is used up by it.
 	ConfirmRemovalAnnotation = "regcred.dev/confirm-removal"
+	// PublishAnnotation on a RegistryCredential has a value published that is held because it is not proven. Its value is the
+	// revision that is meant, so that it publishes no other.
+	PublishAnnotation = "regcred.dev/publish-revision"
+
+	// VaultAuthLabel with the value VaultAuthAllowed marks a Secret of the operator's namespace to which VaultConnections may
+	// refer. Others are refused, so that whoever edits a connection cannot have any Secret sent to a server of their choice.
+	VaultAuthLabel = "regcred.dev/vault-auth"
+	// VaultAuthAllowed is the value of VaultAuthLabel that allows it.
+	VaultAuthAllowed = "true"
 
 	// Finalizer holds a RegistryCredential with deletionPolicy Delete until its entries are removed from all namespaces.
 	Finalizer = "regcred.dev/remove-entries"

@@ -11,7 +11,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
-	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/source"
 )
@@ -68,7 +67,7 @@ func newLock(config *rest.Config, namespace string) (resourcelock.Interface, err
 
 // fencedLeases revokes leases at Vault only as the leader: somebody else may have published what this replica holds for old.
 type fencedLeases struct {
-	credential.Releaser
+	source.Releaser
 	fence *fence.Fence
 }
 

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/connection"
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
@@ -155,13 +154,10 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	}
 	reading := &credential.Reconciler{
 		Client: p.mgr.GetClient(), Source: vaults, Leases: fencedLeases{vaults, p.fence},
-		Prover: p.prober,
+		Asker:  p.prober,
 		Images: credential.PodImages{Reader: p.writer}, Running: credential.PodImages{Reader: p.writer},
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
-		Removal: func(ctx context.Context, object *v1alpha1.RegistryCredential) (int, int, bool, error) {
-			removal, held, err := delivering.Held(ctx, object)
-			return removal.Holding, removal.Losing, held, err
-		},
+		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
 		Watchdog: &p.watchdog,
 	}

@@ -3,14 +3,15 @@ package credential
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/records"
-	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 const (
@@ -25,33 +26,38 @@ type Pods interface {
 	Running(ctx context.Context, namespaces []string, secret string, matches func(image string) bool) (names []string, err error)
 }
 
+// risk is how many pods were at risk when they were last counted.
+type risk struct {
+	pods int32
+	time time.Time
+}
+
 // atRisk counts, while the registry refuses the credential in use, the running pods that have it and whose images come from
 // there. Nodes that hold such an image start it without asking; the pod fails when it lands on another node. One without the
 // Secret pulls as it always did.
-func (r *Reconciler) atRisk(ctx context.Context, run *run, f *statusFacts) (int, error) {
+func (r *Reconciler) atRisk(ctx context.Context, run *run, f *facts) (*int32, error) {
 	m := run.memory
-	if !run.record.Published() || f.verdict != records.Rejected {
-		m.risk, m.riskTime = 0, time.Time{}
-		return 0, nil
+	if !run.state.Published() || f.verdict != rotation.Rejected {
+		m.risk = risk{}
+		return new(int32), nil
 	}
-	if !m.riskTime.IsZero() && r.Now().Sub(m.riskTime) < countAgain {
-		return m.risk, nil
+	if !m.risk.time.IsZero() && r.Now().Sub(m.risk.time) < countAgain {
+		return &m.risk.pods, nil
 	}
-	names, err := r.Running.Running(ctx, f.selected, run.object.Spec.Target.Name(), func(image string) bool {
-		for key := range run.record.Config {
-			if registry.Matches(key, image) {
-				return true
-			}
-		}
-		return false
-	})
+	namespaces, err := r.selected(ctx, run.object)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if len(names) > 0 && m.riskTime.IsZero() {
+	keys := slices.Collect(maps.Keys(run.state.Config))
+	names, err := r.Running.Running(ctx, namespaces, run.object.Spec.Target.Name(), func(image string) bool { return covers(keys, image) })
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > 0 && m.risk.time.IsZero() {
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonPodsAtRisk, "Verify", fmt.Sprintf(
 			"%d running pods could not pull their image on another node: %s", len(names), strings.Join(names[:min(len(names), namesInEvent)], ", ")))
 	}
-	m.risk, m.riskTime = len(names), r.Now()
-	return m.risk, nil
+	m.risk = risk{int32(len(names)), r.Now()}
+	pods := m.risk.pods
+	return &pods, nil
 }

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 // warnAhead is the longest time before its end that a credential is warned of.
@@ -15,34 +15,35 @@ const warnAhead = 7 * 24 * time.Hour
 
 // warnAt is when people are told of the end of a credential: when a fifth of its lifetime is left, or seven days, whichever is
 // later. Zero where the end is not known.
-func warnAt(record records.Record) time.Time {
-	if record.ExpireTime.IsZero() {
+func warnAt(value *rotation.Value) time.Time {
+	if value.ExpireTime.IsZero() {
 		return time.Time{}
 	}
 	left := warnAhead
-	if life := record.ExpireTime.Sub(record.ReadTime); life > 0 && life/5 < left {
+	if life := value.ExpireTime.Sub(value.ReadTime); life > 0 && life/5 < left {
 		left = life / 5
 	}
-	return record.ExpireTime.Add(-left)
+	return value.ExpireTime.Add(-left)
 }
 
 // warnOfExpiry tells people once that a credential ends soon and who has to act. It returns when to look again, zero for never.
 func (r *Reconciler) warnOfExpiry(run *run) time.Time {
-	at := warnAt(run.record)
-	if at.IsZero() || run.memory.warned.Equal(run.record.ExpireTime) {
+	value := &run.state.Value
+	at := warnAt(value)
+	if at.IsZero() || run.memory.told.warned.Equal(value.ExpireTime) {
 		return time.Time{}
 	}
 	if r.Now().Before(at) {
 		return at
 	}
-	run.memory.warned = run.record.ExpireTime
-	r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonExpiring, "Refresh", expiryMessage(run.record))
+	run.memory.told.warned = value.ExpireTime
+	r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonExpiring, "Refresh", expiryMessage(value))
 	return time.Time{}
 }
 
-func expiryMessage(record records.Record) string {
-	end := record.ExpireTime.UTC().Format(time.RFC3339)
-	if record.Minted {
+func expiryMessage(value *rotation.Value) string {
+	end := value.ExpireTime.UTC().Format(time.RFC3339)
+	if value.Minted {
 		return fmt.Sprintf("the credential in use ends at %s and no new one was obtained yet: regcred goes on asking its source; see CredentialAvailable", end)
 	}
 	return fmt.Sprintf("the credential in use ends at %s: somebody must store a new one at its source; regcred delivers it from there", end)

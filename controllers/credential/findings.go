@@ -10,6 +10,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 // findingsInMessage is how many findings a condition tells; the others are counted.
@@ -17,10 +18,10 @@ const findingsInMessage = 3
 
 // unusableForm tells of forms that no kubelet can ever use: in the source and the spec, which were put right where that is
 // possible; of registries whose port is missing; and of entries that are kept in pull Secrets.
-func (f *statusFacts) unusableForm() metav1.Condition {
+func (f *facts) unusableForm() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionUnusableForm, Status: metav1.ConditionFalse}
-	findings := slices.Concat(f.memory.findings, f.imagesOfOthers(), f.portsMissing(), f.kept())
-	if len(findings) == 0 || f.object.Spec.Suspend {
+	findings := slices.Concat(f.run.state.Reads.Findings, f.imagesOfOthers(), f.portsMissing(), f.kept())
+	if len(findings) == 0 || f.run.object.Spec.Suspend {
 		return c
 	}
 	c.Status, c.Reason = metav1.ConditionTrue, string(findings[0].Reason)
@@ -36,13 +37,13 @@ func (f *statusFacts) unusableForm() metav1.Condition {
 }
 
 // imagesOfOthers are the images of spec.verification that no registry of the spec covers: they are never asked for.
-func (f *statusFacts) imagesOfOthers() []dockerconfig.Finding {
+func (f *facts) imagesOfOthers() []dockerconfig.Finding {
 	var findings []dockerconfig.Finding
-	if f.object.Spec.Verification == nil {
+	if f.run.object.Spec.Verification == nil {
 		return nil
 	}
-	for _, image := range f.object.Spec.Verification.Images {
-		if !coveredBy(f.object.Spec.Registries, image) {
+	for _, image := range f.run.object.Spec.Verification.Images {
+		if !coveredBy(f.run.object.Spec.Registries, image) {
 			findings = append(findings, dockerconfig.Finding{Reason: dockerconfig.ReasonUnmatchable, Message: fmt.Sprintf(
 				"spec.verification.images: %s belongs to none of spec.registries and is not tested: correct one of them", image)})
 		}
@@ -59,12 +60,12 @@ func coveredBy(registries []v1alpha1.Registry, image string) bool {
 }
 
 // portsMissing are the registries of the spec that serve no image in use and would with a port.
-func (f *statusFacts) portsMissing() []dockerconfig.Finding {
+func (f *facts) portsMissing() []dockerconfig.Finding {
 	var findings []dockerconfig.Finding
-	if f.object.Spec.VerificationMode() != v1alpha1.VerifyPull {
+	if f.run.object.Spec.VerificationMode() != v1alpha1.VerifyPull {
 		return nil // what was found before is not looked at again
 	}
-	for _, test := range f.tests {
+	for _, test := range f.tests() {
 		image, err := registry.ParseImage(test.NearMiss)
 		if err != nil {
 			continue
@@ -79,27 +80,29 @@ func (f *statusFacts) portsMissing() []dockerconfig.Finding {
 	return findings
 }
 
-// kept are the entries in pull Secrets that nobody can use, one for each kind, with the first namespace and their number.
-func (f *statusFacts) kept() []dockerconfig.Finding {
-	var findings []dockerconfig.Finding
-	where := map[dockerconfig.Finding][]string{}
-	for _, namespace := range f.selected {
-		found := f.deliveries[namespace].Finding
-		if found == (dockerconfig.Finding{}) {
-			continue
-		}
-		if len(where[found]) == 0 {
-			findings = append(findings, found)
-		}
-		where[found] = append(where[found], namespace)
+// tests are what registries said of the value in use and of one that waits.
+func (f *facts) tests() []rotation.Test {
+	s := &f.run.state
+	accounts := slices.Clone(s.Accounts)
+	if s.Waiting != nil {
+		accounts = append(accounts, s.Waiting.Accounts...)
 	}
-	for i, found := range findings {
-		namespaces := where[found]
-		place := fmt.Sprintf("Secret %s of namespace %s", f.object.Spec.Target.Name(), namespaces[0])
-		if more := len(namespaces) - 1; more > 0 {
+	var tests []rotation.Test
+	for _, account := range accounts {
+		tests = append(tests, s.Tests[account.Print])
+	}
+	return tests
+}
+
+// kept are the entries in pull Secrets that nobody can use, one for each kind, with the first namespace and their number.
+func (f *facts) kept() []dockerconfig.Finding {
+	var findings []dockerconfig.Finding
+	for _, found := range f.summary.Findings {
+		place := fmt.Sprintf("Secret %s of namespace %s", f.run.object.Spec.Target.Name(), found.Namespace)
+		if more := found.Namespaces - 1; more > 0 {
 			place += fmt.Sprintf(" and %d more", more)
 		}
-		findings[i] = dockerconfig.Finding{Reason: found.Reason, Message: fmt.Sprintf("%s: %s", place, found)}
+		findings = append(findings, dockerconfig.Finding{Reason: found.Finding.Reason, Message: fmt.Sprintf("%s: %s", place, found.Finding)})
 	}
 	return findings
 }

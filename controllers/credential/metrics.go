@@ -1,6 +1,10 @@
 package credential
 
-import "time"
+import (
+	"time"
+
+	"regcred.dev/regcred/internal/rotation"
+)
 
 // Metrics counts what the controller does. Labels are bounded by the number of RegistryCredentials.
 type Metrics interface {
@@ -12,6 +16,8 @@ type Metrics interface {
 	Observe(credential string, ready bool, selected, synced int, expires time.Time)
 	// Refused notes whether the registry refuses the value in use, and how many running pods that endangers.
 	Refused(credential string, refused bool, podsAtRisk int)
+	// Schedule notes when the source was read and a registry was asked, and when that is next due.
+	Schedule(credential string, schedule rotation.Schedule)
 	// Forget drops what is known of a RegistryCredential that is gone.
 	Forget(credential string)
 }

@@ -2,97 +2,82 @@ package credential
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"regcred.dev/regcred/internal/records"
-	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/rotation"
 )
 
-// publish keeps a value and makes it visible to delivery.
-func (r *Reconciler) publish(ctx context.Context, run *run, snapshot *source.Snapshot, verified time.Time, message string) error {
-	record := run.record
-	sameValue := equal(record, snapshot)
-	if record.Lease != nil && (snapshot.Lease == nil || snapshot.Lease.ID != record.Lease.ID) {
-		record.Obsolete = append(record.Obsolete, *record.Lease)
-	}
-	record.Config, record.Revision, record.SpecHash = snapshot.Config, snapshot.Revision, run.memory.specHash
-	record.ReadTime, record.Minted, record.ExpireTime, record.Lease = snapshot.ReadTime, snapshot.Minted, snapshot.ExpireTime, snapshot.Lease
-	record.Candidate = nil
-	if !sameValue {
-		record.ChangeTime, record.VerifiedTime = r.Now(), time.Time{}
-	}
-	if record.VerifiedTime.IsZero() {
-		record.VerifiedTime = verified
-	}
-	if err := r.Store.Save(ctx, record); err != nil {
+// publish puts the value that waits in use, and with that makes it visible to delivery.
+func (r *Reconciler) publish(ctx context.Context, run *run, judgement rotation.Judgement) error {
+	next := run.state.Clone()
+	next.Publish(run.spec, r.Now())
+	if err := r.keep(ctx, run, next); err != nil {
 		return err
 	}
-	run.record, run.memory.candidate = record, nil
-	run.memory.proof.next = r.nextTests(run, record.Config)
-	if sameValue {
-		return nil
-	}
-	log.FromContext(ctx).Info("Published a new revision", "revision", record.Revision, "proven", !verified.IsZero())
-	r.event(run.object, corev1.EventTypeNormal, "Published", "Publish", "revision "+record.Revision+": "+message)
-	if !snapshot.CreatedTime.IsZero() {
-		r.Metrics.RotationSeen(run.object.Name, r.Now().Sub(snapshot.CreatedTime))
+	s := &run.state
+	log.FromContext(ctx).Info("Published a new revision", "revision", s.Revision, "fate", string(judgement.Fate), "proof", string(s.Proof))
+	r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonPublished, "Publish", fmt.Sprintf("revision %s: %s", s.Revision, whyPublished(run, judgement)))
+	if !s.CreatedTime.IsZero() {
+		r.Metrics.RotationSeen(run.object.Name, r.Now().Sub(s.CreatedTime))
 	}
 	return nil
 }
 
-func equal(record records.Record, snapshot *source.Snapshot) bool {
-	if !record.Published() || len(record.Config) != len(snapshot.Config) {
-		return false
+func whyPublished(run *run, judgement rotation.Judgement) string {
+	switch {
+	case judgement.Fate == rotation.PublishProven && run.state.Proof == rotation.ProofPull:
+		return "the registry lets it pull; published"
+	case judgement.Fate == rotation.PublishProven:
+		return "the registry accepts the login; published"
+	case run.spec.Mode == v1alpha1.VerifyDisabled:
+		return "published without verification, as the spec says"
+	case run.spec.PublishRevision == run.state.Revision:
+		return "published unproven, as the annotation " + v1alpha1.PublishAnnotation + " says"
+	case judgement.Message == "":
+		return "published unproven: the registry gave no answer about it"
 	}
-	for key, credential := range snapshot.Config {
-		if published, ok := record.Config[key]; !ok || !published.Equal(credential) {
-			return false
-		}
-	}
-	return true
+	return "published unproven: " + judgement.Message
 }
 
-// release gives back the leases of earlier values once every namespace has the new one.
-func (r *Reconciler) release(ctx context.Context, run *run) {
-	if len(run.record.Obsolete) == 0 || r.Leases == nil {
-		return
+// restore goes back to the value before.
+func (r *Reconciler) restore(ctx context.Context, run *run) error {
+	next := run.state.Clone()
+	next.Restore(r.Now())
+	if err := r.keep(ctx, run, next); err != nil {
+		return err
 	}
-	delivered, err := r.deliveredEverywhere(ctx, run)
-	if err != nil || !delivered {
-		return
-	}
-	record := run.record
-	var left []source.Lease
-	for _, lease := range record.Obsolete {
-		if r.Now().After(lease.Obtained.Add(lease.Duration)) {
-			continue // it ended by itself
-		}
-		if err := r.Leases.Release(ctx, lease); err != nil {
-			log.FromContext(ctx).Error(err, "An old lease could not be revoked and is tried again")
-			left = append(left, lease)
-		}
-	}
-	record.Obsolete = left
-	if err := r.Store.Save(ctx, record); err != nil {
-		log.FromContext(ctx).Error(err, "Revoked leases could not be noted and are revoked again")
-		return
-	}
-	run.record = record
+	log.FromContext(ctx).Info("Went back to the revision before", "revision", run.state.Revision, "refused", run.state.Waiting.Revision)
+	r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonRestored, "Publish", fmt.Sprintf(
+		"revision %s is in use again: the registry accepts it and refuses revision %s, which replaced it. Correct the value in the source",
+		run.state.Revision, run.state.Waiting.Revision))
+	return nil
 }
 
-func (r *Reconciler) deliveredEverywhere(ctx context.Context, run *run) (bool, error) {
-	selected, err := r.selected(ctx, run.object)
-	if err != nil {
-		return false, err
-	}
-	deliveries := r.Board.Of(run.object.Name, run.object.Spec.Target.Name())
-	for _, namespace := range selected {
-		if deliveries[namespace].Revision != run.record.Revision {
-			return false, nil
+// tellOfWaiting tells people, once for each value, that it is refused or held back, and that the source gives older answers.
+func (r *Reconciler) tellOfWaiting(run *run) {
+	told, s := &run.memory.told, &run.state
+	if waiting := s.Waiting; waiting != nil {
+		switch {
+		case run.judgement.Fate == rotation.Refuse && told.refused != waiting.Digest:
+			told.refused = waiting.Digest
+			r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonRejected, "Verify", fmt.Sprintf(
+				"revision %s of the source is not published, because the registry refuses it: %s; correct it in the source. What is published stays",
+				waiting.Revision, run.judgement.Message))
+		case run.judgement.Message != "" && run.holds() && told.held != waiting.Digest:
+			told.held = waiting.Digest
+			r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonHeld, "Verify", run.heldMessage())
 		}
 	}
-	return true, nil
+	if older := s.Older; older != nil && older.Reads > 1 && older.Digest != s.Digest && told.older != older.Digest {
+		told.older = older.Digest
+		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonStaleAnswer, "Refresh", run.olderMessage())
+	}
+}
+
+func (run *run) holds() bool {
+	return run.judgement.Fate == rotation.Hold || run.judgement.Fate == rotation.HoldOn
 }

@@ -1,125 +1,148 @@
 package credential
 
 import (
+	"crypto/rand"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/records"
-	"regcred.dev/regcred/internal/source"
-	"regcred.dev/regcred/internal/target"
+	"regcred.dev/regcred/internal/rotation"
 )
 
-// run is one pass through the phases.
+// run is one pass over one RegistryCredential.
 type run struct {
 	object *v1alpha1.RegistryCredential
-	// record is what is published. Phases replace it as they publish.
-	record records.Record
+	spec   *rotation.Spec
+	state  rotation.State
 	memory *memory
-	// stall is why nothing can go on.
+	// stall is why nothing can be delivered, fault is what this pass could not do.
 	stall *stall
+	fault *fault
+	// judgement of the value that waits, and until when there is nothing to do.
+	judgement rotation.Judgement
+	until     time.Time
 }
 
-// memory is what one process remembers of a RegistryCredential between two runs. All of it can be lost: after a restart the
-// source is read again.
+// fault is what regcred itself could not do: it is told, and tried again.
+type fault struct{ reason, message string }
+
+// memory is what one process remembers of a RegistryCredential between two passes. All of it can be lost.
 type memory struct {
 	uid types.UID
-	// seen is when this process first saw the object.
-	seen time.Time
-	// specHash and request are what the last read was made for.
-	specHash string
-	request  string
-	// lastRead is when the source was last asked, nextRead when it is asked again.
-	lastRead time.Time
-	nextRead time.Time
-	// readTime is when the source was asked for the latest value.
-	readTime time.Time
-	failures int
-	// readNow asks for a read of the source that nobody's earlier answer will do for.
-	readNow bool
-	// fault of the last read, nil where it succeeded.
-	fault *source.Error
-	// findings of the last read that succeeded.
-	findings []dockerconfig.Finding
-	// proof is how the verification of the latest value stands.
-	proof proof
-	// announced is the revision whose refusal people were told of.
-	announced string
-	// doubts is how many pods gave reason to doubt the value in use, doubtTime when that number last grew.
-	doubts    int
-	doubtTime time.Time
-	// risk is how many pods were at risk when they were last counted, at riskTime.
-	risk     int
-	riskTime time.Time
+	// seen is when this process first saw the object, statusTime when its status was last written.
+	seen, statusTime time.Time
+	// remembered is the part of the state that is not kept, waiting and older the values with their content.
+	remembered rotation.Memory
+	waiting    *rotation.Waiting
+	// pending is what could not be written yet.
+	pending *pending
+	// doubts is how many pods gave reason to doubt the value in use.
+	doubts int
+	risk   risk
+	told   told
+}
+
+// pending is a state that could not be written, and the record that it follows.
+type pending struct {
+	base rotation.Kept
+	next rotation.State
+}
+
+// told is what people were told already.
+type told struct {
+	// refused, held and older are the digests of values.
+	refused, held, older string
 	// warned is the end that people were warned of.
 	warned time.Time
-	// told is of how many failing namespaces people were told last, by type of condition.
-	told map[string]int
-	// candidate is a value that was read and is not published yet.
-	candidate *source.Snapshot
-	// statusTime is when the status was last written.
-	statusTime time.Time
+	// failing is of how many failing namespaces, by type of condition.
+	failing map[string]int
 }
 
 type memories struct {
 	mu sync.Mutex
 	m  map[string]*memory
-	// due are the RegistryCredentials whose source is to be read although it is not time: their connection changed.
-	due map[string]bool
+	// woken is when the connection of a RegistryCredential last changed.
+	woken map[string]time.Time
 }
 
 // wake has the source of a RegistryCredential read at its next run.
-func (m *memories) wake(name string) {
+func (m *memories) wake(name string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.due == nil {
-		m.due = map[string]bool{}
+	if m.woken == nil {
+		m.woken = map[string]time.Time{}
 	}
-	m.due[name] = true
+	m.woken[name] = now
 }
 
-// woken reports, once, whether wake was called.
-func (m *memories) woken(name string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	woken := m.due[name]
-	delete(m.due, name)
-	return woken
-}
-
-// of returns the memory of an object. One that was deleted and created anew starts afresh.
-func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) *memory {
+// of returns the memory of an object and when it was last woken. One that was deleted and created again starts with nothing.
+func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) (*memory, time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.m == nil {
 		m.m = map[string]*memory{}
 	}
+	woken := m.woken[object.Name]
 	if known := m.m[object.Name]; known != nil && known.uid == object.UID {
-		return known
+		return known, woken
 	}
-	fresh := &memory{uid: object.UID, seen: now, told: map[string]int{}}
+	fresh := &memory{uid: object.UID, seen: now, told: told{failing: map[string]int{}}}
+	fresh.remembered.Reads.Request = object.Status.LastHandledRefresh
 	m.m[object.Name] = fresh
-	return fresh
+	return fresh, woken
 }
 
 func (m *memories) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.m, name)
-	delete(m.due, name)
+	delete(m.woken, name)
 }
 
+// begin puts together what is kept, what is remembered and what others found out since.
 func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
+	now := r.Now()
+	memory, woken := r.memories.of(object, now)
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID {
-		record = records.Record{Credential: object.Name, UID: object.UID}
+		record = records.Record{}
 	}
-	return &run{object: object.DeepCopy(), record: record, memory: r.memories.of(object, r.Now())}
+	run := &run{object: object.DeepCopy(), spec: specOf(object), memory: memory}
+	run.state = rotation.State{Kept: record.Kept, Memory: memory.remembered}.Clone()
+	run.stall = r.checkSpec(object)
+	run.recall()
+	s := &run.state
+	s.Reads.WokenTime = woken
+	if doubts := r.Pods.Doubts(object.Name); doubts != memory.doubts {
+		memory.doubts, s.DoubtTime = doubts, now
+	}
+	s.Correct(now)
+	s.Delivered = r.delivered(run)
+	return run
 }
 
-func (r *Reconciler) selector(object *v1alpha1.RegistryCredential) (target.Selector, error) {
-	return target.New(&object.Spec.Target, r.Protected)
+// recall completes what was kept: the content of a value that waits is in this process alone, and records of earlier versions lack
+// digests.
+func (run *run) recall() {
+	s := &run.state
+	if len(s.Salt) == 0 {
+		s.Salt = make([]byte, 32)
+		_, _ = rand.Read(s.Salt) // never fails, by its documentation
+	}
+	complete(&s.Value, s.Salt)
+	if s.Previous != nil {
+		complete(&s.Previous.Value, s.Salt)
+	}
+	if known := run.memory.waiting; known != nil && s.Waiting != nil && known.Digest == s.Waiting.Digest && known.Revision == s.Waiting.Revision {
+		s.Waiting.Value = known.Value
+	}
+}
+
+// remember keeps in this process what is not in the record.
+func (run *run) remember() {
+	run.memory.remembered = run.state.Memory
+	run.memory.waiting = run.state.Waiting
 }

@@ -42,6 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) e
 			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}, notThereBefore()),
 		source.Func(func(ctx context.Context, q queue) error {
 			news.Listen(func(credential string) { q.AddAfter(requestFor(credential), gather) })
+			r.tests.listen(ctx, func(credential string) { q.Add(requestFor(credential)) })
 			return nil
 		}),
 		source.Func(func(ctx context.Context, q queue) error {
@@ -71,7 +72,7 @@ func (r *Reconciler) sweep(ctx context.Context, q queue) {
 	}
 }
 
-// usersOf are the RegistryCredentials that read through a connection. Their source is read anew.
+// usersOf are the RegistryCredentials that read through a connection. Their source is read again.
 func (r *Reconciler) usersOf(ctx context.Context, connection *v1alpha1.VaultConnection) []reconcile.Request {
 	var list v1alpha1.RegistryCredentialList
 	if r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy) != nil {
@@ -81,7 +82,7 @@ func (r *Reconciler) usersOf(ctx context.Context, connection *v1alpha1.VaultConn
 	for i := range list.Items {
 		vault := list.Items[i].Spec.Source.Vault
 		if vault != nil && vault.ConnectionName() == connection.Name {
-			r.memories.wake(list.Items[i].Name)
+			r.memories.wake(list.Items[i].Name, r.Now())
 			requests = append(requests, requestFor(list.Items[i].Name))
 		}
 	}

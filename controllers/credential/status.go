@@ -2,19 +2,20 @@ package credential
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 const (
@@ -26,20 +27,15 @@ const (
 
 // report writes the status if it changed, and says when to come back.
 func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) {
-	f, err := r.statusFacts(ctx, run)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
+	f := r.factsOf(ctx, run)
 	now := r.Now()
-	wake := earliest(run.memory.nextRead, run.memory.proof.next, r.warnOfExpiry(run))
-	if f.unknown() > 0 && run.object.Status.ObservedGeneration == run.object.Generation && now.Sub(run.memory.seen) < settleTime {
+	wake := earliest(run.until, r.warnOfExpiry(run), f.changesAt(now))
+	if f.settling() && run.object.Status.ObservedGeneration == run.object.Generation && now.Sub(run.memory.seen) < settleTime {
 		// Just started: what is in the namespaces is being looked at. Nothing changed, so nothing is said to have.
 		return after(now, earliest(wake, now.Add(statusInterval))), nil
 	}
 	status := f.status(&run.object.Status, now)
-	r.Metrics.Observe(run.object.Name, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
-		len(f.selected), f.synced(), run.record.ExpireTime)
-	r.Metrics.Refused(run.object.Name, run.record.Published() && f.verdict == records.Rejected, f.atRisk)
+	r.observe(run, f, status)
 	if equality.Semantic.DeepEqual(status, &run.object.Status) {
 		return after(now, wake), nil
 	}
@@ -58,23 +54,58 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	return after(now, wake), nil
 }
 
-// reportDeletion says how many namespaces still hold entries of an object that is being deleted.
-func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.RegistryCredential, holding int) error {
-	memory := r.memories.of(object, r.Now())
-	if r.Now().Before(memory.statusTime.Add(statusInterval)) {
-		return nil
+// observe gives the metrics what the status is made of.
+func (r *Reconciler) observe(run *run, f *facts, status *v1alpha1.RegistryCredentialStatus) {
+	s := &run.state
+	r.Metrics.Observe(run.object.Name, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady), f.selected(), f.synced(), s.ExpireTime)
+	r.Metrics.Refused(run.object.Name, s.Published() && f.verdict == rotation.Rejected, int(valueOr(f.atRisk, 0)))
+	r.Metrics.Schedule(run.object.Name, s.Schedule(run.spec, r.Now()))
+}
+
+// factsOf gathers what the status is made of. What cannot be found out is a fact, too.
+func (r *Reconciler) factsOf(ctx context.Context, run *run) *facts {
+	f := &facts{run: run, summary: r.Board.Summary(run.object.Name, run.object.Spec.Target.Name()), stuck: r.Pods.Stuck(run.object.Name)}
+	f.verdict, f.test = run.state.Of(run.spec, &run.state.Value)
+	var err error
+	if f.missing, err = r.missing(ctx, run.object); err != nil {
+		f.cannot(ctx, "the namespaces of the spec could not be looked up", err)
 	}
-	before := object.DeepCopy()
-	setCondition(&object.Status.Conditions, object.Generation, r.Now(), metav1.Condition{
-		Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDeleting,
-		Message: fmt.Sprintf("%d namespaces still hold entries of this credential; they are being removed", holding),
-	})
-	if equality.Semantic.DeepEqual(before.Status, object.Status) {
-		return nil
+	if f.removal, err = r.Removal(ctx, run.object); err != nil {
+		f.cannot(ctx, "what the spec would remove could not be counted", err)
 	}
-	err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before))
-	memory.statusTime = r.Now()
-	return client.IgnoreNotFound(err)
+	if f.atRisk, err = r.atRisk(ctx, run, f); err != nil {
+		f.cannot(ctx, "the pods at risk could not be counted", err)
+	}
+	return f
+}
+
+// cannot notes what could not be found out. The first is told.
+func (f *facts) cannot(ctx context.Context, what string, err error) {
+	log.FromContext(ctx).Error(err, "A part of the status is not known", "part", what)
+	if f.run.fault == nil {
+		f.run.fault = &fault{v1alpha1.ReasonClusterUnavailable, what + "; this is tried again: see the operator's log"}
+	}
+	f.unknown = true
+}
+
+// missing are the namespaces that the spec names and that do not exist.
+func (r *Reconciler) missing(ctx context.Context, object *v1alpha1.RegistryCredential) ([]string, error) {
+	var missing []string
+	target := &object.Spec.Target
+	for _, name := range target.Namespaces {
+		if slices.Contains(target.ExcludedNamespaces, name) {
+			continue
+		}
+		var namespace corev1.Namespace
+		err := r.Client.Get(ctx, client.ObjectKey{Name: string(name)}, &namespace)
+		if apierrors.IsNotFound(err) {
+			missing = append(missing, string(name))
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(missing)
+	return missing, nil
 }
 
 // selected are the namespaces that the target selects, sorted. Terminating ones do not count.
@@ -98,38 +129,15 @@ func (r *Reconciler) selected(ctx context.Context, object *v1alpha1.RegistryCred
 	return names, nil
 }
 
-func (r *Reconciler) statusFacts(ctx context.Context, run *run) (*statusFacts, error) {
-	selected, err := r.selected(ctx, run.object)
-	if err != nil {
-		return nil, err
+// delivered reports whether every selected namespace that can be served has the value in use.
+func (r *Reconciler) delivered(run *run) bool {
+	s := &run.state
+	if !s.Published() {
+		return false
 	}
-	f := &statusFacts{
-		object: run.object, record: run.record, memory: run.memory, stall: run.stall, selected: selected,
-		deliveries: r.Board.Of(run.object.Name, run.object.Spec.Target.Name()),
-		stuck:      r.Pods.Stuck(run.object.Name),
-		verdict:    records.Unknown,
-	}
-	for _, name := range run.object.Spec.Target.Namespaces {
-		_, found := slices.BinarySearch(selected, string(name))
-		terminating := f.deliveries[string(name)].Reason == v1alpha1.ReasonNamespaceTerminating
-		if !found && !terminating && !slices.Contains(run.object.Spec.Target.ExcludedNamespaces, name) {
-			f.missing = append(f.missing, string(name))
-		}
-	}
-	if run.record.Published() {
-		f.tests = r.testsOf(run, run.record.Config)
-		f.verdict, f.answer = combine(f.tests)
-	}
-	if waiting := run.memory.candidate; waiting != nil {
-		f.tests = append(f.tests, r.testsOf(run, waiting.Config)...)
-	}
-	if f.atRisk, err = r.atRisk(ctx, run, f); err != nil {
-		return nil, err
-	}
-	if run.stall == nil {
-		f.holding, f.losing, f.held, err = r.Removal(ctx, run.object)
-	}
-	return f, err
+	summary := r.Board.Summary(run.object.Name, run.object.Spec.Target.Name())
+	version := delivered.Version{Revision: s.Revision, Digest: s.Digest}
+	return summary.Generation == run.object.Generation && summary.Synced(version, run.object.Generation) == summary.Selected
 }
 
 func earliest(times ...time.Time) time.Time {
@@ -142,9 +150,17 @@ func earliest(times ...time.Time) time.Time {
 	return first
 }
 
+// after comes back at a time. One that has passed already is no reason to come back: whatever was due was done.
 func after(now, at time.Time) ctrl.Result {
 	if at.IsZero() {
 		return ctrl.Result{}
 	}
-	return ctrl.Result{RequeueAfter: max(at.Sub(now), 50*time.Millisecond)}
+	return ctrl.Result{RequeueAfter: max(at.Sub(now), time.Second/2)}
+}
+
+func valueOr[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
 }

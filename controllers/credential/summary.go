@@ -1,7 +1,6 @@
 package credential
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,61 +10,79 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
-// failures are the selected namespaces that are not served for a reason, and the named ones that do not exist, by name.
-func (f *statusFacts) failures() []v1alpha1.NamespaceFailure {
-	var failures []v1alpha1.NamespaceFailure
-	missing := f.missing
-	addMissing := func(before string) {
-		for len(missing) > 0 && (before == "" || missing[0] < before) {
-			failures = append(failures, v1alpha1.NamespaceFailure{Namespace: missing[0], Reason: v1alpha1.ReasonNamespaceNotFound,
-				Message: "the namespace does not exist; it is served when it comes"})
-			missing = missing[1:]
-		}
-	}
-	for _, namespace := range f.selected {
-		addMissing(namespace)
-		d := f.deliveries[namespace]
-		switch {
-		case d.TakenBy != "":
-			failures = append(failures, v1alpha1.NamespaceFailure{Namespace: namespace, Reason: v1alpha1.ReasonRegistryTaken,
-				Message: fmt.Sprintf("RegistryCredential %s is older and provides the same registry in Secret %s: change the registries of one of them, or its secretName", d.TakenBy, f.object.Spec.Target.Name())})
-		case d.Reason != "" && d.Reason != v1alpha1.ReasonProgressing:
-			failures = append(failures, v1alpha1.NamespaceFailure{Namespace: namespace, Reason: d.Reason, Message: d.Message})
-		}
-	}
-	addMissing("")
-	return failures
-}
-
-// listed are the failures that the status has room for: those that count and, after them, namespaces that are being deleted.
-func (f *statusFacts) listed(failures []v1alpha1.NamespaceFailure) []v1alpha1.NamespaceFailure {
-	var leaving []v1alpha1.NamespaceFailure
-	for namespace, d := range f.deliveries {
-		if _, selected := slices.BinarySearch(f.selected, namespace); !selected && d.Reason == v1alpha1.ReasonNamespaceTerminating {
-			leaving = append(leaving, v1alpha1.NamespaceFailure{Namespace: namespace, Reason: d.Reason, Message: d.Message})
-		}
-	}
-	byName := func(a, b v1alpha1.NamespaceFailure) int { return cmp.Compare(a.Namespace, b.Namespace) }
-	slices.SortFunc(leaving, byName)
-	all := slices.Concat(failures, leaving)
-	all = all[:min(len(all), v1alpha1.MaxNamespaceFailures)]
-	slices.SortFunc(all, byName)
-	return all
-}
-
 // passing reasons are those of what is on its way: a ServiceAccount comes a moment after its namespace.
-var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound}
+var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonSecretMissing, v1alpha1.ReasonNoNamespaces}
+
+// ours are the reasons of namespaces that are the operator's own faults, and not the namespace's: they make Ready False.
+var ours = []string{v1alpha1.ReasonForbidden, v1alpha1.ReasonWriteFailed, v1alpha1.ReasonRegistryTaken}
+
+// waits are the reasons of namespaces that pass without a person.
+var waits = []string{v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonWriteFailed, v1alpha1.ReasonNamespaceNotFound}
+
+// failing counts the namespaces whose fault lies with ServiceAccounts, or with Secrets.
+func (f *facts) failing(accounts bool) int {
+	count := 0
+	if !accounts {
+		count = len(f.missing)
+	}
+	for cause, namespaces := range f.summary.Causes {
+		if cause.Reason != v1alpha1.ReasonProgressing && cause.ServiceAccounts == accounts {
+			count += namespaces
+		}
+	}
+	return count
+}
+
+// sum is the reason and message for the namespaces whose fault lies with ServiceAccounts, or with Secrets.
+func (f *facts) sum(accounts bool) (reason, message string) {
+	count := f.failing(accounts)
+	var first v1alpha1.NamespaceFailure
+	for _, failure := range f.failures() {
+		d := f.atAccounts(failure.Namespace)
+		if d == accounts {
+			first = failure
+			break
+		}
+	}
+	if first.Namespace == "" { // further down the list than the summary names
+		return f.firstCause(accounts), fmt.Sprintf("%d of %d namespaces are not served", count, f.selected())
+	}
+	if count == 1 {
+		return first.Reason, fmt.Sprintf("namespace %s: %s", first.Namespace, first.Message)
+	}
+	return first.Reason, fmt.Sprintf("%d of %d namespaces are not served; the first, %s: %s", count, f.selected(), first.Namespace, first.Message)
+}
+
+func (f *facts) atAccounts(namespace string) bool {
+	for _, failure := range f.summary.Failures {
+		if failure.Namespace == namespace {
+			return failure.Delivery.ServiceAccounts && failure.Delivery.TakenBy == ""
+		}
+	}
+	return false
+}
+
+func (f *facts) firstCause(accounts bool) string {
+	var reasons []string
+	for cause := range f.summary.Causes {
+		if cause.ServiceAccounts == accounts && cause.Reason != v1alpha1.ReasonProgressing {
+			reasons = append(reasons, cause.Reason)
+		}
+	}
+	slices.Sort(reasons)
+	return reasons[0]
+}
 
 // newlyFailing are the conditions that namespaces made fail since people were told last, or that twice as many fail now. They sum up
 // all namespaces: however many begin to fail one after the other, people are told a few times.
-func (f *statusFacts) newlyFailing(before, now *v1alpha1.RegistryCredentialStatus) []metav1.Condition {
-	failures, told := f.failures(), f.memory.told
+func (f *facts) newlyFailing(before, now *v1alpha1.RegistryCredentialStatus) []metav1.Condition {
+	told := f.run.memory.told.failing
 	var failing []metav1.Condition
 	for _, kind := range []string{v1alpha1.ConditionSecretsSynced, v1alpha1.ConditionServiceAccountsAttached} {
 		was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(now.Conditions, kind)
 		known := was != nil && was.Status == is.Status && was.Reason == is.Reason
-		switch count := len(f.failing(failures, kind == v1alpha1.ConditionServiceAccountsAttached)); {
-		case is.Status != metav1.ConditionFalse || slices.Contains(passing, is.Reason) || f.stall != nil:
+		switch count := f.failing(kind == v1alpha1.ConditionServiceAccountsAttached); {
+		case is.Status != metav1.ConditionFalse || slices.Contains(passing, is.Reason) || f.run.stall != nil:
 			delete(told, kind)
 		case known && told[kind] == 0: // an operator that ran before this one told them
 			told[kind] = count
@@ -77,100 +94,104 @@ func (f *statusFacts) newlyFailing(before, now *v1alpha1.RegistryCredentialStatu
 	return failing
 }
 
-// synced counts the selected namespaces in which Secret and ServiceAccounts are right.
-func (f *statusFacts) synced() int {
-	count := 0
-	for _, namespace := range f.selected {
-		if d, known := f.deliveries[namespace]; known && f.record.Published() && d.Reason == "" && d.TakenBy == "" && d.Revision == f.record.Revision {
-			count++
-		}
-	}
-	return count
-}
-
-// pending counts the selected namespaces that are neither right nor failing for a reason.
-func (f *statusFacts) pending() int {
-	count := 0
-	for _, namespace := range f.selected {
-		d, known := f.deliveries[namespace]
-		if !known || d.Reason == v1alpha1.ReasonProgressing || d.Reason == "" && d.TakenBy == "" && d.Revision != f.record.Revision {
-			count++
-		}
-	}
-	return count
-}
-
-// unknown counts the selected namespaces that delivery did not look at yet.
-func (f *statusFacts) unknown() int {
-	count := 0
-	for _, namespace := range f.selected {
-		if _, known := f.deliveries[namespace]; !known {
-			count++
-		}
-	}
-	return count
-}
-
-// summary sums the other conditions up, as kstatus reads them.
-func (f *statusFacts) summary(conditions []metav1.Condition) (ready, reconciling, stalled metav1.Condition) {
+// sumUp sums the other conditions up, as kstatus reads them.
+func (f *facts) sumUp(conditions []metav1.Condition) (ready, reconciling, stalled metav1.Condition) {
 	ready = metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse}
 	reconciling = metav1.Condition{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionFalse}
 	stalled = metav1.Condition{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionFalse}
-	switch reason, message, person := f.obstacle(conditions); {
-	case f.object.Spec.Suspend:
+	switch found := f.obstacle(conditions); {
+	case f.run.spec.Suspended:
 		ready.Reason, ready.Message = v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is read and nothing is written; what is in the namespaces stays"
-	case reason == "":
-		ready.Status, ready.Reason = metav1.ConditionTrue, v1alpha1.ReasonSucceeded
-		ready.Message = fmt.Sprintf("revision %s is in all %d selected namespaces", f.record.Revision, len(f.selected))
-		if len(f.selected) == 0 {
-			ready.Message = "the target selects no namespace at present; new ones are served when they come"
-		}
-	case person:
-		ready.Reason, ready.Message = reason, message
-		stalled.Status, stalled.Reason, stalled.Message = metav1.ConditionTrue, reason, message
+	case found.reason == "":
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionTrue, v1alpha1.ReasonSucceeded, f.success()
+	case found.person:
+		ready.Reason, ready.Message = found.reason, found.message
+		stalled.Status, stalled.Reason, stalled.Message = metav1.ConditionTrue, found.reason, found.message
 	default:
-		ready.Reason, ready.Message = reason, message
-		reconciling.Status, reconciling.Reason, reconciling.Message = metav1.ConditionTrue, reason, message
+		ready.Reason, ready.Message = found.reason, found.message
+		reconciling.Status, reconciling.Reason, reconciling.Message = metav1.ConditionTrue, found.reason, found.message
 	}
 	return ready, reconciling, stalled
 }
 
-// obstacle is what stands between the object and Ready, the gravest first, and whether a person must act.
-func (f *statusFacts) obstacle(conditions []metav1.Condition) (reason, message string, person bool) {
-	if f.stall != nil {
-		return f.stall.reason, f.stall.message, true
+func (f *facts) success() string {
+	message := fmt.Sprintf("revision %s is in all %d selected namespaces", f.run.state.Revision, f.selected())
+	if failed := f.failed(); failed > 0 {
+		message = fmt.Sprintf("revision %s is in %d of %d selected namespaces; %d cannot be served for reasons of their own: see status.namespaces.failures",
+			f.run.state.Revision, f.synced(), f.selected(), failed)
 	}
-	if f.held {
-		return v1alpha1.ReasonRemovalUnconfirmed, fmt.Sprintf(
-			"the spec would take the credential from %d of the %d namespaces that hold it, and nothing was removed: if that is meant, annotate the object with %s: \"%d\"",
-			f.losing, f.holding, v1alpha1.ConfirmRemovalAnnotation, f.object.Generation), true
+	if f.summary.Unselected > 0 {
+		message += fmt.Sprintf("; %d namespaces that are not selected still hold it", f.summary.Unselected)
 	}
-	for _, namespace := range f.selected {
-		if d := f.deliveries[namespace]; d.TakenBy != "" {
-			return v1alpha1.ReasonRegistryTaken, fmt.Sprintf("RegistryCredential %s is older and provides the same registry in Secret %s: change the registries of one of them, or its secretName",
-				d.TakenBy, f.object.Spec.Target.Name()), true
-		}
+	return message
+}
+
+// obstacle is what stands between the object and Ready, and whether a person must act.
+type obstacle struct {
+	reason, message string
+	person          bool
+}
+
+// obstacle finds the gravest.
+func (f *facts) obstacle(conditions []metav1.Condition) obstacle {
+	switch {
+	case f.run.stall != nil:
+		return obstacle{f.run.stall.reason, f.run.stall.message, true}
+	case f.run.fault != nil:
+		return obstacle{f.run.fault.reason, f.run.fault.message, false}
+	case f.removal.Held:
+		return obstacle{v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(f.removal), true}
 	}
-	for _, kind := range []string{v1alpha1.ConditionCredentialAvailable, v1alpha1.ConditionVerified, v1alpha1.ConditionSecretsSynced, v1alpha1.ConditionServiceAccountsAttached} {
+	for _, kind := range []string{v1alpha1.ConditionCredentialAvailable, v1alpha1.ConditionVerified} {
 		c := meta.FindStatusCondition(conditions, kind)
-		if c == nil || c.Status == metav1.ConditionTrue || c.Status == metav1.ConditionUnknown && kind == v1alpha1.ConditionVerified && f.record.Published() {
+		if c.Status == metav1.ConditionTrue || c.Status == metav1.ConditionUnknown && f.run.state.Published() {
 			continue
 		}
-		return c.Reason, c.Message, f.needsPerson(c)
+		return obstacle{c.Reason, c.Message, f.needsPerson(c)}
 	}
-	if len(f.missing) > 0 {
-		return v1alpha1.ReasonNamespaceNotFound, fmt.Sprintf("namespace %s does not exist; it is served when it comes", f.missing[0]), false
-	}
-	return "", "", false
+	return f.deliveryObstacle()
 }
 
 // needsPerson reports whether an unhealthy condition stays until a person acts.
-func (f *statusFacts) needsPerson(c *metav1.Condition) bool {
-	switch c.Type {
-	case v1alpha1.ConditionCredentialAvailable:
-		return f.memory.fault != nil && f.memory.fault.Stalled
-	case v1alpha1.ConditionVerified:
-		return c.Status == metav1.ConditionFalse
+func (f *facts) needsPerson(c *metav1.Condition) bool {
+	if c.Type == v1alpha1.ConditionCredentialAvailable {
+		return f.run.state.Reads.Fault != nil && f.run.state.Reads.Fault.Stalled
 	}
-	return false
+	return c.Status == metav1.ConditionFalse
+}
+
+// deliveryObstacle: what a namespace refuses for reasons of its own fails nobody else's wait, as long as some namespace is served.
+func (f *facts) deliveryObstacle() obstacle {
+	switch {
+	case !f.current():
+		return obstacle{v1alpha1.ReasonProgressing, "the spec changed, and the namespaces are being looked at for it", false}
+	case f.selected() == 0:
+		return obstacle{v1alpha1.ReasonNoNamespaces, noNamespaces, false}
+	}
+	for cause := range f.summary.Causes {
+		if slices.Contains(ours, cause.Reason) {
+			reason, message := f.sumOf(cause.Reason)
+			return obstacle{reason, message, !slices.Contains(waits, cause.Reason)}
+		}
+	}
+	if f.pending() > 0 {
+		return obstacle{v1alpha1.ReasonProgressing, fmt.Sprintf("revision %s is in %d of %d namespaces and is being written into the others",
+			f.run.state.Revision, f.synced(), f.selected()), false}
+	}
+	if f.synced() == 0 {
+		accounts := f.failing(false) == 0
+		reason, message := f.sum(accounts)
+		return obstacle{reason, message, !slices.Contains(waits, reason)}
+	}
+	return obstacle{}
+}
+
+// sumOf is the first failure with a reason.
+func (f *facts) sumOf(reason string) (string, string) {
+	for _, failure := range f.failures() {
+		if failure.Reason == reason {
+			return reason, fmt.Sprintf("namespace %s: %s", failure.Namespace, failure.Message)
+		}
+	}
+	return reason, fmt.Sprintf("namespaces are not served, because of %s: see the operator's log", reason)
 }

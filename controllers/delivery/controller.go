@@ -46,8 +46,9 @@ type Reconciler struct {
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 
-	memories memories
-	departed departed
+	memories  memories
+	departed  departed
+	selectors selectors
 }
 
 // Reconcile makes one pull Secret right: gather, decide, act, say what became of it.
@@ -71,7 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 		return ctrl.Result{RequeueAfter: facts.memory.afterConflict()}, nil
 	}
 	facts.memory.conflicts = 0
-	r.Board.Post(place, outcome.deliveries(facts))
+	r.Board.Post(place, outcome.deliveries(facts, r.Board))
 	return ctrl.Result{RequeueAfter: outcome.after()}, outcome.retry()
 }
 

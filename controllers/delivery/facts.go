@@ -11,7 +11,6 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/pullsecret"
-	"regcred.dev/regcred/internal/target"
 )
 
 // facts are everything that the decision about one place rests on.
@@ -125,7 +124,7 @@ func (r *Reconciler) gatherLeaving(ctx context.Context, f *facts, namespace *cor
 
 // selects reports whether a RegistryCredential selects a namespace, and whether its selector can be read.
 func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace) (selected, readable bool) {
-	selector, err := target.New(&credential.Spec.Target, r.Protected)
+	selector, err := r.selectors.of(credential, r.Protected)
 	return err == nil && selector.Selects(namespace.Name, namespace.Labels), err == nil
 }
 
@@ -139,7 +138,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
 		record := r.Store.Get(credential.Name)
 		if record.UID == credential.UID && record.Published() && !credential.Spec.Suspend {
-			contribution.Config, contribution.Revision = record.Config, record.Revision
+			contribution.Config, contribution.Revision, contribution.Digest = record.Config, record.Revision, record.Digest
 		}
 		f.selecting = append(f.selecting, credential)
 		f.contributions = append(f.contributions, contribution)

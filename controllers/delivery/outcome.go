@@ -44,8 +44,9 @@ func (o outcome) retry() error {
 	return fmt.Errorf("%s: %s", o.problem.reason, o.problem.message)
 }
 
-// deliveries says, for each RegistryCredential that selects the place, what became of it.
-func (o outcome) deliveries(f facts) map[string]delivered.Delivery {
+// deliveries says, for each RegistryCredential that selects the place or whose entries stay there, what became of it. before says
+// when the place was last right.
+func (o outcome) deliveries(f facts, before *delivered.Board) map[string]delivered.Delivery {
 	if o.problem != nil && o.problem.gone {
 		return nil
 	}
@@ -55,11 +56,15 @@ func (o outcome) deliveries(f facts) map[string]delivered.Delivery {
 	}
 	findings := o.findings()
 	deliveries := map[string]delivered.Delivery{}
+	for _, credential := range f.staying {
+		deliveries[credential.Name] = delivered.Delivery{Version: versionIn(written, credential.Name), Observed: credential.Generation}
+	}
 	for _, credential := range f.selecting {
-		d := delivered.Delivery{Revision: written[credential.Name].Revision}
+		d := delivered.Delivery{Selected: true, Version: versionIn(written, credential.Name), Observed: credential.Generation, Generation: credential.Generation}
 		d.Finding = findingOf(credential.Name, findings, written, f.exists)
 		if o.problem != nil {
-			d.Reason, d.Message, d.ServiceAccounts = o.problem.reason, o.problem.message, o.problem.account
+			known, _ := before.At(f.place, credential.Name)
+			d.Reason, d.Message, d.ServiceAccounts, d.Generation = o.problem.reason, o.problem.message, o.problem.account, known.Generation
 		}
 		for _, taken := range o.taken {
 			if taken.Credential == credential.Name {
@@ -69,6 +74,10 @@ func (o outcome) deliveries(f facts) map[string]delivered.Delivery {
 		deliveries[credential.Name] = d
 	}
 	return deliveries
+}
+
+func versionIn(written pullsecret.Sources, credential string) delivered.Version {
+	return delivered.Version{Revision: written[credential].Revision, Digest: written[credential].Digest}
 }
 
 // findings are the entries of the Secret that no kubelet can use.
@@ -98,7 +107,7 @@ func (f facts) leaving() map[string]delivered.Delivery {
 	deliveries := map[string]delivered.Delivery{}
 	for _, credential := range f.selecting {
 		deliveries[credential.Name] = delivered.Delivery{
-			Reason:  v1alpha1.ReasonNamespaceTerminating,
+			Observed: credential.Generation, Reason: v1alpha1.ReasonNamespaceTerminating,
 			Message: "the namespace is being deleted: nothing is written there",
 		}
 	}

@@ -9,14 +9,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/pullsecret"
-	"regcred.dev/regcred/internal/target"
 )
-
-// placesOfEvent notes what the watch tells of a RegistryCredential and gives its places.
-func (r *Reconciler) placesOfEvent(ctx context.Context, credential *v1alpha1.RegistryCredential) []delivered.Place {
-	r.departed.note(credential)
-	return r.placesOf(ctx, credential)
-}
 
 // placesOf are the places that a RegistryCredential selects, and those that hold, or last held, entries of it.
 func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.RegistryCredential) []delivered.Place {
@@ -24,15 +17,8 @@ func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.Registry
 	for _, place := range r.Board.Places(credential.Name) {
 		places[place] = true
 	}
-	name := credential.Spec.Target.Name()
-	var namespaces corev1.NamespaceList
-	if selector, err := target.New(&credential.Spec.Target, r.Protected); err == nil && r.Secrets.Allowed(name) &&
-		r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy) == nil {
-		for i := range namespaces.Items {
-			if selector.Selects(namespaces.Items[i].Name, namespaces.Items[i].Labels) {
-				places[delivered.Place{Namespace: namespaces.Items[i].Name, Name: name}] = true
-			}
-		}
+	for _, namespace := range r.selectedBy(ctx, credential) {
+		places[delivered.Place{Namespace: namespace, Name: credential.Spec.Target.Name()}] = true
 	}
 	r.eachSecret(ctx, "", func(secret *corev1.Secret) {
 		if recordsEntriesOf(secret, credential.Name) {
@@ -40,6 +26,26 @@ func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.Registry
 		}
 	})
 	return collect(places)
+}
+
+// selectedBy are the namespaces that a RegistryCredential selects. The board is told, so that it knows of all of them before the
+// first was looked at.
+func (r *Reconciler) selectedBy(ctx context.Context, credential *v1alpha1.RegistryCredential) []string {
+	name := credential.Spec.Target.Name()
+	var namespaces corev1.NamespaceList
+	if r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy) != nil {
+		return nil
+	}
+	var selected []string
+	if r.Secrets.Allowed(name) && credential.DeletionTimestamp == nil {
+		for i := range namespaces.Items {
+			if chosen, _ := r.selects(credential, &namespaces.Items[i]); chosen && namespaces.Items[i].DeletionTimestamp == nil {
+				selected = append(selected, namespaces.Items[i].Name)
+			}
+		}
+	}
+	r.Board.Select(credential.Name, name, credential.Generation, selected)
+	return selected
 }
 
 // placesIn are the places of a namespace that RegistryCredentials may select, and those that are there.

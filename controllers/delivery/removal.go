@@ -10,21 +10,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/target"
 )
 
-// Removal is how many namespaces hold a RegistryCredential's entries, and how many of them its spec takes entries from: they are
-// not selected any more, or under another Secret name.
-type Removal struct {
-	Holding int
-	Losing  int
-}
-
-// NeedsConfirmation reports whether a removal is so large that it looks like a mistake: more than five namespaces and more
+// needsConfirmation reports whether a removal is so large that it looks like a mistake: more than five namespaces and more
 // than a fifth of those that hold the credential.
-func (r Removal) NeedsConfirmation() bool {
+func needsConfirmation(r delivered.Removal) bool {
 	return r.Losing > 5 && r.Losing*5 > r.Holding
 }
 
@@ -33,26 +27,29 @@ func Confirmed(credential *v1alpha1.RegistryCredential) bool {
 	return credential.Annotations[v1alpha1.ConfirmRemovalAnnotation] == strconv.FormatInt(credential.Generation, 10)
 }
 
-// Held counts a removal and reports whether it waits for confirmation.
-func (r *Reconciler) Held(ctx context.Context, credential *v1alpha1.RegistryCredential) (Removal, bool, error) {
+// Removal counts what a RegistryCredential is about to lose and says whether that waits for confirmation.
+func (r *Reconciler) Removal(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error) {
 	removal, err := r.Removals(ctx, credential)
-	return removal, removal.NeedsConfirmation() && !Confirmed(credential), err
+	if removal.Held = needsConfirmation(removal) && !Confirmed(credential); removal.Held {
+		removal.ID = strconv.FormatInt(credential.Generation, 10)
+	}
+	return removal, err
 }
 
 func (r *Reconciler) removalHeld(ctx context.Context, credential *v1alpha1.RegistryCredential) (bool, error) {
 	if Confirmed(credential) {
 		return false, nil // no need to count
 	}
-	_, held, err := r.Held(ctx, credential)
-	return held, err
+	removal, err := r.Removal(ctx, credential)
+	return removal.Held, err
 }
 
 // Removals counts what a RegistryCredential would lose by its present spec. Namespaces that are being deleted do not count. That
 // nothing is left of one that is being deleted is not believed to a cache.
-func (r *Reconciler) Removals(ctx context.Context, credential *v1alpha1.RegistryCredential) (Removal, error) {
+func (r *Reconciler) Removals(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error) {
 	var namespaces corev1.NamespaceList
 	if err := r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
-		return Removal{}, err
+		return delivered.Removal{}, err
 	}
 	selector, invalid := target.New(&credential.Spec.Target, r.Protected)
 	selected, alive := map[string]bool{}, map[string]bool{}
@@ -78,7 +75,7 @@ func (r *Reconciler) Removals(ctx context.Context, credential *v1alpha1.Registry
 	if err == nil && len(holding) == 0 && credential.DeletionTimestamp != nil {
 		holding, err = r.holdingNow(ctx, credential.Name, alive)
 	}
-	return Removal{Holding: len(holding), Losing: len(losing)}, err
+	return delivered.Removal{Holding: len(holding), Losing: len(losing)}, err
 }
 
 // holdingNow asks the API server which namespaces hold entries of a RegistryCredential.

@@ -28,7 +28,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier
 		return err
 	}
 	watches := []source.TypedSource[delivered.Place]{
-		source.TypedKind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, mapTo(r.placesOfEvent), onSpec()),
+		source.TypedKind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, r.onCredential(), onSpec()),
 		source.TypedKind(mgr.GetCache(), &corev1.Namespace{}, r.urgently(), onLabels()),
 		r.onChange(changed),
 		r.onTimer(),

@@ -44,6 +44,27 @@ func mapTo[T client.Object](f func(context.Context, T) []delivered.Place) handle
 	return handler.TypedEnqueueRequestsFromMapFunc(handler.TypedMapFunc[T, delivered.Place](f))
 }
 
+// onCredential looks at all places of a RegistryCredential that changed, came or went.
+func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.RegistryCredential, delivered.Place] {
+	look := func(ctx context.Context, credential *v1alpha1.RegistryCredential, q queue) {
+		r.departed.note(credential, r.Now())
+		enqueue(q, normal, r.placesOf(ctx, credential)...)
+	}
+	return handler.TypedFuncs[*v1alpha1.RegistryCredential, delivered.Place]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*v1alpha1.RegistryCredential], q queue) {
+			look(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*v1alpha1.RegistryCredential], q queue) {
+			look(ctx, e.ObjectNew, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*v1alpha1.RegistryCredential], q queue) {
+			look(ctx, e.Object, q)
+			r.Board.Forget(e.Object.Name)
+			r.selectors.forget(e.Object.Name)
+		},
+	}
+}
+
 // urgently looks at the places of a new namespace, or one with new labels, before all others.
 func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, delivered.Place] {
 	return handler.TypedFuncs[*corev1.Namespace, delivered.Place]{

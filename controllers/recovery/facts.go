@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -16,8 +17,8 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/target"
-	"regcred.dev/regcred/internal/verify"
 )
 
 // gathered is a pod with the facts around it.
@@ -84,7 +85,7 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		Mode: object.Spec.RecoveryMode(), Suspended: object.Spec.Suspend, Repull: object.Spec.RepullMode() == v1alpha1.RepullEnabled,
 		Provable: r.Prober != nil && object.Spec.VerificationMode() == v1alpha1.VerifyPull,
 	}
-	delivery := r.Board.Of(object.Name, c.SecretName)[namespace]
+	delivery, _ := r.Board.At(delivered.Place{Namespace: namespace, Name: c.SecretName}, object.Name)
 	c.Problem, c.TakenBy = problem(delivery), delivery.TakenBy
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID || !record.Published() {
@@ -96,7 +97,7 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		return c
 	}
 	c.Published, c.Revision = true, record.Revision
-	c.Entries = entries(record)
+	c.Entries = entries(record, object)
 	return c
 }
 
@@ -109,21 +110,21 @@ func problem(d delivered.Delivery) string {
 	return d.Message
 }
 
-// entries of a published value, with what the last test of each found.
-func entries(record records.Record) []diagnosis.Entry {
+// entries of a published value, with what its registry last said of each.
+func entries(record records.Record, credential *v1alpha1.RegistryCredential) []diagnosis.Entry {
+	spec := rotation.SpecOf(credential)
 	var entries []diagnosis.Entry
-	for key, value := range record.Config {
-		entry := diagnosis.Entry{Key: key}
-		test := record.Tests[verify.Fingerprint(record.Salt, key, value)]
-		if test.Verdict == records.Rejected {
-			entry.Rejected = test.Message
-			if entry.Rejected == "" {
-				entry.Rejected = "refused"
+	for _, account := range record.Accounts {
+		test := record.Test(spec, account)
+		for _, key := range account.Keys {
+			entry := diagnosis.Entry{Key: key}
+			if test.Verdict == rotation.Rejected {
+				entry.Rejected = cmp.Or(test.Message, "refused")
+			} else {
+				entry.Digests = test.Digests
 			}
-		} else {
-			entry.Digests = test.Digests
+			entries = append(entries, entry)
 		}
-		entries = append(entries, entry)
 	}
 	return entries
 }

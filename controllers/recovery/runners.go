@@ -14,7 +14,7 @@ import (
 
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/records"
-	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 const (
@@ -123,11 +123,11 @@ func (r *Reconciler) replacedBad(credential string) bool {
 
 func refusedBefore(record records.Record) bool {
 	current := map[string]bool{}
-	for key, value := range record.Config {
-		current[verify.Fingerprint(record.Salt, key, value)] = true
+	for _, account := range record.Accounts {
+		current[account.Print] = true
 	}
 	for print, test := range record.Tests {
-		if test.Verdict == records.Rejected && !current[print] {
+		if test.Verdict == rotation.Rejected && !current[print] {
 			return true
 		}
 	}

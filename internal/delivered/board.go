@@ -2,47 +2,28 @@ package delivered
 
 import (
 	"maps"
+	"slices"
 	"sync"
-
-	"regcred.dev/regcred/internal/dockerconfig"
 )
 
-// Delivery is what became of one RegistryCredential in one namespace.
-type Delivery struct {
-	// Revision that is in the Secret. Empty while nothing is.
-	Revision string
-	// Reason is empty where Secret and ServiceAccounts are right, else one of the documented namespace reasons.
-	Reason string
-	// Message says what happened and what to do next. Empty where Reason is.
-	Message string
-	// ServiceAccounts is true where the fault lies with a ServiceAccount, not with the Secret.
-	ServiceAccounts bool
-	// Finding is an entry in the Secret that no kubelet can use, of this RegistryCredential or of nobody. Zero where there is none.
-	Finding dockerconfig.Finding
-	// TakenBy names the older RegistryCredential that already provides one of the registries here.
-	TakenBy string
-}
-
-// Place is one pull Secret.
-type Place struct {
-	Namespace string
-	Name      string
-}
-
-// Board holds what became of all deliveries. It is filled anew after each start: deliveries are decided from the cluster, not
-// from memory.
+// Board holds what became of all deliveries, and counts them as they come in: what is asked of it costs the same however many
+// namespaces there are. It is filled again after each start: deliveries are decided from the cluster, not from memory.
 type Board struct {
-	mu     sync.Mutex
-	places map[Place]map[string]Delivery
+	mu sync.Mutex
+	// groups by RegistryCredential and Secret name.
+	groups map[string]map[string]*tally
+	// told are the RegistryCredentials of which a place tells.
+	told   map[Place][]string
 	notify func(credential string)
 }
 
 // NewBoard returns an empty board. notify is called, outside any lock, for each RegistryCredential whose deliveries changed.
 func NewBoard(notify func(credential string)) *Board {
-	return &Board{places: map[Place]map[string]Delivery{}, notify: notify}
+	return &Board{groups: map[string]map[string]*tally{}, told: map[Place][]string{}, notify: notify}
 }
 
-// Post replaces what is known of one place: one Delivery for each RegistryCredential that contributes there.
+// Post replaces what is known of one place: one Delivery for each RegistryCredential that selects it or has entries there. A look
+// at an older generation than the one whose selection is known does not say whether the namespace is selected.
 func (b *Board) Post(place Place, deliveries map[string]Delivery) {
 	for _, credential := range b.replace(place, deliveries) {
 		b.notify(credential)
@@ -52,24 +33,84 @@ func (b *Board) Post(place Place, deliveries map[string]Delivery) {
 func (b *Board) replace(place Place, deliveries map[string]Delivery) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	before := b.places[place]
-	if len(deliveries) == 0 {
-		delete(b.places, place)
-	} else {
-		b.places[place] = maps.Clone(deliveries)
-	}
 	var changed []string
 	for credential, delivery := range deliveries {
-		if old, known := before[credential]; !known || old != delivery {
+		group := b.group(credential, place.Name)
+		known := group.deliveries[place.Namespace]
+		if delivery.Observed < group.generation {
+			delivery.Selected = known.Selected
+		}
+		if b.set(place, credential, delivery) {
 			changed = append(changed, credential)
 		}
 	}
-	for credential := range before {
+	for _, credential := range slices.Clone(b.told[place]) {
 		if _, still := deliveries[credential]; !still {
+			b.clear(place, credential)
 			changed = append(changed, credential)
 		}
 	}
 	return changed
+}
+
+// Select says which namespaces a RegistryCredential selects under a Secret name, by its spec of this generation. Those that nobody
+// looked at yet count as selected and unknown; under another Secret name it selects none any more.
+func (b *Board) Select(credential, secretName string, generation int64, namespaces []string) {
+	if b.choose(credential, secretName, generation, namespaces) {
+		b.notify(credential)
+	}
+}
+
+func (b *Board) choose(credential, secretName string, generation int64, namespaces []string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed := b.group(credential, secretName).generation != generation
+	selected := make(map[string]bool, len(namespaces))
+	for _, namespace := range namespaces {
+		selected[namespace] = true
+	}
+	for name, group := range b.groups[credential] {
+		group.generation = generation
+		for namespace, known := range group.deliveries {
+			if name == secretName && selected[namespace] || !known.Selected {
+				continue
+			}
+			known.Selected = false
+			changed = b.set(Place{namespace, name}, credential, known) || changed
+		}
+	}
+	for _, namespace := range namespaces {
+		changed = b.expect(Place{namespace, secretName}, credential) || changed
+	}
+	return changed
+}
+
+// Expect says that a RegistryCredential selects a place that may not have been looked at yet.
+func (b *Board) Expect(place Place, credential string) {
+	b.mu.Lock()
+	changed := b.expect(place, credential)
+	b.mu.Unlock()
+	if changed {
+		b.notify(credential)
+	}
+}
+
+func (b *Board) expect(place Place, credential string) bool {
+	known := b.group(credential, place.Name).deliveries[place.Namespace]
+	known.Selected = true
+	return b.set(place, credential, known)
+}
+
+// Forget drops what is known of a RegistryCredential that is gone.
+func (b *Board) Forget(credential string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, group := range b.groups[credential] {
+		for namespace := range group.deliveries {
+			b.clear(Place{namespace, name}, credential)
+		}
+	}
+	delete(b.groups, credential)
 }
 
 // Places returns where a RegistryCredential was last seen to contribute.
@@ -77,23 +118,83 @@ func (b *Board) Places(credential string) []Place {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var places []Place
-	for place, deliveries := range b.places {
-		if _, ok := deliveries[credential]; ok {
-			places = append(places, place)
+	for name, group := range b.groups[credential] {
+		for namespace := range group.deliveries {
+			places = append(places, Place{namespace, name})
 		}
 	}
 	return places
 }
 
-// Of returns the deliveries of one RegistryCredential under one Secret name, by namespace.
+// At returns what became of a RegistryCredential at one place, and whether anything is known of it there.
+func (b *Board) At(place Place, credential string) (Delivery, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	group := b.groups[credential][place.Name]
+	if group == nil {
+		return Delivery{}, false
+	}
+	delivery, known := group.deliveries[place.Namespace]
+	return delivery, known
+}
+
+// Summary sums up the deliveries of one RegistryCredential under one Secret name.
+func (b *Board) Summary(credential, secretName string) Summary {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := Summary{}
+	if group := b.groups[credential][secretName]; group != nil {
+		s = group.summary()
+	}
+	for name, group := range b.groups[credential] {
+		if name != secretName {
+			s.Unselected += group.unselected
+		}
+	}
+	return s
+}
+
+// Of returns a copy of the deliveries of one RegistryCredential under one Secret name, by namespace. It costs as much as there are
+// namespaces: ask At or Summary where that matters.
 func (b *Board) Of(credential, secretName string) map[string]Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	found := map[string]Delivery{}
-	for place, deliveries := range b.places {
-		if delivery, ok := deliveries[credential]; ok && place.Name == secretName {
-			found[place.Namespace] = delivery
-		}
+	if group := b.groups[credential][secretName]; group != nil {
+		return maps.Clone(group.deliveries)
 	}
-	return found
+	return map[string]Delivery{}
+}
+
+func (b *Board) group(credential, secretName string) *tally {
+	if b.groups[credential] == nil {
+		b.groups[credential] = map[string]*tally{}
+	}
+	if b.groups[credential][secretName] == nil {
+		b.groups[credential][secretName] = newTally()
+	}
+	return b.groups[credential][secretName]
+}
+
+// set notes a delivery and reports whether it is another than before.
+func (b *Board) set(place Place, credential string, delivery Delivery) bool {
+	group := b.group(credential, place.Name)
+	before, known := group.deliveries[place.Namespace]
+	if known && before == delivery {
+		return false
+	}
+	if !known {
+		b.told[place] = append(b.told[place], credential)
+	}
+	group.put(place.Namespace, delivery)
+	return true
+}
+
+func (b *Board) clear(place Place, credential string) {
+	b.groups[credential][place.Name].drop(place.Namespace)
+	left := slices.DeleteFunc(b.told[place], func(name string) bool { return name == credential })
+	if len(left) == 0 {
+		delete(b.told, place)
+		return
+	}
+	b.told[place] = left
 }

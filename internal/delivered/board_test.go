@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func rev(revision string) Delivery { return Delivery{Version: Version{Revision: revision}} }
+
 // heard collects for whom it was notified, and empties itself when it is asked.
 type heard struct {
 	mu    sync.Mutex
@@ -39,11 +41,11 @@ func TestBoardTellsWhoseDeliveriesChanged(t *testing.T) {
 		deliveries map[string]Delivery
 		want       []string
 	}{
-		{"the first look", shop, map[string]Delivery{"a": {Revision: "1"}, "b": {Revision: "1"}}, []string{"a", "b"}},
-		{"the same again", shop, map[string]Delivery{"a": {Revision: "1"}, "b": {Revision: "1"}}, nil},
-		{"one changed", shop, map[string]Delivery{"a": {Revision: "2"}, "b": {Revision: "1"}}, []string{"a"}},
+		{"the first look", shop, map[string]Delivery{"a": rev("1"), "b": rev("1")}, []string{"a", "b"}},
+		{"the same again", shop, map[string]Delivery{"a": rev("1"), "b": rev("1")}, nil},
+		{"one changed", shop, map[string]Delivery{"a": rev("2"), "b": rev("1")}, []string{"a"}},
 		{"another place", web, map[string]Delivery{"a": {Reason: "Contested", Message: "x"}}, []string{"a"}},
-		{"one is gone", shop, map[string]Delivery{"a": {Revision: "2"}}, []string{"b"}},
+		{"one is gone", shop, map[string]Delivery{"a": rev("2")}, []string{"b"}},
 		{"all are gone", shop, nil, []string{"a"}},
 		{"they were gone before", shop, nil, nil},
 	}
@@ -66,9 +68,9 @@ func TestBoardTellsWhoseDeliveriesChanged(t *testing.T) {
 
 func TestBoardKeepsACopy(t *testing.T) {
 	board := NewBoard(func(string) {})
-	deliveries := map[string]Delivery{"a": {Revision: "1"}}
+	deliveries := map[string]Delivery{"a": rev("1")}
 	board.Post(Place{"shop", "regcred"}, deliveries)
-	deliveries["a"] = Delivery{Revision: "2"}
+	deliveries["a"] = rev("2")
 	if got := board.Of("a", "regcred")["shop"].Revision; got != "1" {
 		t.Errorf("the revision is %s, want 1", got)
 	}

@@ -98,8 +98,8 @@ func (d *diagnosis) off() *Verdict {
 			continue
 		case finding.from.Suspended:
 			return &Verdict{Action: None, Reason: RecoveryOff, Message: fmt.Sprintf("RegistryCredential %s is suspended", finding.Credential)}
-		case finding.from.Mode == v1alpha1.RecoveryOff:
-			return &Verdict{Action: None, Reason: RecoveryOff, Message: fmt.Sprintf("RegistryCredential %s has podRecovery.mode: Off", finding.Credential)}
+		case finding.from.Mode == v1alpha1.RecoveryDisabled:
+			return &Verdict{Action: None, Reason: RecoveryOff, Message: fmt.Sprintf("RegistryCredential %s has podRecovery.mode: Disabled", finding.Credential)}
 		}
 	}
 	return nil

@@ -118,9 +118,9 @@ func TestWhoProvidesTheRegistryIsToldOfWhatNoCredentialCures(t *testing.T) {
 	if got := Diagnose(stuck(elsewhere, because(missing))).Credentials(); len(got) > 0 {
 		t.Errorf("an image of another registry concerns %v", got)
 	}
-	off := credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryOff })
+	off := credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryDisabled })
 	if verdict := Diagnose(stuck(because(missing), off)); verdict.Reason != RecoveryOff {
-		t.Errorf("mode Off does not look, and still says %s", verdict.Reason)
+		t.Errorf("mode Disabled does not look, and still says %s", verdict.Reason)
 	}
 }
 

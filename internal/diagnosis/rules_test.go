@@ -218,7 +218,7 @@ func TestNever(t *testing.T) {
 		{"another value of the annotation opts nobody out", []change{func(f *Facts) {
 			f.NamespaceAnnotations = map[string]string{v1alpha1.PodRecoveryAnnotation: "Enabled"}
 		}}, Restart, StaleCredential},
-		{"never with mode Off", []change{credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryOff })}, None, RecoveryOff},
+		{"never with mode Disabled", []change{credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryDisabled })}, None, RecoveryOff},
 		{"never while suspended", []change{credential(func(c *Credential) { c.Suspended = true })}, None, RecoveryOff},
 		{"rule 35: mode Report says what would be done", []change{credential(func(c *Credential) { c.Mode = v1alpha1.RecoveryReport })}, Report, ReportOnly},
 	})

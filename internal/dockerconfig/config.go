@@ -42,17 +42,17 @@ func (c Config) Render() []byte {
 }
 
 // Parse reads a docker config strictly: every entry must be one that every kubelet reads in the same way. It refuses
-// what a kubelet cannot use (credential stores, credential helpers, tokens alone), what it would choke on, and what
-// it would read differently from other clients. All faults are reported, joined, those of entries as [*EntryError].
+// what a kubelet cannot use (entries that leave the password to a credential store or helper, tokens alone), what it would choke
+// on, and what it would read differently from other clients. A store or helper beside entries with passwords refuses nothing. All faults are reported, joined, those of entries as [*EntryError].
 func Parse(data []byte) (Config, error) {
 	document, err := parseDocument(data)
 	if err != nil {
 		return nil, err
 	}
-	if err := document.refuseDelegation(); err != nil {
-		return nil, err
-	}
 	entries, err := document.auths()
+	if delegation := document.delegation(); delegation != nil && len(entries) == 0 {
+		return nil, delegation
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +60,9 @@ func Parse(data []byte) (Config, error) {
 	var faults []error
 	for _, key := range entries.keys() {
 		credential, err := parseEntry(key, entries[key])
+		if delegation := document.delegation(); errors.Is(err, ErrIncomplete) && delegation != nil {
+			err = delegation // the password is elsewhere
+		}
 		if err != nil {
 			faults = append(faults, &EntryError{Key: key, Err: err})
 			continue
@@ -76,8 +79,8 @@ func Parse(data []byte) (Config, error) {
 	return config, nil
 }
 
-// refuseDelegation refuses a config whose passwords are elsewhere.
-func (o object) refuseDelegation() error {
+// delegation says what the config names that holds passwords elsewhere, or nil. What cannot be read as such is of no use to anybody.
+func (o object) delegation() error {
 	for _, delegation := range []struct {
 		field  string
 		reason error
@@ -86,10 +89,7 @@ func (o object) refuseDelegation() error {
 		{"credHelpers", ErrCredentialHelper},
 	} {
 		raw, err := o.field(delegation.field)
-		if err != nil {
-			return err
-		}
-		if raw != nil && string(raw) != `""` && string(raw) != `{}` {
+		if err == nil && raw != nil && string(raw) != `""` && string(raw) != `{}` {
 			return delegation.reason
 		}
 	}
@@ -153,10 +153,11 @@ func (e entry) strict() (Credential, error) {
 	return credential, nil
 }
 
-// differsFrom reports whether the fields beside auth say something else. A trailing line break is no difference.
+// differsFrom reports whether the fields beside auth say something else. Line breaks that are not published are no difference.
 func (e entry) differsFrom(credential Credential) bool {
 	if e.Username != "" && e.Username != credential.Username() {
 		return true
 	}
-	return e.Password != "" && trimLineBreak(e.Password) != credential.Password()
+	password, _ := usable(e.Password)
+	return e.Password != "" && password != credential.Password()
 }

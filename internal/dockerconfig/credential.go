@@ -52,9 +52,10 @@ func (c Credential) open() pair {
 }
 
 // NewCredential checks a user name and a password. One trailing line break ("\n" or "\r\n") of the password is taken
-// off: it comes from the editor or the shell that stored it, and registries answer it with 401.
+// off: it comes from the editor or the shell that stored it, and registries answer it with 401. A password that is a JSON
+// object, or wrapped base64 of one, is put on one line.
 func NewCredential(username, password string) (Credential, error) {
-	bare := trimLineBreak(password)
+	bare, trimmed := usable(password)
 	switch {
 	case username == "":
 		return Credential{}, ErrEmptyUsername
@@ -67,7 +68,7 @@ func NewCredential(username, password string) (Credential, error) {
 	case strings.Contains(username, ":"):
 		return Credential{}, ErrColonInUsername
 	}
-	content := &pair{username: username, password: bare, trimmed: bare != password}
+	content := &pair{username: username, password: bare, trimmed: trimmed}
 	return Credential{sealed: &content}, nil
 }
 

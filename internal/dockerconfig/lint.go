@@ -128,7 +128,7 @@ func lintDocument(data []byte) (looseDocument, []Finding) {
 	_ = json.Unmarshal(data, &document) // what can be read; the rest is reported above
 	strict, err := parseDocument(data)
 	if err == nil {
-		if err := strict.refuseDelegation(); err != nil {
+		if err := strict.delegation(); err != nil {
 			report(ReasonCredentialStore, err)
 		}
 		_, err = strict.auths()

@@ -17,8 +17,8 @@ type Contribution struct {
 	Credential string
 	// Created is when it was created: of two that provide the same registry, the older wins.
 	Created time.Time
-	// Revision of the published credential.
-	Revision string
+	// Revision of the published credential, and Digest of its entries.
+	Revision, Digest string
 	// Config holds the entries. A nil Config leaves what is recorded for this credential as it is: nothing is published yet, the
 	// credential is suspended, or its removal waits.
 	Config dockerconfig.Config
@@ -73,9 +73,9 @@ func compose(contributions []Contribution, exists func(string) bool, current con
 
 func (c *composition) add(contribution Contribution, current content, now time.Time) {
 	name, recorded := contribution.Credential, current.recorded[contribution.Credential]
-	entries, revision := contribution.Config.Raw(), contribution.Revision
+	entries, revision, digest := contribution.Config.Raw(), contribution.Revision, contribution.Digest
 	if contribution.Config == nil {
-		entries, revision = current.pick(recorded.Keys), recorded.Revision
+		entries, revision, digest = current.pick(recorded.Keys), recorded.Revision, recorded.Digest
 		c.kept = c.kept || len(entries) > 0
 		c.lost = c.lost || current.broken && len(recorded.Keys) > 0
 	}
@@ -95,7 +95,7 @@ func (c *composition) add(contribution Contribution, current content, now time.T
 	}
 	if len(keys) > 0 {
 		same = same && slices.Equal(keys, recorded.Keys)
-		c.sources[name] = Source{Revision: revision, Keys: keys, Changed: changedAt(recorded, same, now)}
+		c.sources[name] = Source{Revision: revision, Digest: digest, Keys: keys, Changed: changedAt(recorded, same, now)}
 	}
 }
 

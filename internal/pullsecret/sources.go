@@ -19,6 +19,8 @@ const Adopted = "(adopted)"
 type Source struct {
 	// Revision of the credential that was written.
 	Revision string `json:"revision,omitempty"`
+	// Digest of what was written, keys and credentials together, by the record of the published value.
+	Digest string `json:"digest,omitempty"`
 	// Keys are the docker config keys that were written, sorted.
 	Keys []string `json:"keys"`
 	// Changed is when the value under these keys last changed in this Secret. It survives restarts of the operator: pod

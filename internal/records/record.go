@@ -3,7 +3,6 @@ package records
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,82 +10,22 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/rotation"
 )
 
-// Record is the published revision of one RegistryCredential, with all that must survive a restart of the operator.
+// Format is the version of the form in which records are kept.
+const Format = 2
+
+// Record is what is kept of one RegistryCredential: the value in use, and all that must survive a restart of the operator.
 type Record struct {
-	// Credential and UID name the RegistryCredential. One that was deleted and created anew starts afresh.
+	// Credential and UID name the RegistryCredential. One that was deleted and created again starts with nothing.
 	Credential string
 	UID        types.UID
-	// Config holds the entries. It is nil until something was published.
-	Config dockerconfig.Config
-	Memo
-}
-
-// Memo is the part of a Record that is no secret.
-type Memo struct {
-	// Revision is the source's own name for the value. Compare for equality only.
-	Revision string `json:"revision,omitempty"`
-	// SpecHash says for which source and registries the value was read: another one asks for a read at once.
-	SpecHash string `json:"specHash,omitempty"`
-	// ChangeTime is when this revision was published, VerifiedTime when the registry first accepted it, ExpireTime when it
-	// ends. Zero where not known.
-	ChangeTime   time.Time `json:"changeTime,omitzero"`
-	VerifiedTime time.Time `json:"verifiedTime,omitzero"`
-	ExpireTime   time.Time `json:"expireTime,omitzero"`
-	// Salt keys the digests that stand for values without versions, and for values under test.
-	Salt []byte `json:"salt,omitempty"`
-	// ReadTime is when the source was asked for the value, and Minted that each read of it makes a new one.
-	ReadTime time.Time `json:"readTime,omitzero"`
-	Minted   bool      `json:"minted,omitempty"`
-	// Lease of the published value, and the leases of earlier ones that are still to be revoked.
-	Lease    *source.Lease  `json:"lease,omitempty"`
-	Obsolete []source.Lease `json:"obsolete,omitempty"`
-	// Tests are the last tests of values at registries, by the fingerprint of registry and value.
-	Tests map[string]Test `json:"tests,omitempty"`
-	// Candidate is a new value that is not published yet, or was rejected.
-	Candidate *Candidate `json:"candidate,omitempty"`
-}
-
-// Test is the last test of one value at one registry.
-type Test struct {
-	// Time is when it began. It is kept before the registry is asked, so that a crash counts, too.
-	Time time.Time `json:"time"`
-	// Verdict is empty while the test runs.
-	Verdict Verdict `json:"verdict,omitempty"`
-	// Repeats counts the tests with this verdict in a row.
-	Repeats int `json:"repeats,omitempty"`
-	// Registry that was asked, and its answer in words.
-	Registry string `json:"registry,omitempty"`
-	Message  string `json:"message,omitempty"`
-	// NearMiss is an image in use that the registry's key would serve if it had the image's port. Set only where no image in use
-	// is served.
-	NearMiss string `json:"nearMiss,omitempty"`
-	// Digests of the images that were asked for, by image: what a repull may pin.
-	Digests map[string]string `json:"digests,omitempty"`
-}
-
-// Verdict says whether a value works at a registry.
-type Verdict string
-
-const (
-	// Accepted means that the registry takes the value.
-	Accepted Verdict = "Accepted"
-	// Rejected means that the registry refuses the value.
-	Rejected Verdict = "Rejected"
-	// Unknown means that the registry could not be asked, or that its answer says nothing about the value.
-	Unknown Verdict = "Unknown"
-)
-
-// Candidate is a new value that waits, or was rejected.
-type Candidate struct {
-	Revision  string    `json:"revision"`
-	FirstSeen time.Time `json:"firstSeen"`
+	rotation.Kept
 }
 
 // Published reports whether there is anything to deliver.
-func (r Record) Published() bool { return r.Config != nil }
+func (r Record) Published() bool { return r.Kept.Published() }
 
 const (
 	// SecretType is the type of the Secrets in which records are kept.
@@ -95,6 +34,8 @@ const (
 	recordLabel = "regcred.dev/published"
 	namePrefix  = "regcred-published-"
 	configKey   = "config"
+	// previousKey holds the value before, as configKey does the one in use.
+	previousKey = "previous"
 	memoKey     = "memo"
 	uidKey      = "uid"
 	nameKey     = "credential"
@@ -104,13 +45,17 @@ func secretName(credential string) string { return namePrefix + credential }
 
 // encode writes a record as a Secret of the operator's namespace.
 func encode(r Record, namespace string) (*corev1.Secret, error) {
-	memo, err := json.Marshal(r.Memo)
+	r.Format = Format
+	memo, err := json.Marshal(r.Kept)
 	if err != nil {
 		return nil, fmt.Errorf("encode the record of %s: %w", r.Credential, err)
 	}
 	data := map[string][]byte{memoKey: memo, uidKey: []byte(r.UID), nameKey: []byte(r.Credential)}
 	if r.Config != nil {
 		data[configKey] = r.Config.Render()
+	}
+	if r.Previous != nil && r.Previous.Config != nil {
+		data[previousKey] = r.Previous.Config.Render()
 	}
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -128,15 +73,31 @@ func decode(secret *corev1.Secret) (Record, error) {
 	if r.Credential == "" || secretName(r.Credential) != secret.Name {
 		return Record{}, fmt.Errorf("Secret %s/%s is not the record of a RegistryCredential", secret.Namespace, secret.Name)
 	}
-	if json.Unmarshal(secret.Data[memoKey], &r.Memo) != nil {
+	if json.Unmarshal(secret.Data[memoKey], &r.Kept) != nil {
 		return Record{}, fmt.Errorf("Secret %s/%s: its memo is not readable", secret.Namespace, secret.Name)
 	}
-	if raw, ok := secret.Data[configKey]; ok {
-		config, err := dockerconfig.Parse(raw)
-		if err != nil {
-			return Record{}, fmt.Errorf("Secret %s/%s: its config is not readable", secret.Namespace, secret.Name)
-		}
-		r.Config = config
+	var err error
+	if r.Config, err = configOf(secret, configKey); err != nil {
+		return Record{}, err
+	}
+	if r.Previous == nil {
+		return r, nil
+	}
+	if r.Previous.Config, err = configOf(secret, previousKey); err != nil {
+		return Record{}, err
 	}
 	return r, nil
+}
+
+// configOf reads the entries that are kept under a key, nil where there are none.
+func configOf(secret *corev1.Secret, key string) (dockerconfig.Config, error) {
+	raw, ok := secret.Data[key]
+	if !ok {
+		return nil, nil
+	}
+	config, err := dockerconfig.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("Secret %s/%s: its %s is not readable", secret.Namespace, secret.Name, key)
+	}
+	return config, nil
 }

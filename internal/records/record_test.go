@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -21,24 +22,33 @@ func record(t testing.TB) Record {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+	account := rotation.Account{Print: "print", Host: "registry.example", Keys: []string{"registry.example"}}
+	value := rotation.Value{
+		Config: dockerconfig.Config{"registry.example": credential}, Revision: "7", Digest: "d7", SpecHash: "abc", Place: "p",
+		Version: 7, CreatedTime: at, ReadTime: at, ExpireTime: at.Add(time.Hour), Minted: true,
+		Lease:    &source.Lease{Connection: "default", ID: "aws/creds/x/1", Renewable: true, Duration: time.Hour, Obtained: at},
+		Accounts: []rotation.Account{account}, ChangeTime: at, VerifiedTime: at.Add(time.Second), Proof: rotation.ProofPull,
+	}
+	before := value
+	before.Revision, before.Digest, before.Lease = "6", "d6", nil
+	waiting := value
+	waiting.Config, waiting.Revision, waiting.Digest, waiting.Lease = nil, "8", "d8", nil
 	return Record{
-		Credential: "company", UID: "uid-1", Config: dockerconfig.Config{"registry.example": credential},
-		Memo: Memo{
-			Revision: "7", SpecHash: "abc", ChangeTime: at, VerifiedTime: at.Add(time.Second), ExpireTime: at.Add(time.Hour),
-			Salt: []byte{0, 255, 7}, ReadTime: at, Minted: true,
-			Lease:    &source.Lease{Connection: "default", ID: "aws/creds/x/1", Renewable: true, Duration: time.Hour, Obtained: at},
-			Obsolete: []source.Lease{{ID: "aws/creds/x/0", Duration: time.Minute, Obtained: at}},
-			Tests: map[string]Test{"print": {
-				Time: at, Verdict: Accepted, Repeats: 3, Registry: "registry.example", Message: "ok",
+		Credential: "company", UID: "uid-1", Kept: rotation.Kept{
+			Format: Format, Salt: []byte{0, 255, 7}, Value: value,
+			Previous: &rotation.Previous{Value: before, ReplacedTime: at}, Waiting: &rotation.Waiting{Value: waiting, FirstSeen: at},
+			Tests: map[string]rotation.Test{"print": {
+				Question: "q", Verdict: rotation.Accepted, Since: at, Time: at, Attempt: at, Repeats: 3, Registry: "registry.example", Message: "ok",
 				Digests: map[string]string{"registry.example/app:1": "sha256:1"},
 			}},
-			Candidate: &Candidate{Revision: "8", FirstSeen: at},
+			Obsolete:     []rotation.Lease{{Lease: source.Lease{ID: "aws/creds/x/0", Duration: time.Minute, Obtained: at}, Since: at}},
+			RestoredOver: "d5",
 		},
 	}
 }
 
 func TestRecordsSurviveARestart(t *testing.T) {
-	unpublished := Record{Credential: "company", UID: "uid-1", Memo: Memo{Salt: []byte{1}, Candidate: &Candidate{Revision: "1"}}}
+	unpublished := Record{Credential: "company", UID: "uid-1", Kept: rotation.Kept{Format: Format, Salt: []byte{1}, Waiting: &rotation.Waiting{Value: rotation.Value{Revision: "1"}}}}
 	for name, want := range map[string]Record{"everything set": record(t), "nothing published yet": unpublished} {
 		t.Run(name, func(t *testing.T) {
 			secret, err := encode(want, "regcred-system")
@@ -66,7 +76,7 @@ func TestTheMemoHoldsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, value := range secret.Data {
-		if key != configKey && strings.Contains(string(value), password) {
+		if key != configKey && key != previousKey && strings.Contains(string(value), password) {
 			t.Errorf("key %s holds the password", key)
 		}
 	}
@@ -84,6 +94,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		"a memo of the wrong shape":        func(s *corev1.Secret) { s.Data[memoKey] = []byte(`{"revision":{"x":"` + password + `"}}`) },
 		"a config that is no JSON":         func(s *corev1.Secret) { s.Data[configKey] = []byte(password) },
 		"a config with a broken entry":     func(s *corev1.Secret) { s.Data[configKey] = []byte(`{"auths":{"a":{"auth":"` + password + `"}}}`) },
+		"a value before that is no JSON":   func(s *corev1.Secret) { s.Data[previousKey] = []byte(password) },
 		"a config that is empty":           func(s *corev1.Secret) { s.Data[configKey] = nil },
 		"the record of another credential": func(s *corev1.Secret) { s.Data[nameKey] = []byte("other") },
 		"no name":                          func(s *corev1.Secret) { delete(s.Data, nameKey) },

@@ -145,7 +145,7 @@ func (s *Store) adopt(credential string, current *corev1.Secret) {
 
 // changed reports whether delivery has something to do.
 func changed(before, after Record) bool {
-	return before.UID != after.UID || before.Revision != after.Revision || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published()
+	return before.UID != after.UID || before.Revision != after.Revision || before.Digest != after.Digest || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published()
 }
 
 func (s *Store) setVersion(credential, version string) {

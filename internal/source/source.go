@@ -20,6 +20,10 @@ type Request struct {
 	Salt []byte
 	// MaxAge is how old an answer may be that another object with the same place got already. Zero asks the source anew.
 	MaxAge time.Duration
+	// Forward asks for what the source's leading server holds, whichever server takes the request: others may be behind. Such a
+	// read is never answered with what another object got, whatever MaxAge says. A source without such servers, or one that is not
+	// set up for it, reads as always.
+	Forward bool
 }
 
 // NewRequest is the request for a spec.
@@ -38,6 +42,9 @@ type Snapshot struct {
 	ReadTime time.Time
 	// CreatedTime is when the value was written. Zero where the source does not say.
 	CreatedTime time.Time
+	// Version is the source's own count of values written at the place, from 1 on. It begins again when the place was removed and
+	// written anew. Zero where the source does not count.
+	Version int64
 	// ExpireTime is when the credential ends. Zero where that is not known.
 	ExpireTime time.Time
 	// Minted says that each read makes a new credential, so that it is read again only when it nears its end.
@@ -52,6 +59,8 @@ type Snapshot struct {
 // Lease is the source's own handle on a credential that it made for us. It ends no later than the login with which it
 // was asked for: Snapshot.ExpireTime accounts for that.
 type Lease struct {
+	// Member of spec.source from which it came. Empty in records of operators that knew Vault alone.
+	Member string `json:"member,omitempty"`
 	// Connection is the name of the VaultConnection through which it was read.
 	Connection string `json:"connection"`
 	// ID names the lease at the source.

@@ -2,13 +2,14 @@
 package target
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // Selector says which namespaces one RegistryCredential selects. Build it with New; the zero value selects none.
@@ -21,7 +22,8 @@ type Selector struct {
 }
 
 // New returns the selector of a target. Protected namespaces, and the operator's own, are selected only where the target names
-// them outright. It fails where the label selector does not parse.
+// them outright. It fails where the label selector does not parse. The error quotes keys and values, which no schema bounds, cut to
+// what a status can hold.
 func New(t *v1alpha1.Target, protected []string) (Selector, error) {
 	s := Selector{named: t.Namespaces, excluded: t.ExcludedNamespaces, labels: labels.Nothing(), protected: protected}
 	if t.NamespaceSelector == nil {
@@ -29,7 +31,7 @@ func New(t *v1alpha1.Target, protected []string) (Selector, error) {
 	}
 	selector, err := metav1.LabelSelectorAsSelector(t.NamespaceSelector)
 	if err != nil {
-		return Selector{}, fmt.Errorf("spec.target.namespaceSelector: %w", err)
+		return Selector{}, errors.New("spec.target.namespaceSelector: " + foreign.Message(err.Error()))
 	}
 	if selector.Empty() {
 		return s, nil // the API server refuses it; were it to get through, nothing is safer than everything

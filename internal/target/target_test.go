@@ -1,6 +1,8 @@
 package target
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,6 +43,18 @@ func TestSelects(t *testing.T) {
 				t.Errorf("selected is %t, want %t", got, test.want)
 			}
 		})
+	}
+}
+
+func TestAnErrorQuotesNoMoreThanAStatusCanHold(t *testing.T) {
+	for name, selector := range map[string]*metav1.LabelSelector{
+		"a long value": {MatchLabels: map[string]string{"team": strings.Repeat("a", 1<<20)}},
+		"a long key":   {MatchLabels: map[string]string{strings.Repeat("a", 1<<20): "shop"}},
+	} {
+		_, err := New(&v1alpha1.Target{NamespaceSelector: selector}, nil)
+		if err == nil || len(err.Error()) > 2048 {
+			t.Errorf("%s: an error of at most 2 KiB is wanted, got %d bytes", name, len(fmt.Sprint(err)))
+		}
 	}
 }
 

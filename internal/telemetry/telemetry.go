@@ -5,12 +5,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"regcred.dev/regcred/internal/rotation"
 )
 
 // Metrics of the operator. It implements the small interfaces by which controllers and sources tell what they do.
 type Metrics struct {
 	ready, selected, synced, expires *prometheus.GaugeVec
 	refused, atRisk                  *prometheus.GaugeVec
+	schedule                         *prometheus.GaugeVec
 	verifications                    *prometheus.CounterVec
 	rotationSeen                     prometheus.Histogram
 	logins, reads                    *prometheus.CounterVec
@@ -34,6 +37,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		expires:       gauge("regcred_credential_expiry_timestamp_seconds", "When the published credential ends, where that is known.", "credential"),
 		refused:       gauge("regcred_credential_refused", "1 while the registry refuses the credential in use.", "credential"),
 		atRisk:        gauge("regcred_credential_pods_at_risk", "Running pods that could not pull their image on another node.", "credential"),
+		schedule:      gauge("regcred_credential_schedule_timestamp_seconds", "When the source was read, a registry was asked and the value in use was published, and when the next is due.", "credential", "what"),
 		verifications: counter("regcred_verifications_total", "Tests at registries by verdict.", "credential", "verdict"),
 		rotationSeen: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "regcred_rotation_seen_seconds", Help: "Time from the creation of a value at its source to its publication.",
@@ -50,7 +54,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		}, []string{"action"}),
 	}
 	registry.MustRegister(m.podDecisions, m.podRecovered)
-	registry.MustRegister(m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
+	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
 	return m
 }
 
@@ -90,12 +94,27 @@ func (m *Metrics) Refused(credential string, refused bool, podsAtRisk int) {
 	m.atRisk.WithLabelValues(credential).Set(float64(podsAtRisk))
 }
 
+// Schedule notes when things were done and are due. What is not known or not planned has no series.
+func (m *Metrics) Schedule(credential string, schedule rotation.Schedule) {
+	for what, at := range map[string]time.Time{
+		"last_read": schedule.LastRead, "next_read": schedule.NextRead, "last_asked": schedule.LastAsked, "next_asked": schedule.NextAsked,
+		"changed": schedule.Changed,
+	} {
+		if at.IsZero() {
+			m.schedule.DeleteLabelValues(credential, what)
+			continue
+		}
+		m.schedule.WithLabelValues(credential, what).Set(float64(at.Unix()))
+	}
+}
+
 // Forget drops the series of a RegistryCredential that is gone.
 func (m *Metrics) Forget(credential string) {
 	for _, gauge := range []*prometheus.GaugeVec{m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk} {
 		gauge.DeleteLabelValues(credential)
 	}
 	m.verifications.DeletePartialMatch(prometheus.Labels{"credential": credential})
+	m.schedule.DeletePartialMatch(prometheus.Labels{"credential": credential})
 }
 
 // Login counts a login at Vault.

@@ -22,7 +22,7 @@ type evidence struct {
 // contrast with the value in use. That one logs in at most once at each host, and only where the answer depends on it.
 func (v *Verifier) Ask(ctx context.Context, q Question) Answer {
 	if q.Credential.IsZero() {
-		return Answer{Verdict: Unknown, Message: "nothing was tested: there is no credential"}
+		return Answer{Verdict: ValueUnknown, Message: "nothing was tested: there is no credential"}
 	}
 	started := time.Now()
 	end := started.Add(v.options.Timeout)

@@ -45,18 +45,18 @@ func judge(p plan, found []evidence) Answer {
 		answers = append(answers, e.judge(p.named))
 	}
 	for _, image := range p.unreadable {
-		answers = append(answers, Answer{Verdict: Unknown, Message: fmt.Sprintf(
+		answers = append(answers, Answer{Verdict: ValueUnknown, Message: fmt.Sprintf(
 			"%s is no image reference of at most %d bytes: correct it in spec.verification.images", foreign.Name(image), MaxImageLength)})
 	}
 	if len(answers) == 0 {
-		return Answer{Verdict: Unknown, Message: "nothing was tested: a key with wildcards names no single registry, and no image that it covers is known; name one in spec.verification.images"}
+		return Answer{Verdict: ValueUnknown, Message: "nothing was tested: a key with wildcards names no single registry, and no image that it covers is known; name one in spec.verification.images"}
 	}
 	joined := answers[slices.IndexFunc(answers, func(a Answer) bool { return a.weight(p.named) == heaviest(answers, p.named) })]
 	joined.Digests = nil
 	for _, a := range answers {
 		joined.add(a)
 	}
-	joined.Message = foreign.Message(joined.Message)
+	joined.Message, joined.InUseMessage = foreign.Text(joined.Message, messageLength), foreign.Text(joined.InUseMessage, messageLength)
 	return joined
 }
 
@@ -64,13 +64,13 @@ func judge(p plan, found []evidence) Answer {
 // because the others can be somebody else's.
 func (a Answer) weight(named bool) int {
 	switch {
-	case a.Verdict == Rejected:
+	case a.Verdict == ValueRejected:
 		return 4
-	case a.Verdict == Unknown && named:
+	case a.Verdict == ValueUnknown && named:
 		return 3
-	case a.Verdict == Accepted && a.Proof == ProofPull:
+	case a.Verdict == ValueAccepted && a.Proof == ProvenByPull:
 		return 2
-	case a.Verdict == Accepted:
+	case a.Verdict == ValueAccepted:
 		return 1
 	default:
 		return 0
@@ -94,17 +94,17 @@ func (a *Answer) add(other Answer) {
 		}
 		a.Digests[image] = digest
 	}
-	if a.InUse != Accepted && other.InUse != "" && (other.InUse == Accepted || a.InUse != Rejected) {
-		a.InUse = other.InUse
+	if a.InUse != ValueAccepted && other.InUse != "" && (other.InUse == ValueAccepted || a.InUse != ValueRejected) {
+		a.InUse, a.InUseMessage = other.InUse, other.InUseMessage
 	}
 }
 
 // judge is the answer of one host.
 func (e evidence) judge(named bool) Answer {
 	answer := e.decide(named)
-	answer.InUse = e.inUseVerdict()
 	results := append([]Result{e.login}, e.pulls...)
 	if e.inUse != nil {
+		answer.InUse, answer.InUseMessage = e.inUseVerdict(), e.inUse.Message
 		results = append(results, *e.inUse)
 	}
 	for _, pull := range e.inUsePulls {
@@ -124,14 +124,12 @@ func (e evidence) judge(named bool) Answer {
 // inUseVerdict is what the host said of the value in use. Behind a wildcard a refusal says nothing: the host can be somebody else's.
 func (e evidence) inUseVerdict() Verdict {
 	switch {
-	case e.inUse == nil:
-		return ""
 	case e.inUseLogsIn() || e.inUsePulled():
-		return Accepted
+		return ValueAccepted
 	case e.inUse.Reason == LoginFailed && !e.wildcard:
-		return Rejected
+		return ValueRejected
 	default:
-		return Unknown
+		return ValueUnknown
 	}
 }
 
@@ -152,29 +150,29 @@ func (e evidence) decide(named bool) Answer {
 	case e.login.usable() && len(e.pulls) > 0:
 		return e.decideSampled()
 	case e.login.Reason == LoginAccepted:
-		return Answer{Verdict: Accepted, Proof: ProofLogin, Message: e.login.Message}
+		return Answer{Verdict: ValueAccepted, Proof: ProvenByLogin, Message: e.login.Message}
 	case e.login.Reason == LoginFailed && !e.wildcard:
-		return Answer{Verdict: Rejected, Message: e.login.Message}
+		return Answer{Verdict: ValueRejected, Message: e.login.Message}
 	case e.loginDisputed() && e.inUseLogsIn():
-		return Answer{Verdict: Rejected, Message: fmt.Sprintf(
+		return Answer{Verdict: ValueRejected, Message: fmt.Sprintf(
 			"%s does not accept the login (status %d), and accepts that of the value in use: correct user name and password in the source", host, e.login.StatusCode)}
 	case e.login.Reason == LoginFailed:
-		return Answer{Verdict: Unknown, Message: fmt.Sprintf(
+		return Answer{Verdict: ValueUnknown, Message: fmt.Sprintf(
 			"%s refuses the login (status %d), and no value in use is known to log in there: if it is your registry, name it in spec.registries", host, e.login.StatusCode)}
 	default:
-		return Answer{Verdict: Unknown, Message: e.login.Message}
+		return Answer{Verdict: ValueUnknown, Message: e.login.Message}
 	}
 }
 
 // decideNamed wants each image. The order of the images decides which message is told, and never the verdict.
 func (e evidence) decideNamed() Answer {
 	if i := e.pullWith(func(r Result) bool { return r.Outcome == Rejected }); i >= 0 {
-		return Answer{Verdict: Rejected, Message: e.pulls[i].Message}
+		return Answer{Verdict: ValueRejected, Message: e.pulls[i].Message}
 	}
 	if i := e.pullWith(func(r Result) bool { return r.Reason != PullAllowed }); i >= 0 {
-		return Answer{Verdict: Unknown, Message: e.pulls[i].Message}
+		return Answer{Verdict: ValueUnknown, Message: e.pulls[i].Message}
 	}
-	return Answer{Verdict: Accepted, Proof: ProofPull, Message: e.pulls[0].Message}
+	return Answer{Verdict: ValueAccepted, Proof: ProvenByPull, Message: e.pulls[0].Message}
 }
 
 // decideSampled knows that an image in use can be gone, or meant for another credential.
@@ -184,20 +182,20 @@ func (e evidence) decideSampled() Answer {
 		return r.Reason == ImageNotFound || r.Reason == PullDenied && compared && other.Reason == PullDenied
 	}
 	if i := e.pullWith(func(r Result) bool { return r.Reason == PullDenied && e.inUsePulls[r.Image].Reason == PullAllowed }); i >= 0 {
-		return Answer{Verdict: Rejected, Message: fmt.Sprintf(
+		return Answer{Verdict: ValueRejected, Message: fmt.Sprintf(
 			"%s denies pulling %s with it (status %d), and the value in use can pull it: give its account the right to pull",
 			foreign.Name(e.host), foreign.Name(e.pulls[i].Image), e.pulls[i].StatusCode)}
 	}
 	if i := e.pullWith(func(r Result) bool { return r.Reason == PullAllowed }); i >= 0 {
-		return Answer{Verdict: Accepted, Proof: ProofPull, Message: e.pulls[i].Message}
+		return Answer{Verdict: ValueAccepted, Proof: ProvenByPull, Message: e.pulls[i].Message}
 	}
 	if i := e.pullWith(func(r Result) bool { return !saysNothing(r) }); i >= 0 {
-		return Answer{Verdict: Unknown, Message: e.pulls[i].Message}
+		return Answer{Verdict: ValueUnknown, Message: e.pulls[i].Message}
 	}
 	if e.login.Reason != LoginAccepted {
-		return Answer{Verdict: Unknown, Message: e.login.Message}
+		return Answer{Verdict: ValueUnknown, Message: e.login.Message}
 	}
-	return Answer{Verdict: Accepted, Proof: ProofLogin, Message: e.login.Message +
+	return Answer{Verdict: ValueAccepted, Proof: ProvenByLogin, Message: e.login.Message +
 		"; none of the images in use could be pulled with it or with the value in use: name one in spec.verification.images"}
 }
 

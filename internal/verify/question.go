@@ -15,6 +15,18 @@ const (
 	MaxImageLength = 512
 	// MaxSampled is the most images in use that one question asks for.
 	MaxSampled = 5
+
+	messageLength = 600 // of an Answer, in bytes
+)
+
+// Verdict says whether a value works at a registry.
+type Verdict string
+
+// The verdicts of an [Answer]. The first two are about the value; the third says that nothing was learnt about it.
+const (
+	ValueAccepted Verdict = "Accepted"
+	ValueRejected Verdict = "Rejected"
+	ValueUnknown  Verdict = "Unknown"
 )
 
 // Question asks whether a value works at one registry.
@@ -44,19 +56,20 @@ type Proof string
 
 // A login proves less than a pull: an expired robot account of Harbor logs in and cannot pull.
 const (
-	ProofPull  Proof = "Pull"
-	ProofLogin Proof = "Login"
+	ProvenByPull  Proof = "Pull"
+	ProvenByLogin Proof = "Login"
 )
 
 // Answer is what a registry says to a [Question]. It holds nothing secret.
 type Answer struct {
 	Verdict Verdict
-	// Proof is empty unless Verdict is Accepted.
+	// Proof is empty unless Verdict is [ValueAccepted].
 	Proof Proof
 	// InUse is what the registry said of the value in use, and empty where it was not asked.
 	InUse Verdict
-	// Message says what happened, where, and what to do next. It is clean and at most [foreign.MessageLength] bytes long.
-	Message string
+	// Message says what happened, where, and what to do next; InUseMessage the same of the value in use. Both are clean and at most
+	// 600 bytes long.
+	Message, InUseMessage string
 	// Digests are those of the images that were pulled, by reference.
 	Digests map[string]string
 	// RetryAfter is how long the registry asks to be left alone, at most [MaxRetryAfter].

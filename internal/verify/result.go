@@ -2,22 +2,16 @@ package verify
 
 import "time"
 
-// Verdict says whether a value works at a registry.
-type Verdict string
+// Outcome is the answer to the question whether a credential works.
+type Outcome string
 
-// The three verdicts. The two definite ones are about the value; Unknown is about the test.
+// The three outcomes. Whether a denied pull counts against the credential is for the caller to decide: see
+// [PullDenied].
 const (
-	Accepted Verdict = "Accepted"
-	Rejected Verdict = "Rejected"
-	Unknown  Verdict = "Unknown"
+	Valid    Outcome = "Valid"
+	Rejected Outcome = "Rejected"
+	Unknown  Outcome = "Unknown"
 )
-
-// Outcome is the verdict of one request alone. Whether a denied pull counts against the credential is for the caller to decide:
-// see [PullDenied].
-type Outcome = Verdict
-
-// Valid is the outcome of a login or a pull that worked.
-const Valid = Accepted
 
 // Step is the request of a test that decided its result.
 type Step string

@@ -87,7 +87,7 @@ func TestAWrongPasswordReachesNoNode(t *testing.T) {
 	await(t, 30*time.Second, func(ctx context.Context) error {
 		var object v1alpha1.RegistryCredential
 		must(t, s.Client.Get(ctx, client.ObjectKey{Name: "proof"}, &object))
-		if object.Status.Pods == nil || object.Status.Pods.AtRisk != 12 {
+		if object.Status.Pods == nil || object.Status.Pods.AtRisk == nil || *object.Status.Pods.AtRisk != 12 {
 			return fmt.Errorf("status.pods is %+v, want 12 at risk", object.Status.Pods)
 		}
 		return nil

@@ -164,7 +164,7 @@ func unreadableSelector(t *testing.T, rig *deliveryRig, values *shelf, _ *traffi
 	})
 	eventually(t, "the namespace is served", func(ctx context.Context) error { return rig.served(ctx, team, "registry.example", "one") })
 	rig.edit(t, "rm-unreadable", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "unreadable", Operator: "Like", Values: []string{"a"}}}}
+		c.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "unreadable", Operator: metav1.LabelSelectorOpIn, Values: []string{"no label's value"}}}}
 	})
 	eventually(t, "the status says so", func(ctx context.Context) error {
 		return rig.says(ctx, "rm-unreadable", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSelector, "")

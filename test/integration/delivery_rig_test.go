@@ -158,17 +158,13 @@ func (s *shelf) Read(_ context.Context, request source.Request) (source.Snapshot
 	return source.Snapshot{Config: entries, Revision: fmt.Sprint(value.revision), ReadTime: time.Now()}, nil
 }
 
-// nobody stands in for what these tests do not use: every credential here has verification mode Off.
+// nobody stands in for what these tests do not use: every credential here has verification mode Disabled.
 type nobody struct{}
 
 var errNobody = errors.New("nobody is asked in this test")
 
-func (nobody) Login(context.Context, string, dockerconfig.Credential) verify.Result {
-	return verify.Result{Outcome: verify.Unknown, Message: errNobody.Error()}
-}
-
-func (nobody) Pull(context.Context, string, dockerconfig.Credential, ...string) []verify.Result {
-	return nil
+func (nobody) Ask(context.Context, verify.Question) verify.Answer {
+	return verify.Answer{Verdict: verify.ValueUnknown}
 }
 
 func (nobody) InUse(context.Context, []string, func(string) bool, int) ([]string, error) {
@@ -252,12 +248,9 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 	}
 	must(delivering.SetupWithManager(mgr, changed))
 	must((&credential.Reconciler{
-		Client: mgr.GetClient(), Source: o.shelf, Prover: nobody{}, Images: nobody{}, Running: nobody{},
+		Client: mgr.GetClient(), Source: o.shelf, Asker: nobody{}, Images: nobody{}, Running: nobody{},
 		Store: r.store, Board: r.board, Pods: r.tally, Secrets: secrets, ServiceAccounts: accounts,
-		Removal: func(ctx context.Context, object *v1alpha1.RegistryCredential) (int, int, bool, error) {
-			removal, held, err := delivering.Held(ctx, object)
-			return removal.Holding, removal.Losing, held, err
-		},
+		Removal:   delivering.Removal,
 		Protected: protected, Events: mgr.GetEventRecorder("regcred"), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
 	}).SetupWithManager(mgr, news))
 	r.launch(t, mgr)

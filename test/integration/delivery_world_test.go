@@ -66,7 +66,7 @@ func (rig *deliveryRig) credential(t *testing.T, name string, registry string, c
 			Registries:           []v1alpha1.Registry{v1alpha1.Registry(registry)},
 			Source:               v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: name}},
 			RefreshPeriodSeconds: ptr.To[int32](3600),
-			Verification:         &v1alpha1.Verification{Mode: v1alpha1.VerifyOff},
+			Verification:         &v1alpha1.Verification{Mode: v1alpha1.VerifyDisabled},
 		},
 	}
 	change(&object.Spec)

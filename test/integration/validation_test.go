@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,67 +42,25 @@ spec:
 func TestASpecThatCannotWorkIsRefusedWithASentence(t *testing.T) {
 	t.Parallel()
 	c := startInstallation(t)
-	for _, test := range []struct {
-		name     string
-		manifest string
-		path     string
-		value    any
-		// says is a part of the refusal; empty where the manifest is right.
-		says string
-	}{
-		{"the shortest RegistryCredential is right", validCredential, "", nil, ""},
-		{"a registry with port and path is right", validCredential, "spec.registries", []any{"registry.company.io:5000/team"}, ""},
-		{"a path that ends in a slash is right", validCredential, "spec.registries", []any{"ghcr.io/company/"}, ""},
-		{"a wildcard host is right", validCredential, "spec.registries", []any{"*.company.io"}, ""},
-		{"Docker Hub is right", validCredential, "spec.registries", []any{"docker.io"}, ""},
-		{"an empty list of ServiceAccounts is right", validCredential, "spec.target.serviceAccounts", []any{}, ""},
-		{"no registry", validCredential, "spec.registries", []any{}, "at least 1 items"},
-		{"a registry with a scheme", validCredential, "spec.registries", []any{"https://registry.company.io"}, "without a scheme"},
-		{"a registry in upper case", validCredential, "spec.registries", []any{"Registry.company.io"}, "in lower case"},
-		{"a registry with a port that is none", validCredential, "spec.registries", []any{"registry.company.io:70000"}, "port is a number from 1 to 65535"},
-		{"no source", validCredential, "spec.source", map[string]any{}, "exactly one source"},
-		{"a path that climbs", validCredential, "spec.source.vault.path", "a/../b", "no empty, '.' or '..' segment"},
-		{"a path with a slash in front", validCredential, "spec.source.vault.path", "/a", "no empty, '.' or '..' segment"},
-		{"a path with a query", validCredential, "spec.source.vault.path", "a?version=1", "holds none of"},
-		{"a mount of Vault's own", validCredential, "spec.source.vault.mount", "sys", "Vault's own"},
-		{"a mount below one of Vault's own", validCredential, "spec.source.vault.mount", "auth/token", "Vault's own"},
-		{"two shapes of keys", validCredential, "spec.source.vault.keys", map[string]any{"auth": "a", "dockerConfig": "b"}, "set one of"},
-		{"a literal user name with a colon", validCredential, "spec.source.vault.username", "a:b", "no colon"},
-		{"a refresh period that is too short", validCredential, "spec.refreshPeriodSeconds", int64(1), "greater than or equal to 5"},
-		{"no namespaces", validCredential, "spec.target", map[string]any{}, "say which namespaces"},
-		{"a selector that selects everything", validCredential, "spec.target.namespaceSelector", map[string]any{}, "select every namespace"},
-		{"a namespace that cannot be", validCredential, "spec.target.namespaces", []any{"Prod"}, "should match"},
-		{"a Secret name that cannot be", validCredential, "spec.target.secretName", "Not_A_Name", "not a valid Secret name"},
-		{"a deletion policy that nobody knows", validCredential, "spec.deletionPolicy", "Sometimes", "Unsupported value"},
-		{"a name that is too long", validCredential, "metadata.name", strings.Repeat("a", 64), "at most 63 characters"},
-
-		{"the shortest VaultConnection is right", validConnection, "", nil, ""},
-		{"an address without a scheme", validConnection, "spec.address", "vault.company.io", "address is a URL"},
-		{"an address of another scheme", validConnection, "spec.address", "ftp://vault.company.io", "address is a URL"},
-		{"an address with a path", validConnection, "spec.address", "https://vault.company.io/v1", "scheme, host and port only"},
-		{"an address with a user", validConnection, "spec.address", "https://a@vault.company.io", "scheme, host and port only"},
-		{"no way to log in", validConnection, "spec.auth", map[string]any{}, "exactly one of"},
-		{"two ways to log in", validConnection, "spec.auth.token", map[string]any{"secret": map[string]any{"name": "a", "key": "b"}}, "exactly one of"},
-		{"a path prefix that could end within a name", validConnection, "spec.pathPrefixes", []any{"secret/platform"}, "ends in /"},
-		{"a login with AWS", validConnection, "spec.auth", map[string]any{"aws": map[string]any{"role": "regcred", "region": "eu-west-1", "serverID": "vault.company.io"}}, ""},
-		{"a login with AWS in a place that is no region", validConnection, "spec.auth", map[string]any{"aws": map[string]any{"role": "regcred", "region": "evil.example/"}}, "us-east-1"},
-		{"a login with Google Cloud", validConnection, "spec.auth", map[string]any{"gcp": map[string]any{"role": "regcred", "serviceAccountEmail": "regcred@project.iam.gserviceaccount.com"}}, ""},
-		{"a login with Google Cloud as another resource", validConnection, "spec.auth", map[string]any{"gcp": map[string]any{"role": "regcred", "serviceAccountEmail": "a@b/../c"}}, "serviceAccountEmail"},
-		{"a login with Azure", validConnection, "spec.auth", map[string]any{"azure": map[string]any{"role": "regcred", "resource": "api://vault"}}, ""},
-		{"a login with Azure for nothing", validConnection, "spec.auth", map[string]any{"azure": map[string]any{"role": "regcred"}}, "resource"},
-		{"a login with AWS and one with Azure", validConnection, "spec.auth", map[string]any{"aws": map[string]any{"role": "a"}, "azure": map[string]any{"role": "a", "resource": "b"}}, "exactly one of"},
-		{"two certificate authorities", validConnection, "spec.tls", map[string]any{"caBundle": "x", "caConfigMap": map[string]any{"name": "a", "key": "b"}}, "not both"},
+	for manifest, groups := range map[string][][]specCase{
+		validCredential: {{{name: "the shortest RegistryCredential"}}, registryCases(), sourceCases(), verificationCases(), targetCases()},
+		validConnection: {{{name: "the shortest VaultConnection"}}, connectionCases()},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			err := c.admin.Create(t.Context(), changed(t, test.manifest, test.path, test.value), client.DryRunAll)
-			switch {
-			case test.says == "" && err != nil:
-				t.Errorf("refused: %v", err)
-			case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
-				t.Errorf("got %v, want a refusal that says %q", err, test.says)
-			}
-		})
+		for _, test := range slices.Concat(groups...) {
+			t.Run(test.name, func(t *testing.T) {
+				err := c.admin.Create(t.Context(), changed(t, manifest, test.path, test.value), client.DryRunAll)
+				switch {
+				case test.says == "" && err != nil:
+					t.Errorf("refused: %v", err)
+				case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
+					t.Errorf("got %v, want a refusal that says %q", err, test.says)
+				}
+			})
+		}
 	}
+	t.Run("the samples", func(t *testing.T) {
+		c.kubectl(t, "apply", "--dry-run=server", "-k", configFolder("samples"))
+	})
 }
 
 func changed(t *testing.T, manifest, path string, value any) *unstructured.Unstructured {

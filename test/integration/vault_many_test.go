@@ -55,7 +55,7 @@ func oneOfMany(i, paths int, namespaces []string) *v1alpha1.RegistryCredential {
 			Registries:           []v1alpha1.Registry{v1alpha1.Registry(fmt.Sprintf("r%d.example", i))},
 			Source:               v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprintf("platform/many/%d", i%paths)}},
 			RefreshPeriodSeconds: new(int32(manyPeriod / time.Second)),
-			Verification:         &v1alpha1.Verification{Mode: v1alpha1.VerifyOff},
+			Verification:         &v1alpha1.Verification{Mode: v1alpha1.VerifyDisabled},
 			Target:               v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{v1alpha1.NamespaceName(namespaces[i%(len(namespaces)/2)])}},
 		},
 	}

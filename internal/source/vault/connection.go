@@ -91,9 +91,9 @@ func (c *connection) client(token string) (*api.Client, error) {
 
 // read gets a path, as seldom as can be: through the gate, with the current token, and once more where the token had
 // died.
-func (c *connection) read(ctx context.Context, place, path string) (a *answer, f *failure) {
+func (c *connection) read(ctx context.Context, place, path string, ask reader) (a *answer, f *failure) {
 	f = c.throughGate(ctx, func() *failure {
-		a, f = c.readAsUs(ctx, place, path)
+		a, f = c.readAsUs(ctx, place, path, ask)
 		return f
 	})
 	return a, f
@@ -115,13 +115,13 @@ func (c *connection) throughGate(ctx context.Context, do func() *failure) (f *fa
 }
 
 // readAsUs reads with the current token. A 403 may mean that it is dead: then a new one gets a second try.
-func (c *connection) readAsUs(ctx context.Context, place, path string) (*answer, *failure) {
+func (c *connection) readAsUs(ctx context.Context, place, path string, ask reader) (*answer, *failure) {
 	for second := false; ; second = true {
 		s, failure := c.acquire(ctx)
 		if failure != nil {
 			return nil, failure
 		}
-		a, failure := c.readWith(ctx, s, place, path)
+		a, failure := c.readWith(ctx, s, place, path, ask)
 		s.users.Done()
 		if failure == nil || failure.Outcome != outcomeDenied {
 			return a, failure
@@ -138,11 +138,11 @@ func (c *connection) readAsUs(ctx context.Context, place, path string) (*answer,
 }
 
 // readWith reads with the token of a session and notes the lease that came of it, if any.
-func (c *connection) readWith(ctx context.Context, s *session, place, path string) (*answer, *failure) {
+func (c *connection) readWith(ctx context.Context, s *session, place, path string, ask reader) (*answer, *failure) {
 	var asked time.Time
 	a, failure := c.send(ctx, place, func(ctx context.Context) (*answer, error) {
 		asked = c.now()
-		return get(ctx, s.client, path, nil)
+		return ask(ctx, s.client, path)
 	})
 	if failure != nil {
 		return nil, failure

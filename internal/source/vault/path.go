@@ -9,7 +9,8 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
-// reservedMounts are Vault's own. A token's lookup of itself under auth/ gives the token away as data.
+// reservedMounts are Vault's own. A token's lookup of itself under auth/ gives the token away as data. The server compares them letter by
+// letter, so Sys is another mount; an escape such as %73ys does not get here, because pathFault refuses every %.
 var reservedMounts = []string{"sys", "auth", "identity", "cubbyhole"}
 
 // apiPath is the path of a read below /v1/. It checks again what the CRD's rules check: Vault's server resolves "..", so
@@ -21,13 +22,27 @@ func apiPath(s *v1alpha1.VaultSource) (string, *failure) {
 			return "", outcomePathRefused.at(place).saying(fmt.Sprintf("the %s %s", part.name, fault))
 		}
 	}
-	if first, _, _ := strings.Cut(s.Mount, "/"); slices.Contains(reservedMounts, first) {
-		return "", outcomePathRefused.at(place).saying(first + " is Vault's own: a registry credential is not read from there")
+	if segment := reservedSegment(s.Mount, s.Path); segment != "" {
+		return "", outcomePathRefused.at(place).saying(segment + " is Vault's own: a registry credential is not read from there")
 	}
 	if s.EngineKind() == v1alpha1.EngineKVv2 {
 		return s.Mount + "/data/" + s.Path, nil
 	}
 	return place, nil
+}
+
+// reservedSegment is the segment that makes a place one of Vault's own, or empty. On Vault Enterprise and OpenBao the first segments of
+// a path can be namespaces, so that ns/sys with mounts, and ns with sys/mounts, both read sys/mounts of the namespace ns.
+func reservedSegment(mount, path string) string {
+	for segment := range strings.SplitSeq(mount, "/") {
+		if slices.Contains(reservedMounts, segment) {
+			return segment
+		}
+	}
+	if first, _, _ := strings.Cut(path, "/"); slices.Contains(reservedMounts, first) {
+		return first
+	}
+	return ""
 }
 
 // pathFault says what is wrong with a mount or path, or nothing.
@@ -47,9 +62,10 @@ func pathFault(path string) string {
 }
 
 // covered reports whether mount/path lies under one of the prefixes. Prefixes end in a slash, so that they compare by
-// segment: secret/team/ does not cover secret/team-b/x.
+// segment: secret/team/ does not cover secret/team-b/x. No list covers everything, an empty one nothing: the CRD's rules refuse
+// that, but an object may be older than they are.
 func covered(s *v1alpha1.VaultSource, prefixes []string) bool {
-	if len(prefixes) == 0 {
+	if prefixes == nil {
 		return true
 	}
 	return slices.ContainsFunc(prefixes, func(prefix string) bool {

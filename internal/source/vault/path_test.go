@@ -41,6 +41,16 @@ func TestPathsAreReadAsWrittenOrNotAtAll(t *testing.T) {
 		{"a token's lookup, the mount longer", "auth/token", "lookup-self", v1alpha1.EngineDynamic, ""},
 		{"identity", "identity", "oidc/token/x", v1alpha1.EngineDynamic, ""},
 		{"cubbyhole", "cubbyhole", "x", v1alpha1.EngineKVv1, ""},
+		{"Vault's own sys in a namespace", "team/sys", "mounts", v1alpha1.EngineDynamic, ""},
+		{"Vault's own sys in a namespace in a namespace", "team/a/sys", "mounts", v1alpha1.EngineDynamic, ""},
+		{"a namespace as the mount, sys as the path", "team", "sys/mounts", v1alpha1.EngineKVv1, ""},
+		{"a namespace as the mount, a token's lookup as the path", "team/a", "auth/token/lookup-self", v1alpha1.EngineDynamic, ""},
+		{"a namespace that ends in data, sys as the path", "team", "sys/mounts", v1alpha1.EngineKVv2, ""},
+		{"sys alone as the path", "team", "sys", v1alpha1.EngineDynamic, ""},
+		{"sys as an escape", "%73ys", "mounts", v1alpha1.EngineDynamic, ""},
+		{"a mount in upper case is another mount", "Sys", "mounts", v1alpha1.EngineDynamic, "Sys/mounts"},
+		{"a folder called auth within a path", "secret", "platform/auth/a", "", "secret/data/platform/auth/a"},
+		{"a path that only begins like sys", "secret", "system/a", "", "secret/data/system/a"},
 		{"a mount that only begins like sys", "system", "x", v1alpha1.EngineKVv1, "system/x"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -59,6 +69,7 @@ func TestPrefixesCompareBySegment(t *testing.T) {
 		want              bool
 	}{
 		{"no prefixes allow all", "secret", "a", nil, true},
+		{"an empty list allows nothing", "secret", "a", []string{}, false},
 		{"below", "secret", "team/a", []string{"secret/team/"}, true},
 		{"the mount", "secret", "a", []string{"secret/"}, true},
 		{"a longer name", "secret", "team-b/a", []string{"secret/team/"}, false},
@@ -99,7 +110,7 @@ func FuzzPath(f *testing.F) {
 			t.Errorf("%q and %q became %q", mount, below, got)
 		}
 		for _, reserved := range reservedMounts {
-			if strings.HasPrefix(got, reserved+"/") {
+			if strings.Contains("/"+mount+"/", "/"+reserved+"/") || strings.HasPrefix(below+"/", reserved+"/") {
 				t.Errorf("%q is Vault's own", got)
 			}
 		}

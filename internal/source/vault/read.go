@@ -55,11 +55,15 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 // fetch reads the path, or shares the read of another object.
 func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, path string, request source.Request) (*answer, *failure) {
 	where := place.Mount + "/" + place.Path
-	if place.EngineKind() == v1alpha1.EngineDynamic {
-		return c.read(ctx, where, path)
+	ask, maxAge := reader(plainly), request.MaxAge
+	if request.Forward {
+		ask, maxAge = fromActiveNode, 0
 	}
-	return c.sharing.do(ctx, string(place.EngineKind())+" "+path, c.now(), request.MaxAge, func(ctx context.Context) (*answer, *failure) {
-		a, f := c.read(ctx, where, path)
+	if place.EngineKind() == v1alpha1.EngineDynamic {
+		return c.read(ctx, where, path, ask)
+	}
+	return c.sharing.do(ctx, string(place.EngineKind())+" "+path, c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
+		a, f := c.read(ctx, where, path, ask)
 		if f != nil && f.Outcome == outcomeNeverWritten {
 			f = c.secondLook(ctx, place, f)
 		}

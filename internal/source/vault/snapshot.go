@@ -30,7 +30,7 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 		}
 	}
 	snapshot := source.Snapshot{
-		Config: config, Revision: p.revision, ReadTime: a.read.at, CreatedTime: p.created, Findings: r.findings,
+		Config: config, Revision: p.revision, ReadTime: a.read.at, CreatedTime: p.created, Version: p.version, Findings: r.findings,
 	}
 	if snapshot.Revision == "" {
 		snapshot.Revision = digest(request.Salt, config.Render())
@@ -53,6 +53,7 @@ type payload struct {
 	metadata map[string]any // of KV v2
 	revision string         // empty where the engine has no versions
 	created  time.Time
+	version  int64 // of KV v2
 }
 
 func payloadOf(where string, engine v1alpha1.Engine, a *answer) (*payload, *failure) {
@@ -83,6 +84,7 @@ func (p *payload) unwrap(where string) *failure {
 	created, _ := p.metadata["created_time"].(string)
 	p.created, _ = time.Parse(time.RFC3339Nano, created) // zero where Vault says nothing
 	version, _ := p.metadata["version"].(json.Number)
+	p.version, _ = version.Int64() // zero where it is no whole number
 	// The time too: a secret that was deleted with its metadata and written anew counts from 1 again.
 	sum := sha256.Sum256([]byte(created))
 	p.revision = fmt.Sprintf("%s-%s", version, hex.EncodeToString(sum[:4]))

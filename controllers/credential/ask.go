@@ -1,0 +1,153 @@
+package credential
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/verify"
+)
+
+// sampled is how many images in use are asked for at one registry.
+const sampled = 3
+
+// Asker asks a registry whether a value works.
+type Asker interface {
+	Ask(ctx context.Context, question verify.Question) verify.Answer
+}
+
+// Images finds images in use in some namespaces that a predicate matches.
+type Images interface {
+	InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error)
+}
+
+// ask starts a test. That a registry is about to be asked is kept first: a crash loop would ask it again and again.
+func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account) error {
+	next := run.state.Clone()
+	next.NoteAttempt(account, r.Now())
+	if err := r.write(ctx, run, next); err != nil {
+		return err
+	}
+	credential, known := contentOf(&run.state, account)
+	if !known {
+		return nil
+	}
+	question := verify.Question{
+		Keys: account.Keys, Credential: credential, LoginOnly: run.spec.Mode == v1alpha1.VerifyLogin, InUse: nil,
+	}
+	for _, image := range run.spec.Images {
+		if covers(account.Keys, image) {
+			question.Named = append(question.Named, image)
+		}
+	}
+	old := r.contrast(run, account, &question)
+	namespaces, err := r.selected(ctx, run.object)
+	if err != nil {
+		return err
+	}
+	served, one := r.servedByOthers(run), answered{account: account, question: run.spec.Question(account)}
+	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, ask: func(ctx context.Context) []answered {
+		return r.askNow(ctx, question, namespaces, served, one, old)
+	}})
+	return nil
+}
+
+// contrast adds the value in use at the same registry to a question, where that is another one and not known to be refused.
+func (r *Reconciler) contrast(run *run, account rotation.Account, question *verify.Question) *answered {
+	for _, mine := range run.state.Accounts {
+		if mine.Print == account.Print || mine.Host != account.Host || run.state.Tests[mine.Print].Verdict == rotation.Rejected {
+			continue
+		}
+		if credential, known := contentOf(&run.state, mine); known {
+			question.InUse = &verify.InUse{Keys: mine.Keys, Credential: credential}
+			return &answered{account: mine, question: run.spec.Question(mine)}
+		}
+	}
+	return nil
+}
+
+// askNow puts a question, and gives the answers about the account and about the value in use, where that was asked, too.
+func (r *Reconciler) askNow(ctx context.Context, question verify.Question, namespaces []string, served func(string) bool, one answered, old *answered) []answered {
+	if !question.LoginOnly && len(question.Named) == 0 {
+		images, nearMiss, err := r.sample(ctx, question.Keys, namespaces, served)
+		if err != nil {
+			one.answer = rotation.Answer{Verdict: rotation.Unknown, Message: "the images in use could not be listed, so that there was nothing to ask the registry for; this is tried again"}
+			return []answered{one}
+		}
+		question.Sampled, one.answer.NearMiss = images, nearMiss
+	}
+	answer := r.Asker.Ask(ctx, question)
+	nearMiss := one.answer.NearMiss
+	one.answer = rotation.Answer{
+		Verdict: rotation.Verdict(answer.Verdict), Proof: rotation.Proof(answer.Proof), Message: answer.Message,
+		Digests: answer.Digests, NearMiss: nearMiss, RetryAfter: answer.RetryAfter,
+	}
+	all := []answered{one}
+	if old != nil && answer.InUse != "" {
+		old.answer = rotation.Answer{Verdict: rotation.Verdict(answer.InUse), Proof: rotation.ProofLogin, Message: answer.InUseMessage}
+		all = append(all, *old)
+	}
+	return all
+}
+
+// sample finds images in use that the keys are for. Where there is none, nearMiss is one that would be if the registry had its port.
+func (r *Reconciler) sample(ctx context.Context, keys, namespaces []string, served func(string) bool) (images []string, nearMiss string, err error) {
+	matches := func(image string) bool {
+		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.MissesByPort(key, image) })
+		if nearMiss == "" && misses && !served(image) {
+			nearMiss = image
+		}
+		return covers(keys, image)
+	}
+	images, err = r.Images.InUse(ctx, namespaces, matches, sampled)
+	if len(images) > 0 {
+		nearMiss = ""
+	}
+	return images, nearMiss, err
+}
+
+// servedByOthers says which images another registry of the spec, or another published credential, is for.
+func (r *Reconciler) servedByOthers(run *run) func(image string) bool {
+	registries, name := run.object.Spec.Registries, run.object.Name
+	return func(image string) bool {
+		if coveredBy(registries, image) {
+			return true
+		}
+		for other, record := range r.Store.All() {
+			for key := range record.Config {
+				if other != name && registry.Matches(key, image) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+}
+
+// takeAnswers notes what registries said since the last pass.
+func (r *Reconciler) takeAnswers(ctx context.Context, run *run) error {
+	all := r.tests.take(run.object.Name, run.object.UID)
+	if len(all) == 0 {
+		return nil
+	}
+	before, _ := run.state.Of(run.spec, &run.state.Value)
+	next := run.state.Clone()
+	for _, one := range all {
+		next.NoteAnswer(one.account, one.question, one.answer, r.Now())
+		r.Metrics.Verified(run.object.Name, string(one.answer.Verdict))
+	}
+	next.NoteAccepted(run.spec, r.Now())
+	if err := r.keep(ctx, run, next); err != nil {
+		return err
+	}
+	after, test := run.state.Of(run.spec, &run.state.Value)
+	if run.state.Published() && after == rotation.Rejected && before != rotation.Rejected {
+		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonNoLongerAccepted, "Verify",
+			"the registry refuses the credential in use: "+test.Message+"; new pods will fail to pull. The source is read again now")
+	}
+	return nil
+}

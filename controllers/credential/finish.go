@@ -1,0 +1,93 @@
+package credential
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+)
+
+// ensureFinalizer holds objects with deletionPolicy Delete, and no others.
+func (r *Reconciler) ensureFinalizer(ctx context.Context, object *v1alpha1.RegistryCredential) error {
+	before := object.DeepCopy()
+	changed := false
+	if object.Spec.Policy() == v1alpha1.DeletionDelete {
+		changed = controllerutil.AddFinalizer(object, v1alpha1.Finalizer)
+	} else {
+		changed = controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer)
+	}
+	if !changed {
+		return nil
+	}
+	return r.Client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// finish lets an object go: at once with deletionPolicy Retain, and when no entry of it is left with Delete. It needs neither
+// the source nor the registry.
+func (r *Reconciler) finish(ctx context.Context, object *v1alpha1.RegistryCredential) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+		return ctrl.Result{}, nil
+	}
+	if object.Spec.Policy() == v1alpha1.DeletionDelete {
+		removal, err := r.Removal(ctx, object)
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		if removal.Holding > 0 {
+			return ctrl.Result{RequeueAfter: time.Second}, r.reportDeletion(ctx, object, removal)
+		}
+	}
+	before := object.DeepCopy()
+	controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer)
+	err := r.Client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return ctrl.Result{}, client.IgnoreNotFound(err)
+}
+
+// reportDeletion says how many namespaces still hold entries of an object that is being deleted, and whether a person must confirm it.
+func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.RegistryCredential, removal delivered.Removal) error {
+	memory, _ := r.memories.of(object, r.Now())
+	if r.Now().Before(memory.statusTime.Add(statusInterval)) {
+		return nil
+	}
+	before := object.DeepCopy()
+	status := &object.Status
+	status.PendingRemoval = pendingRemoval(removal)
+	set := func(kind string, value metav1.ConditionStatus, reason, message string) {
+		setCondition(&status.Conditions, object.Generation, r.Now(), metav1.Condition{Type: kind, Status: value, Reason: reason, Message: message})
+	}
+	if removal.Held {
+		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal))
+		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal))
+		dropCondition(status, v1alpha1.ConditionReconciling)
+	} else {
+		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting,
+			fmt.Sprintf("%d namespaces still hold entries of this credential; they are being removed", removal.Holding))
+		dropCondition(status, v1alpha1.ConditionStalled)
+	}
+	if equality.Semantic.DeepEqual(before.Status, object.Status) {
+		return nil
+	}
+	err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before))
+	memory.statusTime = r.Now()
+	return client.IgnoreNotFound(err)
+}
+
+func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
+	if !removal.Held {
+		return nil
+	}
+	return &v1alpha1.PendingRemovalStatus{ID: removal.ID, Losing: int32(removal.Losing), Holding: int32(removal.Holding)}
+}
+
+func heldRemoval(removal delivered.Removal) string {
+	return fmt.Sprintf("%d of the %d namespaces that hold the credential would lose it, or a registry of it, and nothing was removed. If that is meant, annotate the object with %s=%s",
+		removal.Losing, removal.Holding, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+}

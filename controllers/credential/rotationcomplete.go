@@ -1,0 +1,112 @@
+package credential
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/rotation"
+)
+
+// revokeWithin is after what time people are told that nobody revoked the value before.
+const revokeWithin = time.Hour
+
+// previous is the value before, nil where there was none.
+func (f *facts) previous() *v1alpha1.PreviousStatus {
+	before := f.run.state.Previous
+	if before == nil {
+		return nil
+	}
+	return &v1alpha1.PreviousStatus{
+		Revision: foreign.Name(before.Revision), ReplacedTime: timeOf(before.ReplacedTime),
+		Registry: f.saidOfPrevious(), Namespaces: int32(f.holdingPrevious()),
+	}
+}
+
+const previousEnded = "Ended"
+
+// saidOfPrevious is what the registry last said of the value before.
+func (f *facts) saidOfPrevious() string {
+	s := &f.run.state
+	switch s.Previous.End {
+	case rotation.EndRefused:
+		return string(rotation.Rejected)
+	case rotation.EndExpired:
+		return previousEnded
+	}
+	verdict, _ := s.OfPrevious(f.run.spec)
+	return string(verdict)
+}
+
+func (f *facts) holdingPrevious() int {
+	before := f.run.state.Previous
+	return f.summary.Holding[delivered.Version{Revision: before.Revision, Digest: before.Digest}]
+}
+
+// rotationComplete answers whether the old password may be revoked, and whether that was done.
+func (f *facts) rotationComplete(now time.Time) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionRotationComplete, Status: metav1.ConditionFalse}
+	s := &f.run.state
+	switch {
+	case !s.Published():
+		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "nothing was published yet"
+	case s.Waiting != nil && s.Waiting.Digest != s.Digest:
+		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the source has a new value that is not in use yet: see Verified. Do not revoke the old one"
+	case f.failed()+f.pending() > 0 || !f.current() || s.Previous != nil && f.holdingPrevious() > 0:
+		c.Reason, c.Message = v1alpha1.ReasonDelivering, f.notEverywhere()
+	case s.Previous == nil:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonFirstValue, "the value in use is everywhere, and no earlier one is known"
+	default:
+		c.Status, c.Reason, c.Message = f.oldValue(now)
+	}
+	return c
+}
+
+func (f *facts) notEverywhere() string {
+	old := ""
+	if before := f.run.state.Previous; before != nil {
+		old = fmt.Sprintf(" Do not revoke revision %s yet: %d namespaces still have it.", before.Revision, f.holdingPrevious())
+	}
+	return fmt.Sprintf("the value in use is in %d of %d namespaces: see SecretsSynced.%s", f.synced(), f.selected(), old)
+}
+
+// oldValue is for a value that is nowhere in the cluster any more.
+func (f *facts) oldValue(now time.Time) (metav1.ConditionStatus, string, string) {
+	before := f.run.state.Previous
+	switch said := f.saidOfPrevious(); {
+	case said == previousEnded:
+		return metav1.ConditionTrue, v1alpha1.ReasonOldEnded, fmt.Sprintf("the value in use is everywhere, and revision %s has ended", before.Revision)
+	case said == string(rotation.Rejected):
+		return metav1.ConditionTrue, v1alpha1.ReasonOldRefused, fmt.Sprintf("the value in use is everywhere, and the registry refuses revision %s", before.Revision)
+	case f.run.spec.Mode == v1alpha1.VerifyDisabled:
+		return metav1.ConditionUnknown, v1alpha1.ReasonOldUnknown, fmt.Sprintf(
+			"the value in use is everywhere, and revision %s may be revoked now. Whether it was is not known, because spec.verification.mode is Disabled", before.Revision)
+	case said == string(rotation.Accepted) && before.End == rotation.EndNotKept:
+		return metav1.ConditionFalse, v1alpha1.ReasonOldAccepted, fmt.Sprintf(
+			"nobody revoked revision %s within a day: the registry still accepted it when regcred stopped keeping it. Revoke it", before.Revision)
+	case said == string(rotation.Accepted) && now.Sub(before.ReplacedTime) >= revokeWithin:
+		return metav1.ConditionFalse, v1alpha1.ReasonOldAccepted, fmt.Sprintf(
+			"nobody revoked revision %s: the registry still accepts it, and no namespace has it any more. Revoke it now", before.Revision)
+	case said == string(rotation.Accepted):
+		return metav1.ConditionFalse, v1alpha1.ReasonOldAccepted, fmt.Sprintf(
+			"revision %s may be revoked now: no namespace has it any more, and the registry still accepts it", before.Revision)
+	}
+	return metav1.ConditionUnknown, v1alpha1.ReasonOldUnknown, fmt.Sprintf(
+		"the value in use is everywhere, and revision %s may be revoked now. Whether the registry still accepts it is not known yet", before.Revision)
+}
+
+// changesAt is when the message changes because of the time alone.
+func (f *facts) changesAt(now time.Time) time.Time {
+	before := f.run.state.Previous
+	if before == nil || before.End != "" {
+		return time.Time{}
+	}
+	if at := before.ReplacedTime.Add(revokeWithin); at.After(now) {
+		return at
+	}
+	return time.Time{}
+}

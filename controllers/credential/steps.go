@@ -1,0 +1,131 @@
+package credential
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/source"
+)
+
+// maxSteps bounds one pass: the next one goes on.
+const maxSteps = 24
+
+// work carries out steps until the machine rests. What goes wrong is noted in the run, for the status.
+func (r *Reconciler) work(ctx context.Context, run *run) error {
+	if err := r.keepPending(ctx, run); err != nil {
+		return err
+	}
+	if err := r.takeAnswers(ctx, run); err != nil {
+		return err
+	}
+	for range maxSteps {
+		step := rotation.Next(run.spec, &run.state, r.Now())
+		run.judgement, run.until = step.Judgement, step.Until
+		if step.Do == rotation.Rest {
+			r.tellOfWaiting(run)
+			return nil
+		}
+		if err := r.carryOut(ctx, run, step); err != nil {
+			return err
+		}
+	}
+	run.until = r.Now().Add(time.Second)
+	return nil
+}
+
+func (r *Reconciler) carryOut(ctx context.Context, run *run, step rotation.Step) error {
+	switch step.Do {
+	case rotation.Read:
+		return r.read(ctx, run, step.Cause)
+	case rotation.Ask:
+		return r.ask(ctx, run, step.Account)
+	case rotation.Publish:
+		return r.publish(ctx, run, step.Judgement)
+	case rotation.Restore:
+		return r.restore(ctx, run)
+	case rotation.DropPrevious:
+		next := run.state.Clone()
+		next.DropPrevious(step.End)
+		return r.keep(ctx, run, next)
+	case rotation.Release:
+		return r.release(ctx, run, step.Lease)
+	}
+	return nil
+}
+
+// keep makes next the state. What must survive is written first; where that fails, the state stays as it was, and next is written
+// by the next pass: a value that was minted, or an answer, is not lost.
+func (r *Reconciler) keep(ctx context.Context, run *run, next rotation.State) error {
+	base := r.Store.Get(run.object.Name)
+	if err := r.write(ctx, run, next); err != nil {
+		run.memory.pending = &pending{base.Kept, next}
+		run.memory.remembered = next.Memory
+		return err
+	}
+	return nil
+}
+
+func (r *Reconciler) write(ctx context.Context, run *run, next rotation.State) error {
+	if stored := r.Store.Get(run.object.Name); stored.UID != run.object.UID || !reflect.DeepEqual(stored.Kept, next.Kept) {
+		next.Format = records.Format
+		if err := r.Store.Save(ctx, records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: next.Kept}); err != nil {
+			run.fault = &fault{v1alpha1.ReasonRecordNotKept, "the operator cannot write its record of this credential, without which nothing new is published: " +
+				"see its log, and what may refuse Secrets in its namespace"}
+			return fmt.Errorf("keep the record of %s: %w", run.object.Name, err)
+		}
+	}
+	run.state = next
+	run.remember()
+	return nil
+}
+
+// keepPending writes what an earlier pass could not, unless somebody else has written since.
+func (r *Reconciler) keepPending(ctx context.Context, run *run) error {
+	p := run.memory.pending
+	if p == nil {
+		return nil
+	}
+	run.memory.pending = nil
+	if !reflect.DeepEqual(r.Store.Get(run.object.Name).Kept, p.base) {
+		return nil
+	}
+	return r.keep(ctx, run, p.next)
+}
+
+// read asks the source.
+func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) error {
+	next, began := run.state.Clone(), r.Now()
+	request := source.NewRequest(&run.object.Spec, next.Salt, next.MaxAge(run.spec, cause, began))
+	request.Forward = next.Insists(cause)
+	snapshot, err := r.Source.Read(ctx, request)
+	if err != nil {
+		known := next.Reads.Fault
+		problem := source.AsError(err)
+		next.NoteFault(run.spec, problem, began)
+		if known == nil || known.Reason != problem.Reason {
+			log.FromContext(ctx).Info("The source gave no usable credential; what is published stays", "reason", problem.Reason, "message", problem.Message)
+		}
+		return r.keep(ctx, run, next)
+	}
+	next.NoteRead(run.spec, valueOf(run.spec, next.Salt, snapshot), snapshot.Findings, cause, began, r.Now())
+	return r.keep(ctx, run, next)
+}
+
+// release gives a lease back.
+func (r *Reconciler) release(ctx context.Context, run *run, lease rotation.Lease) error {
+	next := run.state.Clone()
+	if err := r.Leases.Release(ctx, lease.Lease); err != nil {
+		next.NoteReleaseFailed(r.Now())
+		log.FromContext(ctx).Error(err, "An old lease could not be revoked and is tried again", "attempts", next.ReleaseFailures)
+		return r.keep(ctx, run, next)
+	}
+	next.NoteReleased(lease.ID)
+	return r.keep(ctx, run, next)
+}

@@ -1,0 +1,132 @@
+package credential
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"regcred.dev/regcred/internal/rotation"
+)
+
+const (
+	// testsAtOnce is how many tests of one registry run at the same time.
+	testsAtOnce = 8
+	// testTimeout bounds one test, images in use and a second value included. The question itself has a shorter one.
+	testTimeout = 45 * time.Second
+)
+
+// job is one question to one registry.
+type job struct {
+	credential string
+	uid        types.UID
+	host       string
+	ask        func(ctx context.Context) []answered
+}
+
+// answered is what a registry said of an account.
+type answered struct {
+	account  rotation.Account
+	question string
+	answer   rotation.Answer
+}
+
+// tester asks registries apart from the controller's workers: one that is silent delays nobody who does not ask it. What it finds out
+// waits until the controller comes for it.
+type tester struct {
+	mu      sync.Mutex
+	hosts   map[string]*turns
+	answers map[string][]result
+	// ended is called, outside any lock, when a test of a RegistryCredential ended.
+	ended func(credential string)
+	base  context.Context
+}
+
+type result struct {
+	uid types.UID
+	answered
+}
+
+// turns limit the tests of one host.
+type turns struct {
+	slots chan struct{}
+	users int
+}
+
+// listen sets who is told when a test ended, and until when tests run.
+func (t *tester) listen(ctx context.Context, ended func(credential string)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.base, t.ended = ctx, ended
+}
+
+// start runs a job when the host has room for it.
+func (t *tester) start(j job) {
+	turns, base := t.enter(j.host)
+	go func() {
+		defer t.leave(j.host)
+		select {
+		case turns.slots <- struct{}{}:
+		case <-base.Done():
+			return
+		}
+		defer func() { <-turns.slots }()
+		ctx, cancel := context.WithTimeout(base, testTimeout)
+		defer cancel()
+		t.note(j, j.ask(ctx))
+	}()
+}
+
+func (t *tester) enter(host string) (*turns, context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.hosts == nil {
+		t.hosts = map[string]*turns{}
+	}
+	if t.hosts[host] == nil {
+		t.hosts[host] = &turns{slots: make(chan struct{}, testsAtOnce)}
+	}
+	t.hosts[host].users++
+	if t.base == nil {
+		return t.hosts[host], context.Background()
+	}
+	return t.hosts[host], t.base
+}
+
+func (t *tester) leave(host string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.hosts[host].users--; t.hosts[host].users == 0 {
+		delete(t.hosts, host)
+	}
+}
+
+func (t *tester) note(j job, all []answered) {
+	t.mu.Lock()
+	if t.answers == nil {
+		t.answers = map[string][]result{}
+	}
+	for _, one := range all {
+		t.answers[j.credential] = append(t.answers[j.credential], result{j.uid, one})
+	}
+	ended := t.ended
+	t.mu.Unlock()
+	if ended != nil {
+		ended(j.credential)
+	}
+}
+
+// take returns the answers for an object, each once.
+func (t *tester) take(credential string, uid types.UID) []answered {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []answered
+	for _, one := range t.answers[credential] {
+		if one.uid == uid {
+			all = append(all, one.answered)
+		}
+	}
+	delete(t.answers, credential)
+	return all
+}

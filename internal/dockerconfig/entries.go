@@ -1,0 +1,17 @@
+package dockerconfig
+
+import "encoding/json"
+
+// ParseEntry reads one entry of [ParseRaw] strictly, as [Parse] does. The error is one of the reasons of this package.
+func ParseEntry(key string, raw json.RawMessage) (Credential, error) { return parseEntry(key, raw) }
+
+// Delegation says which part of a docker config leaves passwords to programs that a kubelet does not run: [ErrCredentialStore] or
+// [ErrCredentialHelper], nil where there is none or the document cannot be read. It is no fault of the entries beside it that have
+// passwords of their own.
+func Delegation(data []byte) error {
+	document, err := parseDocument(data)
+	if err != nil {
+		return nil
+	}
+	return document.delegation()
+}

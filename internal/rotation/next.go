@@ -1,0 +1,200 @@
+package rotation
+
+import "time"
+
+// Do is what is done next.
+type Do string
+
+const (
+	// Read asks the source.
+	Read Do = "Read"
+	// Ask asks one registry about one account.
+	Ask Do = "Ask"
+	// Publish puts the candidate in use.
+	Publish Do = "Publish"
+	// Restore puts the value before in use again.
+	Restore Do = "Restore"
+	// DropPrevious stops keeping the value before.
+	DropPrevious Do = "DropPrevious"
+	// Release gives one lease back.
+	Release Do = "Release"
+	// Rest does nothing until a time.
+	Rest Do = "Rest"
+)
+
+// Step is one thing to do.
+type Step struct {
+	Do Do
+	// Cause of a Read.
+	Cause Cause
+	// Account and its Value, for Ask.
+	Account Account
+	// Judgement of the candidate, for Publish and Rest.
+	Judgement Judgement
+	// End of the value before, for DropPrevious.
+	End End
+	// Lease to Release.
+	Lease Lease
+	// Until is when to look again, for Rest. Zero where only an event changes anything.
+	Until time.Time
+}
+
+// Next says what is done next. It changes nothing.
+func Next(spec *Spec, s *State, now time.Time) Step {
+	if spec.Suspended {
+		return Step{Do: Rest}
+	}
+	if at, cause := s.readAt(spec); !at.After(now) {
+		return Step{Do: Read, Cause: cause}
+	}
+	judgement, waits := s.Judge(spec, now)
+	if waits && (judgement.Fate == PublishProven || judgement.Fate == PublishUnproven) {
+		return Step{Do: Publish, Judgement: judgement}
+	}
+	if s.restores(spec) {
+		return Step{Do: Restore}
+	}
+	if end := s.previousEnds(spec, now); end != "" {
+		return Step{Do: DropPrevious, End: end}
+	}
+	tests := s.tests(spec, now)
+	for _, test := range tests {
+		if !test.at.After(now) {
+			return Step{Do: Ask, Account: test.account}
+		}
+	}
+	if lease, at := s.releaseAt(spec); lease != nil && !at.After(now) {
+		return Step{Do: Release, Lease: *lease}
+	}
+	return Step{Do: Rest, Judgement: judgement, Until: s.restsUntil(spec, judgement, tests, now)}
+}
+
+// restsUntil is the first time at which Next may say something else.
+func (s *State) restsUntil(spec *Spec, judgement Judgement, tests []due, now time.Time) time.Time {
+	until := never
+	consider := func(t time.Time) {
+		if t.After(now) {
+			until = earliest(until, t)
+		}
+	}
+	read, _ := s.readAt(spec)
+	consider(read)
+	consider(judgement.Until)
+	for _, test := range tests {
+		consider(test.at)
+	}
+	for _, began := range s.Testing {
+		consider(began.Add(testLimit))
+	}
+	if lease, at := s.releaseAt(spec); lease != nil {
+		consider(at)
+	}
+	if s.Previous != nil && s.Previous.Config != nil {
+		consider(s.Previous.ReplacedTime.Add(PreviousKept))
+		consider(s.Previous.ExpireTime)
+	}
+	consider(s.ExpireTime)
+	if until.Equal(never) {
+		return time.Time{}
+	}
+	return until
+}
+
+// restores reports whether a registry refuses the value in use and all of them take the one before. That happens once for each value,
+// and only where both are for the same registries.
+func (s *State) restores(spec *Spec) bool {
+	before := s.Previous
+	if before == nil || before.Config == nil || !spec.verifies() || s.RestoredOver == s.Digest {
+		return false
+	}
+	if before.SpecHash != spec.SpecHash || s.Value.SpecHash != spec.SpecHash {
+		return false
+	}
+	since, refuses := s.refusedSince(spec), false
+	for _, account := range s.Accounts {
+		if before.has(account.Print) { // the same login: going back changes nothing there
+			continue
+		}
+		refuses = refuses || s.verdict(spec, account) == Rejected
+		if !s.acceptsBefore(spec, account, since) {
+			return false
+		}
+	}
+	return refuses
+}
+
+// acceptsBefore reports whether the registry took the value before after it began to refuse the one in use.
+func (s *State) acceptsBefore(spec *Spec, account Account, since time.Time) bool {
+	for _, account := range s.Previous.at(account) {
+		if test := s.test(spec, account); test.Verdict == Accepted && !test.Time.Before(since) {
+			return true
+		}
+	}
+	return false
+}
+
+// previousEnds says why the value before is no longer kept, empty where it is. A refusal counts only while the registry takes the value
+// in use: an account that is locked refuses both.
+func (s *State) previousEnds(spec *Spec, now time.Time) End {
+	before := s.Previous
+	if before == nil || before.Config == nil {
+		return ""
+	}
+	inUse, _ := s.Of(spec, &s.Value)
+	switch {
+	case !before.ExpireTime.IsZero() && !now.Before(before.ExpireTime):
+		return EndExpired
+	case before.Lease != nil && s.Delivered && !s.holds(before.Lease.ID):
+		return EndExpired
+	case inUse == Accepted && s.beforeIsRefused(spec):
+		return EndRefused
+	case !now.Before(before.ReplacedTime.Add(PreviousKept)):
+		return EndNotKept
+	}
+	return ""
+}
+
+// beforeIsRefused reports whether a registry refuses all of the value before that is not in use any more.
+func (s *State) beforeIsRefused(spec *Spec) bool {
+	refused := false
+	for _, account := range s.Previous.Accounts {
+		if s.has(account.Print) {
+			continue
+		}
+		if s.verdict(spec, account) != Rejected {
+			return false
+		}
+		refused = true
+	}
+	return refused
+}
+
+// holds reports whether a lease is in use or still to be given back.
+func (s *State) holds(lease string) bool {
+	if s.Lease != nil && s.Lease.ID == lease {
+		return true
+	}
+	for _, obsolete := range s.Obsolete {
+		if obsolete.ID == lease {
+			return true
+		}
+	}
+	return false
+}
+
+// releaseAt is the lease that is given back next, and when: as soon as every namespace has the value in use, and not later than
+// ReleaseAfter. While the value in use is refused the one before may still be needed.
+func (s *State) releaseAt(spec *Spec) (*Lease, time.Time) {
+	if len(s.Obsolete) == 0 {
+		return nil, time.Time{}
+	}
+	lease := s.Obsolete[0]
+	at := lease.Since
+	if !s.Delivered || !s.refusedSince(spec).IsZero() {
+		at = lease.Since.Add(ReleaseAfter)
+	}
+	if s.ReleaseFailures > 0 {
+		at = latest(at, s.ReleaseTime.Add(backOff(s.ReleaseFailures, 10*time.Minute)))
+	}
+	return &lease, at
+}

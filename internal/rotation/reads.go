@@ -1,0 +1,214 @@
+package rotation
+
+import (
+	"time"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/schedule"
+	"regcred.dev/regcred/internal/source"
+)
+
+// Reads is what the process remembers of reading the source.
+type Reads struct {
+	// Last is when the source was last asked, zero where this process did not ask yet. ReadTime is when the source was asked for the
+	// latest value: before Last where an answer was shared.
+	Last, ReadTime time.Time
+	// Expire and Minted are those of the latest value. Unplanned says that it was not read because it was time.
+	Expire    time.Time
+	Minted    bool
+	Unplanned bool
+	// Failures counts those in a row, Fault is the last of them, nil where the last read succeeded.
+	Failures int
+	Fault    *source.Error
+	// SpecHash and Request are what the last read was made for.
+	SpecHash, Request string
+	// WokenTime is when the connection to the source last changed.
+	WokenTime time.Time
+	// Findings of the last read that succeeded.
+	Findings []dockerconfig.Finding
+}
+
+const (
+	// olderInterval is how often at least a source is read that gave an older answer, olderReads and olderTime how often and how long
+	// it must give it before it is believed.
+	olderInterval = 2 * time.Minute
+	olderReads    = 5
+	olderTime     = 10 * time.Minute
+	// refusedInterval is the least time between two reads because the registry refuses the value in use.
+	refusedInterval = 30 * time.Second
+)
+
+// Cause says why the source is read.
+type Cause string
+
+const (
+	// CausePlan: it is time.
+	CausePlan Cause = "Plan"
+	// CauseRequest: a person asked for it.
+	CauseRequest Cause = "Request"
+	// CauseSpec: the spec, the connection or the process changed.
+	CauseSpec Cause = "Spec"
+	// CauseRefused: the registry refuses the value in use.
+	CauseRefused Cause = "Refused"
+)
+
+// readAt is when the source is read next, and why.
+func (s *State) readAt(spec *Spec) (time.Time, Cause) {
+	r := &s.Reads
+	requested := spec.RefreshRequest != r.Request
+	switch {
+	case requested:
+		return time.Time{}, CauseRequest
+	case r.SpecHash != spec.SpecHash && !(r.Last.IsZero() && s.keepsMinted(spec)):
+		return time.Time{}, CauseSpec
+	case r.WokenTime.After(r.Last):
+		return time.Time{}, CauseSpec
+	}
+	at, cause := s.plannedRead(spec), CausePlan
+	if refused := s.refusedSince(spec); refused.After(r.Last) {
+		if soon := r.Last.Add(refusedInterval); soon.Before(at) {
+			at, cause = soon, CauseRefused
+		}
+	}
+	return at, cause
+}
+
+func (s *State) plannedRead(spec *Spec) time.Time {
+	r := &s.Reads
+	switch {
+	case r.Last.IsZero(): // a minted value that an earlier process obtained is still good
+		return schedule.Next(schedule.LastRead{Time: s.ReadTime, Expire: s.ExpireTime, Minted: true}, spec.Refresh, spec.Random)
+	case r.Fault != nil && r.Fault.Stalled:
+		return schedule.AfterStall(r.Last, spec.Refresh, r.Fault.RetryAfter, spec.Random)
+	case r.Fault != nil:
+		return schedule.AfterFailure(r.Last, r.Failures, r.Fault.RetryAfter, spec.Random)
+	}
+	next := schedule.Next(schedule.LastRead{Time: r.ReadTime, Expire: r.Expire, Minted: r.Minted, Unplanned: r.Unplanned}, spec.Refresh, spec.Random)
+	if s.Older != nil && s.Older.Reads == 1 {
+		next = earliest(next, r.Last.Add(schedule.MinPeriod))
+	} else if s.Older != nil {
+		next = earliest(next, r.Last.Add(min(spec.Refresh, olderInterval)))
+	}
+	return latest(next, r.Last.Add(schedule.MinPeriod)) // a shared answer may be old: the next read is never at once
+}
+
+// keepsMinted reports whether the value in use is one that each read would make anew: a restart of the operator asks for no other.
+func (s *State) keepsMinted(spec *Spec) bool {
+	return s.Published() && s.Minted && s.Value.SpecHash == spec.SpecHash
+}
+
+// refusedSince is since when a registry refuses the value in use, zero where none does.
+func (s *State) refusedSince(spec *Spec) time.Time {
+	var since time.Time
+	if !s.Published() || !spec.verifies() {
+		return since
+	}
+	for _, account := range s.Accounts {
+		if test := s.test(spec, account); test.Verdict == Rejected {
+			since = latest(since, test.Since)
+		}
+	}
+	return since
+}
+
+// Insists reports whether a read must come from the source itself, and not from another object's answer or from a standby that lags.
+func (s *State) Insists(cause Cause) bool {
+	return cause == CauseRequest || cause == CauseRefused || s.Older != nil
+}
+
+// MaxAge is how old an answer may be that another object with the same place got already. It is newer than the one that this object
+// has, and not older than half a period, or than when the read was due: a busy operator comes late to some of those that are due
+// together. Somebody who asks for a read gets one of his own.
+func (s *State) MaxAge(spec *Spec, cause Cause, now time.Time) time.Duration {
+	r := &s.Reads
+	if s.Insists(cause) {
+		return 0
+	}
+	longest := spec.Refresh / 2
+	if r.ReadTime.IsZero() {
+		return longest
+	}
+	return max(min(max(longest, now.Sub(s.plannedRead(spec))), now.Sub(r.ReadTime)), 0)
+}
+
+// NoteRead notes a value that the source gave. began is when the source was asked.
+func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Finding, cause Cause, began, now time.Time) {
+	// An answer that another object got already has a rhythm of its own, which this one falls in with.
+	shared := value.ReadTime.Before(began)
+	s.noteAsked(spec, began)
+	r := &s.Reads
+	r.Failures, r.Fault, r.Findings = 0, nil, findings
+	r.ReadTime, r.Expire, r.Minted, r.Unplanned = value.ReadTime, value.ExpireTime, value.Minted, cause != CausePlan && !shared
+	if s.olderThanKnown(&value) && cause != CauseRequest && !s.believes(value, now) {
+		return
+	}
+	s.Older = nil
+	switch {
+	case s.Published() && s.Digest == value.Digest:
+		s.Waiting = nil
+		s.refresh(value, now)
+	case s.Waiting != nil && s.Waiting.Digest == value.Digest:
+		value.ReadTime = s.Waiting.ReadTime // else each read would have the record written
+		s.Waiting.Value = value
+	default:
+		if s.Waiting != nil {
+			s.discard(s.Waiting.Value.Lease, now)
+		}
+		s.Waiting = &Waiting{Value: value, FirstSeen: now}
+	}
+}
+
+// NoteFault notes that the source gave nothing usable. What is in use and what waits stays.
+func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
+	s.noteAsked(spec, began)
+	s.Reads.Failures++
+	s.Reads.Fault = fault
+}
+
+func (s *State) noteAsked(spec *Spec, began time.Time) {
+	s.Reads.Last, s.Reads.SpecHash, s.Reads.Request = began, spec.SpecHash, spec.RefreshRequest
+}
+
+// refresh takes over what the source says anew of the value in use. A read that says nothing new changes nothing that is kept.
+func (s *State) refresh(value Value, now time.Time) {
+	sameLease := value.Lease == nil && s.Lease == nil || value.Lease != nil && s.Lease != nil && value.Lease.ID == s.Lease.ID
+	same := s.Revision == value.Revision && s.Value.SpecHash == value.SpecHash && s.Version == value.Version &&
+		s.CreatedTime.Equal(value.CreatedTime) && s.ExpireTime.Equal(value.ExpireTime) && s.Minted == value.Minted && sameLease
+	if same {
+		return
+	}
+	if !sameLease {
+		s.discard(s.Lease, now)
+	}
+	value.ChangeTime, value.VerifiedTime, value.Proof = s.ChangeTime, s.VerifiedTime, s.Proof
+	s.Value = value
+}
+
+// olderThanKnown reports whether a value was written before the newest one that is known of the same place.
+func (s *State) olderThanKnown(value *Value) bool {
+	if s.Waiting != nil && older(value, &s.Waiting.Value) {
+		return true
+	}
+	return s.Published() && older(value, &s.Value)
+}
+
+func older(a, b *Value) bool {
+	switch {
+	case a.Place != b.Place || a.Digest == b.Digest && a.Version == b.Version:
+		return false
+	case !a.CreatedTime.IsZero() && !b.CreatedTime.IsZero() && !a.CreatedTime.Equal(b.CreatedTime):
+		return a.CreatedTime.Before(b.CreatedTime)
+	}
+	return a.Version > 0 && a.Version < b.Version
+}
+
+// believes counts an older answer, and reports whether it was given often and long enough to be true: a Vault that was restored from a
+// backup, and not a standby that lags.
+func (s *State) believes(value Value, now time.Time) bool {
+	if s.Older == nil || s.Older.Digest != value.Digest {
+		s.Older = &Older{Value: value, Since: now}
+	}
+	s.Older.Value = value
+	s.Older.Reads++
+	return s.Older.Reads >= olderReads && now.Sub(s.Older.Since) >= olderTime
+}

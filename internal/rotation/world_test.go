@@ -1,0 +1,198 @@
+package rotation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/source"
+)
+
+// world is what a RegistryCredential meets in the model: a source, registries, a clock, and a record that cannot always be written.
+type world struct {
+	rng  *rand.Rand
+	now  time.Time
+	spec Spec
+	// current is the newest version that the source has, given the version that it answers with: less for a standby that is behind.
+	current, given int
+	sourceFails    bool
+	minted         bool
+	// hosts says how each registry answers, takes which versions each of them takes.
+	hosts map[string]string
+	takes map[string]map[int]bool
+	// writable says whether the record can be written.
+	writable bool
+	// two says whether the spec lists the second registry.
+	two bool
+
+	state    State // of the process
+	stored   Kept  // what survives
+	pending  *State
+	inFlight []flight
+	answers  []landed
+	// unheard are answers that are not kept yet: a restart loses them.
+	unheard []landed
+	// heard is the model's own account of what registries last said definitely, and when: of a version at a host for a question.
+	heard map[string]heard
+	// given since when and how often in a row the source answered with an older version
+	olderSince time.Time
+	olderReads int
+	// best is the newest version that was ever published, forced that this read was asked for by a person.
+	best   int
+	steps  int
+	leases int
+}
+
+type flight struct {
+	account  Account
+	question string
+	version  int
+	begun    time.Time
+}
+
+type landed struct {
+	flight
+	answer Answer
+}
+
+type heard struct {
+	verdict Verdict
+	at      time.Time
+}
+
+const (
+	hostA, hostB = "a.example", "b.example"
+	refresh      = time.Minute
+	verifyPeriod = 10 * time.Minute
+)
+
+var answersOf = []string{"well", "well", "well", "400", "429", "503", "silent", "locked"}
+
+func newWorld(seed uint64) *world {
+	w := &world{
+		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
+		hosts: map[string]string{hostA: "well", hostB: "well"}, takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}}, heard: map[string]heard{},
+	}
+	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
+	w.respec()
+	return w
+}
+
+func (w *world) respec() { w.spec.SpecHash = fmt.Sprintf("two=%t", w.two) }
+
+func password(version int) string { return fmt.Sprintf("v%d", version) }
+
+// value that the source gives for a version under the present spec.
+func (w *world) value(version int) Value {
+	hosts := []string{hostA}
+	if w.two {
+		hosts = append(hosts, hostB)
+	}
+	v := Value{
+		Config: dockerconfig.Config{}, Revision: password(version), SpecHash: w.spec.SpecHash, Place: w.spec.Place,
+		Version: int64(version), CreatedTime: time.Unix(int64(version)*1000, 0), ReadTime: w.now, Digest: fmt.Sprint(password(version), w.two),
+	}
+	for _, host := range hosts {
+		credential, err := dockerconfig.NewCredential("robot", password(version))
+		if err != nil {
+			panic(err)
+		}
+		v.Config[host] = credential
+		v.Accounts = append(v.Accounts, Account{Print: fmt.Sprint(version, "@", host), Host: host, Keys: []string{host}})
+	}
+	if w.minted {
+		w.leases++
+		v.Lease = &source.Lease{ID: fmt.Sprint(w.leases), Duration: 24 * time.Hour, Obtained: w.now}
+	}
+	return v
+}
+
+// answer of a registry about a version.
+func (w *world) answer(host string, version int) Answer {
+	takes := w.takes[host][version]
+	switch w.hosts[host] {
+	case "429", "503", "silent":
+		return Answer{Verdict: Unknown, Message: w.hosts[host]}
+	case "locked":
+		return Answer{Verdict: Rejected, Message: "locked"}
+	case "400": // a refusal that only the contrast with the value in use makes plain
+		inUse := int(w.state.Version)
+		if !takes && !(w.state.Published() && w.takes[host][inUse] && inUse != version) {
+			return Answer{Verdict: Unknown, Message: "400"}
+		}
+	}
+	if takes {
+		return Answer{Verdict: Accepted, Proof: ProofPull, Message: "ok"}
+	}
+	return Answer{Verdict: Rejected, Message: "401"}
+}
+
+// turn changes something in the world, or in the process, at random.
+func (w *world) turn() {
+	w.spec.asked = nil
+	host := []string{hostA, hostB}[w.rng.IntN(2)]
+	switch w.rng.IntN(20) {
+	case 0: // somebody rotates in Vault, before or after the registry knows
+		w.current++
+		w.given = w.current
+	case 1:
+		w.takes[host][w.current] = true
+	case 2, 3:
+		w.takes[hostA][w.current], w.takes[hostB][w.current] = true, true
+	case 4: // the old one is revoked
+		w.takes[host] = map[int]bool{w.current: w.takes[host][w.current]}
+	case 5: // everything at once changes at the registry alone
+		w.takes[host] = map[int]bool{}
+	case 6, 7:
+		w.hosts[host] = answersOf[w.rng.IntN(len(answersOf))]
+	case 8: // a standby that is behind, or one that caught up
+		w.given = max(1, w.current-w.rng.IntN(3))
+	case 9:
+		w.sourceFails = !w.sourceFails
+	case 10:
+		w.restart()
+	case 11:
+		w.writable = !w.writable
+	case 12:
+		w.two = !w.two
+		w.respec()
+	case 13:
+		w.spec.Images = [][]string{nil, {hostA + "/app:1"}}[w.rng.IntN(2)]
+	case 14:
+		w.spec.Mode = []v1alpha1.VerificationMode{v1alpha1.VerifyPull, v1alpha1.VerifyPull, v1alpha1.VerifyLogin, v1alpha1.VerifyDisabled}[w.rng.IntN(4)]
+	case 15: // a clock that is set
+		w.now = w.now.Add(time.Duration(w.rng.IntN(7200)-3600) * time.Second)
+	case 16:
+		w.state.DoubtTime = w.now
+	case 17:
+		w.state.Delivered = !w.state.Delivered
+	case 18:
+		w.spec.Refresh = []time.Duration{refresh, 5 * time.Second, time.Hour}[w.rng.IntN(3)]
+	case 19:
+		w.spec.Suspended = w.rng.IntN(4) == 0
+	}
+}
+
+// restart loses what is not kept.
+func (w *world) restart() {
+	kept := State{Kept: w.stored}.Clone()
+	kept.Reads.Request = w.spec.RefreshRequest
+	if kept.Waiting != nil {
+		kept.Waiting.Config = nil
+	}
+	w.state, w.pending, w.inFlight, w.answers, w.unheard = kept, nil, nil, nil, nil
+	w.olderReads = 0
+}
+
+// heal makes the world well.
+func (w *world) heal() {
+	w.spec.asked = nil
+	w.sourceFails, w.writable, w.given = false, true, w.current
+	w.spec.Suspended, w.spec.Refresh, w.spec.Mode = false, refresh, v1alpha1.VerifyPull
+	for _, host := range []string{hostA, hostB} {
+		w.hosts[host] = "well"
+		w.takes[host] = map[int]bool{w.current: true}
+	}
+}

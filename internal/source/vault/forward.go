@@ -1,0 +1,32 @@
+package vault
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// reader is one way of asking for a path.
+type reader func(ctx context.Context, client *api.Client, path string) (*answer, error)
+
+// plainly asks the node that the address leads to.
+func plainly(ctx context.Context, client *api.Client, path string) (*answer, error) {
+	return get(ctx, client, path, nil)
+}
+
+// fromActiveNode asks for what the active node holds. An ordinary standby sends every request there, but a performance standby
+// (Vault Enterprise) answers reads from its own storage, which may be behind; X-Vault-Forward has it pass the request on.
+//
+// The header is refused with 400 unless allow_forwarding_via_header is set in the server's configuration, and by Vault's
+// community edition always, which has no performance standbys. Then the path is read plainly. OpenBao ignores the header, and its
+// standbys may answer reads, too. The other header, X-Vault-Inconsistent, says what to do where a node lacks the state that
+// X-Vault-Index names: a reader that wrote nothing has no index, so that it would change nothing (Vault 1.14, http/handler.go,
+// forwardBasedOnHeaders).
+func fromActiveNode(ctx context.Context, client *api.Client, path string) (*answer, error) {
+	a, err := get(ctx, client.WithRequestCallbacks(api.ForwardAlways()), path, nil)
+	if err == nil && a.status == http.StatusBadRequest && mentions(a.content.Errors, "forwarding via header") {
+		return plainly(ctx, client, path)
+	}
+	return a, err
+}
