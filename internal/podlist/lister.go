@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 
@@ -22,6 +23,8 @@ const (
 
 // Lister reads pods from the API server. It is safe for concurrent use.
 type Lister struct {
+	// IntN chooses a number from 0 up to below n, at random: [rand.IntN] from [New].
+	IntN func(n int) int
 	rest rest.Interface
 }
 
@@ -35,7 +38,7 @@ func New(config *rest.Config, client *http.Client) (*Lister, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for lists of pods: %w", err)
 	}
-	return &Lister{rest: made}, nil
+	return &Lister{IntN: rand.IntN, rest: made}, nil
 }
 
 // Each calls visit for each pod of a namespace, or of all with "", that the field selector matches, until visit returns false or

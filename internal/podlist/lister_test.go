@@ -136,7 +136,7 @@ func TestImagesInUseAreDifferentAndMatch(t *testing.T) {
 	c.add("shop", 5, "pull", "r.io/a", "")
 	c.add("shop", 1, "pull", "r.io/b", "")
 	c.add("shop", 1, "pull", "other.io/b", "")
-	got, err := lister.InUse(t.Context(), rand.IntN, []string{"shop", "empty"}, func(image string) bool { return strings.HasPrefix(image, "r.io/") }, 3)
+	got, err := lister.InUse(t.Context(), []string{"shop", "empty"}, func(image string) bool { return strings.HasPrefix(image, "r.io/") }, 3)
 	if slices.Sort(got); err != nil || !reflect.DeepEqual(got, []string{"r.io/a", "r.io/b"}) {
 		t.Errorf("got %q, error %v", got, err)
 	}
@@ -149,10 +149,10 @@ func TestInUseReadsFewNamespacesAndEachInTurn(t *testing.T) {
 		namespaces = append(namespaces, fmt.Sprintf("n%d", i))
 	}
 	seen := map[string]bool{}
-	random := rand.New(rand.NewPCG(1, 2))
+	lister.IntN = rand.New(rand.NewPCG(1, 2)).IntN
 	for range 60 {
 		c.requests = nil
-		if _, err := lister.InUse(t.Context(), random.IntN, namespaces, anyImage, 3); err != nil {
+		if _, err := lister.InUse(t.Context(), namespaces, anyImage, 3); err != nil {
 			t.Fatal(err)
 		}
 		unique := slices.Compact(slices.Sorted(slices.Values(c.requests)))
@@ -173,7 +173,7 @@ func TestLargePodsOfOneNamespaceEndTheLookThereAndNowhereElse(t *testing.T) {
 	c.add("hostile", 20, "pull", "other.io/a", strings.Repeat("x", 1<<20))
 	c.pods["hostile"] = append(c.pods["hostile"], pod("hostile", "last", "pull", "r.io/behind", ""))
 	c.add("shop", 1, "pull", "r.io/a", "")
-	got, err := lister.InUse(t.Context(), rand.IntN, []string{"hostile", "shop"}, func(image string) bool { return strings.HasPrefix(image, "r.io/") }, 3)
+	got, err := lister.InUse(t.Context(), []string{"hostile", "shop"}, func(image string) bool { return strings.HasPrefix(image, "r.io/") }, 3)
 	if err != nil || !reflect.DeepEqual(got, []string{"r.io/a"}) {
 		t.Errorf("got %q, error %v", got, err)
 	}

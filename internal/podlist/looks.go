@@ -18,11 +18,10 @@ const (
 )
 
 // InUse returns up to limit different images that match, of pods in a few namespaces that are chosen at random: nobody is
-// always the one whose images are asked for. intN is [math/rand/v2.IntN] or like it. What was found before an error is returned
-// with it.
-func (l *Lister) InUse(ctx context.Context, intN func(int) int, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
+// always the one whose images are asked for. What was found before an error is returned with it.
+func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
 	var images []string
-	for _, namespace := range choose(intN, namespaces, namespacesSampled) {
+	for _, namespace := range choose(l.IntN, namespaces, namespacesSampled) {
 		if len(images) >= limit {
 			break
 		}

@@ -108,31 +108,61 @@ func (r *repeat) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// FuzzReadList holds what is read against encoding/json.
+// Whatever JSON there is, it is read to its end without an error; whatever else there is, it is read without a crash.
 func FuzzReadList(f *testing.F) {
 	f.Add(`{"metadata":{"continue":"abc"},"items":[` + onePod + `]}`)
 	f.Add(`{"items":[{"spec":{"containers":[{"image":"\u0061\\\""}]}}]}`)
 	f.Add(`[[[[{"a":"\\"}]]]]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		var got []Pod
 		_, _, err := newScanner(iotest.HalfReader(strings.NewReader(text))).readList(func(pod Pod) bool {
-			got = append(got, pod)
-			return len(got) < 1000
-		})
-		var list corev1.PodList
-		if !json.Valid([]byte(text)) {
-			return
-		}
-		if err != nil {
-			t.Fatalf("valid JSON, but %v", err)
-		}
-		if strings.Contains(strings.ToLower(text), `\u`) || json.Unmarshal([]byte(text), &list) != nil || len(text) > 200 {
-			return // Escaped or repeated names are no concern here, nor is what an API server would not send.
-		}
-		for _, pod := range got {
-			if len(pod.Images) > MaxImages || len(pod.Name) > maxName {
+			if len(pod.Images) > MaxImages || len(pod.PullSecrets) > MaxPullSecrets || len(pod.Waiting) > MaxWaiting || len(pod.Name) > maxName {
 				t.Errorf("too much is kept: %+v", pod)
 			}
+			return true
+		})
+		if err != nil && json.Valid([]byte(text)) {
+			t.Errorf("valid JSON, but %v", err)
+		}
+	})
+}
+
+// What an API server writes of a pod is read as it was.
+func FuzzAPodIsReadAsItWasWritten(f *testing.F) {
+	f.Add("web", "r.io/a:1", `"image":"no",\`, "ImagePullBackOff")
+	f.Add("ä\u2028", "\"", "\\\\", "")
+	f.Fuzz(func(t *testing.T, name, image, filler, reason string) {
+		pod := corev1.Pod{}
+		pod.Name, pod.Namespace, pod.Annotations = name, filler, map[string]string{filler: filler, "name": filler}
+		pod.Spec.Containers = []corev1.Container{{Name: filler, Args: []string{filler, filler}, Image: image}}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Image: filler, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: filler}}}}
+		text, err := json.Marshal(corev1.PodList{Items: []corev1.Pod{pod, pod}})
+		if err != nil {
+			t.Skip(err)
+		}
+		var list corev1.PodList
+		if err := json.Unmarshal(text, &list); err != nil {
+			t.Fatal(err)
+		}
+		count := 0
+		_, _, err = newScanner(iotest.HalfReader(strings.NewReader(string(text)))).readList(func(got Pod) bool {
+			want := list.Items[count]
+			count++
+			short := func(text string, limit int) string {
+				if len(text) > limit {
+					return ""
+				}
+				return text
+			}
+			gotImage, gotReason := strings.Join(got.Images, ""), strings.Join(got.Waiting, "")
+			if got.Name != short(want.Name, maxName) || got.Namespace != short(want.Namespace, maxName) ||
+				gotImage != short(want.Spec.Containers[0].Image, MaxImageLength) ||
+				gotReason != short(want.Status.ContainerStatuses[0].State.Waiting.Reason, MaxReasonLength) {
+				t.Errorf("got %+v of %s", got, text)
+			}
+			return true
+		})
+		if err != nil || count != 2 {
+			t.Errorf("%d pods, error %v", count, err)
 		}
 	})
 }
