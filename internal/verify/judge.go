@@ -2,145 +2,203 @@ package verify
 
 import (
 	"fmt"
-	"time"
+	"net/http"
+	"slices"
 
 	"regcred.dev/regcred/internal/foreign"
 )
 
-// judge sums up what the hosts of a question said. One that refuses is enough to refuse. Of several hosts behind a wildcard one that
-// accepts is enough to accept: the others may be somebody else's.
-func judge(q *Question, reports []report) Answer {
-	var answer Answer
-	for i := range reports {
-		next := judgeHost(q, &reports[i])
-		if i == 0 || outranks(next.Verdict, answer.Verdict) {
-			next.InUse, next.InUseMessage = firstSaid(answer, next)
-			next.Digests, next.RetryAfter = merged(answer, next)
-			answer = next
-			continue
-		}
-		answer.InUse, answer.InUseMessage = firstSaid(answer, next)
-		answer.Digests, answer.RetryAfter = merged(answer, next)
-	}
-	answer.Message = foreign.Text(answer.Message, messageLength)
-	answer.InUseMessage = foreign.Text(answer.InUseMessage, messageLength)
-	answer.RetryAfter = min(answer.RetryAfter, MaxRetryAfter)
-	return answer
+// usable reports whether a login leaves the question of images open.
+func (r Result) usable() bool { return r.Reason == LoginAccepted || r.Reason == LoginUnproven }
+
+// unclear reports whether a registry answered a login that it asked for with something that is neither yes, nor no, nor "not now".
+// Token services say no in many ways: those of ECR and Google answer 400, others 403 with text.
+func (r Result) unclear() bool {
+	asked := r.Step == StepBasic || r.Step == StepToken
+	later := r.StatusCode == http.StatusRequestTimeout || r.StatusCode == http.StatusTooEarly ||
+		r.StatusCode == http.StatusTooManyRequests || r.StatusCode >= http.StatusInternalServerError
+	return asked && r.StatusCode != 0 && !later && !r.usable() && r.Reason != LoginFailed
 }
 
-func outranks(a, b Verdict) bool {
-	rank := map[Verdict]int{ValueUnknown: 0, ValueAccepted: 1, ValueRejected: 2}
-	return rank[a] > rank[b]
+// loginDisputed reports whether what the login says depends on what the value in use is told.
+func (e evidence) loginDisputed() bool {
+	return e.login.unclear() || e.wildcard && e.login.Reason == LoginFailed
 }
 
-func firstSaid(a, b Answer) (Verdict, string) {
-	if a.InUse != "" {
-		return a.InUse, a.InUseMessage
-	}
-	return b.InUse, b.InUseMessage
-}
-
-func merged(a, b Answer) (digests map[string]string, retry time.Duration) {
-	for _, from := range []map[string]string{a.Digests, b.Digests} {
-		for image, digest := range from {
-			if digests == nil {
-				digests = map[string]string{}
-			}
-			digests[image] = digest
+// disputed are the images that were denied and may be meant for another credential.
+func (e evidence) disputed(named bool) []string {
+	var images []string
+	for _, pull := range e.pulls {
+		if !named && pull.Reason == PullDenied {
+			images = append(images, pull.Image)
 		}
 	}
-	return digests, max(a.RetryAfter, b.RetryAfter)
+	return images
 }
 
-// judgeHost says what one host's answers mean for the value.
-func judgeHost(q *Question, r *report) Answer {
-	answer := Answer{Verdict: ValueUnknown, Message: r.login.Message, RetryAfter: r.login.RetryAfter}
-	if r.inUseLogin != nil {
-		answer.InUse, answer.InUseMessage = verdictOf(*r.inUseLogin), r.inUseLogin.Message
+func (e evidence) inUseLogsIn() bool { return e.inUse != nil && e.inUse.Reason == LoginAccepted }
+
+// judge joins what the hosts of a question said.
+func judge(p plan, found []evidence) Answer {
+	answers := make([]Answer, 0, len(found)+1)
+	for _, e := range found {
+		answers = append(answers, e.judge(p.named))
 	}
+	for _, image := range p.unreadable {
+		answers = append(answers, Answer{Verdict: ValueUnknown, Message: fmt.Sprintf(
+			"%s is no image reference of at most %d bytes: correct it in spec.verification.images", foreign.Name(image), MaxImageLength)})
+	}
+	if len(answers) == 0 {
+		return Answer{Verdict: ValueUnknown, Message: "nothing was tested: a key with wildcards names no single registry, and no image that it covers is known; name one in spec.verification.images"}
+	}
+	joined := answers[slices.IndexFunc(answers, func(a Answer) bool { return a.weight(p.named) == heaviest(answers, p.named) })]
+	joined.Digests = nil
+	for _, a := range answers {
+		joined.add(a)
+	}
+	joined.Message, joined.InUseMessage = foreign.Text(joined.Message, messageLength), foreign.Text(joined.InUseMessage, messageLength)
+	return joined
+}
+
+// weight orders answers: of several the heaviest decides. Each host of named images has to accept; of images in use one is enough,
+// because the others can be somebody else's.
+func (a Answer) weight(named bool) int {
 	switch {
-	case r.login.Reason == LoginFailed && !r.wildcard:
-		answer.Verdict = ValueRejected
-	case r.login.Reason == LoginFailed || r.login.unclear():
-		if answer.InUse == ValueAccepted {
-			answer.Verdict = ValueRejected
-			answer.Message = fmt.Sprintf("%s answers %d to the login, and accepts the credential in use: check user name and password in the source", r.host, r.login.StatusCode)
-		}
-	case !r.login.letsIn():
-	case len(q.Named) > 0 && len(r.images) > 0:
-		judgeNamed(r, &answer)
+	case a.Verdict == ValueRejected:
+		return 4
+	case a.Verdict == ValueUnknown && named:
+		return 3
+	case a.Verdict == ValueAccepted && a.Proof == ProvenByPull:
+		return 2
+	case a.Verdict == ValueAccepted:
+		return 1
 	default:
-		judgeSampled(r, &answer)
+		return 0
+	}
+}
+
+func heaviest(answers []Answer, named bool) int {
+	weight := 0
+	for _, a := range answers {
+		weight = max(weight, a.weight(named))
+	}
+	return weight
+}
+
+// add keeps what else a host said.
+func (a *Answer) add(other Answer) {
+	a.RetryAfter = max(a.RetryAfter, other.RetryAfter)
+	for image, digest := range other.Digests {
+		if a.Digests == nil {
+			a.Digests = map[string]string{}
+		}
+		a.Digests[image] = digest
+	}
+	if a.InUse != ValueAccepted && other.InUse != "" && (other.InUse == ValueAccepted || a.InUse != ValueRejected) {
+		a.InUse, a.InUseMessage = other.InUse, other.InUseMessage
+	}
+}
+
+// judge is the answer of one host.
+func (e evidence) judge(named bool) Answer {
+	answer := e.decide(named)
+	results := append([]Result{e.login}, e.pulls...)
+	if e.inUse != nil {
+		answer.InUse, answer.InUseMessage = e.inUseVerdict(), e.inUse.Message
+		results = append(results, *e.inUse)
+	}
+	for _, pull := range e.inUsePulls {
+		results = append(results, pull)
+	}
+	for _, result := range results {
+		answer.RetryAfter = max(answer.RetryAfter, result.RetryAfter)
+	}
+	for _, pull := range e.pulls {
+		if pull.Digest != "" {
+			answer.add(Answer{Digests: map[string]string{pull.Image: pull.Digest}})
+		}
 	}
 	return answer
 }
 
-func verdictOf(login Result) Verdict {
-	switch login.Outcome {
-	case Valid:
-		return ValueAccepted
-	case Rejected:
-		return ValueRejected
-	}
-	return ValueUnknown
-}
-
-// judgeNamed: whoever names images means all of them. One that is denied refuses the value, wherever it stands in the list; one that
-// could not be tested leaves it open.
-func judgeNamed(r *report, answer *Answer) {
-	answer.Verdict, answer.Proof = ValueAccepted, ProvenByPull
-	for _, result := range r.images {
-		answer.note(result)
-		denied := result.Reason == PullDenied || result.Reason == LoginFailed && !r.wildcard
-		switch {
-		case denied && answer.Verdict != ValueRejected:
-			answer.Verdict, answer.Proof, answer.Message = ValueRejected, "", result.Message
-		case denied:
-		case result.Outcome != Valid && answer.Verdict == ValueAccepted:
-			answer.Verdict, answer.Proof, answer.Message = ValueUnknown, "", result.Message
-		case result.Outcome == Valid && answer.Verdict == ValueAccepted:
-			answer.Message = result.Message
-		}
-	}
-}
-
-// judgeSampled: an image in use may belong to another credential. One that is denied refuses the value only where the value in use can
-// pull it, and one that is gone says nothing: then the login is what was proven.
-func judgeSampled(r *report, answer *Answer) {
-	pulled, open := Result{}, Result{}
-	for _, result := range r.images {
-		answer.note(result)
-		switch {
-		case result.Reason == LoginFailed && !r.wildcard:
-			answer.Verdict, answer.Message = ValueRejected, result.Message
-			return
-		case result.Reason == PullDenied && r.inUsePulls[result.Image]:
-			answer.Verdict, answer.Message = ValueRejected, result.Message+"; the credential in use can pull it"
-			return
-		case result.Outcome == Valid:
-			pulled = result
-		case result.Reason != ImageNotFound:
-			open = result
-		}
-	}
+// inUseVerdict is what the host said of the value in use. Behind a wildcard a refusal says nothing: the host can be somebody else's.
+func (e evidence) inUseVerdict() Verdict {
 	switch {
-	case pulled.Outcome == Valid:
-		answer.Verdict, answer.Proof, answer.Message = ValueAccepted, ProvenByPull, pulled.Message
-	case open.Reason != "":
-		answer.Message = open.Message
-	case r.login.Reason == LoginAccepted:
-		answer.Verdict, answer.Proof = ValueAccepted, ProvenByLogin
+	case e.inUseLogsIn() || e.inUsePulled():
+		return ValueAccepted
+	case e.inUse.Reason == LoginFailed && !e.wildcard:
+		return ValueRejected
+	default:
+		return ValueUnknown
 	}
 }
 
-// note takes over what may be used of an image's result whatever the verdict is.
-func (a *Answer) note(result Result) {
-	a.RetryAfter = max(a.RetryAfter, result.RetryAfter)
-	if result.Digest == "" {
-		return
+func (e evidence) inUsePulled() bool {
+	for _, pull := range e.inUsePulls {
+		if pull.Reason == PullAllowed {
+			return true
+		}
 	}
-	if a.Digests == nil {
-		a.Digests = map[string]string{}
+	return false
+}
+
+func (e evidence) decide(named bool) Answer {
+	host := foreign.Name(e.host)
+	switch {
+	case e.login.usable() && named && len(e.pulls) > 0:
+		return e.decideNamed()
+	case e.login.usable() && len(e.pulls) > 0:
+		return e.decideSampled()
+	case e.login.Reason == LoginAccepted:
+		return Answer{Verdict: ValueAccepted, Proof: ProvenByLogin, Message: e.login.Message}
+	case e.login.Reason == LoginFailed && !e.wildcard:
+		return Answer{Verdict: ValueRejected, Message: e.login.Message}
+	case e.loginDisputed() && e.inUseLogsIn():
+		return Answer{Verdict: ValueRejected, Message: fmt.Sprintf(
+			"%s does not accept the login (status %d), and accepts that of the value in use: correct user name and password in the source", host, e.login.StatusCode)}
+	case e.login.Reason == LoginFailed:
+		return Answer{Verdict: ValueUnknown, Message: fmt.Sprintf(
+			"%s refuses the login (status %d), and no value in use is known to log in there: if it is your registry, name it in spec.registries", host, e.login.StatusCode)}
+	default:
+		return Answer{Verdict: ValueUnknown, Message: e.login.Message}
 	}
-	a.Digests[result.Image] = result.Digest
+}
+
+// decideNamed wants each image. The order of the images decides which message is told, and never the verdict.
+func (e evidence) decideNamed() Answer {
+	if i := e.pullWith(func(r Result) bool { return r.Outcome == Rejected }); i >= 0 {
+		return Answer{Verdict: ValueRejected, Message: e.pulls[i].Message}
+	}
+	if i := e.pullWith(func(r Result) bool { return r.Reason != PullAllowed }); i >= 0 {
+		return Answer{Verdict: ValueUnknown, Message: e.pulls[i].Message}
+	}
+	return Answer{Verdict: ValueAccepted, Proof: ProvenByPull, Message: e.pulls[0].Message}
+}
+
+// decideSampled knows that an image in use can be gone, or meant for another credential.
+func (e evidence) decideSampled() Answer {
+	saysNothing := func(r Result) bool {
+		other, compared := e.inUsePulls[r.Image]
+		return r.Reason == ImageNotFound || r.Reason == PullDenied && compared && other.Reason == PullDenied
+	}
+	if i := e.pullWith(func(r Result) bool { return r.Reason == PullDenied && e.inUsePulls[r.Image].Reason == PullAllowed }); i >= 0 {
+		return Answer{Verdict: ValueRejected, Message: fmt.Sprintf(
+			"%s denies pulling %s with it (status %d), and the value in use can pull it: give its account the right to pull",
+			foreign.Name(e.host), foreign.Name(e.pulls[i].Image), e.pulls[i].StatusCode)}
+	}
+	if i := e.pullWith(func(r Result) bool { return r.Reason == PullAllowed }); i >= 0 {
+		return Answer{Verdict: ValueAccepted, Proof: ProvenByPull, Message: e.pulls[i].Message}
+	}
+	if i := e.pullWith(func(r Result) bool { return !saysNothing(r) }); i >= 0 {
+		return Answer{Verdict: ValueUnknown, Message: e.pulls[i].Message}
+	}
+	if e.login.Reason != LoginAccepted {
+		return Answer{Verdict: ValueUnknown, Message: e.login.Message}
+	}
+	return Answer{Verdict: ValueAccepted, Proof: ProvenByLogin, Message: e.login.Message +
+		"; none of the images in use could be pulled with it or with the value in use: name one in spec.verification.images"}
+}
+
+func (e evidence) pullWith(condition func(Result) bool) int {
+	return slices.IndexFunc(e.pulls, condition)
 }

@@ -1,6 +1,10 @@
 package verify
 
-import "fmt"
+import (
+	"fmt"
+
+	"regcred.dev/regcred/internal/foreign"
+)
 
 // notTestable is the result where nothing is asked of anybody.
 func notTestable(host, image, detail string) Result {
@@ -11,7 +15,7 @@ func notTestable(host, image, detail string) Result {
 // describe completes a result.
 func (f finding) describe() Result {
 	f.Outcome = f.Reason.Outcome()
-	f.Message = f.message()
+	f.Message = foreign.Message(f.message())
 	return f.Result
 }
 
@@ -21,15 +25,15 @@ func (f finding) message() string {
 	case LoginAccepted:
 		return fmt.Sprintf("%s accepts the login", who)
 	case PullAllowed:
-		return fmt.Sprintf("%s lets this credential pull %s", who, f.Image)
+		return fmt.Sprintf("%s lets this credential pull %s", who, foreign.Name(f.Image))
 	case LoginFailed:
 		return fmt.Sprintf("%s refuses the login (%s): check user name and password in the source", who, where)
 	case PullDenied:
-		return fmt.Sprintf("%s does not let this credential pull %s (%s): give its account the right to pull, or name another image", who, f.Image, where)
+		return fmt.Sprintf("%s does not let this credential pull %s (%s): give its account the right to pull, or name another image", who, foreign.Name(f.Image), where)
 	case LoginUnproven:
 		return fmt.Sprintf("%s answers without looking at the credential (%s): to test it, name an image that not everybody can pull", who, where)
 	case ImageNotFound:
-		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", who, f.Image, where)
+		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", who, foreign.Name(f.Image), where)
 	case RateLimited:
 		return fmt.Sprintf("%s limits how often it may be asked (%s): this is tried again later", who, where)
 	case RegistryError:
@@ -41,13 +45,13 @@ func (f finding) message() string {
 	case Timeout:
 		return fmt.Sprintf("%s did not answer in time (%s): check the registry and network policies; this is tried again", who, where)
 	case Canceled:
-		return fmt.Sprintf("the test at %s was interrupted: it is tried again", f.Registry)
+		return fmt.Sprintf("the test at %s was interrupted: it is tried again", foreign.Name(f.Registry))
 	case RedirectRefused:
 		return fmt.Sprintf("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to", who, where)
 	case TokenRealmRefused:
-		return fmt.Sprintf("the token endpoint that %s names is not asked (%s): correct the realm in the registry's configuration", f.Registry, where)
+		return fmt.Sprintf("the token endpoint that %s names is not asked (%s): correct the realm in the registry's configuration", foreign.Name(f.Registry), where)
 	case AddressRefused:
-		return fmt.Sprintf("%s is not asked (%s): correct its name or DNS entry, or allow loopback addresses if that is meant", f.Registry, where)
+		return fmt.Sprintf("%s is not asked (%s): correct its name or DNS entry, or allow loopback addresses if that is meant", foreign.Name(f.Registry), where)
 	default:
 		return fmt.Sprintf("nothing was tested: %s", f.detail)
 	}
@@ -56,9 +60,9 @@ func (f finding) message() string {
 // who names the other side.
 func (f finding) who() string {
 	if f.Step == StepToken {
-		return "the token endpoint of " + f.Registry
+		return "the token endpoint of " + foreign.Name(f.Registry)
 	}
-	return f.Registry
+	return foreign.Name(f.Registry)
 }
 
 // where names the request that decided and what came of it.

@@ -101,7 +101,7 @@ type Result struct {
 	Step    Step
 	// StatusCode is the HTTP status that decided, or 0 where there was no answer.
 	StatusCode int
-	// RetryAfter is how long the registry asks to be left alone: between 0 and 24 hours, 0 where it does not say.
+	// RetryAfter is how long the registry asks to be left alone: between 0 and [MaxRetryAfter], 0 where it does not say.
 	RetryAfter time.Duration
 	// Digest is that of the manifest or index behind the reference, such as "sha256:…". It can be empty even for a
 	// Valid pull, because not every registry sends it.

@@ -1,0 +1,170 @@
+package podlist
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// What is kept of a pod at most. The rest is dropped, as if the pod did not have it.
+const (
+	// MaxImages are the images of one pod, MaxImageLength the bytes of one reference: a longer one cannot be pulled.
+	MaxImages      = 100
+	MaxImageLength = 512
+	// MaxPullSecrets are the pull Secrets of one pod.
+	MaxPullSecrets = 100
+	// MaxWaiting are the containers of one pod whose waiting reason is kept, MaxReasonLength the bytes of one reason: where a pull
+	// Secret cannot be read, a kubelet puts the whole error there.
+	MaxWaiting      = 100
+	MaxReasonLength = 1024
+
+	maxName = 253 // of an object, RFC 1123
+)
+
+// Pod is what is kept of a pod.
+type Pod struct {
+	Namespace, Name string
+	UID             types.UID
+	Phase           corev1.PodPhase
+	ServiceAccount  string
+	// PullSecrets are the names in spec.imagePullSecrets.
+	PullSecrets []string
+	// Images are those of init containers, containers and image volumes, without what ephemeral containers have.
+	Images []string
+	// Waiting are the reasons why containers wait, of all kinds of containers.
+	Waiting []string
+}
+
+// Object is a pod with what is kept, for code that reads a status: each waiting reason is that of a container without a name.
+func (p Pod) Object() *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, UID: p.UID},
+		Spec:       corev1.PodSpec{ServiceAccountName: p.ServiceAccount},
+		Status:     corev1.PodStatus{Phase: p.Phase},
+	}
+	for _, secret := range p.PullSecrets {
+		pod.Spec.ImagePullSecrets = append(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret})
+	}
+	for _, reason := range p.Waiting {
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}},
+		})
+	}
+	return pod
+}
+
+// page is what is read of one list besides its pods.
+type page struct {
+	next string // the continue token
+}
+
+// maxToken is the most bytes of a continue token: it holds a key of etcd, in base64.
+const maxToken = 4096
+
+// readList reads a PodList and calls visit for each pod, until that returns false.
+func (s *scanner) readList(visit func(Pod) bool) (read page, stopped bool, err error) {
+	errStopped := new(stop)
+	err = s.object(func(key string) error {
+		switch key {
+		case "metadata":
+			return s.object(s.fields(map[string]func() error{"continue": s.into(&read.next, maxToken)}))
+		case "items":
+			return s.array(func() error {
+				pod, err := s.readPod()
+				if err == nil && !visit(pod) {
+					err = errStopped
+				}
+				return err
+			})
+		default:
+			return s.skip()
+		}
+	})
+	if err == errStopped {
+		return read, true, nil
+	}
+	return read, false, err
+}
+
+// stop ends a walk early.
+type stop struct{ _ byte }
+
+func (*stop) Error() string { return "stopped" }
+
+func (s *scanner) readPod() (Pod, error) {
+	var pod Pod
+	var uid, phase string
+	err := s.object(s.fields(map[string]func() error{
+		"metadata": s.nested(map[string]func() error{
+			"namespace": s.into(&pod.Namespace, maxName), "name": s.into(&pod.Name, maxName), "uid": s.into(&uid, maxName),
+		}),
+		"spec": s.nested(map[string]func() error{
+			"serviceAccountName": s.into(&pod.ServiceAccount, maxName),
+			"imagePullSecrets":   s.each(map[string]func() error{"name": s.append(&pod.PullSecrets, MaxPullSecrets, maxName)}),
+			"initContainers":     s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImages, MaxImageLength)}),
+			"containers":         s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImages, MaxImageLength)}),
+			"volumes": s.each(map[string]func() error{
+				"image": s.nested(map[string]func() error{"reference": s.append(&pod.Images, MaxImages, MaxImageLength)}),
+			}),
+		}),
+		"status": s.nested(map[string]func() error{
+			"phase":                      s.into(&phase, maxName),
+			"initContainerStatuses":      s.waiting(&pod.Waiting),
+			"containerStatuses":          s.waiting(&pod.Waiting),
+			"ephemeralContainerStatuses": s.waiting(&pod.Waiting),
+		}),
+	}))
+	pod.UID, pod.Phase = types.UID(uid), corev1.PodPhase(phase)
+	return pod, err
+}
+
+func (s *scanner) waiting(reasons *[]string) func() error {
+	return s.each(map[string]func() error{"state": s.nested(map[string]func() error{
+		"waiting": s.nested(map[string]func() error{"reason": s.append(reasons, MaxWaiting, MaxReasonLength)}),
+	})})
+}
+
+// fields takes the members that are known and skips all others.
+func (s *scanner) fields(known map[string]func() error) func(string) error {
+	return func(key string) error {
+		if take, ok := known[key]; ok {
+			return take()
+		}
+		return s.skip()
+	}
+}
+
+// nested takes an object with some known members.
+func (s *scanner) nested(known map[string]func() error) func() error {
+	return func() error { return s.object(s.fields(known)) }
+}
+
+// each takes an array of such objects.
+func (s *scanner) each(known map[string]func() error) func() error {
+	return func() error { return s.array(s.nested(known)) }
+}
+
+// into takes a string of at most limit bytes.
+func (s *scanner) into(target *string, limit int) func() error {
+	return func() error {
+		text, ok, err := s.text(limit)
+		if ok {
+			*target = text
+		}
+		return err
+	}
+}
+
+// append takes a string of at most limit bytes, unless there are most already.
+func (s *scanner) append(target *[]string, most, limit int) func() error {
+	return func() error {
+		if len(*target) >= most {
+			return s.skip()
+		}
+		text, ok, err := s.text(limit)
+		if ok && text != "" {
+			*target = append(*target, text)
+		}
+		return err
+	}
+}

@@ -1,0 +1,69 @@
+package verify
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestAQuestionIsPutToTheHostsOfItsKeysAndNobodyElse(t *testing.T) {
+	long := "r.io/" + strings.Repeat("a", MaxImageLength)
+	for _, test := range []struct {
+		name string
+		q    Question
+		want []hostQuestion
+	}{
+		{"named images come before those in use", Question{Keys: []string{"r.io"}, Named: []string{"r.io/b", "r.io/a"}, Sampled: []string{"r.io/c"}},
+			[]hostQuestion{{host: "r.io", images: []string{"r.io/a", "r.io/b"}}}},
+		{"the same image twice is one", Question{Keys: []string{"r.io"}, Sampled: []string{"r.io/a", "r.io/a"}}, []hostQuestion{{host: "r.io", images: []string{"r.io/a"}}}},
+		{"two keys of one host are one login", Question{Keys: []string{"r.io/a", "r.io/b"}}, []hostQuestion{{host: "r.io"}}},
+		{"what a kubelet takes for Docker Hub is not asked for there, and the login still is",
+			Question{Keys: []string{"https://index.docker.io/v1/"}, Sampled: []string{"localhost/a"}}, []hostQuestion{{host: "docker.io"}}},
+		{"the same where the spec names it", Question{Keys: []string{"https://index.docker.io/v1/"}, Named: []string{"localhost/a"}}, []hostQuestion{{host: "docker.io"}}},
+		{"images of other hosts are dropped", Question{Keys: []string{"r.io"}, Sampled: []string{"other.io/a"}}, []hostQuestion{{host: "r.io"}}},
+		{"an image that is too long is dropped", Question{Keys: []string{"r.io"}, Sampled: []string{long}}, []hostQuestion{{host: "r.io"}}},
+		{"a wildcard is asked host by host", Question{Keys: []string{"*.azurecr.io"}, Sampled: []string{"b.azurecr.io/x", "a.azurecr.io/y"}},
+			[]hostQuestion{{host: "a.azurecr.io", wildcard: true, images: []string{"a.azurecr.io/y"}}, {host: "b.azurecr.io", wildcard: true, images: []string{"b.azurecr.io/x"}}}},
+		{"a wildcard and its logins alone", Question{Keys: []string{"*.azurecr.io"}, LoginOnly: true, Sampled: []string{"a.azurecr.io/y"}}, []hostQuestion{{host: "a.azurecr.io", wildcard: true}}},
+		{"a wildcard without an image names nobody", Question{Keys: []string{"*.azurecr.io"}}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.q.plan().hosts; !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestNotMoreImagesInUseAreAskedForThanTheBound(t *testing.T) {
+	var sampled []string
+	for i := range 3 * MaxSampled {
+		sampled = append(sampled, "r.io/"+string(rune('a'+i)))
+	}
+	if got := (Question{Keys: []string{"r.io"}, Sampled: sampled}).plan(); len(got.hosts[0].images) != MaxSampled {
+		t.Errorf("%d images", len(got.hosts[0].images))
+	}
+	if got := (Question{Keys: []string{"r.io"}, Named: sampled}).plan(); len(got.hosts[0].images) != len(sampled) {
+		t.Errorf("%d of %d named images", len(got.hosts[0].images), len(sampled))
+	}
+}
+
+func TestANamedImageThatNobodyCanPullLeavesTheVerdictOpen(t *testing.T) {
+	p := Question{Keys: []string{"r.io"}, Named: []string{"r.io/a", "R.io/:::"}}.plan()
+	e := evidence{login: login(LoginAccepted, 200), pulls: pullsOf(PullAllowed)}
+	if got := judge(p, []evidence{e}); got.Verdict != ValueUnknown || !strings.Contains(got.Message, "R.io/:::") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestTheValueInUseIsShownOnlyWhereItsKeysSay(t *testing.T) {
+	for _, test := range []struct {
+		key, host string
+		want      bool
+	}{{"r.io", "r.io", true}, {"r.io/team", "r.io", true}, {"r.io", "other.io", false}, {"*.r.io", "a.r.io", true}, {"*.r.io/team", "a.r.io", true}, {"*.r.io", "a.b.r.io", false}} {
+		inUse := &InUse{Keys: []string{test.key}, Credential: sample(t)}
+		if got := inUse.namesHost(test.host); got != test.want {
+			t.Errorf("%s at %s: %t", test.key, test.host, got)
+		}
+	}
+}
