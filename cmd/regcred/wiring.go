@@ -21,6 +21,7 @@ import (
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
@@ -160,11 +161,15 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	if err := connecting.SetupWithManager(p.mgr, &p.troubled); err != nil {
 		return err
 	}
+	pods, err := podlist.New(p.mgr.GetConfig(), p.mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
 	sources := source.Mux{source.VaultMember(vaults)}
 	reading := &credential.Reconciler{
 		Client: p.mgr.GetClient(), Source: sources, Leases: fencedLeases{sources, p.fence},
 		Asker:  p.prober,
-		Images: credential.PodImages{Reader: p.writer}, Running: credential.PodImages{Reader: p.writer},
+		Images: pods, Running: pods,
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,

@@ -11,19 +11,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/rotation"
 )
 
-const (
-	// countAgain is how often pods at risk are counted while the credential in use is refused.
-	countAgain = time.Minute
-	// namesInEvent is how many of them an event names.
-	namesInEvent = 20
-)
+// countAgain is how often pods at risk are counted while the credential in use is refused.
+const countAgain = time.Minute
 
 // Pods finds running pods that name a pull Secret and have an image that a predicate matches.
 type Pods interface {
-	Running(ctx context.Context, namespaces []string, secret string, matches func(image string) bool) (names []string, err error)
+	Running(ctx context.Context, namespaces []string, secret string, matches func(image string) bool) (podlist.Running, error)
 }
 
 // risk is how many pods were at risk when they were last counted.
@@ -49,15 +46,15 @@ func (r *Reconciler) atRisk(ctx context.Context, run *run, f *facts) (*int32, er
 		return nil, err
 	}
 	keys := slices.Collect(maps.Keys(run.state.Config))
-	names, err := r.Running.Running(ctx, namespaces, run.object.Spec.Target.Name(), func(image string) bool { return covers(keys, image) })
+	found, err := r.Running.Running(ctx, namespaces, run.object.Spec.Target.Name(), func(image string) bool { return covers(keys, image) })
 	if err != nil {
 		return nil, err
 	}
-	if len(names) > 0 && m.risk.time.IsZero() {
+	if found.Count > 0 && m.risk.time.IsZero() {
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonPodsAtRisk, "Verify", fmt.Sprintf(
-			"%d running pods could not pull their image on another node: %s", len(names), strings.Join(names[:min(len(names), namesInEvent)], ", ")))
+			"%d running pods could not pull their image on another node: %s", found.Count, strings.Join(found.Names, ", ")))
 	}
-	m.risk = risk{int32(len(names)), r.Now()}
+	m.risk = risk{int32(found.Count), r.Now()}
 	pods := m.risk.pods
 	return &pods, nil
 }

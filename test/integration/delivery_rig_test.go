@@ -33,6 +33,7 @@ import (
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/telemetry"
@@ -172,8 +173,8 @@ func (nobody) InUse(context.Context, []string, func(string) bool, int) ([]string
 	return nil, errNobody
 }
 
-func (nobody) Running(context.Context, []string, string, func(string) bool) ([]string, error) {
-	return nil, errNobody
+func (nobody) Running(context.Context, []string, string, func(string) bool) (podlist.Running, error) {
+	return podlist.Running{}, nil
 }
 
 // run is one life of the controllers.
