@@ -45,13 +45,9 @@ func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account
 		}
 	}
 	old := r.contrast(run, account, &question)
-	namespaces, err := r.selected(ctx, run.object)
-	if err != nil {
-		return err
-	}
 	served, one := r.servedByOthers(run), answered{account: account, question: run.spec.Question(account)}
 	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, ask: func(ctx context.Context) []answered {
-		return r.askNow(ctx, question, namespaces, served, one, old)
+		return r.askNow(ctx, question, run.object, served, one, old)
 	}})
 	return nil
 }
@@ -71,9 +67,9 @@ func (r *Reconciler) contrast(run *run, account rotation.Account, question *veri
 }
 
 // askNow puts a question, and gives the answers about the account and about the value in use, where that was asked, too.
-func (r *Reconciler) askNow(ctx context.Context, question verify.Question, namespaces []string, served func(string) bool, one answered, old *answered) []answered {
+func (r *Reconciler) askNow(ctx context.Context, question verify.Question, object *v1alpha1.RegistryCredential, served func(string) bool, one answered, old *answered) []answered {
 	if !question.LoginOnly && len(question.Named) == 0 {
-		images, nearMiss, err := r.sample(ctx, question.Keys, namespaces, served)
+		images, nearMiss, err := r.sample(ctx, question.Keys, object, served)
 		if err != nil {
 			one.answer = rotation.Answer{Verdict: rotation.Unknown, Message: "the images in use could not be listed, so that there was nothing to ask the registry for; this is tried again"}
 			return []answered{one}
@@ -95,7 +91,11 @@ func (r *Reconciler) askNow(ctx context.Context, question verify.Question, names
 }
 
 // sample finds images in use that the keys are for. Where there is none, nearMiss is one that would be if the registry had its port or its letters.
-func (r *Reconciler) sample(ctx context.Context, keys, namespaces []string, served func(string) bool) (images []string, nearMiss string, err error) {
+func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1.RegistryCredential, served func(string) bool) (images []string, nearMiss string, err error) {
+	namespaces, err := r.selected(ctx, object)
+	if err != nil {
+		return nil, "", err
+	}
 	matches := func(image string) bool {
 		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.MissesByPort(key, image) || registry.MissesByCase(key, image) })
 		if nearMiss == "" && misses && !served(image) {

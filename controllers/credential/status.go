@@ -23,6 +23,8 @@ const (
 	statusInterval = time.Second
 	// settleTime is how long after a start deliveries may be unknown before the status says so.
 	settleTime = 15 * time.Second
+	// askAgain is how long to wait where a part of the status could not be found out.
+	askAgain = 10 * time.Second
 )
 
 // report writes the status if it changed, and says when to come back.
@@ -30,6 +32,9 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	f := r.factsOf(ctx, run)
 	now := r.Now()
 	wake := earliest(run.until, r.warnOfExpiry(run), f.changesAt(now))
+	if f.unknown {
+		wake = earliest(wake, now.Add(askAgain))
+	}
 	if f.settling() && run.object.Status.ObservedGeneration == run.object.Generation && now.Sub(run.memory.seen) < settleTime {
 		// Just started: what is in the namespaces is being looked at. Nothing changed, so nothing is said to have.
 		return after(now, earliest(wake, now.Add(statusInterval))), nil

@@ -5,15 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"time"
 
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/registry"
 )
-
-// MinInterval is the least time between two tests of one credential at one registry: wrong passwords lock accounts. The caller
-// keeps the time of the last test under the credential's [Fingerprint], written before the test begins, so that a crash counts too.
-const MinInterval = 30 * time.Second
 
 // Fingerprint names a credential at the registry of a docker config key without giving it away, to keep the time of
 // its last test. Keys of one registry that differ in their path share it. The salt is random, at least 16 bytes long

@@ -42,7 +42,7 @@ func (o Options) insecure(host string) bool {
 }
 
 // Verifier tests credentials at registries. It keeps nothing from one test to the next, waits for nobody and counts
-// nothing: how often a test may run is for its caller to mind, see [MinInterval]. It is safe for concurrent use.
+// nothing: how often a test may run is for its caller to mind. It is safe for concurrent use.
 type Verifier struct {
 	options Options
 }
