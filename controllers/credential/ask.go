@@ -45,9 +45,10 @@ func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account
 		}
 	}
 	old := r.contrast(run, account, &question)
-	served, one := r.servedByOthers(run), answered{account: account, question: run.spec.Question(account)}
+	object := run.object.DeepCopy() // the status is written into run.object while the test runs
+	served, one := r.servedByOthers(object), answered{account: account, question: run.spec.Question(account)}
 	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, ask: func(ctx context.Context) []answered {
-		return r.askNow(ctx, question, run.object, served, one, old)
+		return r.askNow(ctx, question, object, served, one, old)
 	}})
 	return nil
 }
@@ -111,8 +112,8 @@ func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1
 }
 
 // servedByOthers says which images another registry of the spec, or another published credential, is for.
-func (r *Reconciler) servedByOthers(run *run) func(image string) bool {
-	registries, name := run.object.Spec.Registries, run.object.Name
+func (r *Reconciler) servedByOthers(object *v1alpha1.RegistryCredential) func(image string) bool {
+	registries, name := object.Spec.Registries, object.Name
 	return func(image string) bool {
 		if coveredBy(registries, image) {
 			return true
