@@ -47,7 +47,6 @@ type rig struct {
 	now time.Time
 	c   client.Client
 	r   *Reconciler
-	n   int
 }
 
 func newRig(t testing.TB, namespaces int, credentials ...*v1alpha1.RegistryCredential) *rig {

@@ -11,7 +11,7 @@ func ParseEntry(key string, raw json.RawMessage) (Credential, error) { return pa
 func Delegation(data []byte) error {
 	document, err := parseDocument(data)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // of a document that cannot be read nothing else can be said
 	}
 	return document.delegation()
 }

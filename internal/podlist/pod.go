@@ -1,6 +1,8 @@
 package podlist
 
 import (
+	"errors"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -8,17 +10,11 @@ import (
 
 // What is kept of a pod at most. The rest is dropped, as if the pod did not have it.
 const (
-	// MaxImages are the images of one pod, MaxImageLength the bytes of one reference: a longer one cannot be pulled.
-	MaxImages      = 100
-	MaxImageLength = 512
-	// MaxPullSecrets are the pull Secrets of one pod.
-	MaxPullSecrets = 100
-	// MaxWaiting are the containers of one pod whose waiting reason is kept, MaxReasonLength the bytes of one reason: where a pull
-	// Secret cannot be read, a kubelet puts the whole error there.
-	MaxWaiting      = 100
+	// MaxListed are the images, the pull Secrets, and the waiting reasons of one pod.
+	MaxListed = 100
+	// MaxImageLength are the bytes of one reference: a longer one cannot be pulled. MaxReasonLength are those of one waiting reason.
+	MaxImageLength  = 512
 	MaxReasonLength = 1024
-
-	maxName = 253 // of an object, RFC 1123
 )
 
 // Pod is what is kept of a pod.
@@ -80,7 +76,7 @@ func (s *scanner) readList(visit func(Pod) bool) (read page, stopped bool, err e
 			return s.skip()
 		}
 	})
-	if err == errStopped {
+	if errors.Is(err, errStopped) {
 		return read, true, nil
 	}
 	return read, false, err
@@ -100,11 +96,11 @@ func (s *scanner) readPod() (Pod, error) {
 		}),
 		"spec": s.nested(map[string]func() error{
 			"serviceAccountName": s.into(&pod.ServiceAccount, maxName),
-			"imagePullSecrets":   s.each(map[string]func() error{"name": s.append(&pod.PullSecrets, MaxPullSecrets, maxName)}),
-			"initContainers":     s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImages, MaxImageLength)}),
-			"containers":         s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImages, MaxImageLength)}),
+			"imagePullSecrets":   s.each(map[string]func() error{"name": s.append(&pod.PullSecrets, maxName)}),
+			"initContainers":     s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImageLength)}),
+			"containers":         s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImageLength)}),
 			"volumes": s.each(map[string]func() error{
-				"image": s.nested(map[string]func() error{"reference": s.append(&pod.Images, MaxImages, MaxImageLength)}),
+				"image": s.nested(map[string]func() error{"reference": s.append(&pod.Images, MaxImageLength)}),
 			}),
 		}),
 		"status": s.nested(map[string]func() error{
@@ -120,7 +116,7 @@ func (s *scanner) readPod() (Pod, error) {
 
 func (s *scanner) waiting(reasons *[]string) func() error {
 	return s.each(map[string]func() error{"state": s.nested(map[string]func() error{
-		"waiting": s.nested(map[string]func() error{"reason": s.append(reasons, MaxWaiting, MaxReasonLength)}),
+		"waiting": s.nested(map[string]func() error{"reason": s.append(reasons, MaxReasonLength)}),
 	})})
 }
 
@@ -155,10 +151,10 @@ func (s *scanner) into(target *string, limit int) func() error {
 	}
 }
 
-// append takes a string of at most limit bytes, unless there are most already.
-func (s *scanner) append(target *[]string, most, limit int) func() error {
+// append takes a string of at most limit bytes, unless there are MaxListed already.
+func (s *scanner) append(target *[]string, limit int) func() error {
 	return func() error {
-		if len(*target) >= most {
+		if len(*target) >= MaxListed {
 			return s.skip()
 		}
 		text, ok, err := s.text(limit)

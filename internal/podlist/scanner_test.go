@@ -68,7 +68,7 @@ func TestWhatIsNoListIsAnError(t *testing.T) {
 func TestMoreOfAPodThanIsKeptIsDropped(t *testing.T) {
 	list := `{"items":[{"spec":{"imagePullSecrets":[` + strings.Repeat(`{"name":"s"},`, 2000) + `{}],"containers":[` + strings.Repeat(`{"image":"i"},`, 2000) + `{}]}}]}`
 	_, _, err := newScanner(strings.NewReader(list)).readList(func(pod Pod) bool {
-		if len(pod.Images) != MaxImages || len(pod.PullSecrets) != MaxPullSecrets {
+		if len(pod.Images) != MaxListed || len(pod.PullSecrets) != MaxListed {
 			t.Errorf("%d images, %d pull Secrets", len(pod.Images), len(pod.PullSecrets))
 		}
 		return true
@@ -115,7 +115,7 @@ func FuzzReadList(f *testing.F) {
 	f.Add(`[[[[{"a":"\\"}]]]]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		_, _, err := newScanner(iotest.HalfReader(strings.NewReader(text))).readList(func(pod Pod) bool {
-			if len(pod.Images) > MaxImages || len(pod.PullSecrets) > MaxPullSecrets || len(pod.Waiting) > MaxWaiting || len(pod.Name) > maxName {
+			if len(pod.Images) > MaxListed || len(pod.PullSecrets) > MaxListed || len(pod.Waiting) > MaxListed || len(pod.Name) > maxName {
 				t.Errorf("too much is kept: %+v", pod)
 			}
 			return true

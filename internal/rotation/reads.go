@@ -59,7 +59,7 @@ func (s *State) readAt(spec *Spec) (time.Time, Cause) {
 	switch {
 	case requested:
 		return time.Time{}, CauseRequest
-	case r.SpecHash != spec.SpecHash && !(r.Last.IsZero() && s.keepsMinted(spec)):
+	case r.SpecHash != spec.SpecHash && (!r.Last.IsZero() || !s.keepsMinted(spec)):
 		return time.Time{}, CauseSpec
 	case r.WokenTime.After(r.Last):
 		return time.Time{}, CauseSpec

@@ -36,8 +36,7 @@ type world struct {
 	unheard []landed
 	// heard is the model's own account of what registries last said definitely, and when: of a version at a host for a question.
 	heard map[string]heard
-	// given since when and how often in a row the source answered with an older version
-	olderSince time.Time
+	// olderReads is how often in a row the source answered with an older version.
 	olderReads int
 	// best is the newest version that was ever published, forced that this read was asked for by a person.
 	best   int
@@ -119,7 +118,7 @@ func (w *world) answer(host string, version int) Answer {
 		return Answer{Verdict: Rejected, Message: "locked"}
 	case "400": // a refusal that only the contrast with the value in use makes plain
 		inUse := int(w.state.Version)
-		if !takes && !(w.state.Published() && w.takes[host][inUse] && inUse != version) {
+		if !takes && (!w.state.Published() || !w.takes[host][inUse] || inUse == version) {
 			return Answer{Verdict: Unknown, Message: "400"}
 		}
 	}
