@@ -15,6 +15,8 @@ const (
 	// MaxImageLength are the bytes of one reference: a longer one cannot be pulled. MaxReasonLength are those of one waiting reason.
 	MaxImageLength  = 512
 	MaxReasonLength = 1024
+
+	maxName = 253
 )
 
 // Pod is what is kept of a pod.
