@@ -97,6 +97,8 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 	}
 	if f.secret, _ = secret.(*corev1.Secret); f.secret != nil {
 		r.ledger.note(f.secret)
+	} else {
+		r.ledger.gone(place)
 	}
 	var list v1alpha1.RegistryCredentialList
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {

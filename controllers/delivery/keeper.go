@@ -158,7 +158,7 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 	}
 	before := k.outcome
 	k.state, k.decided, k.basis = made.State, r.Now(), basisOf(credential)
-	k.outcome = delivered.Removal{Holding: holding, Losing: len(losing), Held: made.Held, ID: made.ID}
+	k.outcome = delivered.Removal{Holding: len(holding), Losing: len(losing), Held: made.Held, ID: made.ID}
 	if before.ID != k.outcome.ID {
 		r.Board.Touch(credential.Name)
 	}

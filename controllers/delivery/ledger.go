@@ -62,6 +62,13 @@ func (l *ledger) drop(secret *corev1.Secret) {
 	}
 }
 
+// gone takes in that there is no Secret at a place.
+func (l *ledger) gone(place delivered.Place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear(place)
+}
+
 func newer(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err != nil || order > 0

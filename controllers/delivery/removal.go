@@ -61,8 +61,8 @@ func (r *Reconciler) detains(credential *v1alpha1.RegistryCredential, place deli
 	return slices.Contains(waits, known.Reason)
 }
 
-// losses are how many namespaces hold entries of a RegistryCredential, and the names of those that lose some.
-func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding int, losing []string, err error) {
+// losses are the names of the namespaces that hold entries of a RegistryCredential, and the names of those that lose some.
+func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding, losing []string, err error) {
 	holds, loses := map[string]bool{}, map[string]bool{}
 	for _, one := range r.ledger.of(credential.Name) {
 		var namespace corev1.Namespace
@@ -71,18 +71,18 @@ func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCr
 			continue
 		}
 		if err != nil {
-			return 0, nil, err
+			return nil, nil, err
 		}
 		holds[namespace.Name] = true
 		lost, err := r.loses(ctx, credential, &namespace, one)
 		if err != nil {
-			return 0, nil, err
+			return nil, nil, err
 		}
 		if lost {
 			loses[namespace.Name] = true
 		}
 	}
-	return len(holds), slices.Sorted(maps.Keys(loses)), nil
+	return slices.Sorted(maps.Keys(holds)), slices.Sorted(maps.Keys(loses)), nil
 }
 
 // loses reports whether a Secret is to lose entries of a RegistryCredential.

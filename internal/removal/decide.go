@@ -13,8 +13,8 @@ import (
 // Facts are what a decision rests on.
 type Facts struct {
 	UID types.UID
-	// Holding is how many namespaces hold entries of the RegistryCredential, those that are to lose them included.
-	Holding int
+	// Holding are the names of the namespaces that hold entries of the RegistryCredential, those that are to lose them included.
+	Holding []string
 	// Losing are the names of those that lose something that they hold: all entries, or the entry of a registry.
 	Losing []string
 	// Confirmed is what a person wrote: the ID of a removal.
@@ -33,33 +33,34 @@ type Decision struct {
 	ID   string
 }
 
-// Decide grants a removal that is small, or that a person confirmed, and holds any other. What was lost within the window counts
-// as held before and lost by the same mistake. Either all that is to be lost is granted, or nothing of it.
+// Decide grants a removal that is small, or that a person confirmed, and holds any other. What was lost within the window, and
+// did not come back, counts as held before and lost by the same mistake. Either all that is to be lost is granted, or nothing of it.
 func Decide(before State, f Facts) Decision {
 	state := before
 	if state.UID != f.UID {
 		state = State{UID: f.UID}
 	}
-	losing := SetOf(f.Losing...)
+	losing, holding := SetOf(f.Losing...), SetOf(f.Holding...)
 	lost := 0
-	state.Losses, lost = recent(state.Losses, f.Now)
+	state.Losses, lost = recent(state.Losses, holding.not(losing), f.Now)
 	state.Granted = state.Granted.and(losing) // what is not lost any more is not granted for a later time
 	if f.Now.Sub(state.GrantTime) >= Window {
 		state.Granted = nil
 	}
-	open := len(losing) - len(state.Granted)
+	left := losing.not(state.Granted)
+	open := len(left)
 	switch {
 	case open == 0:
 		state = state.settled()
 	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.Losing.covers(losing):
 		state = state.settled()
 		state.Granted, state.GrantTime = losing, f.Now
-	case tooMany(lost+open, f.Holding+lost):
+	case tooMany(lost+open, len(holding)+lost):
 		state.Pending = pendingFor(state, losing)
 	default:
 		state = state.settled()
 		state.Granted, state.GrantTime = losing, f.Now
-		state.Losses = append(state.Losses, Loss{f.Now, open})
+		state.Losses = append(state.Losses, Loss{f.Now, left})
 	}
 	d := Decision{State: state, Changed: worthKeeping(before, state), Held: state.Pending != nil}
 	if d.Held {
@@ -84,21 +85,23 @@ func pendingFor(state State, losing Set) *Pending {
 	return &Pending{ID: id, Losing: losing}
 }
 
-// recent keeps the losses within the window, and counts them. A clock that went back keeps those of its future.
-func recent(losses []Loss, now time.Time) ([]Loss, int) {
+// recent keeps the losses within the window, and counts the namespaces that were lost and did not come back. A clock that went back
+// keeps those of its future.
+func recent(losses []Loss, back Set, now time.Time) ([]Loss, int) {
 	var kept []Loss
-	lost := 0
+	var lost Set
 	for _, loss := range losses {
 		if now.Sub(loss.Time) < Window {
+			loss.Namespaces = loss.Namespaces.not(back)
 			kept = append(kept, loss)
-			lost += loss.Namespaces
+			lost = lost.or(loss.Namespaces)
 		}
 	}
 	for len(kept) > MostLosses {
-		kept[1].Namespaces += kept[0].Namespaces
+		kept[1].Namespaces = kept[1].Namespaces.or(kept[0].Namespaces)
 		kept = kept[1:]
 	}
-	return kept, lost
+	return kept, len(lost)
 }
 
 // settled ends what waited.

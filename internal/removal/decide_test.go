@@ -16,8 +16,13 @@ func teams(from, to int) []string {
 	return names
 }
 
+// facts of so many namespaces that hold the credential: those that lose it, and others.
 func facts(holding int, losing []string, confirmed string, after time.Duration) Facts {
-	return Facts{UID: "1", Holding: holding, Losing: losing, Confirmed: confirmed, Now: noon.Add(after)}
+	holds := append([]string{}, losing...)
+	for i := range holding - len(losing) {
+		holds = append(holds, fmt.Sprintf("other-%03d", i))
+	}
+	return Facts{UID: "1", Holding: holds, Losing: losing, Confirmed: confirmed, Now: noon.Add(after)}
 }
 
 func TestOneLookDecidesOnAllThatIsLost(t *testing.T) {
@@ -58,6 +63,21 @@ func TestManySmallLossesWithinAnHourAreOneLargeOne(t *testing.T) {
 	}
 	if d := Decide(state, facts(100-gone, teams(gone, gone+4), "", 2*time.Hour)); d.Held {
 		t.Error("what was lost two hours ago still counts")
+	}
+}
+
+func TestNamespacesThatComeAndGoAreNotLost(t *testing.T) {
+	var state State
+	for i := range 20 {
+		pair, other := teams(0, 2), teams(2, 4)
+		if i%2 == 1 {
+			pair, other = other, pair
+		}
+		d := Decide(state, Facts{UID: "1", Holding: append(other, pair...), Losing: pair, Now: noon.Add(time.Duration(i) * time.Minute)})
+		if d.Held {
+			t.Fatalf("round %d is held", i)
+		}
+		state = d.State
 	}
 }
 

@@ -36,10 +36,10 @@ type State struct {
 	GrantTime time.Time `json:"grantTime,omitzero"`
 }
 
-// Loss is how many namespaces were let go at one time.
+// Loss is which namespaces were let go at one time.
 type Loss struct {
 	Time       time.Time `json:"time"`
-	Namespaces int       `json:"namespaces"`
+	Namespaces Set       `json:"namespaces"`
 }
 
 // Pending is a removal that waits.
@@ -86,6 +86,13 @@ func (s Set) and(other Set) Set {
 	return slices.DeleteFunc(slices.Clone(s), func(known uint32) bool {
 		_, found := slices.BinarySearch(other, known)
 		return !found
+	})
+}
+
+func (s Set) not(other Set) Set {
+	return slices.DeleteFunc(slices.Clone(s), func(known uint32) bool {
+		_, found := slices.BinarySearch(other, known)
+		return found
 	})
 }
 

@@ -91,17 +91,19 @@ func secretAttempts() []admissionAttempt {
 		// Updating.
 		{name: "overwriting a foreign Secret without the label", given: pullSecret(handMadeSecret), do: doPatch(`{"data":{".dockerconfigjson":"e30="}}`),
 			refused: "a Secret that regcred writes carries its label"},
-		{name: "overwriting a foreign Secret of another type", given: pullSecret(opaqueSecret, handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"}},"data":{"password":"eA=="}}`),
+		{name: "overwriting a foreign Secret of another type", given: pullSecret(opaqueSecret, handMadeSecret), do: doPatch(`{"metadata":{"labels":{"regcred.dev/managed":"true"}},"data":{"password":"eA=="}}`),
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
-		{name: "taking over a Secret that a tool manages", given: pullSecret(func(s *corev1.Secret) { s.Labels[v1alpha1.ManagedByLabel] = "Helm" }), do: doAdopt,
+		{name: "writing over what a tool says of who manages it", given: pullSecret(func(s *corev1.Secret) { s.Labels[v1alpha1.ManagedByLabel] = "Helm" }),
+			do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"}}}`), refused: "regcred changes no label of a Secret but its own"},
+		{name: "taking over a Secret that a tool manages", given: pullSecret(func(s *corev1.Secret) { s.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"} }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
 		{name: "taking over a Secret that has an owner", given: pullSecret(handMadeSecret, ownedByConfigMap), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
-		{name: "putting its label on a hand-made Secret, the first of two steps to remove it", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"}}}`),
+		{name: "putting its label on a hand-made Secret, the first of two steps to remove it", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"regcred.dev/managed":"true"}}}`),
 			refused: "regcred takes over a Secret only together with its entries"},
-		{name: "taking over a hand-made Secret for no RegistryCredential", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"},"annotations":{"kubectl.kubernetes.io/last-applied-configuration":null,"regcred.dev/sources":"{}"}}}`),
+		{name: "taking over a hand-made Secret for no RegistryCredential", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"regcred.dev/managed":"true"},"annotations":{"kubectl.kubernetes.io/last-applied-configuration":null,"regcred.dev/sources":"{}"}}}`),
 			refused: "regcred takes over a Secret only together with its entries"},
-		{name: "taking over a hand-made Secret and keeping the copy of its old password", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"},"annotations":{"regcred.dev/sources":"{\"a\":{}}"}}}`),
+		{name: "taking over a hand-made Secret and keeping the copy of its old password", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"regcred.dev/managed":"true"},"annotations":{"regcred.dev/sources":"{\"a\":{}}"}}}`),
 			refused: "regcred takes over a Secret only together with its entries"},
 		{name: "taking over a Secret that Argo CD tracks by annotation", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Annotations["argocd.argoproj.io/tracking-id"] = "shop" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
@@ -170,7 +172,10 @@ func doUpdate(ctx context.Context, operator client.Client, object client.Object)
 // doAdopt is how the operator takes over a Secret.
 func doAdopt(ctx context.Context, operator client.Client, object client.Object) error {
 	secret := object.(*corev1.Secret)
-	secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
+	secret.Labels[v1alpha1.ManagedLabel] = v1alpha1.ManagedValue
+	if secret.Labels[v1alpha1.ManagedByLabel] == "" {
+		secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
+	}
 	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 	if secret.Annotations == nil {
 		secret.Annotations = map[string]string{}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	losses "regcred.dev/regcred/internal/removal"
 )
 
 // fault is what happens to one write.
@@ -109,6 +111,10 @@ type saga struct {
 	begin func(t *testing.T, round int)
 	ended func(ctx context.Context, round int) error
 	round int
+	// pause is how much later a round is by the clock of the delivery than the round before: what is let go in one does not count in
+	// the next.
+	pause   time.Duration
+	elapsed atomic.Int64
 }
 
 // faultsAtEveryWrite breaks each write in turn, in each way.
@@ -125,7 +131,8 @@ func newSaga(rig *deliveryRig, registries ...string) *saga {
 func (s *saga) live(t *testing.T) {
 	t.Helper()
 	s.broken = &saboteur{}
-	s.life = s.rig.start(t, runOptions{shelf: s.values, transport: func(next http.RoundTripper) http.RoundTripper {
+	now := func() time.Time { return time.Now().Add(time.Duration(s.elapsed.Load())) }
+	s.life = s.rig.start(t, runOptions{shelf: s.values, now: now, transport: func(next http.RoundTripper) http.RoundTripper {
 		return s.broken.wrap(s.judge.wrap(next))
 	}})
 }
@@ -147,6 +154,7 @@ func (s *saga) run(t *testing.T, faults ...fault) {
 func (s *saga) once(t *testing.T, k int, what fault) int {
 	t.Helper()
 	s.round++
+	s.elapsed.Add(int64(s.pause))
 	struck := s.broken.aim(k, what)
 	s.begin(t, s.round)
 	if what == diesBefore || what == diesAfter {
@@ -208,6 +216,7 @@ func rotationSaga(t *testing.T, rig *deliveryRig) *saga {
 // comingAndGoingSaga selects two new namespaces in each round and lets go of those of the round before.
 func comingAndGoingSaga(t *testing.T, rig *deliveryRig) *saga {
 	s := newSaga(rig, "registry.example")
+	s.pause = 2 * losses.Window
 	s.values.put("come-and-go", "one")
 	rig.credential(t, "come-and-go", "registry.example", withLabels("faults", "here"))
 	var here, gone []string

@@ -32,7 +32,9 @@ type history struct {
 
 	delivering *delivery.Reconciler
 	board      *delivered.Board
-	place      delivered.Place
+	// looks counts the looks at the place.
+	looks int
+	place delivered.Place
 	// published passwords by RegistryCredential.
 	published map[string]string
 	registry  map[string]string
@@ -98,8 +100,10 @@ func (h *history) begin(ctx context.Context) error {
 	h.delivering = &delivery.Reconciler{
 		Cluster: h.world, Writer: h.writer, Secrets: laggingSecrets{h.world}, ServiceAccounts: laggingAccounts{h.world},
 		Store: h.store, Board: h.board,
-		// Each step is a quarter of an hour: what others change back is always within bounds.
-		Now: func() time.Time { return base.Add(time.Duration(h.step) * 15 * time.Minute) },
+		// Each step is a quarter of an hour: what others change back is always within bounds. A removal has settled at the next look.
+		Now: func() time.Time {
+			return base.Add(time.Duration(h.step)*15*time.Minute + time.Duration(h.looks)*5*time.Second)
+		},
 	}
 	return h.world.look(ctx, h.rig.admin)
 }
@@ -184,6 +188,7 @@ func (h *history) publish(ctx context.Context) error {
 // reconcile looks at the place and judges what it did.
 func (h *history) reconcile(ctx context.Context) error {
 	secret, account := h.world.secrets.newest(), h.world.accounts.newest()
+	h.looks++
 	if _, err := h.delivering.Reconcile(ctx, h.place); err != nil {
 		return failed(h.seed, h.step, "the delivery fails: %v", err)
 	}
