@@ -94,6 +94,21 @@ func TestWhatIsSkippedIsNeverInMemory(t *testing.T) {
 	}
 }
 
+// A buffer that is full between a backslash and what it stands before must not change where a string ends.
+func TestAnEscapeMayLieAcrossTheEndOfTheBuffer(t *testing.T) {
+	for padding := readBuffer - 4; padding <= readBuffer+4; padding++ {
+		for _, filler := range []string{"x", `\\`} {
+			argument := strings.Repeat(filler, padding/len(filler)) + strings.Repeat("x", padding%len(filler)) + `\"`
+			list := `{"items":[{"spec":{"containers":[{"args":["` + argument + `"],"image":"r.io/a"}]}}]}`
+			images := 0
+			_, _, err := newScanner(strings.NewReader(list)).readList(func(pod Pod) bool { images += len(pod.Images); return true })
+			if err != nil || images != 1 {
+				t.Errorf("%d bytes of %q before the escape: %d images, error %v", padding, filler, images, err)
+			}
+		}
+	}
+}
+
 // repeat is the same text without end.
 type repeat struct {
 	text string

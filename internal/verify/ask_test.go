@@ -115,7 +115,7 @@ func TestASilentNewValueLeavesTimeForTheContrast(t *testing.T) {
 		}
 		basicRegistry(w, r)
 	})
-	q := s.question(t, "new", "a/silent/app:1", "team/app:1")
+	q := s.question(t, "new", "z/silent/app:1", "team/app:1")
 	q.InUse = &verify.InUse{Keys: q.Keys, Credential: newCredential(t, user, password)}
 	brief := func(o *verify.Options) { o.Timeout = 3 * time.Second }
 	started := time.Now()
