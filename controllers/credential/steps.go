@@ -66,7 +66,7 @@ func (r *Reconciler) keep(ctx context.Context, run *run, next rotation.State) er
 	base := r.Store.Get(run.object.Name)
 	if err := r.write(ctx, run, next); err != nil {
 		run.memory.pending = &pending{base.Kept, next}
-		run.memory.remembered = next.Memory
+		run.memory.remembered, run.memory.waiting = next.Memory, next.Waiting
 		return err
 	}
 	return nil

@@ -55,7 +55,7 @@ const (
 // readAt is when the source is read next, and why.
 func (s *State) readAt(spec *Spec) (time.Time, Cause) {
 	r := &s.Reads
-	requested := spec.RefreshRequest != r.Request
+	requested := spec.RefreshRequest != "" && spec.RefreshRequest != r.Request
 	switch {
 	case requested:
 		return time.Time{}, CauseRequest
@@ -88,6 +88,9 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 		next = earliest(next, r.Last.Add(schedule.MinPeriod))
 	} else if s.Older != nil {
 		next = earliest(next, r.Last.Add(min(spec.Refresh, olderInterval)))
+	}
+	if s.Waiting != nil && s.Waiting.Config == nil { // another process read it: this one lacks its content
+		next = earliest(next, r.Last.Add(refusedInterval))
 	}
 	return latest(next, r.Last.Add(schedule.MinPeriod)) // a shared answer may be old: the next read is never at once
 }
@@ -166,7 +169,10 @@ func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
 }
 
 func (s *State) noteAsked(spec *Spec, began time.Time) {
-	s.Reads.Last, s.Reads.SpecHash, s.Reads.Request = began, spec.SpecHash, spec.RefreshRequest
+	s.Reads.Last, s.Reads.SpecHash = began, spec.SpecHash
+	if spec.RefreshRequest != "" {
+		s.Reads.Request = spec.RefreshRequest
+	}
 }
 
 // refresh takes over what the source says anew of the value in use. A read that says nothing new changes nothing that is kept.
