@@ -2,7 +2,8 @@ package v1alpha1
 
 // Condition types. Ready sums the others up; Reconciling and Stalled are present only while they are true, as kstatus asks.
 const (
-	// ConditionReady is True when the credential is in all selected namespaces. One failing namespace makes it False.
+	// ConditionReady is True when all is in order that the platform team answers for: the source, the registry, the spec, and
+	// delivery as far as it lies with regcred. A namespace that cannot be served for reasons of its own does not make it False.
 	ConditionReady = "Ready"
 	// ConditionCredentialAvailable is True when the last read of the source gave a usable credential.
 	ConditionCredentialAvailable = "CredentialAvailable"

@@ -168,10 +168,10 @@ func (f *facts) deliveryObstacle() obstacle {
 	case f.selected() == 0:
 		return obstacle{v1alpha1.ReasonNoNamespaces, noNamespaces, false}
 	}
-	for cause := range f.summary.Causes {
-		if slices.Contains(ours, cause.Reason) {
-			reason, message := f.sumOf(cause.Reason)
-			return obstacle{reason, message, !slices.Contains(waits, cause.Reason)}
+	for _, reason := range ours { // in this order: with the order of a map the status would change while nothing happens
+		if f.causes(reason) {
+			_, message := f.sumOf(reason)
+			return obstacle{reason, message, !slices.Contains(waits, reason)}
 		}
 	}
 	if f.pending() > 0 {
@@ -184,6 +184,16 @@ func (f *facts) deliveryObstacle() obstacle {
 		return obstacle{reason, message, !slices.Contains(waits, reason)}
 	}
 	return obstacle{}
+}
+
+// causes reports whether namespaces fail for a reason.
+func (f *facts) causes(reason string) bool {
+	for cause := range f.summary.Causes {
+		if cause.Reason == reason {
+			return true
+		}
+	}
+	return false
 }
 
 // sumOf is the first failure with a reason.

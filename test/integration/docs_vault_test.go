@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -86,7 +87,10 @@ func docsFolder(t *testing.T, c *installation, server *box.Vault, cloud *box.Clo
 	return folder
 }
 
-// runDocs runs commands in a shell and returns what they print.
+// kubectlDid is how kubectl tells what it did.
+var kubectlDid = regexp.MustCompile(` (created|annotated|labeled)\n$`)
+
+// runDocs runs commands in a shell and returns what they print, without what kubectl says of its own work.
 func runDocs(t *testing.T, folder string, server *box.Vault, commands string) string {
 	t.Helper()
 	var out, complaints bytes.Buffer
@@ -99,7 +103,7 @@ func runDocs(t *testing.T, folder string, server *box.Vault, commands string) st
 	}
 	var kept []string
 	for line := range strings.Lines(out.String()) {
-		if !strings.HasSuffix(line, " created\n") && !strings.HasSuffix(line, " annotated\n") { // kubectl tells what it did
+		if !kubectlDid.MatchString(line) {
 			kept = append(kept, line)
 		}
 	}
