@@ -257,7 +257,8 @@ func TestAnImageOfAnotherTeamDoesNotBlockRotation(t *testing.T) {
 				asked = append(asked, request.Method+" "+request.Path)
 			}
 		}
-		want := []string{"GET /v2/", "HEAD /v2/shop/app/manifests/1", "HEAD /v2/others/app/manifests/1"}
+		want := []string{"GET /v2/", "HEAD /v2/others/app/manifests/1", "HEAD /v2/shop/app/manifests/1"}
+		slices.Sort(asked) // which image comes first does not matter
 		if !slices.Equal(asked, want) {
 			t.Errorf("asked as narrow: %q, want %q", asked, want)
 		}
