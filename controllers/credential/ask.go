@@ -61,7 +61,7 @@ func (r *Reconciler) contrast(run *run, account rotation.Account, question *veri
 		}
 		if credential, known := contentOf(&run.state, mine); known {
 			question.InUse = &verify.InUse{Keys: mine.Keys, Credential: credential}
-			return &answered{account: mine, question: run.spec.Question(mine)}
+			return &answered{account: mine, question: run.spec.Question(mine), aside: true}
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func (r *Reconciler) takeAnswers(ctx context.Context, run *run) error {
 	before, _ := run.state.Of(run.spec, &run.state.Value)
 	next := run.state.Clone()
 	for _, one := range all {
-		next.NoteAnswer(one.account, one.question, one.answer, r.Now())
+		one.note(&next, r.Now())
 		r.Metrics.Verified(run.object.Name, string(one.answer.Verdict))
 	}
 	next.NoteAccepted(run.spec, r.Now())

@@ -30,6 +30,17 @@ type answered struct {
 	account  rotation.Account
 	question string
 	answer   rotation.Answer
+	// aside is true for the value in use, where another value was what the test was about.
+	aside bool
+}
+
+// note notes an answer in a state.
+func (a answered) note(state *rotation.State, now time.Time) {
+	if a.aside {
+		state.NoteAside(a.account, a.question, a.answer, now)
+		return
+	}
+	state.NoteAnswer(a.account, a.question, a.answer, now)
 }
 
 // tester asks registries apart from the controller's workers: one that is silent delays nobody who does not ask it. What it finds out

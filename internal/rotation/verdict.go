@@ -155,6 +155,15 @@ func (s *State) NoteAnswer(account Account, question string, answer Answer, now 
 	s.keepTest(account.Print, test)
 }
 
+// NoteAside notes what a registry said of a value while another one was tested: to its login, or about some of its images. Where that
+// is the verdict of a test of its own, what that test proved stays.
+func (s *State) NoteAside(account Account, question string, answer Answer, now time.Time) {
+	if known := s.Tests[account.Print]; known.Question == question && known.Verdict == answer.Verdict {
+		answer.Proof, answer.Message, answer.Digests, answer.NearMiss = known.Proof, known.Message, known.Digests, known.NearMiss
+	}
+	s.NoteAnswer(account, question, answer, now)
+}
+
 const (
 	// maxRetryAfter is how long at most a registry is left alone at its own request.
 	maxRetryAfter = 10 * time.Minute

@@ -27,7 +27,8 @@ func TestNothingBadIsPublished(t *testing.T) {
 	r.start(t)
 	r.applyCredential(t)
 	awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "good") })
-	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionTrue, v1alpha1.ReasonAccepted))
+	// No pod uses an image of the registry yet: a login is all that can be tried.
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionVerified, metav1.ConditionTrue, v1alpha1.ReasonLoginAccepted))
 
 	t.Run("a wrong password in Vault changes no Secret and is said within a refresh period", func(t *testing.T) {
 		before := r.resourceVersions(t, namespaces)
@@ -256,7 +257,8 @@ func TestAnImageOfAnotherTeamDoesNotBlockRotation(t *testing.T) {
 				asked = append(asked, request.Method+" "+request.Path)
 			}
 		}
-		want := []string{"GET /v2/", "HEAD /v2/shop/app/manifests/1", "HEAD /v2/others/app/manifests/1"}
+		want := []string{"GET /v2/", "HEAD /v2/others/app/manifests/1", "HEAD /v2/shop/app/manifests/1"}
+		slices.Sort(asked) // which image comes first does not matter
 		if !slices.Equal(asked, want) {
 			t.Errorf("asked as narrow: %q, want %q", asked, want)
 		}
