@@ -32,8 +32,13 @@ func pullSecret(changes ...func(*corev1.Secret)) *corev1.Secret {
 }
 
 func handMadeSecret(s *corev1.Secret) {
-	s.Labels = map[string]string{"team": "shop"}
+	s.Labels = map[string]string{"team": "shop", "app.kubernetes.io/name": "web"}
 	s.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: `{"data":"the old password"}`}
+}
+
+// ofEarlierVersion has the marks by which earlier versions knew their Secrets.
+func ofEarlierVersion(s *corev1.Secret) {
+	s.Labels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}
 }
 
 func opaqueSecret(s *corev1.Secret) {
@@ -58,6 +63,11 @@ func secretAttempts() []admissionAttempt {
 		}), do: doUpdate},
 		{name: "taking over a hand-made Secret, without what kubectl remembers of it", given: pullSecret(handMadeSecret), do: doAdopt},
 		{name: "taking over a hand-made Secret with a second key", given: pullSecret(handMadeSecret, withTenantKey), do: doAdopt},
+		{name: "an update of a Secret of an earlier version, which gets the label", given: pullSecret(ofEarlierVersion), do: doAdopt},
+		{name: "an update of a Secret of its own that a tool labelled as its own", given: pullSecret(func(s *corev1.Secret) {
+			s.Labels[v1alpha1.ManagedByLabel], s.Labels["tool.example/sync"] = "Helm", "creds"
+		}), do: doUpdate},
+		{name: "removing a Secret of an earlier version", given: pullSecret(ofEarlierVersion), do: doDelete},
 		{name: "removing a Secret of its own", given: pullSecret(), do: doDelete},
 		{name: "removing a Secret of its own that is immutable", given: pullSecret(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), do: doDelete},
 
@@ -95,7 +105,7 @@ func secretAttempts() []admissionAttempt {
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},
 		{name: "writing over what a tool says of who manages it", given: pullSecret(func(s *corev1.Secret) { s.Labels[v1alpha1.ManagedByLabel] = "Helm" }),
 			do: doPatch(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":"regcred"}}}`), refused: "regcred changes no label of a Secret but its own"},
-		{name: "taking over a Secret that a tool manages", given: pullSecret(func(s *corev1.Secret) { s.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"} }), do: doAdopt,
+		{name: "taking over a Secret that a tool manages", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Labels[v1alpha1.ManagedByLabel] = "Helm" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
 		{name: "taking over a Secret that has an owner", given: pullSecret(handMadeSecret, ownedByConfigMap), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
@@ -108,6 +118,10 @@ func secretAttempts() []admissionAttempt {
 		{name: "taking over a Secret that Argo CD tracks by annotation", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Annotations["argocd.argoproj.io/tracking-id"] = "shop" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
 		{name: "taking over a Secret that Kyverno generated", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Labels["generate.kyverno.io/policy-name"] = "creds" }), do: doAdopt,
+			refused: "regcred takes over no Secret that a tool or an owner manages"},
+		{name: "taking over a Secret with a label of a tool that this policy does not know", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Labels["tool.example/sync"] = "creds" }), do: doAdopt,
+			refused: "regcred takes over no Secret that a tool or an owner manages"},
+		{name: "taking over a Secret with an annotation of a tool whose domain ends like Kubernetes' own", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Annotations["hnc.x-k8s.io/inherited-from"] = "parent" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
 		{name: "taking the label from a Secret of its own", given: pullSecret(), do: doPatch(`{"metadata":{"labels":null}}`),
 			refused: "a Secret that regcred writes carries its label"},
@@ -165,7 +179,7 @@ func doApplyOnce(ctx context.Context, operator client.Client, object client.Obje
 func doUpdate(ctx context.Context, operator client.Client, object client.Object) error {
 	secret := object.(*corev1.Secret)
 	secret.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{"registry.company.io":{}}}`)
-	secret.Annotations[v1alpha1.SourcesAnnotation] = `{"company-registry":{}}`
+	secret.Annotations[v1alpha1.SourcesAnnotation] = `{"version":1,"sources":{"company-registry":{}}}`
 	return operator.Update(ctx, secret, client.FieldOwner(v1alpha1.FieldManager))
 }
 
