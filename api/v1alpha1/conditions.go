@@ -2,7 +2,8 @@ package v1alpha1
 
 // Condition types. Ready sums the others up; Reconciling and Stalled are present only while they are true, as kstatus asks.
 const (
-	// ConditionReady is True when the credential is in all selected namespaces. One failing namespace makes it False.
+	// ConditionReady is True when the credential in use is in all selected namespaces that can be served. A namespace that refuses for
+	// reasons of its own leaves it True: SecretsSynced or ServiceAccountsAttached is False then.
 	ConditionReady = "Ready"
 	// ConditionCredentialAvailable is True when the last read of the source gave a usable credential.
 	ConditionCredentialAvailable = "CredentialAvailable"
