@@ -180,6 +180,7 @@ func pacedRemoval(t *testing.T, rig *deliveryRig, notes *traffic) {
 	if err := rig.admin.Delete(t.Context(), rig.get(t, "iso")); err != nil {
 		t.Fatal(err)
 	}
+	rig.confirmRemoval(t, "iso")
 	eventually(t, "it is gone", func(ctx context.Context) error { return rig.gone(ctx, "iso") })
 	notes.statusIsPaced(t, "iso")
 }
