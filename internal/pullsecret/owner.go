@@ -39,11 +39,12 @@ func OwnerOf(secret *corev1.Secret) Owner {
 	return handMade(secret)
 }
 
-// claimed reports whether a Secret carries regcred's label, or what earlier versions wrote in its place.
+// claimed reports whether a Secret carries regcred's label, or what earlier versions wrote in its place: they recorded the sources
+// without a version. With a version the label was there, and somebody took it away.
 func claimed(secret *corev1.Secret) bool {
-	_, recorded := secret.Annotations[v1alpha1.SourcesAnnotation]
+	text, recorded := secret.Annotations[v1alpha1.SourcesAnnotation]
 	return secret.Labels[v1alpha1.ManagedLabel] == v1alpha1.ManagedValue ||
-		recorded && secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue
+		recorded && secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue && !strings.HasPrefix(text, `{"version":`)
 }
 
 // labelled tells regcred's pull Secrets from others with the same label: the records in the operator's own namespace, and

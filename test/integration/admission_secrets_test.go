@@ -71,6 +71,10 @@ func secretAttempts() []admissionAttempt {
 		{name: "removing a Secret of its own", given: pullSecret(), do: doDelete},
 		{name: "removing a Secret of its own that is immutable", given: pullSecret(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), do: doDelete},
 
+		{name: "removing a Secret from which somebody took the label", given: pullSecret(ofEarlierVersion, func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.SourcesAnnotation] = `{"version":1,"sources":{"company-registry":{}}}`
+		}), do: doDelete, refused: "regcred deletes only Secrets that carry its label"},
+
 		// What a stolen token might be used for: creating.
 		{name: "an Opaque Secret", fresh: pullSecret(opaqueSecret), do: doCreate,
 			refused: "regcred writes only Secrets of type kubernetes.io/dockerconfigjson"},

@@ -268,7 +268,8 @@ func labelTakenAway(t *testing.T, rig *deliveryRig, values *shelf) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"regcred.dev/managed":null,"app.kubernetes.io/managed-by":null}}}`))
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"regcred.dev/managed":null}}}`))
+
 	if err := rig.admin.Patch(t.Context(), secret, patch); err != nil {
 		t.Fatal(err)
 	}

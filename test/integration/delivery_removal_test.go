@@ -44,7 +44,7 @@ func deselected(t *testing.T, rig *deliveryRig, values *shelf, notes *traffic) {
 	team := servedTeam(t, rig, values, "rm-one")
 	eventually(t, "default names the Secret", func(ctx context.Context) error { return rig.names(ctx, team, "default", "regcred") })
 	rig.edit(t, "rm-one", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{v1alpha1.NamespaceName(team)}
+		c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"elsewhere"}
 	})
 	eventually(t, "all is gone", func(ctx context.Context) error {
 		return errors.Join(rig.holds(ctx, team, "regcred", nil), rig.names(ctx, team, "default"))
