@@ -148,7 +148,8 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 	return since
 }
 
-// previousTestAt: the value before is tested slowly once the value in use is everywhere, and where the value in use is refused.
+// previousTestAt: the value before is tested once the value in use is everywhere, slowly after that, and where the value in use is
+// refused.
 func (s *State) previousTestAt(spec *Spec, account Account) time.Time {
 	if s.has(account.Print) {
 		return never
@@ -159,6 +160,9 @@ func (s *State) previousTestAt(spec *Spec, account Account) time.Time {
 			return s.soon(account)
 		}
 		return s.testAt(spec, account, spec.Verify, spec.Verify)
+	}
+	if s.Delivered && test.Attempt.Before(s.Previous.ReplacedTime) {
+		return s.soon(account)
 	}
 	at := s.testAt(spec, account, max(spec.Verify, previousInterval), max(spec.Verify, previousInterval))
 	if !s.Delivered { // a namespace that cannot be served does not put it off for ever

@@ -2,9 +2,11 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -77,28 +79,19 @@ func (w *secretWatch) note(secret *corev1.Secret, host string) {
 	}
 }
 
-// only fails unless each namespace held exactly these passwords, one after the other.
+// only fails unless each namespace held exactly these passwords, one after the other. The watch may be a moment behind.
 func (w *secretWatch) only(t *testing.T, namespaces []string, want ...string) {
 	t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, namespace := range namespaces {
-		if got := w.seen[namespace]; !slices.Equal(got, want) {
-			t.Errorf("the Secret of %s held %q one after the other, want %q", namespace, got, want)
+	awaitWithin(t, 5*time.Second, func(context.Context) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, namespace := range namespaces {
+			if got := w.seen[namespace]; !slices.Equal(got, want) {
+				return fmt.Errorf("the Secret of %s held %q one after the other, want %q", namespace, got, want)
+			}
 		}
-	}
-}
-
-// held reports whether a namespace ever held a password.
-func (w *secretWatch) held(password string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, all := range w.seen {
-		if slices.Contains(all, password) {
-			return true
-		}
-	}
-	return false
+		return nil
+	})
 }
 
 // rotationRun serves two namespaces with the password "first", and watches what they hold from the beginning. A value of which a
