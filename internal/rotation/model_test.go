@@ -176,6 +176,9 @@ func (w *world) do(step Step) bool {
 			break
 		}
 		w.countOlder()
+		if step.Cause == CauseRequest {
+			w.askedFor = w.given
+		}
 		next.NoteRead(&w.spec, w.value(w.given), nil, step.Cause, w.now, w.now)
 	case Ask:
 		next.NoteAttempt(step.Account, w.now)
@@ -197,9 +200,6 @@ func (w *world) do(step Step) bool {
 	}
 	if !w.keep(next) {
 		return false
-	}
-	if step.Do == Publish {
-		w.best = max(w.best, int(w.state.Version))
 	}
 	return true
 }
