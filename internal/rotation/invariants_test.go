@@ -58,6 +58,9 @@ func (w *world) checkPublish() error {
 		if said.verdict == Accepted || w.state.Published() && w.state.has(account.Print) {
 			continue
 		}
+		if !w.asked[account.Print+w.spec.Question(account)] && w.spec.PublishRevision != candidate.Revision {
+			return fmt.Errorf("%s was not asked about version %d", account.Host, candidate.Version)
+		}
 		for _, old := range w.state.Accounts {
 			before := w.said(old)
 			switch {

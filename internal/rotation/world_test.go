@@ -29,6 +29,8 @@ type world struct {
 	// mute is a version of which registries say nothing. proof is how they prove others.
 	mute  int
 	proof Proof
+	// longAnswers is added to what registries say.
+	longAnswers string
 
 	state    State // of the process
 	stored   Kept  // what survives
@@ -39,6 +41,8 @@ type world struct {
 	unheard []landed
 	// heard is the model's own account of what registries last said definitely, and when: of a version at a host for a question.
 	heard map[string]heard
+	// asked are the questions that registries were asked about versions.
+	asked map[string]bool
 	// olderReads is how often in a row the source answered with an older version.
 	olderReads int
 	// askedFor is the version that a person's request for a read found last.
@@ -76,7 +80,7 @@ var answersOf = []string{"well", "well", "well", "400", "429", "503", "silent", 
 func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
-		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, proof: ProofPull,
+		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, proof: ProofPull,
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -136,7 +140,7 @@ func (w *world) answer(host string, version int) Answer {
 	if takes {
 		return Answer{Verdict: Accepted, Proof: w.proof, Message: "ok"}
 	}
-	return Answer{Verdict: Rejected, Message: "401"}
+	return Answer{Verdict: Rejected, Message: "401" + w.longAnswers}
 }
 
 // turn changes something in the world, or in the process, at random.
