@@ -94,9 +94,8 @@ func (s *State) judgeAccount(spec *Spec, waiting *Waiting, account Account, now 
 
 // judgeSilence is for a registry that says nothing of a new value.
 func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old inUse, now time.Time) (Fate, time.Time) {
-	attempt := s.Tests[account.Print].Attempt
-	asked := !attempt.Before(waiting.FirstSeen) && !s.testing(account.Print, now)
-	until := waiting.FirstSeen.Add(spec.Hold)
+	asked := !s.attempt(spec, account).Before(waiting.FirstSeen) && !s.testing(account.Print, now)
+	until := latest(waiting.FirstSeen, s.test(spec, account).Since).Add(spec.Hold)
 	if s.Published() && !s.ExpireTime.IsZero() && !now.Before(s.ExpireTime) && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
 		until = waiting.FirstSeen
 	}
@@ -144,6 +143,7 @@ func (s *State) inUseAt(spec *Spec, account Account) inUse {
 	}
 	for _, mine := range s.at(account) {
 		test := s.test(spec, mine)
+		test.Attempt = s.attempt(spec, mine)
 		if s.running(mine.Print) {
 			test.Attempt = time.Time{} // it has not ended yet
 		}

@@ -58,12 +58,16 @@ func (w *world) checkPublish() error {
 		if said.verdict == Accepted || w.state.Published() && w.state.has(account.Print) {
 			continue
 		}
+		if !w.asked[account.Print+w.spec.Question(account)] && w.spec.PublishRevision != candidate.Revision {
+			return fmt.Errorf("%s was not asked about version %d", account.Host, candidate.Version)
+		}
 		for _, old := range w.state.Accounts {
 			before := w.said(old)
 			switch {
 			case !w.state.Published() || old.Host != account.Host:
 			case said.verdict == Rejected && before.verdict != Rejected:
 				return fmt.Errorf("%s refuses version %d, and last said %q of the one in use", account.Host, candidate.Version, before.verdict)
+			case w.spec.PublishRevision == candidate.Revision && said.verdict == "":
 			case before.verdict == Accepted && !before.at.Before(candidate.FirstSeen):
 				return fmt.Errorf("%s says nothing of version %d and accepted the one in use since", account.Host, candidate.Version)
 			}
@@ -80,7 +84,7 @@ func (w *world) checkAge(candidate *Waiting) error {
 	if !w.state.Published() || candidate.Version >= w.state.Version {
 		return nil
 	}
-	if w.olderReads >= olderReads {
+	if w.olderReads >= olderReads || int(candidate.Version) == w.askedFor {
 		return nil
 	}
 	works, refused := true, false

@@ -176,12 +176,16 @@ func (w *world) do(step Step) bool {
 			break
 		}
 		w.countOlder()
+		if step.Cause == CauseRequest {
+			w.askedFor = w.given
+		}
 		next.NoteRead(&w.spec, w.value(w.given), nil, step.Cause, w.now, w.now)
 	case Ask:
-		next.NoteAttempt(step.Account, w.now)
+		next.NoteAttempt(step.Account, w.spec.Question(step.Account), w.now)
 		if !w.write(next) {
 			return false
 		}
+		w.asked[step.Account.Print+w.spec.Question(step.Account)] = true
 		version := 0
 		_, _ = fmt.Sscanf(step.Account.Print, "%d@", &version)
 		w.inFlight = append(w.inFlight, flight{step.Account, w.spec.Question(step.Account), version, w.now})
@@ -197,9 +201,6 @@ func (w *world) do(step Step) bool {
 	}
 	if !w.keep(next) {
 		return false
-	}
-	if step.Do == Publish {
-		w.best = max(w.best, int(w.state.Version))
 	}
 	return true
 }

@@ -115,7 +115,7 @@ func (s *State) waitingTestAt(spec *Spec, account Account) time.Time {
 func (s *State) inUseTestAt(spec *Spec, account Account, now time.Time) time.Time {
 	test := s.test(spec, account)
 	at := s.testAt(spec, account, spec.Verify, spec.Verify)
-	if test.Attempt.Before(s.wantedSince(spec, account, test, now)) {
+	if s.attempt(spec, account).Before(s.wantedSince(spec, account, test, now)) {
 		return s.soon(account)
 	}
 	return at
@@ -141,7 +141,7 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 		switch asked := s.test(spec, other); {
 		case asked.Verdict == Rejected:
 			since = latest(since, asked.Since)
-		case asked.Verdict == "" && !asked.Attempt.Before(waiting.FirstSeen):
+		case asked.Verdict == "" && !s.attempt(spec, other).Before(waiting.FirstSeen):
 			since = latest(since, waiting.FirstSeen)
 		}
 	}
@@ -154,9 +154,8 @@ func (s *State) previousTestAt(spec *Spec, account Account) time.Time {
 	if s.has(account.Print) {
 		return never
 	}
-	test := s.test(spec, account)
 	if refused := s.refusedSince(spec); !refused.IsZero() {
-		if test.Attempt.Before(refused) {
+		if s.attempt(spec, account).Before(refused) {
 			return s.soon(account)
 		}
 		return s.testAt(spec, account, spec.Verify, spec.Verify)

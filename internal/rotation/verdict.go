@@ -43,7 +43,8 @@ type Test struct {
 	// Question that the definite answer belongs to.
 	Question string `json:"question,omitempty"`
 	// Verdict is Accepted or Rejected, empty while neither was said. Since is when it was first said without the other in between,
-	// Time when it was last said, Repeats how often.
+	// Time when it was last said, Repeats how often. While neither was said, Since is when a question was first asked that took the place
+	// of another one.
 	Verdict Verdict   `json:"verdict,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	Time    time.Time `json:"answered,omitzero"`
@@ -51,8 +52,9 @@ type Test struct {
 	Proof   Proof     `json:"proof,omitempty"`
 	// Message is that of the definite answer.
 	Message string `json:"message,omitempty"`
-	// Attempt is when the registry was last asked. It is kept before it is asked, so that a crash counts, too.
+	// Attempt is when the registry was last asked, Asked the question. They are kept before it is asked, so that a crash counts, too.
 	Attempt time.Time `json:"time,omitzero"`
+	Asked   string    `json:"asked,omitempty"`
 	// Silent counts the attempts since the definite answer that said nothing, Said is what the last of them found instead.
 	Silent int    `json:"silent,omitempty"`
 	Said   string `json:"said,omitempty"`
@@ -76,9 +78,19 @@ func (k *Kept) Test(spec *Spec, account Account) Test {
 func (k *Kept) test(spec *Spec, account Account) Test {
 	known := k.Tests[account.Print]
 	if known.Question != spec.Question(account) {
-		return Test{Attempt: known.Attempt, Registry: known.Registry}
+		return Test{Attempt: known.Attempt, Asked: known.Asked, Registry: known.Registry}
 	}
 	return known
+}
+
+// attempt is when a registry was last asked the present question about an account, zero where it was not. An attempt with another question
+// says nothing, but counts for how soon the registry may be asked again: see Test.Attempt.
+func (k *Kept) attempt(spec *Spec, account Account) time.Time {
+	known := k.Tests[account.Print]
+	if known.Asked != spec.Question(account) {
+		return time.Time{}
+	}
+	return known.Attempt
 }
 
 // verdict of an account, Unknown where nothing definite was said.
@@ -115,10 +127,10 @@ func (s *State) proofOf(spec *Spec, value *Value) Proof {
 	return ProofPull
 }
 
-// NoteAttempt notes that a registry is about to be asked about an account.
-func (s *State) NoteAttempt(account Account, now time.Time) {
+// NoteAttempt notes that a registry is about to be asked a question about an account.
+func (s *State) NoteAttempt(account Account, question string, now time.Time) {
 	test := s.Tests[account.Print]
-	test.Attempt, test.Registry = now, account.Host
+	test.Attempt, test.Asked, test.Registry = now, question, account.Host
 	s.keepTest(account.Print, test)
 	if s.Testing == nil {
 		s.Testing = map[string]time.Time{}
@@ -131,7 +143,7 @@ func (s *State) NoteAnswer(account Account, question string, answer Answer, now 
 	delete(s.Testing, account.Print)
 	test := s.Tests[account.Print]
 	if test.Question != question {
-		test = Test{Attempt: test.Attempt}
+		test = voided(test)
 	}
 	test.Question, test.Registry = question, account.Host
 	test.NotBefore = time.Time{}
@@ -153,6 +165,16 @@ func (s *State) NoteAnswer(account Account, question string, answer Answer, now 
 	test.Silent, test.Said = 0, ""
 	test.Time, test.Proof, test.Message, test.Digests = now, answer.Proof, answer.Message, answer.Digests
 	s.keepTest(account.Print, test)
+}
+
+// voided is what is left of a test when another question is asked: nothing that was said. What was refused and is void begins to wait as
+// if it were new.
+func voided(test Test) Test {
+	left := Test{Attempt: test.Attempt, Asked: test.Asked}
+	if test.Question != "" {
+		left.Since = test.Attempt
+	}
+	return left
 }
 
 // NoteAside notes what a registry said of a value while another one was tested: to its login, or about some of its images. Where that

@@ -24,8 +24,13 @@ type world struct {
 	takes map[string]map[int]bool
 	// writable says whether the record can be written.
 	writable bool
-	// two says whether the spec lists the second registry.
-	two bool
+	// two says whether the spec lists the second registry, third whether it lists another one.
+	two, third bool
+	// mute is a version of which registries say nothing. proof is how they prove others.
+	mute  int
+	proof Proof
+	// longAnswers is added to what registries say.
+	longAnswers string
 
 	state    State // of the process
 	stored   Kept  // what survives
@@ -36,12 +41,14 @@ type world struct {
 	unheard []landed
 	// heard is the model's own account of what registries last said definitely, and when: of a version at a host for a question.
 	heard map[string]heard
+	// asked are the questions that registries were asked about versions.
+	asked map[string]bool
 	// olderReads is how often in a row the source answered with an older version.
 	olderReads int
-	// best is the newest version that was ever published, forced that this read was asked for by a person.
-	best   int
-	steps  int
-	leases int
+	// askedFor is the version that a person's request for a read found last.
+	askedFor int
+	steps    int
+	leases   int
 }
 
 type flight struct {
@@ -63,6 +70,7 @@ type heard struct {
 
 const (
 	hostA, hostB = "a.example", "b.example"
+	hostC        = "c.example"
 	refresh      = time.Minute
 	verifyPeriod = 10 * time.Minute
 )
@@ -72,7 +80,8 @@ var answersOf = []string{"well", "well", "well", "400", "429", "503", "silent", 
 func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
-		hosts: map[string]string{hostA: "well", hostB: "well"}, takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}}, heard: map[string]heard{},
+		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, proof: ProofPull,
+		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
 	w.respec()
@@ -88,6 +97,9 @@ func (w *world) value(version int) Value {
 	hosts := []string{hostA}
 	if w.two {
 		hosts = append(hosts, hostB)
+	}
+	if w.third {
+		hosts = append(hosts, hostC)
 	}
 	v := Value{
 		Config: dockerconfig.Config{}, Revision: password(version), SpecHash: w.spec.SpecHash, Place: w.spec.Place,
@@ -111,6 +123,9 @@ func (w *world) value(version int) Value {
 // answer of a registry about a version.
 func (w *world) answer(host string, version int) Answer {
 	takes := w.takes[host][version]
+	if version == w.mute {
+		return Answer{Verdict: Unknown, Message: "muted"}
+	}
 	switch w.hosts[host] {
 	case "429", "503", "silent":
 		return Answer{Verdict: Unknown, Message: w.hosts[host]}
@@ -123,16 +138,16 @@ func (w *world) answer(host string, version int) Answer {
 		}
 	}
 	if takes {
-		return Answer{Verdict: Accepted, Proof: ProofPull, Message: "ok"}
+		return Answer{Verdict: Accepted, Proof: w.proof, Message: "ok"}
 	}
-	return Answer{Verdict: Rejected, Message: "401"}
+	return Answer{Verdict: Rejected, Message: "401" + w.longAnswers}
 }
 
 // turn changes something in the world, or in the process, at random.
 func (w *world) turn() {
 	w.spec.asked = nil
 	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	switch w.rng.IntN(20) {
+	switch w.rng.IntN(22) {
 	case 0: // somebody rotates in Vault, before or after the registry knows
 		w.current++
 		w.given = w.current
@@ -171,6 +186,10 @@ func (w *world) turn() {
 		w.spec.Refresh = []time.Duration{refresh, 5 * time.Second, time.Hour}[w.rng.IntN(3)]
 	case 19:
 		w.spec.Suspended = w.rng.IntN(4) == 0
+	case 20: // a person asks for a read
+		w.spec.RefreshRequest = fmt.Sprint(w.rng.IntN(1000))
+	case 21: // a person publishes a revision, perhaps one that is long gone
+		w.spec.PublishRevision = []string{"", password(w.current), password(max(1, w.current-1))}[w.rng.IntN(3)]
 	}
 }
 
