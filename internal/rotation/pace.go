@@ -160,7 +160,7 @@ func (s *State) previousTestAt(spec *Spec, account Account) time.Time {
 		}
 		return s.testAt(spec, account, spec.Verify, spec.Verify)
 	}
-	if s.Delivered && test.Attempt.Before(s.Previous.ReplacedTime) {
+	if s.Delivered && s.attempt(spec, account).Before(s.Previous.ReplacedTime) {
 		return s.soon(account)
 	}
 	at := s.testAt(spec, account, max(spec.Verify, previousInterval), max(spec.Verify, previousInterval))
