@@ -15,7 +15,7 @@ import (
 // TestModel drives the machine through random histories. After every step it compares with a bookkeeping of its own; from time to time it
 // makes the world well and expects the right value in use, and rest.
 func TestModel(t *testing.T) {
-	steps := 1_000_000
+	steps := modelSteps
 	if wanted, err := strconv.Atoi(os.Getenv("MODEL_STEPS")); err == nil {
 		steps = wanted
 	}
