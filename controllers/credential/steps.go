@@ -73,9 +73,10 @@ func (r *Reconciler) keep(ctx context.Context, run *run, next rotation.State) er
 }
 
 func (r *Reconciler) write(ctx context.Context, run *run, next rotation.State) error {
-	if stored := r.Store.Get(run.object.Name); stored.UID != run.object.UID || !reflect.DeepEqual(stored.Kept, next.Kept) {
-		next.Format = records.Format
-		if err := r.Store.Save(ctx, records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: next.Kept}); err != nil {
+	next.Format = records.Format
+	record := records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: next.Kept}
+	if !records.Same(r.Store.Get(run.object.Name), record) {
+		if err := r.Store.Save(ctx, record); err != nil {
 			run.fault = &fault{v1alpha1.ReasonRecordNotKept, "the operator cannot write its record of this credential, without which nothing new is published: " +
 				"see its log, and what may refuse Secrets in its namespace"}
 			return fmt.Errorf("keep the record of %s: %w", run.object.Name, err)

@@ -1,8 +1,10 @@
 package records
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,6 +67,14 @@ func encode(r Record, namespace string) (*corev1.Secret, error) {
 		Type: SecretType,
 		Data: data,
 	}, nil
+}
+
+// Same reports whether two records are kept by the same bytes, so that to write one over the other changes nothing. What is in memory
+// alone, such as the content of a value that waits, is no difference.
+func Same(a, b Record) bool {
+	one, errA := encode(a, "")
+	other, errB := encode(b, "")
+	return errA == nil && errB == nil && maps.EqualFunc(one.Data, other.Data, bytes.Equal)
 }
 
 // decode reads a record. Errors never carry a part of the data.

@@ -70,6 +70,29 @@ func TestRecordsSurviveARestart(t *testing.T) {
 	}
 }
 
+func TestARecordIsTheSameIfItIsKeptByTheSameBytes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Record)
+		same   bool
+	}{
+		{"nothing is changed", func(*Record) {}, true},
+		{"the value that waits has its content again", func(r *Record) { r.Waiting.Config = r.Config }, true},
+		{"another object", func(r *Record) { r.UID = "uid-2" }, false},
+		{"the value in use has no content", func(r *Record) { r.Config = nil }, false},
+		{"the value before has no content", func(r *Record) { r.Previous.Config = nil }, false},
+		{"another value waits", func(r *Record) { r.Waiting.Digest = "d9" }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			changed := record(t)
+			c.change(&changed)
+			if got := Same(record(t), changed); got != c.same {
+				t.Errorf("Same is %t, want %t", got, c.same)
+			}
+		})
+	}
+}
+
 func TestTheMemoHoldsNoSecret(t *testing.T) {
 	secret, err := encode(record(t), "regcred-system")
 	if err != nil {
