@@ -65,7 +65,7 @@ func situations() map[string]situation {
 		"an empty password":              {outcomeMalformed, atKV2, kv2Data(map[string]any{"username": "robot", "password": "\n"})},
 		"a broken docker config":         {outcomeMalformed, dockerConfig, kv2Data(map[string]any{"config": "{"})},
 		"a docker config of another":     {outcomeRegistryMissing, dockerConfig, kv2Data(map[string]any{"config": `{"auths":{"other.example":{"username":"a","password":"b"}}}`})},
-		"a registry nobody can pull by":  {outcomeBadRegistry, atKV2, both(kv2Data(goodData), func(_ *testing.T, _ *scripted, r *rig) { r.registry = "hub.docker.com" })},
+		"a registry nobody can pull by":  {outcomeBadRegistry, atKV2, both(kv2Data(goodData), func(_ *testing.T, _ *scripted, r *rig) { r.registry = "registry.example/Team" })},
 		"our own token as the password":  {outcomeOwnToken, atKV2, kv2Data(map[string]any{"username": "robot", "password": testToken})},
 		"our own token as the user name": {outcomeOwnToken, atKV2, kv2Data(map[string]any{"username": testToken, "password": "pw"})},
 		"a web page":                     {outcomeNotVault, atKV2, atPath("secret/data/a", answers(200, "<html>please log in</html>"))},
