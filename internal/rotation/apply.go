@@ -3,18 +3,10 @@ package rotation
 import (
 	"slices"
 	"time"
-
-	"regcred.dev/regcred/internal/source"
 )
 
-const (
-	// ReleaseAfter is how long at most the lease of a replaced value is kept for a namespace that cannot be served.
-	ReleaseAfter = time.Hour
-	// maxObsolete is how many leases of replaced values are kept at most.
-	maxObsolete = 16
-	// PreviousKept is how long the value before is kept.
-	PreviousKept = 24 * time.Hour
-)
+// PreviousKept is how long the value before is kept.
+const PreviousKept = 24 * time.Hour
 
 // Publish puts the candidate in use. The value in use becomes the previous one.
 func (s *State) Publish(spec *Spec, now time.Time) {
@@ -23,8 +15,10 @@ func (s *State) Publish(spec *Spec, now time.Time) {
 	if verdict, _ := s.Of(spec, &next); verdict == Accepted {
 		next.VerifiedTime, next.Proof = now, s.proofOf(spec, &next)
 	}
+	held := s.held()
 	s.replace(next, now)
 	s.Waiting, s.Older = nil, nil
+	s.discardLost(held, now)
 }
 
 // replace changes the value in use. One that was refused and never worked does not push out a value before that is still kept.
@@ -34,9 +28,6 @@ func (s *State) replace(next Value, now time.Time) {
 		if !neverWorked {
 			s.Previous = &Previous{Value: s.Value, ReplacedTime: now}
 		}
-		if s.Lease != nil && (next.Lease == nil || next.Lease.ID != s.Lease.ID) {
-			s.discard(s.Lease, now)
-		}
 	}
 	s.Value = next
 	s.Delivered = false
@@ -44,15 +35,13 @@ func (s *State) replace(next Value, now time.Time) {
 
 // Restore puts the value before in use again: the registry takes it and refuses the one that replaced it, which waits from now on.
 func (s *State) Restore(now time.Time) {
-	replaced, before := s.Value, s.Previous.Value
+	held, replaced, before := s.held(), s.Value, s.Previous.Value
 	s.RestoredOver = replaced.Digest
-	if before.Lease != nil {
-		s.NoteReleased(before.Lease.ID) // it is in use again
-	}
 	before.ChangeTime = now
 	s.Value, s.Previous, s.Older = before, nil, nil
 	s.Waiting = &Waiting{Value: replaced, FirstSeen: now}
 	s.Delivered = false
+	s.discardLost(held, now)
 }
 
 // DropPrevious stops keeping the value before. Why it ended is kept.
@@ -69,29 +58,6 @@ func (s *State) NoteAccepted(spec *Spec, now time.Time) {
 		s.VerifiedTime = now
 	}
 	s.Proof = s.proofOf(spec, &s.Value)
-}
-
-// discard notes a lease that is to be given back. Of too many the oldest are given up: they end at their own time.
-func (s *State) discard(lease *source.Lease, now time.Time) {
-	if lease == nil || slices.ContainsFunc(s.Obsolete, func(l Lease) bool { return l.ID == lease.ID }) {
-		return
-	}
-	s.Obsolete = append(slices.Clone(s.Obsolete), Lease{Lease: *lease, Since: now})
-	if more := len(s.Obsolete) - maxObsolete; more > 0 {
-		s.Obsolete = s.Obsolete[more:]
-	}
-}
-
-// NoteReleased notes that a lease was given back.
-func (s *State) NoteReleased(id string) {
-	s.Obsolete = slices.DeleteFunc(slices.Clone(s.Obsolete), func(l Lease) bool { return l.ID == id })
-	s.ReleaseFailures = 0
-}
-
-// NoteReleaseFailed notes that a lease could not be given back.
-func (s *State) NoteReleaseFailed(now time.Time) {
-	s.ReleaseFailures++
-	s.ReleaseTime = now
 }
 
 // Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then;

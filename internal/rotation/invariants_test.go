@@ -10,6 +10,9 @@ func (w *world) check(step Step) error {
 	if err := w.checkVerdict(); err != nil {
 		return err
 	}
+	if err := w.checkLeases(step); err != nil {
+		return err
+	}
 	switch step.Do {
 	case Publish:
 		return w.checkPublish()
@@ -81,7 +84,7 @@ func (w *world) checkPublish() error {
 
 // checkAge: an older version is published only if it was given for long, or works where the one in use does not.
 func (w *world) checkAge(candidate *Waiting) error {
-	if !w.state.Published() || candidate.Version >= w.state.Version {
+	if !w.state.Published() || candidate.Version == 0 || candidate.Version >= w.state.Version || candidate.Place != w.state.Place {
 		return nil
 	}
 	if w.olderReads >= olderReads || int(candidate.Version) == w.askedFor {
@@ -121,6 +124,9 @@ func (w *world) checkRestore() error {
 
 // countOlder counts how often in a row the source answered with a version older than the newest that the machine knows.
 func (w *world) countOlder() {
+	if w.minted {
+		return
+	}
 	newest := int(w.state.Version)
 	if w.state.Waiting != nil {
 		newest = max(newest, int(w.state.Waiting.Version))
@@ -132,4 +138,45 @@ func (w *world) countOlder() {
 		return
 	}
 	w.olderReads++
+}
+
+// heldLeases are all that the machine knows of.
+func (w *world) heldLeases() []string {
+	var ids []string
+	for _, lease := range w.state.held() {
+		if lease != nil {
+			ids = append(ids, lease.ID)
+		}
+	}
+	for _, lease := range w.state.Obsolete {
+		ids = append(ids, lease.ID)
+	}
+	return ids
+}
+
+// checkLeases: each lease is known once until it was given back or has ended, and none is given back that is in use or waits.
+func (w *world) checkLeases(step Step) error {
+	if w.pending != nil {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, id := range w.heldLeases() {
+		if known[id] {
+			return fmt.Errorf("lease %s is in use or waits, and is to be given back, too", id)
+		}
+		known[id] = true
+		if w.released[id] {
+			return fmt.Errorf("lease %s was given back, and is still held", id)
+		}
+	}
+	for id, obtained := range w.obtained {
+		switch {
+		case known[id]:
+		case w.released[id], w.now.After(obtained.Add(lifetime)), len(w.state.Obsolete) == maxObsolete:
+			delete(w.obtained, id)
+		default:
+			return fmt.Errorf("lease %s is lost", id)
+		}
+	}
+	return nil
 }

@@ -61,8 +61,8 @@ func (w *world) live(turns int) error {
 // isWell expects the right value in use, accepted, and no more than two steps a minute from then on.
 func (w *world) isWell() error {
 	s := &w.state
-	if !s.Published() || int(s.Version) != w.current || s.Value.SpecHash != w.spec.SpecHash {
-		return fmt.Errorf("the world is well and has version %d; in use is version %d of spec %q: waiting %+v, older %+v, reads %+v", w.current, s.Version, s.Value.SpecHash, s.Waiting, s.Older, s.Reads)
+	if !s.Published() || versionOf(&s.Value) != w.current || s.Value.SpecHash != w.spec.SpecHash {
+		return fmt.Errorf("the world is well and has version %d; in use is version %d of spec %q: waiting %+v, older %+v, reads %+v", w.current, versionOf(&s.Value), s.Value.SpecHash, s.Waiting, s.Older, s.Reads)
 	}
 	if verdict, test := s.Of(&w.spec, &s.Value); verdict != Accepted {
 		return fmt.Errorf("the value in use works, and is %s: %+v", verdict, test)
@@ -197,6 +197,7 @@ func (w *world) do(step Step) bool {
 	case DropPrevious:
 		next.DropPrevious(step.End)
 	case Release:
+		w.released[step.Lease.ID] = true
 		next.NoteReleased(step.Lease.ID)
 	}
 	if !w.keep(next) {

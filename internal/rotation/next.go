@@ -168,33 +168,3 @@ func (s *State) beforeIsRefused(spec *Spec) bool {
 	}
 	return refused
 }
-
-// holds reports whether a lease is in use or still to be given back.
-func (s *State) holds(lease string) bool {
-	if s.Lease != nil && s.Lease.ID == lease {
-		return true
-	}
-	for _, obsolete := range s.Obsolete {
-		if obsolete.ID == lease {
-			return true
-		}
-	}
-	return false
-}
-
-// releaseAt is the lease that is given back next, and when: as soon as every namespace has the value in use, and not later than
-// ReleaseAfter. While the value in use is refused the one before may still be needed.
-func (s *State) releaseAt(spec *Spec) (*Lease, time.Time) {
-	if len(s.Obsolete) == 0 {
-		return nil, time.Time{}
-	}
-	lease := s.Obsolete[0]
-	at := lease.Since
-	if !s.Delivered || !s.refusedSince(spec).IsZero() {
-		at = lease.Since.Add(ReleaseAfter)
-	}
-	if s.ReleaseFailures > 0 {
-		at = latest(at, s.ReleaseTime.Add(backOff(s.ReleaseFailures, 10*time.Minute)))
-	}
-	return &lease, at
-}

@@ -41,11 +41,8 @@ func TestAShorterRefreshPeriodIsHeededAtOnce(t *testing.T) {
 func TestOneRefusedPodHasNothingMinted(t *testing.T) {
 	for _, mode := range []v1alpha1.VerificationMode{v1alpha1.VerifyPull, v1alpha1.VerifyLogin} {
 		t.Run(string(mode), func(t *testing.T) {
-			s := begin(t)
-			s.minted, s.spec.Mode = true, mode
-			s.state.Minted, s.state.Reads.Minted = true, true
-			s.state.Reads.Expire = s.now.Add(24 * time.Hour)
-			s.state.ExpireTime = s.state.Reads.Expire
+			s := leasing(t)
+			s.spec.Mode = mode
 			s.after(time.Minute)
 			minted := s.leases
 			for range 60 { // a look at the pods each minute

@@ -92,6 +92,11 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 	if s.Waiting != nil && s.Waiting.Config == nil { // another process read it: this one lacks its content
 		next = earliest(next, r.Last.Add(refusedInterval))
 	}
+	if s.Waiting != nil && r.Minted { // one that is refused is of no use: another one may be
+		if verdict, _ := s.Of(spec, &s.Waiting.Value); verdict == Rejected {
+			next = earliest(next, r.Last.Add(max(spec.Refresh, spec.Verify)))
+		}
+	}
 	return latest(next, r.Last.Add(schedule.MinPeriod)) // a shared answer may be old: the next read is never at once
 }
 
@@ -142,6 +147,13 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 	r := &s.Reads
 	r.Failures, r.Fault, r.Findings = 0, nil, findings
 	r.ReadTime, r.Expire, r.Minted, r.Unplanned = value.ReadTime, value.ExpireTime, value.Minted, cause != CausePlan && !shared
+	held := append(s.held(), value.Lease)
+	s.take(value, cause, now)
+	s.discardLost(held, now)
+}
+
+// take decides what a value is that the source gave: the one in use, the one that waits, a new one, or an older answer.
+func (s *State) take(value Value, cause Cause, now time.Time) {
 	if s.olderThanKnown(&value) && cause != CauseRequest && !s.believes(value, now) {
 		return
 	}
@@ -149,14 +161,11 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 	switch {
 	case s.Published() && s.Digest == value.Digest:
 		s.Waiting = nil
-		s.refresh(value, now)
+		s.refresh(value)
 	case s.Waiting != nil && s.Waiting.Digest == value.Digest:
 		value.ReadTime = s.Waiting.ReadTime // else each read would have the record written
 		s.Waiting.Value = value
 	default:
-		if s.Waiting != nil {
-			s.discard(s.Waiting.Value.Lease, now)
-		}
 		s.Waiting = &Waiting{Value: value, FirstSeen: now}
 	}
 }
@@ -176,15 +185,12 @@ func (s *State) noteAsked(spec *Spec, began time.Time) {
 }
 
 // refresh takes over what the source says anew of the value in use. A read that says nothing new changes nothing that is kept.
-func (s *State) refresh(value Value, now time.Time) {
+func (s *State) refresh(value Value) {
 	sameLease := value.Lease == nil && s.Lease == nil || value.Lease != nil && s.Lease != nil && value.Lease.ID == s.Lease.ID
 	same := s.Revision == value.Revision && s.Value.SpecHash == value.SpecHash && s.Version == value.Version &&
 		s.CreatedTime.Equal(value.CreatedTime) && s.ExpireTime.Equal(value.ExpireTime) && s.Minted == value.Minted && sameLease
 	if same {
 		return
-	}
-	if !sameLease {
-		s.discard(s.Lease, now)
 	}
 	value.ChangeTime, value.VerifiedTime, value.Proof = s.ChangeTime, s.VerifiedTime, s.Proof
 	s.Value = value

@@ -55,8 +55,8 @@ func (s *script) says(how string) {
 
 func (s *script) inUse(version int) {
 	s.t.Helper()
-	if int(s.state.Version) != version {
-		s.t.Fatalf("version %d is in use, want %d; waiting is %+v", s.state.Version, version, s.state.Waiting)
+	if versionOf(&s.state.Value) != version {
+		s.t.Fatalf("version %d is in use, want %d; waiting is %+v", versionOf(&s.state.Value), version, s.state.Waiting)
 	}
 }
 

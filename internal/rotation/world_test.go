@@ -48,7 +48,10 @@ type world struct {
 	// askedFor is the version that a person's request for a read found last.
 	askedFor int
 	steps    int
+	// leases counts those that the source gave. obtained are those that are not lost by a restart, released those that were given back.
 	leases   int
+	obtained map[string]time.Time
+	released map[string]bool
 }
 
 type flight struct {
@@ -73,6 +76,7 @@ const (
 	hostC        = "c.example"
 	refresh      = time.Minute
 	verifyPeriod = 10 * time.Minute
+	lifetime     = 24 * time.Hour
 )
 
 var answersOf = []string{"well", "well", "well", "400", "429", "503", "silent", "locked"}
@@ -80,7 +84,7 @@ var answersOf = []string{"well", "well", "well", "400", "429", "503", "silent", 
 func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
-		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, proof: ProofPull,
+		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, obtained: map[string]time.Time{}, released: map[string]bool{}, proof: ProofPull,
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -88,7 +92,20 @@ func newWorld(seed uint64) *world {
 	return w
 }
 
-func (w *world) respec() { w.spec.SpecHash = fmt.Sprintf("two=%t", w.two) }
+// respec names the spec as it is. A source that mints is another source.
+func (w *world) respec() {
+	w.spec.SpecHash = fmt.Sprintf("two=%t third=%t minted=%t", w.two, w.third, w.minted)
+	w.spec.Place = fmt.Sprintf("minted=%t", w.minted)
+}
+
+// versionOf is the version that a value was made of: one that was minted does not say it.
+func versionOf(v *Value) int {
+	version := 0
+	if len(v.Accounts) > 0 {
+		_, _ = fmt.Sscanf(v.Accounts[0].Print, "%d@", &version)
+	}
+	return version
+}
 
 func password(version int) string { return fmt.Sprintf("v%d", version) }
 
@@ -103,7 +120,16 @@ func (w *world) value(version int) Value {
 	}
 	v := Value{
 		Config: dockerconfig.Config{}, Revision: password(version), SpecHash: w.spec.SpecHash, Place: w.spec.Place,
-		Version: int64(version), CreatedTime: time.Unix(int64(version)*1000, 0), ReadTime: w.now, Digest: fmt.Sprint(password(version), w.two),
+		Version: int64(version), CreatedTime: time.Unix(int64(version)*1000, 0), ReadTime: w.now, Digest: fmt.Sprint(password(version), w.two, w.third),
+	}
+	mark := "!"
+	if w.minted {
+		w.leases++
+		mark = fmt.Sprintf("#%d!", w.leases)
+		v.Lease = &source.Lease{ID: fmt.Sprint(w.leases), Duration: lifetime, Obtained: w.now}
+		v.Version, v.CreatedTime, v.Minted, v.ExpireTime = 0, time.Time{}, true, w.now.Add(lifetime)
+		v.Revision, v.Digest = v.Revision+mark, v.Digest+mark
+		w.obtained[v.Lease.ID] = w.now
 	}
 	for _, host := range hosts {
 		credential, err := dockerconfig.NewCredential("robot", password(version))
@@ -111,11 +137,7 @@ func (w *world) value(version int) Value {
 			panic(err)
 		}
 		v.Config[host] = credential
-		v.Accounts = append(v.Accounts, Account{Print: fmt.Sprint(version, "@", host), Host: host, Keys: []string{host}})
-	}
-	if w.minted {
-		w.leases++
-		v.Lease = &source.Lease{ID: fmt.Sprint(w.leases), Duration: 24 * time.Hour, Obtained: w.now}
+		v.Accounts = append(v.Accounts, Account{Print: fmt.Sprint(version, "@", host, mark), Host: host, Keys: []string{host}})
 	}
 	return v
 }
@@ -132,7 +154,7 @@ func (w *world) answer(host string, version int) Answer {
 	case "locked":
 		return Answer{Verdict: Rejected, Message: "locked"}
 	case "400": // a refusal that only the contrast with the value in use makes plain
-		inUse := int(w.state.Version)
+		inUse := versionOf(&w.state.Value)
 		if !takes && (!w.state.Published() || !w.takes[host][inUse] || inUse == version) {
 			return Answer{Verdict: Unknown, Message: "400"}
 		}
@@ -147,7 +169,7 @@ func (w *world) answer(host string, version int) Answer {
 func (w *world) turn() {
 	w.spec.asked = nil
 	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	switch w.rng.IntN(22) {
+	switch w.rng.IntN(23) {
 	case 0: // somebody rotates in Vault, before or after the registry knows
 		w.current++
 		w.given = w.current
@@ -188,6 +210,9 @@ func (w *world) turn() {
 		w.spec.Suspended = w.rng.IntN(4) == 0
 	case 20: // a person asks for a read
 		w.spec.RefreshRequest = fmt.Sprint(w.rng.IntN(1000))
+	case 22: // another source
+		w.minted = !w.minted
+		w.respec()
 	case 21: // a person publishes a revision, perhaps one that is long gone
 		w.spec.PublishRevision = []string{"", password(w.current), password(max(1, w.current-1))}[w.rng.IntN(3)]
 	}
@@ -202,6 +227,16 @@ func (w *world) restart() {
 	}
 	w.state, w.pending, w.inFlight, w.answers, w.unheard = kept, nil, nil, nil, nil
 	w.olderReads = 0
+	held := map[string]bool{}
+	for _, id := range w.heldLeases() {
+		held[id] = true
+		delete(w.released, id) // that it was given back was not kept: it is given back again
+	}
+	for id := range w.obtained { // what was obtained and not kept ends at its own time
+		if !held[id] {
+			delete(w.obtained, id)
+		}
+	}
 }
 
 // heal makes the world well.

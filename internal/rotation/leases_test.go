@@ -1,0 +1,186 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+)
+
+// leasing returns a world whose values are minted, with one in use everywhere.
+func leasing(t *testing.T) *script {
+	t.Helper()
+	s := &script{newWorld(1), t}
+	s.minted = true
+	s.respec()
+	s.after(time.Minute)
+	s.inUse(1)
+	s.state.Delivered = true
+	return s
+}
+
+// mint rotates, and has a person ask for a read: what is minted is not read again soon otherwise.
+func (s *script) mint(takenBy ...string) {
+	s.t.Helper()
+	s.rotate(takenBy...)
+	s.spec.RefreshRequest = password(s.current)
+	s.after(time.Minute)
+}
+
+func (s *script) obsolete(want ...string) {
+	s.t.Helper()
+	var got []string
+	for _, lease := range s.state.Obsolete {
+		got = append(got, lease.ID)
+	}
+	if len(got) != len(want) {
+		s.t.Fatalf("to be given back are %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			s.t.Fatalf("to be given back are %v, want %v", got, want)
+		}
+	}
+}
+
+func TestALeaseIsGivenBackWhenEveryNamespaceHasTheNewValue(t *testing.T) {
+	s := leasing(t)
+	first := s.state.Lease.ID
+	s.mint(hostA)
+	s.inUse(2)
+	s.obsolete(first)
+	s.after(30 * time.Minute)
+	s.obsolete(first) // a namespace lacks the new value
+	s.state.Delivered = true
+	s.after(time.Second)
+	s.obsolete()
+	if s.state.Previous == nil || s.state.Previous.End != EndExpired {
+		t.Errorf("the value whose lease was given back counts as %+v", s.state.Previous)
+	}
+}
+
+func TestANamespaceThatRefusesDoesNotKeepALeaseForLongerThanAnHour(t *testing.T) {
+	s := leasing(t)
+	first := s.state.Lease.ID
+	s.mint(hostA)
+	s.obsolete(first)
+	s.after(ReleaseAfter)
+	s.obsolete()
+}
+
+func TestALeaseIsNotGivenBackWhileTheValueInUseIsRefused(t *testing.T) {
+	s := leasing(t)
+	s.mint(hostA)
+	s.inUse(2)
+	first := s.state.Obsolete[0].ID
+	s.says("locked")
+	s.state.DoubtTime = s.now
+	s.after(2 * time.Minute)
+	s.verdict(Rejected)
+	s.state.Delivered = true
+	s.after(20 * time.Minute)
+	if s.verdict(Rejected); s.released[first] {
+		t.Error("it was given back")
+	}
+}
+
+func TestRestoreTakesItsLeaseBackIntoUse(t *testing.T) {
+	s := leasing(t)
+	first := s.state.Lease.ID
+	s.mint(hostA)
+	second := s.state.Lease.ID
+	s.takes[hostA] = map[int]bool{1: true}
+	s.state.DoubtTime = s.now
+	s.sourceFails = true // else the next read mints another value
+	s.after(10 * time.Minute)
+	s.inUse(1)
+	if s.state.Lease == nil || s.state.Lease.ID != first {
+		t.Fatalf("the lease in use is %+v, want %s", s.state.Lease, first)
+	}
+	s.obsolete()
+	if s.state.Waiting.Lease.ID != second {
+		t.Errorf("the lease of the value that waits is %+v", s.state.Waiting.Lease)
+	}
+	s.sourceFails = false
+	s.mint(hostA)
+	s.inUse(3)
+	s.state.Delivered = true
+	s.after(time.Minute)
+	s.obsolete()
+	if !s.released[first] || !s.released[second] {
+		t.Errorf("given back are %v, want %s and %s", s.released, first, second)
+	}
+}
+
+func TestAReadAfterARestartLosesNoLease(t *testing.T) {
+	s := leasing(t)
+	s.mute = 2
+	s.mint()
+	waiting := s.state.Waiting.Lease.ID
+	s.restart()
+	s.after(lifetime * 2 / 3) // the value that waits is minted again, because its content is lost
+	if s.state.Waiting.Lease.ID == waiting {
+		t.Fatal("nothing was minted")
+	}
+	s.state.Delivered = true
+	s.after(2 * time.Second)
+	if !s.released[waiting] {
+		t.Errorf("the lease of the value that waited is lost: given back are %v", s.released)
+	}
+}
+
+func TestAMintedValueThatIsRefusedIsMintedAgainAtAPaceThatNobodyNotices(t *testing.T) {
+	s := leasing(t)
+	s.mint()
+	s.fate(Refuse)
+	before := s.leases
+	s.state.Delivered = true
+	s.after(6 * time.Hour)
+	if minted := s.leases - before; minted < 12 || minted > 36 {
+		t.Errorf("%d values were minted in 6 hours", minted)
+	}
+	s.inUse(1)
+	if len(s.state.Obsolete) > 1 {
+		t.Errorf("%d leases wait for being given back", len(s.state.Obsolete))
+	}
+	s.takes[hostA][s.current] = true
+	s.after(2 * verifyPeriod)
+	s.inUse(2)
+}
+
+func TestALeaseThatHasEndedIsNotGivenBack(t *testing.T) {
+	s := leasing(t)
+	s.state.Obsolete = []Lease{
+		{Lease: *leaseOf("ended", s.now.Add(-25*time.Hour)), Since: s.now.Add(-30 * time.Hour)},
+		{Lease: *leaseOf("runs", s.now), Since: s.now},
+	}
+	s.state.Correct(s.now)
+	s.obsolete("runs")
+}
+
+func TestOfTooManyLeasesTheOldestAreGivenUp(t *testing.T) {
+	s := leasing(t)
+	for i := range maxObsolete + 3 {
+		s.state.discard(leaseOf(string(rune('a'+i)), s.now), s.now)
+	}
+	if len(s.state.Obsolete) != maxObsolete || s.state.Obsolete[0].ID != "d" {
+		t.Errorf("%d are kept, the first is %s", len(s.state.Obsolete), s.state.Obsolete[0].ID)
+	}
+	s.state.discard(&s.state.Obsolete[3].Lease, s.now)
+	if len(s.state.Obsolete) != maxObsolete {
+		t.Error("a lease is noted twice")
+	}
+}
+
+func TestALeaseThatCannotBeGivenBackIsTriedEverMoreRarely(t *testing.T) {
+	s := leasing(t)
+	s.state.Obsolete = []Lease{{Lease: *leaseOf("old", s.now), Since: s.now}}
+	for i, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 10 * time.Minute, 10 * time.Minute} {
+		s.state.NoteReleaseFailed(s.now)
+		if _, at := s.state.releaseAt(&s.spec); at.Sub(s.now) != want {
+			t.Errorf("after %d failures it is tried again after %s, want %s", i+1, at.Sub(s.now), want)
+		}
+	}
+	s.state.NoteReleased("old")
+	if s.state.ReleaseFailures != 0 {
+		t.Error("the next lease waits for the failures of this one")
+	}
+}
