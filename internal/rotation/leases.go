@@ -65,6 +65,10 @@ func (s *State) discardLost(before []*source.Lease, now time.Time) {
 	}
 }
 
+// gaveBack reports whether a value has a lease that was given back, or that is not followed any more: it ends soon, even where a registry
+// still takes it.
+func (s *State) gaveBack(v *Value) bool { return v.Lease != nil && !s.holds(v.Lease.ID) }
+
 // holds reports whether a lease is in use or still to be given back.
 func (s *State) holds(lease string) bool {
 	if s.Lease != nil && s.Lease.ID == lease {

@@ -110,6 +110,22 @@ func TestRestoreTakesItsLeaseBackIntoUse(t *testing.T) {
 	}
 }
 
+func TestAValueWhoseLeaseWasGivenBackIsNotRestored(t *testing.T) {
+	s := leasing(t)
+	s.mint(hostA)
+	s.inUse(2)
+	s.after(ReleaseAfter) // a namespace that cannot be served did not keep the lease
+	s.obsolete()
+	s.takes[hostA] = map[int]bool{1: true} // the registry has not noticed yet
+	s.sourceFails = true
+	s.state.DoubtTime = s.now
+	s.after(2 * time.Hour)
+	s.inUse(2)
+	if s.state.Previous.End != EndExpired {
+		t.Errorf("the value before counts as %q", s.state.Previous.End)
+	}
+}
+
 func TestAReadAfterARestartLosesNoLease(t *testing.T) {
 	s := leasing(t)
 	s.mute = 2

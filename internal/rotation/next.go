@@ -107,7 +107,7 @@ func (s *State) restores(spec *Spec) bool {
 	if before == nil || before.Config == nil || !spec.verifies() || s.RestoredOver == s.Digest {
 		return false
 	}
-	if before.SpecHash != spec.SpecHash || s.Value.SpecHash != spec.SpecHash {
+	if before.SpecHash != spec.SpecHash || s.Value.SpecHash != spec.SpecHash || s.gaveBack(&before.Value) {
 		return false
 	}
 	since, refuses := s.refusedSince(spec), false
@@ -144,7 +144,7 @@ func (s *State) previousEnds(spec *Spec, now time.Time) End {
 	switch {
 	case !before.ExpireTime.IsZero() && !now.Before(before.ExpireTime):
 		return EndExpired
-	case before.Lease != nil && s.Delivered && !s.holds(before.Lease.ID):
+	case s.gaveBack(&before.Value):
 		return EndExpired
 	case inUse == Accepted && s.beforeIsRefused(spec):
 		return EndRefused

@@ -92,12 +92,20 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 	if s.Waiting != nil && s.Waiting.Config == nil { // another process read it: this one lacks its content
 		next = earliest(next, r.Last.Add(refusedInterval))
 	}
-	if s.Waiting != nil && r.Minted { // one that is refused is of no use: another one may be
-		if verdict, _ := s.Of(spec, &s.Waiting.Value); verdict == Rejected {
-			next = earliest(next, r.Last.Add(max(spec.Refresh, spec.Verify)))
-		}
+	if r.Minted && s.latestIsRefused(spec) { // it is of no use until its end: another one may be
+		next = earliest(next, r.Last.Add(max(spec.Refresh, spec.Verify)))
 	}
 	return latest(next, r.Last.Add(schedule.MinPeriod)) // a shared answer may be old: the next read is never at once
+}
+
+// latestIsRefused reports whether a registry refuses what the source gave last: the value that waits, or else the one in use.
+func (s *State) latestIsRefused(spec *Spec) bool {
+	value := &s.Value
+	if s.Waiting != nil {
+		value = &s.Waiting.Value
+	}
+	verdict, _ := s.Of(spec, value)
+	return verdict == Rejected
 }
 
 // keepsMinted reports whether the value in use is one that each read would make anew: a restart of the operator asks for no other.
