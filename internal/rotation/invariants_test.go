@@ -87,7 +87,7 @@ func (w *world) checkAge(candidate *Waiting) error {
 	if !w.state.Published() || candidate.Version == 0 || candidate.Version >= w.state.Version || candidate.Place != w.state.Place {
 		return nil
 	}
-	if w.olderReads >= olderReads || int(candidate.Version) == w.askedFor {
+	if w.olderReads >= olderReads || int(candidate.Version) == w.askedFor || w.spec.PublishRevision == candidate.Revision {
 		return nil
 	}
 	works, refused := true, false
