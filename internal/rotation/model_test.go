@@ -225,5 +225,19 @@ func (w *world) write(next State) bool {
 		w.hear(l)
 	}
 	w.unheard = nil
+	w.forget()
 	return true
+}
+
+// forget drops what was heard of values that are long gone, as the machine does, which remembers so many of them.
+func (w *world) forget() {
+	if len(w.state.Tests) < strangers {
+		return
+	}
+	for key := range w.heard {
+		print, _, _ := strings.Cut(key, "!")
+		if _, kept := w.state.Tests[print+"!"]; !kept {
+			delete(w.heard, key)
+		}
+	}
 }
