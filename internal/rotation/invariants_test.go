@@ -87,6 +87,9 @@ func (w *world) checkAge(candidate *Waiting) error {
 	if !w.state.Published() || candidate.Version == 0 || candidate.Version >= w.state.Version || candidate.Place != w.state.Place {
 		return nil
 	}
+	if candidate.Digest == w.state.RestoredOver { // it was in use already, for one of these reasons
+		return nil
+	}
 	if w.olderReads >= olderReads || int(candidate.Version) == w.askedFor || w.spec.PublishRevision == candidate.Revision {
 		return nil
 	}
