@@ -1,0 +1,151 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/source"
+)
+
+func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(s *script)
+		want   Cause
+		after  time.Duration
+	}{
+		{"nothing happened", func(*script) {}, CausePlan, refresh},
+		{"a person asks for it", func(s *script) { s.spec.RefreshRequest = "now" }, CauseRequest, 0},
+		{"the request was removed", func(s *script) { s.state.Reads.Request = "earlier" }, CausePlan, refresh},
+		{"the spec changed", func(s *script) { s.spec.SpecHash = "other" }, CauseSpec, 0},
+		{"the connection changed", func(s *script) { s.state.Reads.WokenTime = s.now.Add(time.Second) }, CauseSpec, 0},
+		{"the value in use is refused since", func(s *script) { s.say(1, Rejected, time.Second) }, CauseRefused, refusedInterval},
+		{"it was refused when the source was read already", func(s *script) { s.say(1, Rejected, -time.Second) }, CausePlan, refresh},
+		{"it is refused, and nobody asks that any more", func(s *script) {
+			s.say(1, Rejected, time.Second)
+			s.spec.Mode = v1alpha1.VerifyDisabled
+		}, CausePlan, refresh},
+		{"the value that waits was read by another process", func(s *script) {
+			s.state.Waiting = &Waiting{Value: Value{Digest: "other"}}
+		}, CausePlan, refusedInterval},
+		{"this process is new", func(s *script) { s.state.Reads = Reads{} }, CauseSpec, 0},
+		{"this process is new, and the value is minted", func(s *script) {
+			s.state.Reads, s.state.Minted = Reads{}, true
+			s.state.Value.ReadTime, s.state.ExpireTime = s.now, s.now.Add(3*time.Hour)
+		}, CausePlan, 2 * time.Hour},
+		{"this process is new, and the value was minted for another spec", func(s *script) {
+			s.state.Reads, s.state.Minted, s.state.Value.SpecHash = Reads{}, true, "other"
+		}, CauseSpec, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := begin(t)
+			s.spec.asked = nil
+			s.state.Reads.Last, s.state.Reads.ReadTime, s.state.Reads.Unplanned = s.now, s.now, false
+			test.change(s)
+			at, cause := s.state.readAt(&s.spec)
+			if cause != test.want {
+				t.Errorf("the cause is %s, want %s", cause, test.want)
+			}
+			if got := max(at.Sub(s.now), 0); got != test.after {
+				t.Errorf("it is read after %s, want %s", got, test.after)
+			}
+		})
+	}
+}
+
+func TestAReadThatSaysNothingNewChangesNothingThatIsKept(t *testing.T) {
+	s := begin(t)
+	before := s.state.Clone()
+	s.now = s.now.Add(refresh)
+	s.state.NoteRead(&s.spec, s.value(1), nil, CausePlan, s.now, s.now)
+	if !s.state.Value.ReadTime.Equal(before.Value.ReadTime) {
+		t.Error("the record would be written at each read")
+	}
+	s.state.NoteRead(&s.spec, s.value(2), nil, CausePlan, s.now, s.now)
+	first := s.state.Waiting.ReadTime
+	s.now = s.now.Add(refresh)
+	s.state.NoteRead(&s.spec, s.value(2), nil, CausePlan, s.now, s.now)
+	if !s.state.Waiting.ReadTime.Equal(first) {
+		t.Error("the record would be written at each read of a value that waits")
+	}
+	s.state.NoteRead(&s.spec, s.value(1), nil, CauseRequest, s.now, s.now)
+	if s.state.Waiting != nil {
+		t.Error("the source gives the value in use, and another one waits")
+	}
+}
+
+func TestANewVersionOfTheSameContentKeepsWhenItWasPublishedAndProven(t *testing.T) {
+	s := begin(t)
+	before := s.state.Value
+	again := s.value(1)
+	again.Version, again.CreatedTime, again.Revision = 7, s.now, "v7"
+	s.state.NoteRead(&s.spec, again, nil, CausePlan, s.now, s.now)
+	got := s.state.Value
+	if got.Revision != "v7" || !got.ChangeTime.Equal(before.ChangeTime) || !got.VerifiedTime.Equal(before.VerifiedTime) || got.Proof != before.Proof {
+		t.Errorf("the value in use is %+v", got)
+	}
+	s.now = s.now.Add(time.Hour)
+	s.state.NoteAccepted(&s.spec, s.now)
+	if !s.state.VerifiedTime.Equal(before.VerifiedTime) {
+		t.Error("the time of the first proof moved")
+	}
+}
+
+func TestAnAnswerOlderThanTheOneThatWaitsIsNoCandidate(t *testing.T) {
+	s := begin(t)
+	s.state.NoteRead(&s.spec, s.value(3), nil, CausePlan, s.now, s.now)
+	s.state.NoteRead(&s.spec, s.value(2), nil, CausePlan, s.now, s.now)
+	if versionOf(&s.state.Waiting.Value) != 3 || s.state.Older == nil {
+		t.Fatalf("waiting is %+v", s.state.Waiting)
+	}
+	s.now = s.now.Add(olderTime)
+	for range olderReads { // another older one counts from its own beginning
+		s.state.NoteRead(&s.spec, older1(s), nil, CausePlan, s.now, s.now)
+	}
+	if versionOf(&s.state.Waiting.Value) != 3 {
+		t.Error("two older answers were counted together")
+	}
+}
+
+// older1 is an older answer that differs from version 2.
+func older1(s *script) Value {
+	v := s.value(2)
+	v.Digest, v.Revision = "edited", "edited"
+	return v
+}
+
+func TestAFaultLeavesWhatIsInUse(t *testing.T) {
+	s := begin(t)
+	for i, want := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second} {
+		s.state.NoteFault(&s.spec, source.Transient("Unavailable", "down", nil), s.now)
+		if at, _ := s.state.readAt(&s.spec); at.Sub(s.now) != want {
+			t.Errorf("after %d failures it is read after %s, want %s", i+1, at.Sub(s.now), want)
+		}
+	}
+	s.inUse(1)
+}
+
+func TestHowOldASharedAnswerMayBe(t *testing.T) {
+	s := begin(t)
+	s.state.Reads.Last, s.state.Reads.ReadTime = s.now, s.now
+	for _, test := range []struct {
+		name  string
+		after time.Duration
+		cause Cause
+		want  time.Duration
+	}{
+		{"newer than the one that it has", 10 * time.Second, CauseSpec, 10 * time.Second},
+		{"half a period at most", 55 * time.Second, CauseSpec, refresh / 2},
+		{"since it was due", refresh + 50*time.Second, CausePlan, 50 * time.Second},
+		{"a person gets one of his own", 55 * time.Second, CauseRequest, 0},
+		{"so does one whose value is refused", 55 * time.Second, CauseRefused, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s.state.Reads.Unplanned = false
+			if got := s.state.MaxAge(&s.spec, test.cause, s.now.Add(test.after)); got != test.want {
+				t.Errorf("it may be %s old, want %s", got, test.want)
+			}
+		})
+	}
+}
