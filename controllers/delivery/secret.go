@@ -43,8 +43,9 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	if may, wait := contest.mayWrite(purpose, contentOf(f.secret), r.Now()); !may {
 		return nil, contested(object, rivalOf(f.secret), "have it let go of the Secret", wait)
 	}
+	began := r.Now()
 	written, err := r.send(ctx, f, plan)
-	if err == nil && written != nil {
+	if err == nil && written != nil && r.Now().Sub(began) >= slowWrite {
 		written, err = r.dateChange(ctx, f, plan.Secret, written)
 	}
 	if err != nil {
@@ -60,6 +61,10 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "sources", pullsecret.SourcesOf(written.Annotations))
 	return written, nil
 }
+
+// slowWrite is from how long on a write is dated by its end: a second write for each that happens to end in the next second would cost
+// more than it brings.
+const slowWrite = time.Second
 
 // dateChange corrects the times of changes that were written when the write took so long that they are in an earlier second than
 // its end: a pod that was created between them did not have the new value, and must not be taken for one that had it.

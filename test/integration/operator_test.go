@@ -247,6 +247,8 @@ func TestKilledAtAnyMomentTheOperatorEndsInTheSameState(t *testing.T) {
 			t.Errorf("the Secret of %s was made anew", namespace)
 		}
 	}
+	// The password before is tested once the new one is everywhere, and dropped when it is refused: with that the rotation ends.
+	awaitWithin(t, 2*time.Minute, r.condition(v1alpha1.ConditionRotationComplete, metav1.ConditionTrue, v1alpha1.ReasonOldRefused))
 	r.quietMinute(t)
 }
 
