@@ -39,6 +39,10 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 		// Just started: what is in the namespaces is being looked at. Nothing changed, so nothing is said to have.
 		return after(now, earliest(wake, now.Add(statusInterval))), nil
 	}
+	if run.object.Status.ObservedGeneration == run.object.Generation && run.asksNow(now) {
+		// The answer is a moment away: what is said before it would be put off by it.
+		return after(now, earliest(wake, now.Add(statusInterval))), nil
+	}
 	status := f.status(&run.object.Status, now)
 	r.observe(run, f, status)
 	if equality.Semantic.DeepEqual(status, &run.object.Status) {
@@ -57,6 +61,16 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 		r.event(run.object, corev1.EventTypeWarning, c.Reason, "Deliver", c.Message)
 	}
 	return after(now, wake), nil
+}
+
+// asksNow reports whether a test began so lately that its answer is to be expected any moment.
+func (run *run) asksNow(now time.Time) bool {
+	for _, began := range run.state.Testing {
+		if age := now.Sub(began); age >= 0 && age < statusInterval {
+			return true
+		}
+	}
+	return false
 }
 
 // observe gives the metrics what the status is made of.

@@ -32,8 +32,8 @@ const (
 	questionBurst = 20
 	maxAnswers    = 4096
 	// Of the questions to one registry one namespace may have asked as many: its people choose images, and others wait for theirs.
-	namespaceRate  = 2
-	namespaceBurst = 5
+	namespaceRate  = 5
+	namespaceBurst = 10
 	// maxRetryAfter is the longest that a registry's Retry-After is heeded.
 	maxRetryAfter = 5 * time.Minute
 )
