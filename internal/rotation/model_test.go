@@ -200,10 +200,7 @@ func (w *world) do(step Step) bool {
 		w.released[step.Lease.ID] = true
 		next.NoteReleased(step.Lease.ID)
 	}
-	if !w.keep(next) {
-		return false
-	}
-	return true
+	return w.keep(next)
 }
 
 // keep writes a state, or lets it wait where that fails.
