@@ -53,7 +53,14 @@ func (r *release) stamp(name string, content []byte) ([]byte, error) {
 		if r.image == placeholder {
 			return content, nil // whoever installs it must say where the image is
 		}
-		return replaceOnce(text, "\n  repository: \"\"\n", "\n  repository: "+r.image+"\n")
+		digest, err := r.imageDigest()
+		if err != nil {
+			return nil, err
+		}
+		if content, err = replaceOnce(text, "\n  repository: \"\"\n", "\n  repository: "+r.image+"\n"); err != nil {
+			return nil, err
+		}
+		return replaceOnce(string(content), "\n  digest: \"\"\n", "\n  digest: "+digest+"\n")
 	}
 	return content, nil
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// imageFolder is the OCI layout of the operator's image for all Linux platforms. `crane push dist/image REPOSITORY:TAG` publishes it.
+// imageFolder is the OCI layout of the operator's image for all Linux platforms. --push publishes it, and so does any tool that reads the
+// format, such as `crane push dist/image REPOSITORY:TAG`.
 const imageFolder = "image"
 
 // buildImage makes what the Dockerfile describes: one static program and the public certificate authorities, on nothing.
 func (r *release) buildImage(context.Context) error {
 	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	for _, p := range platforms {
+	for _, p := range r.platforms {
 		if p.os != "linux" {
 			continue
 		}
@@ -47,11 +47,11 @@ func (r *release) buildImage(context.Context) error {
 	if err := folder.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": r.version})); err != nil {
 		return err
 	}
-	digest, err := partial.Descriptor(index)
+	digest, err := index.Digest()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(r.path("image.digest"), []byte(digest.Digest.String()+"\n"), 0o644)
+	return os.WriteFile(r.path("image.digest"), []byte(digest.String()+"\n"), 0o644)
 }
 
 func (r *release) imageOf(program []byte, p platform) (v1.Image, error) {

@@ -21,7 +21,7 @@ type krewPlatform struct {
 // buildKrew writes the manifest by which krew installs the plugin.
 func (r *release) buildKrew(context.Context) error {
 	var entries []krewPlatform
-	for _, p := range platforms {
+	for _, p := range r.platforms {
 		name := r.archive(plugin, p)
 		sum, err := checksum(r.path(name))
 		if err != nil {

@@ -21,6 +21,9 @@ type release struct {
 	folder  string // where everything goes
 	version string // v1.2.3
 	image   string // repository of the operator's image, without tag
+	push    bool   // whether the image is pushed there
+	// platforms that programs are built for. The image runs on those of Linux.
+	platforms []platform
 }
 
 func main() {
@@ -31,8 +34,14 @@ func main() {
 	flag.StringVar(&r.folder, "output", "", "folder that everything is written to; it is emptied before. Default: dist in the repository")
 	flag.StringVar(&r.version, "version", "v0.0.0-dev", "version of the release, vMAJOR.MINOR.PATCH[-PRERELEASE]")
 	flag.StringVar(&r.image, "image", placeholder, "repository that the operator's image will be pushed to, without a tag")
+	flag.BoolVar(&r.push, "push", false, "push the image to --image, with the login of docker's configuration")
+	names := flag.String("platforms", "all", "platforms that programs are built for, such as linux/amd64,linux/arm64. The image runs on those of Linux")
 	flag.Parse()
-	if err := r.run(ctx); err != nil {
+	var err error
+	if r.platforms, err = platformsOf(*names); err == nil {
+		err = r.run(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
@@ -63,7 +72,7 @@ func (r *release) run(ctx context.Context) error {
 	if err := r.empty(); err != nil {
 		return err
 	}
-	for _, s := range []step{
+	steps := []step{
 		{"programs", r.buildPrograms},
 		{"image", r.buildImage},
 		{"chart", r.buildChart},
@@ -71,7 +80,11 @@ func (r *release) run(ctx context.Context) error {
 		{"SBOM", r.buildSBOM},
 		{"krew manifest", r.buildKrew},
 		{"checksums", r.buildChecksums},
-	} {
+	}
+	if r.push {
+		steps = append(steps, step{"push", r.pushImage})
+	}
+	for _, s := range steps {
 		if err := s.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}

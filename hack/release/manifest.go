@@ -16,7 +16,7 @@ func (r *release) buildManifest(context.Context) error {
 	if err != nil {
 		return err
 	}
-	digest, err := os.ReadFile(r.path("image.digest"))
+	digest, err := r.imageDigest()
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (r *release) buildManifest(context.Context) error {
 	if strings.Count(string(rendered), unset) != 1 {
 		return fmt.Errorf("config/default does not name the image once as %q", strings.TrimSpace(unset))
 	}
-	image := r.image + ":" + r.version + "@" + strings.TrimSpace(string(digest))
+	image := r.image + ":" + r.version + "@" + digest
 	text := strings.Replace(string(rendered), unset, "image: "+image+"\n", 1)
 	head := "# regcred " + r.version + ", as config/default has it: docs/install.md.\n"
 	if r.image == placeholder {

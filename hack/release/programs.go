@@ -6,16 +6,38 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // platform that programs are built for.
 type platform struct{ os, arch string }
 
-var platforms = []platform{
+var allPlatforms = []platform{
 	{"linux", "amd64"}, {"linux", "arm64"},
 	{"darwin", "amd64"}, {"darwin", "arm64"},
 	{"windows", "amd64"}, {"windows", "arm64"},
 }
+
+// platformsOf reads a list of platforms that are released, in the order in which all are listed.
+func platformsOf(text string) ([]platform, error) {
+	if text == "all" {
+		return allPlatforms, nil
+	}
+	asked := strings.Split(text, ",")
+	var found []platform
+	for _, p := range allPlatforms {
+		if slices.Contains(asked, p.String()) {
+			found = append(found, p)
+		}
+	}
+	if len(found) != len(asked) || !slices.ContainsFunc(found, func(p platform) bool { return p.os == "linux" }) {
+		return nil, fmt.Errorf("--platforms %q: name platforms of %v, each once and one of Linux at least", text, allPlatforms)
+	}
+	return found, nil
+}
+
+func (p platform) String() string { return p.os + "/" + p.arch }
 
 // The programs of a release: the operator and the plugin of kubectl.
 const (
@@ -40,7 +62,7 @@ func (r *release) archive(name string, p platform) string {
 }
 
 func (r *release) buildPrograms(ctx context.Context) error {
-	for _, p := range platforms {
+	for _, p := range r.platforms {
 		for _, name := range []string{operator, plugin} {
 			if err := r.build(ctx, name, p); err != nil {
 				return err

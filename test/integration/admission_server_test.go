@@ -26,16 +26,27 @@ const (
 	operatorUser      = "system:serviceaccount:" + operatorNamespace + ":" + operatorName
 )
 
-// installation is a bare API server with everything in config/default applied to it: no controllers, no nodes.
+// installation is a bare API server with the operator's objects applied to it: no controllers, no nodes.
 type installation struct {
-	config     *rest.Config
-	admin      client.Client
-	kubeconfig string
+	config        *rest.Config
+	admin         client.Client
+	kubeconfig    string
+	home, account string // the operator's namespace and ServiceAccount
 }
 
 // startInstallation starts an API server for one test, with the flags given, and applies config/default as a person would. It stops
 // with the test.
 func startInstallation(t *testing.T, flags ...string) *installation {
+	t.Helper()
+	c := startAPIServer(t, flags...)
+	if warnings := c.kubectl(t, "apply", "-k", configFolder("default")); warnings != "" {
+		t.Fatalf("kubectl apply -k config/default warns: %s", warnings)
+	}
+	return c
+}
+
+// startAPIServer starts an API server without anything of the operator.
+func startAPIServer(t *testing.T, flags ...string) *installation {
 	t.Helper()
 	kubectlPath(t)
 	environment := &envtest.Environment{}
@@ -58,11 +69,7 @@ func startInstallation(t *testing.T, flags ...string) *installation {
 	if err := os.WriteFile(kubeconfig, environment.KubeConfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &installation{config: config, admin: newAPIClient(t, config), kubeconfig: kubeconfig}
-	if warnings := c.kubectl(t, "apply", "-k", configFolder("default")); warnings != "" {
-		t.Fatalf("kubectl apply -k config/default warns: %s", warnings)
-	}
-	return c
+	return &installation{config: config, admin: newAPIClient(t, config), kubeconfig: kubeconfig, home: operatorNamespace, account: operatorName}
 }
 
 // kubectl runs a command as an administrator and returns what it says on standard error.
@@ -125,7 +132,7 @@ func operatorGroups() []string {
 // withToken is the operator's identity as its pod has it: by a token of its ServiceAccount.
 func (c *installation) withToken(t *testing.T) *rest.Config {
 	t.Helper()
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorName}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: c.home, Name: c.account}}
 	request := &authenticationv1.TokenRequest{}
 	if err := c.admin.SubResource("token").Create(t.Context(), account, request); err != nil {
 		t.Fatalf("request a token of the operator's ServiceAccount: %v", err)
