@@ -22,8 +22,11 @@ import (
 	"regcred.dev/regcred/test/box"
 )
 
-// helmProgram is the Helm that hack/tools/helm pins. It is built where it was not built before, which takes a few minutes.
+// helmProgram is the Helm that hack/tools/helm pins, which takes minutes to build once, or the one that HELM names.
 var helmProgram = sync.OnceValues(func() (string, error) {
+	if program := os.Getenv("HELM"); program != "" {
+		return program, nil
+	}
 	command := exec.Command("go", "-C", filepath.Join("..", "..", "hack", "tools", "helm"), "tool", "-n", "helm")
 	command.Env, command.Stderr = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath"), os.Stderr
 	output, err := command.Output()

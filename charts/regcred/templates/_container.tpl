@@ -19,7 +19,7 @@
 {{- with .Values.podRecovery }}
 {{- range $flag, $value := dict "node-pulls-per-second" .nodePullsPerSecond "node-burst" .nodeBurst "namespace-pods-per-minute" .namespacePodsPerMinute "pods-per-minute" .podsPerMinute }}
 {{- if not (kindIs "invalid" $value) }}
-- --recovery-{{ $flag }}={{ $value }}
+- --recovery-{{ $flag }}={{ toJson $value }}
 {{- end }}
 {{- end }}
 {{- end }}

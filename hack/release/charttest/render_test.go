@@ -21,8 +21,11 @@ const (
 	config = "../../../config"
 )
 
-// helm is the program that hack/tools/helm pins. The first use builds it, which takes a few minutes.
+// helm is the program that hack/tools/helm pins, which takes minutes to build once, or the one that HELM names.
 var helm = sync.OnceValues(func() (string, error) {
+	if program := os.Getenv("HELM"); program != "" {
+		return program, nil
+	}
 	command := exec.Command("go", "-C", "../../tools/helm", "tool", "-n", "helm")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
 	command.Stderr = os.Stderr
