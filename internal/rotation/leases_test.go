@@ -149,8 +149,8 @@ func TestAMintedValueThatIsRefusedIsMintedAgainAtAPaceThatNobodyNotices(t *testi
 	s.fate(Refuse)
 	before := s.leases
 	s.state.Delivered = true
-	s.after(6 * time.Hour)
-	if minted := s.leases - before; minted < 12 || minted > 36 {
+	s.after(6 * time.Hour) // the waits are 10, 20, 40 and 80 minutes, and then 2 hours
+	if minted := s.leases - before; minted < 5 || minted > 7 {
 		t.Errorf("%d values were minted in 6 hours", minted)
 	}
 	s.inUse(1)
@@ -158,8 +158,75 @@ func TestAMintedValueThatIsRefusedIsMintedAgainAtAPaceThatNobodyNotices(t *testi
 		t.Errorf("%d leases wait for being given back", len(s.state.Obsolete))
 	}
 	s.takes[hostA][s.current] = true
-	s.after(2 * verifyPeriod)
+	s.after(2 * verifyPeriod) // the one that waits is tested as often as any
 	s.inUse(2)
+}
+
+func TestACrashLoopHasNoMoreMintedThanAProcessThatRunsOn(t *testing.T) {
+	s := leasing(t)
+	s.revoke(1) // and the source goes on giving what the registry refuses
+	s.state.DoubtTime = s.now
+	s.after(2 * time.Minute)
+	s.verdict(Rejected)
+	before := s.leases
+	for range 6 * 60 {
+		s.restart()
+		s.after(time.Minute)
+	}
+	if minted := s.leases - before; minted < 4 || minted > 7 {
+		t.Errorf("%d values were minted in 6 hours of restarts", minted)
+	}
+}
+
+func TestWhenAnotherValueIsMintedBecauseOneIsRefused(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		fruitless int
+		refresh   time.Duration
+		want      time.Duration
+	}{
+		{"the first that is refused", 0, refresh, verifyPeriod},
+		{"one of which the one before was refused", 1, refresh, verifyPeriod},
+		{"the second such", 2, refresh, 2 * verifyPeriod},
+		{"the fourth", 4, refresh, 8 * verifyPeriod},
+		{"the fifth: not more rarely than every two hours", 5, refresh, fruitlessInterval},
+		{"the hundredth", 100, refresh, fruitlessInterval},
+		{"not more often than the source is to be read", 1, time.Hour, time.Hour},
+		{"a source that is to be read more rarely than that", 100, 6 * time.Hour, 6 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := State{Kept: Kept{Fruitless: test.fruitless}}
+			if got := s.fruitlessWait(&Spec{Refresh: test.refresh, Verify: verifyPeriod}); got != test.want {
+				t.Errorf("after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAMintedValueThatIsAcceptedEndsTheWaits(t *testing.T) {
+	s := leasing(t)
+	s.mint()
+	s.mint()
+	s.mint()
+	if s.state.Fruitless != 2 {
+		t.Fatalf("%d values in a row count as fruitless", s.state.Fruitless)
+	}
+	s.mint(hostA)
+	s.inUse(5)
+	if s.state.Fruitless != 3 { // each was read because of the one before
+		t.Errorf("%d values in a row count as fruitless", s.state.Fruitless)
+	}
+	s.mint(hostA)
+	if s.state.Fruitless != 0 {
+		t.Errorf("%d values in a row count as fruitless though the one before was accepted", s.state.Fruitless)
+	}
+	s.mint()
+	s.minted = false
+	s.respec()
+	s.after(time.Minute)
+	if s.state.Fruitless != 0 {
+		t.Error("a value of another source counts as fruitless")
+	}
 }
 
 func TestALeaseThatHasEndedIsNotGivenBack(t *testing.T) {
@@ -190,13 +257,48 @@ func TestALeaseThatCannotBeGivenBackIsTriedEverMoreRarely(t *testing.T) {
 	s := leasing(t)
 	s.state.Obsolete = []Lease{{Lease: *leaseOf("old", s.now), Since: s.now}}
 	for i, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 10 * time.Minute, 10 * time.Minute} {
-		s.state.NoteReleaseFailed(s.now)
-		if _, at := s.state.releaseAt(&s.spec); at.Sub(s.now) != want {
+		if count := s.state.NoteReleaseFailed("old", s.now); count != i+1 {
+			t.Errorf("attempt %d counts as %d", i+1, count)
+		}
+		if _, at := s.state.release(&s.spec); at.Sub(s.now) != want {
 			t.Errorf("after %d failures it is tried again after %s, want %s", i+1, at.Sub(s.now), want)
 		}
 	}
 	s.state.NoteReleased("old")
-	if s.state.ReleaseFailures != 0 {
-		t.Error("the next lease waits for the failures of this one")
+	if len(s.state.Releases) != 0 {
+		t.Errorf("attempts are remembered of a lease that was given back: %v", s.state.Releases)
+	}
+}
+
+func TestALeaseThatTheSourceRefusesToTakeBackKeepsNoOther(t *testing.T) {
+	s := leasing(t)
+	s.state.Obsolete = []Lease{{Lease: *leaseOf("refused", s.now), Since: s.now}, {Lease: *leaseOf("next", s.now), Since: s.now}}
+	s.keeps = map[string]bool{"refused": true}
+	s.after(time.Second)
+	s.obsolete("refused")
+	s.state.Obsolete = append(s.state.Obsolete, Lease{Lease: *leaseOf("later", s.now), Since: s.now})
+	s.after(time.Second)
+	s.obsolete("refused")
+	s.keeps = nil
+	s.after(releaseInterval)
+	s.obsolete()
+}
+
+func TestALeaseThatCannotBeGivenBackIsGivenUpAfterTwoDays(t *testing.T) {
+	s := leasing(t)
+	year := leaseOf("year", s.now)
+	year.Duration = 365 * 24 * time.Hour
+	s.state.Obsolete, s.keeps = []Lease{{Lease: *year, Since: s.now}}, map[string]bool{"year": true}
+	s.sourceFails = true // else other leases come
+	s.after(ReleaseGivenUp - time.Minute)
+	s.obsolete("year")
+	s.restart()
+	s.state.Delivered = true
+	s.now = s.now.Add(2 * time.Hour)
+	tried := s.tries["year"]
+	s.after(time.Hour)
+	s.obsolete()
+	if !s.gaveUp["year"] || s.tries["year"] != tried+1 { // a process that just started tries once
+		t.Errorf("given up: %t, after %d attempts of the new process", s.gaveUp["year"], s.tries["year"]-tried)
 	}
 }

@@ -52,6 +52,12 @@ type world struct {
 	leases   int
 	obtained map[string]time.Time
 	released map[string]bool
+	// keeps are the leases that the source refuses to take back, keepsAll says that it takes none. tries counts the attempts, gaveUp are
+	// those that were left to their own end.
+	keeps    map[string]bool
+	keepsAll bool
+	tries    map[string]int
+	gaveUp   map[string]bool
 }
 
 type flight struct {
@@ -85,6 +91,7 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
 		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, obtained: map[string]time.Time{}, released: map[string]bool{}, proof: ProofPull,
+		tries: map[string]int{}, gaveUp: map[string]bool{},
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -169,7 +176,7 @@ func (w *world) answer(host string, version int) Answer {
 func (w *world) turn() {
 	w.spec.asked = nil
 	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	switch w.rng.IntN(23) {
+	switch w.rng.IntN(24) {
 	case 0: // somebody rotates in Vault, before or after the registry knows
 		w.current++
 		w.given = w.current
@@ -210,6 +217,8 @@ func (w *world) turn() {
 		w.spec.Suspended = w.rng.IntN(4) == 0
 	case 20: // a person asks for a read
 		w.spec.RefreshRequest = fmt.Sprint(w.rng.IntN(1000))
+	case 23: // a source that takes no lease back
+		w.keepsAll = !w.keepsAll
 	case 22: // another source
 		w.minted = !w.minted
 		w.respec()
@@ -242,7 +251,7 @@ func (w *world) restart() {
 // heal makes the world well.
 func (w *world) heal() {
 	w.spec.asked = nil
-	w.sourceFails, w.writable, w.given = false, true, w.current
+	w.sourceFails, w.keepsAll, w.writable, w.given = false, false, true, w.current
 	w.spec.Suspended, w.spec.Refresh, w.spec.Mode = false, refresh, v1alpha1.VerifyPull
 	for _, host := range []string{hostA, hostB} {
 		w.hosts[host] = "well"
