@@ -98,6 +98,15 @@ func TestAnAnswerThatIsWantedIsAskedForOnceAndAsSoonAsMayBe(t *testing.T) {
 	}
 }
 
+func TestAValueInUseOfWhichTheRegistrySaysNothingIsTestedEveryPeriod(t *testing.T) {
+	spec, s := asking()
+	s.Waiting = nil
+	s.know(spec, 1, Test{Silent: 20, Attempt: start})
+	if got := s.inUseTestAt(spec, s.Accounts[0], minute(1)); !got.Equal(start.Add(verifyPeriod)) {
+		t.Errorf("it is asked after %s", got.Sub(start))
+	}
+}
+
 func TestWhenANewValueIsTested(t *testing.T) {
 	for _, test := range []struct {
 		name   string
