@@ -29,6 +29,8 @@ type world struct {
 	// mute is a version of which registries say nothing. proof is how they prove others.
 	mute  int
 	proof Proof
+	// locksAfter is after how many wrong logins in a row registries lock the account, for ever, 0 for never. wrong counts them.
+	locksAfter, wrong int
 	// longAnswers is added to what registries say.
 	longAnswers string
 
@@ -155,6 +157,9 @@ func (w *world) answer(host string, version int) Answer {
 	if version == w.mute {
 		return Answer{Verdict: Unknown, Message: "muted"}
 	}
+	if w.locks(takes) {
+		return Answer{Verdict: Rejected, Message: "locked"}
+	}
 	switch w.hosts[host] {
 	case "429", "503", "silent":
 		return Answer{Verdict: Unknown, Message: w.hosts[host]}
@@ -170,6 +175,17 @@ func (w *world) answer(host string, version int) Answer {
 		return Answer{Verdict: Accepted, Proof: w.proof, Message: "ok"}
 	}
 	return Answer{Verdict: Rejected, Message: "401" + w.longAnswers}
+}
+
+// locks counts a login, and reports whether the account is locked.
+func (w *world) locks(takes bool) bool {
+	if w.locksAfter == 0 || w.wrong >= w.locksAfter {
+		return w.locksAfter > 0
+	}
+	if w.wrong++; takes {
+		w.wrong = 0
+	}
+	return w.wrong >= w.locksAfter
 }
 
 // turn changes something in the world, or in the process, at random.
