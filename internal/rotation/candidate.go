@@ -96,7 +96,7 @@ func (s *State) judgeAccount(spec *Spec, waiting *Waiting, account Account, now 
 func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old inUse, now time.Time) (Fate, time.Time) {
 	asked := !s.attempt(spec, account).Before(waiting.FirstSeen) && !s.testing(account.Print, now)
 	until := latest(waiting.FirstSeen, s.test(spec, account).Since).Add(spec.Hold)
-	if s.Published() && !s.ExpireTime.IsZero() && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
+	if !s.ExpireTime.IsZero() && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
 		until = waiting.FirstSeen
 	}
 	switch {
