@@ -221,11 +221,19 @@ func TestAMintedValueThatIsAcceptedEndsTheWaits(t *testing.T) {
 		t.Errorf("%d values in a row count as fruitless though the one before was accepted", s.state.Fruitless)
 	}
 	s.mint()
+	s.fate(Refuse)
+	s.two = true
+	s.respec()
+	s.after(0)
+	if s.state.Fruitless != 0 {
+		t.Error("a value for another spec counts as fruitless")
+	}
+	s.mint()
 	s.minted = false
 	s.respec()
-	s.after(time.Minute)
+	s.after(0)
 	if s.state.Fruitless != 0 {
-		t.Error("a value of another source counts as fruitless")
+		t.Error("a value that nobody minted counts as fruitless")
 	}
 }
 
@@ -264,6 +272,12 @@ func TestALeaseThatCannotBeGivenBackIsTriedEverMoreRarely(t *testing.T) {
 			t.Errorf("after %d failures it is tried again after %s, want %s", i+1, at.Sub(s.now), want)
 		}
 	}
+	s.state.Obsolete = append(s.state.Obsolete, Lease{Lease: *leaseOf("other", s.now), Since: s.now})
+	s.state.NoteReleaseFailed("other", s.now)
+	if s.state.Releases["old"].Count != 7 || s.state.Releases["other"].Count != 1 {
+		t.Errorf("the attempts are %v", s.state.Releases)
+	}
+	s.state.NoteReleased("other")
 	s.state.NoteReleased("old")
 	if len(s.state.Releases) != 0 {
 		t.Errorf("attempts are remembered of a lease that was given back: %v", s.state.Releases)

@@ -22,6 +22,10 @@ func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 		{"the connection changed", func(s *script) { s.state.Reads.WokenTime = s.now.Add(time.Second) }, CauseSpec, 0},
 		{"the value in use is refused since", func(s *script) { s.say(1, Rejected, time.Second) }, CauseRefused, refusedInterval},
 		{"it was refused when the source was read already", func(s *script) { s.say(1, Rejected, -time.Second) }, CausePlan, refresh},
+		{"so, and it was minted because the one before was refused", func(s *script) {
+			s.say(1, Rejected, time.Second)
+			s.state.Fruitless, s.state.Reads.Minted, s.state.Reads.Expire = 2, true, s.now.Add(lifetime)
+		}, CausePlan, 2 * verifyPeriod},
 		{"it is refused, and nobody asks that any more", func(s *script) {
 			s.say(1, Rejected, time.Second)
 			s.spec.Mode = v1alpha1.VerifyDisabled
