@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -42,42 +40,6 @@ func whatIsSaid(t *testing.T, rig *deliveryRig) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig, values, held) })
 	}
-}
-
-// gate holds writes of one resource in one namespace back until it is opened.
-type gate struct {
-	mu                  sync.Mutex
-	resource, namespace string
-	opened              chan struct{}
-}
-
-func (g *gate) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		w, writes := writeOf(request)
-		g.mu.Lock()
-		waits := writes && g.opened != nil && w.resource == g.resource && w.namespace == g.namespace
-		opened := g.opened
-		g.mu.Unlock()
-		if waits {
-			select {
-			case <-opened:
-			case <-request.Context().Done():
-				return nil, request.Context().Err()
-			}
-		}
-		return next.RoundTrip(request)
-	})
-}
-
-// shut holds writes back from now on. They go on when open is called, or the test ends.
-func (g *gate) shut(t *testing.T, resource, namespace string) (open func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	opened := make(chan struct{})
-	g.resource, g.namespace, g.opened = resource, namespace, opened
-	open = sync.OnceFunc(func() { close(opened) })
-	t.Cleanup(open)
-	return open
 }
 
 func recordNotKept(t *testing.T, rig *deliveryRig, values *shelf, _ *gate) {
