@@ -27,7 +27,7 @@ func minute(m int) time.Time { return start.Add(time.Duration(m) * time.Minute) 
 
 func TestSinceWhenAnAnswerAboutTheValueInUseIsWanted(t *testing.T) {
 	accepted, refused := Test{Verdict: Accepted}, Test{Verdict: Rejected}
-	never := time.Time{}
+	nobodyAsks := time.Time{}
 	for _, test := range []struct {
 		name                   string
 		inUse                  Test
@@ -36,15 +36,15 @@ func TestSinceWhenAnAnswerAboutTheValueInUseIsWanted(t *testing.T) {
 		sameLogin, nobodyWaits bool
 		want                   time.Time
 	}{
-		{name: "nothing happened", inUse: accepted, want: never},
+		{name: "nothing happened", inUse: accepted, want: nobodyAsks},
 		{name: "a pod was refused", inUse: accepted, doubt: minute(3), want: minute(3)},
 		{name: "a pod was refused, and nobody waits", inUse: accepted, doubt: minute(3), nobodyWaits: true, want: minute(3)},
-		{name: "a pod was refused, as the registry said that it would be", inUse: refused, doubt: minute(3), want: never},
-		{name: "a pod was refused, and the registry says nothing", doubt: minute(3), want: never},
+		{name: "a pod was refused, as the registry said that it would be", inUse: refused, doubt: minute(3), want: nobodyAsks},
+		{name: "a pod was refused, and the registry says nothing", doubt: minute(3), want: nobodyAsks},
 		{name: "its end has passed", inUse: accepted, expire: minute(4), want: minute(4)},
 		{name: "its end is now", inUse: accepted, expire: minute(5), want: minute(5)},
-		{name: "its end is to come", inUse: accepted, expire: minute(6), want: never},
-		{name: "its end has passed, and it is refused", inUse: refused, expire: minute(4), want: never},
+		{name: "its end is to come", inUse: accepted, expire: minute(6), want: nobodyAsks},
+		{name: "its end has passed, and it is refused", inUse: refused, expire: minute(4), want: nobodyAsks},
 		{name: "a pod was refused after its end", inUse: accepted, expire: minute(2), doubt: minute(3), want: minute(3)},
 		{name: "a pod was refused before its end", inUse: accepted, expire: minute(3), doubt: minute(2), want: minute(3)},
 		{name: "the new value is refused again and again", inUse: accepted, next: Test{Verdict: Rejected, Since: minute(1), Time: minute(4), Attempt: minute(4)}, want: minute(4)},
@@ -54,13 +54,13 @@ func TestSinceWhenAnAnswerAboutTheValueInUseIsWanted(t *testing.T) {
 		{name: "the new value is refused, and a pod was later", inUse: accepted, doubt: minute(2), next: Test{Verdict: Rejected, Since: minute(1), Time: minute(1), Attempt: minute(1)}, want: minute(2)},
 		{name: "the new value is refused, the registry says nothing of the one in use, and its end was later", expire: minute(2),
 			next: Test{Verdict: Rejected, Since: minute(1), Time: minute(1), Attempt: minute(1)}, want: minute(2)},
-		{name: "the new value is accepted", inUse: accepted, next: Test{Verdict: Accepted, Since: minute(1), Attempt: minute(1)}, want: never},
-		{name: "the new value was not asked about yet", inUse: accepted, want: never},
-		{name: "the new value was asked about before it was read", inUse: accepted, next: Test{Attempt: minute(-1)}, want: never},
+		{name: "the new value is accepted", inUse: accepted, next: Test{Verdict: Accepted, Since: minute(1), Attempt: minute(1)}, want: nobodyAsks},
+		{name: "the new value was not asked about yet", inUse: accepted, want: nobodyAsks},
+		{name: "the new value was asked about before it was read", inUse: accepted, next: Test{Attempt: minute(-1)}, want: nobodyAsks},
 		{name: "the registry was asked about the new value when it was read, and said nothing", inUse: accepted, next: Test{Attempt: start}, want: start},
 		{name: "the registry was asked about the new value later", inUse: accepted, next: Test{Attempt: minute(1)}, want: start},
 		{name: "so, and a pod was refused since", inUse: accepted, doubt: minute(2), next: Test{Attempt: minute(1)}, want: minute(2)},
-		{name: "the new value is the same login there", inUse: refused, sameLogin: true, want: never},
+		{name: "the new value is the same login there", inUse: refused, sameLogin: true, want: nobodyAsks},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			spec, s := asking()

@@ -171,21 +171,16 @@ func (c saidOfChange) run(t *testing.T, rig *deliveryRig, values *shelf, held *g
 	name := "said-change"
 	team := servedTeam(t, rig, values, name)
 	eventually(t, "it is Ready", func(ctx context.Context) error { return rig.ready(ctx, name) })
-	open := held.shut(t, c.resource, team)
+	open, early := held.shut(t, c.resource, team), rig.watchReady(t, name)
 	rig.edit(t, name, func(object *v1alpha1.RegistryCredential) { c.change(t, rig, team, &object.Spec) })
 	nowhere := func(ctx context.Context) error {
 		return errors.Join(rig.counts(ctx, name, 1, 0, 0),
 			rig.says(ctx, name, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonProgressing, ""))
 	}
-	early := make(chan error, 1)
-	watching, stop := context.WithCancel(t.Context())
-	defer stop()
-	go func() { early <- rig.neverReady(watching, name) }()
 	eventually(t, "the status says that it is nowhere", nowhere)
 	staysSo(t, "the status says that it is nowhere", time.Second, nowhere)
-	stop()
-	if err := <-early; err != nil {
-		t.Error(err)
+	if early() {
+		t.Error("it was Ready for the new generation before a namespace had it")
 	}
 	open()
 	eventually(t, "once it is there, the status says so", func(ctx context.Context) error {
@@ -193,14 +188,31 @@ func (c saidOfChange) run(t *testing.T, rig *deliveryRig, values *shelf, held *g
 	})
 }
 
-// neverReady looks at a RegistryCredential until its context ends, and fails where it was Ready for the generation that it has.
-func (rig *deliveryRig) neverReady(ctx context.Context, name string) error {
-	for ctx.Err() == nil {
-		if err := rig.ready(ctx, name); err == nil && ctx.Err() == nil {
-			return errors.New("it was Ready for the new generation before a namespace had it")
-		}
+// watchReady watches a RegistryCredential. early ends that, and reports whether it was ever Ready for a later generation than the one
+// that it has now.
+func (rig *deliveryRig) watchReady(t *testing.T, name string) (early func() bool) {
+	t.Helper()
+	generation := rig.get(t, name).Generation
+	watcher, err := rig.admin.Watch(t.Context(), &v1alpha1.RegistryCredentialList{}, client.MatchingFields{"metadata.name": name})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return nil
+	ready, ended := false, make(chan struct{})
+	go func() {
+		defer close(ended)
+		for event := range watcher.ResultChan() {
+			if object, ok := event.Object.(*v1alpha1.RegistryCredential); ok {
+				c := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
+				ready = ready || c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration > generation
+			}
+		}
+	}()
+	t.Cleanup(watcher.Stop)
+	return func() bool {
+		watcher.Stop()
+		<-ended
+		return ready
+	}
 }
 
 func addRegistry(_ *testing.T, _ *deliveryRig, _ string, spec *v1alpha1.RegistryCredentialSpec) {
