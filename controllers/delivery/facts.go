@@ -105,7 +105,7 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 		return f, err
 	}
 	names := map[string]bool{}
-	f.exists = func(name string) bool { return names[name] || r.departed.includes(name) }
+	f.exists = func(name string) bool { return names[name] || r.departed.includes(name, r.Now()) }
 	for i := range list.Items {
 		names[list.Items[i].Name] = true
 	}

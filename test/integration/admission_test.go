@@ -61,6 +61,7 @@ func TestAdmissionPolicies(t *testing.T) {
 		}
 	}
 	t.Run("nobody else is held back", func(t *testing.T) { tryAsSomebodyElse(t, c) })
+	t.Run("the operator and its policy know the same marks of tools", func(t *testing.T) { compareMarks(t, c, byToken) })
 	t.Run("any name", func(t *testing.T) { testAnyName(t, c, byToken) })
 }
 
