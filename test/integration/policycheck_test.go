@@ -32,17 +32,6 @@ type unfencedCase struct {
 	undo func(*testing.T, *operatorRun)
 }
 
-// emptyLimits leave the list of Secret names empty, which is every name to RBAC.
-const emptyLimits = `
-resources: [DEFAULT]
-patches:
-- patch: |
-    apiVersion: regcred.dev/local
-    kind: Limits
-    metadata: {name: regcred-limits}
-    secretNames: {list: []}
-transformers: [REPLACEMENTS]`
-
 // withoutTransformer moves everything to another namespace, and forgets what writes that into the policies.
 const withoutTransformer = `
 namespace: platform
@@ -57,8 +46,9 @@ func unfencedCases() []unfencedCase {
 		}
 	}
 	return []unfencedCase{
-		{"an empty list of names in the limits", func(t *testing.T, r *operatorRun) {
-			r.kubectl(t, "apply", "-k", writeOverlay(t, emptyLimits))
+		// kubectl's kustomize refuses `list: []` in the limits. Whoever writes the role otherwise is not held back.
+		{"an empty list of names in the role", func(t *testing.T, r *operatorRun) {
+			r.kubectl(t, "patch", "clusterrole", "regcred", "--type=json", `-p=[{"op":"replace","path":"/rules/0/resourceNames","value":[]}]`)
 		}, "the role grants secrets of any name", again},
 		{"a renamed ServiceAccount", func(t *testing.T, r *operatorRun) {
 			r.kubectl(t, "-n", operatorNamespace, "create", "serviceaccount", "renamed")
@@ -92,18 +82,16 @@ func TestOperatorWithoutItsPolicies(t *testing.T) {
 	r.rotate(t, "password-0")
 	r.applyCredential(t)
 	for _, c := range unfencedCases() {
-		t.Run(c.name, func(t *testing.T) {
-			c.make(t, r)
-			r.logs = filepath.Join(t.TempDir(), "log")
-			r.start(t)
-			r.saysUnfenced(t, address, c.says)
-			r.wroteNothing(t, namespaces)
-			if c.undo == nil {
-				return // the last one goes on below
-			}
+		t.Log(c.name)
+		c.make(t, r)
+		r.logs = filepath.Join(t.TempDir(), "log")
+		r.start(t)
+		r.saysUnfenced(t, address, c.says)
+		r.wroteNothing(t, namespaces)
+		if c.undo != nil { // the last one goes on below
 			r.kill(t)
 			c.undo(t, r)
-		})
+		}
 	}
 	r.kubectl(t, "apply", "-k", configFolder("default"))
 	awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "password-0") })
