@@ -106,8 +106,7 @@ func failedWrite(object string, err error) *problem {
 		return &problem{conflict: true}
 	}
 	if errors.Is(err, policycheck.ErrNotFenced) {
-		return &problem{retry: true, reason: v1alpha1.ReasonWriteFailed, message: object + ": not written, because the admission policies that " +
-			"bound the operator do not stand: kubectl describe vaultconnections says which; apply config/default with its transformers and limits"}
+		return &problem{retry: true, reason: v1alpha1.ReasonWriteFailed, message: object + ": " + policycheck.NextStep}
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", " ")
 	for _, refusal := range refusals {

@@ -2,6 +2,8 @@ package credential
 
 import (
 	"context"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
@@ -51,5 +54,21 @@ func TestADeniedRevocationRewritesNoRecord(t *testing.T) {
 	}
 	if writes != 1 || leases.asked != 5 || one.state.ReleaseFailures != 5 {
 		t.Errorf("after %d denied revocations, of which %d are remembered, the record was written %d times, want 5, 5 and 1", leases.asked, one.state.ReleaseFailures, writes)
+	}
+}
+
+func TestARecordThatTheGateRefusesIsToldWithTheNextStep(t *testing.T) {
+	clientset := fake.NewClientset()
+	clientset.PrependReactor("create", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, &url.Error{Op: "Post", URL: "https://api/", Err: policycheck.ErrNotFenced}
+	})
+	r := &Reconciler{Store: records.NewStore(clientset.CoreV1(), "regcred-system", func(string) {}), Now: time.Now}
+	one := &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}, memory: &memory{}}
+	one.object.Name, one.object.UID = "company", "uid"
+	if err := r.keep(t.Context(), one, rotation.State{}); err == nil || one.fault == nil {
+		t.Fatalf("it was refused, and the error is %v", err)
+	}
+	if one.fault.reason != v1alpha1.ReasonRecordNotKept || !strings.Contains(one.fault.message, "kubectl describe vaultconnections") || len(one.fault.message) > 300 {
+		t.Errorf("%+v (%d letters)", one.fault, len(one.fault.message))
 	}
 }
