@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
@@ -81,14 +83,22 @@ func (r *Reconciler) write(ctx context.Context, run *run, next rotation.State) e
 	record := records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: next.Kept}
 	if !records.Same(r.Store.Get(run.object.Name), record) {
 		if err := r.Store.Save(ctx, record); err != nil {
-			run.fault = &fault{v1alpha1.ReasonRecordNotKept, "the operator cannot write its record of this credential, without which nothing new is published: " +
-				"see its log, and what may refuse Secrets in its namespace"}
+			run.fault = &fault{v1alpha1.ReasonRecordNotKept, notKept(err)}
 			return fmt.Errorf("keep the record of %s: %w", run.object.Name, err)
 		}
 	}
 	run.state = next
 	run.remember()
 	return nil
+}
+
+// notKept says why a record is not kept, without which nothing new is published.
+func notKept(err error) string {
+	if errors.Is(err, policycheck.ErrNotFenced) {
+		return "the operator's record of this credential: " + policycheck.NextStep
+	}
+	return "the operator cannot write its record of this credential, without which nothing new is published: see its log, and what may refuse " +
+		"Secrets in its namespace"
 }
 
 // keepPending writes what an earlier pass could not, unless somebody else has written since.

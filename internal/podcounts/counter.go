@@ -77,7 +77,22 @@ func (c *Counter) Doubt(pod types.NamespacedName, values ...Value) {
 	}
 }
 
-// Doubts counts how often a pod gave reason to doubt a RegistryCredential. The number only grows.
+// Forget drops the doubts about a RegistryCredential that is gone: one that is made again under its name starts with none.
+func (c *Counter) Forget(credential string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.raised, credential)
+	for pod, names := range c.doubts {
+		if left := slices.DeleteFunc(names, func(name string) bool { return name == credential }); len(left) == 0 {
+			delete(c.doubts, pod)
+		} else {
+			c.doubts[pod] = left
+		}
+	}
+}
+
+// Doubts counts how often a pod gave reason to doubt a RegistryCredential. The number only grows, until the
+// RegistryCredential is forgotten.
 func (c *Counter) Doubts(credential string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
