@@ -13,18 +13,21 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 )
 
-// material is what a connection needs beside its object: a CA, a secret ID or token, a client certificate.
+// material is what a connection needs beside its object: a CA, a secret ID or token, a client certificate, a login for the proxy.
 type material struct {
 	roots       []byte
 	secret      string
 	certificate *tls.Certificate
 	sum         []byte // of the client certificate's files
+	proxyLogin  dockerconfig.Credential
 }
 
 func (m material) equal(other material) bool {
-	return bytes.Equal(m.roots, other.roots) && m.secret == other.secret && bytes.Equal(m.sum, other.sum)
+	return bytes.Equal(m.roots, other.roots) && m.secret == other.secret && bytes.Equal(m.sum, other.sum) &&
+		m.proxyLogin.Username() == other.proxyLogin.Username() && m.proxyLogin.Password() == other.proxyLogin.Password()
 }
 
 // collect gathers the material of a connection from the operator's own namespace, and checks it.
@@ -41,6 +44,9 @@ func (m *Manager) collect(ctx context.Context, object *v1alpha1.VaultConnection)
 		}
 	} else if t != nil {
 		collected.roots = []byte(t.CABundle)
+	}
+	if collected.proxyLogin, f = m.proxyLogin(ctx, object.Spec.Proxy); f != nil {
+		return collected, f
 	}
 	switch auth := object.Spec.Auth; {
 	case auth.AppRole != nil:

@@ -66,7 +66,7 @@ func (c *connection) openSession(ctx context.Context) (*session, *failure) {
 // neverArrived reports whether the auth method did not see the request, so that the gate alone says when to try again.
 func (f *failure) neverArrived() bool {
 	switch f.Outcome {
-	case outcomeSealed, outcomeNoActive, outcomeUnreachable, outcomeTLS, outcomeRedirect:
+	case outcomeSealed, outcomeNoActive, outcomeUnreachable, outcomeProxy, outcomeTLS, outcomeRedirect:
 		return true
 	}
 	return false
