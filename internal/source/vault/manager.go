@@ -229,12 +229,11 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 		name: object.Name, uid: object.UID, generation: object.Generation, spec: *spec, material: collected,
 		http:         newHTTPClient(config, m.allowed, way),
 		limiter:      rate.NewLimiter(rate.Limit(spec.Rate()), spec.Rate()),
-		logins:       rate.NewLimiter(rate.Every(10*time.Second), 5),
-		turn:         make(chan struct{}, 1),
 		now:          m.options.Now,
 		metrics:      m.options.Metrics,
 		requestToken: m.options.RequestToken,
 	}
+	c.tokens.begin(c)
 	c.sharing.usage, c.sharing.gate = &c.usage, &c.gate
 	return c, nil
 }

@@ -10,54 +10,54 @@ const loginPause = time.Minute
 
 // logIn logs in, at most once a minute while that fails, and puts the new session in the place of the current one. The
 // caller has the turn.
-func (c *connection) logIn(ctx context.Context) *failure {
-	now := c.now()
-	if wait := c.nextLogin.Sub(now); wait > 0 {
-		known := *c.loginFailure
+func (l *tokenLife) logIn(ctx context.Context) *failure {
+	now := l.connection.now()
+	if wait := l.nextLogin.Sub(now); wait > 0 {
+		known := *l.loginFailure
 		known.wait = wait + spread(loginPause/6)
 		return &known
 	}
-	if !c.logins.AllowN(now, 1) {
-		f := outcomeDeadToken.at(c.place())
+	if !l.logins.AllowN(now, 1) {
+		f := outcomeDeadToken.at(l.connection.place())
 		f.wait = renewPause
 		return f
 	}
-	s, failure := c.openSession(ctx)
+	s, failure := l.openSession(ctx)
 	if failure == nil {
-		c.replace(s)
-		c.metrics.Login(c.name, methodOf(c.spec.Auth), outcomeRead.Reason)
+		l.replace(s)
+		l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), outcomeRead.Reason)
 		return nil
 	}
-	c.metrics.Login(c.name, methodOf(c.spec.Auth), failure.Reason)
+	l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), failure.Reason)
 	if !failure.neverArrived() {
-		c.nextLogin = now.Add(loginPause + spread(loginPause/6))
-		failure.wait = max(failure.wait, c.nextLogin.Sub(now))
+		l.nextLogin = now.Add(loginPause + spread(loginPause/6))
+		failure.wait = max(failure.wait, l.nextLogin.Sub(now))
 		kept := *failure // the gate may still change what is returned
-		c.loginFailure = &kept
+		l.loginFailure = &kept
 	}
 	return failure
 }
 
 // openSession logs in, lets the token look itself up, and makes sure that it belongs where it should. Whether it may look
 // itself up depends on its policies, and has to be known when a read is denied later: now it surely lives.
-func (c *connection) openSession(ctx context.Context) (*session, *failure) {
-	g, failure := c.login(ctx)
+func (l *tokenLife) openSession(ctx context.Context) (*session, *failure) {
+	g, failure := l.connection.login(ctx)
 	if failure != nil {
 		return nil, failure
 	}
-	s, err := c.newSession(g, c.now())
+	s, err := l.connection.newSession(g, l.connection.now())
 	if err != nil {
-		return nil, outcomeLoginFailed.at(c.place()).because(err).saying("no client could be made")
+		return nil, outcomeLoginFailed.at(l.connection.place()).because(err).saying("no client could be made")
 	}
 	if g.about == nil {
-		g.about, failure = c.lookupSelf(ctx, g.token)
+		g.about, failure = l.connection.lookupSelf(ctx, g.token)
 	}
 	s.sighted = failure == nil
 	if s.sighted || failure.Outcome == outcomeDenied {
-		failure = c.proveNamespace(ctx, g.about)
+		failure = l.connection.proveNamespace(ctx, g.about)
 	}
 	if failure != nil {
-		c.retire(s)
+		l.retire(s)
 		return nil, failure
 	}
 	return s, nil
@@ -73,35 +73,41 @@ func (f *failure) neverArrived() bool {
 }
 
 // replace makes s the current session and retires the one before.
-func (c *connection) replace(s *session) {
-	c.mu.Lock()
-	before := c.current
-	c.current = s
-	c.mu.Unlock()
-	c.metrics.TokenExpires(c.name, s.expires)
-	c.retire(before)
+func (l *tokenLife) replace(s *session) {
+	l.mu.Lock()
+	before := l.current
+	l.current = s
+	l.mu.Unlock()
+	l.connection.metrics.TokenExpires(l.connection.name, s.expires)
+	l.retire(before)
 }
 
 // retire ends a session that is no longer current.
-func (c *connection) retire(s *session) {
-	c.retiring.Go(func() { c.end(s) })
+func (l *tokenLife) retire(s *session) {
+	l.retiring.Go(func() { l.end(s) })
 }
 
 // end revokes the token of a session after its last request. A token that holds a lease is left to end by itself,
 // because its leases would end with it.
-func (c *connection) end(s *session) {
+func (l *tokenLife) end(s *session) {
 	if s == nil || !s.ours {
 		return
 	}
 	s.users.Wait()
-	c.mu.Lock()
+	l.mu.Lock()
 	idle := len(s.leases) == 0
-	c.mu.Unlock()
-	if !idle || !s.alive(c.now()) {
+	l.mu.Unlock()
+	if !idle || !s.alive(l.connection.now()) {
 		return
 	}
 	// Nobody waits for the answer: a token that cannot be revoked now ends by itself.
-	_, _ = c.sendOnce(context.Background(), c.place(), func(ctx context.Context) (*answer, error) {
+	_, _ = l.connection.sendOnce(context.Background(), l.connection.place(), func(ctx context.Context) (*answer, error) {
 		return put(ctx, s.client, "auth/token/revoke-self", map[string]any{})
 	})
+}
+
+// close ends the life after the last request: the sessions on their way out, and then the current one.
+func (l *tokenLife) close() {
+	l.retiring.Wait()
+	l.end(l.current)
 }
