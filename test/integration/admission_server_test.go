@@ -28,7 +28,7 @@ const (
 // installation is a bare API server with everything in config/default applied to it: no controllers, no nodes.
 type installation struct {
 	config     *rest.Config
-	admin      client.Client
+	admin      client.WithWatch
 	kubeconfig string
 }
 
