@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -126,7 +126,7 @@ func (l *look) serving(namespace *corev1.Namespace, secrets map[string]diagnosis
 		_, written := secrets[object.Spec.Target.Name()].Sources[object.Name]
 		selector, err := target.New(&object.Spec.Target, l.protected())
 		if written || err == nil && selector.Selects(namespace.Name, namespace.Labels) {
-			serving = append(serving, credentialFacts(object, namespace.Name))
+			serving = append(serving, credentialFacts(object, namespace.Name, l.now))
 		}
 	}
 	return serving
@@ -151,12 +151,8 @@ func told(secrets map[string]diagnosis.Secret) []diagnosis.Credential {
 }
 
 // credentialFacts reads what a RegistryCredential says of itself.
-func credentialFacts(object *v1alpha1.RegistryCredential, namespace string) diagnosis.Credential {
-	spec := &object.Spec
-	c := diagnosis.Credential{
-		Name: object.Name, SecretName: spec.Target.Name(), Accounts: spec.Target.Accounts(),
-		Mode: spec.RecoveryMode(), Suspended: spec.Suspend, Repull: spec.RepullMode() == v1alpha1.RepullEnabled,
-	}
+func credentialFacts(object *v1alpha1.RegistryCredential, namespace string, now time.Time) diagnosis.Credential {
+	c := diagnosis.CredentialOf(object)
 	if status := object.Status.Credential; status != nil && status.Revision != "" {
 		c.Published, c.Revision = true, status.Revision
 		if status.ChangeTime != nil {
@@ -170,14 +166,10 @@ func credentialFacts(object *v1alpha1.RegistryCredential, namespace string) diag
 			}
 		}
 	}
-	rejected := ""
-	verified := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionVerified)
-	if verified != nil && verified.Reason == v1alpha1.ReasonNoLongerAccepted {
-		rejected = verified.Message
-	}
-	for _, name := range spec.Registries {
+	standing := diagnosis.StandingOf(&object.Status, now)
+	for _, name := range object.Spec.Registries {
 		if key, err := registry.CanonicalKey(string(name)); err == nil {
-			c.Entries = append(c.Entries, diagnosis.Entry{Key: key, Rejected: rejected})
+			c.Entries = append(c.Entries, standing.Entry(key))
 		}
 	}
 	return c

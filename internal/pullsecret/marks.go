@@ -33,6 +33,12 @@ func label(key string) func(*corev1.Secret) (string, bool) {
 	}
 }
 
+// either is a label or an annotation of this key: the policy regcred-secrets refuses both. Whoever changes these rows changes the list
+// in the policy, too; TestAdmissionPolicies compares them.
+func either(key string) func(*corev1.Secret) (string, bool) {
+	return anyOf(label(key), annotation(key))
+}
+
 func labelValue(key, want string) func(*corev1.Secret) (string, bool) {
 	return func(secret *corev1.Secret) (string, bool) {
 		return secret.Labels["app.kubernetes.io/instance"], strings.EqualFold(secret.Labels[key], want)

@@ -71,7 +71,7 @@ var tools = []tool{
 	{"secretgen-controller", "remove the SecretExport or the placeholder", anyOf(
 		annotation("secretgen.carvel.dev/image-pull-secret"), nameless(annotation("secretgen.carvel.dev/status")), owner("SecretImport"), owner("SecretTemplate"))},
 	// https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/#alternative-kubectl-apply-f-directory-prune
-	{"kubectl ApplySet", "remove it from the manifests that are applied with --prune", anyOf(label("applyset.kubernetes.io/part-of"))},
+	{"kubectl ApplySet", "remove it from the manifests that are applied with --prune", either("applyset.kubernetes.io/part-of")},
 	// https://github.com/hashicorp/terraform-provider-kubernetes, kubernetes/provider.go
 	{"Terraform", "remove it from the Terraform configuration and state", anyOf(
 		manager("Terraform"), manager("terraform"), manager("HashiCorp"), managerPrefix("terraform-provider-"))},
@@ -81,7 +81,7 @@ var tools = []tool{
 	{"Crossplane", "delete the Object that writes it", anyOf(manager("crossplane-kubernetes-provider"), managerPrefix("provider-kubernetes"), label("crossplane.io/composite"))},
 	// https://github.com/zakkg3/ClusterSecret, src/consts.py
 	{"ClusterSecret", "delete the ClusterSecret that writes it, or exclude the namespace there", anyOf(
-		label("clustersecret.io"), annotation("clustersecret.io/created-by"), annotation("clustersecret.io/version"),
+		either("clustersecret.io"), annotation("clustersecret.io/created-by"), annotation("clustersecret.io/version"),
 		labelValue(v1alpha1.ManagedByLabel, "ClusterSecrets"))},
 	// https://github.com/kubeops/config-syncer, apis/kubed/v1alpha1
 	{"Config Syncer", "remove the sync annotation from its source", anyOf(
@@ -110,9 +110,9 @@ var tools = []tool{
 	// https://github.com/bitwarden/sm-kubernetes, internal/controller/bitwardensecret_controller.go
 	{"Bitwarden", "delete the BitwardenSecret that writes it", anyOf(owner("BitwardenSecret"), nameless(label("k8s.bitwarden.com/bw-secret")))},
 	// What follows names no tool for certain.
-	{"", "ask its manager to let go of it", anyOf(label(v1alpha1.ManagedByLabel))},
+	{"", "ask its manager to let go of it", either(v1alpha1.ManagedByLabel)},
 	{"", "its owner recreates it: change the owner", anyOwner},
-	{"Argo CD application or Helm release", "remove it there, or take the label app.kubernetes.io/instance from it where it is hand-made", anyOf(label("app.kubernetes.io/instance"))},
+	{"Argo CD application or Helm release", "remove it there, or take app.kubernetes.io/instance from it where it is hand-made", either("app.kubernetes.io/instance")},
 	{"the tool with", keptOutside, foreignMark},
 	{"the tool with field manager", keptOutside, foreignManager},
 }
