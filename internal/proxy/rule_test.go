@@ -49,6 +49,7 @@ func TestCovers(t *testing.T) {
 		{"*.docker.io", "auth.docker.io:443", true, true},
 		{"*.docker.io", "docker.io:443", false, false},
 		{"*.docker.io", "evildocker.io:443", false, false},
+		{"*.docker.io", ".docker.io:443", false, false},
 		{"*.docker.io", "a.b.docker.io:443", true, true},
 		{"*.1", "10.0.0.1:443", false, false},
 		{"10.0.0.1", "10.0.0.1:443", true, true},
