@@ -87,6 +87,8 @@ const (
 	ReasonRegistryMissing = "RegistryMissing"
 	// ReasonSealed means that Vault is sealed.
 	ReasonSealed = "Sealed"
+	// ReasonProxyFailed means that the proxy of the VaultConnection did not connect to the server, so that Vault said nothing.
+	ReasonProxyFailed = "ProxyFailed"
 	// ReasonUnavailable means that Vault did not answer, or answered that it cannot now.
 	ReasonUnavailable = "Unavailable"
 	// ReasonRateLimited means that Vault asked for fewer requests.

@@ -62,6 +62,11 @@ type VaultConnectionSpec struct {
 	// +optional
 	TLS *VaultTLS `json:"tls,omitempty"`
 
+	// proxy is the HTTP proxy on the way to the server, which is asked to connect to it (CONNECT). Proxies of the operator's environment
+	// are not used.
+	// +optional
+	Proxy *VaultProxy `json:"proxy,omitempty"`
+
 	// pathPrefixes, where given, are the only places that may be read through this connection, as mount/path with a slash at
 	// the end, compared by segment. An empty list is refused, because it could be taken for "nothing" as well as for "everything".
 	// +optional
@@ -109,6 +114,25 @@ type VaultTLS struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?$')",message="serverName is the host name or address in the certificate, such as vault.company.io"
 	ServerName string `json:"serverName,omitempty"`
+}
+
+// VaultProxy is an HTTP proxy on the way to a server.
+type VaultProxy struct {
+	// url of the proxy, such as http://proxy.company.io:3128. Where the operator's flag --vault-addresses is set, it must list it, too.
+	// A proxy with https:// proves who it is as spec.tls says of the server.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="the proxy's url is a URL such as http://proxy.company.io:3128"
+	// +kubebuilder:validation:XValidation:rule="!isURL(self) || (url(self).getEscapedPath() in ['', '/'] && size(url(self).getQuery()) == 0 && !self.contains('@') && !self.contains('#'))",message="the proxy's url is scheme, host and port only: user name and password are kept in the Secret that secretName names"
+	URL string `json:"url"`
+	// secretName names a Secret of the operator's namespace with the keys username and password, labelled regcred.dev/proxy-auth: "true".
+	// Without one, no login is sent to the proxy.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="secretName is the name of a Secret: lower case letters, digits, '-' and '.'"
+	SecretName string `json:"secretName,omitempty"`
 }
 
 // KeyReference names a key of a Secret or ConfigMap in the operator's own namespace.

@@ -43,7 +43,10 @@ const (
 	// VaultAuthLabel with the value VaultAuthAllowed marks a Secret of the operator's namespace to which VaultConnections may
 	// refer. Others are refused, so that whoever edits a connection cannot have any Secret sent to a server of their choice.
 	VaultAuthLabel = "regcred.dev/vault-auth"
-	// VaultAuthAllowed is the value of VaultAuthLabel that allows it.
+	// ProxyAuthLabel with the value VaultAuthAllowed marks a Secret of the operator's namespace that may be shown to a proxy as a login.
+	// Whoever may set it decides that.
+	ProxyAuthLabel = "regcred.dev/proxy-auth"
+	// VaultAuthAllowed is the value of VaultAuthLabel and of ProxyAuthLabel that allows it.
 	VaultAuthAllowed = "true"
 
 	// Finalizer holds a RegistryCredential with deletionPolicy Delete until its entries are removed from all namespaces.

@@ -8,6 +8,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/proxy"
 )
 
 // options of the operator, one for each flag.
@@ -19,6 +20,7 @@ type options struct {
 	vaultAddresses      []string
 	insecureRegistries  []string
 	registryCAs         map[string]string
+	registryProxies     []string
 	loopbackRegistries  bool
 	recovery            recovery.Limits
 	requireFence        bool
@@ -63,6 +65,8 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Registries, as host[:port], that may be spoken to over plain http when a credential is verified")
 	flags.StringToStringVar(&o.registryCAs, "registry-ca", nil,
 		"Certificate authorities of a registry, as host[:port]=file with PEM certificates, for verification. May be given several times")
+	flags.StringArrayVar(&o.registryProxies, "registry-proxy", nil,
+		"HTTP proxy through which credentials are verified, as in '"+proxy.Example+"'. May be given several times")
 	flags.BoolVar(&o.loopbackRegistries, "allow-loopback-registries", false,
 		"Verify credentials at registries on loopback addresses, too. For test clusters")
 	flags.Float64Var(&o.recovery.NodePullsPerSecond, "recovery-node-pulls-per-second", o.recovery.NodePullsPerSecond,

@@ -110,7 +110,11 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 	if err != nil {
 		return nil, err
 	}
-	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries, RootCAs: roots})
+	proxies, err := registryProxies(o.registryProxies, p.secret)
+	if err != nil {
+		return nil, err
+	}
+	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries, RootCAs: roots, Proxy: proxies})
 	p.store = records.NewStore(p.clientset.CoreV1(), o.namespace, p.changed.Notify)
 	p.board = delivered.NewBoard(func(name string) { p.delivered.Notify(name); p.news.Notify(name) })
 	p.tally = podcounts.New(p.news.Notify)

@@ -52,8 +52,8 @@ func TestADeniedRevocationRewritesNoRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if writes != 1 || leases.asked != 5 || one.state.ReleaseFailures != 5 {
-		t.Errorf("after %d denied revocations, of which %d are remembered, the record was written %d times, want 5, 5 and 1", leases.asked, one.state.ReleaseFailures, writes)
+	if writes != 1 || leases.asked != 5 || one.state.Releases[lease.ID].Count != 5 {
+		t.Errorf("after %d denied revocations, of which %d are remembered, the record was written %d times, want 5, 5 and 1", leases.asked, one.state.Releases[lease.ID].Count, writes)
 	}
 }
 

@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,11 @@ import (
 
 func TestALookAtRunningPodsThatFailedIsTakenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks, fails := 0, 2
+		var looks atomic.Int32
+		const fails = 2
 		writer := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{
 			List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
-				if looks++; looks <= fails {
+				if looks.Add(1) <= fails {
 					return errors.New("the API server is busy")
 				}
 				return nil
@@ -30,20 +32,20 @@ func TestALookAtRunningPodsThatFailedIsTakenAgain(t *testing.T) {
 		for i, after := range []time.Duration{settle, tryLookAgain, tryLookAgain} {
 			time.Sleep(after)
 			synctest.Wait()
-			if looks != i+1 {
-				t.Fatalf("%d looks, want %d", looks, i+1)
+			if int(looks.Load()) != i+1 {
+				t.Fatalf("%d looks, want %d", looks.Load(), i+1)
 			}
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if looks != 3 {
-			t.Errorf("a look that succeeded was taken again: %d looks", looks)
+		if looks.Load() != 3 {
+			t.Errorf("a look that succeeded was taken again: %d looks", looks.Load())
 		}
 		r.scheduleLook(t.Context(), nil)
 		time.Sleep(settle)
 		synctest.Wait()
-		if looks != 4 {
-			t.Errorf("after the next change there are %d looks, want 4", looks)
+		if looks.Load() != 4 {
+			t.Errorf("after the next change there are %d looks, want 4", looks.Load())
 		}
 	})
 }

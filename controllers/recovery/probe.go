@@ -106,7 +106,8 @@ func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnos
 // such as that this image cannot be asked for, hold for their image alone.
 func aboutTheRegistry(reason verify.Reason) bool {
 	switch reason {
-	case verify.LoginFailed, verify.RateLimited, verify.RegistryError, verify.Unreachable, verify.TLSFailed, verify.Timeout:
+	case verify.LoginFailed, verify.RateLimited, verify.RegistryError, verify.Unreachable, verify.TLSFailed, verify.Timeout,
+		verify.ProxyFailed:
 		return true
 	}
 	return false

@@ -102,6 +102,15 @@ func (f *Facts) givenBySibling(c *Credential, entry Entry) bool {
 	})
 }
 
+// entry is the one that the finding is about, empty where there is none.
+func (f Finding) entry() Entry {
+	if f.from == nil {
+		return Entry{}
+	}
+	entry, _ := f.from.entryFor(f.Image)
+	return entry
+}
+
 // promise orders what several RegistryCredentials offer for one image.
 func (f Finding) promise() int {
 	return slices.Index([]Action{Report, Wait, Restart}, f.Action)
@@ -120,8 +129,7 @@ func byClass(f *Facts, p Finding) (Finding, bool) {
 		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node"), true
 	}
 	if mirror := pullerror.Mirror(p.Message); mirror != "" {
-		return p.as(Report, MirrorRefuses, "%s refused the pull of %s: it is a mirror that the node asks instead of the image's registry, and no pull Secret is shown to it", foreign.Name(mirror), p.Image).
-			advise("give the mirror's credential to the nodes, in the configuration of the container runtime"), true
+		return mirrorRefuses(f, p, mirror), true
 	}
 	if p.Class.CuredByCredential() {
 		return p, false
@@ -194,10 +202,10 @@ func withoutCredential(f *Facts, p Finding) Finding {
 			advise("ask for the ClusterRole regcred-viewer")
 	case p.Class == pullerror.RateLimited:
 		return p.as(Report, RateLimited, "the registry limits anonymous pulls, and no RegistryCredential provides it in namespace %s", f.Pod.Namespace).
-			advise("add a RegistryCredential for it")
+			advise("%s", p.provide())
 	}
 	return p.as(Report, NoCredential, "no RegistryCredential provides the registry of %s in namespace %s", p.Image, f.Pod.Namespace).
-		advise("add a RegistryCredential for it, or select the namespace in the one that is there")
+		advise("%s", p.provide())
 }
 
 // WantsCredential reports whether the pull fails for want of a credential, as far as the kubelet's message tells.

@@ -22,7 +22,7 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, 
 		return f.as(Wait, NotAttached, "ServiceAccount %s does not exist", account.Name).again(soon), true
 	case account.Unread && !slices.Contains(c.Accounts, account.Name), !account.Unread && !slices.Contains(account.PullSecrets, c.SecretName) && !slices.Contains(c.Accounts, account.Name):
 		return f.as(Report, AccountNotServed, "ServiceAccount %s does not name Secret %s, and RegistryCredential %s does not serve it", account.Name, c.SecretName, c.Name).
-			advise("add it to spec.target.serviceAccounts there%s", orAttach(facts, c)).again(later), true
+			advise("add it to spec.target.serviceAccounts there and to the operator's limits%s", orAttach(facts, c)).again(later), true
 	case account.Unread:
 		return f.as(Report, AccountNotServed, "ServiceAccount %s may not be read here", account.Name).again(later), true
 	case !slices.Contains(account.PullSecrets, c.SecretName) && c.Problem != "":

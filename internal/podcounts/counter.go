@@ -82,11 +82,10 @@ func (c *Counter) Forget(credential string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.raised, credential)
-	for pod, names := range c.doubts {
-		if left := slices.DeleteFunc(names, func(name string) bool { return name == credential }); len(left) == 0 {
+	for pod, values := range c.doubts {
+		delete(values, credential)
+		if len(values) == 0 {
 			delete(c.doubts, pod)
-		} else {
-			c.doubts[pod] = left
 		}
 	}
 }

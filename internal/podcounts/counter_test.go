@@ -94,13 +94,14 @@ func TestCounterRaisesEachDoubtOnce(t *testing.T) {
 func TestACredentialThatIsGoneLeavesNoDoubts(t *testing.T) {
 	c := New(func(string) {})
 	pod := types.NamespacedName{Namespace: "shop", Name: "web"}
+	company, other := Value{"company", "first"}, Value{"other", "first"}
 	c.Note(pod, "company", "other")
-	c.Doubt(pod, "company", "other")
+	c.Doubt(pod, company, other)
 	c.Forget("company")
 	if c.Doubts("company") != 0 || c.Doubts("other") != 1 {
 		t.Errorf("company has %d doubts and other %d, want 0 and 1", c.Doubts("company"), c.Doubts("other"))
 	}
-	if c.Doubt(pod, "company", "other"); c.Doubts("company") != 1 || c.Doubts("other") != 1 {
+	if c.Doubt(pod, company, other); c.Doubts("company") != 1 || c.Doubts("other") != 1 {
 		t.Errorf("made again, the pod counts once more for company (%d) and not for other (%d)", c.Doubts("company"), c.Doubts("other"))
 	}
 }

@@ -40,7 +40,7 @@ func classifyCause(cause string) Class {
 
 // decider is the first rule that applies to a single cause, or nil.
 func decider(cause string) *rule {
-	text := withoutNames(withoutGuess(cause))
+	text := withoutNames(mirrorsFailed.ReplaceAllString(withoutGuess(cause), ""))
 	status := statusOf(text)
 	for i := range rules {
 		if rules[i].appliesTo(text, status) {
@@ -60,6 +60,10 @@ func withoutGuess(cause string) string {
 	}
 	return cause
 }
+
+// mirrorsFailed is what CRI-O says of its mirrors before what the image's own registry said, which decides
+// (containers/image, docker/docker_image_src.go).
+var mirrorsFailed = regexp.MustCompile(`(?s)\(Mirrors also failed: \[.*\]\): `)
 
 // wrappers are what kubelets and CRI clients put around a cause. The first group, where there is one, is the cause.
 var wrappers = []*regexp.Regexp{

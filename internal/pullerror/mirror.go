@@ -13,11 +13,19 @@ var (
 	pullingFrom = regexp.MustCompile(`pulling from host (\S+) failed with status code`)
 	// pulled is the image of the try, as containerd writes it.
 	pulled = regexp.MustCompile(`(?:failed to (?:pull and unpack image|resolve (?:reference|image))) "([^"/]+)/`)
+	// tokenAsked is a token server that answered.
+	tokenAsked = regexp.MustCompile(`failed to fetch (?:oauth|anonymous) token: unexpected status from \w+ request to https?://([^/\s"?]+)/`)
 )
 
-// Mirror is the host of a mirror that refused a pull, empty where the image's own registry did or the message names no other host. A
-// kubelet's credential is meant for the image's registry: containerd does not show it to a mirror, so none in a pull Secret cures
-// this.
+// tokenServers are those of registries that have one and keep it. Another one that is asked for their images is a mirror's.
+var tokenServers = map[string]string{
+	"docker.io": "auth.docker.io", "quay.io": "quay.io", "ghcr.io": "ghcr.io", "gcr.io": "gcr.io", "registry.gitlab.com": "gitlab.com",
+}
+
+// Mirror is the host of a mirror, or of its token server, that refused a pull. It is empty where the image's own registry did or the
+// message names no other host. The credential that a kubelet gives for an image is shown to every host that the runtime asks for it, in
+// the place of what the node has for that host (containerd, internal/cri/server/images/image_pull.go, PullImage), and a mirror seldom
+// takes that of the registry.
 func Mirror(message string) string {
 	message = message[:min(len(message), maxMessage)]
 	class := Classify(message)
@@ -36,11 +44,17 @@ func mirrorOf(cause string) string {
 	if match := mirrored.FindStringSubmatch(cause); match != nil && !strings.EqualFold(match[1], match[2]) && !hubOf(match[1], match[2]) {
 		return match[1]
 	}
-	host, image := pullingFrom.FindStringSubmatch(cause), pulled.FindStringSubmatch(cause)
-	if host == nil || image == nil || strings.EqualFold(host[1], image[1]) || hubOf(host[1], image[1]) {
+	image := pulled.FindStringSubmatch(cause)
+	if image == nil {
 		return ""
 	}
-	return host[1]
+	if host := pullingFrom.FindStringSubmatch(cause); host != nil && !strings.EqualFold(host[1], image[1]) && !hubOf(host[1], image[1]) {
+		return host[1]
+	}
+	if server, asked := tokenServers[image[1]], tokenAsked.FindStringSubmatch(cause); server != "" && asked != nil && asked[1] != server {
+		return asked[1]
+	}
+	return ""
 }
 
 // hubOf reports whether a host is the one that serves the images of docker.io.

@@ -12,6 +12,9 @@ func TestTheMirrorThatRefusedIsNamed(t *testing.T) {
 		{"the registry of Docker Hub", `failed to resolve reference "docker.io/x/y:1": pulling from host registry-1.docker.io failed with status code [manifests 1]: 401 Unauthorized`, ""},
 		{"a mirror that fails for another cause", resolve + `unexpected status from HEAD request to https://mirror.local/v2/library/nginx/manifests/1?ns=docker.io: 500 Internal Server Error`, ""},
 		{"the registry's refusal counts, beside a broken mirror", `[` + resolve + `failed to do request: Head "https://mirror.local/v2/library/nginx/manifests/1?ns=docker.io": EOF, ` + resolve + `unexpected status from HEAD request to https://registry-1.docker.io/v2/library/nginx/manifests/1: 401 Unauthorized]`, ""},
+		{"the token server of a mirror", `failed to resolve reference "docker.io/library/x:1": failed to authorize: failed to fetch oauth token: unexpected status from POST request to https://harbor.local/service/token: 401 Unauthorized`, "harbor.local"},
+		{"the token server of Docker Hub", `failed to resolve reference "docker.io/library/x:1": failed to authorize: failed to fetch oauth token: unexpected status from POST request to https://auth.docker.io/token: 401 Unauthorized`, ""},
+		{"a token server of a registry whose own is not known", `failed to resolve reference "r.local/x:1": failed to authorize: failed to fetch oauth token: unexpected status from POST request to https://sso.local/token: 401 Unauthorized`, ""},
 		{"no host at all", `unauthorized`, ""},
 	} {
 		t.Run(c.shows, func(t *testing.T) {

@@ -58,8 +58,8 @@ var ordinary = map[string]bool{
 // withoutNames takes everything out of a cause that is a name, and writes the rest in lower case. What remains are
 // the words and the punctuation of the runtime and the registry.
 func withoutNames(cause string) string {
-	ecr := ecrAnswers400.MatchString(cause)
-	cause = spellAnswers(proxyRefused.ReplaceAllString(cause, "${1}"+proxyMark))
+	ecr := ecrAnswers.MatchString(cause)
+	cause = spellAnswers(markProxy(cause))
 	if ecr {
 		cause += " " + ecrMark
 	}
@@ -75,19 +75,6 @@ func withoutNames(cause string) string {
 	})
 	return strings.ToLower(dotted.ReplaceAllString(cause, name))
 }
-
-// proxyMark stands for the answer of a proxy to CONNECT, ecrMark for an answer of ECR, pageMark for a page of HTML: they can only be seen before names and case
-// are taken out.
-const proxyMark, ecrMark, pageMark = "refused-by-the-proxy", "answered-by-ecr", "html-instead-of-json"
-
-var (
-	// proxyRefused finds the phrase of an HTTP status as the whole error of Go's client, after method and URL. A HEAD of dockerd is
-	// left out: that reads so where the registry refuses without a body. net/http gives the
-	// text after the code of the proxy's status line (transport.go, dialConn).
-	proxyRefused = regexp.MustCompile(`(\b(?:Get|Post|failed to do request: Head) \\?"?https://[^\s"]+"?: )` +
-		`(?:Forbidden|Unauthorized|Method Not Allowed|Proxy Authentication Required|Bad Request|Access Denied)\s*$`)
-	ecrAnswers400 = regexp.MustCompile(`https?://[0-9]{12}\.dkr[.-]ecr[^/\s"]*/\S*[^\n]*\b400\b`)
-)
 
 // httpStatus is an HTTP status code in the places where runtimes print one: after the words status or HTTP, or before
 // its own reason phrase.

@@ -103,7 +103,7 @@ var nodeRules = []rule{
 	)},
 	{name: "a proxy on the way refuses", class: Network, says: says(
 		// Go's transport gives the phrase of the proxy's answer to CONNECT as the error, in title case: the registry was not
-		// reached. The case tells it from the code of a registry's error, which dockerd writes in lower case: see proxyRefused.
+		// reached. The case tells it from the code of a registry's error, which dockerd writes in lower case: see clientError.
 		proxyMark,
 	)},
 	{name: "what arrived is not what was asked for", class: Other, says: says(
@@ -247,7 +247,7 @@ var statusRules = []rule{
 // on the way.
 var pageRules = []rule{
 	{name: "a page where an answer was due", class: Network, says: says(
-		`(?:token|authori[sz]|login)[^\n]*` + pageMark,
+		`(?:token|authori[sz]|login|response body)[^\n]*` + pageMark,
 	)},
 }
 

@@ -12,8 +12,13 @@ import (
 const keptOutside = "let that tool give it up; if nothing keeps it, take the mark off or delete it, so that regcred can have it"
 
 // harmless are the domains of labels and annotations that people and their clients put on Secrets of their own, and that name nobody
-// who writes them: Kubernetes' recommended labels, kubectl's annotations and regcred's own.
-var harmless = []string{"kubernetes.io", "k8s.io", "regcred.dev"}
+// who writes them: Kubernetes' recommended labels, kubectl's annotations and regcred's own. Other domains below kubernetes.io and k8s.io are
+// those of controllers, such as addonmanager.kubernetes.io and config.k8s.io.
+var harmless = []string{"kubernetes.io", "k8s.io", "app.kubernetes.io", "kubectl.kubernetes.io", "regcred.dev"}
+
+// bystanders are keys that an admission webhook puts on everything in some namespaces, by hand or not: they name the tenant
+// (https://projectcapsule.dev/docs/tenants/metadata/).
+var bystanders = []string{"capsule.clastix.io/tenant", "capsule.clastix.io/managed-by", "projectcapsule.dev/tenant"}
 
 // foreignMark is a label or annotation of a domain that is not harmless: such keys are written by controllers, or ask one to act. A
 // key without a domain is a person's.
@@ -23,18 +28,12 @@ func foreignMark(secret *corev1.Secret) (string, bool) {
 		keys map[string]string
 	}{{"label", secret.Labels}, {"annotation", secret.Annotations}} {
 		for _, key := range sortedKeys(set.keys) {
-			if domain, _, found := strings.Cut(key, "/"); found && !isHarmless(domain) {
+			if domain, _, found := strings.Cut(key, "/"); found && !slices.Contains(harmless, domain) && !slices.Contains(bystanders, key) {
 				return set.kind + " " + key, true
 			}
 		}
 	}
 	return "", false
-}
-
-func isHarmless(domain string) bool {
-	return slices.ContainsFunc(harmless, func(known string) bool {
-		return domain == known || strings.HasSuffix(domain, "."+known)
-	})
 }
 
 // clients are the beginnings of the field managers of programs with which people write Secrets by hand. A field manager is by default

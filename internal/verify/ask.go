@@ -49,7 +49,7 @@ func (v *Verifier) examine(ctx context.Context, end time.Time, host hostQuestion
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	e := evidence{hostQuestion: host}
-	e.login, e.pulls = v.try(ctx, end, host.host, credential, host.images)
+	e.login, e.pulls = v.try(ctx, end, host, credential, host.images)
 	return e
 }
 
@@ -70,7 +70,7 @@ func (v *Verifier) contrast(ctx context.Context, end time.Time, e *evidence, nam
 	}
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	login, pulls := v.try(ctx, end, e.host, inUse.Credential, covered)
+	login, pulls := v.try(ctx, end, e.hostQuestion, inUse.Credential, covered)
 	e.inUse, e.inUsePulls = &login, map[string]Result{}
 	for _, pull := range pulls {
 		e.inUsePulls[pull.Image] = pull
@@ -78,10 +78,10 @@ func (v *Verifier) contrast(ctx context.Context, end time.Time, e *evidence, nam
 }
 
 // try logs in and then pulls, each image with its share of the time that is left. Where the login fails there are no pulls.
-func (v *Verifier) try(ctx context.Context, end time.Time, host string, credential dockerconfig.Credential, images []string) (Result, []Result) {
-	s, err := v.open(host, credential)
+func (v *Verifier) try(ctx context.Context, end time.Time, asked hostQuestion, credential dockerconfig.Credential, images []string) (Result, []Result) {
+	s, err := v.open(asked.host, credential, !asked.wildcard)
 	if err != nil {
-		return notTestable(host, "", "the registry's name cannot be part of a URL: correct it in the source"), nil
+		return notTestable(asked.host, "", "the registry's name cannot be part of a URL: correct it in the source"), nil
 	}
 	defer s.close()
 	challenge, login := s.enter(ctx)

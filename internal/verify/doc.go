@@ -17,7 +17,8 @@
 // Nobody on the other side is trusted. Everything is bounded in time and size, TLS is 1.2 or newer, redirects to
 // another origin are refused, plain http is for registries that were declared insecure, and every address is looked
 // at when it is dialled, after its name was resolved. Proxies of the environment are not used: a proxy resolves and
-// dials where none of this can be checked.
+// dials where none of this can be checked. One that [Options.Proxy] names is asked to connect to hosts that a person named, and
+// the addresses behind them are checked as far as they can be resolved here. What a proxy does wrong is said of the proxy.
 //
 // No result holds anything of a response but its status, the digest and Retry-After.
 package verify

@@ -12,16 +12,19 @@ import (
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"regcred.dev/regcred/internal/proxy"
 )
 
 // finding is a result in the making.
 type finding struct {
 	Result
 	detail string // in our own words
+	way    string // by which the other side was asked, empty for directly
 }
 
 func (s *session) found(step Step, reason Reason, status int) finding {
-	return finding{Result: Result{Registry: s.registry, Step: step, Reason: reason, StatusCode: status}}
+	return finding{Result: Result{Registry: s.registry, Step: step, Reason: reason, StatusCode: status}, way: s.transport.route.describe()}
 }
 
 // failure makes a finding of an error. Errors of the library beneath can hold response bodies and URLs: nothing of
@@ -33,8 +36,18 @@ func (s *session) failure(ctx context.Context, step Step, err error) finding {
 		address  *addressError
 		answer   *transport.Error
 		tlsError *handshakeError
+		refused  *proxy.Error
+		noRoute  *routeError
 	)
 	switch {
+	case errors.As(err, &refused) && !errors.Is(ctx.Err(), context.Canceled):
+		found := s.found(step, ProxyFailed, 0)
+		found.detail = refused.Error()
+		return found
+	case errors.As(err, &noRoute):
+		found := s.found(step, ProxyFailed, 0)
+		found.detail = noRoute.Error()
+		return found
 	case errors.As(err, &status):
 		found := s.found(step, RegistryError, status.code)
 		if status.code == http.StatusTooManyRequests {
@@ -59,6 +72,10 @@ func (s *session) failure(ctx context.Context, step Step, err error) finding {
 		return found
 	case errors.Is(ctx.Err(), context.Canceled):
 		return s.found(step, Canceled, 0)
+	case (ctx.Err() != nil || isTimeout(err)) && s.transport.route.waits() != "":
+		found := s.found(step, ProxyFailed, 0)
+		found.detail = "the proxy " + s.transport.route.waits() + " did not answer in time: see whether it is well"
+		return found
 	case ctx.Err() != nil || isTimeout(err):
 		return s.found(step, Timeout, 0)
 	case errors.As(err, &tlsError):

@@ -50,6 +50,9 @@ func (f finding) message() string {
 		return fmt.Sprintf("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to", who, where)
 	case TokenRealmRefused:
 		return fmt.Sprintf("the token endpoint that %s names is not asked (%s): correct the realm in the registry's configuration", foreign.Name(f.Registry), where)
+	case ProxyFailed:
+		f.way = "" // which the detail names
+		return fmt.Sprintf("%s was not asked: %s", f.who(), f.detail)
 	case AddressRefused:
 		return fmt.Sprintf("%s is not asked (%s): correct its name or DNS entry, or allow loopback addresses if that is meant", foreign.Name(f.Registry), where)
 	default:
@@ -60,9 +63,9 @@ func (f finding) message() string {
 // who names the other side.
 func (f finding) who() string {
 	if f.Step == StepToken {
-		return "the token endpoint of " + foreign.Name(f.Registry)
+		return "the token endpoint of " + foreign.Name(f.Registry) + f.way
 	}
-	return foreign.Name(f.Registry)
+	return foreign.Name(f.Registry) + f.way
 }
 
 // where names the request that decided and what came of it.

@@ -74,6 +74,8 @@ const (
 	TokenRealmRefused Reason = "TokenRealmRefused"
 	// AddressRefused: the registry is at an address that must not be dialled.
 	AddressRefused Reason = "AddressRefused"
+	// ProxyFailed: the proxy on the way did not connect. The registry was not asked, whatever status the proxy gave.
+	ProxyFailed Reason = "ProxyFailed"
 	// NotTestable: key, image and credential do not make a test.
 	NotTestable Reason = "NotTestable"
 )

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/url"
@@ -43,7 +44,8 @@ type access struct {
 	login     finding
 }
 
-func (v *Verifier) open(host string, credential dockerconfig.Credential) (*session, error) {
+// open begins a test. named says that a key names the host.
+func (v *Verifier) open(host string, credential dockerconfig.Credential, named bool) (*session, error) {
 	var options []name.Option
 	if v.options.insecure(host) {
 		options = append(options, name.Insecure)
@@ -62,11 +64,15 @@ func (v *Verifier) open(host string, credential dockerconfig.Credential) (*sessi
 		}),
 		deadline: time.Now().Add(v.options.Timeout),
 	}
-	if v.options.RootCAs == nil {
-		s.transport = newBoundedTransport(v.options, nil)
-	} else {
-		s.transport = newBoundedTransport(v.options, v.options.RootCAs(host))
+	var roots *x509.CertPool
+	if v.options.RootCAs != nil {
+		roots = v.options.RootCAs(host)
 	}
+	route := &route{options: v.options}
+	if named {
+		route.named = remote.RegistryStr()
+	}
+	s.transport = newBoundedTransport(v.options, roots, route)
 	return s, nil
 }
 

@@ -51,20 +51,21 @@ func (e *handshakeError) Unwrap() error { return e.err }
 // boundedTransport lies below everything that speaks to a registry and holds it within the limits of [Options].
 type boundedTransport struct {
 	base      *http.Transport
+	route     *route
 	insecure  func(host string) bool
 	maxBody   int64
 	userAgent string
 }
 
-func newBoundedTransport(o Options, roots *x509.CertPool) *boundedTransport {
-	dialer := &net.Dialer{ControlContext: dialControl(o.AllowLoopback)}
+func newBoundedTransport(o Options, roots *x509.CertPool, way *route) *boundedTransport {
 	return &boundedTransport{
+		route: way,
 		base: &http.Transport{
 			Proxy:       nil, // See the package comment.
-			DialContext: dialer.DialContext,
+			DialContext: way.dialPlain,
 			// A DialTLSContext of our own also means HTTP/1.1: a test has five requests at most.
 			DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				return dialTLS(ctx, dialer, network, address, roots)
+				return dialTLS(ctx, way, network, address, roots)
 			},
 			DisableCompression:     true, // What is small on the wire must be small in memory.
 			MaxResponseHeaderBytes: maxHeader,
@@ -76,12 +77,12 @@ func newBoundedTransport(o Options, roots *x509.CertPool) *boundedTransport {
 	}
 }
 
-func dialTLS(ctx context.Context, dialer *net.Dialer, network, address string, roots *x509.CertPool) (net.Conn, error) {
+func dialTLS(ctx context.Context, way *route, network, address string, roots *x509.CertPool) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dialer.DialContext(ctx, network, address)
+	conn, err := way.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,14 @@ func connectionCases() []specCase {
 		{"a namespace with a line break", "spec.vaultNamespace", "a\nb", "no control character"},
 		{"a namespace with an escape", "spec.vaultNamespace", "a%2fb", "holds none of"},
 
+		{"a proxy", "spec.proxy", object{"url": "http://proxy.company.io:3128", "secretName": "proxy-login"}, ""},
+		{"a proxy without a scheme", "spec.proxy", object{"url": "proxy.company.io:3128"}, "the proxy's url is a URL"},
+		{"a proxy of another scheme", "spec.proxy", object{"url": "socks5://proxy.company.io:1080"}, "the proxy's url is a URL"},
+		{"a proxy with its login", "spec.proxy", object{"url": "http://a:b@proxy.company.io:3128"}, "kept in the Secret"},
+		{"a proxy with a path", "spec.proxy", object{"url": "http://proxy.company.io:3128/x"}, "scheme, host and port only"},
+		{"a proxy that is nowhere", "spec.proxy", object{"secretName": "proxy-login"}, "url"},
+		{"a proxy whose Secret cannot be", "spec.proxy", object{"url": "http://proxy.company.io:3128", "secretName": "a_b"}, "name of a Secret"},
+
 		{"path prefixes", "spec.pathPrefixes", list{"secret/", "kv/team a/b.c/"}, ""},
 		{"an empty list of path prefixes", "spec.pathPrefixes", list{}, "pathPrefixes is empty"},
 		{"a path prefix that could end within a name", "spec.pathPrefixes", list{"secret/platform"}, "ends in /"},

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/proxy"
+	"regcred.dev/regcred/internal/proxy/proxytest"
 	"regcred.dev/regcred/internal/verify"
 	"regcred.dev/regcred/test/box"
 )
@@ -294,6 +297,38 @@ func TestVerifyOverPlainHTTP(t *testing.T) {
 			}
 			if got := rig.pull(t, host, "wrong", "team/app:1")[0]; got.Reason != verify.LoginFailed {
 				t.Errorf("declared insecure, with a wrong password: %+v", got)
+			}
+		})
+	}
+}
+
+func TestVerifyThroughAProxy(t *testing.T) {
+	rig := newVerifyRig(t)
+	for way, host := range rig.hosts() {
+		t.Run(way, func(t *testing.T) {
+			p := proxytest.Start(t)
+			p.Want("operator", "proxied")
+			rule, err := proxy.ParseRule("url=" + p.URL + ";hosts=" + host)
+			rig.must(t, err)
+			options, password := rig.options, "proxied"
+			options.Proxy = func(address string, _ bool) (*proxy.Server, error) {
+				if covered, _ := rule.Covers(address); !covered {
+					return nil, nil
+				}
+				return &proxy.Server{URL: rule.URL, Login: func(context.Context) (dockerconfig.Credential, error) {
+					return dockerconfig.NewCredential("operator", password)
+				}}, nil
+			}
+			verifier, image := verify.New(options), host+"/team/app:1"
+			if got := verifier.Pull(t.Context(), host, rig.credential(t, "right"), image)[0]; got.Reason != verify.PullAllowed || got.Digest != rig.digest {
+				t.Errorf("%+v", got)
+			}
+			if got := verifier.Pull(t.Context(), host, rig.credential(t, "wrong"), image)[0]; got.Reason != verify.LoginFailed {
+				t.Errorf("a wrong password: %+v", got)
+			}
+			password = "wrong at the proxy"
+			if got := verifier.Pull(t.Context(), host, rig.credential(t, "right"), image)[0]; got.Reason != verify.ProxyFailed || !strings.Contains(got.Message, "407") {
+				t.Errorf("a login that the proxy refuses: %+v", got)
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func (c *connection) check(ctx context.Context) *failure {
 		if sick := c.health(ctx); sick != nil {
 			return sick
 		}
-		s, failure := c.acquire(ctx)
+		s, failure := c.tokens.acquire(ctx)
 		if failure == nil {
 			s.users.Done()
 		}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"regcred.dev/regcred/internal/proxy"
 )
 
 // classify says which outcome an answer or the lack of one is, or nil for success. It looks at what every path has in
@@ -107,8 +109,11 @@ func classifyError(place string, err error) *failure {
 		alert       tls.AlertError
 		dial        *net.OpError
 		transported *url.Error
+		refused     *proxy.Error
 	)
 	switch {
+	case errors.As(err, &refused):
+		return outcomeProxy.at(place).because(err).saying(refused.Error())
 	case errors.Is(err, errOversized):
 		return outcomeOversized.at(place).because(errOversized)
 	case errors.As(err, &unverified), errors.As(err, &unknown), errors.As(err, &wrongHost), errors.As(err, &invalid),

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"regcred.dev/regcred/internal/proxy"
 )
 
 const (
@@ -38,17 +40,19 @@ func forgetEnvironment() {
 	}
 }
 
-// newHTTPClient makes the client that all sessions of a connection share, and with it their pool of connections. Proxies
-// are those of HTTPS_PROXY and NO_PROXY, TLS is as the connection says, and redirects go to allowed hosts only.
-func newHTTPClient(tlsConfig *tls.Config, allowed []string) *http.Client {
+// newHTTPClient makes the client that all sessions of a connection share, and with it their pool of connections. Proxy and TLS are as
+// the connection says, whatever the environment has, and redirects go to allowed hosts only.
+func newHTTPClient(tlsConfig *tls.Config, allowed []string, way *proxy.Server) *http.Client {
 	transport := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
 		TLSClientConfig:        tlsConfig,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    8,
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if way != nil {
+		transport.DialContext = way.DialContext
 	}
 	return &http.Client{
 		Transport: boundedTransport{transport},

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -34,20 +33,12 @@ type connection struct {
 	metrics      Metrics
 	requestToken TokenRequester
 
-	usage    usage
-	retiring sync.WaitGroup // sessions on their way out
-
-	// turn is held by whoever logs in, renews or asks about a token; the next five belong to its holder.
-	turn         chan struct{}
-	lookups      atomic.Int64 // of tokens that were refused; changed by the holder
-	nextLogin    time.Time
-	loginFailure *failure
-	logins       *rate.Limiter // also while they succeed
-	gathering    chan proof    // of an identity that a cloud gives, under way; nil if none is
+	usage     usage
+	tokens    tokenLife
+	gathering chan proof // of an identity that a cloud gives, under way; nil if none is. It belongs to whoever logs in
 
 	mu      sync.Mutex
-	current *session // nil before the first login and after a token died
-	version string   // of the server, as it said last
+	version string // of the server, as it said last
 }
 
 // madeOf reports whether neither the object nor its material changed since the connection was made.
@@ -59,30 +50,6 @@ func (c *connection) madeOf(object *v1alpha1.VaultConnection, collected material
 func (c *connection) place() string { return placeOf(c.name, c.spec.Address) }
 
 func placeOf(name, address string) string { return "VaultConnection " + name + " (" + address + ")" }
-
-// methodOf names the login method; it is empty where there is none.
-func methodOf(auth v1alpha1.VaultAuth) string {
-	switch {
-	case auth.Kubernetes != nil:
-		return "kubernetes"
-	case auth.JWT != nil:
-		return "jwt"
-	case auth.AppRole != nil:
-		return "appRole"
-	case auth.Token != nil:
-		return "token"
-	case auth.Cert != nil:
-		return "cert"
-	case auth.AWS != nil:
-		return "aws"
-	case auth.GCP != nil:
-		return "gcp"
-	case auth.Azure != nil:
-		return "azure"
-	default:
-		return ""
-	}
-}
 
 // client makes a client for a token in the connection's Vault namespace.
 func (c *connection) client(token string) (*api.Client, error) {
@@ -117,7 +84,7 @@ func (c *connection) throughGate(ctx context.Context, do func() *failure) (f *fa
 // readAsUs reads with the current token. A 403 may mean that it is dead: then a new one gets a second try.
 func (c *connection) readAsUs(ctx context.Context, place, path string, ask reader) (*answer, *failure) {
 	for second := false; ; second = true {
-		s, failure := c.acquire(ctx)
+		s, failure := c.tokens.acquire(ctx)
 		if failure != nil {
 			return nil, failure
 		}
@@ -126,7 +93,7 @@ func (c *connection) readAsUs(ctx context.Context, place, path string, ask reade
 		if failure == nil || failure.Outcome != outcomeDenied {
 			return a, failure
 		}
-		if settled := c.afterForbidden(ctx, s, failure); settled != nil {
+		if settled := c.tokens.afterForbidden(ctx, s, failure); settled != nil {
 			return nil, settled
 		}
 		if second {
@@ -149,9 +116,7 @@ func (c *connection) readWith(ctx context.Context, s *session, place, path strin
 	}
 	a.read = readContext{at: asked, token: s.token, tokenExpires: s.expires}
 	if a.content.LeaseID != "" {
-		c.mu.Lock()
-		s.leases[a.content.LeaseID] = true
-		c.mu.Unlock()
+		c.tokens.noteLease(s, a.content.LeaseID)
 	}
 	return a, nil
 }
@@ -225,14 +190,11 @@ func (c *connection) maintain(ctx context.Context) {
 		return
 	}
 	defer c.usage.leave()
-	c.mu.Lock()
-	due := c.current != nil && c.current.due(c.now())
-	c.mu.Unlock()
-	if !due {
+	if !c.tokens.isDue() {
 		return
 	}
 	_ = c.throughGate(ctx, func() *failure {
-		s, failure := c.acquire(ctx)
+		s, failure := c.tokens.acquire(ctx)
 		if failure == nil {
 			s.users.Done()
 		}
@@ -243,7 +205,6 @@ func (c *connection) maintain(ctx context.Context) {
 // close ends the connection after its last request: the token is revoked, and no goroutine of the pool stays.
 func (c *connection) close() {
 	c.usage.close()
-	c.retiring.Wait()
-	c.end(c.current)
+	c.tokens.close()
 	c.http.CloseIdleConnections()
 }

@@ -184,6 +184,9 @@ func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnec
 	if fault := checkAddress(object.Spec.Address, m.allowed); fault != "" {
 		return nil, outcomeConnectionRefused.at(place).saying(fault)
 	}
+	if fault := m.proxyFault(object.Spec.Proxy); fault != "" {
+		return nil, outcomeConnectionRefused.at(place).saying(fault)
+	}
 	if object.Spec.Auth.Azure != nil && len(m.allowed) == 0 {
 		return nil, outcomeConnectionRefused.at(place).saying(azureNeedsAddresses)
 	}
@@ -218,16 +221,19 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 	if err != nil {
 		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("the CA in spec.tls is of no use: " + err.Error())
 	}
+	way, err := proxyOf(spec.Proxy, collected.proxyLogin, config)
+	if err != nil {
+		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("spec.proxy.url cannot be used: " + err.Error())
+	}
 	c := &connection{
 		name: object.Name, uid: object.UID, generation: object.Generation, spec: *spec, material: collected,
-		http:         newHTTPClient(config, m.allowed),
+		http:         newHTTPClient(config, m.allowed, way),
 		limiter:      rate.NewLimiter(rate.Limit(spec.Rate()), spec.Rate()),
-		logins:       rate.NewLimiter(rate.Every(10*time.Second), 5),
-		turn:         make(chan struct{}, 1),
 		now:          m.options.Now,
 		metrics:      m.options.Metrics,
 		requestToken: m.options.RequestToken,
 	}
+	c.tokens.begin(c)
 	c.sharing.usage, c.sharing.gate = &c.usage, &c.gate
 	return c, nil
 }

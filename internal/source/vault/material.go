@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"net/url"
@@ -13,18 +12,21 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 )
 
-// material is what a connection needs beside its object: a CA, a secret ID or token, a client certificate.
+// material is what a connection needs beside its object: a CA, a secret ID or token, a client certificate, a login for the proxy.
 type material struct {
 	roots       []byte
 	secret      string
 	certificate *tls.Certificate
 	sum         []byte // of the client certificate's files
+	proxyLogin  dockerconfig.Credential
 }
 
 func (m material) equal(other material) bool {
-	return bytes.Equal(m.roots, other.roots) && m.secret == other.secret && bytes.Equal(m.sum, other.sum)
+	return bytes.Equal(m.roots, other.roots) && m.secret == other.secret && bytes.Equal(m.sum, other.sum) &&
+		m.proxyLogin.Username() == other.proxyLogin.Username() && m.proxyLogin.Password() == other.proxyLogin.Password()
 }
 
 // collect gathers the material of a connection from the operator's own namespace, and checks it.
@@ -42,35 +44,17 @@ func (m *Manager) collect(ctx context.Context, object *v1alpha1.VaultConnection)
 	} else if t != nil {
 		collected.roots = []byte(t.CABundle)
 	}
-	switch auth := object.Spec.Auth; {
-	case auth.AppRole != nil:
-		collected.secret, f = m.text(ctx, auth.AppRole.SecretID)
-	case auth.Token != nil:
-		collected.secret, f = m.text(ctx, auth.Token.Secret)
-	case auth.Cert != nil:
-		f = m.collectCertificate(ctx, auth.Cert.SecretName, &collected)
-	case methodOf(auth) == "":
-		f = outcomeConnectionRefused.at(place).saying("spec.auth names no login method")
+	if collected.proxyLogin, f = m.proxyLogin(ctx, object.Spec.Proxy); f != nil {
+		return collected, f
+	}
+	chosen, named := methodFor(object.Spec.Auth)
+	switch {
+	case !named:
+		f = outcomeConnectionRefused.at(place).saying(noMethod)
+	case chosen.collect != nil:
+		f = chosen.collect(ctx, m, object.Spec.Auth, &collected)
 	}
 	return collected, f
-}
-
-func (m *Manager) collectCertificate(ctx context.Context, name string, into *material) *failure {
-	certificate, f := m.secretValue(ctx, v1alpha1.KeyReference{Name: name, Key: "tls.crt"})
-	if f != nil {
-		return f
-	}
-	key, f := m.secretValue(ctx, v1alpha1.KeyReference{Name: name, Key: "tls.key"})
-	if f != nil {
-		return f
-	}
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		return outcomeConnectionRefused.at("").saying(fmt.Sprintf("tls.crt and tls.key of Secret %s are no certificate with its key", name))
-	}
-	sum := sha256.Sum256(slices.Concat(certificate, key))
-	into.certificate, into.sum = &pair, sum[:]
-	return nil
 }
 
 // text is a value without the white space that editors leave around it.

@@ -108,6 +108,8 @@ var (
 		"no whole answer came in time: look into Vault's log, or raise spec.timeoutSeconds of the VaultConnection"}
 	outcomeUnreachable = Outcome{"no connection, or no answer in time", v1alpha1.ReasonUnavailable, RetryServer, false,
 		"Vault does not answer: check that it runs, and the network policies on the way"}
+	outcomeProxy = Outcome{"the proxy does not connect to the server", v1alpha1.ReasonProxyFailed, RetryServer, false,
+		"Vault was not reached: check spec.proxy of the VaultConnection, and the proxy"}
 	outcomeTLS = Outcome{"the server's certificate is not accepted", v1alpha1.ReasonTLSFailed, RetryServer, true,
 		"the TLS connection failed: check spec.tls of the VaultConnection and the server's certificate"}
 
@@ -135,7 +137,7 @@ func Outcomes() []Outcome {
 		outcomeNeverWritten, outcomeDeleted, outcomeDestroyed, outcomeNoMount, outcomeWrongEngine,
 		outcomeBehind, outcomeRateLimitedFor, outcomeRateLimited, outcomeOwnLimit, outcomeRecovery, outcomePerfStandby,
 		outcomeServerError, outcomeOutage, outcomeSealed, outcomeNoActive,
-		outcomeSlow, outcomeUnreachable, outcomeTLS,
+		outcomeSlow, outcomeUnreachable, outcomeProxy, outcomeTLS,
 		outcomeLoginRefused, outcomeLoginFailed, outcomeNoNamespaces,
 		outcomeNoConnection, outcomeConnectionRefused, outcomePathRefused,
 	}

@@ -85,7 +85,7 @@ func situations() map[string]situation {
 				r.mustFail(atKV2, v1alpha1.ReasonPermissionDenied) // and learns that a token can look itself up
 				s.handle("/v1/auth/token/lookup-self", answers(403, `{"errors":["hidden"]}`))
 				r.pass(time.Minute)
-				r.connections["default"].logins.SetBurst(0)
+				r.connections["default"].tokens.logins.SetBurst(0)
 			})},
 
 		"never written": {outcomeNeverWritten, atKV2, nil},
@@ -152,6 +152,8 @@ func situations() map[string]situation {
 		"no namespaces": {outcomeNoNamespaces, atKV2, both(
 			spec(func(s *v1alpha1.VaultConnectionSpec) { s.VaultNamespace = "platform" }),
 			atPath("sys/internal/ui/mounts", answers(200, `{"data":{}}`)))},
+
+		"a proxy that is not there": {outcomeProxy, atKV2, spec(func(s *v1alpha1.VaultConnectionSpec) { s.Proxy = &v1alpha1.VaultProxy{URL: "http://127.0.0.1:1"} })},
 
 		"no connection":      {outcomeNoConnection, v1alpha1.VaultSource{Mount: "secret", Path: "a", Connection: "other"}, nil},
 		"no Secret":          {outcomeConnectionRefused, atKV2, spec(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.AppRole.SecretID.Name = "other" })},

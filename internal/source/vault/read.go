@@ -74,7 +74,7 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 // secondLook tells a secret that was never written from one in an engine of another version, which answers the same.
 // Vault's own command line asks the same endpoint; where the policy does not allow it, the first look stands.
 func (c *connection) secondLook(ctx context.Context, place *v1alpha1.VaultSource, first *failure) *failure {
-	s, failure := c.acquire(ctx)
+	s, failure := c.tokens.acquire(ctx)
 	if failure != nil {
 		return first
 	}
@@ -116,7 +116,7 @@ func (m *Manager) Release(ctx context.Context, lease source.Lease) error {
 }
 
 func (c *connection) revoke(ctx context.Context, lease string) *failure {
-	s, failure := c.acquire(ctx)
+	s, failure := c.tokens.acquire(ctx)
 	if failure != nil {
 		return failure
 	}
@@ -126,9 +126,9 @@ func (c *connection) revoke(ctx context.Context, lease string) *failure {
 	})
 	switch {
 	case failure == nil, a != nil && a.status == http.StatusBadRequest: // not a lease any more
-		c.mu.Lock()
+		c.tokens.mu.Lock()
 		delete(s.leases, lease)
-		c.mu.Unlock()
+		c.tokens.mu.Unlock()
 		return nil
 	case failure.Outcome == outcomeDenied:
 		return failure.saying("an old lease cannot be revoked, and ends by itself: grant update on sys/leases/revoke")

@@ -159,8 +159,8 @@ func (r *rig) value(_ context.Context, name, key string) ([]byte, error) {
 	return []byte(r.values[name+"/"+key]), nil
 }
 
-// unmarked is the name of a Secret that lacks the label.
-const unmarked = "unmarked"
+// unmarked is the name of a Secret that lacks the label, proxyLogin of one that may be shown to a proxy.
+const unmarked, proxyLogin = "unmarked", "proxy-login"
 
 func (r *rig) secret(ctx context.Context, name string) (*corev1.Secret, error) {
 	if _, err := r.value(ctx, name, ""); err != nil {
@@ -168,7 +168,11 @@ func (r *rig) secret(ctx context.Context, name string) (*corev1.Secret, error) {
 	}
 	secret := &corev1.Secret{Data: map[string][]byte{}}
 	secret.Name, secret.Namespace = name, "regcred-system"
-	if name != unmarked {
+	switch name {
+	case unmarked:
+	case proxyLogin:
+		secret.Labels = map[string]string{v1alpha1.ProxyAuthLabel: v1alpha1.VaultAuthAllowed}
+	default:
 		secret.Labels = map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthAllowed}
 	}
 	r.mu.Lock()

@@ -15,12 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go/aws/awserr"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/api"
-	"github.com/hashicorp/vault/api/auth/aws"
-	"github.com/hashicorp/vault/api/auth/azure"
-	"github.com/hashicorp/vault/api/auth/gcp"
 	"google.golang.org/grpc/status"
-
-	"regcred.dev/regcred/api/v1alpha1"
 )
 
 var errStillGathering = errors.New("the cloud has not answered an earlier request for the operator's identity")
@@ -29,46 +24,6 @@ var errStillGathering = errors.New("the cloud has not answered an earlier reques
 type proof struct {
 	body map[string]any
 	err  error
-}
-
-// azureNeedsAddresses: other logins prove who the operator is, and this one shows a token that acts as the operator's node at whatever
-// resource the connection names. Whoever may edit connections must not get it for any server they like.
-const azureNeedsAddresses = "auth.azure shows the server a token of Azure: list the server's address in the operator's flag --vault-addresses"
-
-func (c *connection) loginWithAWS(ctx context.Context, auth *v1alpha1.AWSAuth) (*grant, *failure) {
-	options := []aws.LoginOption{aws.WithIAMAuth(), aws.WithRole(auth.Role), aws.WithIAMServerIDHeader(auth.ServerID)}
-	if auth.Region != "" {
-		options = append(options, aws.WithRegion(auth.Region))
-	}
-	method, err := aws.NewAWSAuth(options...)
-	return c.loginWithCloud(ctx, cloudLogin{
-		mount: auth.Mount, defaultMount: "aws", method: method, broken: err,
-		unknown: "AWS gives the operator no identity: check its role for the ServiceAccount (Pod Identity or IRSA), and that role's trust policy",
-		refused: fmt.Sprintf("role %q must bind the operator's AWS principal, sts_endpoint of the mount must be of the region "+
-			"that spec.auth.aws.region names, and iam_server_id_header_value must be spec.auth.aws.serverID", auth.Role),
-	})
-}
-
-func (c *connection) loginWithGCP(ctx context.Context, auth *v1alpha1.GCPAuth) (*grant, *failure) {
-	method, err := gcp.NewGCPAuth(auth.Role, gcp.WithIAMAuth(auth.ServiceAccountEmail))
-	return c.loginWithCloud(ctx, cloudLogin{
-		mount: auth.Mount, defaultMount: "gcp", method: method, broken: err,
-		unknown: fmt.Sprintf("Google signs no JWT for %s: check that it exists, and that the operator's own identity (Workload Identity) has "+
-			"roles/iam.serviceAccountTokenCreator on it", auth.ServiceAccountEmail),
-		refused: fmt.Sprintf("role %q must be of type iam, bind service account %s, and have a max_jwt_exp of at least 10 minutes",
-			auth.Role, auth.ServiceAccountEmail),
-	})
-}
-
-func (c *connection) loginWithAzure(ctx context.Context, auth *v1alpha1.AzureAuth) (*grant, *failure) {
-	method, err := azure.NewAzureAuth(auth.Role, azure.WithResource(auth.Resource))
-	return c.loginWithCloud(ctx, cloudLogin{
-		mount: auth.Mount, defaultMount: "azure", method: method, broken: err,
-		unknown: fmt.Sprintf("Azure gives the operator no token for %s: check that its node has one managed identity, and that pods may "+
-			"reach the node's metadata service", auth.Resource),
-		refused: fmt.Sprintf("role %q must bind the managed identity of the operator's node, and resource of the mount must be %s",
-			auth.Role, auth.Resource),
-	})
 }
 
 // cloudLogin is a login with an identity that a cloud gives, by one of Vault's own modules.

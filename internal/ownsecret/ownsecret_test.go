@@ -1,0 +1,70 @@
+package ownsecret
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+func TestOnlyMarkedSecretsAreSentToVault(t *testing.T) {
+	marked := map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthAllowed}
+	for _, test := range []struct {
+		name   string
+		secret string
+		kind   corev1.SecretType
+		labels map[string]string
+		want   string // a part of the refusal; empty where it may be sent
+	}{
+		{"a Secret with the label", "approle", corev1.SecretTypeOpaque, marked, ""},
+		{"a client certificate with the label", "client", corev1.SecretTypeTLS, marked, ""},
+		{"a Secret without the label", "approle", corev1.SecretTypeOpaque, nil, "kubectl -n regcred-system label secret approle regcred.dev/vault-auth=true"},
+		{"a Secret whose label says no", "approle", corev1.SecretTypeOpaque, map[string]string{v1alpha1.VaultAuthLabel: "false"}, "kubectl"},
+		{"a record of regcred with the label", "regcred-published-x", "regcred.dev/published-credential", marked, "is a record of regcred, and is never sent"},
+		{"a copy of a record with the label", "regcred-published-x", corev1.SecretTypeOpaque, marked, "bears the name of a record"},
+		{"a token of a ServiceAccount with the label", "token", corev1.SecretTypeServiceAccountToken, marked, "is a token of a ServiceAccount"},
+		{"a bootstrap token with the label", "bootstrap", corev1.SecretTypeBootstrapToken, marked, "is a bootstrap token"},
+		{"a pull Secret with the label", "pull", corev1.SecretTypeDockerConfigJson, marked, "is a pull Secret"},
+		{"a pull Secret of the older kind with the label", "pull", corev1.SecretTypeDockercfg, marked, "is a pull Secret"},
+		{"a release of Helm with the label", "sh.helm.release.v1.x.v1", "helm.sh/release.v1", marked, "is a release of Helm"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := Vault.Refusal(&corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: test.secret, Labels: test.labels}, Type: test.kind,
+			})
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("the refusal is %q", got)
+			}
+		})
+	}
+}
+
+func TestALoginForAProxyIsReadFromASecretThatAllowsIt(t *testing.T) {
+	allowed := map[string]string{v1alpha1.ProxyAuthLabel: v1alpha1.VaultAuthAllowed}
+	login := map[string][]byte{"username": []byte("operator"), "password": []byte("s3cret\n")}
+	for _, test := range []struct {
+		name   string
+		labels map[string]string
+		data   map[string][]byte
+		want   string // a part of what speaks against it
+	}{
+		{"with the label", allowed, login, ""},
+		{"without the label", nil, login, "label secret proxy-login regcred.dev/proxy-auth=true"},
+		{"with the label for Vault", map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthAllowed}, login, "may be sent to a proxy only with a label"},
+		{"without a password", allowed, map[string][]byte{"username": []byte("operator")}, "the password is empty"},
+		{"with a colon in the user name", allowed, map[string][]byte{"username": []byte("a:b"), "password": []byte("s3cret")}, "colon"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, refused := ProxyLogin(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: "proxy-login", Labels: test.labels}, Data: test.data})
+			if (refused == "") != (test.want == "") || !strings.Contains(refused, test.want) || strings.Contains(refused, "s3cret") {
+				t.Errorf("what speaks against it: %q", refused)
+			}
+			if test.want == "" && (got.Username() != "operator" || got.Password() != "s3cret") {
+				t.Errorf("the login is %q", got.Username())
+			}
+		})
+	}
+}

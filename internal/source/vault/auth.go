@@ -1,0 +1,141 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// method is one way to log in. Each has a file with its name: what it is made of beside the object, and how it logs in.
+type method struct {
+	name string
+	// chosen reports whether a connection names it.
+	chosen func(v1alpha1.VaultAuth) bool
+	// collect gathers what it is made of, from the operator's namespace. Nil: nothing.
+	collect func(context.Context, *Manager, v1alpha1.VaultAuth, *material) *failure
+	// logIn gives a token. The session that it leads to is made by the caller.
+	logIn func(context.Context, *connection) (*grant, *failure)
+}
+
+// methods are all of them, in the order of the API.
+func methods() []method {
+	return []method{authKubernetes, authJWT, authAppRole, authToken, authCert, authAWS, authGCP, authAzure}
+}
+
+// methodFor is the method that a connection names.
+func methodFor(auth v1alpha1.VaultAuth) (method, bool) {
+	for _, m := range methods() {
+		if m.chosen(auth) {
+			return m, true
+		}
+	}
+	return method{}, false
+}
+
+// methodOf names the login method; it is empty where there is none.
+func methodOf(auth v1alpha1.VaultAuth) string {
+	m, _ := methodFor(auth)
+	return m.name
+}
+
+// grant is what a login gave.
+type grant struct {
+	token     string
+	lifetime  time.Duration // zero: without end
+	renewable bool
+	about     map[string]any // what the token says of itself, where that is known already
+}
+
+// login logs in by the connection's method.
+func (c *connection) login(ctx context.Context) (*grant, *failure) {
+	m, chosen := methodFor(c.spec.Auth)
+	if !chosen {
+		return nil, outcomeConnectionRefused.at(c.place()).saying(noMethod)
+	}
+	return m.logIn(ctx, c)
+}
+
+// noMethod is what is wrong with a connection that names none.
+const noMethod = "spec.auth names no login method"
+
+// loginAt sends a login to the mount of an auth method.
+func (c *connection) loginAt(ctx context.Context, mount, defaultMount string, body map[string]any) (*grant, *failure) {
+	if mount == "" {
+		mount = defaultMount
+	}
+	if fault := pathFault(mount); fault != "" {
+		return nil, outcomeConnectionRefused.at(c.place()).saying("the mount of the auth method " + fault)
+	}
+	place := c.place() + ": auth/" + mount
+	a, failure := c.send(ctx, place, func(ctx context.Context) (*answer, error) {
+		client, err := c.client("")
+		if err != nil {
+			return nil, err
+		}
+		return put(ctx, client, "auth/"+mount+"/login", body)
+	})
+	if failure != nil {
+		return nil, asLoginFailure(failure, a)
+	}
+	auth := a.content.Auth
+	if auth == nil || auth.ClientToken == "" {
+		return nil, outcomeLoginRefused.at(place).saying("the login gave no token, as when it asks for a second factor")
+	}
+	return &grant{
+		token:    auth.ClientToken,
+		lifetime: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable,
+	}, nil
+}
+
+// asLoginFailure keeps what concerns the whole server and calls the rest a failed login.
+func asLoginFailure(f *failure, a *answer) *failure {
+	if f.wholeServer() {
+		return f
+	}
+	if a != nil && (refusedAsError(a) || a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed) {
+		return outcomeLoginRefused.at(f.place).because(f)
+	}
+	return outcomeLoginFailed.at(f.place).because(f).saying(f.Message)
+}
+
+// refusedAsError recognises refusals that Vault 1.14.0 answers with 500: of a wrong secret ID, and of all that Azure's method does
+// not accept.
+func refusedAsError(a *answer) bool {
+	for _, says := range []string{"invalid secret id", "not authorized", "oidc: ", "failed to verify signature"} {
+		if mentions(a.content.Errors, says) {
+			return true
+		}
+	}
+	return false
+}
+
+// lookupSelf asks Vault about a token.
+func (c *connection) lookupSelf(ctx context.Context, token string) (map[string]any, *failure) {
+	a, failure := c.send(ctx, c.place(), func(ctx context.Context) (*answer, error) {
+		client, err := c.client(token)
+		if err != nil {
+			return nil, err
+		}
+		return get(ctx, client, "auth/token/lookup-self", nil)
+	})
+	if failure != nil {
+		return nil, failure
+	}
+	return a.content.Data, nil
+}
+
+// seconds reads a number of seconds as Vault writes it.
+func seconds(value any) time.Duration {
+	number, ok := value.(json.Number)
+	if !ok {
+		return 0
+	}
+	n, err := number.Int64()
+	if err != nil || n < 0 || n > int64(time.Duration(1<<63-1)/time.Second) {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}

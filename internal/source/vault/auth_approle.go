@@ -1,0 +1,21 @@
+package vault
+
+import (
+	"context"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// authAppRole is made of a role ID, which is no secret, and of a secret ID in a Secret of the operator's namespace.
+var authAppRole = method{
+	name:   "appRole",
+	chosen: func(auth v1alpha1.VaultAuth) bool { return auth.AppRole != nil },
+	collect: func(ctx context.Context, m *Manager, auth v1alpha1.VaultAuth, into *material) (f *failure) {
+		into.secret, f = m.text(ctx, auth.AppRole.SecretID)
+		return f
+	},
+	logIn: func(ctx context.Context, c *connection) (*grant, *failure) {
+		auth := c.spec.Auth.AppRole
+		return c.loginAt(ctx, auth.Mount, "approle", map[string]any{"role_id": auth.RoleID, "secret_id": c.material.secret})
+	},
+}

@@ -1,0 +1,113 @@
+package vault
+
+import (
+	"context"
+	"time"
+)
+
+// loginPause is the time between two logins while they fail.
+const loginPause = time.Minute
+
+// logIn logs in, at most once a minute while that fails, and puts the new session in the place of the current one. The
+// caller has the turn.
+func (l *tokenLife) logIn(ctx context.Context) *failure {
+	now := l.connection.now()
+	if wait := l.nextLogin.Sub(now); wait > 0 {
+		known := *l.loginFailure
+		known.wait = wait + spread(loginPause/6)
+		return &known
+	}
+	if !l.logins.AllowN(now, 1) {
+		f := outcomeDeadToken.at(l.connection.place())
+		f.wait = renewPause
+		return f
+	}
+	s, failure := l.openSession(ctx)
+	if failure == nil {
+		l.replace(s)
+		l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), outcomeRead.Reason)
+		return nil
+	}
+	l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), failure.Reason)
+	if !failure.neverArrived() {
+		l.nextLogin = now.Add(loginPause + spread(loginPause/6))
+		failure.wait = max(failure.wait, l.nextLogin.Sub(now))
+		kept := *failure // the gate may still change what is returned
+		l.loginFailure = &kept
+	}
+	return failure
+}
+
+// openSession logs in, lets the token look itself up, and makes sure that it belongs where it should. Whether it may look
+// itself up depends on its policies, and has to be known when a read is denied later: now it surely lives.
+func (l *tokenLife) openSession(ctx context.Context) (*session, *failure) {
+	g, failure := l.connection.login(ctx)
+	if failure != nil {
+		return nil, failure
+	}
+	s, err := l.connection.newSession(g, l.connection.now())
+	if err != nil {
+		return nil, outcomeLoginFailed.at(l.connection.place()).because(err).saying("no client could be made")
+	}
+	if g.about == nil {
+		g.about, failure = l.connection.lookupSelf(ctx, g.token)
+	}
+	s.sighted = failure == nil
+	if s.sighted || failure.Outcome == outcomeDenied {
+		failure = l.connection.proveNamespace(ctx, g.about)
+	}
+	if failure != nil {
+		l.retire(s)
+		return nil, failure
+	}
+	return s, nil
+}
+
+// neverArrived reports whether the auth method did not see the request, so that the gate alone says when to try again.
+func (f *failure) neverArrived() bool {
+	switch f.Outcome {
+	case outcomeSealed, outcomeNoActive, outcomeUnreachable, outcomeProxy, outcomeTLS, outcomeRedirect:
+		return true
+	}
+	return false
+}
+
+// replace makes s the current session and retires the one before.
+func (l *tokenLife) replace(s *session) {
+	l.mu.Lock()
+	before := l.current
+	l.current = s
+	l.mu.Unlock()
+	l.connection.metrics.TokenExpires(l.connection.name, s.expires)
+	l.retire(before)
+}
+
+// retire ends a session that is no longer current.
+func (l *tokenLife) retire(s *session) {
+	l.retiring.Go(func() { l.end(s) })
+}
+
+// end revokes the token of a session after its last request. A token that holds a lease is left to end by itself,
+// because its leases would end with it.
+func (l *tokenLife) end(s *session) {
+	if s == nil || !s.ours {
+		return
+	}
+	s.users.Wait()
+	l.mu.Lock()
+	idle := len(s.leases) == 0
+	l.mu.Unlock()
+	if !idle || !s.alive(l.connection.now()) {
+		return
+	}
+	// Nobody waits for the answer: a token that cannot be revoked now ends by itself.
+	_, _ = l.connection.sendOnce(context.Background(), l.connection.place(), func(ctx context.Context) (*answer, error) {
+		return put(ctx, s.client, "auth/token/revoke-self", map[string]any{})
+	})
+}
+
+// close ends the life after the last request: the sessions on their way out, and then the current one.
+func (l *tokenLife) close() {
+	l.retiring.Wait()
+	l.end(l.current)
+}
