@@ -45,15 +45,12 @@ func (c *chartRun) helm(t *testing.T, values string, arguments ...string) error 
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	arguments = append(arguments, "--kubeconfig", c.kubeconfig, "--namespace", c.home)
 	if values != "" {
-		arguments = append(arguments, "--values", file)
+		arguments = append(arguments, "--values", "-")
 	}
 	command := exec.CommandContext(t.Context(), program, arguments...)
+	command.Stdin = strings.NewReader(values)
 	command.Env = append(os.Environ(), "HOME="+t.TempDir())
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("helm %s: %w: %s", strings.Join(arguments, " "), err, output)

@@ -16,6 +16,9 @@
 {{- range $host, $ca := .Values.registries.cas }}
 - {{ printf "--registry-ca=%s=/etc/regcred/%s/%s" $host (include "regcred.caVolume" $host) ($ca.key | default "ca.crt") | quote }}
 {{- end }}
+{{- range .Values.registries.proxies }}
+- {{ printf "--registry-proxy=url=%s;hosts=%s%s" .url (join "," .hosts) (ternary (printf ";secret=%s" .secret) "" (hasKey . "secret")) | quote }}
+{{- end }}
 {{- with .Values.podRecovery }}
 {{- range $flag, $value := dict "node-pulls-per-second" .nodePullsPerSecond "node-burst" .nodeBurst "namespace-pods-per-minute" .namespacePodsPerMinute "pods-per-minute" .podsPerMinute }}
 {{- if not (kindIs "invalid" $value) }}

@@ -39,6 +39,9 @@ app.kubernetes.io/name: regcred
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- $ports = append $ports (int $port) -}}
 {{- end -}}
+{{- range .Values.registries.proxies }}
+{{- $ports = append $ports (int (regexFind ":[0-9]+$" (urlParse .url).host | trimPrefix ":")) -}}
+{{- end -}}
 {{- range .Values.registries.insecure }}
 {{- $ports = append $ports (int (regexFind ":[0-9]+$" . | trimPrefix ":" | default "80")) -}}
 {{- end -}}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -40,12 +39,9 @@ func template(t *testing.T, values string, arguments ...string) (string, error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	arguments = append([]string{"template", "regcred", chart, "--namespace", "regcred-system", "--values", file}, arguments...)
+	arguments = append([]string{"template", chart, "--name-template", "regcred", "--namespace", "regcred-system", "--values", "-"}, arguments...)
 	command := exec.CommandContext(t.Context(), program, arguments...)
+	command.Stdin = strings.NewReader(values)
 	var out, complaints bytes.Buffer
 	command.Stdout, command.Stderr = &out, &complaints
 	command.Env = append(os.Environ(), "HOME="+t.TempDir())

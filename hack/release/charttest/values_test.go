@@ -33,6 +33,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"a CA without a source", "registries: {cas: {registry.company.io: {key: ca.crt}}}", "registry.company.io"},
 		{"a CA with two sources", "registries: {cas: {registry.company.io: {configMap: a, secret: b}}}", "registry.company.io"},
 		{"an insecure registry with a scheme", "registries: {insecure: ['http://registry:5000']}", "/registries/insecure/0"},
+		{"a proxy without hosts", "registries: {proxies: [{url: 'http://proxy:3128'}]}", "/registries/proxies/0"},
+		{"a login in the address of a proxy", "registries: {proxies: [{url: 'http://user:pass@proxy:3128', hosts: ['*']}]}", "/registries/proxies/0/url"},
 		{"a budget that stops every drain", "podDisruptionBudget: {maxUnavailable: 0}", "/podDisruptionBudget/maxUnavailable"},
 		{"no pulls on a node", "podRecovery: {nodePullsPerSecond: 0}", "/podRecovery/nodePullsPerSecond"},
 		{"an unknown log level", "logLevel: verbose", "/logLevel"},
