@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -41,7 +40,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("--log-level: %w", err)
 	}
-	ctrl.SetLogger(zap.New(zap.UseDevMode(o.logDevelopment), zap.Level(level), zap.StacktraceLevel(zapcore.PanicLevel)))
+	setLogger(level, o.logDevelopment)
 	if o.namespace == "" {
 		return errors.New("--namespace or the environment variable POD_NAMESPACE must name the operator's own namespace")
 	}

@@ -142,6 +142,22 @@ func TestImagesInUseAreDifferentAndMatch(t *testing.T) {
 	}
 }
 
+func TestOneNamespaceDoesNotChooseAllImagesWhereOthersHaveSome(t *testing.T) {
+	c, lister := start(t)
+	for i := range 10 {
+		c.add("hostile", 1, "pull", fmt.Sprint("r.io/hostile-", i), "")
+	}
+	c.add("shop", 2, "pull", "r.io/a", "")
+	c.add("web", 1, "pull", "r.io/b", "")
+	for seed := range uint64(20) { // whoever comes first
+		lister.IntN = rand.New(rand.NewPCG(seed, 2)).IntN
+		got, err := lister.InUse(t.Context(), []string{"hostile", "shop", "web"}, anyImage, 3)
+		if err != nil || len(got) != 3 || !slices.Contains(got, "r.io/a") || !slices.Contains(got, "r.io/b") {
+			t.Fatalf("got %q, error %v", got, err)
+		}
+	}
+}
+
 func TestInUseReadsFewNamespacesAndEachInTurn(t *testing.T) {
 	c, lister := start(t)
 	var namespaces []string

@@ -17,27 +17,43 @@ const (
 	NamesKept = 20
 )
 
-// InUse returns up to limit different images that match, of pods in a few namespaces that are chosen at random: nobody is
-// always the one whose images are asked for. What was found before an error is returned with it.
+// InUse returns up to limit different images that match, of pods in a few namespaces that are chosen at random: nobody is always the
+// one whose images are asked for. Each namespace gives one image before any gives a second: where several have some, the people of
+// one do not choose all. What was found before an error is returned with it.
 func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
-	var images []string
+	var images, spare []string
 	for _, namespace := range choose(l.IntN, namespaces, namespacesSampled) {
 		if len(images) >= limit {
 			break
 		}
-		_, err := l.each(ctx, query{namespace: namespace, bytes: sampleBytes, pages: 1}, func(pod Pod) bool {
-			for _, image := range pod.Images {
-				if len(images) < limit && !slices.Contains(images, image) && matches(image) {
-					images = append(images, image)
-				}
-			}
-			return len(images) < limit
-		})
+		found, err := l.inUseIn(ctx, namespace, func(image string) bool { return !slices.Contains(images, image) && matches(image) }, limit)
+		if len(found) > 0 {
+			images, spare = append(images, found[0]), append(spare, found[1:]...)
+		}
 		if err != nil {
 			return images, err
 		}
 	}
+	for _, image := range spare {
+		if len(images) < limit && !slices.Contains(images, image) {
+			images = append(images, image)
+		}
+	}
 	return images, nil
+}
+
+// inUseIn returns up to limit different images of the pods of one namespace.
+func (l *Lister) inUseIn(ctx context.Context, namespace string, matches func(image string) bool, limit int) ([]string, error) {
+	var images []string
+	_, err := l.each(ctx, query{namespace: namespace, bytes: sampleBytes, pages: 1}, func(pod Pod) bool {
+		for _, image := range pod.Images {
+			if len(images) < limit && !slices.Contains(images, image) && matches(image) {
+				images = append(images, image)
+			}
+		}
+		return len(images) < limit
+	})
+	return images, err
 }
 
 // choose returns up to count of the names, at random.
