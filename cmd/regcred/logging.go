@@ -17,10 +17,12 @@ import (
 	"regcred.dev/regcred/internal/watchdog"
 )
 
+// boundWords bounds what a logger writes.
+var boundWords = ctrlzap.RawZapOpts(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return boundedCore{core} }))
+
 // setLogger has everything that logs, Kubernetes' client library included, write through one logger whose words are bounded.
 func setLogger(level zapcore.Level, development bool) {
-	bound := ctrlzap.RawZapOpts(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return boundedCore{core} }))
-	ctrl.SetLogger(ctrlzap.New(ctrlzap.UseDevMode(development), ctrlzap.Level(level), ctrlzap.StacktraceLevel(zapcore.PanicLevel), bound))
+	ctrl.SetLogger(ctrlzap.New(ctrlzap.UseDevMode(development), ctrlzap.Level(level), ctrlzap.StacktraceLevel(zapcore.PanicLevel), boundWords))
 	klog.SetLogger(ctrl.Log.WithName("client-go"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,7 +113,7 @@ func (r *tenantRun) says(ctx context.Context, one tenantCredential, version int)
 	}
 	status := &object.Status
 	switch {
-	case status.Credential == nil || status.Credential.Revision != fmt.Sprint(version):
+	case status.Credential == nil || !strings.HasPrefix(status.Credential.Revision, fmt.Sprint(version, "-")):
 		return fmt.Errorf("the status of %s speaks of %+v, want revision %d", one.name, status.Credential, version)
 	case status.Namespaces == nil || int(status.Namespaces.Synced) < len(one.selected):
 		return fmt.Errorf("the status of %s says %+v, want %d namespaces synced", one.name, status.Namespaces, len(one.selected))
