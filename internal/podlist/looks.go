@@ -3,13 +3,15 @@ package podlist
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 const (
-	// namespacesSampled bounds in how many namespaces images in use are looked for, in each of them one page.
-	namespacesSampled = 10
-	// sampleBytes is what is read of the pods of one such namespace at most.
-	sampleBytes = 8 << 20
+	// namespacesSampled bounds in how many namespaces images in use are looked for, in each of them one page. The API server makes a page
+	// before it sends the first byte: one of samplePods large pods has 30 MB.
+	namespacesSampled, samplePods = 10, 20
+	// sampleBytes is what is read of the pods of one such namespace at most, sampleTime how long: a value waits for it.
+	sampleBytes, sampleTime = 8 << 20, time.Second
 	// eachByItself is up to how many namespaces running pods are counted with a request each. For more, one look at the running
 	// pods of the whole cluster is cheaper for the API server than a request for each namespace, most of which have none.
 	eachByItself = 20
@@ -19,7 +21,7 @@ const (
 
 // InUse returns up to limit different images that match, of pods in a few namespaces that are chosen at random: nobody is always the
 // one whose images are asked for. Each namespace gives one image before any gives a second: where several have some, the people of
-// one do not choose all. What was found before an error is returned with it.
+// one do not choose all. One whose pods take too long is left out. What was found before an error is returned with it.
 func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
 	var images, spare []string
 	for _, namespace := range choose(l.IntN, namespaces, namespacesSampled) {
@@ -42,10 +44,12 @@ func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(im
 	return images, nil
 }
 
-// inUseIn returns up to limit different images of the pods of one namespace.
+// inUseIn returns up to limit different images of the pods of one namespace, as many as are read within sampleTime.
 func (l *Lister) inUseIn(ctx context.Context, namespace string, matches func(image string) bool, limit int) ([]string, error) {
+	within, cancel := context.WithTimeout(ctx, sampleTime)
+	defer cancel()
 	var images []string
-	_, err := l.each(ctx, query{namespace: namespace, bytes: sampleBytes, pages: 1}, func(pod Pod) bool {
+	_, err := l.each(within, query{namespace: namespace, bytes: sampleBytes, page: samplePods, pages: 1}, func(pod Pod) bool {
 		for _, image := range pod.Images {
 			if len(images) < limit && !slices.Contains(images, image) && matches(image) {
 				images = append(images, image)
@@ -53,6 +57,9 @@ func (l *Lister) inUseIn(ctx context.Context, namespace string, matches func(ima
 		}
 		return len(images) < limit
 	})
+	if within.Err() != nil && ctx.Err() == nil {
+		return images, nil
+	}
 	return images, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,8 +29,8 @@ type attack struct {
 	errs   []error
 }
 
-// attack begins once all large pods are there. Each second one of them is made anew, and the Secrets and the ServiceAccount take
-// another form.
+// attack returns once all large pods are there. Every two seconds one of them is made anew, and the Secrets and the ServiceAccount
+// take another form.
 func (r *tenantRun) attack(t *testing.T) *attack {
 	t.Helper()
 	// A registry that has the tenant's images wait for a day.
@@ -37,36 +38,34 @@ func (r *tenantRun) attack(t *testing.T) *attack {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &attack{run: r, cancel: cancel}
 	t.Cleanup(func() { cancel(); a.done.Wait() })
-	a.done.Go(func() { a.repeat(ctx, a.makePod) })
-	a.done.Go(func() { a.repeat(ctx, a.makeSecret) })
-	a.done.Go(func() { a.repeat(ctx, a.makeForgery) })
-	a.done.Go(func() { a.repeat(ctx, a.changeAccount) })
-	awaitWithin(t, 2*time.Minute, func(context.Context) error {
-		if made := a.counts[0].Load(); made < tenantPods {
-			return fmt.Errorf("%d large pods are there", made)
-		}
-		return a.failure()
-	})
+	a.makeAllPods(ctx, t)
+	for _, do := range []func(ctx context.Context, i int) error{a.makePod, a.makeSecret, a.makeForgery, a.changeAccount} {
+		a.done.Go(func() { a.repeat(ctx, do) })
+	}
 	return a
 }
 
-// repeat does something again and again: at first as fast as the API server allows, then each second.
-func (a *attack) repeat(ctx context.Context, do func(ctx context.Context, i int) error) {
-	for i := 0; ctx.Err() == nil; i++ {
-		if err := do(ctx, i); err != nil && ctx.Err() == nil {
-			a.mu.Lock()
-			a.errs = append(a.errs, err)
-			a.mu.Unlock()
-			return
-		}
-		if a.counts[0].Load() < tenantPods {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
+func (a *attack) makeAllPods(ctx context.Context, t *testing.T) {
+	t.Helper()
+	var group errgroup.Group
+	group.SetLimit(4)
+	for i := range tenantPods {
+		group.Go(func() error { return a.makePod(ctx, i) })
 	}
+	vaultMust(t, group.Wait())
+}
+
+// repeat does something again and again.
+func (a *attack) repeat(ctx context.Context, do func(ctx context.Context, i int) error) {
+	turn := 0
+	each(ctx, 2*time.Second, func() {
+		if err := do(ctx, turn); err != nil && ctx.Err() == nil {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.errs = append(a.errs, err)
+		}
+		turn++
+	})
 }
 
 func (a *attack) failure() error {
@@ -96,10 +95,8 @@ func (a *attack) made() string {
 func (a *attack) makePod(ctx context.Context, i int) error {
 	r := a.run
 	pod, message := r.largePod(i % tenantPods)
-	if i >= tenantPods {
-		if err := client.IgnoreNotFound(r.tenant.Delete(ctx, pod, client.GracePeriodSeconds(0))); err != nil {
-			return fmt.Errorf("delete a pod: %w", err)
-		}
+	if err := client.IgnoreNotFound(r.tenant.Delete(ctx, pod, client.GracePeriodSeconds(0))); err != nil {
+		return fmt.Errorf("delete a pod: %w", err)
 	}
 	if err := r.tenant.Create(ctx, pod); err != nil {
 		return fmt.Errorf("create a pod: %w", err)

@@ -18,6 +18,8 @@ const (
 	tenantRotations = 3
 	// tenantMemory is the most memory that the operator may have resident, in bytes: a third of its limit in config/manager.
 	tenantMemory = 160 << 20
+	// unnoticed is what a rotation may take however fast it was before: sources are read every five seconds at most.
+	unnoticed = 5 * time.Second
 	// statusDelay is how long after the last Secret a status may be behind.
 	statusDelay = 5 * time.Second
 )
@@ -38,8 +40,8 @@ func TestAHostileTenantHarmsNobody(t *testing.T) {
 	if testing.Short() {
 		length = tenantTimeShort
 	}
-	end := time.Now().Add(length)
 	attack := r.attack(t)
+	end := time.Now().Add(length)
 	r.shrink(t)
 	r.leave(t)
 	for i := range tenantRotations {
@@ -69,10 +71,10 @@ func awaitMoment(t *testing.T, at time.Time) {
 
 func (r *tenantRun) checkTimes(t *testing.T, before, during []time.Duration) {
 	t.Helper()
-	limit := 2 * slices.Max(before)
+	limit := max(2*slices.Max(before), unnoticed)
 	for i, took := range during {
 		if took > limit {
-			t.Errorf("rotation %d beside the tenant was everywhere after %s, want %s: twice what the slowest without it took", i+1, took, limit)
+			t.Errorf("rotation %d beside the tenant was everywhere after %s, want %s at most: twice what the slowest without it took", i+1, took, limit)
 		}
 	}
 }
