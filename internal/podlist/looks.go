@@ -10,8 +10,9 @@ const (
 	// namespacesSampled bounds in how many namespaces images in use are looked for, in each of them one page. The API server makes a page
 	// before it sends the first byte: one of samplePods large pods has 30 MB.
 	namespacesSampled, samplePods = 10, 20
-	// sampleBytes is what is read of the pods of one such namespace at most, sampleTime how long: a value waits for it.
-	sampleBytes, sampleTime = 8 << 20, time.Second
+	// sampleBytes is what is read of the pods of one such namespace at most, sampleTime how long, and samplesTime how long all of them: a
+	// value waits for it.
+	sampleBytes, sampleTime, samplesTime = 8 << 20, time.Second, 3 * time.Second
 	// eachByItself is up to how many namespaces running pods are counted with a request each. For more, one look at the running
 	// pods of the whole cluster is cheaper for the API server than a request for each namespace, most of which have none.
 	eachByItself = 20
@@ -24,8 +25,9 @@ const (
 // one do not choose all. One whose pods take too long is left out. What was found before an error is returned with it.
 func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
 	var images, spare []string
+	end := time.Now().Add(samplesTime)
 	for _, namespace := range choose(l.IntN, namespaces, namespacesSampled) {
-		if len(images) >= limit {
+		if len(images) >= limit || time.Now().After(end) {
 			break
 		}
 		found, err := l.inUseIn(ctx, namespace, func(image string) bool { return !slices.Contains(images, image) && matches(image) }, limit)
