@@ -202,6 +202,9 @@ const (
 	ReasonPort = "Port"
 	// ReasonPortMissing means that images in use have a port that the registry lacks; a kubelet takes the two for different hosts.
 	ReasonPortMissing = "PortMissing"
+	// ReasonOtherName means that images in use have another host of the same service than a registry, such as registry-1.docker.io for
+	// docker.io; a kubelet takes the two for different registries.
+	ReasonOtherName = "OtherName"
 	// ReasonUnmatchable means that no image reference can match the key.
 	ReasonUnmatchable = "Unmatchable"
 	// ReasonEmptyKey means that the key names no registry.

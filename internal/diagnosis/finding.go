@@ -196,6 +196,9 @@ func withoutCredential(f *Facts, p Finding) Finding {
 		return p.as(Report, RateLimited, "the registry limits anonymous pulls, and no RegistryCredential provides it in namespace %s", f.Pod.Namespace).
 			advise("add a RegistryCredential for it")
 	}
+	if near, is := nearMiss(f, p); is {
+		return near
+	}
 	return p.as(Report, NoCredential, "no RegistryCredential provides the registry of %s in namespace %s", p.Image, f.Pod.Namespace).
 		advise("add a RegistryCredential for it, or select the namespace in the one that is there")
 }

@@ -44,27 +44,6 @@ func Host(key string) string {
 	return host
 }
 
-// services are registries that are reached under several names, by the ends of their hosts. A kubelet takes each name for a registry of
-// its own.
-var services = [][]string{
-	{"docker.io", "registry-1.docker.io", "registry.hub.docker.com"},
-	{"gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io", "-docker.pkg.dev"},
-	{"registry.redhat.io", "registry.connect.redhat.com"},
-}
-
-// SameService reports whether two hosts of [Host] are different names of one service, so that who has stored a credential for one may
-// have meant the other. To a kubelet they are different registries.
-func SameService(a, b string) bool {
-	return a != b && slices.ContainsFunc(services, func(names []string) bool {
-		is := func(host string) bool {
-			return slices.ContainsFunc(names, func(name string) bool {
-				return host == name || name[0] == '-' && strings.HasSuffix(host, name)
-			})
-		}
-		return is(Address(a)) && is(Address(b))
-	})
-}
-
 // Address is the host[:port] of [Host] or [Image.Registry] as it is dialled and compared with other addresses: in lower case. Images
 // and keys keep the letters as they are written, because a kubelet compares those.
 func Address(host string) string {

@@ -1,0 +1,44 @@
+package registry
+
+import "testing"
+
+func TestAKeyThatNearlyServesAnImage(t *testing.T) {
+	for _, c := range []struct {
+		key, image string
+		want       Miss
+	}{
+		{"registry.example.com", "registry.example.com:5000/x", MissPort},
+		{"Quay.io", "quay.io/x", MissCase},
+		{DockerHubKey, "registry-1.docker.io/bitnami/nginx", MissName},
+		{"docker.io/bitnami", "registry-1.docker.io/bitnami/nginx", MissName},
+		{"docker.io/bitnami", "registry-1.docker.io/library/nginx", ""},
+		{"registry-1.docker.io", "nginx", MissName},
+		{"registry-1.docker.io", "registry-1.docker.io/x/y", ""},
+		{"gcr.io/company", "europe-docker.pkg.dev/company/app", MissName},
+		{"europe-docker.pkg.dev", "us-docker.pkg.dev/company/app", MissName},
+		{DockerHubKey, "nginx", ""},
+		{DockerHubKey, "mirror.gcr.io/library/nginx", ""},
+		{DockerHubKey, "quay.io/x/y", ""},
+		{"quay.io", "Not An Image", ""},
+	} {
+		got := Misses(c.key, c.image)
+		if got != c.want {
+			t.Errorf("Misses(%q, %q) = %q, want %q", c.key, c.image, got, c.want)
+		}
+		if (got.Rule() == "") != (c.want == "") {
+			t.Errorf("%q is explained by %q", got, got.Rule())
+		}
+	}
+}
+
+func TestOneServiceUnderTwoNamesIsRecognised(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{"docker.io", "registry-1.docker.io"}: true, {"registry.hub.docker.com", "docker.io"}: true, {"Registry-1.docker.io", "docker.io"}: true,
+		{"gcr.io", "europe-docker.pkg.dev"}: true, {"eu.gcr.io", "gcr.io"}: true, {"us-docker.pkg.dev", "europe-docker.pkg.dev"}: true,
+		{"docker.io", "docker.io"}: false, {"docker.io", "mirror.gcr.io"}: false, {"gcr.io", "ghcr.io"}: false, {"docker.pkg.dev", "gcr.io"}: false, {"", "docker.io"}: false,
+	} {
+		if got := SameService(pair[0], pair[1]); got != want {
+			t.Errorf("SameService(%q, %q) = %v", pair[0], pair[1], got)
+		}
+	}
+}
