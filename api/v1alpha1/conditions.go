@@ -42,6 +42,9 @@ const (
 	ReasonServiceAccountNotAllowed = "ServiceAccountNotAllowed"
 	// ReasonRegistryTaken means that an older RegistryCredential already provides this registry under the same Secret name.
 	ReasonRegistryTaken = "RegistryTaken"
+	// ReasonInvalidSecretMetadata means that spec.target.secretLabels or secretAnnotations hold a key that is none, or that regcred does
+	// not write. The others are written.
+	ReasonInvalidSecretMetadata = "InvalidSecretMetadata"
 	// ReasonInvalidSelector means that the namespace selector does not parse.
 	ReasonInvalidSelector = "InvalidSelector"
 	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces and waits for confirmation.

@@ -14,7 +14,6 @@ import (
 	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/pullsecret"
-	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/target"
 )
 
@@ -175,10 +174,8 @@ func credentialFacts(object *v1alpha1.RegistryCredential, namespace string) diag
 	if verified != nil && verified.Reason == v1alpha1.ReasonNoLongerAccepted {
 		rejected = verified.Message
 	}
-	for _, name := range spec.Registries {
-		if key, err := registry.CanonicalKey(string(name)); err == nil {
-			c.Entries = append(c.Entries, diagnosis.Entry{Key: key, Rejected: rejected})
-		}
+	for _, key := range target.Keys(spec) {
+		c.Entries = append(c.Entries, diagnosis.Entry{Key: key, Rejected: rejected})
 	}
 	return c
 }

@@ -102,7 +102,8 @@ func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1
 		if nearMiss == "" && misses && !served(image) {
 			nearMiss = image
 		}
-		return covers(keys, image)
+		// An entry per host covers more than the registries of the spec, of which alone the credential is known to be for.
+		return covers(keys, image) && coveredBy(object.Spec.Registries, image)
 	}
 	images, err = r.Images.InUse(ctx, namespaces, matches, sampled)
 	if len(images) > 0 {

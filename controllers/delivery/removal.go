@@ -16,6 +16,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/target"
 )
 
 // refusedFor is how long a deletion waits for a namespace that refuses to have its Secret changed: its people can make that last.
@@ -118,7 +119,10 @@ func (r *Reconciler) missing(credential *v1alpha1.RegistryCredential, recorded [
 	for key := range record.Config {
 		provided[canonical(key)] = true
 	}
-	return slices.DeleteFunc(slices.Clone(recorded), func(key string) bool { return provided[canonical(key)] })
+	return slices.DeleteFunc(slices.Clone(recorded), func(key string) bool {
+		key = canonical(key)
+		return provided[key] || credential.Spec.Target.PerHost() && provided[registry.HostKey(key)] // the entry of the host serves what it served
+	})
 }
 
 // wantedByOthers are those of some keys that another RegistryCredential lists for the same Secret: until it provides them, the entry
@@ -131,8 +135,8 @@ func (r *Reconciler) wantedByOthers(credential *v1alpha1.RegistryCredential, nam
 			continue
 		}
 		if selected, _ := r.selects(other, namespace); selected {
-			for _, listed := range other.Spec.Registries {
-				wanted[canonical(string(listed))] = true
+			for _, key := range target.Keys(&other.Spec) {
+				wanted[key] = true
 			}
 		}
 	}

@@ -18,12 +18,13 @@ var harmless = []string{"kubernetes.io", "k8s.io", "regcred.dev"}
 // foreignMark is a label or annotation of a domain that is not harmless: such keys are written by controllers, or ask one to act. A
 // key without a domain is a person's.
 func foreignMark(secret *corev1.Secret) (string, bool) {
+	recorded := SourcesOf(secret.Annotations)
 	for _, set := range []struct {
 		kind string
 		keys map[string]string
 	}{{"label", secret.Labels}, {"annotation", secret.Annotations}} {
 		for _, key := range sortedKeys(set.keys) {
-			if domain, _, found := strings.Cut(key, "/"); found && !isHarmless(domain) {
+			if domain, _, found := strings.Cut(key, "/"); found && !isHarmless(domain) && !isWritten(recorded, set.kind, key) {
 				return set.kind + " " + key, true
 			}
 		}

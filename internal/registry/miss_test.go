@@ -31,6 +31,24 @@ func TestAKeyThatNearlyServesAnImage(t *testing.T) {
 	}
 }
 
+func TestTheHostOfAKeyIsAKeyToo(t *testing.T) {
+	for key, want := range map[string]string{
+		"ghcr.io/company": "ghcr.io", DockerHubKey: DockerHubKey, "docker.io/company": DockerHubKey, "r.example:5000/a/b": "r.example:5000", "*.jfrog.io/x": "*.jfrog.io",
+		"[::1]:5000/x": "[::1]:5000", "Quay.io/x": "Quay.io",
+	} {
+		if got := HostKey(key); got != want {
+			t.Errorf("HostKey(%q) = %q, want %q", key, got, want)
+		}
+	}
+	for key, want := range map[string]bool{
+		DockerHubKey: true, "registry-1.docker.io": true, "registry.hub.docker.com": true, "docker.io/company": false, "registry-1.docker.io/company": false, "quay.io": false, "gcr.io": false,
+	} {
+		if got := IsHub(key); got != want {
+			t.Errorf("IsHub(%q) = %v", key, got)
+		}
+	}
+}
+
 func TestOneServiceUnderTwoNamesIsRecognised(t *testing.T) {
 	for pair, want := range map[[2]string]bool{
 		{"docker.io", "registry-1.docker.io"}: true, {"registry.hub.docker.com", "docker.io"}: true, {"Registry-1.docker.io", "docker.io"}: true,
