@@ -99,6 +99,7 @@ func TestEveryEndIsRead(t *testing.T) {
 		{"a year before there was any", `"expires_at":"1026-05-01T12:30:00Z"`, none, true},
 		{"a unit that is none", `"ttl":"3 s3cr3t"`, none, true},
 		{"more years than anybody lives", `"ttl":"900y"`, none, true},
+		{"a number between seconds and milliseconds", `"expires_at":100000000000`, none, true},
 		{"a number that is none", `"expires_at":"NaN"`, none, true},
 		{"a field of something else", `"refresh_policy":"soon","expired":"no"`, none, false},
 		{"the earliest of several", `"expires_at":"2026-05-01T12:30:00Z","ttl":"1h","expiry":"2027-01-01"`, written.Add(time.Hour), false},
@@ -172,7 +173,7 @@ func TestFindingsOfEndsAreFew(t *testing.T) {
 // No end that somebody writes makes trouble, and none is in the far past or future.
 func FuzzEnd(f *testing.F) {
 	for _, seed := range []string{"", "2026-05-01T00:00:00Z", "1777586400", "1777586400000", "1e400", "-1", "NaN", "Inf", "3600", "1h", " 5 ", "0x10",
-		"9223372036854775807", "30d", "P1DT12H", "P", "PT", "1.5 days", "99999999999y", "20260501", "Fri, 01 May 2026 12:30:00 GMT", "2026-05-01 m=+1"} {
+		"9223372036854775807", "30d", "P1DT12H", "P", "PT", "1.5 days", "99999999999y", "20260501", "Fri, 01 May 2026 12:30:00 GMT", "2026-05-01 m=+1", "100000000000", "1st May 2026 (x)"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

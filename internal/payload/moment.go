@@ -80,15 +80,16 @@ func sinceEpoch(number float64) (time.Time, bool) {
 		return time.Time{}, false // written so that NaN is out
 	}
 	n := int64(number)
+	t := time.Unix(0, n)
 	switch {
 	case number < 1e11:
-		return time.Unix(n, 0), true
+		t = time.Unix(n, 0)
 	case number < 1e14:
-		return time.UnixMilli(n), true
+		t = time.UnixMilli(n)
 	case number < 1e17:
-		return time.UnixMicro(n), true
+		t = time.UnixMicro(n)
 	}
-	return time.Unix(0, n), true
+	return t, t.UTC().Year() >= firstYear // just above each bound, the smaller unit is a year before
 }
 
 // parts of a duration such as 30d, 1d12h or 2 weeks.
