@@ -16,8 +16,8 @@ func nearMiss(facts *Facts, p Finding) (Finding, bool) {
 				continue
 			}
 			p.Credential, p.from = c.Name, c
-			return p.as(Report, NoCredential, "RegistryCredential %s provides %s, which does not serve %s: %s", c.Name, entry.Key, p.Image, miss.Rule()).
-				advise("if it is meant for this image, list %s in its spec.registries, too", image.Registry), true
+			return p.as(Report, NoCredential, "RegistryCredential %s provides %s and not %s: %s", c.Name, entry.Key, p.Image, miss.Rule()).
+				advise("if it is meant for it, list %s in its spec.registries, too", image.Registry), true
 		}
 	}
 	return p, false
