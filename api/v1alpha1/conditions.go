@@ -131,6 +131,8 @@ const (
 	ReasonExpiring = "Expiring"
 	// ReasonPodsAtRisk is the reason of an event: pods run whose images nothing in their namespace can pull any more.
 	ReasonPodsAtRisk = "PodsAtRisk"
+	// ReasonLeaseNotRevoked is the reason of an event: the lease of a replaced credential could not be given back, and is not tried again.
+	ReasonLeaseNotRevoked = "LeaseNotRevoked"
 	// ReasonVerificationOff means that spec.verification.mode is Disabled.
 	ReasonVerificationOff = "VerificationOff"
 )

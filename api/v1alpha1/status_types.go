@@ -113,4 +113,7 @@ type PodsStatus struct {
 	// credential in use. It is counted only while that is so, and absent where the pods could not be listed.
 	// +optional
 	AtRisk *int32 `json:"atRisk,omitempty"`
+	// atRiskTruncated is true where not all pods were listed, because they are too large: there can be more at risk than atRisk.
+	// +optional
+	AtRiskTruncated bool `json:"atRiskTruncated,omitempty"`
 }

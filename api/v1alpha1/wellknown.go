@@ -16,6 +16,11 @@ const (
 	// SourcesAnnotation on a pull Secret records, for each RegistryCredential, the revision, the docker config keys and the time
 	// of the last change, as {"version":1,"sources":{...}}. It never holds a secret.
 	SourcesAnnotation = "regcred.dev/sources"
+	// AdoptedAnnotation with the value AdoptedValue marks a Secret that was there before regcred and that regcred took over. It is
+	// emptied where nothing is left for it, and never deleted: an admission policy holds the operator to that.
+	AdoptedAnnotation = "regcred.dev/adopted"
+	// AdoptedValue is the value of AdoptedAnnotation that counts.
+	AdoptedValue = "true"
 	// AttachedAnnotation on a ServiceAccount records which pull Secrets regcred added to its imagePullSecrets, and when.
 	AttachedAnnotation = "regcred.dev/attached"
 

@@ -175,8 +175,8 @@ func TestACredentialTellsOfItself(t *testing.T) {
 		},
 	}
 	want := diagnosis.Credential{Name: "shop", SecretName: "regcred", Accounts: []string{"default"}, Mode: v1alpha1.RecoveryRestart,
-		Published: true, Revision: "7", Problem: "belongs to Helm", Entries: []diagnosis.Entry{{Key: "https://index.docker.io/v1/", Rejected: "refused"}}}
-	if diff := cmp.Diff(want, credentialFacts(object, "prod")); diff != "" {
+		Judged: true, Published: true, Revision: "7", Problem: "belongs to Helm", Entries: []diagnosis.Entry{{Key: "https://index.docker.io/v1/", Rejected: "refused"}}}
+	if diff := cmp.Diff(want, credentialFacts(object, "prod", noon)); diff != "" {
 		t.Error(diff)
 	}
 }

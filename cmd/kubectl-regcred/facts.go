@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -125,7 +125,7 @@ func (l *look) serving(namespace *corev1.Namespace, secrets map[string]diagnosis
 		_, written := secrets[object.Spec.Target.Name()].Sources[object.Name]
 		selector, err := target.New(&object.Spec.Target, l.protected())
 		if written || err == nil && selector.Selects(namespace.Name, namespace.Labels) {
-			serving = append(serving, credentialFacts(object, namespace.Name))
+			serving = append(serving, credentialFacts(object, namespace.Name, l.now))
 		}
 	}
 	return serving
@@ -150,12 +150,8 @@ func told(secrets map[string]diagnosis.Secret) []diagnosis.Credential {
 }
 
 // credentialFacts reads what a RegistryCredential says of itself.
-func credentialFacts(object *v1alpha1.RegistryCredential, namespace string) diagnosis.Credential {
-	spec := &object.Spec
-	c := diagnosis.Credential{
-		Name: object.Name, SecretName: spec.Target.Name(), Accounts: spec.Target.Accounts(),
-		Mode: spec.RecoveryMode(), Suspended: spec.Suspend, Repull: spec.RepullMode() == v1alpha1.RepullEnabled,
-	}
+func credentialFacts(object *v1alpha1.RegistryCredential, namespace string, now time.Time) diagnosis.Credential {
+	c := diagnosis.CredentialOf(object)
 	if status := object.Status.Credential; status != nil && status.Revision != "" {
 		c.Published, c.Revision = true, status.Revision
 		if status.ChangeTime != nil {
@@ -169,13 +165,9 @@ func credentialFacts(object *v1alpha1.RegistryCredential, namespace string) diag
 			}
 		}
 	}
-	rejected := ""
-	verified := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionVerified)
-	if verified != nil && verified.Reason == v1alpha1.ReasonNoLongerAccepted {
-		rejected = verified.Message
-	}
-	for _, key := range target.Keys(spec) {
-		c.Entries = append(c.Entries, diagnosis.Entry{Key: key, Rejected: rejected})
+	standing := diagnosis.StandingOf(&object.Status, now)
+	for _, key := range target.Keys(&object.Spec) {
+		c.Entries = append(c.Entries, standing.Entry(key))
 	}
 	return c
 }

@@ -34,6 +34,9 @@ func (p *parts) checkPolicies(gate *policycheck.Gate) error {
 		Gate: gate, Probes: p.probes(), TooWide: p.tooWide,
 		Changed: func(state policycheck.State) {
 			p.metrics.PoliciesStand(state.Standing())
+			if state.Standing() {
+				p.wakeWriters()
+			}
 			var list v1alpha1.VaultConnectionList
 			if p.mgr.GetClient().List(context.Background(), &list) != nil {
 				return // each connection is looked at once a minute in any case
@@ -43,6 +46,18 @@ func (p *parts) checkPolicies(gate *policycheck.Gate) error {
 			}
 		},
 	})
+}
+
+// wakeWriters has what was refused by the gate tried again at once, whatever its back-off.
+func (p *parts) wakeWriters() {
+	var list v1alpha1.RegistryCredentialList
+	if p.mgr.GetClient().List(context.Background(), &list, client.UnsafeDisableDeepCopy) != nil {
+		return // everything is looked at again in any case
+	}
+	for i := range list.Items {
+		p.news.Notify(list.Items[i].Name)
+		p.changed.Notify(list.Items[i].Name)
+	}
 }
 
 // unfenced says what people should know of the policies, or nothing while they stand or are not known yet.
@@ -109,21 +124,37 @@ func askToken(ctx context.Context, clientset kubernetes.Interface, namespace str
 // tooWide finds a role that grants Secrets or ServiceAccounts of any name where the limits list names: to RBAC, an empty list of names
 // is every name, and no admission policy can refuse a read.
 func (p *parts) tooWide(ctx context.Context) (string, error) {
-	for resource, names := range map[string][]string{"secrets": p.options.secretNames, "serviceaccounts": p.options.serviceAccountNames} {
-		if slices.Contains(names, named.Any) {
+	for _, limited := range []struct {
+		resource string
+		names    []string
+	}{{"secrets", p.options.secretNames}, {"serviceaccounts", p.options.serviceAccountNames}} {
+		if slices.Contains(limited.names, named.Any) {
 			continue
 		}
-		review, err := p.clientset.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: resource}},
-		}, metav1.CreateOptions{})
-		if err != nil {
-			return "", fmt.Errorf("ask for the right to list all %s: %w", resource, err)
-		}
-		if review.Status.Allowed {
-			return "the role grants " + resource + " of any name, and the limits list names", nil
+		for _, verb := range tooMuch {
+			granted, err := p.grants(ctx, verb, limited.resource)
+			if err != nil {
+				return "", err
+			}
+			if granted {
+				return "the role grants " + limited.resource + " of any name (" + verb + "), and the limits list names", nil
+			}
 		}
 	}
 	return "", nil
+}
+
+// tooMuch are the verbs that the role grants for listed names only.
+var tooMuch = []string{"get", "list", "watch", "create", "update", "patch", "delete"}
+
+func (p *parts) grants(ctx context.Context, verb, resource string) (bool, error) {
+	review, err := p.clientset.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: resource}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("ask for the right to %s all %s: %w", verb, resource, err)
+	}
+	return review.Status.Allowed, nil
 }
 
 func orDefault(names []string, otherwise string) string {

@@ -26,20 +26,22 @@ type Pods interface {
 // risk is how many pods were at risk when they were last counted.
 type risk struct {
 	pods int32
-	time time.Time
+	// truncated says that there can be more.
+	truncated bool
+	time      time.Time
 }
 
 // atRisk counts, while the registry refuses the credential in use, the running pods that have it and whose images come from
 // there. Nodes that hold such an image start it without asking; the pod fails when it lands on another node. One without the
 // Secret pulls as it always did.
-func (r *Reconciler) atRisk(ctx context.Context, run *run, f *facts) (*int32, error) {
+func (r *Reconciler) atRisk(ctx context.Context, run *run, f *facts) (*risk, error) {
 	m := run.memory
 	if !run.state.Published() || f.verdict != rotation.Rejected {
 		m.risk = risk{}
-		return new(int32), nil
+		return &risk{}, nil
 	}
 	if !m.risk.time.IsZero() && r.Now().Sub(m.risk.time) < countAgain {
-		return &m.risk.pods, nil
+		return &m.risk, nil
 	}
 	namespaces, err := r.selected(ctx, run.object)
 	if err != nil {
@@ -52,9 +54,15 @@ func (r *Reconciler) atRisk(ctx context.Context, run *run, f *facts) (*int32, er
 	}
 	if found.Count > 0 && m.risk.time.IsZero() {
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonPodsAtRisk, "Verify", fmt.Sprintf(
-			"%d running pods could not pull their image on another node: %s", found.Count, strings.Join(found.Names, ", ")))
+			"%s running pods could not pull their image on another node: %s", countOf(found), strings.Join(found.Names, ", ")))
 	}
-	m.risk = risk{int32(found.Count), r.Now()}
-	pods := m.risk.pods
-	return &pods, nil
+	m.risk = risk{int32(found.Count), found.Truncated, r.Now()}
+	return &m.risk, nil
+}
+
+func countOf(found podlist.Running) string {
+	if found.Truncated {
+		return fmt.Sprintf("at least %d", found.Count)
+	}
+	return fmt.Sprint(found.Count)
 }

@@ -82,6 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (r *Reconciler) forget(ctx context.Context, name string) error {
 	r.memories.forget(name)
 	r.Metrics.Forget(name)
+	r.Pods.Forget(name)
 	return r.Store.Forget(ctx, name)
 }
 

@@ -24,7 +24,7 @@ type facts struct {
 	removal delivered.Removal
 	stuck   int
 	// atRisk is nil where it could not be counted.
-	atRisk *int32
+	atRisk *risk
 	// verdict about the value in use, and the test that decided.
 	verdict rotation.Verdict
 	test    rotation.Test
@@ -43,7 +43,11 @@ func (f *facts) status(before *v1alpha1.RegistryCredentialStatus, now time.Time)
 	status.Namespaces = &v1alpha1.NamespacesStatus{
 		Selected: int32(f.selected()), Synced: int32(f.synced()), Failed: int32(f.failed()), Failures: f.listed(),
 	}
-	status.Pods = &v1alpha1.PodsStatus{Stuck: int32(f.stuck), AtRisk: f.atRisk}
+	status.Pods = &v1alpha1.PodsStatus{Stuck: int32(f.stuck)}
+	if f.atRisk != nil {
+		status.Pods.AtRisk, status.Pods.AtRiskTruncated = new(int32), f.atRisk.truncated
+		*status.Pods.AtRisk = f.atRisk.pods
+	}
 	set := func(c metav1.Condition) { setCondition(&status.Conditions, object.Generation, now, c) }
 	set(f.available())
 	set(f.verified(now))

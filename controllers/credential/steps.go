@@ -2,13 +2,17 @@ package credential
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
@@ -56,6 +60,8 @@ func (r *Reconciler) carryOut(ctx context.Context, run *run, step rotation.Step)
 		return r.keep(ctx, run, next)
 	case rotation.Release:
 		return r.release(ctx, run, step.Lease)
+	case rotation.GiveUp:
+		return r.giveUp(ctx, run, step.Lease)
 	}
 	return nil
 }
@@ -77,14 +83,22 @@ func (r *Reconciler) write(ctx context.Context, run *run, next rotation.State) e
 	record := records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: next.Kept}
 	if !records.Same(r.Store.Get(run.object.Name), record) {
 		if err := r.Store.Save(ctx, record); err != nil {
-			run.fault = &fault{v1alpha1.ReasonRecordNotKept, "the operator cannot write its record of this credential, without which nothing new is published: " +
-				"see its log, and what may refuse Secrets in its namespace"}
+			run.fault = &fault{v1alpha1.ReasonRecordNotKept, notKept(err)}
 			return fmt.Errorf("keep the record of %s: %w", run.object.Name, err)
 		}
 	}
 	run.state = next
 	run.remember()
 	return nil
+}
+
+// notKept says why a record is not kept, without which nothing new is published.
+func notKept(err error) string {
+	if errors.Is(err, policycheck.ErrNotFenced) {
+		return "the operator's record of this credential: " + policycheck.NextStep
+	}
+	return "the operator cannot write its record of this credential, without which nothing new is published: see its log, and what may refuse " +
+		"Secrets in its namespace"
 }
 
 // keepPending writes what an earlier pass could not, unless somebody else has written since.
@@ -123,10 +137,23 @@ func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) e
 func (r *Reconciler) release(ctx context.Context, run *run, lease rotation.Lease) error {
 	next := run.state.Clone()
 	if err := r.Leases.Release(ctx, lease.Lease); err != nil {
-		next.NoteReleaseFailed(r.Now())
-		log.FromContext(ctx).Error(err, "An old lease could not be revoked and is tried again", "attempts", next.ReleaseFailures)
+		attempts := next.NoteReleaseFailed(lease.ID, r.Now())
+		log.FromContext(ctx).Error(err, "An old lease could not be revoked and is tried again", "attempts", attempts)
 		return r.keep(ctx, run, next)
 	}
 	next.NoteReleased(lease.ID)
 	return r.keep(ctx, run, next)
+}
+
+// giveUp leaves a lease to its own end, and says so.
+func (r *Reconciler) giveUp(ctx context.Context, run *run, lease rotation.Lease) error {
+	next := run.state.Clone()
+	next.NoteReleased(lease.ID)
+	if err := r.keep(ctx, run, next); err != nil {
+		return err
+	}
+	r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonLeaseNotRevoked, "Release", fmt.Sprintf(
+		"the lease %s of a replaced credential could not be revoked for %.0f hours and is not tried again: that credential works until %s. Revoke it in Vault; the operator's log says what failed",
+		foreign.Name(lease.ID), rotation.ReleaseGivenUp.Hours(), lease.Obtained.Add(lease.Duration).UTC().Format(time.RFC3339)))
+	return nil
 }

@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"strings"
 	"testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -35,5 +36,15 @@ func TestWhatNamespacesMakeOfReady(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestReadySaysHowManyUnselectedNamespacesStillHoldTheValue(t *testing.T) {
+	for unselected, words := range map[int]string{0: "selected namespaces", 4: "4 namespaces that are not selected still hold it"} {
+		f := &facts{run: &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}}}
+		f.summary.Unselected = unselected
+		if got := f.success(); !strings.HasSuffix(got, words) {
+			t.Errorf("with %d it says %q", unselected, got)
+		}
 	}
 }

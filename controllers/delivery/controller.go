@@ -64,7 +64,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 	}
 	if facts.namespace == nil {
 		// A namespace that is gone or going takes its Secrets with it, and does not count.
-		r.memories.forget(place)
+		r.memories.forgetNamespace(place.Namespace)
 		r.keepers.leave(place)
 		r.Board.Post(place, facts.leaving())
 		return ctrl.Result{}, nil
@@ -75,6 +75,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 		return ctrl.Result{RequeueAfter: facts.memory.afterConflict()}, nil
 	}
 	facts.memory.conflicts = 0
+	if facts.secret == nil && len(facts.contributions) == 0 {
+		r.memories.forget(place) // nobody wants anything here, and most namespaces want few of all names
+	}
 	r.Board.Post(place, outcome.deliveries(facts, r.Board))
 	return ctrl.Result{RequeueAfter: soonest(outcome.after(), facts.after())}, outcome.retry()
 }

@@ -38,9 +38,9 @@ func (d *departed) note(credential *v1alpha1.RegistryCredential, now time.Time) 
 	d.names[credential.Name] = now
 }
 
-func (d *departed) includes(name string) bool {
+func (d *departed) includes(name string, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, departed := d.names[name]
-	return departed
+	at, departed := d.names[name]
+	return departed && now.Sub(at) <= departedFor
 }

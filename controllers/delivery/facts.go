@@ -106,7 +106,7 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 		return f, err
 	}
 	names := map[string]bool{}
-	f.exists = func(name string) bool { return names[name] || r.departed.includes(name) }
+	f.exists = func(name string) bool { return names[name] || r.departed.includes(name, r.Now()) }
 	for i := range list.Items {
 		names[list.Items[i].Name] = true
 	}
@@ -179,7 +179,7 @@ func (r *Reconciler) publishTo(credential *v1alpha1.RegistryCredential, contribu
 	}
 }
 
-// contribute fills in what a RegistryCredential that selects the place provides. Entries that it gives up stay while another one
+// contribute fills in what a RegistryCredential that selects the place provides. Entries that it gives up stay while somebody
 // lists their registry and is not published with it, and until their removal is granted.
 func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution, recorded []string, all []v1alpha1.RegistryCredential) error {
 	r.publishTo(credential, contribution)
@@ -187,7 +187,7 @@ func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alp
 		return nil
 	}
 	missing := r.missing(credential, recorded)
-	contribution.Keep = r.wantedByOthers(credential, f.namespace, f.place.Name, missing, all)
+	contribution.Keep = r.stillListed(f.namespace, f.place.Name, missing, all)
 	if len(missing) == len(contribution.Keep) {
 		return r.keepsAll(ctx, credential, f.place)
 	}

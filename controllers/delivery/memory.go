@@ -14,7 +14,8 @@ import (
 // memories are what one process remembers of places. All of it can be lost: after a restart the counts of contests begin anew.
 type memories struct {
 	mu sync.Mutex
-	m  map[delivered.Place]*memory
+	// m by namespace and name of the Secret: a namespace that is gone is forgotten whole.
+	m map[string]map[string]*memory
 }
 
 // memory of one place. The queue never hands a place to two workers at once, so it needs no lock.
@@ -41,21 +42,34 @@ type contest struct {
 func (m *memories) of(place delivered.Place, namespace types.UID) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.m == nil {
-		m.m = map[delivered.Place]*memory{}
-	}
-	if known := m.m[place]; known != nil && known.namespace == namespace {
+	if known := m.m[place.Namespace][place.Name]; known != nil && known.namespace == namespace {
 		return known
 	}
+	if m.m == nil {
+		m.m = map[string]map[string]*memory{}
+	}
+	if m.m[place.Namespace] == nil {
+		m.m[place.Namespace] = map[string]*memory{}
+	}
 	fresh := &memory{namespace: namespace, contests: map[string]*contest{}, traces: map[string]*trace{}}
-	m.m[place] = fresh
+	m.m[place.Namespace][place.Name] = fresh
 	return fresh
 }
 
+// forget drops what is remembered of a place.
 func (m *memories) forget(place delivered.Place) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.m, place)
+	if delete(m.m[place.Namespace], place.Name); len(m.m[place.Namespace]) == 0 {
+		delete(m.m, place.Namespace)
+	}
+}
+
+// forgetNamespace drops what is remembered of a namespace that is gone.
+func (m *memories) forgetNamespace(namespace string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.m, namespace)
 }
 
 func (m *memory) contest(object string) *contest {

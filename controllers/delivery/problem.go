@@ -12,6 +12,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
@@ -103,6 +104,9 @@ func failedWrite(object string, err error) *problem {
 	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
 		return &problem{conflict: true}
+	}
+	if errors.Is(err, policycheck.ErrNotFenced) {
+		return &problem{retry: true, reason: v1alpha1.ReasonWriteFailed, message: object + ": " + policycheck.NextStep}
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", " ")
 	for _, refusal := range refusals {

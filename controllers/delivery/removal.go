@@ -106,7 +106,7 @@ func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCre
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, err
 	}
-	return len(missing) > len(r.wantedByOthers(credential, namespace, one.place.Name, missing, list.Items)), nil
+	return len(missing) > len(r.stillListed(namespace, one.place.Name, missing, list.Items)), nil
 }
 
 // missing are the recorded keys for which the published value has no entry any more. Nothing is missing while nothing is published.
@@ -125,22 +125,22 @@ func (r *Reconciler) missing(credential *v1alpha1.RegistryCredential, recorded [
 	})
 }
 
-// wantedByOthers are those of some keys that another RegistryCredential lists for the same Secret: until it provides them, the entry
-// that is there stays.
-func (r *Reconciler) wantedByOthers(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, secret string, keys []string, all []v1alpha1.RegistryCredential) []string {
-	wanted := map[string]bool{}
+// stillListed are those of some keys that a RegistryCredential lists for the same Secret, another one or the one that provided them:
+// whoever lists a registry provides it once a value is published for that list, and until then the entry that is there stays.
+func (r *Reconciler) stillListed(namespace *corev1.Namespace, secret string, keys []string, all []v1alpha1.RegistryCredential) []string {
+	listed := map[string]bool{}
 	for i := range all {
 		other := &all[i]
-		if other.Name == credential.Name || other.DeletionTimestamp != nil || other.Spec.Target.Name() != secret {
+		if other.DeletionTimestamp != nil || other.Spec.Target.Name() != secret {
 			continue
 		}
 		if selected, _ := r.selects(other, namespace); selected {
 			for _, key := range target.Keys(&other.Spec) {
-				wanted[key] = true
+				listed[key] = true
 			}
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !wanted[canonical(key)] })
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !listed[canonical(key)] })
 }
 
 func canonical(key string) string {

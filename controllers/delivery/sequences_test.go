@@ -63,7 +63,8 @@ func newRig(t testing.TB, namespaces int, credentials ...*v1alpha1.RegistryCrede
 		objects = append(objects, c)
 	}
 	g := &rig{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
 	g.r = &Reconciler{Cluster: g.c, Writer: g.c, Secrets: everyName{g.c}, ServiceAccounts: everyName{g.c},
 		Board: delivered.NewBoard(func(string) {}), Now: func() time.Time { return g.now }}
 	return g

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -91,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	}
 	r.Tally.Note(request.NamespacedName, wanted(verdict)...)
-	r.Tally.Doubt(request.NamespacedName, doubted(verdict)...)
+	r.Tally.Doubt(request.NamespacedName, doubted(g, verdict)...)
 	return r.carryOut(ctx, g, verdict)
 }
 
@@ -174,15 +175,18 @@ func (r *Reconciler) carryOut(ctx context.Context, g gathered, verdict diagnosis
 	return ctrl.Result{RequeueAfter: verdict.RecheckAfter}, nil
 }
 
-// doubted are the RegistryCredentials whose present value the pod had and the registry refused: perhaps it refuses it to everybody now.
-func doubted(verdict diagnosis.Verdict) []string {
-	var names []string
+// doubted are the values that the pod had and the registry refused: perhaps it refuses them to everybody now.
+func doubted(g gathered, verdict diagnosis.Verdict) []podcounts.Value {
+	var values []podcounts.Value
 	for _, finding := range verdict.Findings {
 		if (finding.Reason == diagnosis.CredentialDidNotHelp || finding.Reason == diagnosis.JudgingCredential) && finding.WantsCredential() {
-			names = append(names, finding.Credential)
+			i := slices.IndexFunc(g.Credentials, func(c diagnosis.Credential) bool { return c.Name == finding.Credential })
+			if i >= 0 {
+				values = append(values, podcounts.Value{Credential: finding.Credential, Digest: g.Credentials[i].Digest})
+			}
 		}
 	}
-	return names
+	return values
 }
 
 // wanted are the RegistryCredentials for want of which the pod hangs.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -80,11 +79,8 @@ func (r *Reconciler) credentials(ctx context.Context, namespace *corev1.Namespac
 }
 
 func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace string) diagnosis.Credential {
-	c := diagnosis.Credential{
-		Name: object.Name, SecretName: object.Spec.Target.Name(), Accounts: object.Spec.Target.Accounts(),
-		Mode: object.Spec.RecoveryMode(), Suspended: object.Spec.Suspend, Repull: object.Spec.RepullMode() == v1alpha1.RepullEnabled,
-		Provable: r.Prober != nil && object.Spec.VerificationMode() == v1alpha1.VerifyPull,
-	}
+	c := diagnosis.CredentialOf(object)
+	c.Provable = r.Prober != nil && object.Spec.VerificationMode() == v1alpha1.VerifyPull
 	delivery, _ := r.Board.At(delivered.Place{Namespace: namespace, Name: c.SecretName}, object.Name)
 	c.Problem, c.TakenBy = problem(delivery), delivery.TakenBy
 	record := r.Store.Get(object.Name)
@@ -95,7 +91,6 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 		return c
 	}
 	c.Published, c.Revision, c.Digest = true, record.Revision, record.Digest
-	c.Judged = object.Spec.VerificationMode() != v1alpha1.VerifyDisabled
 	c.Entries = entries(record, object)
 	return c
 }
@@ -114,35 +109,26 @@ func entries(record records.Record, credential *v1alpha1.RegistryCredential) []d
 	spec := rotation.SpecOf(credential)
 	var entries []diagnosis.Entry
 	for key := range record.Config {
-		standing := standingOf(&record, spec, key)
-		entries = append(entries, diagnosis.Entry{Key: key, Rejected: standing.refused, Accepted: standing.accepted, Digests: standing.digests})
+		entries = append(entries, standingOf(&record, spec, key).Entry(key))
 	}
 	return entries
 }
 
-// standing is what a registry last said, definitely, of a value.
-type standing struct {
-	// refused says in words that it does not take the value, accepted when it last took it. Both are zero where it is not known.
-	refused  string
-	accepted time.Time
-	digests  map[string]string
-}
-
 // standingOf is the one place that reads verdicts from the record. An answer to a question that the spec does not ask any more says
 // nothing.
-func standingOf(record *records.Record, spec *rotation.Spec, key string) standing {
+func standingOf(record *records.Record, spec *rotation.Spec, key string) diagnosis.Standing {
 	i := slices.IndexFunc(record.Accounts, func(a rotation.Account) bool { return slices.Contains(a.Keys, key) })
 	if i < 0 {
-		return standing{}
+		return diagnosis.Standing{}
 	}
 	test := record.Test(spec, record.Accounts[i])
 	switch test.Verdict {
 	case rotation.Rejected:
-		return standing{refused: cmp.Or(test.Message, "refused")}
+		return diagnosis.Standing{Rejected: cmp.Or(test.Message, "refused")}
 	case rotation.Accepted:
-		return standing{accepted: test.Time, digests: test.Digests}
+		return diagnosis.Standing{Accepted: test.Time, Digests: test.Digests}
 	}
-	return standing{digests: test.Digests}
+	return diagnosis.Standing{Digests: test.Digests}
 }
 
 // secrets that the pod refers to, and those that the RegistryCredentials write.

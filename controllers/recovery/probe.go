@@ -79,7 +79,7 @@ func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnos
 	if known, ok := r.probes.known(key, now); ok {
 		return known, 0
 	}
-	login := r.probes.login(print)
+	login := r.probes.login(print, now)
 	if !login.TryLock() {
 		return diagnosis.Probe{}, askSoon
 	}
@@ -149,16 +149,28 @@ func (p *probes) known(key asked, now time.Time) (diagnosis.Probe, bool) {
 	return known.Probe, ok && now.Before(known.until)
 }
 
-func (p *probes) login(print string) *login {
+// login is the value of a fingerprint at its registry. Those of values that nobody asks with any more are forgotten.
+func (p *probes) login(print string, now time.Time) *login {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.logins == nil || len(p.logins) > maxAnswers {
+	if known := p.logins[print]; known != nil {
+		return known
+	}
+	maps.DeleteFunc(p.logins, func(_ string, other *login) bool { return other.idle(now) })
+	if p.logins == nil {
 		p.logins = map[string]*login{}
 	}
-	if p.logins[print] == nil {
-		p.logins[print] = &login{limiter: rate.NewLimiter(questionRate, questionBurst)}
-	}
+	p.logins[print] = &login{limiter: rate.NewLimiter(questionRate, questionBurst)}
 	return p.logins[print]
+}
+
+// idle reports whether a login bounds nothing and knows nothing.
+func (l *login) idle(now time.Time) bool {
+	if !l.TryLock() {
+		return false
+	}
+	defer l.Unlock()
+	return l.limiter.TokensAt(now) >= questionBurst && !now.Before(l.down.until)
 }
 
 func (p *probes) keep(key asked, given answer, now time.Time) {

@@ -85,16 +85,7 @@ func (b *Board) choose(credential, secretName string, generation int64, namespac
 	return changed
 }
 
-// Expect says that a RegistryCredential selects a place that may not have been looked at yet.
-func (b *Board) Expect(place Place, credential string) {
-	b.mu.Lock()
-	changed := b.expect(place, credential)
-	b.mu.Unlock()
-	if changed {
-		b.notify(credential)
-	}
-}
-
+// expect notes that a RegistryCredential selects a place that may not have been looked at yet.
 func (b *Board) expect(place Place, credential string) bool {
 	known := b.group(credential, place.Name).deliveries[place.Namespace]
 	known.Selected = true

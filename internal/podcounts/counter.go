@@ -10,17 +10,21 @@ import (
 
 // Counter counts the pods that are stuck for want of a RegistryCredential, and those that hang although they have its present value.
 type Counter struct {
-	mu     sync.Mutex
-	pods   map[types.NamespacedName][]string
-	doubts map[types.NamespacedName][]string
+	mu   sync.Mutex
+	pods map[types.NamespacedName][]string
+	// doubts are the values that a pod gave reason to doubt, by RegistryCredential.
+	doubts map[types.NamespacedName]map[string]string
 	raised map[string]int
 	notify func(credential string)
 }
 
+// Value is the present value of a RegistryCredential. Digest tells it from earlier ones.
+type Value struct{ Credential, Digest string }
+
 // New returns an empty counter. notify is called, outside any lock, for each RegistryCredential whose count changed.
 func New(notify func(credential string)) *Counter {
 	return &Counter{
-		pods: map[types.NamespacedName][]string{}, doubts: map[types.NamespacedName][]string{}, raised: map[string]int{}, notify: notify,
+		pods: map[types.NamespacedName][]string{}, doubts: map[types.NamespacedName]map[string]string{}, raised: map[string]int{}, notify: notify,
 	}
 }
 
@@ -51,17 +55,21 @@ func (c *Counter) Note(pod types.NamespacedName, credentials ...string) {
 	}
 }
 
-// Doubt says that the registry refused a pod that has the present value of some RegistryCredentials. Each pod counts once for each,
+// Doubt says that the registry refused a pod that has the present value of some RegistryCredentials. Each pod counts once for each value,
 // until it does not hang any more.
-func (c *Counter) Doubt(pod types.NamespacedName, credentials ...string) {
+func (c *Counter) Doubt(pod types.NamespacedName, values ...Value) {
 	c.mu.Lock()
 	var fresh []string
-	for _, name := range credentials {
-		if !slices.Contains(c.doubts[pod], name) {
-			c.doubts[pod] = append(c.doubts[pod], name)
-			c.raised[name]++
-			fresh = append(fresh, name)
+	for _, value := range values {
+		if known, doubted := c.doubts[pod][value.Credential]; doubted && known == value.Digest {
+			continue
 		}
+		if c.doubts[pod] == nil {
+			c.doubts[pod] = map[string]string{}
+		}
+		c.doubts[pod][value.Credential] = value.Digest
+		c.raised[value.Credential]++
+		fresh = append(fresh, value.Credential)
 	}
 	c.mu.Unlock()
 	for _, name := range fresh {
@@ -69,7 +77,21 @@ func (c *Counter) Doubt(pod types.NamespacedName, credentials ...string) {
 	}
 }
 
-// Doubts counts how often a pod gave reason to doubt a RegistryCredential. The number only grows.
+// Forget drops the doubts about a RegistryCredential that is gone: one that is made again under its name starts with none.
+func (c *Counter) Forget(credential string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.raised, credential)
+	for pod, names := range c.doubts {
+		delete(names, credential)
+		if len(names) == 0 {
+			delete(c.doubts, pod)
+		}
+	}
+}
+
+// Doubts counts how often a pod gave reason to doubt a RegistryCredential. The number only grows, until the
+// RegistryCredential is forgotten.
 func (c *Counter) Doubts(credential string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

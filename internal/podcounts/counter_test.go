@@ -64,17 +64,21 @@ func TestCounterRaisesEachDoubtOnce(t *testing.T) {
 	var news heard
 	counter := New(news.note)
 	pod := types.NamespacedName{Namespace: "shop", Name: "x"}
+	first, second := Value{"a", "first"}, Value{"a", "second"}
 	steps := []struct {
 		name   string
 		do     func()
 		want   []string
 		doubts int
 	}{
-		{"a pod is refused with two values", func() { counter.Doubt(pod, "a", "b") }, []string{"a", "b"}, 1},
-		{"it is looked at again", func() { counter.Doubt(pod, "a") }, nil, 1},
-		{"it is well again", func() { counter.Note(pod) }, nil, 1},
-		{"it is refused anew", func() { counter.Doubt(pod, "a") }, []string{"a"}, 2},
-		{"a pod that gives no reason", func() { counter.Doubt(pod) }, nil, 2},
+		{"a pod is refused with two values", func() { counter.Doubt(pod, first, Value{"b", "first"}) }, []string{"a", "b"}, 1},
+		{"it is looked at again", func() { counter.Doubt(pod, first) }, nil, 1},
+		{"it hangs on", func() { counter.Note(pod, "a"); counter.Doubt(pod, first) }, []string{"a"}, 1},
+		{"it is refused with the next value, too", func() { counter.Doubt(pod, second) }, []string{"a"}, 2},
+		{"it is looked at again with that", func() { counter.Doubt(pod, second) }, nil, 2},
+		{"it is well again", func() { counter.Note(pod) }, []string{"a"}, 2},
+		{"it is refused another time", func() { counter.Doubt(pod, second) }, []string{"a"}, 3},
+		{"a pod that gives no reason", func() { counter.Doubt(pod) }, nil, 3},
 	}
 	for _, step := range steps {
 		step.do()
@@ -84,5 +88,19 @@ func TestCounterRaisesEachDoubtOnce(t *testing.T) {
 		if got := counter.Doubts("a"); got != step.doubts {
 			t.Errorf("%s: %d doubts, want %d", step.name, got, step.doubts)
 		}
+	}
+}
+
+func TestACredentialThatIsGoneLeavesNoDoubts(t *testing.T) {
+	c := New(func(string) {})
+	pod := types.NamespacedName{Namespace: "shop", Name: "web"}
+	c.Note(pod, "company", "other")
+	c.Doubt(pod, "company", "other")
+	c.Forget("company")
+	if c.Doubts("company") != 0 || c.Doubts("other") != 1 {
+		t.Errorf("company has %d doubts and other %d, want 0 and 1", c.Doubts("company"), c.Doubts("other"))
+	}
+	if c.Doubt(pod, "company", "other"); c.Doubts("company") != 1 || c.Doubts("other") != 1 {
+		t.Errorf("made again, the pod counts once more for company (%d) and not for other (%d)", c.Doubts("company"), c.Doubts("other"))
 	}
 }

@@ -116,6 +116,9 @@ func TestOwnerOf(t *testing.T) {
 		{name: "Terraform, as its older resources call themselves", secret: marked(withManager("HashiCorp", update)), manager: "Terraform"},
 		{name: "Pulumi", secret: marked(withManager("pulumi-kubernetes-1a2b", apply)), manager: "Pulumi"},
 		{name: "a tool that nobody knows, by the common label", secret: marked(withLabel(v1alpha1.ManagedByLabel, "acme-sync")), manager: "acme-sync"},
+		{name: "a tool that nobody knows, by the common key as an annotation", secret: marked(withAnnotation(v1alpha1.ManagedByLabel, "acme-sync")), manager: "acme-sync"},
+		{name: "an instance as an annotation", secret: marked(withAnnotation("app.kubernetes.io/instance", "shop")), manager: "Argo CD application or Helm release shop"},
+		{name: "kubectl ApplySet as an annotation", secret: marked(withAnnotation("applyset.kubernetes.io/part-of", "applyset-x")), manager: "kubectl ApplySet"},
 		{name: "an owner that nobody knows", secret: marked(withOwner("acme.io/v1", "Tenant", "shop")), manager: "Tenant shop"},
 	}
 	for _, test := range tests {

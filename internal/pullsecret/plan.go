@@ -86,14 +86,14 @@ func decide(in Input, composed composition) Plan {
 		return in.foreign(composed, owner)
 	case len(composed.entries) == 0 && (composed.lost || !composed.dropped):
 		return Plan{Action: Keep} // it should hold what must stay and what only a person can mend, or it was empty before
-	case len(composed.entries) == 0 && !hasForeignData(in.Current):
+	case len(composed.entries) == 0 && !outlives(in.Current):
 		return Plan{Action: Delete}
 	}
 	plan := in.update(composed)
 	switch {
 	case plan.Action == Keep || updatable(in.Current):
 		return plan
-	case composed.kept || hasForeignData(in.Current):
+	case composed.kept || outlives(in.Current):
 		return Plan{Action: Refuse, Owner: stuck(in.Current)} // made anew, it would lack what is only there
 	}
 	return Plan{Action: Recreate, Secret: in.fresh(composed)}
@@ -108,11 +108,20 @@ func (in Input) foreign(composed composition, owner Owner) Plan {
 	}
 	switch {
 	case owner.Adoptable && published:
-		return in.update(composed)
+		return in.adopt(composed)
 	case owner.Adoptable && asked:
 		return Plan{Action: Keep} // there is nothing to write yet: it is not touched for nothing
 	}
 	return Plan{Action: Refuse, Owner: owner}
+}
+
+// adopt takes over a hand-made Secret, and marks it as one that was there before.
+func (in Input) adopt(composed composition) Plan {
+	plan := in.update(composed)
+	if plan.Action == Update {
+		plan.Secret.Annotations[v1alpha1.AdoptedAnnotation] = v1alpha1.AdoptedValue
+	}
+	return plan
 }
 
 func (in Input) update(composed composition) Plan {
@@ -169,6 +178,11 @@ func differs(current, desired *corev1.Secret) bool {
 // updatable reports whether the API server allows an update: the type of a Secret and an immutable Secret's data never change.
 func updatable(secret *corev1.Secret) bool {
 	return secret.Type == corev1.SecretTypeDockerConfigJson && (secret.Immutable == nil || !*secret.Immutable)
+}
+
+// outlives reports whether a Secret stays when nothing of regcred is left in it: it holds what others added, or was there before.
+func outlives(secret *corev1.Secret) bool {
+	return hasForeignData(secret) || secret.Annotations[v1alpha1.AdoptedAnnotation] == v1alpha1.AdoptedValue
 }
 
 func hasForeignData(secret *corev1.Secret) bool {

@@ -30,6 +30,7 @@ func TestDecideAboutSecretsThatCannotBeUpdated(t *testing.T) {
 		{"immutable with what a deleted credential left: left to people", changed(secret(t, shop, contribution("gone", 1, "1", config(t, "g", "gone.example"))), immutable), []Contribution{next}, only("shop"), Refuse},
 		{"immutable, and all credentials deleted: left alone", changed(ours, immutable), nil, only(), Keep},
 		{"immutable, and the last credential deselected: removed", changed(ours, immutable), nil, everybody, Delete},
+		{"immutable, taken over and stale: left to people", changed(ours, func(s *corev1.Secret) { immutable(s); takenOver(s) }), []Contribution{next}, everybody, Refuse},
 		{"immutable with somebody's key, and the last credential deselected: left to people", changed(ours, func(s *corev1.Secret) { immutable(s); s.Data["ca.crt"] = []byte("theirs") }), nil, everybody, Refuse},
 	}
 	for _, test := range tests {
@@ -88,5 +89,29 @@ func TestASecretThatIsBeingDeletedIsWaitedFor(t *testing.T) {
 	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{shop}, Exists: everybody, Current: going, Now: noon})
 	if plan.Action != Wait {
 		t.Errorf("the action is %s, it should be Wait", plan.Action)
+	}
+}
+
+func takenOver(s *corev1.Secret) { s.Annotations[v1alpha1.AdoptedAnnotation] = v1alpha1.AdoptedValue }
+
+// What was there before regcred is never deleted: the policy regcred-secrets holds the operator to that by the mark.
+func TestASecretThatWasTakenOverIsEmptiedAndNeverDeleted(t *testing.T) {
+	shop := adopting(contribution("shop", 2, "1", config(t, "new", "shop.example")))
+	decide := func(current *corev1.Secret, contributions ...Contribution) Plan {
+		return Decide(Input{Namespace: "shop", Name: "regcred", Contributions: contributions, Exists: everybody, Current: current, Now: noon})
+	}
+	taken := decide(byHand(`{"auths":{"shop.example":{"username":"u","password":"old"}}}`), shop)
+	if taken.Action != Update || taken.Secret.Annotations[v1alpha1.AdoptedAnnotation] != v1alpha1.AdoptedValue {
+		t.Fatalf("%s, and the mark is not there: %v", taken.Action, taken.Secret)
+	}
+	left := decide(taken.Secret)
+	if left.Action != Update || len(entriesOf(t, left.Secret)) != 0 || left.Secret.Annotations[v1alpha1.AdoptedAnnotation] != v1alpha1.AdoptedValue {
+		t.Fatalf("nothing of regcred is left in it, and it is to be emptied: %s of %v", left.Action, left.Secret)
+	}
+	if again := decide(left.Secret); again.Action != Keep {
+		t.Errorf("an empty one stays as it is, and the plan is %s", again.Action)
+	}
+	if mine := decide(nil, shop); mine.Secret.Annotations[v1alpha1.AdoptedAnnotation] != "" || decide(mine.Secret).Action != Delete {
+		t.Error("a Secret that regcred made bears no mark, and goes")
 	}
 }

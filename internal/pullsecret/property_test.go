@@ -115,6 +115,7 @@ func damage(s *corev1.Secret, random *rand.Rand) {
 		5: func() { s.Immutable = ptr.To(true) },
 		6: func() { s.Type = corev1.SecretTypeOpaque },
 		7: func() { s.Annotations["meta.helm.sh/release-name"] = "web" },
+		8: func() { s.Annotations[v1alpha1.AdoptedAnnotation] = v1alpha1.AdoptedValue },
 	} {
 		if random.IntN(8) == 0 && chance > 0 {
 			change()
@@ -211,6 +212,8 @@ func touchesOnlyWhatItMay(t *testing.T, seed uint64, in Input, plan Plan) {
 	writes := !slices.Contains([]Action{Keep, Refuse, Wait}, plan.Action)
 	adopts := slices.ContainsFunc(in.Contributions, func(c Contribution) bool { return c.Adopt && c.Config != nil })
 	switch {
+	case in.Current != nil && in.Current.Annotations[v1alpha1.AdoptedAnnotation] == v1alpha1.AdoptedValue && (plan.Action == Delete || plan.Action == Recreate):
+		t.Errorf("seed %d: %s of a Secret that was there before", seed, plan.Action)
 	case in.Current == nil && writes && plan.Action != Create:
 		t.Errorf("seed %d: %s where there is nothing", seed, plan.Action)
 	case in.Current != nil && !owner.Ours && writes && (plan.Action != Update || !owner.Adoptable || !adopts):

@@ -17,7 +17,7 @@ type room struct {
 // overhead of the document around the entries.
 const (
 	dataOverhead       = len(`{"auths":{}}`)
-	annotationOverhead = len(v1alpha1.SourcesAnnotation) + len(`{"version":1,"sources":{}}`)
+	annotationOverhead = len(v1alpha1.SourcesAnnotation) + len(`{"version":1,"sources":{}}`) + len(v1alpha1.AdoptedAnnotation) + len(v1alpha1.AdoptedValue)
 	// sourceOverhead is the most that a source takes beside its strings: names of fields, a time, quotes.
 	sourceOverhead = len(`"":{"revision":"","digest":"","keys":[],"changed":"2006-01-02T15:04:05Z"},`)
 )
@@ -34,7 +34,7 @@ func roomIn(secret *corev1.Secret) room {
 		}
 	}
 	for key, value := range secret.Annotations {
-		if key != v1alpha1.SourcesAnnotation && key != corev1.LastAppliedConfigAnnotation {
+		if key != v1alpha1.SourcesAnnotation && key != v1alpha1.AdoptedAnnotation && key != corev1.LastAppliedConfigAnnotation {
 			left.annotation -= len(key) + len(value)
 		}
 	}

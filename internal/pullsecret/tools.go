@@ -43,7 +43,7 @@ var tools = []tool{
 	{"Rancher Fleet", "remove it from the bundle's source", anyOf(annotation("objectset.rio.cattle.io/id"))},
 	{"Config Sync", "remove it from the source of truth", anyOf(annotation("configmanagement.gke.io/managed"))},
 	{"kapp", "remove it from the application's source", anyOf(label("kapp.k14s.io/app"))},
-	{"kubectl ApplySet", "remove it from the manifests that are applied with --prune", anyOf(label("applyset.kubernetes.io/part-of"))},
+	{"kubectl ApplySet", "remove it from the manifests that are applied with --prune", either("applyset.kubernetes.io/part-of")},
 	{"Terraform", "remove it from the Terraform configuration and state", anyOf(manager("Terraform"), manager("terraform"), manager("HashiCorp"))},
 	{"Pulumi", "remove it from the Pulumi program", anyOf(managerPrefix("pulumi"))},
 	// Sources of the rows below: rancher, pkg/controllers/managementuser/secret/project_scoped_secrets.go; ClusterSecret, src/consts.py;
@@ -51,13 +51,13 @@ var tools = []tool{
 	{"Rancher project-scoped Secret", "delete it in Rancher, or choose another spec.target.secretName", anyOf(
 		label("management.cattle.io/project-scoped-secret-copy"), annotation("management.cattle.io/project-scoped-secret-copy"), manager("rancher"))},
 	{"ClusterSecret", "delete the ClusterSecret that writes it, or exclude the namespace there", anyOf(
-		label("clustersecret.io"), annotation("clustersecret.io/created-by"), annotation("clustersecret.io/version"))},
+		either("clustersecret.io"), annotation("clustersecret.io/created-by"), annotation("clustersecret.io/version"))},
 	{"Config Syncer", "remove the sync annotation from its source", anyOf(
 		annotation("kubed.appscode.com/origin"), label("kubed.appscode.com/origin.name"))},
 	{"Hierarchical Namespaces", "change the Secret of the parent namespace", anyOf(label("hnc.x-k8s.io/inherited-from"))},
-	{"", "ask its manager to let go of it", anyOf(label(v1alpha1.ManagedByLabel))},
+	{"", "ask its manager to let go of it", either(v1alpha1.ManagedByLabel)},
 	{"", "its owner recreates it: change the owner", anyOwner},
-	{"Argo CD application or Helm release", "remove it there, or take the label app.kubernetes.io/instance from it where it is hand-made", anyOf(label("app.kubernetes.io/instance"))},
+	{"Argo CD application or Helm release", "remove it there, or take app.kubernetes.io/instance from it where it is hand-made", either("app.kubernetes.io/instance")},
 	{"the tool with", keptOutside, foreignMark},
 	{"the tool with field manager", keptOutside, foreignManager},
 }
@@ -78,6 +78,12 @@ func label(key string) func(*corev1.Secret) (string, bool) {
 		value, ok := secret.Labels[key]
 		return value, ok
 	}
+}
+
+// either is a label or an annotation of this key: the policy regcred-secrets refuses both. Whoever changes these rows changes the list
+// in the policy, too; TestAdmissionPolicies compares them.
+func either(key string) func(*corev1.Secret) (string, bool) {
+	return anyOf(label(key), annotation(key))
 }
 
 func labelValue(key, want string) func(*corev1.Secret) (string, bool) {

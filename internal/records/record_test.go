@@ -42,7 +42,7 @@ func record(t testing.TB) Record {
 				Digests: map[string]string{"registry.example/app:1": "sha256:1"},
 			}},
 			Obsolete:     []rotation.Lease{{Lease: source.Lease{ID: "aws/creds/x/0", Duration: time.Minute, Obtained: at}, Since: at}},
-			RestoredOver: "d5",
+			RestoredOver: "d5", Fruitless: 2,
 		},
 	}
 }

@@ -83,11 +83,18 @@ func (s *State) Correct(now time.Time) {
 			s.Testing[print] = now
 		}
 	}
-	for _, t := range []*time.Time{&s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime, &s.ReleaseTime} {
+	for _, t := range []*time.Time{&s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime} {
 		past(t)
+	}
+	for id, tried := range s.Releases {
+		past(&tried.Last)
+		s.Releases[id] = tried
 	}
 	if s.Waiting != nil {
 		past(&s.Waiting.FirstSeen)
+		if s.Waiting.Minted {
+			past(&s.Waiting.ReadTime)
+		}
 	}
 	if s.Previous != nil {
 		past(&s.Previous.ReplacedTime)

@@ -96,7 +96,7 @@ func (s *State) judgeAccount(spec *Spec, waiting *Waiting, account Account, now 
 func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old inUse, now time.Time) (Fate, time.Time) {
 	asked := !s.attempt(spec, account).Before(waiting.FirstSeen) && !s.testing(account.Print, now)
 	until := latest(waiting.FirstSeen, s.test(spec, account).Since).Add(spec.Hold)
-	if s.Published() && !s.ExpireTime.IsZero() && !now.Before(s.ExpireTime) && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
+	if !s.ExpireTime.IsZero() && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
 		until = waiting.FirstSeen
 	}
 	switch {
@@ -154,8 +154,8 @@ func (s *State) inUseAt(spec *Spec, account Account) inUse {
 
 // running reports whether a test of an account was begun and its end was not noted.
 func (s *State) running(print string) bool {
-	began, ok := s.Testing[print]
-	return ok && !s.Tests[print].Attempt.After(began)
+	_, running := s.Testing[print]
+	return running
 }
 
 func (o inUse) exists() bool { return len(o.tests) > 0 }

@@ -14,11 +14,11 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 				"attempt": {Attempt: ahead}, "answer": {Time: ahead}, "since": {Since: ahead}, "retry": {NotBefore: ahead},
 				"right": {Attempt: now, NotBefore: now.Add(maxRetryAfter)},
 			},
-			Waiting: &Waiting{FirstSeen: ahead}, Previous: &Previous{ReplacedTime: ahead},
+			Waiting: &Waiting{Value: Value{Minted: true, ReadTime: ahead}, FirstSeen: ahead}, Previous: &Previous{ReplacedTime: ahead},
 		},
 		Memory: Memory{
 			Reads: Reads{Last: ahead, ReadTime: ahead, WokenTime: ahead}, Older: &Older{Since: ahead}, Testing: map[string]time.Time{"attempt": ahead},
-			DoubtTime: ahead, ReleaseTime: ahead,
+			DoubtTime: ahead, Releases: map[string]Attempts{"lease": {Count: 1, Last: ahead}},
 		},
 	}
 	s.Correct(now)
@@ -26,7 +26,8 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 		"the attempt of a test": s.Tests["attempt"].Attempt, "the answer of a test": s.Tests["answer"].Time, "since when it is answered": s.Tests["since"].Since,
 		"the read of a minted value": s.Value.ReadTime, "when a value was first seen": s.Waiting.FirstSeen, "when a value was replaced": s.Previous.ReplacedTime,
 		"the last read": s.Reads.Last, "the last answer": s.Reads.ReadTime, "when the connection changed": s.Reads.WokenTime,
-		"since when an older answer is given": s.Older.Since, "a test under way": s.Testing["attempt"], "a doubt": s.DoubtTime, "the last release": s.ReleaseTime,
+		"since when an older answer is given": s.Older.Since, "a test under way": s.Testing["attempt"], "a doubt": s.DoubtTime, "the last release": s.Releases["lease"].Last,
+		"the read of a minted value that waits": s.Waiting.ReadTime,
 	} {
 		if !got.Equal(now) {
 			t.Errorf("%s is %s", name, got.Sub(now))

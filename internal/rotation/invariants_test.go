@@ -18,6 +18,10 @@ func (w *world) check(step Step) error {
 		return w.checkPublish()
 	case Restore:
 		return w.checkRestore()
+	case GiveUp:
+		if since := step.Lease.Since.Add(ReleaseGivenUp); w.tries[step.Lease.ID] == 0 || w.now.Before(since) {
+			return fmt.Errorf("lease %s is given up after %d attempts, %s too soon", step.Lease.ID, w.tries[step.Lease.ID], since.Sub(w.now))
+		}
 	}
 	return nil
 }
@@ -175,7 +179,7 @@ func (w *world) checkLeases(step Step) error {
 	for id, obtained := range w.obtained {
 		switch {
 		case known[id]:
-		case w.released[id], w.now.After(obtained.Add(lifetime)), len(w.state.Obsolete) == maxObsolete:
+		case w.released[id], w.gaveUp[id], w.now.After(obtained.Add(lifetime)), len(w.state.Obsolete) == maxObsolete:
 			delete(w.obtained, id)
 		default:
 			return fmt.Errorf("lease %s is lost", id)

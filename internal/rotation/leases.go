@@ -10,9 +10,21 @@ import (
 const (
 	// ReleaseAfter is how long at most the lease of a replaced value is kept for a namespace that cannot be served.
 	ReleaseAfter = time.Hour
+	// ReleaseGivenUp is how long after its value was replaced a lease is given up that could not be given back: it ends at its own time. It
+	// is longer than PreviousKept, so that a value is not said to have ended because its lease was given up.
+	ReleaseGivenUp = 2 * PreviousKept
+	// releaseInterval is the longest wait between two attempts to give one lease back.
+	releaseInterval = 10 * time.Minute
 	// maxObsolete is how many leases of replaced values are kept at most.
 	maxObsolete = 16
 )
+
+// Attempts are those in a row that could not give one lease back.
+type Attempts struct {
+	Count int
+	// Last is when the last of them was made.
+	Last time.Time
+}
 
 // discard notes a lease that is to be given back. Of too many the oldest are given up: they end at their own time.
 func (s *State) discard(lease *source.Lease, now time.Time) {
@@ -25,16 +37,33 @@ func (s *State) discard(lease *source.Lease, now time.Time) {
 	}
 }
 
-// NoteReleased notes that a lease was given back.
+// NoteReleased notes that a lease was given back, or given up.
 func (s *State) NoteReleased(id string) {
 	s.Obsolete = slices.DeleteFunc(slices.Clone(s.Obsolete), func(l Lease) bool { return l.ID == id })
-	s.ReleaseFailures = 0
+	s.forgetAttempts()
 }
 
-// NoteReleaseFailed notes that a lease could not be given back.
-func (s *State) NoteReleaseFailed(now time.Time) {
-	s.ReleaseFailures++
-	s.ReleaseTime = now
+// NoteReleaseFailed notes that a lease could not be given back, and reports how often that was so in a row.
+func (s *State) NoteReleaseFailed(id string, now time.Time) int {
+	tried := Attempts{Count: s.Releases[id].Count + 1, Last: now}
+	releases := map[string]Attempts{id: tried}
+	for other, attempts := range s.Releases {
+		if other != id {
+			releases[other] = attempts
+		}
+	}
+	s.Releases = releases
+	s.forgetAttempts()
+	return tried.Count
+}
+
+// forgetAttempts drops the attempts for leases that are not to be given back any more.
+func (s *State) forgetAttempts() {
+	for id := range s.Releases {
+		if !slices.ContainsFunc(s.Obsolete, func(l Lease) bool { return l.ID == id }) {
+			delete(s.Releases, id)
+		}
+	}
 }
 
 // held are the leases of the values that are in use, wait or are an older answer.
@@ -82,19 +111,33 @@ func (s *State) holds(lease string) bool {
 	return false
 }
 
-// releaseAt is the lease that is given back next, and when: as soon as every namespace has the value in use, and not later than
-// ReleaseAfter. While the value in use is refused the one before may still be needed.
-func (s *State) releaseAt(spec *Spec) (*Lease, time.Time) {
-	if len(s.Obsolete) == 0 {
-		return nil, time.Time{}
+// release is the lease that is given back next, and when. Each has attempts of its own, so that one that the source refuses to take back
+// keeps no other.
+func (s *State) release(spec *Spec) (*Lease, time.Time) {
+	var next *Lease
+	at := never
+	for i := range s.Obsolete {
+		if due := s.releaseAt(spec, &s.Obsolete[i]); due.Before(at) {
+			next, at = &s.Obsolete[i], due
+		}
 	}
-	lease := s.Obsolete[0]
+	return next, at
+}
+
+// releaseAt is when a lease is given back: as soon as every namespace has the value in use, and not later than ReleaseAfter. While the
+// value in use is refused the one before may still be needed.
+func (s *State) releaseAt(spec *Spec, lease *Lease) time.Time {
 	at := lease.Since
 	if !s.Delivered || !s.refusedSince(spec).IsZero() {
 		at = lease.Since.Add(ReleaseAfter)
 	}
-	if s.ReleaseFailures > 0 {
-		at = latest(at, s.ReleaseTime.Add(backOff(s.ReleaseFailures, 10*time.Minute)))
+	if tried := s.Releases[lease.ID]; tried.Count > 0 {
+		at = latest(at, tried.Last.Add(backOff(tried.Count, releaseInterval)))
 	}
-	return &lease, at
+	return at
+}
+
+// givesUp reports whether a lease is not tried again that could not be given back for long: a process that just started tries once.
+func (s *State) givesUp(lease *Lease, now time.Time) bool {
+	return s.Releases[lease.ID].Count > 0 && !now.Before(lease.Since.Add(ReleaseGivenUp))
 }

@@ -143,25 +143,6 @@ func TestAReadAfterARestartLosesNoLease(t *testing.T) {
 	}
 }
 
-func TestAMintedValueThatIsRefusedIsMintedAgainAtAPaceThatNobodyNotices(t *testing.T) {
-	s := leasing(t)
-	s.mint()
-	s.fate(Refuse)
-	before := s.leases
-	s.state.Delivered = true
-	s.after(6 * time.Hour)
-	if minted := s.leases - before; minted < 12 || minted > 36 {
-		t.Errorf("%d values were minted in 6 hours", minted)
-	}
-	s.inUse(1)
-	if len(s.state.Obsolete) > 1 {
-		t.Errorf("%d leases wait for being given back", len(s.state.Obsolete))
-	}
-	s.takes[hostA][s.current] = true
-	s.after(2 * verifyPeriod)
-	s.inUse(2)
-}
-
 func TestALeaseThatHasEndedIsNotGivenBack(t *testing.T) {
 	s := leasing(t)
 	s.state.Obsolete = []Lease{
@@ -190,13 +171,54 @@ func TestALeaseThatCannotBeGivenBackIsTriedEverMoreRarely(t *testing.T) {
 	s := leasing(t)
 	s.state.Obsolete = []Lease{{Lease: *leaseOf("old", s.now), Since: s.now}}
 	for i, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 10 * time.Minute, 10 * time.Minute} {
-		s.state.NoteReleaseFailed(s.now)
-		if _, at := s.state.releaseAt(&s.spec); at.Sub(s.now) != want {
+		if count := s.state.NoteReleaseFailed("old", s.now); count != i+1 {
+			t.Errorf("attempt %d counts as %d", i+1, count)
+		}
+		if _, at := s.state.release(&s.spec); at.Sub(s.now) != want {
 			t.Errorf("after %d failures it is tried again after %s, want %s", i+1, at.Sub(s.now), want)
 		}
 	}
+	s.state.Obsolete = append(s.state.Obsolete, Lease{Lease: *leaseOf("other", s.now), Since: s.now})
+	s.state.NoteReleaseFailed("other", s.now)
+	if s.state.Releases["old"].Count != 7 || s.state.Releases["other"].Count != 1 {
+		t.Errorf("the attempts are %v", s.state.Releases)
+	}
+	s.state.NoteReleased("other")
 	s.state.NoteReleased("old")
-	if s.state.ReleaseFailures != 0 {
-		t.Error("the next lease waits for the failures of this one")
+	if len(s.state.Releases) != 0 {
+		t.Errorf("attempts are remembered of a lease that was given back: %v", s.state.Releases)
+	}
+}
+
+func TestALeaseThatTheSourceRefusesToTakeBackKeepsNoOther(t *testing.T) {
+	s := leasing(t)
+	s.state.Obsolete = []Lease{{Lease: *leaseOf("refused", s.now), Since: s.now}, {Lease: *leaseOf("next", s.now), Since: s.now}}
+	s.keeps = map[string]bool{"refused": true}
+	s.after(time.Second)
+	s.obsolete("refused")
+	s.state.Obsolete = append(s.state.Obsolete, Lease{Lease: *leaseOf("later", s.now), Since: s.now})
+	s.after(time.Second)
+	s.obsolete("refused")
+	s.keeps = nil
+	s.after(releaseInterval)
+	s.obsolete()
+}
+
+func TestALeaseThatCannotBeGivenBackIsGivenUpAfterTwoDays(t *testing.T) {
+	s := leasing(t)
+	year := leaseOf("year", s.now)
+	year.Duration = 365 * 24 * time.Hour
+	s.state.Obsolete, s.keeps = []Lease{{Lease: *year, Since: s.now}}, map[string]bool{"year": true}
+	s.sourceFails = true // else other leases come
+	s.after(ReleaseGivenUp - time.Minute)
+	s.obsolete("year")
+	s.restart()
+	s.state.Delivered = true
+	s.now = s.now.Add(2 * time.Hour)
+	tried := s.tries["year"]
+	s.after(time.Hour)
+	s.obsolete()
+	if !s.gaveUp["year"] || s.tries["year"] != tried+1 { // a process that just started tries once
+		t.Errorf("given up: %t, after %d attempts of the new process", s.gaveUp["year"], s.tries["year"]-tried)
 	}
 }

@@ -83,3 +83,25 @@ func TestAnOldAcceptanceRestoresNothing(t *testing.T) {
 	s.after(6 * time.Hour)
 	s.inUse(2)
 }
+
+func TestARegistryThatLocksAfterTwoWrongLoginsInARowIsNotLockedByAWrongValue(t *testing.T) {
+	for name, period := range map[string]time.Duration{"tested every half minute": 30 * time.Second, "tested every ten minutes": verifyPeriod, "tested once a day": 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t)
+			s.spec.Verify, s.locksAfter = period, 2
+			s.rotate()
+			s.after(3 * time.Hour)
+			for range 20 {
+				s.restart()
+				s.after(time.Second)
+			}
+			s.after(21 * time.Hour)
+			s.inUse(1)
+			s.fate(Refuse)
+			s.verdict(Accepted)
+			s.rotate(hostA)
+			s.after(refresh + time.Minute)
+			s.inUse(3)
+		})
+	}
+}

@@ -52,7 +52,11 @@ func (w *world) live(turns int) error {
 		}
 	}
 	w.heal()
-	if err := w.pass(2 * verifyPeriod); err != nil {
+	span := 2 * verifyPeriod
+	if w.minted { // what is minted in vain is minted ever more rarely
+		span += fruitlessInterval
+	}
+	if err := w.pass(span); err != nil {
 		return err
 	}
 	return w.isWell()
@@ -197,7 +201,15 @@ func (w *world) do(step Step) bool {
 	case DropPrevious:
 		next.DropPrevious(step.End)
 	case Release:
+		w.tries[step.Lease.ID]++
+		if w.keepsAll || w.keeps[step.Lease.ID] {
+			next.NoteReleaseFailed(step.Lease.ID, w.now)
+			break
+		}
 		w.released[step.Lease.ID] = true
+		next.NoteReleased(step.Lease.ID)
+	case GiveUp:
+		w.gaveUp[step.Lease.ID] = true
 		next.NoteReleased(step.Lease.ID)
 	}
 	return w.keep(next)

@@ -18,6 +18,8 @@ const (
 	DropPrevious Do = "DropPrevious"
 	// Release gives one lease back.
 	Release Do = "Release"
+	// GiveUp leaves a lease that could not be given back to its own end.
+	GiveUp Do = "GiveUp"
 	// Rest does nothing until a time.
 	Rest Do = "Rest"
 )
@@ -33,7 +35,7 @@ type Step struct {
 	Judgement Judgement
 	// End of the value before, for DropPrevious.
 	End End
-	// Lease to Release.
+	// Lease to Release or to GiveUp.
 	Lease Lease
 	// Until is when to look again, for Rest. Zero where only an event changes anything.
 	Until time.Time
@@ -63,7 +65,10 @@ func Next(spec *Spec, s *State, now time.Time) Step {
 			return Step{Do: Ask, Account: test.account}
 		}
 	}
-	if lease, at := s.releaseAt(spec); lease != nil && !at.After(now) {
+	if lease, at := s.release(spec); lease != nil && !at.After(now) {
+		if s.givesUp(lease, now) {
+			return Step{Do: GiveUp, Lease: *lease}
+		}
 		return Step{Do: Release, Lease: *lease}
 	}
 	return Step{Do: Rest, Judgement: judgement, Until: s.restsUntil(spec, judgement, tests, now)}
@@ -86,7 +91,7 @@ func (s *State) restsUntil(spec *Spec, judgement Judgement, tests []due, now tim
 	for _, began := range s.Testing {
 		consider(began.Add(testLimit))
 	}
-	if lease, at := s.releaseAt(spec); lease != nil {
+	if lease, at := s.release(spec); lease != nil {
 		consider(at)
 	}
 	if s.Previous != nil && s.Previous.Config != nil {

@@ -139,6 +139,8 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 			continue
 		}
 		switch asked := s.test(spec, other); {
+		case asked.Verdict == Rejected && test.Verdict == Accepted:
+			since = latest(since, asked.Time) // each: a login that works ends a row of wrong ones, before it locks the account
 		case asked.Verdict == Rejected:
 			since = latest(since, asked.Since)
 		case asked.Verdict == "" && !s.attempt(spec, other).Before(waiting.FirstSeen):

@@ -65,6 +65,19 @@ func TestOneRefusedPodHasNothingMinted(t *testing.T) {
 	}
 }
 
+func TestManyRefusedPodsHaveTheRegistryAskedOnceInHalfAMinute(t *testing.T) {
+	s := begin(t)
+	print, asked := s.state.Accounts[0].Print, map[time.Time]bool{}
+	for range 10 * 60 { // a pod each second, for ten minutes
+		s.state.DoubtTime = s.now
+		s.after(time.Second)
+		asked[s.state.Tests[print].Attempt] = true
+	}
+	if len(asked) < 10 || len(asked) > 21 {
+		t.Errorf("the registry was asked %d times in ten minutes", len(asked))
+	}
+}
+
 func TestADoubtAboutAValueThatIsKnownToBeRefusedAsksNobody(t *testing.T) {
 	s := begin(t)
 	account := s.state.Accounts[0]

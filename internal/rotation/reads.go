@@ -65,8 +65,9 @@ func (s *State) readAt(spec *Spec) (time.Time, Cause) {
 		return time.Time{}, CauseSpec
 	}
 	at, cause := s.plannedRead(spec), CausePlan
-	if refused := s.refusedSince(spec); refused.After(r.Last) {
-		if soon := r.Last.Add(refusedInterval); soon.Before(at) {
+	last := s.lastRead(spec)
+	if refused := s.refusedSince(spec); refused.After(last) {
+		if soon := last.Add(s.refusedWait(spec)); soon.Before(at) {
 			at, cause = soon, CauseRefused
 		}
 	}
@@ -76,8 +77,8 @@ func (s *State) readAt(spec *Spec) (time.Time, Cause) {
 func (s *State) plannedRead(spec *Spec) time.Time {
 	r := &s.Reads
 	switch {
-	case r.Last.IsZero(): // a minted value that an earlier process obtained is still good
-		return schedule.Next(schedule.LastRead{Time: s.ReadTime, Expire: s.ExpireTime, Minted: true}, spec.Refresh, spec.Random)
+	case r.Last.IsZero():
+		return s.firstRead(spec)
 	case r.Fault != nil && r.Fault.Stalled:
 		return schedule.AfterStall(r.Last, spec.Refresh, r.Fault.RetryAfter, spec.Random)
 	case r.Fault != nil:
@@ -93,24 +94,23 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 		next = earliest(next, r.Last.Add(refusedInterval))
 	}
 	if r.Minted && s.latestIsRefused(spec) { // it is of no use until its end: another one may be
-		next = earliest(next, r.Last.Add(max(spec.Refresh, spec.Verify)))
+		next = earliest(next, r.Last.Add(s.fruitlessWait(spec)))
 	}
 	return latest(next, r.Last.Add(schedule.MinPeriod)) // a shared answer may be old: the next read is never at once
 }
 
-// latestIsRefused reports whether a registry refuses what the source gave last: the value that waits, or else the one in use.
-func (s *State) latestIsRefused(spec *Spec) bool {
-	value := &s.Value
+// latest is the value that the source gave last: the one that waits, or else the one in use.
+func (s *State) latest() *Value {
 	if s.Waiting != nil {
-		value = &s.Waiting.Value
+		return &s.Waiting.Value
 	}
-	verdict, _ := s.Of(spec, value)
-	return verdict == Rejected
+	return &s.Value
 }
 
-// keepsMinted reports whether the value in use is one that each read would make anew: a restart of the operator asks for no other.
-func (s *State) keepsMinted(spec *Spec) bool {
-	return s.Published() && s.Minted && s.Value.SpecHash == spec.SpecHash
+// latestIsRefused reports whether a registry refuses the value that the source gave last.
+func (s *State) latestIsRefused(spec *Spec) bool {
+	verdict, _ := s.Of(spec, s.latest())
+	return verdict == Rejected
 }
 
 // refusedSince is since when a registry refuses the value in use, zero where none does.
@@ -156,6 +156,7 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 	r.Failures, r.Fault, r.Findings = 0, nil, findings
 	r.ReadTime, r.Expire, r.Minted, r.Unplanned = value.ReadTime, value.ExpireTime, value.Minted, cause != CausePlan && !shared
 	held := append(s.held(), value.Lease)
+	s.countFruitless(spec, &value)
 	s.take(value, cause, now)
 	s.discardLost(held, now)
 }

@@ -22,6 +22,10 @@ func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 		{"the connection changed", func(s *script) { s.state.Reads.WokenTime = s.now.Add(time.Second) }, CauseSpec, 0},
 		{"the value in use is refused since", func(s *script) { s.say(1, Rejected, time.Second) }, CauseRefused, refusedInterval},
 		{"it was refused when the source was read already", func(s *script) { s.say(1, Rejected, -time.Second) }, CausePlan, refresh},
+		{"so, and it was minted because the one before was refused", func(s *script) {
+			s.say(1, Rejected, time.Second)
+			s.state.Fruitless, s.state.Reads.Minted, s.state.Reads.Expire = 2, true, s.now.Add(lifetime)
+		}, CausePlan, 2 * verifyPeriod},
 		{"it is refused, and nobody asks that any more", func(s *script) {
 			s.say(1, Rejected, time.Second)
 			s.spec.Mode = v1alpha1.VerifyDisabled
@@ -34,6 +38,22 @@ func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 			s.state.Reads, s.state.Minted = Reads{}, true
 			s.state.Value.ReadTime, s.state.ExpireTime = s.now, s.now.Add(3*time.Hour)
 		}, CausePlan, 2 * time.Hour},
+		{"this process is new, and the minted value is refused", func(s *script) { s.obtained(0) }, CausePlan, 20 * time.Second},
+		{"so, and another one was minted since, whose content is lost", func(s *script) {
+			s.obtained(0)
+			s.state.ReadTime, s.state.Waiting = s.now.Add(-time.Hour), &Waiting{Value: Value{SpecHash: s.spec.SpecHash, Minted: true, ReadTime: s.now.Add(-15 * time.Second)}}
+		}, CausePlan, 15 * time.Second},
+		{"so, and it is the fourth that is refused", func(s *script) {
+			s.obtained(4)
+			waiting := s.value(2)
+			waiting.Config, waiting.ReadTime = nil, s.now
+			s.state.Waiting = &Waiting{Value: waiting}
+			s.say(2, Rejected, -time.Second)
+		}, CausePlan, 8 * verifyPeriod},
+		{"so, and the value in use is the fourth", func(s *script) {
+			s.obtained(4)
+			s.state.ReadTime = s.now
+		}, CausePlan, 8 * verifyPeriod},
 		{"this process is new, and the value was minted for another spec", func(s *script) {
 			s.state.Reads, s.state.Minted, s.state.Value.SpecHash = Reads{}, true, "other"
 		}, CauseSpec, 0},
@@ -52,6 +72,13 @@ func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// obtained has another process obtain a minted value ten seconds ago, which is refused since.
+func (s *script) obtained(fruitless int) {
+	s.state.Reads, s.state.Minted, s.state.Fruitless = Reads{}, true, fruitless
+	s.state.ReadTime, s.state.ExpireTime = s.now.Add(-10*time.Second), s.now.Add(lifetime)
+	s.say(1, Rejected, -5*time.Second)
 }
 
 func TestAReadThatSaysNothingNewChangesNothingThatIsKept(t *testing.T) {

@@ -31,6 +31,8 @@ type Kept struct {
 	Tests map[string]Test `json:"tests,omitempty"`
 	// Obsolete are the leases of earlier values that are still to be given back.
 	Obsolete []Lease `json:"obsolete,omitempty"`
+	// Fruitless counts the minted values in a row that were read while the registry refused the one before. See State.fruitlessWait.
+	Fruitless int `json:"fruitless,omitempty"`
 	// RestoredOver is the digest of the value from which Restore went back: that happens once for each value.
 	RestoredOver string `json:"restoredOver,omitempty"`
 }
@@ -49,9 +51,8 @@ type Memory struct {
 	DoubtTime time.Time
 	// Delivered says that every selected namespace that can be served has the value in use.
 	Delivered bool
-	// ReleaseFailures counts the attempts in a row that could not give a lease back, ReleaseTime is the last of them.
-	ReleaseFailures int
-	ReleaseTime     time.Time
+	// Releases are the attempts to give leases back that failed, by Lease.ID.
+	Releases map[string]Attempts
 }
 
 // Value is a credential that was read. Its encoding holds nothing secret: Config is kept apart.
@@ -136,7 +137,8 @@ type Lease struct {
 
 // Clone copies a state as deep as its methods change it.
 func (s State) Clone() State {
-	s.Tests, s.Testing, s.Obsolete = maps.Clone(s.Tests), maps.Clone(s.Testing), slices.Clone(s.Obsolete)
+	s.Tests, s.Testing = maps.Clone(s.Tests), maps.Clone(s.Testing)
+	s.Obsolete, s.Releases = slices.Clone(s.Obsolete), maps.Clone(s.Releases)
 	s.Previous, s.Waiting, s.Older = clone(s.Previous), clone(s.Waiting), clone(s.Older)
 	return s
 }

@@ -29,6 +29,8 @@ type world struct {
 	// mute is a version of which registries say nothing. proof is how they prove others.
 	mute  int
 	proof Proof
+	// locksAfter is after how many wrong logins in a row registries lock the account, for ever, 0 for never. wrong counts them.
+	locksAfter, wrong int
 	// longAnswers is added to what registries say.
 	longAnswers string
 
@@ -52,6 +54,12 @@ type world struct {
 	leases   int
 	obtained map[string]time.Time
 	released map[string]bool
+	// keeps are the leases that the source refuses to take back, keepsAll says that it takes none. tries counts the attempts, gaveUp are
+	// those that were left to their own end.
+	keeps    map[string]bool
+	keepsAll bool
+	tries    map[string]int
+	gaveUp   map[string]bool
 }
 
 type flight struct {
@@ -85,6 +93,7 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
 		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, obtained: map[string]time.Time{}, released: map[string]bool{}, proof: ProofPull,
+		tries: map[string]int{}, gaveUp: map[string]bool{},
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -148,6 +157,9 @@ func (w *world) answer(host string, version int) Answer {
 	if version == w.mute {
 		return Answer{Verdict: Unknown, Message: "muted"}
 	}
+	if w.locks(takes) {
+		return Answer{Verdict: Rejected, Message: "locked"}
+	}
 	switch w.hosts[host] {
 	case "429", "503", "silent":
 		return Answer{Verdict: Unknown, Message: w.hosts[host]}
@@ -165,57 +177,15 @@ func (w *world) answer(host string, version int) Answer {
 	return Answer{Verdict: Rejected, Message: "401" + w.longAnswers}
 }
 
-// turn changes something in the world, or in the process, at random.
-func (w *world) turn() {
-	w.spec.asked = nil
-	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	switch w.rng.IntN(23) {
-	case 0: // somebody rotates in Vault, before or after the registry knows
-		w.current++
-		w.given = w.current
-	case 1:
-		w.takes[host][w.current] = true
-	case 2, 3:
-		w.takes[hostA][w.current], w.takes[hostB][w.current] = true, true
-	case 4: // the old one is revoked
-		w.takes[host] = map[int]bool{w.current: w.takes[host][w.current]}
-	case 5: // everything at once changes at the registry alone
-		w.takes[host] = map[int]bool{}
-	case 6, 7:
-		w.hosts[host] = answersOf[w.rng.IntN(len(answersOf))]
-	case 8: // a standby that is behind, or one that caught up
-		w.given = max(1, w.current-w.rng.IntN(3))
-	case 9:
-		w.sourceFails = !w.sourceFails
-	case 10:
-		w.restart()
-	case 11:
-		w.writable = !w.writable
-	case 12:
-		w.two = !w.two
-		w.respec()
-	case 13:
-		w.spec.Images = [][]string{nil, {hostA + "/app:1"}}[w.rng.IntN(2)]
-	case 14:
-		w.spec.Mode = []v1alpha1.VerificationMode{v1alpha1.VerifyPull, v1alpha1.VerifyPull, v1alpha1.VerifyLogin, v1alpha1.VerifyDisabled}[w.rng.IntN(4)]
-	case 15: // a clock that is set
-		w.now = w.now.Add(time.Duration(w.rng.IntN(7200)-3600) * time.Second)
-	case 16:
-		w.state.DoubtTime = w.now
-	case 17:
-		w.state.Delivered = !w.state.Delivered
-	case 18:
-		w.spec.Refresh = []time.Duration{refresh, 5 * time.Second, time.Hour}[w.rng.IntN(3)]
-	case 19:
-		w.spec.Suspended = w.rng.IntN(4) == 0
-	case 20: // a person asks for a read
-		w.spec.RefreshRequest = fmt.Sprint(w.rng.IntN(1000))
-	case 22: // another source
-		w.minted = !w.minted
-		w.respec()
-	case 21: // a person publishes a revision, perhaps one that is long gone
-		w.spec.PublishRevision = []string{"", password(w.current), password(max(1, w.current-1))}[w.rng.IntN(3)]
+// locks counts a login, and reports whether the account is locked.
+func (w *world) locks(takes bool) bool {
+	if w.locksAfter == 0 || w.wrong >= w.locksAfter {
+		return w.locksAfter > 0
 	}
+	if w.wrong++; takes {
+		w.wrong = 0
+	}
+	return w.wrong >= w.locksAfter
 }
 
 // restart loses what is not kept.
@@ -242,7 +212,7 @@ func (w *world) restart() {
 // heal makes the world well.
 func (w *world) heal() {
 	w.spec.asked = nil
-	w.sourceFails, w.writable, w.given = false, true, w.current
+	w.sourceFails, w.keepsAll, w.writable, w.given = false, false, true, w.current
 	w.spec.Suspended, w.spec.Refresh, w.spec.Mode = false, refresh, v1alpha1.VerifyPull
 	for _, host := range []string{hostA, hostB} {
 		w.hosts[host] = "well"

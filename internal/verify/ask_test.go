@@ -76,6 +76,37 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// TestAForeignImageBehindAWildcardRejectsNothing has an image in use at a registry of somebody else's, which refuses every login.
+func TestAForeignImageBehindAWildcardRejectsNothing(t *testing.T) {
+	s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Host, "theirs.") {
+			r.Header.Del("Authorization")
+		}
+		basicRegistry(w, r)
+	})
+	resolve(t, map[string]string{"ours.example.com": "127.0.0.1", "theirs.example.com": "127.0.0.1"})
+	keys := []string{"*.example.com:" + s.port}
+	ours, theirs := "ours.example.com:"+s.port+"/team/app:1", "theirs.example.com:"+s.port+"/team/app:1"
+	inUse := &verify.InUse{Keys: keys, Credential: newCredential(t, user, password)}
+	for _, test := range []struct {
+		name   string
+		value  string
+		images []string
+		want   verify.Verdict
+	}{
+		{"beside an image of our own", password, []string{ours, theirs}, verify.ValueAccepted},
+		{"alone", password, []string{theirs}, verify.ValueUnknown},
+		{"and our own registry refuses the value", "wrong", []string{ours, theirs}, verify.ValueRejected},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			q := verify.Question{Keys: keys, Credential: newCredential(t, user, test.value), InUse: inUse, Sampled: test.images}
+			if got := s.trusting().Ask(t.Context(), q); got.Verdict != test.want {
+				t.Errorf("got %+v, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestADigestIsKeptOfWhatWasPulled(t *testing.T) {
 	s := serveTLS(t, basicRegistry)
 	got := s.trusting().Ask(t.Context(), s.question(t, password, "team/app:1"))

@@ -36,6 +36,11 @@ func handMadeSecret(s *corev1.Secret) {
 	s.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: `{"data":"the old password"}`}
 }
 
+// takenOverSecret bears the mark of one that was there before regcred.
+func takenOverSecret(s *corev1.Secret) {
+	s.Annotations[v1alpha1.AdoptedAnnotation] = v1alpha1.AdoptedValue
+}
+
 // ofEarlierVersion has the marks by which earlier versions knew their Secrets.
 func ofEarlierVersion(s *corev1.Secret) {
 	s.Labels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}
@@ -73,7 +78,8 @@ func secretAttempts() []admissionAttempt {
 		}), do: doUpdate},
 		{name: "taking over a hand-made Secret, without what kubectl remembers of it", given: pullSecret(handMadeSecret), do: doAdopt},
 		{name: "taking over a hand-made Secret with a second key", given: pullSecret(handMadeSecret, withTenantKey), do: doAdopt},
-		{name: "an update of a Secret of an earlier version, which gets the label", given: pullSecret(ofEarlierVersion), do: doAdopt},
+		{name: "an update of a Secret of an earlier version, which gets the label", given: pullSecret(ofEarlierVersion), do: doTakeLabel},
+		{name: "emptying a Secret that was taken over", given: pullSecret(takenOverSecret), do: doPatch(`{"metadata":{"annotations":{"regcred.dev/sources":"{\"version\":1,\"sources\":{}}"}},"data":{".dockerconfigjson":"e30="}}`)},
 		{name: "an update of a Secret of its own that a tool labelled as its own", given: pullSecret(func(s *corev1.Secret) {
 			s.Labels[v1alpha1.ManagedByLabel], s.Labels["tool.example/sync"] = "Helm", "creds"
 		}), do: doUpdate},
@@ -140,6 +146,9 @@ func secretAttempts() []admissionAttempt {
 			refused: "regcred takes over a Secret only together with its entries"},
 		{name: "taking over a hand-made Secret and keeping the copy of its old password", given: pullSecret(handMadeSecret), do: doPatch(`{"metadata":{"labels":{"regcred.dev/managed":"true"},"annotations":{"regcred.dev/sources":"{\"a\":{}}"}}}`),
 			refused: "regcred takes over a Secret only together with its entries"},
+		{name: "taking over a hand-made Secret without the mark, to remove it later", given: pullSecret(handMadeSecret),
+			do:      doPatch(`{"metadata":{"labels":{"regcred.dev/managed":"true"},"annotations":{"kubectl.kubernetes.io/last-applied-configuration":null,"regcred.dev/sources":"{\"version\":1,\"sources\":{\"a\":{}}}"}}}`),
+			refused: "and marks it as regcred.dev/adopted"},
 		{name: "taking over a Secret that Argo CD tracks by annotation", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Annotations["argocd.argoproj.io/tracking-id"] = "shop" }), do: doAdopt,
 			refused: "regcred takes over no Secret that a tool or an owner manages"},
 		{name: "taking over a Secret that Kyverno generated", given: pullSecret(handMadeSecret, func(s *corev1.Secret) { s.Labels["generate.kyverno.io/policy-name"] = "creds" }), do: doAdopt,
@@ -176,6 +185,14 @@ func secretAttempts() []admissionAttempt {
 		// Removing.
 		{name: "removing a foreign Secret", given: pullSecret(handMadeSecret), do: doDelete,
 			refused: "regcred deletes only Secrets that carry its label"},
+		{name: "taking a hand-made Secret over in full, and removing it", given: pullSecret(handMadeSecret), do: doAdoptAndDelete,
+			refused: "regcred deletes no Secret that it took over", changes: true},
+		{name: "taking the mark off a Secret that was taken over, the step before its removal", given: pullSecret(takenOverSecret), do: doPatch(`{"metadata":{"annotations":{"regcred.dev/adopted":null}}}`),
+			refused: "regcred changes no annotation of a Secret but its own"},
+		{name: "making the mark say no", given: pullSecret(takenOverSecret), do: doPatch(`{"metadata":{"annotations":{"regcred.dev/adopted":"false"}}}`),
+			refused: "regcred changes no annotation of a Secret but its own"},
+		{name: "marking a Secret of its own, which nobody could remove then", given: pullSecret(), do: doPatch(`{"metadata":{"annotations":{"regcred.dev/adopted":"true","regcred.dev/sources":"{\"version\":1,\"sources\":{\"a\":{}}}"}}}`),
+			refused: "regcred changes no annotation of a Secret but its own"},
 		{name: "removing a Secret of another name", given: pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" }), do: doDelete,
 			refused: "regcred touches only Secrets of the names that it was given"},
 		{name: "removing all Secrets of a namespace at once", given: pullSecret(), do: doDeleteAll,
@@ -210,14 +227,31 @@ func doUpdate(ctx context.Context, operator client.Client, object client.Object)
 
 // doAdopt is how the operator takes over a Secret.
 func doAdopt(ctx context.Context, operator client.Client, object client.Object) error {
+	if object.GetAnnotations() == nil {
+		object.SetAnnotations(map[string]string{})
+	}
+	object.GetAnnotations()[v1alpha1.AdoptedAnnotation] = v1alpha1.AdoptedValue
+	return doTakeLabel(ctx, operator, object)
+}
+
+// doTakeLabel is how the operator marks a Secret as its own.
+func doTakeLabel(ctx context.Context, operator client.Client, object client.Object) error {
 	secret := object.(*corev1.Secret)
+	if secret.Labels == nil {
+		secret.Labels = map[string]string{}
+	}
 	secret.Labels[v1alpha1.ManagedLabel] = v1alpha1.ManagedValue
 	if secret.Labels[v1alpha1.ManagedByLabel] == "" {
 		secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
 	}
 	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
-	if secret.Annotations == nil {
-		secret.Annotations = map[string]string{}
-	}
 	return doUpdate(ctx, operator, secret)
+}
+
+// doAdoptAndDelete forges an adoption for a RegistryCredential that asks for none, and then removes the Secret.
+func doAdoptAndDelete(ctx context.Context, operator client.Client, object client.Object) error {
+	if err := doAdopt(ctx, operator, object); err != nil {
+		return err
+	}
+	return operator.Delete(ctx, object)
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,7 +28,7 @@ const (
 // installation is a bare API server with everything in config/default applied to it: no controllers, no nodes.
 type installation struct {
 	config     *rest.Config
-	admin      client.Client
+	admin      client.WithWatch
 	kubeconfig string
 }
 
@@ -125,15 +124,7 @@ func operatorGroups() []string {
 // withToken is the operator's identity as its pod has it: by a token of its ServiceAccount.
 func (c *installation) withToken(t *testing.T) *rest.Config {
 	t.Helper()
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorName}}
-	request := &authenticationv1.TokenRequest{}
-	if err := c.admin.SubResource("token").Create(t.Context(), account, request); err != nil {
-		t.Fatalf("request a token of the operator's ServiceAccount: %v", err)
-	}
-	config := rest.AnonymousClientConfig(c.config)
-	config.BearerToken = request.Status.Token
-	config.QPS = -1
-	return config
+	return c.withTokenOf(t, operatorNamespace, operatorName)
 }
 
 // namespace makes a namespace that nobody else uses.

@@ -149,6 +149,9 @@ func (s *shelf) Read(_ context.Context, request source.Request) (source.Snapshot
 	if s.closed || !there {
 		return source.Snapshot{}, source.Transient(v1alpha1.ReasonSealed, "the shelf is closed", nil)
 	}
+	if keys := request.Source.Vault.Keys; keys != nil { // another password of the same version
+		value.password += " of " + keys.Password
+	}
 	login, err := dockerconfig.NewCredential("robot", value.password)
 	if err != nil {
 		return source.Snapshot{}, err

@@ -21,6 +21,7 @@ func TestDelivery(t *testing.T) {
 		{"published revisions", resumes},
 		{"watches that say nothing any more", silentWatches},
 		{"isolation", isolation},
+		{"what is said", whatIsSaid},
 		{"protected namespaces", protectedNamespaces},
 		{"uninstall in six orders", uninstalls},
 		{"faults at every write", faultsAtEveryWrite},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -86,3 +87,39 @@ func (n *traffic) taken(resource, namespace string) []write {
 }
 
 func everyWrite(write) bool { return true }
+
+// gate holds writes of one resource in one namespace back until it is opened.
+type gate struct {
+	mu                  sync.Mutex
+	resource, namespace string
+	opened              chan struct{}
+}
+
+func (g *gate) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		w, writes := writeOf(request)
+		g.mu.Lock()
+		waits := writes && g.opened != nil && w.resource == g.resource && w.namespace == g.namespace
+		opened := g.opened
+		g.mu.Unlock()
+		if waits {
+			select {
+			case <-opened:
+			case <-request.Context().Done():
+				return nil, request.Context().Err()
+			}
+		}
+		return next.RoundTrip(request)
+	})
+}
+
+// shut holds writes back from now on. They go on when open is called, or the test ends.
+func (g *gate) shut(t *testing.T, resource, namespace string) (open func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	opened := make(chan struct{})
+	g.resource, g.namespace, g.opened = resource, namespace, opened
+	open = sync.OnceFunc(func() { close(opened) })
+	t.Cleanup(open)
+	return open
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -57,6 +58,41 @@ func TestSilentRegistriesDelayNobody(t *testing.T) {
 	r.rotate(t, "second")
 	r.requestRefresh(t, "now")
 	awaitWithin(t, 5*time.Second, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "second") })
+}
+
+// TestAFirstValueBeforeASilentRegistryIsSaidToBeHeld creates an object whose registry takes connections and never answers.
+func TestAFirstValueBeforeASilentRegistryIsSaidToBeHeld(t *testing.T) {
+	t.Parallel()
+	r, host := startOperatorRun(t), silentRegistry(t)
+	r.flags = append(r.flags, "--insecure-registries="+host)
+	r.makeNamespaces(t, 1)
+	r.rotate(t, "first")
+	r.start(t)
+	r.applyCredential(t) // which shows that the operator works
+	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	if err := r.admin.Create(t.Context(), &v1alpha1.RegistryCredential{
+		ObjectMeta: metav1.ObjectMeta{Name: "silent"},
+		Spec: v1alpha1.RegistryCredentialSpec{
+			Registries: []v1alpha1.Registry{v1alpha1.Registry(host)},
+			Source:     v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: operatorPath}},
+			Target:     v1alpha1.Target{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"silent": "yes"}}},
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	awaitWithin(t, 2*time.Second, func(ctx context.Context) error { return hasStatus(ctx, r.admin, "silent") })
+	awaitWithin(t, 30*time.Second, func(ctx context.Context) error {
+		var events eventsv1.EventList
+		if err := r.admin.List(ctx, &events); err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.Regarding.Name == "silent" && event.Reason == v1alpha1.ReasonHeld {
+				return nil
+			}
+		}
+		return fmt.Errorf("none of %d events says that the value is held", len(events.Items))
+	})
 }
 
 func hasStatus(ctx context.Context, reader client.Reader, name string) error {

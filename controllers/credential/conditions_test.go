@@ -1,0 +1,167 @@
+package credential
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/source"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const host = "registry.example"
+
+// served are the facts of a value that every namespace has and the registry accepts.
+func served() *facts {
+	spec := &rotation.Spec{Mode: v1alpha1.VerifyPull, SpecHash: "spec", Hold: 2 * time.Minute}
+	f := &facts{run: &run{object: &v1alpha1.RegistryCredential{}, spec: spec}, atRisk: &risk{}}
+	f.run.object.Generation = 3
+	f.run.object.Spec.Registries = []v1alpha1.Registry{host}
+	f.summary = delivered.Summary{Generation: 3, Selected: 2, Right: map[delivered.Served]int{
+		{Version: delivered.Version{Revision: "v1", Digest: "one"}, Generation: 3}: 2,
+	}}
+	s := &f.run.state
+	s.Value = rotation.Value{
+		Config: dockerconfig.Config{}, Revision: "v1", Digest: "one", SpecHash: "spec", Proof: rotation.ProofPull,
+		Accounts: []rotation.Account{accountAt("one")},
+	}
+	s.Reads.Last, s.Reads.ReadTime = noon, noon
+	f.answer("one", rotation.Accepted, noon)
+	return f
+}
+
+func accountAt(print string) rotation.Account {
+	return rotation.Account{Print: print, Host: host, Keys: []string{host}}
+}
+
+// answer has the registry say something of a value.
+func (f *facts) answer(print string, verdict rotation.Verdict, at time.Time) {
+	said := map[rotation.Verdict]string{rotation.Accepted: "it lets it pull", rotation.Rejected: "it answers 401", rotation.Unknown: "it answers 429"}[verdict]
+	f.run.state.NoteAnswer(accountAt(print), f.run.spec.Question(accountAt(print)), rotation.Answer{Verdict: verdict, Message: said}, at)
+	f.verdict, f.test = f.run.state.Of(f.run.spec, &f.run.state.Value)
+}
+
+// waits has another value wait, with a fate.
+func (f *facts) waits(fate rotation.Fate, message string) {
+	f.run.state.Waiting = &rotation.Waiting{Value: rotation.Value{Revision: "v2", Digest: "two", Accounts: []rotation.Account{accountAt("two")}}, FirstSeen: noon}
+	f.run.judgement = rotation.Judgement{Fate: fate, Message: message, Account: accountAt("two")}
+}
+
+func TestWhatTheConditionsSay(t *testing.T) {
+	const yes, no, open = metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown
+	type want struct {
+		kind    string
+		status  metav1.ConditionStatus
+		reason  string
+		message string
+	}
+	ready := func(status metav1.ConditionStatus, reason string) want {
+		return want{v1alpha1.ConditionReady, status, reason, ""}
+	}
+	verified := func(status metav1.ConditionStatus, reason, message string) want {
+		return want{v1alpha1.ConditionVerified, status, reason, message}
+	}
+	for _, test := range []struct {
+		name   string
+		change func(f *facts)
+		want   []want
+	}{
+		{"all is well", func(*facts) {}, []want{ready(yes, v1alpha1.ReasonSucceeded), verified(yes, v1alpha1.ReasonAccepted, "")}},
+		{"the value in use is refused", func(f *facts) { f.answer("one", rotation.Rejected, noon) },
+			[]want{ready(no, v1alpha1.ReasonNoLongerAccepted), verified(no, v1alpha1.ReasonNoLongerAccepted, "it answers 401"), {v1alpha1.ConditionStalled, yes, v1alpha1.ReasonNoLongerAccepted, ""}}},
+		{"the value in use is refused, and later the registry answers 429", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon)
+			f.answer("one", rotation.Unknown, noon.Add(time.Hour))
+		}, []want{ready(no, v1alpha1.ReasonNoLongerAccepted), verified(no, v1alpha1.ReasonNoLongerAccepted, "it answers 401")}},
+		{"the value in use is accepted, and later the registry answers 429", func(f *facts) { f.answer("one", rotation.Unknown, noon.Add(time.Hour)) },
+			[]want{ready(yes, v1alpha1.ReasonSucceeded), verified(yes, v1alpha1.ReasonAccepted, "")}},
+		{"the new value is refused, and the one in use works", func(f *facts) { f.waits(rotation.Refuse, "it answers 401") },
+			[]want{ready(no, v1alpha1.ReasonRejected), verified(no, v1alpha1.ReasonRejected, "new value in the source is not published")}},
+		{"both values are refused", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon)
+			f.waits(rotation.Refuse, "it answers 401")
+		}, []want{ready(no, v1alpha1.ReasonNoLongerAccepted), verified(no, v1alpha1.ReasonNoLongerAccepted, "revision v2, which the registry refuses, too")}},
+		{"the value in use is refused, and the new one is tested", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon)
+			f.waits(rotation.Hold, "")
+		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "revision v2 already, which is not in use yet")}},
+		{"the new value is held", func(f *facts) { f.waits(rotation.HoldOn, "it answers 429") },
+			[]want{ready(yes, v1alpha1.ReasonSucceeded), verified(open, v1alpha1.ReasonHeld, "regcred.dev/publish-revision=v2")}},
+		{"a first value is held", func(f *facts) {
+			f.run.state.Value = rotation.Value{}
+			f.waits(rotation.Hold, "it answers 429")
+		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "until 2026-03-01T12:02:00Z: it answers 429")}},
+		{"the record cannot be kept", func(f *facts) { f.run.fault = &fault{v1alpha1.ReasonRecordNotKept, "the operator cannot write"} },
+			[]want{ready(no, v1alpha1.ReasonRecordNotKept), {v1alpha1.ConditionReconciling, yes, v1alpha1.ReasonRecordNotKept, ""}, verified(yes, v1alpha1.ReasonAccepted, "")}},
+		{"the spec has a new generation that no namespace was looked at for", func(f *facts) { f.run.object.Generation = 4 },
+			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}, {v1alpha1.ConditionServiceAccountsAttached, no, v1alpha1.ReasonProgressing, ""}}},
+		{"the value in use was read for another source", func(f *facts) { f.run.spec.SpecHash = "other" },
+			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
+		{"half of the namespaces have the value", func(f *facts) { f.summary.Selected = 4 },
+			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
+		{"a person must correct the spec, and the source fails", func(f *facts) {
+			f.run.stall = &stall{v1alpha1.ReasonServiceAccountNotAllowed, "ghost"}
+			f.run.state.Reads.Fault = source.Transient(v1alpha1.ReasonSealed, "it is sealed", nil)
+		}, []want{ready(no, v1alpha1.ReasonServiceAccountNotAllowed), {v1alpha1.ConditionStalled, yes, v1alpha1.ReasonServiceAccountNotAllowed, ""},
+			{v1alpha1.ConditionCredentialAvailable, no, v1alpha1.ReasonSealed, "it is sealed. What is published stays in use"}}},
+		{"nothing was read or published yet", func(f *facts) { f.run.state = rotation.State{} },
+			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionCredentialAvailable, open, v1alpha1.ReasonProgressing, ""}}},
+		{"it expired, and nothing else waits", func(f *facts) {
+			f.run.state.ExpireTime = noon.Add(-time.Hour)
+			f.answer("one", rotation.Rejected, noon)
+		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "It expired at 2026-03-01T11:00:00Z: store a new one")}},
+		{"the source was read since it is refused, and has nothing else", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon.Add(-time.Hour))
+		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "The source still has it")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := served()
+			test.change(f)
+			status := f.status(&v1alpha1.RegistryCredentialStatus{}, noon.Add(time.Hour))
+			for _, want := range test.want {
+				c := meta.FindStatusCondition(status.Conditions, want.kind)
+				if c == nil || c.Status != want.status || c.Reason != want.reason || !strings.Contains(c.Message, want.message) {
+					t.Errorf("%s is %+v, want %s %s %q", want.kind, c, want.status, want.reason, want.message)
+				}
+			}
+		})
+	}
+}
+
+func TestNothingThatIsAsItWasIsSaidToBeWorkedOn(t *testing.T) {
+	f := served()
+	f.answer("one", rotation.Rejected, noon)
+	before := f.status(&v1alpha1.RegistryCredentialStatus{}, noon)
+	after := served().status(before, noon.Add(time.Hour))
+	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionReconciling, v1alpha1.ConditionUnusableForm} {
+		if c := meta.FindStatusCondition(after.Conditions, kind); c != nil {
+			t.Errorf("%s stayed: %+v", kind, c)
+		}
+	}
+}
+
+func TestWhenAnObjectIsLookedAtAgain(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		at   time.Time
+		want time.Duration
+	}{
+		{"never, where only an event changes anything", time.Time{}, 0},
+		{"when something is due", noon.Add(time.Minute), time.Minute},
+		{"not at once, where what was due was done", noon.Add(-time.Hour), time.Second / 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := after(noon, test.at).RequeueAfter; got != test.want {
+				t.Errorf("after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
