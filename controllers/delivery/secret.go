@@ -163,7 +163,7 @@ func purposeOf(contributions []pullsecret.Contribution) [sha256.Size]byte {
 	for _, c := range contributions {
 		part := c.Credential + "\n"
 		if c.Config != nil {
-			part += string(c.Config.Render())
+			part += string(c.Config.Render()) + fmt.Sprint(c.Metadata) // maps are printed by their keys, sorted
 		}
 		parts = append(parts, part)
 	}

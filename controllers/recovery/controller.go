@@ -208,7 +208,8 @@ func doubted(g gathered, verdict diagnosis.Verdict) []podcounts.Value {
 func wanted(verdict diagnosis.Verdict) []string {
 	var names []string
 	for _, finding := range verdict.Findings {
-		if finding.Credential != "" && finding.WantsCredential() {
+		nearMiss := finding.Reason == diagnosis.NoCredential // it is said at the pod, and the RegistryCredential does not serve its image
+		if finding.Credential != "" && !nearMiss && finding.WantsCredential() {
 			names = append(names, finding.Credential)
 		}
 	}
