@@ -93,6 +93,9 @@ func (t *Target) Existing() ExistingSecrets {
 	return t.ExistingSecrets
 }
 
+// PerHost reports whether entries are published under the hosts of the registries. They are not by default.
+func (t *Target) PerHost() bool { return t.EntryPer == EntryPerHost }
+
 // ConnectionName of the VaultConnection. Defaults to "default".
 func (v *VaultSource) ConnectionName() string {
 	if v.Connection == "" {

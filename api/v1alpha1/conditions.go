@@ -42,6 +42,9 @@ const (
 	ReasonServiceAccountNotAllowed = "ServiceAccountNotAllowed"
 	// ReasonRegistryTaken means that an older RegistryCredential already provides this registry under the same Secret name.
 	ReasonRegistryTaken = "RegistryTaken"
+	// ReasonInvalidSecretMetadata means that spec.target.secretLabels or secretAnnotations hold a key that is none, or that regcred does
+	// not write. The others are written.
+	ReasonInvalidSecretMetadata = "InvalidSecretMetadata"
 	// ReasonInvalidSelector means that the namespace selector does not parse.
 	ReasonInvalidSelector = "InvalidSelector"
 	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces and waits for confirmation.
@@ -206,6 +209,9 @@ const (
 	ReasonPort = "Port"
 	// ReasonPortMissing means that images in use have a port that the registry lacks; a kubelet takes the two for different hosts.
 	ReasonPortMissing = "PortMissing"
+	// ReasonOtherName means that images in use have another host of the same service than a registry, such as registry-1.docker.io for
+	// docker.io; a kubelet takes the two for different registries.
+	ReasonOtherName = "OtherName"
 	// ReasonUnmatchable means that no image reference can match the key.
 	ReasonUnmatchable = "Unmatchable"
 	// ReasonEmptyKey means that the key names no registry.

@@ -300,7 +300,46 @@ type Target struct {
 	// +optional
 	// +kubebuilder:validation:Enum=Refuse;Adopt
 	ExistingSecrets ExistingSecrets `json:"existingSecrets,omitempty"`
+
+	// entryPer says under which key an entry is published: Registry (the registry as the spec lists it) or Host (the host of it). A kubelet
+	// finds both. Flux, Helm and Kaniko look for the host alone; with Host, kubelets show the credential for every image of the host.
+	// Defaults to Registry.
+	// +optional
+	// +kubebuilder:validation:Enum=Registry;Host
+	EntryPer EntryPer `json:"entryPer,omitempty"`
+
+	// secretLabels are put on the pull Secrets, for tools that find Secrets by label. Domains by which Kubernetes, regcred and tools know
+	// what they manage are not taken. Where several RegistryCredentials share a Secret, the older one decides.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	SecretLabels map[string]LabelValue `json:"secretLabels,omitempty"`
+
+	// secretAnnotations are put on the pull Secrets, under the same rules.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	SecretAnnotations map[string]AnnotationValue `json:"secretAnnotations,omitempty"`
 }
+
+// LabelValue is the value of a label.
+//
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",message="the value of a label has letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+type LabelValue string
+
+// AnnotationValue is the value of an annotation.
+//
+// +kubebuilder:validation:MaxLength=1024
+type AnnotationValue string
+
+// EntryPer says under which key an entry is published.
+type EntryPer string
+
+const (
+	// EntryPerRegistry publishes an entry under each registry as the spec lists it.
+	EntryPerRegistry EntryPer = "Registry"
+	// EntryPerHost publishes one entry under the host of the registries.
+	EntryPerHost EntryPer = "Host"
+)
 
 // NamespaceName is the name of a namespace.
 //

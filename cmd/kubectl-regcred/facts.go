@@ -14,7 +14,6 @@ import (
 	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/pullsecret"
-	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/target"
 )
 
@@ -167,10 +166,8 @@ func credentialFacts(object *v1alpha1.RegistryCredential, namespace string, now 
 		}
 	}
 	standing := diagnosis.StandingOf(&object.Status, now)
-	for _, name := range object.Spec.Registries {
-		if key, err := registry.CanonicalKey(string(name)); err == nil {
-			c.Entries = append(c.Entries, standing.Entry(key))
-		}
+	for _, key := range target.Keys(&object.Spec) {
+		c.Entries = append(c.Entries, standing.Entry(key))
 	}
 	return c
 }

@@ -187,8 +187,12 @@ func (p *parts) addRecovery() error {
 	if err != nil {
 		return err
 	}
+	lists, err := podlist.New(p.mgr.GetConfig(), p.mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
 	healing := &recovery.Reconciler{
-		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Secrets: p.secrets, ServiceAccounts: p.accounts,
+		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Lists: lists, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
 		Limits: p.options.recovery, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
 		Watchdog: &p.watchdog,

@@ -91,18 +91,19 @@ func (r *Reconciler) askNow(ctx context.Context, question verify.Question, objec
 	return all
 }
 
-// sample finds images in use that the keys are for. Where there is none, nearMiss is one that would be if the registry had its port or its letters.
+// sample finds images in use that the keys are for. Where there is none, nearMiss is one that would be if the registry were written as in it.
 func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1.RegistryCredential, served func(string) bool) (images []string, nearMiss string, err error) {
 	namespaces, err := r.selected(ctx, object)
 	if err != nil {
 		return nil, "", err
 	}
 	matches := func(image string) bool {
-		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.MissesByPort(key, image) || registry.MissesByCase(key, image) })
+		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.Misses(key, image) != "" })
 		if nearMiss == "" && misses && !served(image) {
 			nearMiss = image
 		}
-		return covers(keys, image)
+		// An entry per host covers more than the registries of the spec, of which alone the credential is known to be for.
+		return covers(keys, image) && coveredBy(object.Spec.Registries, image)
 	}
 	images, err = r.Images.InUse(ctx, namespaces, matches, sampled)
 	if len(images) > 0 {

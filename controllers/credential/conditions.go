@@ -11,6 +11,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/target"
 )
 
 func (f *facts) available() metav1.Condition {
@@ -124,6 +125,19 @@ func (f *facts) secretsSynced() metav1.Condition {
 	return c
 }
 
+// endsAnonymous names the hosts from which nothing is pulled anonymously any more: to a kubelet, each name of Docker Hub is a registry of
+// its own.
+func endsAnonymous(spec *v1alpha1.RegistryCredentialSpec) string {
+	var hosts []string
+	for _, key := range target.Keys(spec) {
+		if registry.IsHub(key) {
+			hosts = append(hosts, registry.Host(key))
+		}
+	}
+	return fmt.Sprintf("attached; pods of these ServiceAccounts no longer pull from Docker Hub (%s) anonymously: if this credential fails, public images fail, too",
+		strings.Join(hosts, ", "))
+}
+
 const noNamespaces = "the target selects no namespace: correct spec.target, or label namespaces. They are served as soon as they are selected"
 
 func (f *facts) accountsAttached() metav1.Condition {
@@ -143,9 +157,8 @@ func (f *facts) accountsAttached() metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces
 	case f.pending() > 0 || !f.current():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the Secret is being attached"
-	case slices.ContainsFunc(f.run.object.Spec.Registries, func(r v1alpha1.Registry) bool { return registry.IsDockerHub(string(r)) }):
-		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonEndsAnonymousPulls
-		c.Message = "attached; pods of these ServiceAccounts no longer pull from Docker Hub anonymously: if this credential fails, public images fail, too"
+	case slices.ContainsFunc(target.Keys(&f.run.object.Spec), registry.IsHub):
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonEndsAnonymousPulls, endsAnonymous(&f.run.object.Spec)
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAttached, "all ServiceAccounts name the Secret"
 	}

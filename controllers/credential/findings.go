@@ -17,7 +17,7 @@ import (
 const findingsInMessage = 3
 
 // unusableForm tells of forms that no kubelet can ever use: in the source and the spec, which were put right where that is
-// possible; of registries that images in use miss by a port or by upper case letters; and of entries that are kept in pull Secrets.
+// possible; of registries that images in use miss by a port, by upper case letters or by another name of the same service; and of entries that are kept in pull Secrets.
 func (f *facts) unusableForm() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionUnusableForm, Status: metav1.ConditionFalse}
 	findings := slices.Concat(f.run.state.Reads.Findings, f.imagesOfOthers(), f.nearMisses(), f.kept())
@@ -59,7 +59,11 @@ func coveredBy(registries []v1alpha1.Registry, image string) bool {
 	})
 }
 
-// nearMisses are the registries of the spec that serve no image in use and would with a port or with other letters.
+var nearMissReasons = map[registry.Miss]dockerconfig.Reason{
+	registry.MissPort: dockerconfig.ReasonPortMissing, registry.MissCase: dockerconfig.ReasonUpperCase, registry.MissName: dockerconfig.ReasonOtherName,
+}
+
+// nearMisses are the registries of the spec that serve no image in use and would if they were written as in one.
 func (f *facts) nearMisses() []dockerconfig.Finding {
 	var findings []dockerconfig.Finding
 	if f.run.object.Spec.VerificationMode() != v1alpha1.VerifyPull {
@@ -70,14 +74,14 @@ func (f *facts) nearMisses() []dockerconfig.Finding {
 		if err != nil {
 			continue
 		}
-		found := dockerconfig.Finding{Reason: dockerconfig.ReasonPortMissing, Message: fmt.Sprintf(
-			"spec.registries: %s serves no image in the target namespaces, and %s is in use there: a kubelet takes a registry with a port for another one; if this is meant, list %s",
-			test.Registry, test.NearMiss, image.Registry)}
-		if strings.EqualFold(test.Registry, image.Registry) {
-			found = dockerconfig.Finding{Reason: dockerconfig.ReasonUpperCase, Message: fmt.Sprintf(
-				"spec.registries: %s serves no image in the target namespaces, and %s is in use there: a kubelet compares hosts letter by letter; if this is meant, list %s",
-				test.Registry, test.NearMiss, image.Registry)}
+		key, err := registry.CanonicalKey(test.Registry)
+		miss := registry.Misses(key, test.NearMiss)
+		if err != nil || miss == "" {
+			continue
 		}
+		found := dockerconfig.Finding{Reason: nearMissReasons[miss], Message: fmt.Sprintf(
+			"spec.registries: %s serves no image in the target namespaces, and %s is in use there: %s; if this is meant, list %s",
+			test.Registry, test.NearMiss, miss.Rule(), image.Registry)}
 		if !slices.Contains(findings, found) { // the published value and one that waits find the same
 			findings = append(findings, found)
 		}

@@ -45,6 +45,9 @@ func (r *Reconciler) checkSpec(object *v1alpha1.RegistryCredential) *stall {
 	if _, err := r.selector(object); err != nil {
 		return &stall{v1alpha1.ReasonInvalidSelector, err.Error()}
 	}
+	if err := target.CheckMetadata(t); err != nil {
+		return &stall{v1alpha1.ReasonInvalidSecretMetadata, err.Error()}
+	}
 	return nil
 }
 

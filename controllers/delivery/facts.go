@@ -12,6 +12,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/target"
 )
 
 // facts are everything that the decision about one place rests on.
@@ -141,7 +142,8 @@ func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace 
 func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, all []v1alpha1.RegistryCredential) error {
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
-		Adopt: credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
+		Adopt:    credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
+		Metadata: pullsecret.Metadata(target.MetadataOf(&credential.Spec.Target)),
 	}
 	source, recorded := f.recorded()[credential.Name]
 	selected, readable := r.selects(credential, f.namespace)

@@ -16,6 +16,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/target"
 )
 
 // refusedFor is how long a deletion waits for a namespace that refuses to have its Secret changed: its people can make that last.
@@ -118,7 +119,10 @@ func (r *Reconciler) missing(credential *v1alpha1.RegistryCredential, recorded [
 	for key := range record.Config {
 		provided[canonical(key)] = true
 	}
-	return slices.DeleteFunc(slices.Clone(recorded), func(key string) bool { return provided[canonical(key)] })
+	return slices.DeleteFunc(slices.Clone(recorded), func(key string) bool {
+		key = canonical(key)
+		return provided[key] || credential.Spec.Target.PerHost() && provided[registry.HostKey(key)] // the entry of the host serves what it served
+	})
 }
 
 // stillListed are those of some keys that a RegistryCredential lists for the same Secret, another one or the one that provided them:
@@ -131,8 +135,8 @@ func (r *Reconciler) stillListed(namespace *corev1.Namespace, secret string, key
 			continue
 		}
 		if selected, _ := r.selects(other, namespace); selected {
-			for _, one := range other.Spec.Registries {
-				listed[canonical(string(one))] = true
+			for _, key := range target.Keys(&other.Spec) {
+				listed[key] = true
 			}
 		}
 	}

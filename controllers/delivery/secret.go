@@ -58,8 +58,17 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it")
 		return nil, nil
 	}
-	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "sources", pullsecret.SourcesOf(written.Annotations))
+	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "credentials", contributors(f.contributions))
 	return written, nil
+}
+
+// contributors are the RegistryCredentials that contribute to a Secret. Whatever else is recorded there its namespace's people can write.
+func contributors(contributions []pullsecret.Contribution) []string {
+	var names []string
+	for _, one := range contributions {
+		names = append(names, one.Credential)
+	}
+	return names
 }
 
 // slowWrite is from how long on a write is dated by its end: a second write for each that happens to end in the next second would cost
@@ -154,7 +163,7 @@ func purposeOf(contributions []pullsecret.Contribution) [sha256.Size]byte {
 	for _, c := range contributions {
 		part := c.Credential + "\n"
 		if c.Config != nil {
-			part += string(c.Config.Render())
+			part += string(c.Config.Render()) + fmt.Sprint(c.Metadata) // maps are printed by their keys, sorted
 		}
 		parts = append(parts, part)
 	}

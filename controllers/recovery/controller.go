@@ -15,8 +15,8 @@ import (
 
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/diagnosis"
-	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -30,6 +30,19 @@ type Metrics interface {
 	Recovered(action string, after time.Duration)
 }
 
+// Lists reads lists of pods, of each a few short fields.
+type Lists interface {
+	// Each calls visit for each pod that a field selector matches, until it returns false. truncated says that there are more.
+	Each(ctx context.Context, namespace, fieldSelector string, visit func(podlist.Pod) bool) (truncated bool, err error)
+}
+
+// Named reads objects of one kind by the names that the operator may touch: *named.Caches.
+type Named interface {
+	// Get fails with named.ErrNotAllowed where the operator was not given the name.
+	Get(ctx context.Context, key client.ObjectKey, into client.Object) error
+	Each(func(cache.Cache) error) error
+}
+
 // Reconciler diagnoses stuck pods and cures those that it may.
 type Reconciler struct {
 	// Cluster reads RegistryCredentials, Namespaces and owners from the manager's cache: see CacheOptions.
@@ -38,9 +51,11 @@ type Reconciler struct {
 	Writer client.Client
 	// Pods is the cache of NewPodCache.
 	Pods cache.Cache
+	// Lists reads lists of pods that no cache holds: *podlist.Lister.
+	Lists Lists
 	// Secrets and ServiceAccounts are read by the names that the operator was given.
-	Secrets         *named.Caches
-	ServiceAccounts *named.Caches
+	Secrets         Named
+	ServiceAccounts Named
 	Store           *records.Store
 	Board           *delivered.Board
 	Tally           *podcounts.Counter
@@ -193,7 +208,8 @@ func doubted(g gathered, verdict diagnosis.Verdict) []podcounts.Value {
 func wanted(verdict diagnosis.Verdict) []string {
 	var names []string
 	for _, finding := range verdict.Findings {
-		if finding.Credential != "" && finding.WantsCredential() {
+		nearMiss := finding.Reason == diagnosis.NoCredential // it is said at the pod, and the RegistryCredential does not serve its image
+		if finding.Credential != "" && !nearMiss && finding.WantsCredential() {
 			names = append(names, finding.Credential)
 		}
 	}

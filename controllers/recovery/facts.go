@@ -16,7 +16,6 @@ import (
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/records"
-	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/target"
 )
@@ -86,10 +85,8 @@ func (r *Reconciler) credential(object *v1alpha1.RegistryCredential, namespace s
 	c.Problem, c.TakenBy = problem(delivery), delivery.TakenBy
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID || !record.Published() {
-		for _, name := range object.Spec.Registries {
-			if key, err := registry.CanonicalKey(string(name)); err == nil {
-				c.Entries = append(c.Entries, diagnosis.Entry{Key: key})
-			}
+		for _, key := range target.Keys(&object.Spec) {
+			c.Entries = append(c.Entries, diagnosis.Entry{Key: key})
 		}
 		return c
 	}

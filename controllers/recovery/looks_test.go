@@ -8,25 +8,26 @@ import (
 	"testing/synctest"
 	"time"
 
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"regcred.dev/regcred/internal/podlist"
 )
+
+// failingLists holds no pods, and fails as its function says.
+type failingLists func() error
+
+func (f failingLists) Each(context.Context, string, string, func(podlist.Pod) bool) (bool, error) {
+	return false, f()
+}
 
 func TestALookAtRunningPodsThatFailedIsTakenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var looks atomic.Int32
 		const fails = 2
-		writer := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{
-			List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
-				if looks.Add(1) <= fails {
-					return errors.New("the API server is busy")
-				}
-				return nil
-			},
-		}).Build()
-		r := &Reconciler{Writer: writer}
+		r := &Reconciler{Lists: failingLists(func() error {
+			if looks.Add(1) <= fails {
+				return errors.New("the API server is busy")
+			}
+			return nil
+		})}
 		r.scheduleLook(t.Context(), nil)
 		r.scheduleLook(t.Context(), nil) // one look serves all changes of its time
 		for i, after := range []time.Duration{settle, tryLookAgain, tryLookAgain} {

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/verify"
@@ -24,36 +22,19 @@ const (
 	askSoon  = 100 * time.Millisecond
 	askAgain = 500 * time.Millisecond
 	// Tags move: an answer that an image may be pinned to is good for a minute. Others are good for longer.
-	goodFor   = time.Minute
-	badFor    = 5 * time.Minute
-	silentFor = 30 * time.Second
-	// questions per second to one registry, and how many at once.
-	questionRate  = 10
-	questionBurst = 20
-	maxAnswers    = 4096
-	// Of the questions to one registry one namespace may have asked as many: its people choose images, and others wait for theirs.
-	namespaceRate  = 5
-	namespaceBurst = 10
+	goodFor    = time.Minute
+	badFor     = 5 * time.Minute
+	silentFor  = 30 * time.Second
+	maxAnswers = 4096
 	// maxRetryAfter is the longest that a registry's Retry-After is heeded.
 	maxRetryAfter = 5 * time.Minute
 )
 
-// probes remember what registries answered. One question at a time is put to a registry for a credential, so that a password that
-// is refused is shown once and not by every worker.
+// probes remember what registries answered.
 type probes struct {
 	mu       sync.Mutex
 	logins   map[string]*login
 	answered map[asked]answer
-}
-
-// login is a value at a registry. Its mutex is held while the registry is asked.
-type login struct {
-	sync.Mutex
-	limiter *rate.Limiter
-	// namespaces have a share each.
-	namespaces map[string]*rate.Limiter
-	// down is the answer to everything while the registry is silent or refuses the value.
-	down answer
 }
 
 type asked struct {
@@ -80,49 +61,20 @@ func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnos
 		return known, 0
 	}
 	login := r.probes.login(print, now)
-	if !login.TryLock() {
-		return diagnosis.Probe{}, askSoon
+	if down, known, wait := login.begin(namespace, now); known || wait > 0 {
+		return down, wait
 	}
-	defer login.Unlock()
-	if now.Before(login.down.until) {
-		return login.down.Probe, 0
-	}
-	if !login.share(namespace, now).AllowN(now, 1) || !login.limiter.AllowN(now, 1) {
-		return diagnosis.Probe{}, askAgain
-	}
+	var given *answer
+	var reason verify.Reason
+	defer func() { login.end(namespace, reason, given) }()
 	results := r.Prober.Pull(ctx, question.Key, value, question.Image)
 	if len(results) != 1 || ctx.Err() != nil {
 		return diagnosis.Probe{}, askAgain
 	}
-	given := probeOf(results[0], r.Now())
-	if aboutTheRegistry(results[0].Reason) {
-		login.down = given
-	}
-	r.probes.keep(key, given, r.Now())
-	return given.Probe, 0
-}
-
-// aboutTheRegistry reports whether an answer holds for every image: the registry refuses the value, or cannot be asked for now. Others,
-// such as that this image cannot be asked for, hold for their image alone.
-func aboutTheRegistry(reason verify.Reason) bool {
-	switch reason {
-	case verify.LoginFailed, verify.RateLimited, verify.RegistryError, verify.Unreachable, verify.TLSFailed, verify.Timeout,
-		verify.ProxyFailed:
-		return true
-	}
-	return false
-}
-
-// share is the limiter of a namespace. The login is locked.
-func (l *login) share(namespace string, now time.Time) *rate.Limiter {
-	if l.namespaces[namespace] == nil {
-		maps.DeleteFunc(l.namespaces, func(_ string, other *rate.Limiter) bool { return other.TokensAt(now) >= namespaceBurst })
-		if l.namespaces == nil {
-			l.namespaces = map[string]*rate.Limiter{}
-		}
-		l.namespaces[namespace] = rate.NewLimiter(namespaceRate, namespaceBurst)
-	}
-	return l.namespaces[namespace]
+	read := probeOf(results[0], r.Now())
+	given, reason = &read, results[0].Reason
+	r.probes.keep(key, read, r.Now())
+	return read.Probe, 0
 }
 
 // probeOf reads a test's result.
@@ -161,17 +113,8 @@ func (p *probes) login(print string, now time.Time) *login {
 	if p.logins == nil {
 		p.logins = map[string]*login{}
 	}
-	p.logins[print] = &login{limiter: rate.NewLimiter(questionRate, questionBurst)}
+	p.logins[print] = newLogin()
 	return p.logins[print]
-}
-
-// idle reports whether a login bounds nothing and knows nothing.
-func (l *login) idle(now time.Time) bool {
-	if !l.TryLock() {
-		return false
-	}
-	defer l.Unlock()
-	return l.limiter.TokensAt(now) >= questionBurst && !now.Before(l.down.until)
 }
 
 func (p *probes) keep(key asked, given answer, now time.Time) {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 )
@@ -105,25 +106,23 @@ func (r *Reconciler) lookAfter(ctx context.Context, q queue, after time.Duration
 	})
 }
 
+// lookAtRunning reads the list as a stream: whoever may create pods decides how large they are.
 func (r *Reconciler) lookAtRunning(ctx context.Context, q queue) error {
-	next := ""
-	for {
-		var pods corev1.PodList
-		err := r.Writer.List(ctx, &pods, client.MatchingFields{"status.phase": string(corev1.PodRunning)}, client.Limit(page), client.Continue(next))
-		if err != nil {
-			return fmt.Errorf("list the pods in phase Running: %w", err)
+	truncated, err := r.Lists.Each(ctx, "", "status.phase="+string(corev1.PodRunning), func(pod podlist.Pod) bool {
+		if object := pod.Object(); diagnosis.IsStuck(object) {
+			key := client.ObjectKeyFromObject(object)
+			r.runners.add(key)
+			q.Add(reconcile.Request{NamespacedName: key})
 		}
-		for i := range pods.Items {
-			if pod := &pods.Items[i]; diagnosis.IsStuck(pod) {
-				key := client.ObjectKeyFromObject(pod)
-				r.runners.add(key)
-				q.Add(reconcile.Request{NamespacedName: key})
-			}
-		}
-		if next = pods.Continue; next == "" {
-			return nil
-		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("look at the pods in phase Running: %w", err)
 	}
+	if truncated {
+		log.FromContext(ctx).Info("The pods in phase Running are more than one look reads: some that hang may not be seen", "bytes", int64(podlist.MaxBytes))
+	}
+	return nil
 }
 
 // replacedBad reports whether the published value of a RegistryCredential took the place of one that the registry refused, or that

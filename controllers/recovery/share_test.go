@@ -79,6 +79,79 @@ func TestARetryAfterOfADayIsHeededForMinutes(t *testing.T) {
 	}
 }
 
+func TestWhatARegistrySaysOfATenantsImagesHoldsForTheTenant(t *testing.T) {
+	for _, reason := range []verify.Reason{verify.RateLimited, verify.RegistryError, verify.Timeout, verify.Unreachable, verify.LoginFailed} {
+		t.Run(string(reason), func(t *testing.T) {
+			now := start
+			down := map[string]bool{"tenants": true}
+			r := asking(t, &now, answers(func(image string) verify.Result {
+				if down[image] {
+					return verify.Result{Reason: reason, RetryAfter: 24 * time.Hour}
+				}
+				return verify.Result{Reason: verify.PullAllowed}
+			}))
+			ask := func(namespace, image string) diagnosis.Access {
+				probe, _ := r.ask(context.Background(), namespace, diagnosis.Question{Credential: "hub", Key: "r.example", Image: image})
+				return probe.Access
+			}
+			if got := ask("other", "good"); got != diagnosis.AccessAllowed {
+				t.Fatalf("the registry says %s of a good image", got)
+			}
+			ask("tenant", "tenants")
+			if got := ask("other", "another"); got != diagnosis.AccessAllowed {
+				t.Errorf("another namespace is told %q", got)
+			}
+			if got := ask("tenant", "second"); got == diagnosis.AccessAllowed {
+				t.Error("the tenant has asked again at once")
+			}
+			down["third"], down["fourth"] = true, true
+			now = now.Add(maxRetryAfter + time.Second)
+			ask("tenant", "third")
+			ask("other", "fourth")
+			if got := ask("more", "fifth"); got == diagnosis.AccessAllowed {
+				t.Error("two namespaces were told that the registry is down, and a third one asks")
+			}
+		})
+	}
+}
+
+func TestAQuestionThatTakesLongDelaysItsOwnNamespace(t *testing.T) {
+	now := start
+	slow, asked := make(chan struct{}), make(chan string, 10)
+	r := asking(t, &now, answers(func(image string) verify.Result {
+		asked <- image
+		if image == "slow" {
+			<-slow
+		}
+		return verify.Result{Reason: verify.PullAllowed}
+	}))
+	ask := func(namespace, image string) time.Duration {
+		_, wait := r.ask(context.Background(), namespace, diagnosis.Question{Credential: "hub", Key: "r.example", Image: image})
+		return wait
+	}
+	done := make(chan struct{})
+	first := make(chan struct{})
+	go func() { defer close(first); ask("tenant", "slow") }()
+	<-asked
+	if wait := ask("other", "good"); wait == 0 {
+		t.Error("a value that the registry never took is shown twice at once")
+	}
+	close(slow)
+	<-first
+	slow = make(chan struct{})
+	now = now.Add(2 * goodFor)
+	go func() { defer close(done); ask("tenant", "slow") }()
+	<-asked
+	if wait := ask("tenant", "good"); wait == 0 {
+		t.Error("a namespace asks twice at once")
+	}
+	if wait := ask("other", "good"); wait != 0 {
+		t.Errorf("another namespace waits %s", wait)
+	}
+	close(slow)
+	<-done
+}
+
 func TestANamespaceCannotUseUpTheQuestions(t *testing.T) {
 	now := start
 	asked := 0

@@ -204,6 +204,9 @@ func withoutCredential(f *Facts, p Finding) Finding {
 		return p.as(Report, RateLimited, "the registry limits anonymous pulls, and no RegistryCredential provides it in namespace %s", f.Pod.Namespace).
 			advise("%s", p.provide())
 	}
+	if near, is := nearMiss(f, p); is {
+		return near
+	}
 	return p.as(Report, NoCredential, "no RegistryCredential provides the registry of %s in namespace %s", p.Image, f.Pod.Namespace).
 		advise("%s", p.provide())
 }

@@ -51,6 +51,8 @@ const (
 	ReasonPort Reason = v1alpha1.ReasonPort
 	// ReasonPortMissing: images in use have a port that the key lacks. Only whoever sees images can find it.
 	ReasonPortMissing Reason = v1alpha1.ReasonPortMissing
+	// ReasonOtherName: images in use have another host of the same service. Only whoever sees images can find it.
+	ReasonOtherName Reason = v1alpha1.ReasonOtherName
 	// ReasonUnmatchable: no image reference can match the key.
 	ReasonUnmatchable Reason = v1alpha1.ReasonUnmatchable
 	// ReasonShadowed: another key of the document is used instead for every image.

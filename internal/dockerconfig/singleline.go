@@ -30,12 +30,21 @@ func singleLine(text string) (string, bool) {
 		return compact, true
 	}
 	joined := strings.NewReplacer("\r", "", "\n", "").Replace(text)
-	decoded, err := base64.StdEncoding.DecodeString(joined)
-	if err != nil {
-		return "", false
-	}
-	_, ok := compactObject(decoded)
+	_, ok := compactObject(decode(joined))
 	return joined, ok
+}
+
+// decode reads base64 of both alphabets, padded or not. It is empty where text is none.
+func decode(text string) []byte {
+	encoding := base64.RawStdEncoding
+	if strings.ContainsAny(text, "-_") {
+		encoding = base64.RawURLEncoding
+	}
+	decoded, err := encoding.DecodeString(strings.TrimRight(text, "="))
+	if err != nil {
+		return nil
+	}
+	return decoded
 }
 
 // compactObject writes a JSON object without white space.
@@ -44,8 +53,32 @@ func compactObject(text []byte) (string, bool) {
 		return "", false
 	}
 	var out bytes.Buffer
-	if err := json.Compact(&out, text); err != nil {
+	if json.Compact(&out, text) == nil {
+		return out.String(), true
+	}
+	out.Reset()
+	if err := json.Compact(&out, escapeBreaks(text)); err != nil {
 		return "", false
 	}
 	return out.String(), true
+}
+
+// escapeBreaks escapes line breaks and tabs inside strings, which JSON forbids: a shell that reads \n in a private key as a line break
+// leaves them there.
+func escapeBreaks(text []byte) []byte {
+	escapes := map[byte]string{'\n': `\n`, '\r': `\r`, '\t': `\t`}
+	var out []byte
+	inside, escaped := false, false
+	for _, c := range text {
+		if escape := escapes[c]; inside && escape != "" {
+			out = append(out, escape...)
+			continue
+		}
+		if c == '"' && !escaped {
+			inside = !inside
+		}
+		escaped = c == '\\' && !escaped
+		out = append(out, c)
+	}
+	return out
 }

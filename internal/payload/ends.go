@@ -25,7 +25,8 @@ var endFields = map[string]kind{
 	"expiresat": anEnd, "expiresatseconds": anEnd, "expires": anEnd, "expireson": anEnd, "expiry": anEnd, "expirydate": anEnd,
 	"expirytime": anEnd, "expiration": anEnd, "expirationdate": anEnd, "expirationtime": anEnd, "expire": anEnd, "expireat": anEnd,
 	"expiretime": anEnd, "expiredate": anEnd, "expiresdate": anEnd, "expirestime": anEnd, "expirationtimestamp": anEnd,
-	"notafter": anEnd, "validuntil": anEnd, "validto": anEnd, "exp": anEnd,
+	"expirationdatetime": anEnd, "expirydatetime": anEnd, "expiredat": anEnd, "expiresafter": anEnd, "timeexpires": anEnd, "validbefore": anEnd,
+	"enddate": anEnd, "enddatetime": anEnd, "endsat": anEnd, "notafter": anEnd, "validuntil": anEnd, "validto": anEnd, "exp": anEnd,
 	"ttl": lifetime, "expiresin": lifetime, "expiresinseconds": lifetime, "expirein": lifetime, "validfor": lifetime,
 	"lifetime": lifetime, "ttlseconds": lifetime,
 }

@@ -70,6 +70,27 @@ func TestEveryEndIsRead(t *testing.T) {
 		{"nothing", `"expires_at":""`, none, false},
 		{"Go's zero time", `"expires_at":"0001-01-01T00:00:00Z"`, none, false},
 		{"a negative number", `"expires_at":-5`, none, false},
+		{"RFC 3339 in small letters", `"expires_at":"2026-05-01t12:30:00z"`, noon, false},
+		{"RFC 1123 with a number for the zone", `"expires_at":"Fri, 01 May 2026 14:30:00 +0200"`, noon, false},
+		{"RFC 850", `"expires_at":"Friday, 01-May-26 12:30:00 GMT"`, noon, false},
+		{"PostgreSQL", `"expires_at":"2026-05-01 12:30:00.123+00"`, noon.Add(123 * time.Millisecond), false},
+		{"ISO 8601 with hours alone for the zone", `"expires_at":"2026-05-01T14:30:00+02"`, noon, false},
+		{"ISO 8601 with a comma for the fraction", `"expires_at":"2026-05-01T12:30:00,5Z"`, noon.Add(500 * time.Millisecond), false},
+		{"ISO 8601 in its basic form", `"expires_at":"20260501T123000Z"`, noon, false},
+		{"JavaScript", `"expires_at":"Fri May 01 2026 12:30:00 GMT+0000 (Coordinated Universal Time)"`, noon, false},
+		{"Azure", `"expiresOn":"2026-05-01 12:30:00.000000"`, noon, false},
+		{"Azure, with an engine of Vault", `"end_date_time":"2026-05-01T12:30:00Z"`, noon, false},
+		{"Oracle", `"time-expires":"2026-05-01T12:30:00.000000+00:00"`, noon, false},
+		{"seconds since 1970 in the notation of Excel", `"expires_at":1.7776386e9`, noon, false},
+		{"a day with a zone", `"expires_at":"2026-05-01 UTC"`, day, false},
+		{"a day in words, as people say it", `"expires_at":"1st May 2026"`, day, false},
+		{"a lifetime with a space", `"ttl":"36 h"`, written.Add(36 * time.Hour), false},
+		{"a lifetime of years", `"valid_for":"1 year"`, written.Add(365 * 24 * time.Hour), false},
+		{"a lifetime as Go writes it with a fraction", `"ttl":"1.5h"`, written.Add(90 * time.Minute), false},
+		{"ISO 8601 with a fraction", `"ttl":"PT1.5H"`, written.Add(90 * time.Minute), false},
+		{"a lifetime in small letters of ISO 8601", `"ttl":"p30d"`, written.Add(30 * 24 * time.Hour), false},
+		{"a lifetime with a plus", `"ttl":"+1h"`, written.Add(time.Hour), false},
+		{"a lifetime of the clock, of which nobody knows the units", `"ttl":"12:00"`, none, true},
 		{"a word", `"expires_at":"soon"`, none, true},
 		{"a day in an order that nobody knows", `"expires_at":"01/02/2026"`, none, true},
 		{"a zone whose name says nothing", `"expires_at":"2026-05-01 12:30:00 IST"`, none, true},
@@ -78,6 +99,7 @@ func TestEveryEndIsRead(t *testing.T) {
 		{"a year before there was any", `"expires_at":"1026-05-01T12:30:00Z"`, none, true},
 		{"a unit that is none", `"ttl":"3 s3cr3t"`, none, true},
 		{"more years than anybody lives", `"ttl":"900y"`, none, true},
+		{"a number between seconds and milliseconds", `"expires_at":100000000000`, none, true},
 		{"a number that is none", `"expires_at":"NaN"`, none, true},
 		{"a field of something else", `"refresh_policy":"soon","expired":"no"`, none, false},
 		{"the earliest of several", `"expires_at":"2026-05-01T12:30:00Z","ttl":"1h","expiry":"2027-01-01"`, written.Add(time.Hour), false},
@@ -151,7 +173,7 @@ func TestFindingsOfEndsAreFew(t *testing.T) {
 // No end that somebody writes makes trouble, and none is in the far past or future.
 func FuzzEnd(f *testing.F) {
 	for _, seed := range []string{"", "2026-05-01T00:00:00Z", "1777586400", "1777586400000", "1e400", "-1", "NaN", "Inf", "3600", "1h", " 5 ", "0x10",
-		"9223372036854775807", "30d", "P1DT12H", "P", "PT", "1.5 days", "99999999999y", "20260501", "Fri, 01 May 2026 12:30:00 GMT", "2026-05-01 m=+1"} {
+		"9223372036854775807", "30d", "P1DT12H", "P", "PT", "1.5 days", "99999999999y", "20260501", "Fri, 01 May 2026 12:30:00 GMT", "2026-05-01 m=+1", "100000000000", "1st May 2026 (x)"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -69,7 +69,7 @@ func (r *rendering) noteEntry(s *stored, key, canonical string, credential docke
 func (s *stored) entryFor(canonical string) (string, dockerconfig.Credential, *Error) {
 	var without *Error
 	for _, key := range s.candidates(canonical) {
-		credential, err := dockerconfig.ParseEntry(key, s.entries[key])
+		credential, err := parseEntry(key, s.entries[key])
 		switch {
 		case errors.Is(err, dockerconfig.ErrIncomplete), errors.Is(err, dockerconfig.ErrTokenOnly):
 			if without == nil {
@@ -127,7 +127,7 @@ func (s *stored) twin(key string, credential dockerconfig.Credential) string {
 		if other == key || err != nil || same != canonical {
 			continue
 		}
-		second, err := dockerconfig.ParseEntry(other, s.entries[other])
+		second, err := parseEntry(other, s.entries[other])
 		if err == nil && !second.Equal(credential) {
 			return other
 		}
@@ -151,7 +151,7 @@ func (s *stored) elsewhere() string {
 
 // nearest says which entry was probably meant for one of the missing registries, and why a kubelet would not use it.
 func (s *stored) nearest(missing []string) string {
-	for _, why := range []func(listed, key string) string{lacksPort, otherLetters, onlyPart, otherPath} {
+	for _, why := range []func(listed, key string) string{lacksPort, otherLetters, onlyPart, otherPath, otherName} {
 		for _, listed := range missing {
 			for _, key := range sortedKeys(s.entries) {
 				if says := why(listed, key); says != "" {
@@ -195,6 +195,14 @@ func otherPath(listed, key string) string {
 		return ""
 	}
 	return fmt.Sprintf("is for another path of that host: store one for %q", listed)
+}
+
+// otherName is for an entry of the same service under another name, such as registry-1.docker.io for docker.io.
+func otherName(listed, key string) string {
+	if !registry.SameService(registry.Host(listed), registry.Host(key)) {
+		return ""
+	}
+	return fmt.Sprintf("is for images that are written with that host, and a kubelet uses it for no other: store one for %q, too", listed)
 }
 
 // quoted shows a name that others wrote.

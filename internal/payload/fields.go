@@ -3,6 +3,7 @@ package payload
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"regcred.dev/regcred/internal/dockerconfig"
 )
@@ -14,7 +15,7 @@ func (r *rendering) credential() (dockerconfig.Credential, *Error) {
 		if fault != nil {
 			return dockerconfig.Credential{}, fault
 		}
-		credential, err := dockerconfig.FromAuth(value)
+		credential, err := authOf(value)
 		return r.checked(credential, err, r.Keys.Auth, value)
 	}
 	if whole, ok := r.wholeKey(); ok {
@@ -27,6 +28,7 @@ func (r *rendering) credential() (dockerconfig.Credential, *Error) {
 			return dockerconfig.Credential{}, fault
 		}
 	}
+	username = r.oneLine(r.Keys.Username, username)
 	password, fault := r.password(r.Keys.Password)
 	if fault != nil {
 		return dockerconfig.Credential{}, fault
@@ -34,8 +36,20 @@ func (r *rendering) credential() (dockerconfig.Credential, *Error) {
 	if _, is := dockerConfigIn(password); is {
 		return dockerconfig.Credential{}, malformed("key %q holds a docker config and no password: set keys: {dockerConfig: %q}", r.Keys.Password, r.Keys.Password)
 	}
+	if inner, is := withoutUsername(username, password); is {
+		password = inner
+	}
 	credential, err := dockerconfig.NewCredential(username, password)
 	return r.checked(credential, err, r.Keys.Password, password)
+}
+
+// oneLine takes the line break off a user name that comes from the same files as passwords.
+func (r *rendering) oneLine(key, username string) string {
+	bare := strings.TrimSuffix(strings.TrimSuffix(username, "\n"), "\r")
+	if bare != username {
+		r.note(dockerconfig.ReasonTrailingNewline, "the user name in key %q ends in a line break, which was taken off: store it without", key)
+	}
+	return bare
 }
 
 func (r *rendering) checked(credential dockerconfig.Credential, err error, key, value string) (dockerconfig.Credential, *Error) {
@@ -77,6 +91,10 @@ func (r *rendering) text(key, what string) (string, *Error) {
 		return "", r.missingKey(key)
 	}
 	if text, is := value.(string); is {
+		if decoded, is := fromUTF16(text); is {
+			r.note(dockerconfig.ReasonHiddenCharacter, "key %q is stored as UTF-16, and published as UTF-8: store it as UTF-8", key)
+			return decoded, nil
+		}
 		return text, nil
 	}
 	return "", r.notText(key, what, value)
@@ -93,7 +111,17 @@ func (r *rendering) missingKey(key string) *Error {
 	if isServiceKey(r.fields) {
 		message += "; the secret is a key of a Google service account: set username: _json_key, and leave keys out"
 	}
-	return &Error{Reason: ErrKeyMissing, Message: message}
+	return &Error{Reason: ErrKeyMissing, Message: message + r.tooDeep(key)}
+}
+
+// tooDeep is for a key that is in an object of the secret, as when the body of a request to Vault was stored as the secret.
+func (r *rendering) tooDeep(key string) string {
+	for _, name := range sortedKeys(r.fields) {
+		if object, is := r.fields[name].(map[string]any); is && object[key] != nil {
+			return fmt.Sprintf("; its key %s holds an object with that key: store what is inside as the secret itself", quoted(name))
+		}
+	}
+	return ""
 }
 
 func (r *rendering) notText(key, what string, value any) *Error {

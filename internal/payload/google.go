@@ -46,10 +46,14 @@ func fitGoogleKey(c dockerconfig.Credential) dockerconfig.Credential {
 		}
 		password = string(decoded)
 	case googleKeyBase64:
-		if !isJSONObject([]byte(password)) {
+		key := []byte(password)
+		if decoded, ok := decodeBase64(password); ok {
+			key = decoded
+		}
+		if !isJSONObject(key) {
 			return c
 		}
-		password = base64.StdEncoding.EncodeToString([]byte(password))
+		password = base64.StdEncoding.EncodeToString(key)
 	default:
 		return c
 	}

@@ -17,13 +17,14 @@ func means(text string, words []string) bool { return slices.Contains(words, str
 // layouts of moments, tried in this order. What has no zone is UTC; a day without a time ends as it begins, which is the earlier
 // reading. Days and months in numbers are read in the order of ISO 8601 only: of 01/02/2026 nobody knows which is the month.
 var layouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
-	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700 MST", "2006-01-02 15:04:05 -0700",
+	time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
+	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05Z07", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700 MST", "2006-01-02 15:04:05 -0700",
 	"2006-01-02 15:04:05 MST", "2006-01-02 15:04:05", "2006-01-02 15:04 MST", "2006-01-02 15:04",
 	"20060102T150405Z0700", "20060102T150405", "2006/01/02 15:04:05", "2006-01-02", "2006-01-02 MST", "2006-01-02Z07:00", "2006/01/02", "2006.01.02", "20060102",
 	time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC, time.UnixDate, "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 -0700",
 	"2 Jan 2006 15:04:05 MST", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05", "2 Jan 2006", "2 January 2006", "Jan 2, 2006", "January 2, 2006", "Jan 2 2006", "2-Jan-2006",
 	"Mon Jan 2 2006", "Mon Jan 2 15:04:05 2006 MST", "Mon 2 Jan 2006 15:04:05 MST", "Jan 2, 2006 15:04:05 MST", "Mon Jan 2 15:04:05 MST 2006",
+	"Mon Jan 2 2006 15:04:05 -0700", "2 Jan 2006 15:04:05Z07:00",
 }
 
 // Ends lie between these years; anything else is no date that somebody meant.
@@ -35,7 +36,7 @@ func moment(text string) (time.Time, bool) {
 	if len(text) > longest {
 		return time.Time{}, false
 	}
-	text, _, _ = strings.Cut(text, " m=") // Go's clock reading
+	text = tidy(text)
 	for _, layout := range layouts {
 		t, err := time.ParseInLocation(layout, text, time.UTC)
 		if err == nil && knownZone(t, layout) && t.Year() >= firstYear && t.Year() <= lastYear {
@@ -47,6 +48,20 @@ func moment(text string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return sinceEpoch(number)
+}
+
+// Parts of moments that say nothing, or nothing that a layout could read.
+var (
+	remark  = regexp.MustCompile(` m=[+-].*$| \([^()]*\)$`) // the clock reading of Go, the zone's long name of JavaScript
+	ordinal = regexp.MustCompile(`\b([0-9]{1,2})(?:st|nd|rd|th)\b`)
+	offset  = regexp.MustCompile(`(?:GMT|UTC)([+-][0-9]{4})\b`)
+	small   = regexp.MustCompile(`^[0-9-]+t[0-9:.,]+z?`)
+)
+
+func tidy(text string) string {
+	text = remark.ReplaceAllString(text, "")
+	text = offset.ReplaceAllString(ordinal.ReplaceAllString(text, "$1"), "$1")
+	return small.ReplaceAllStringFunc(text, strings.ToUpper)
 }
 
 // knownZone reports whether the time of a zone's name is known: of all but UTC and GMT, Go makes UTC.
@@ -65,22 +80,23 @@ func sinceEpoch(number float64) (time.Time, bool) {
 		return time.Time{}, false // written so that NaN is out
 	}
 	n := int64(number)
+	t := time.Unix(0, n)
 	switch {
 	case number < 1e11:
-		return time.Unix(n, 0), true
+		t = time.Unix(n, 0)
 	case number < 1e14:
-		return time.UnixMilli(n), true
+		t = time.UnixMilli(n)
 	case number < 1e17:
-		return time.UnixMicro(n), true
+		t = time.UnixMicro(n)
 	}
-	return time.Unix(0, n), true
+	return t, t.UTC().Year() >= firstYear // just above each bound, the smaller unit is a year before
 }
 
 // parts of a duration such as 30d, 1d12h or 2 weeks.
 var parts = regexp.MustCompile(`^\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-zA-Zµ]+)\s*,?`)
 
 // isoParts are a number and a unit of ISO 8601.
-var isoParts = regexp.MustCompile(`^([0-9]{1,9})([A-Z])`)
+var isoParts = regexp.MustCompile(`^([0-9]{1,9}(?:[.,][0-9]{1,9})?)([A-Z])`)
 
 // units of a duration. A month counts 30 days and a year 365, which is the earlier reading.
 var units = map[string]time.Duration{
@@ -106,9 +122,10 @@ func duration(text string) (time.Duration, bool) {
 	if n, err := strconv.ParseFloat(text, 64); err == nil {
 		return bounded(n, time.Second)
 	}
-	if rest, is := strings.CutPrefix(text, "P"); is {
+	if rest, is := strings.CutPrefix(strings.ToUpper(text), "P"); is {
 		return isoDuration(rest)
 	}
+	text = strings.TrimPrefix(text, "+")
 	var sum time.Duration
 	for text != "" {
 		part := parts.FindStringSubmatch(text)
@@ -143,7 +160,7 @@ func isoDuration(text string) (time.Duration, bool) {
 			if part == nil || !strings.Contains(half.units, part[2]) {
 				return 0, false
 			}
-			n, _ := strconv.ParseFloat(part[1], 64) // of digits, by the expression
+			n, _ := strconv.ParseFloat(strings.Replace(part[1], ",", ".", 1), 64) // of digits, by the expression
 			life, ok := bounded(n, units[names[strings.Index(half.units, part[2])]])
 			if sum += life; !ok || sum > longestLife {
 				return 0, false

@@ -34,6 +34,8 @@ func oddity(text string) (dockerconfig.Reason, string) {
 	first, _ := utf8.DecodeRuneInString(text)
 	last, _ := utf8.DecodeLastRuneInString(text)
 	switch {
+	case text == tokenUser:
+		return dockerconfig.ReasonTokenOnly, "is the mark by which docker's credential helpers say that the password is an identity token, which a kubelet sends as a password"
 	case first == '\ufeff':
 		return dockerconfig.ReasonHiddenCharacter, "begins with a byte order mark"
 	case strings.ContainsFunc(text, isHidden):
@@ -47,6 +49,10 @@ func oddity(text string) (dockerconfig.Reason, string) {
 	}
 	return "", ""
 }
+
+// tokenUser is the user name of docker's credential helpers for an identity token
+// (https://github.com/docker/docker-credential-helpers#development).
+const tokenUser = "<token>"
 
 // closing is the quote that ends what one begins.
 var closing = map[rune]rune{'"': '"', '\'': '\'', '`': '`', '“': '”', '„': '“', '‘': '’', '«': '»'}

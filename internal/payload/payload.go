@@ -59,6 +59,8 @@ type Keys struct {
 type Want struct {
 	// Registries of the spec: no other entry comes out.
 	Registries []v1alpha1.Registry
+	// PerHost has the entries come out under the hosts of the registries.
+	PerHost bool
 	// Keys with their defaults filled in.
 	Keys Keys
 	// Username where the spec gives it; empty where a key holds it.
@@ -87,6 +89,9 @@ type Payload struct {
 func Render(fields Fields, want Want) (Payload, error) {
 	r := rendering{Want: want, fields: fields}
 	config, fault := r.config()
+	if fault == nil && want.PerHost {
+		config, fault = perHost(config)
+	}
 	if fault != nil {
 		fault.Message = foreign.Text(fault.Message, longestMessage)
 		return Payload{}, fault

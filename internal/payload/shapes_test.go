@@ -2,6 +2,7 @@ package payload
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,7 +105,7 @@ func shapes() []shape {
 }
 
 func TestEveryShapeBecomesADockerConfig(t *testing.T) {
-	for _, test := range shapes() {
+	for _, test := range slices.Concat(shapes(), encodedShapes(), nestedShapes()) {
 		t.Run(test.name, func(t *testing.T) {
 			made, err := Render(fieldsOf(t, test.fields), wants(test.keys, test.username, test.registries...))
 			if err != nil {
@@ -158,7 +159,7 @@ func TestWhatIsNoCredentialIsNamedWithoutShowingIt(t *testing.T) {
 		{"auth for a docker config", asConfig, "", docker(base64Of("robot:" + password)), ErrMalformed, "keys.auth"},
 		{"username:password for a docker config", asConfig, "", docker("robot:" + password), ErrMalformed, "username:password"},
 		{"one entry for a docker config", asConfig, "", docker(`{"username":"a","password":"` + password + `"}`), ErrMalformed, "names no registry"},
-		{"the old form", asConfig, "", docker(`{"registry.example":{"username":"a","password":"` + password + `"}}`), ErrMalformed, ".dockercfg"},
+		{"the old form with names that are no registries", asConfig, "", docker(`{"prod":{"username":"a","password":"` + password + `"}}`), ErrMalformed, ".dockercfg"},
 		{"a PEM file", asConfig, "", docker("-----BEGIN PRIVATE KEY-----\n" + password), ErrMalformed, "PEM"},
 		{"a number for a docker config", asConfig, "", `{"config":5}`, ErrMalformed, "a number"},
 		{"a list for a docker config", asConfig, "", `{"config":[]}`, ErrMalformed, "a JSON list"},
@@ -169,6 +170,24 @@ func TestWhatIsNoCredentialIsNamedWithoutShowingIt(t *testing.T) {
 		{"two entries that differ", asConfig, "", docker(`{"auths":{"registry.example":{"username":"a","password":"` + password + `"},"https://registry.example":{"username":"b","password":"` + password + `"}}}`), ErrMalformed, "two different entries"},
 		{"the entry that was asked for is broken", asConfig, "", docker(`{"auths":{"other.example":{"auth":"?"},"registry.example":{"auth":"` + password + `"}}}`), ErrMalformed, `entry "registry.example"`},
 		{"a registry twice", asConfig, "", docker(`{"auths":{"registry.example":{"auth":"YTox"},"registry.example":{"auth":"YToy"}}}`), ErrMalformed, "twice"},
+		{"the body of a request to Vault as the secret", Keys{}, "", `{"data":{"username":"a","password":"` + password + `"},"options":{}}`, ErrKeyMissing, `"data" holds an object with that key`},
+		{"two pull Secrets in a list", asConfig, "", docker(`{"items":[{"data":{".dockerconfigjson":"` + base64Of(config) + `"}},{"data":{".dockerconfigjson":"` + base64Of(config) + `"}}]}`), ErrMalformed, `no "auths"`},
+		{"auth with an empty user name", asAuth, "", `{"auth":"` + base64Of(":"+password) + `"}`, ErrMalformed, "user name is empty"},
+		{"auth with an empty password", asAuth, "", `{"auth":"` + base64Of("robot:") + `"}`, ErrMalformed, "password is empty"},
+		{"an entry whose auth has an empty user name", asConfig, "", docker(`{"auths":{"registry.example":{"auth":"` + base64Of(":"+password) + `"}}}`), ErrMalformed, "user name is empty"},
+		{"a registry token alone", asConfig, "", docker(`{"auths":{"registry.example":{"registrytoken":"` + password + `"}}}`), ErrMalformed, "registry token"},
+		{"an identity token beside a user name without password", asConfig, "", docker(`{"auths":{"registry.example":{"auth":"` + base64Of("00000000-0000-0000-0000-000000000000:") + `","identitytoken":"` + password + `"}}}`), ErrMalformed, "identity token"},
+		{"an entry that is null", asConfig, "", docker(`{"auths":{"registry.example":null}}`), ErrMalformed, `entry "registry.example"`},
+		{"an entry that is text", asConfig, "", docker(`{"auths":{"registry.example":"` + password + `"}}`), ErrMalformed, "not a JSON object"},
+		{"an entry with a number for a password", asConfig, "", docker(`{"auths":{"registry.example":{"username":"a","password":123456}}}`), ErrMalformed, "wrong JSON type"},
+		{"auths that is a list", asConfig, "", docker(`{"auths":[{"registry.example":{"auth":"YTox"}}]}`), ErrMalformed, `"auths" is not a JSON object`},
+		{"auths that is null", asConfig, "", docker(`{"auths":null}`), ErrMalformed, `no "auths"`},
+		{"a number for a user name", Keys{}, "", `{"username":12345,"password":"` + password + `"}`, ErrMalformed, "as text, in quotes"},
+		{"null for a password", Keys{}, "", `{"username":"a","password":null}`, ErrKeyMissing, `no key "password"`},
+		{"a user name with a colon in a docker config", asConfig, "", docker(`{"auths":{"registry.example":{"username":"a:b","password":"` + password + `"}}}`), ErrMalformed, "colon"},
+		{"a tab in a password", Keys{}, "", `{"username":"a","password":"` + password + `\t"}`, ErrMalformed, "control character"},
+		{"a docker config in the words of Python", asConfig, "", docker(`{'auths': {'registry.example': {'auth': '` + password + `'}}}`), ErrMalformed, "begins like JSON and is none"},
+		{"an entry of Docker Hub under its registry's host", asConfig, "", docker(`{"auths":{"https://registry-1.docker.io/v2/":{"auth":"YTox"}}}`), ErrRegistryMissing, "it has 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			made, err := Render(fieldsOf(t, test.fields), wants(test.keys, test.username))

@@ -2,7 +2,6 @@ package payload
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // document is the docker config of the fields, and the name under which people know it. It is nil where the spec asks for a user
@@ -26,13 +26,13 @@ func (r *rendering) document() (string, any) {
 	if !r.usesNone() {
 		return "", nil
 	}
-	if _, is := dockerConfigIn(map[string]any(r.fields)); is {
-		return "the secret", map[string]any(r.fields)
-	}
 	if value, found := r.fields[corev1.DockerConfigJsonKey]; found && r.Keys.Auth == "" {
 		if _, is := dockerConfigIn(value); is {
 			return "key " + quoted(corev1.DockerConfigJsonKey), value
 		}
+	}
+	if _, is := dockerConfigIn(map[string]any(r.fields)); is {
+		return "the secret", map[string]any(r.fields)
 	}
 	return "", nil
 }
@@ -58,11 +58,17 @@ func unwrap(value any, depth int) ([]byte, bool) {
 }
 
 func unwrapObject(object map[string]any, depth int) ([]byte, bool) {
-	if auths, is := object["auths"].(map[string]any); is && auths != nil {
+	switch auths := authsOf(object).(type) {
+	case map[string]any:
 		return encode(object), true
+	case string: // `vault kv put PATH auths=@auths.json`
+		if isJSONObject([]byte(strings.TrimSpace(auths))) {
+			return dockerconfig.FromDockercfg([]byte(auths)), true
+		}
 	}
-	for _, data := range []string{"stringData", "data"} {
-		fields, _ := object[data].(map[string]any)
+	stringData, _ := object["stringData"].(map[string]any)
+	data, _ := object["data"].(map[string]any)
+	for _, fields := range []map[string]any{stringData, data, object} {
 		if inner, is := unwrap(fields[corev1.DockerConfigJsonKey], depth-1); is {
 			return inner, true
 		}
@@ -73,22 +79,73 @@ func unwrapObject(object map[string]any, depth int) ([]byte, bool) {
 			return dockerconfig.FromDockercfg([]byte(flat)), isJSONObject([]byte(flat))
 		}
 	}
-	return nil, false
+	if isDockercfg(object) {
+		return dockerconfig.FromDockercfg(encode(object)), true
+	}
+	return unwrapList(object, depth)
+}
+
+// authsOf is the member "auths", which a kubelet finds in any case of letters.
+func authsOf(object map[string]any) any {
+	for _, name := range sortedKeys(object) {
+		if strings.EqualFold(name, "auths") && object[name] != nil {
+			return object[name]
+		}
+	}
+	return nil
+}
+
+// isDockercfg recognises the old form of a docker config, .dockercfg, which has the entries at the top: all that is there is the
+// login of a registry that an image can name.
+func isDockercfg(object map[string]any) bool {
+	for key, value := range object {
+		entry, _ := value.(map[string]any)
+		auth, _ := entry["auth"].(string)
+		username, _ := entry["username"].(string)
+		password, _ := entry["password"].(string)
+		if auth == "" && (username == "" || password == "") {
+			return false
+		}
+		if _, err := registry.CanonicalKey(key); err != nil {
+			return false
+		}
+	}
+	return len(object) > 0
+}
+
+// unwrapList takes the one pull Secret out of a list, as `kubectl get secrets -o json` prints it. Of two nobody knows which is meant.
+func unwrapList(object map[string]any, depth int) ([]byte, bool) {
+	items, _ := object["items"].([]any)
+	var found []byte
+	for _, item := range items {
+		inner, is := unwrap(item, depth-1)
+		if is && found != nil {
+			return nil, false
+		}
+		if is {
+			found = inner
+		}
+	}
+	return found, found != nil
 }
 
 func unwrapText(text string, depth int) ([]byte, bool) {
 	if len(text) > 2*dockerconfig.MaxSize {
 		return nil, false
 	}
-	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "\ufeff"))
+	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(plainText(text)), "\ufeff"))
 	switch {
 	case strings.HasPrefix(text, "{"):
 		object, ok := decodeObject([]byte(text))
 		if !ok {
 			return nil, false
 		}
-		if auths, is := object["auths"].(map[string]any); is && auths != nil {
-			return []byte(text), true // as it was written: a key that is there twice is seen
+		// As it was written, where it can be: a key that is there twice is seen.
+		if _, is := authsOf(object).(map[string]any); is {
+			return []byte(text), true
+		}
+		if isDockercfg(object) {
+			return dockerconfig.FromDockercfg([]byte(text)), true
 		}
 		return unwrapObject(object, depth)
 	case strings.Contains(text, "\n") && (strings.Contains(text, corev1.DockerConfigJsonKey) || strings.Contains(text, "auths:")):
@@ -109,37 +166,6 @@ func unwrapYAML(text string, depth int) ([]byte, bool) {
 		return nil, false
 	}
 	return unwrap(string(encoded), depth-1)
-}
-
-// unquoted takes the quotes off that a shell or jq left around a value.
-func unquoted(text string) (string, bool) {
-	if len(text) < 2 || text[0] != text[len(text)-1] {
-		return "", false
-	}
-	switch text[0] {
-	case '"':
-		var inner string
-		err := json.Unmarshal([]byte(text), &inner)
-		return inner, err == nil
-	case '\'':
-		return text[1 : len(text)-1], true
-	}
-	return "", false
-}
-
-// decodeBase64 reads base64 of any alphabet, padded or not, on one line or many.
-func decodeBase64(text string) ([]byte, bool) {
-	const shortest = 8 // so that a word is not taken for base64
-	text = strings.TrimRight(strings.Join(strings.Fields(text), ""), "=")
-	if len(text) < shortest {
-		return nil, false
-	}
-	encoding := base64.RawStdEncoding
-	if strings.ContainsAny(text, "-_") {
-		encoding = base64.RawURLEncoding
-	}
-	decoded, err := encoding.DecodeString(text)
-	return decoded, err == nil
 }
 
 // decodeObject keeps numbers as they were written.

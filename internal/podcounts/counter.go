@@ -12,6 +12,8 @@ import (
 type Counter struct {
 	mu   sync.Mutex
 	pods map[types.NamespacedName][]string
+	// stuck counts the pods of each RegistryCredential, waiting those of each namespace: an answer costs the same however many there are.
+	stuck, waiting map[string]int
 	// doubts are the values that a pod gave reason to doubt, by RegistryCredential.
 	doubts map[types.NamespacedName]map[string]string
 	raised map[string]int
@@ -24,7 +26,8 @@ type Value struct{ Credential, Digest string }
 // New returns an empty counter. notify is called, outside any lock, for each RegistryCredential whose count changed.
 func New(notify func(credential string)) *Counter {
 	return &Counter{
-		pods: map[types.NamespacedName][]string{}, doubts: map[types.NamespacedName]map[string]string{}, raised: map[string]int{}, notify: notify,
+		pods: map[types.NamespacedName][]string{}, stuck: map[string]int{}, waiting: map[string]int{},
+		doubts: map[types.NamespacedName]map[string]string{}, raised: map[string]int{}, notify: notify,
 	}
 }
 
@@ -33,13 +36,7 @@ func (c *Counter) Note(pod types.NamespacedName, credentials ...string) {
 	slices.Sort(credentials)
 	credentials = slices.Compact(credentials)
 	c.mu.Lock()
-	before := c.pods[pod]
-	if len(credentials) == 0 {
-		delete(c.pods, pod)
-		delete(c.doubts, pod)
-	} else {
-		c.pods[pod] = credentials
-	}
+	before := c.replace(pod, credentials)
 	c.mu.Unlock()
 	changed := map[string]bool{}
 	for _, name := range before {
@@ -52,6 +49,34 @@ func (c *Counter) Note(pod types.NamespacedName, credentials ...string) {
 		if changed[name] {
 			c.notify(name)
 		}
+	}
+}
+
+// replace returns for which RegistryCredentials a pod was stuck before.
+func (c *Counter) replace(pod types.NamespacedName, credentials []string) []string {
+	before := c.pods[pod]
+	for _, name := range before {
+		add(c.stuck, name, -1)
+	}
+	for _, name := range credentials {
+		add(c.stuck, name, 1)
+	}
+	if len(before) > 0 {
+		add(c.waiting, pod.Namespace, -1)
+	}
+	if len(credentials) == 0 {
+		delete(c.pods, pod)
+		delete(c.doubts, pod)
+		return before
+	}
+	add(c.waiting, pod.Namespace, 1)
+	c.pods[pod] = credentials
+	return before
+}
+
+func add(counts map[string]int, key string, by int) {
+	if counts[key] += by; counts[key] == 0 {
+		delete(counts, key)
 	}
 }
 
@@ -102,22 +127,16 @@ func (c *Counter) Doubts(credential string) int {
 func (c *Counter) Stuck(credential string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	count := 0
-	for _, credentials := range c.pods {
-		if slices.Contains(credentials, credential) {
-			count++
-		}
-	}
-	return count
+	return c.stuck[credential]
 }
 
 // Namespaces are those in which pods are stuck for want of any RegistryCredential.
 func (c *Counter) Namespaces() map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	namespaces := map[string]bool{}
-	for pod := range c.pods {
-		namespaces[pod.Namespace] = true
+	namespaces := make(map[string]bool, len(c.waiting))
+	for namespace := range c.waiting {
+		namespaces[namespace] = true
 	}
 	return namespaces
 }

@@ -44,13 +44,14 @@ func New(config *rest.Config, client *http.Client) (*Lister, error) {
 // Each calls visit for each pod of a namespace, or of all with "", that the field selector matches, until visit returns false or
 // [MaxBytes] were read: then truncated is true. Pods that were visited before an error stay visited.
 func (l *Lister) Each(ctx context.Context, namespace, fieldSelector string, visit func(Pod) bool) (truncated bool, err error) {
-	return l.each(ctx, query{namespace: namespace, fields: fieldSelector, bytes: MaxBytes}, visit)
+	return l.each(ctx, query{namespace: namespace, fields: fieldSelector, bytes: MaxBytes, page: pageSize}, visit)
 }
 
 // query is one look at a list.
 type query struct {
 	namespace, fields string
 	bytes             int64 // to be read at most
+	page              int   // how many pods are asked for at once
 	pages             int   // to be read at most, 0 for all
 }
 
@@ -76,7 +77,7 @@ func (l *Lister) each(ctx context.Context, q query, visit func(Pod) bool) (trunc
 // page reads one page. It is asked for without a resourceVersion: with "0" an API server ignores the limit and sends all there is,
 // so that the bytes of a look would be spent on whoever comes first.
 func (l *Lister) page(ctx context.Context, q query, next string, left *int64, visit func(Pod) bool) (page, bool, error) {
-	request := l.rest.Get().Resource("pods").NamespaceIfScoped(q.namespace, q.namespace != "").Param("limit", strconv.Itoa(pageSize))
+	request := l.rest.Get().Resource("pods").NamespaceIfScoped(q.namespace, q.namespace != "").Param("limit", strconv.Itoa(q.page))
 	if q.fields != "" {
 		request.Param("fieldSelector", q.fields)
 	}

@@ -22,9 +22,14 @@ type cluster struct {
 	mutex    sync.Mutex
 	pods     map[string][]string // JSON by namespace
 	requests []string
+	hangs    string // the namespace whose pods take for ever
 }
 
 func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c.hangs != "" && strings.Contains(r.URL.Path, "/"+c.hangs+"/") {
+		<-r.Context().Done()
+		return
+	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	query := r.URL.Query()
@@ -139,6 +144,35 @@ func TestImagesInUseAreDifferentAndMatch(t *testing.T) {
 	got, err := lister.InUse(t.Context(), []string{"shop", "empty"}, func(image string) bool { return strings.HasPrefix(image, "r.io/") }, 3)
 	if slices.Sort(got); err != nil || !reflect.DeepEqual(got, []string{"r.io/a", "r.io/b"}) {
 		t.Errorf("got %q, error %v", got, err)
+	}
+}
+
+func TestOneNamespaceDoesNotChooseAllImagesWhereOthersHaveSome(t *testing.T) {
+	c, lister := start(t)
+	for i := range 10 {
+		c.add("hostile", 1, "pull", fmt.Sprint("r.io/hostile-", i), "")
+	}
+	c.add("shop", 2, "pull", "r.io/a", "")
+	c.add("web", 1, "pull", "r.io/b", "")
+	for seed := range uint64(20) { // whoever comes first
+		lister.IntN = rand.New(rand.NewPCG(seed, 2)).IntN
+		got, err := lister.InUse(t.Context(), []string{"hostile", "shop", "web"}, anyImage, 3)
+		if err != nil || len(got) != 3 || !slices.Contains(got, "r.io/a") || !slices.Contains(got, "r.io/b") {
+			t.Fatalf("got %q, error %v", got, err)
+		}
+	}
+}
+
+func TestANamespaceWhosePodsTakeForEverIsLeftOut(t *testing.T) {
+	c, lister := start(t)
+	c.hangs = "hostile"
+	c.add("shop", 1, "pull", "r.io/a", "")
+	for seed := range uint64(3) {
+		lister.IntN = rand.New(rand.NewPCG(seed, 2)).IntN
+		got, err := lister.InUse(t.Context(), []string{"hostile", "shop"}, anyImage, 3)
+		if err != nil || !slices.Equal(got, []string{"r.io/a"}) {
+			t.Errorf("got %q, error %v", got, err)
+		}
 	}
 }
 

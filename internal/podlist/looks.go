@@ -3,13 +3,16 @@ package podlist
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 const (
-	// namespacesSampled bounds in how many namespaces images in use are looked for, in each of them one page.
-	namespacesSampled = 10
-	// sampleBytes is what is read of the pods of one such namespace at most.
-	sampleBytes = 8 << 20
+	// namespacesSampled bounds in how many namespaces images in use are looked for, in each of them one page. The API server makes a page
+	// before it sends the first byte: one of samplePods large pods has 30 MB.
+	namespacesSampled, samplePods = 10, 20
+	// sampleBytes is what is read of the pods of one such namespace at most, sampleTime how long, and samplesTime how long all of them: a
+	// value waits for it.
+	sampleBytes, sampleTime, samplesTime = 8 << 20, time.Second, 3 * time.Second
 	// eachByItself is up to how many namespaces running pods are counted with a request each. For more, one look at the running
 	// pods of the whole cluster is cheaper for the API server than a request for each namespace, most of which have none.
 	eachByItself = 20
@@ -17,27 +20,49 @@ const (
 	NamesKept = 20
 )
 
-// InUse returns up to limit different images that match, of pods in a few namespaces that are chosen at random: nobody is
-// always the one whose images are asked for. What was found before an error is returned with it.
+// InUse returns up to limit different images that match, of pods in a few namespaces that are chosen at random: nobody is always the
+// one whose images are asked for. Each namespace gives one image before any gives a second: where several have some, the people of
+// one do not choose all. One whose pods take too long is left out. What was found before an error is returned with it.
 func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
-	var images []string
+	var images, spare []string
+	end := time.Now().Add(samplesTime)
 	for _, namespace := range choose(l.IntN, namespaces, namespacesSampled) {
-		if len(images) >= limit {
+		if len(images) >= limit || time.Now().After(end) {
 			break
 		}
-		_, err := l.each(ctx, query{namespace: namespace, bytes: sampleBytes, pages: 1}, func(pod Pod) bool {
-			for _, image := range pod.Images {
-				if len(images) < limit && !slices.Contains(images, image) && matches(image) {
-					images = append(images, image)
-				}
-			}
-			return len(images) < limit
-		})
+		found, err := l.inUseIn(ctx, namespace, func(image string) bool { return !slices.Contains(images, image) && matches(image) }, limit)
+		if len(found) > 0 {
+			images, spare = append(images, found[0]), append(spare, found[1:]...)
+		}
 		if err != nil {
 			return images, err
 		}
 	}
+	for _, image := range spare {
+		if len(images) < limit && !slices.Contains(images, image) {
+			images = append(images, image)
+		}
+	}
 	return images, nil
+}
+
+// inUseIn returns up to limit different images of the pods of one namespace, as many as are read within sampleTime.
+func (l *Lister) inUseIn(ctx context.Context, namespace string, matches func(image string) bool, limit int) ([]string, error) {
+	within, cancel := context.WithTimeout(ctx, sampleTime)
+	defer cancel()
+	var images []string
+	_, err := l.each(within, query{namespace: namespace, bytes: sampleBytes, page: samplePods, pages: 1}, func(pod Pod) bool {
+		for _, image := range pod.Images {
+			if len(images) < limit && !slices.Contains(images, image) && matches(image) {
+				images = append(images, image)
+			}
+		}
+		return len(images) < limit
+	})
+	if within.Err() != nil && ctx.Err() == nil {
+		return images, nil
+	}
+	return images, err
 }
 
 // choose returns up to count of the names, at random.

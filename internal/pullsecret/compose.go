@@ -22,6 +22,8 @@ type Contribution struct {
 	// Config holds the entries. A nil Config leaves what is recorded for this credential as it is: nothing is published yet, the
 	// credential is suspended, or its removal waits.
 	Config dockerconfig.Config
+	// Metadata are the labels and annotations that it wants on the Secret.
+	Metadata Metadata
 	// Keep are recorded keys that stay as they are though Config lacks them, unless somebody provides them: their removal waits, or
 	// another credential is to provide them and is not published with them yet.
 	Keep []string
@@ -51,8 +53,10 @@ type composition struct {
 	refused []string
 	// owner is the RegistryCredential that provides a registry, by its identity.
 	owner map[string]string
-	room  room
-	now   time.Time
+	// metadata are the labels and annotations to write, by kind and key.
+	metadata map[string]string
+	room     room
+	now      time.Time
 }
 
 // compose merges all contributions with what must be kept of the current content. The outcome does not depend on the order of
@@ -87,6 +91,7 @@ func compose(contributions []Contribution, exists func(string) bool, current con
 			c.dropped = true
 		}
 	}
+	c.assign(ordered, current)
 	return c
 }
 
@@ -102,7 +107,9 @@ func (c *composition) add(contribution Contribution, current content) {
 	kept := current.pick(contribution.Keep)
 	maps.Copy(kept, entries)
 	source := Source{Revision: contribution.Revision, Digest: contribution.Digest}
-	if !c.room.take(spaceFor(name, source, kept)) {
+	need := spaceFor(name, source, kept)
+	need.annotation += metadataSpace(contribution.Metadata)
+	if !c.room.take(need) {
 		c.refused = append(c.refused, name)
 		c.leave(name, recorded, current)
 		return

@@ -164,6 +164,8 @@ func (c composition) writeTo(secret *corev1.Secret) {
 	if _, said := secret.Labels[v1alpha1.ManagedByLabel]; !said { // a tool that overwrites it is not fought with
 		secret.Labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedByValue
 	}
+	recorded, _ := recordedIn(secret.Annotations)
+	c.writeMetadata(secret, recorded)
 	secret.Annotations[v1alpha1.SourcesAnnotation] = c.sources.String()
 }
 

@@ -56,6 +56,9 @@ func randomInput(t *testing.T, random *rand.Rand) Input {
 		}
 		c.Adopt = random.IntN(3) == 0
 		if random.IntN(3) == 0 {
+			c.Metadata = Metadata{Labels: map[string]string{"team": name, "x.example/" + name: "1"}, Annotations: map[string]string{"note": fmt.Sprint(random.IntN(2))}}
+		}
+		if random.IntN(3) == 0 {
 			c.Keep = slices.Clone(keys)
 		}
 		in.Contributions = append(in.Contributions, c)
@@ -83,6 +86,10 @@ func randomSecret(random *rand.Rand) *corev1.Secret {
 	if random.IntN(4) > 0 {
 		s.Labels[v1alpha1.ManagedLabel] = v1alpha1.ManagedValue
 		sources := Sources{}
+		if random.IntN(3) == 0 {
+			sources[names[random.IntN(len(names))]] = Source{Written: map[string]string{"label team": printOf("shop"), "annotation note": printOf("0")}}
+			s.Labels["team"], s.Annotations["note"] = "shop", "0"
+		}
 		for _, name := range append([]string{Adopted}, names...) {
 			for _, key := range keys {
 				if random.IntN(8) == 0 {
@@ -171,6 +178,11 @@ func keepsWhatIsNotOurs(t *testing.T, seed uint64, in Input, plan Plan) {
 	for key, value := range in.Current.Data {
 		if key != corev1.DockerConfigJsonKey && !bytes.Equal(value, plan.Secret.Data[key]) {
 			t.Errorf("seed %d: %s drops the key %s of somebody else", seed, plan.Action, key)
+		}
+	}
+	for key, value := range in.Current.Labels {
+		if !isWritten(SourcesOf(in.Current.Annotations), "label", key) && plan.Action == Update && plan.Secret.Labels[key] != value {
+			t.Errorf("seed %d: %s changes the label %s of somebody else", seed, plan.Action, key)
 		}
 	}
 	provided := map[string]bool{}

@@ -26,6 +26,9 @@ type Source struct {
 	// Changed is when the value under these keys last changed in this Secret. It survives restarts of the operator: pod
 	// recovery compares the age of a pod with it.
 	Changed metav1.Time `json:"changed"`
+	// Written are the labels and annotations that were written for it, as "label KEY" and "annotation KEY", each with a print of its
+	// value: what somebody else changed since is not taken for regcred's.
+	Written map[string]string `json:"written,omitempty"`
 }
 
 // Sources is the content of the sources annotation, by RegistryCredential.

@@ -75,6 +75,22 @@ func CanonicalKey(registry string) (string, error) {
 	return key, nil
 }
 
+// HostKey is the canonical key of the host of a canonical key.
+func HostKey(key string) string {
+	host, err := CanonicalKey(Host(key))
+	if err != nil {
+		return key
+	}
+	return host
+}
+
+// IsHub reports whether a key is for all images of Docker Hub, under one of its names. Other than most registries, it serves public
+// images to everybody.
+func IsHub(key string) bool {
+	host := Host(key)
+	return HostKey(key) == key && (host == DockerHub || SameService(host, DockerHub))
+}
+
 // bareKey checks host and path by trying the key on an image that it is meant for.
 func bareKey(host, below string) (string, error) {
 	switch {

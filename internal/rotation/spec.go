@@ -46,6 +46,9 @@ func SpecOf(object *v1alpha1.RegistryCredential) *Spec {
 		RefreshRequest:  object.Annotations[v1alpha1.RefreshRequestedAtAnnotation],
 		PublishRevision: object.Annotations[v1alpha1.PublishAnnotation],
 	}
+	if spec.Target.PerHost() { // other keys make another value
+		s.SpecHash = hashOf(spec.Registries, []any{spec.Source, spec.Target.EntryPer})
+	}
 	if spec.Verification != nil {
 		s.Images = spec.Verification.Images
 	}

@@ -13,6 +13,8 @@ import (
 type Request struct {
 	// Registries are the registries of the spec: no other entry comes back.
 	Registries []v1alpha1.Registry
+	// PerHost has the entries come back under the hosts of the registries.
+	PerHost bool
 	// Source is the place to read.
 	Source v1alpha1.Source
 	// Salt keys the digest that serves as revision where the source has no versions of its own. It is random, secret and
@@ -28,7 +30,7 @@ type Request struct {
 
 // NewRequest is the request for a spec.
 func NewRequest(spec *v1alpha1.RegistryCredentialSpec, salt []byte, maxAge time.Duration) Request {
-	return Request{Registries: spec.Registries, Source: spec.Source, Salt: salt, MaxAge: maxAge}
+	return Request{Registries: spec.Registries, PerHost: spec.Target.PerHost(), Source: spec.Source, Salt: salt, MaxAge: maxAge}
 }
 
 // Snapshot is a credential as it was read.

@@ -41,6 +41,9 @@ func (d *Watchdog) Check(*http.Request) error {
 	return err
 }
 
+// StacksKey is under which key of a line of the log the stacks of all goroutines are: they are the operator's own, and long.
+const StacksKey = "goroutines"
+
 // bark logs where every goroutine is when a controller is first seen to stand still: after the restart nobody can tell.
 func (d *Watchdog) bark(err error) {
 	d.mu.Lock()
@@ -54,7 +57,7 @@ func (d *Watchdog) bark(err error) {
 	if failed := pprof.Lookup("goroutine").WriteTo(&where, 1); failed != nil {
 		err = errors.Join(err, failed)
 	}
-	ctrl.Log.Error(err, "A controller stands still: the liveness probe fails until it moves", "goroutines", where.String())
+	ctrl.Log.Error(err, "A controller stands still: the liveness probe fails until it moves", StacksKey, where.String())
 }
 
 func (d *Watchdog) time() time.Time {

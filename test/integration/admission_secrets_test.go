@@ -56,6 +56,16 @@ func ownedByConfigMap(s *corev1.Secret) {
 
 func withTenantKey(s *corev1.Secret) { s.Data["ca.crt"] = []byte("theirs") }
 
+// neverWritten is what the policy says of marks of tools.
+const neverWritten = "regcred writes no label or annotation by which Kubernetes or a tool knows what it manages or copies"
+
+// withWantedMetadata has a label and an annotation that a spec asked for, and their record.
+func withWantedMetadata(s *corev1.Secret) {
+	s.Labels["controller.devfile.io/devworkspace_pullsecret"], s.Annotations["team.example/note"] = "true", "pull"
+	s.Annotations[v1alpha1.SourcesAnnotation] = `{"version":1,"sources":{"company":{"keys":[],"changed":null,"written":{` +
+		`"label controller.devfile.io/devworkspace_pullsecret":"x","annotation team.example/note":"y"}}}}`
+}
+
 func secretAttempts() []admissionAttempt {
 	return []admissionAttempt{
 		// What the operator does all day.
@@ -99,10 +109,21 @@ func secretAttempts() []admissionAttempt {
 		{name: "an owner", fresh: pullSecret(ownedByConfigMap), do: doCreate,
 			refused: "regcred changes no finalizer and no owner of a Secret"},
 		{name: "a label that a GitOps tool tracks by", fresh: pullSecret(func(s *corev1.Secret) { s.Labels["argocd.argoproj.io/instance"] = "shop" }), do: doCreate,
-			refused: "regcred changes no label of a Secret but its own"},
+			refused: neverWritten},
+		{name: "a label without a domain by which ClusterSecret knows its own", fresh: pullSecret(func(s *corev1.Secret) { s.Labels["clustersecret.io"] = "true" }), do: doCreate,
+			refused: neverWritten},
+		{name: "a label of Kubernetes", fresh: pullSecret(func(s *corev1.Secret) { s.Labels["app.kubernetes.io/instance"] = "shop" }), do: doCreate,
+			refused: neverWritten},
+		{name: "labels and annotations that the spec asks for", fresh: pullSecret(withWantedMetadata), do: doApplyOnce},
+		{name: "a label by which Argo CD finds repositories", fresh: pullSecret(func(s *corev1.Secret) { s.Labels["argocd.argoproj.io/secret-type"] = "repository" }), do: doCreate},
+		{name: "other labels and annotations, after a change of the spec", given: pullSecret(withWantedMetadata),
+			do: doPatch(`{"metadata":{"labels":{"controller.devfile.io/devworkspace_pullsecret":"false"},"annotations":{"team.example/note":null}}}`)},
+		{name: "a label beside those of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Labels["team"] = "shop" }), do: doPatch(`{"metadata":{"labels":{"controller.devfile.io/watch-secret":"true"}}}`)},
+		{name: "a label of the tenant, which is recorded as an annotation", given: pullSecret(withWantedMetadata, func(s *corev1.Secret) { s.Labels["team.example/note"] = "theirs" }),
+			do: doPatch(`{"metadata":{"labels":{"team.example/note":null}}}`), refused: "regcred changes no label of a Secret but its own"},
 		{name: "an annotation that makes another tool copy the Secret", fresh: pullSecret(func(s *corev1.Secret) {
 			s.Annotations["reflector.v1.k8s.emberstack.com/reflection-allowed"] = "true"
-		}), do: doCreate, refused: "regcred changes no annotation of a Secret but its own"},
+		}), do: doCreate, refused: neverWritten},
 		{name: "a pull Secret in kube-system", namespace: metav1.NamespaceSystem, fresh: pullSecret(), do: doCreate,
 			refused: "regcred never touches Secrets in a protected namespace"},
 		{name: "a pull Secret in kube-public", namespace: metav1.NamespacePublic, fresh: pullSecret(), do: doApplyOnce,

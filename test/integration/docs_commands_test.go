@@ -73,7 +73,7 @@ func vaultCommand(arguments []string) error {
 	return errors.New("the documentation uses a command that this test does not know: " + strings.Join(arguments, " "))
 }
 
-// vaultArguments reads key=value, where the value @FILE stands for a file's content.
+// vaultArguments reads key=value, where the value @FILE stands for a file's content and - for standard input.
 func vaultArguments(pairs []string) (map[string]any, error) {
 	data := map[string]any{}
 	for _, pair := range pairs {
@@ -83,6 +83,13 @@ func vaultArguments(pairs []string) (map[string]any, error) {
 		}
 		if file, named := strings.CutPrefix(value, "@"); named {
 			content, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			value = string(content)
+		}
+		if value == "-" {
+			content, err := io.ReadAll(os.Stdin)
 			if err != nil {
 				return nil, err
 			}

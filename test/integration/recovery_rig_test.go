@@ -38,6 +38,7 @@ import (
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/rotation"
@@ -147,6 +148,8 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	rig.must(t, err)
 	pods, err := recovery.NewPodCache(rig.config, objects)
 	rig.must(t, err)
+	lists, err := podlist.New(rig.config, mgr.GetHTTPClient())
+	rig.must(t, err)
 	typed, err := kubernetes.NewForConfig(rig.config)
 	rig.must(t, err)
 	rig.must(t, secrets.AddTo(t.Context(), mgr, &corev1.Secret{}))
@@ -170,7 +173,7 @@ func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, 
 	rig.must(t, broadcaster.StartRecordingToSinkWithContext(t.Context()))
 	t.Cleanup(broadcaster.Shutdown)
 	r := &recovery.Reconciler{
-		Cluster: mgr.GetClient(), Writer: direct, Pods: pods, Secrets: secrets, ServiceAccounts: accounts,
+		Cluster: mgr.GetClient(), Writer: direct, Pods: pods, Lists: lists, Secrets: secrets, ServiceAccounts: accounts,
 		Store: rig.store, Board: rig.board, Tally: rig.tally, Protected: protected, OwnNamespace: rigNamespace,
 		Events: announce.New(broadcaster.NewRecorder(objects, "regcred")), Metrics: rig.metrics, Now: time.Now,
 	}

@@ -162,6 +162,14 @@ func verificationCases() []specCase {
 	}, isOutside})
 }
 
+func labelsNumbered(n int) object {
+	labels := object{}
+	for i := range n {
+		labels[fmt.Sprintf("key-%d", i)] = "v"
+	}
+	return labels
+}
+
 func targetCases() []specCase {
 	cases := []specCase{
 		{"no namespaces", "spec.target", object{}, "say which namespaces"},
@@ -174,6 +182,17 @@ func targetCases() []specCase {
 		{"an excluded namespace beside a named one", "spec.target", object{"namespaces": list{"prod"}, "excludedNamespaces": list{"test"}}, ""},
 		{"as many namespaces as may be", "spec.target", object{
 			"namespaces": numbered("n%d-"+strings.Repeat("a", 55), 1000), "excludedNamespaces": numbered("n%d-"+strings.Repeat("b", 55), 500)}, ""},
+		{"entries per host", "spec.target.entryPer", "Host", ""},
+		{"entries per registry", "spec.target.entryPer", "Registry", ""},
+		{"entries per something else", "spec.target.entryPer", "Path", "Unsupported value"},
+		{"labels for the Secret", "spec.target.secretLabels", object{"controller.devfile.io/devworkspace_pullsecret": "true", "empty": ""}, ""},
+		{"a label for the Secret with a value that is none", "spec.target.secretLabels", object{"a": "no label value"}, "begins and ends with a letter or digit"},
+		{"a label for the Secret with a value that is too long", "spec.target.secretLabels", object{"a": strings.Repeat("a", 64)}, "Too long"},
+		{"more labels for the Secret than may be", "spec.target.secretLabels", labelsNumbered(17), "must have at most 16"},
+		{"as many labels for the Secret as may be", "spec.target.secretLabels", labelsNumbered(16), ""},
+		{"annotations for the Secret", "spec.target.secretAnnotations", object{"tekton.dev/docker-0": "https://registry.company.io"}, ""},
+		{"an annotation for the Secret that is too long", "spec.target.secretAnnotations", object{"a": strings.Repeat("a", 1025)}, "Too long"},
+		{"more annotations for the Secret than may be", "spec.target.secretAnnotations", labelsNumbered(17), "must have at most 16"},
 		{"a Secret name that cannot be", "spec.target.secretName", "Not_A_Name", isADNSName},
 		{"a Secret name with dots", "spec.target.secretName", "a.b-1", ""},
 		{"a Secret name with two dots", "spec.target.secretName", "a..b", isADNSName},

@@ -67,7 +67,7 @@ func unusable(where string, err error) *failure {
 // wanted is what is to be made of the content.
 func (p *kept) wanted(place *v1alpha1.VaultSource, a *answer, request source.Request) payload.Want {
 	want := payload.Want{
-		Registries: request.Registries, Keys: payload.Keys(place.KeyNames()), Username: place.Username,
+		Registries: request.Registries, PerHost: request.PerHost, Keys: payload.Keys(place.KeyNames()), Username: place.Username,
 		Where: place.Mount + "/" + place.Path, Store: storeCommand(place), Written: p.created,
 	}
 	want.About, _ = p.metadata["custom_metadata"].(map[string]any)

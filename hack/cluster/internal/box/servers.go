@@ -82,6 +82,9 @@ func (s *supervisor) startNode() (pid int, err error) {
 		CAFile:          s.folder.pkiFile("ca.crt"),
 		Cgroup:          s.folder.cgroup(),
 		PlainRegistries: []string{s.addresses.at(s.addresses.registryBasic), s.addresses.at(s.addresses.registryToken)},
+		Names: map[string]string{ // of the registry with basic auth; test/e2e uses them
+			"registry-1.box.example": s.addresses.at(s.addresses.registryBasic), "REGISTRY.BOX.EXAMPLE": s.addresses.at(s.addresses.registryBasic),
+		},
 	}.Write()
 	if err != nil {
 		return 0, err

@@ -46,6 +46,8 @@ type Config struct {
 	Cgroup string
 	// PlainRegistries are the registries (host:port) that speak plain HTTP.
 	PlainRegistries []string
+	// Names are other hosts under which containerd reaches such a registry, as registry-1.docker.io and docker.io are one.
+	Names map[string]string
 }
 
 // values are a Config's, and with it all that the templates name.
@@ -90,6 +92,11 @@ func (c Config) Write() (string, error) {
 	}
 	for _, registry := range c.PlainRegistries {
 		if files[filepath.Join(c.HostsFolder(), registry, "hosts.toml")], err = render("hosts.toml", registry); err != nil {
+			return "", err
+		}
+	}
+	for name, registry := range c.Names {
+		if files[filepath.Join(c.HostsFolder(), name, "hosts.toml")], err = render("hosts.toml", registry); err != nil {
 			return "", err
 		}
 	}

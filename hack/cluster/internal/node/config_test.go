@@ -20,6 +20,7 @@ func writeConfig(t *testing.T) (Config, string) {
 		Folder: filepath.Join(folder, "node"), Logs: filepath.Join(folder, "logs"), Pause: pause,
 		CNIBinaries: "/usr/lib/cni", CAFile: "/box/ca.crt", Cgroup: "/regcred-test",
 		PlainRegistries: []string{"10.88.0.1:5000", "10.88.0.1:5001"},
+		Names:           map[string]string{"REGISTRY.BOX.EXAMPLE": "10.88.0.1:5000"},
 	}
 	file, err := config.Write()
 	if err != nil {
@@ -53,9 +54,10 @@ func TestRenderedFilesNameTheBox(t *testing.T) {
 			"bin_dirs = ['/usr/lib/cni']\n",
 			"config_path = '" + config.HostsFolder() + "'\n",
 		},
-		"registries/10.88.0.1:5001/hosts.toml": {"[host.'http://10.88.0.1:5001']\n"},
-		"cni/10-box.conflist":                  {`"bridge": "cni0"`, `"subnet": "10.88.0.0/24"`},
-		"resolv.conf":                          {"nameserver 10.88.0.1\n"},
+		"registries/10.88.0.1:5001/hosts.toml":       {"[host.'http://10.88.0.1:5001']\n"},
+		"registries/REGISTRY.BOX.EXAMPLE/hosts.toml": {"[host.'http://10.88.0.1:5000']\n"},
+		"cni/10-box.conflist":                        {`"bridge": "cni0"`, `"subnet": "10.88.0.0/24"`},
+		"resolv.conf":                                {"nameserver 10.88.0.1\n"},
 	} {
 		content, err := os.ReadFile(filepath.Join(config.Folder, name))
 		if err != nil {

@@ -1,0 +1,103 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/records"
+)
+
+// served is a rig in which all namespaces hold the values of all credentials. All but one are only known of, which costs less to make.
+func served(t testing.TB, namespaces, credentials int) *rig {
+	var objects []*v1alpha1.RegistryCredential
+	var values []records.Record
+	for i := range credentials {
+		name := fmt.Sprintf("c-%02d", i)
+		objects = append(objects, credential(name, name+".example"))
+		values = append(values, record(t, name, "1-x", "secret", name+".example"))
+	}
+	g := newRig(t, namespaces, objects...)
+	g.publish(values...)
+	g.all(1)
+	model, deliveries := g.secret(concerned), map[string]delivered.Delivery{}
+	for _, one := range objects {
+		deliveries[one.Name], _ = g.r.Board.At(delivered.Place{Namespace: concerned, Name: model.Name}, one.Name)
+	}
+	for i := 1; i < namespaces; i++ {
+		secret := model.DeepCopy()
+		secret.Namespace, secret.UID = fmt.Sprintf("n-%05d", i), types.UID(fmt.Sprint(i))
+		g.r.ledger.note(secret)
+		g.r.Board.Post(delivered.Place{Namespace: secret.Namespace, Name: secret.Name}, deliveries)
+	}
+	return g
+}
+
+// concerned is the namespace whose delivery is looked at.
+const concerned = "n-00000"
+
+// sizes are namespaces and RegistryCredentials.
+var sizes = [][2]int{{100, 1}, {100, 50}, {10_000, 1}, {10_000, 50}}
+
+func BenchmarkADelivery(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(fmt.Sprintf("%d-namespaces-%d-credentials", size[0], size[1]), func(b *testing.B) {
+			g := served(b, size[0], size[1])
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := g.reconcile(concerned); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkWhatARemovalCosts(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(fmt.Sprintf("%d-namespaces-%d-credentials", size[0], size[1]), func(b *testing.B) {
+			g := served(b, size[0], size[1])
+			var object v1alpha1.RegistryCredential
+			if err := g.c.Get(context.Background(), client.ObjectKey{Name: "c-00"}, &object); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := g.r.Removal(context.Background(), &object); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestADeliveryCostsTheSameHoweverManyNamespacesThereAre counts allocations, which do not depend on how busy the machine is.
+func TestADeliveryCostsTheSameHoweverManyNamespacesThereAre(t *testing.T) {
+	const few, many, slack = 100, 10_000, 1.05
+	measure := func(namespaces int) (delivery, removal float64) {
+		g := served(t, namespaces, 5)
+		var object v1alpha1.RegistryCredential
+		if err := g.c.Get(context.Background(), client.ObjectKey{Name: "c-00"}, &object); err != nil {
+			t.Fatal(err)
+		}
+		delivery = testing.AllocsPerRun(50, func() {
+			if _, err := g.reconcile(concerned); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return delivery, testing.AllocsPerRun(50, func() { _, _ = g.r.Removal(context.Background(), &object) })
+	}
+	fewDelivery, fewRemoval := measure(few)
+	manyDelivery, manyRemoval := measure(many)
+	if manyDelivery > fewDelivery*slack {
+		t.Errorf("a delivery makes %.0f allocations with %d namespaces, and %.0f with %d", fewDelivery, few, manyDelivery, many)
+	}
+	if manyRemoval > fewRemoval*slack {
+		t.Errorf("to say what a credential would lose makes %.0f allocations with %d namespaces, and %.0f with %d", fewRemoval, few, manyRemoval, many)
+	}
+}

@@ -1,0 +1,155 @@
+package pullsecret
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Metadata are labels and annotations that RegistryCredentials want on a pull Secret.
+type Metadata struct {
+	Labels, Annotations map[string]string
+}
+
+// kinds of metadata, as the sources annotation names them. The space keeps them apart from everything else there: the admission policy
+// looks for `"label KEY":`.
+const (
+	labelKind      = "label "
+	annotationKind = "annotation "
+)
+
+// all gives every key with its kind.
+func (m Metadata) all() map[string]string {
+	all := make(map[string]string, len(m.Labels)+len(m.Annotations))
+	for key, value := range m.Labels {
+		all[labelKind+key] = value
+	}
+	for key, value := range m.Annotations {
+		all[annotationKind+key] = value
+	}
+	return all
+}
+
+// assign says which RegistryCredential writes which label and annotation: of several, the older one, which is first.
+func (c *composition) assign(ordered []Contribution, current content) {
+	c.metadata = map[string]string{}
+	for _, contribution := range ordered {
+		source, provides := c.sources[contribution.Credential]
+		if !provides {
+			continue
+		}
+		wanted := contribution.Metadata.all()
+		if contribution.Config == nil { // suspended, or not published: what is there stays
+			c.stay(contribution.Credential, current)
+			continue
+		}
+		source.Written = map[string]string{}
+		for key, value := range wanted {
+			if _, taken := c.metadata[key]; taken {
+				continue
+			}
+			c.metadata[key], source.Written[key] = value, printOf(value)
+		}
+		c.sources[contribution.Credential] = source
+	}
+	for _, name := range sortedKeys(c.sources) {
+		if c.sources[name].Written == nil {
+			c.stay(name, current)
+		}
+	}
+}
+
+// stay leaves the labels and annotations that were written for a credential as they are.
+func (c *composition) stay(name string, current content) {
+	source := c.sources[name]
+	for key, written := range current.recorded[name].Written {
+		if _, taken := c.metadata[key]; taken {
+			continue
+		}
+		if source.Written == nil {
+			source.Written = map[string]string{}
+		}
+		source.Written[key] = written
+	}
+	c.sources[name] = source
+}
+
+// writeMetadata makes labels and annotations what they should be. Where somebody else wrote another value, or had the key before, theirs
+// stays: nobody is fought with.
+func (c *composition) writeMetadata(secret *corev1.Secret, recorded Sources) {
+	before, stays := map[string]string{}, map[string]bool{}
+	for _, source := range recorded {
+		for key, written := range source.Written {
+			before[key] = written
+		}
+	}
+	for _, source := range c.sources {
+		for key := range source.Written {
+			stays[key] = true
+		}
+	}
+	for _, set := range []struct {
+		kind string
+		keys map[string]string
+	}{{labelKind, secret.Labels}, {annotationKind, secret.Annotations}} {
+		for name := range before {
+			key, is := cutKind(name, set.kind)
+			if is && !stays[name] && before[name] == printOf(set.keys[key]) {
+				delete(set.keys, key)
+			}
+		}
+		for name, value := range c.metadata {
+			key, is := cutKind(name, set.kind)
+			present, there := set.keys[key]
+			switch {
+			case !is:
+			case there && before[name] == "":
+				c.disown(name)
+			case !there || before[name] == printOf(present):
+				set.keys[key] = value
+			}
+		}
+	}
+}
+
+// disown records a label or annotation as nobody's: it was there before.
+func (c *composition) disown(name string) {
+	for _, source := range c.sources {
+		delete(source.Written, name)
+	}
+}
+
+// isWritten reports whether a label or annotation was written by regcred, as the Secret records it.
+func isWritten(recorded Sources, kind, key string) bool {
+	for _, source := range recorded {
+		if source.Written[kind+" "+key] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func cutKind(name, kind string) (string, bool) {
+	if len(name) <= len(kind) || name[:len(kind)] != kind {
+		return "", false
+	}
+	return name[len(kind):], true
+}
+
+// printOf names a value, so that it is known again without being kept twice.
+func printOf(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return hex.EncodeToString(sum[:8])
+}
+
+// metadataSpace is what the labels and annotations of one RegistryCredential take, with their record.
+func metadataSpace(m Metadata) int {
+	encoded, err := json.Marshal(m.all())
+	if err != nil {
+		return 0 // strings always encode
+	}
+	const record = 2 * 8 // of a print, for each
+	return 2*len(encoded) + record*(len(m.Labels)+len(m.Annotations))
+}

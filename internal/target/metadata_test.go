@@ -1,0 +1,65 @@
+package target
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+func TestMarksOfKubernetesAndToolsAreNeverWritten(t *testing.T) {
+	for key, want := range map[string]bool{
+		"controller.devfile.io/devworkspace_pullsecret": true, "argocd.argoproj.io/secret-type": true, "team": true, "jenkins.io/credentials-type": true, "tekton.dev/docker-0": true,
+		"mykubernetes.io/x": true, "kubernetes.io.example/x": true,
+		"kubernetes.io/x": false, "app.kubernetes.io/managed-by": false, "k8s.io/x": false, "hnc.x-k8s.io/x": false, "regcred.dev/managed": false, "x.regcred.dev/y": false,
+		"meta.helm.sh/release-name": false, "argocd.argoproj.io/instance": false, "argocd.argoproj.io/tracking-id": false, "kustomize.toolkit.fluxcd.io/name": false,
+		"reflector.v1.k8s.emberstack.com/reflection-allowed": false, "clustersecret.io": false, "management.cattle.io/project-scoped-secret-copy": false,
+		"": false, "a b": false, "/x": false, "x/": false, "a/b/c": false, "ÄÖ": false,
+	} {
+		target := &v1alpha1.Target{
+			SecretLabels: map[string]v1alpha1.LabelValue{key: "v"}, SecretAnnotations: map[string]v1alpha1.AnnotationValue{key: "v"},
+		}
+		metadata, err := MetadataOf(target), CheckMetadata(target)
+		if (len(metadata.Labels) == 1) != want || (len(metadata.Annotations) == 1) != want || (err == nil) != want {
+			t.Errorf("%q: %v, %v", key, metadata, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "secretAnnotations") {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+}
+
+func TestOnlyWhatIsWrongIsLeftOut(t *testing.T) {
+	target := &v1alpha1.Target{SecretLabels: map[string]v1alpha1.LabelValue{"team": "shop", "k8s.io/x": "v"}}
+	if diff := cmp.Diff(map[string]string{"team": "shop"}, MetadataOf(target).Labels); diff != "" {
+		t.Error(diff)
+	}
+	if err := CheckMetadata(target); err == nil || len(err.Error()) > 300 || strings.Contains(err.Error(), "team") {
+		t.Errorf("%v", err)
+	}
+	if err := CheckMetadata(&v1alpha1.Target{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestThePolicyHasTheSameDomains(t *testing.T) {
+	policy, err := os.ReadFile("../../config/admission/secrets.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`matches\('\^\(\[\^/\]\*\[\.\]\)\?\((kubernetes[^)]*clustersecret[^)]*)\)\(/\|\$\)'\)`).FindSubmatch(policy)
+	if list == nil {
+		t.Fatal("the policy has no list of domains")
+	}
+	domains := strings.Split(strings.ReplaceAll(string(list[1]), "[.]", "."), "|")
+	slices.Sort(domains)
+	want := slices.Sorted(slices.Values(reserved))
+	if diff := cmp.Diff(want, domains); diff != "" {
+		t.Error(diff)
+	}
+}
