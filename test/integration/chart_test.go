@@ -170,9 +170,9 @@ func (c *chartRun) standsBounded(t *testing.T, r *operatorRun, delivered client.
 	thief, err := client.New(c.withToken(t), client.Options{Scheme: scheme.Scheme})
 	vaultMust(t, err)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: delivered.Namespace, Name: delivered.Name}}
-	err = thief.Patch(t.Context(), secret, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"stolen":"yes"}}}`)))
+	err = thief.Patch(t.Context(), secret, client.RawPatch("application/merge-patch+json", []byte(`{"immutable":true}`)))
 	if err == nil || !strings.Contains(err.Error(), "regcred-secrets") {
-		t.Errorf("a label on its own Secret: %v", err)
+		t.Errorf("its own Secret made immutable: %v", err)
 	}
 	secret.Name = "another"
 	if err = thief.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err == nil || !strings.Contains(err.Error(), "forbidden") {
