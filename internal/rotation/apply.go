@@ -10,7 +10,9 @@ const PreviousKept = 24 * time.Hour
 
 // Publish puts the candidate in use. The value in use becomes the previous one.
 func (s *State) Publish(spec *Spec, now time.Time) {
-	next := s.candidate(spec).Value
+	waiting := s.candidate(spec)
+	s.forgetAccepted(spec, waiting)
+	next := waiting.Value
 	next.ChangeTime = now
 	if verdict, _ := s.Of(spec, &next); verdict == Accepted {
 		next.VerifiedTime, next.Proof = now, s.proofOf(spec, &next)
@@ -19,6 +21,16 @@ func (s *State) Publish(spec *Spec, now time.Time) {
 	s.replace(next, now)
 	s.Waiting, s.Older = nil, nil
 	s.discardLost(held, now)
+}
+
+// forgetAccepted forgets the acceptance of a value that comes back and was not accepted again: it is published unproven.
+func (s *State) forgetAccepted(spec *Spec, waiting *Waiting) {
+	for _, account := range waiting.Accounts {
+		if test := s.test(spec, account); test.Verdict == Accepted && !s.accepts(spec, waiting, account) {
+			test.Verdict, test.Time, test.Since, test.Repeats = "", time.Time{}, time.Time{}, 0
+			s.Tests[account.Print] = test
+		}
+	}
 }
 
 // replace changes the value in use. One that was refused and never worked does not push out a value before that is still kept.
