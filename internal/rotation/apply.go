@@ -33,10 +33,10 @@ func (s *State) forgetAccepted(spec *Spec, waiting *Waiting) {
 	}
 }
 
-// replace changes the value in use. One that was refused and never worked does not push out a value before that is still kept.
+// replace changes the value in use. One that never worked does not push out a value before that is still kept and did.
 func (s *State) replace(next Value, now time.Time) {
 	if s.Published() {
-		neverWorked := s.VerifiedTime.IsZero() && s.Previous != nil && s.Previous.Config != nil
+		neverWorked := s.VerifiedTime.IsZero() && s.Previous != nil && s.Previous.Config != nil && !s.Previous.VerifiedTime.IsZero()
 		if !neverWorked {
 			s.Previous = &Previous{Value: s.Value, ReplacedTime: now}
 		}
