@@ -72,8 +72,7 @@ func (s *State) NoteAccepted(spec *Spec, now time.Time) {
 	s.Proof = s.proofOf(spec, &s.Value)
 }
 
-// Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then;
-// leases that have ended need not be given back.
+// Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then.
 func (s *State) Correct(now time.Time) {
 	past := func(t *time.Time) {
 		if t.After(now) {
@@ -117,5 +116,15 @@ func (s *State) Correct(now time.Time) {
 	if s.Published() && s.Minted {
 		past(&s.ReadTime)
 	}
-	s.Obsolete = slices.DeleteFunc(slices.Clone(s.Obsolete), func(l Lease) bool { return now.After(l.Obtained.Add(l.Duration)) })
+	s.correctLeases(now)
+}
+
+// correctLeases does so for the leases that are to be given back. Those that have ended need not be.
+func (s *State) correctLeases(now time.Time) {
+	s.Obsolete = slices.Clone(s.Obsolete)
+	for i := range s.Obsolete {
+		lease := &s.Obsolete[i]
+		lease.Since, lease.Obtained = earliest(lease.Since, now), earliest(lease.Obtained, now)
+	}
+	s.Obsolete = slices.DeleteFunc(s.Obsolete, func(l Lease) bool { return now.After(l.Obtained.Add(l.Duration)) })
 }

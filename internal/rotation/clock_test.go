@@ -15,6 +15,7 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 				"right": {Attempt: now, NotBefore: now.Add(maxRetryAfter)},
 			},
 			Waiting: &Waiting{Value: Value{Minted: true, ReadTime: ahead}, FirstSeen: ahead}, Previous: &Previous{ReplacedTime: ahead},
+			Obsolete: []Lease{{Lease: *leaseOf("lease", ahead), Since: ahead}},
 		},
 		Memory: Memory{
 			Reads: Reads{Last: ahead, ReadTime: ahead, WokenTime: ahead}, Older: &Older{Since: ahead}, Testing: map[string]time.Time{"attempt": ahead},
@@ -28,6 +29,7 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 		"the last read": s.Reads.Last, "the last answer": s.Reads.ReadTime, "when the connection changed": s.Reads.WokenTime,
 		"since when an older answer is given": s.Older.Since, "a test under way": s.Testing["attempt"], "a doubt": s.DoubtTime, "the last release": s.Releases["lease"].Last,
 		"the read of a minted value that waits": s.Waiting.ReadTime,
+		"since when a lease is to be given back": s.Obsolete[0].Since, "when a lease was obtained": s.Obsolete[0].Obtained,
 	} {
 		if !got.Equal(now) {
 			t.Errorf("%s is %s", name, got.Sub(now))
