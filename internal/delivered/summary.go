@@ -19,7 +19,7 @@ type Summary struct {
 	Unselected int
 	// Right counts the selected namespaces in which Secret and ServiceAccounts are right, by what they are right for.
 	Right map[Served]int
-	// Holding counts all namespaces, selected or not, by what is in their Secret.
+	// Holding counts the Secrets in all namespaces, selected or not and under whatever name, by what is in them.
 	Holding map[Version]int
 	// Causes counts the selected namespaces that are not right, by why.
 	Causes map[Cause]int

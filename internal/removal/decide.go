@@ -44,7 +44,7 @@ func Decide(before State, f Facts) Decision {
 	lost := 0
 	state.Losses, lost = recent(state.Losses, holding.not(losing), f.Now)
 	state.Granted = state.Granted.and(losing) // what is not lost any more is not granted for a later time
-	if state.GrantTime.After(f.Now) { // noted by a clock that was wrong
+	if state.GrantTime.After(f.Now) {         // noted by a clock that was wrong
 		state.GrantTime = f.Now
 	}
 	if f.Now.Sub(state.GrantTime) >= Window {

@@ -28,7 +28,7 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 		"the read of a minted value": s.Value.ReadTime, "when a value was first seen": s.Waiting.FirstSeen, "when a value was replaced": s.Previous.ReplacedTime,
 		"the last read": s.Reads.Last, "the last answer": s.Reads.ReadTime, "when the connection changed": s.Reads.WokenTime,
 		"since when an older answer is given": s.Older.Since, "a test under way": s.Testing["attempt"], "a doubt": s.DoubtTime, "the last release": s.Releases["lease"].Last,
-		"the read of a minted value that waits": s.Waiting.ReadTime,
+		"the read of a minted value that waits":  s.Waiting.ReadTime,
 		"since when a lease is to be given back": s.Obsolete[0].Since, "when a lease was obtained": s.Obsolete[0].Obtained,
 	} {
 		if !got.Equal(now) {
