@@ -1,0 +1,55 @@
+package credential
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/rotation"
+)
+
+// A request that is written in a way that a status does not repeat must not be a new one to each process: each request counts as a
+// person's word that an older answer is true, and has a Dynamic credential minted.
+func TestARequestThatWasAnsweredIsNotMadeAgainByARestart(t *testing.T) {
+	for _, request := range []string{"2026-03-01T12:00:00Z", strings.Repeat("x", 300), "now\x1b[31m\n", "\x00"} {
+		object := &v1alpha1.RegistryCredential{}
+		object.Name, object.UID = "company", "uid"
+		object.Annotations = map[string]string{v1alpha1.RefreshRequestedAtAnnotation: request}
+		answered := &facts{run: &run{object: object, spec: rotation.SpecOf(object), memory: &memory{}}}
+		answered.run.state.Reads.Request = answered.run.spec.RefreshRequest
+		object.Status = *answered.status(&object.Status, time.Now())
+
+		var after memories
+		remembered, _ := after.of(object, time.Now())
+		if spec := rotation.SpecOf(object); remembered.remembered.Reads.Request != spec.RefreshRequest {
+			t.Errorf("%.20q was answered as %.20q and counts as %.20q after a restart", request, remembered.remembered.Reads.Request, spec.RefreshRequest)
+		}
+	}
+}
+
+// The same password under another version of the source is the same value: whoever asks whether it may be revoked means the password.
+func TestANamespaceThatHasTheOldPasswordUnderAnEarlierVersionCounts(t *testing.T) {
+	one := &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}, memory: &memory{}}
+	one.state.Value = rotation.Value{Config: dockerconfig.Config{}, Revision: "3-c", Digest: "new"}
+	one.state.Previous = &rotation.Previous{Value: rotation.Value{Revision: "2-b", Digest: "old"}}
+	for _, c := range []struct {
+		name    string
+		holding map[delivered.Version]int
+		want    int
+	}{
+		{"under the version that was replaced", map[delivered.Version]int{{Revision: "2-b", Digest: "old"}: 2}, 2},
+		{"under the version before that", map[delivered.Version]int{{Revision: "1-a", Digest: "old"}: 1, {Revision: "2-b", Digest: "old"}: 2}, 3},
+		{"in a Secret that an earlier version wrote", map[delivered.Version]int{{Revision: "2-b"}: 1}, 1},
+		{"another value", map[delivered.Version]int{{Revision: "3-c", Digest: "new"}: 5, {Revision: "0-z"}: 1, {Revision: "2-b", Digest: "other"}: 1}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &facts{run: one, summary: delivered.Summary{Holding: c.holding}}
+			if got := f.holdingPrevious(); got != c.want {
+				t.Errorf("%d namespaces have it, want %d", got, c.want)
+			}
+		})
+	}
+}
