@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/rotation"
 )
@@ -43,13 +44,8 @@ func (f *facts) saidOfPrevious() string {
 
 // holdingPrevious counts the namespaces that have the value before, also under another version of the source: it is the same password.
 func (f *facts) holdingPrevious() int {
-	before, count := f.run.state.Previous, 0
-	for version, namespaces := range f.summary.Holding {
-		if version.Digest == before.Digest || version.Digest == "" && version.Revision == before.Revision {
-			count += namespaces
-		}
-	}
-	return count
+	before := f.run.state.Previous
+	return f.summary.Holds(delivered.Version{Revision: before.Revision, Digest: before.Digest})
 }
 
 // rotationComplete answers whether the old password may be revoked, and whether that was done.

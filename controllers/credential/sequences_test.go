@@ -53,3 +53,24 @@ func TestANamespaceThatHasTheOldPasswordUnderAnEarlierVersionCounts(t *testing.T
 		})
 	}
 }
+
+// Namespaces that wait for the confirmation of a removal are rotated like any other: the lease of what they have is not given back before.
+func TestAValueIsNotEverywhereWhileANamespaceThatIsNotSelectedHasTheOneBefore(t *testing.T) {
+	board := delivered.NewBoard(func(string) {})
+	object := &v1alpha1.RegistryCredential{}
+	object.Name, object.Generation, object.Spec.Target.SecretName = "company", 2, "regcred"
+	r := &Reconciler{Board: board}
+	one := &run{object: object, spec: &rotation.Spec{}, memory: &memory{}}
+	one.state.Value = rotation.Value{Config: dockerconfig.Config{}, Revision: "2-b", Digest: "new"}
+	place := delivered.Place{Namespace: "shop", Name: "regcred"}
+	board.Select("company", "regcred", 1, []string{"shop"})
+	board.Post(place, map[string]delivered.Delivery{"company": {Selected: true, Observed: 1, Generation: 1, Version: delivered.Version{Revision: "1-a", Digest: "old"}}})
+	board.Select("company", "regcred", 2, nil)
+	if r.delivered(one) {
+		t.Error("a namespace that waits for the confirmation of a removal has the value before, and the new one is everywhere")
+	}
+	board.Post(place, map[string]delivered.Delivery{"company": {Observed: 2, Version: delivered.Version{Revision: "2-b", Digest: "new"}}})
+	if !r.delivered(one) {
+		t.Error("it was rotated, and the new value is not everywhere")
+	}
+}
