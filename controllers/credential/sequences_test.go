@@ -5,10 +5,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/kubernetes/fake"
+
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/telemetry"
 )
 
 // A request that is written in a way that a status does not repeat must not be a new one to each process: each request counts as a
@@ -72,5 +78,16 @@ func TestAValueIsNotEverywhereWhileANamespaceThatIsNotSelectedHasTheOneBefore(t 
 	board.Post(place, map[string]delivered.Delivery{"company": {Observed: 2, Version: delivered.Version{Revision: "2-b", Digest: "new"}}})
 	if !r.delivered(one) {
 		t.Error("it was rotated, and the new value is not everywhere")
+	}
+}
+
+func TestWhatARegistrySaysOfAnObjectThatIsGoneIsForgotten(t *testing.T) {
+	r := &Reconciler{Store: records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {}), Pods: podcounts.New(func(string) {}), Metrics: telemetry.New(prometheus.NewRegistry())}
+	r.tests.note(job{credential: "company", uid: "gone"}, []answered{{}})
+	if err := r.forget(t.Context(), "company"); err != nil {
+		t.Fatal(err)
+	}
+	if left := len(r.tests.answers); left != 0 {
+		t.Errorf("%d objects that are gone have answers", left)
 	}
 }
