@@ -103,6 +103,7 @@ func (s *State) Correct(now time.Time) {
 	}
 	if s.Waiting != nil {
 		past(&s.Waiting.FirstSeen)
+		past(&s.Waiting.HeldSince)
 		if s.Waiting.Minted {
 			past(&s.Waiting.ReadTime)
 		}

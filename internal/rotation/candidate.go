@@ -102,7 +102,7 @@ func (s *State) judgeAccount(spec *Spec, waiting *Waiting, account Account, now 
 // judgeSilence is for a registry that says nothing of a new value.
 func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old inUse, now time.Time) (Fate, time.Time) {
 	asked := !s.attempt(spec, account).Before(waiting.FirstSeen) && !s.testing(account.Print, now)
-	until := latest(waiting.FirstSeen, s.test(spec, account).Since).Add(spec.Hold)
+	until := latest(waiting.Since(), s.test(spec, account).Since).Add(spec.Hold)
 	if !s.ExpireTime.IsZero() && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
 		until = waiting.FirstSeen
 	}

@@ -88,3 +88,19 @@ func TestARegistryThatWantsToBeLeftAloneIsAlsoWithAnotherQuestion(t *testing.T) 
 		t.Errorf("it is asked after %s", at.Sub(s.now))
 	}
 }
+
+// Each value that is minted lives shorter than the hold: the hold is of the registry's silence, and not of one of them.
+func TestMintedValuesThatLiveShorterThanTheHoldArePublishedAllTheSame(t *testing.T) {
+	s := &script{newWorld(1), t}
+	s.minted = true
+	s.spec.Hold = lifetime
+	s.says("503")
+	s.after(lifetime / 2)
+	if s.state.Published() {
+		t.Error("it is published before the hold is over")
+	}
+	s.after(lifetime)
+	if !s.state.Published() {
+		t.Errorf("nothing is published though the hold is over; what waits was first seen %s ago", s.now.Sub(s.state.Waiting.FirstSeen))
+	}
+}
