@@ -47,7 +47,7 @@ func TestAValueThatIsStoredAgainAndAcceptedAgainIsPublished(t *testing.T) {
 		}
 	}
 	for _, account := range accounts {
-		s.state.NoteAttempt(account, s.spec.Question(account), s.now)
+		s.state.NoteAttempt(account, s.now)
 		s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Accepted}, s.now)
 	}
 	if judged, _ := s.state.Judge(&s.spec, s.now); judged.Fate != PublishProven {

@@ -11,7 +11,7 @@ import (
 func (s *script) beginTest(account Account) {
 	s.t.Helper()
 	next := s.state.Clone()
-	next.NoteAttempt(account, s.spec.Question(account), s.now)
+	next.NoteAttempt(account, s.now)
 	if !s.keep(next) {
 		s.t.Fatal("the record is not kept")
 	}
@@ -26,18 +26,18 @@ func TestATestThatACrashEndedDoesNotCountAsAsked(t *testing.T) {
 		{"of the new value, without a hold", func(s *script) {
 			s.spec.Hold = 0
 			account := s.state.Accounts[0]
-			s.state.NoteAttempt(account, s.spec.Question(account), s.now)
+			s.state.NoteAttempt(account, s.now)
 			s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Unknown, Message: "429"}, s.now)
 		}, func(s *script) Account { return s.state.Waiting.Accounts[0] }},
 		{"of the new value, and the value in use is refused", func(s *script) {
 			account := s.state.Accounts[0]
-			s.state.NoteAttempt(account, s.spec.Question(account), s.now)
+			s.state.NoteAttempt(account, s.now)
 			s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Rejected}, s.now)
 		}, func(s *script) Account { return s.state.Waiting.Accounts[0] }},
 		{"of the value in use, without a hold", func(s *script) {
 			s.spec.Hold = 0
 			account := s.state.Waiting.Accounts[0]
-			s.state.NoteAttempt(account, s.spec.Question(account), s.now)
+			s.state.NoteAttempt(account, s.now)
 			s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Unknown, Message: "429"}, s.now)
 		}, func(s *script) Account { return s.state.Accounts[0] }},
 	} {
@@ -81,7 +81,7 @@ func TestAnAsideEndsNoTestOfItsOwn(t *testing.T) {
 func TestARegistryThatWantsToBeLeftAloneIsAlsoWithAnotherQuestion(t *testing.T) {
 	s := begin(t)
 	account := s.state.Accounts[0]
-	s.state.NoteAttempt(account, s.spec.Question(account), s.now)
+	s.state.NoteAttempt(account, s.now)
 	s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Unknown, RetryAfter: 5 * time.Minute}, s.now)
 	s.spec.asked, s.spec.Mode = nil, v1alpha1.VerifyLogin
 	if at := s.state.inUseTestAt(&s.spec, account, s.now); at.Before(s.now.Add(5 * time.Minute)) {

@@ -191,7 +191,7 @@ func (w *world) do(step Step) bool {
 		}
 		next.NoteRead(&w.spec, w.value(w.given), nil, step.Cause, w.now, w.now)
 	case Ask:
-		next.NoteAttempt(step.Account, w.spec.Question(step.Account), w.now)
+		next.NoteAttempt(step.Account, w.now)
 		if !w.write(next) {
 			return false
 		}

@@ -52,11 +52,10 @@ type Test struct {
 	Proof   Proof     `json:"proof,omitempty"`
 	// Message is that of the definite answer.
 	Message string `json:"message,omitempty"`
-	// Attempt is when the registry was last asked, Asked the question. They are kept before it is asked, so that a crash counts, too.
+	// Attempt is when the registry was last asked. It is kept before it is asked, so that a crash counts, too. Asked is the question, empty
+	// until the end of the attempt is noted: for ever, where the process ended first.
 	Attempt time.Time `json:"time,omitzero"`
 	Asked   string    `json:"asked,omitempty"`
-	// Unheard is true from an attempt until its end was noted: for ever, where the process ended first.
-	Unheard bool `json:"unheard,omitempty"`
 	// Silent counts the attempts since the definite answer that said nothing, Said is what the last of them found instead.
 	Silent int    `json:"silent,omitempty"`
 	Said   string `json:"said,omitempty"`
@@ -80,7 +79,7 @@ func (k *Kept) Test(spec *Spec, account Account) Test {
 func (k *Kept) test(spec *Spec, account Account) Test {
 	known := k.Tests[account.Print]
 	if known.Question != spec.Question(account) {
-		return Test{Attempt: known.Attempt, Asked: known.Asked, Unheard: known.Unheard, NotBefore: known.NotBefore, Registry: known.Registry}
+		return Test{Attempt: known.Attempt, Asked: known.Asked, NotBefore: known.NotBefore, Registry: known.Registry}
 	}
 	return known
 }
@@ -89,7 +88,7 @@ func (k *Kept) test(spec *Spec, account Account) Test {
 // known. An attempt with another question says nothing, but counts for how soon the registry may be asked again: see Test.Attempt.
 func (k *Kept) attempt(spec *Spec, account Account) time.Time {
 	known := k.Tests[account.Print]
-	if known.Asked != spec.Question(account) || known.Unheard {
+	if known.Asked != spec.Question(account) {
 		return time.Time{}
 	}
 	return known.Attempt
@@ -129,10 +128,10 @@ func (s *State) proofOf(spec *Spec, value *Value) Proof {
 	return ProofPull
 }
 
-// NoteAttempt notes that a registry is about to be asked a question about an account.
-func (s *State) NoteAttempt(account Account, question string, now time.Time) {
+// NoteAttempt notes that a registry is about to be asked about an account.
+func (s *State) NoteAttempt(account Account, now time.Time) {
 	test := s.Tests[account.Print]
-	test.Attempt, test.Asked, test.Unheard, test.Registry = now, question, true, account.Host
+	test.Attempt, test.Asked, test.Registry = now, "", account.Host
 	s.keepTest(account.Print, test)
 	if s.Testing == nil {
 		s.Testing = map[string]time.Time{}
@@ -144,7 +143,7 @@ func (s *State) NoteAttempt(account Account, question string, now time.Time) {
 func (s *State) NoteAnswer(account Account, question string, answer Answer, now time.Time) {
 	delete(s.Testing, account.Print)
 	test := s.Tests[account.Print]
-	test.Unheard, test.NotBefore = false, time.Time{}
+	test.Asked, test.NotBefore = question, time.Time{}
 	if answer.RetryAfter > 0 {
 		test.NotBefore = now.Add(min(answer.RetryAfter, maxRetryAfter))
 	}
@@ -177,7 +176,7 @@ func (s *State) note(test Test, account Account, question string, answer Answer,
 // voided is what is left of a test when another question is asked: nothing that was said. What was refused and is void begins to wait as
 // if it were new.
 func voided(test Test) Test {
-	left := Test{Attempt: test.Attempt, Asked: test.Asked, Unheard: test.Unheard, NotBefore: test.NotBefore}
+	left := Test{Attempt: test.Attempt, Asked: test.Asked, NotBefore: test.NotBefore}
 	if test.Question != "" {
 		left.Since = test.Attempt
 	}
