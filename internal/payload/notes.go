@@ -42,6 +42,8 @@ func oddity(text string) (dockerconfig.Reason, string) {
 		return dockerconfig.ReasonHiddenCharacter, "holds a character that cannot be seen, such as a no-break or zero-width space"
 	case utf8.RuneCountInString(text) > 1 && closing[first] == last && last != 0:
 		return dockerconfig.ReasonQuotes, "has quotes around it"
+	case strings.Contains(text, `\$`):
+		return dockerconfig.ReasonQuotes, "has a backslash before a $, as a shell wants it and a registry does not"
 	case last == ' ':
 		return dockerconfig.ReasonOuterSpace, "ends with a space"
 	case first == ' ':

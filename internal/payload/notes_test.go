@@ -35,6 +35,9 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 		{"quotes", `"s3cr3t"`, dockerconfig.ReasonQuotes},
 		{"single quotes", `'s3cr3t'`, dockerconfig.ReasonQuotes},
 		{"quotes of a word processor", "“s3cr3t”", dockerconfig.ReasonQuotes},
+		{"a dollar sign", "s3c$r3t", ""},
+		{"a backslash", `s3c\r3t`, ""},
+		{"a backslash before a dollar sign", `s3c\$r3t`, dockerconfig.ReasonQuotes},
 		{"a space at its end", "s3cr3t ", dockerconfig.ReasonOuterSpace},
 		{"a space before it", " s3cr3t", dockerconfig.ReasonOuterSpace},
 	} {
