@@ -37,8 +37,8 @@ func (r *rendering) document() (string, any) {
 	return "", nil
 }
 
-// deepest is how many wrappings of a docker config are taken off: base64 of a list in YAML has five.
-const deepest = 8
+// deepest bounds the wrappings of a docker config that are taken off: base64 of a list in YAML has five, and what is within.
+const deepest = 6
 
 // dockerConfigIn finds the docker config that a value certainly is: as text or JSON object, its base64, the manifest of a pull
 // Secret that holds it, in JSON or YAML, or what a program answered that was asked for it.
