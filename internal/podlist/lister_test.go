@@ -204,7 +204,7 @@ func TestInUseReadsFewNamespacesAndEachInTurn(t *testing.T) {
 
 func TestLargePodsOfOneNamespaceEndTheLookThereAndNowhereElse(t *testing.T) {
 	c, lister := start(t)
-	c.add("hostile", 20, "pull", "other.io/a", strings.Repeat("x", 1<<20))
+	c.add("hostile", 10, "pull", "other.io/a", strings.Repeat("x", 1<<20))
 	c.pods["hostile"] = append(c.pods["hostile"], pod("hostile", "last", "pull", "r.io/behind", ""))
 	c.add("shop", 1, "pull", "r.io/a", "")
 	got, err := lister.InUse(t.Context(), []string{"hostile", "shop"}, func(image string) bool { return strings.HasPrefix(image, "r.io/") }, 3)

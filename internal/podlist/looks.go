@@ -17,7 +17,7 @@ const (
 	namespacesSampled, samplePods = 10, 20
 	// sampleBytes is what is read of the pods of one such namespace at most, and sampleTime how long all of them are: a value waits for
 	// it. samplesAtOnce are read at the same time, so that one with large pods does not take the time of the others.
-	sampleBytes, sampleTime, samplesAtOnce = 8 << 20, time.Second, 4
+	sampleBytes, sampleTime, samplesAtOnce = 8 << 20, 2 * time.Second, 4
 	// eachByItself is up to how many namespaces running pods are counted with a request each. For more, one look at the running
 	// pods of the whole cluster is cheaper for the API server than a request for each namespace, most of which have none.
 	eachByItself = 20
