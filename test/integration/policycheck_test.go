@@ -113,7 +113,7 @@ func (r *operatorRun) saysUnfenced(t *testing.T, address, words string) {
 	for _, name := range []string{v1alpha1.DefaultConnection, "second"} {
 		awaitAPI(t, "connection "+name+" says it", func() error {
 			message, err := r.unfenced(t.Context(), name)
-			if err == nil && !(strings.Contains(message, words) && strings.Contains(message, "no Secret is written") && strings.Contains(message, "Apply config/default")) {
+			if err == nil && !(strings.Contains(message, words) && strings.Contains(message, "no Secret is written") && strings.Contains(message, "apply config/default")) {
 				err = fmt.Errorf("the message is %q", message)
 			}
 			return err
