@@ -13,8 +13,10 @@ import (
 // Managers are the names of the field managers other than regcred, the latest first.
 func Managers(fields []metav1.ManagedFieldsEntry) []string {
 	var names []string
+	known := map[string]bool{} // whoever may write the object can make thousands
 	for _, entry := range latestFirst(fields) {
-		if !slices.Contains(names, entry.Manager) {
+		if !known[entry.Manager] {
+			known[entry.Manager] = true
 			names = append(names, entry.Manager)
 		}
 	}
