@@ -121,5 +121,10 @@ func (l *login) share(namespace string, now time.Time) *share {
 func (l *login) idle(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, mine := range l.namespaces {
+		if now.Before(mine.down.until) {
+			return false // forgotten, the namespace would ask at once what it was told not to
+		}
+	}
 	return l.asking == 0 && l.limiter.TokensAt(now) >= questionBurst && !now.Before(l.down.until)
 }
