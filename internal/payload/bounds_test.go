@@ -36,7 +36,8 @@ func TestAVaultCannotStopTheOperatorByADockerConfigWithManyEntries(t *testing.T)
 		says    string
 	}{
 		{"as many as are compared", mostEntries - 1, ErrRegistryMissing, "has no entry for"},
-		{"as many as fit into a megabyte", 40_000, ErrMalformed, "40001 entries"},
+		{"many more", 12_000, ErrMalformed, "12001 entries"},
+		{"as many as fit into a megabyte", 40_000, ErrMalformed, "far more values than a registry credential has"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			began := time.Now()
@@ -51,11 +52,14 @@ func TestAVaultCannotStopTheOperatorByADockerConfigWithManyEntries(t *testing.T)
 	}
 }
 
-func TestAVaultCannotFillTheMemoryByYAMLThatUnfolds(t *testing.T) {
+func TestAVaultCannotFillTheMemoryByWhatUnfolds(t *testing.T) {
 	const half = 12_000 // the text stands for 50 MB
 	folded := "auths:\n  a: &a " + strings.Repeat("x", half) + "\nlist: [" + strings.Repeat("*a,", half/3) + "]\n"
 	wide := "auths:\n  a: b\nlist: [" + strings.Repeat("a,", longestYAML) + "]\n"
-	for name, text := range map[string]string{"by aliases": folded, "by many small nodes": wide, "in base64": base64Of(folded)} {
+	numbers := `{"auths":[` + strings.Repeat("1,", 300_000) + `1]}`
+	for name, text := range map[string]string{
+		"by aliases": folded, "by many small nodes": wide, "in base64": base64Of(folded), "JSON of many numbers": numbers, "such JSON in base64": base64Of(numbers),
+	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)

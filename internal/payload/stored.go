@@ -187,9 +187,9 @@ func containsAlias(node *yamlv3.Node) bool {
 	return node.Kind == yamlv3.AliasNode || slices.ContainsFunc(node.Content, containsAlias)
 }
 
-// decodeObject keeps numbers as they were written.
+// decodeObject keeps numbers as they were written. What is crowded is not decoded.
 func decodeObject(text []byte) (map[string]any, bool) {
-	if !json.Valid(text) {
+	if Crowded(text) || !json.Valid(text) {
 		return nil, false
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
