@@ -2,8 +2,11 @@ package delivery
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -70,5 +73,20 @@ func TestManyFindingsInASecretOfATenantAreToldQuickly(t *testing.T) {
 	}
 	if found := findingOf("c-1", findings, recorders(forged, func(string) bool { return false })); found.Key != keys[0] {
 		t.Errorf("what is kept for nobody is told as %q", found.Key)
+	}
+}
+
+func TestARemedyNamesFewOfManyPullSecrets(t *testing.T) {
+	if got := remedyFor([]corev1.LocalObjectReference{{Name: "old"}, {Name: "regcred"}}); got != "write there imagePullSecrets: [{name: old}, {name: regcred}]" {
+		t.Errorf("of two: %q", got)
+	}
+	list := make([]corev1.LocalObjectReference, 100_000)
+	for i := range list {
+		list[i].Name = "\x1b[2J" + strings.Repeat("x", 300)
+	}
+	list[len(list)-1].Name = "regcred"
+	got := contested("ServiceAccount default", strings.Repeat("m", 300), remedyFor(list), 0).message
+	if len(got) > 1024 || strings.Contains(got, "\x1b") || !strings.Contains(got, "{name: regcred}]") {
+		t.Errorf("%d bytes: %.300q", len(got), got)
 	}
 }
