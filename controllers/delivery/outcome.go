@@ -124,7 +124,7 @@ func (o outcome) deliveries(f facts, before *delivered.Board) map[string]deliver
 		d.Finding = findingOf(credential.Name, findings, known)
 		if p := o.problemOf(credential); p != nil {
 			last, _ := before.At(f.place, credential.Name)
-			d.Reason, d.Message, d.ServiceAccounts, d.Generation = p.reason, p.message, p.account, last.Generation
+			d.Reason, d.Message, d.ServiceAccounts, d.Generation = p.reason, foreign.Message(p.message), p.account, last.Generation
 		}
 		if taken := slices.IndexFunc(o.taken, func(t pullsecret.Taken) bool { return t.Credential == credential.Name }); taken >= 0 {
 			d.TakenBy = o.taken[taken].Winner
@@ -140,7 +140,7 @@ func (o outcome) left(f facts, credential *v1alpha1.RegistryCredential, written 
 	waits, waiting := f.waits[credential.Name]
 	switch {
 	case o.problem != nil:
-		d.Reason, d.Message = o.problem.reason, o.problem.message
+		d.Reason, d.Message = o.problem.reason, foreign.Message(o.problem.message)
 	case waiting && waits.id != "":
 		d.Reason, d.Message = v1alpha1.ReasonRemovalUnconfirmed, "the entry stays, with present values, until removal "+waits.id+" is confirmed"
 	case waiting:

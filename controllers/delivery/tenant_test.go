@@ -90,3 +90,13 @@ func TestARemedyNamesFewOfManyPullSecrets(t *testing.T) {
 		t.Errorf("%d bytes: %.300q", len(got), got)
 	}
 }
+
+func TestAMessageOfADeliveryIsShortWhateverItQuotes(t *testing.T) {
+	company := credential("company", "r.example")
+	f := facts{place: delivered.Place{Namespace: "n", Name: "regcred"}, selecting: []*v1alpha1.RegistryCredential{company}, exists: func(string) bool { return true }}
+	o := outcome{problem: &problem{reason: v1alpha1.ReasonWriteRefused, message: "held by " + strings.Repeat("\x1bfinalizer.example/x, ", 50_000)}}
+	got := o.deliveries(f, delivered.NewBoard(func(string) {}))["company"]
+	if len(got.Message) > 1024 || strings.Contains(got.Message, "\x1b") || got.Reason != v1alpha1.ReasonWriteRefused {
+		t.Errorf("%d bytes: %.200q", len(got.Message), got.Message)
+	}
+}

@@ -34,7 +34,7 @@ func TestASecretNearTheLimitsOfTheAPITellsQuicklyWhoseItIs(t *testing.T) {
 		meta   metav1.ObjectMeta
 		within time.Duration
 	}{
-		{"with thousands of field managers", metav1.ObjectMeta{ManagedFields: crowd}, 3 * time.Second},
+		{"with thousands of field managers", metav1.ObjectMeta{ManagedFields: crowd}, 700 * time.Millisecond},
 		{"with thousands of recorded annotations and credentials", metav1.ObjectMeta{Annotations: annotations}, 700 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
