@@ -37,13 +37,31 @@ cluster-up: ## Start a cluster in a box to play with
 cluster-down: ## End it
 	$(CLUSTER) down
 
+##@ Release
+
+VERSION ?= v0.0.0-dev
+# Where the image of a release is pushed to. REGISTRY stands for what is not decided.
+IMAGE ?= REGISTRY/regcred
+PLATFORMS ?= all
+RELEASE := CGO_ENABLED=0 go -C hack/release run -trimpath . -version $(VERSION) -image $(IMAGE) -platforms $(PLATFORMS)
+
+release: ## Build a release into dist/ (VERSION=v1.2.3 IMAGE=registry.company.io/platform/regcred PLATFORMS=linux/amd64)
+	$(RELEASE)
+
+push: ## The same, and push the image to IMAGE
+	$(RELEASE) -push
+
+reproducible: ## Build a release twice, in two folders, and compare
+	CGO_ENABLED=0 VERSION=$(VERSION) hack/reproducible.sh -image $(IMAGE) -platforms $(PLATFORMS)
+
 ##@ Development
 
 build: ## Build the operator and the kubectl plugin into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
 
-generate: ## Write deepcopy functions and CRDs anew
+generate: ## Write deepcopy functions, CRDs and the chart's copy of them again
 	$(GENERATE) object crd:crdVersions=v1 paths=$(CURDIR)/api/... output:crd:dir=$(CURDIR)/config/crd
+	hack/chart.sh
 
 lint: ## Run the linters
 	hack/lint.sh
@@ -54,4 +72,4 @@ verify: ## See that generated code, modules and manifests are up to date
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test test-unit test-integration test-e2e fuzz demo-down cluster-up cluster-down build generate lint verify help
+.PHONY: demo test test-unit test-integration test-e2e fuzz demo-down cluster-up cluster-down build release push reproducible generate lint verify help

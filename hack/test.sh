@@ -43,6 +43,8 @@ unit() {
 
 integration() {
   eval "$(go -C hack/cluster run . build)"
+  # Built before, so that no test waits for it.
+  CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath" go -C hack/tools/helm tool -n helm >/dev/null
   # Tests that measure time run alone; those that mostly wait are marked parallel and share the processors.
   gotest integration . $race -parallel 3 -timeout 40m ./test/box/... ./test/integration/...
   gotest cluster hack/cluster -timeout 20m ./...

@@ -19,8 +19,16 @@ find "$generated/deepcopy" -name 'zz_generated*.go' | while read -r file; do
   cmp -s "$file" api/v1alpha1/zz_generated.deepcopy.go || fail "api/v1alpha1/zz_generated.deepcopy.go is not what the types say: run make generate"
 done
 
+# The chart says what config/ says, and the alerts of the docs are those of the chart.
+hack/chart.sh "$generated/chart"
+for file in "$generated"/chart/*.yaml; do
+  cmp -s "$file" "charts/regcred/templates/generated/$(basename "$file")" || fail "charts/regcred/templates/generated/$(basename "$file") is not what config/ says: run make generate"
+done
+go -C hack/release test ./...
+
 # The modules are tidy, and the operator's own stays small.
 go mod tidy -diff >/dev/null || fail "go.mod or go.sum is not tidy: run go mod tidy"
+(cd hack/release && go mod tidy -diff >/dev/null) || fail "hack/release/go.mod is not tidy: run go mod tidy there"
 go mod verify >/dev/null
 for forbidden in k8s.io/kubernetes github.com/hashicorp/vault; do
   if go list -m all | grep -q "^$forbidden "; then fail "the operator's module must not need $forbidden"; fi

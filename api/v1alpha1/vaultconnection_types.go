@@ -348,7 +348,7 @@ func (s *VaultConnectionSpec) Rate() int {
 // AccountName is the ServiceAccount whose token is used. Defaults to "regcred-vault".
 func (a *ServiceAccountAuth) AccountName() string {
 	if a.ServiceAccountName == "" {
-		return "regcred-vault"
+		return DefaultVaultServiceAccount
 	}
 	return a.ServiceAccountName
 }

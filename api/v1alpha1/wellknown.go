@@ -59,6 +59,8 @@ const (
 	DefaultSecretName = "regcred"
 	// DefaultServiceAccount is the ServiceAccount that gets the pull Secret where the spec names none.
 	DefaultServiceAccount = "default"
+	// DefaultVaultServiceAccount is the ServiceAccount of the operator's namespace that logs in to Vault where the spec names none.
+	DefaultVaultServiceAccount = "regcred-vault"
 	// DefaultConnection is the VaultConnection that is used where the spec names none.
 	DefaultConnection = "default"
 )

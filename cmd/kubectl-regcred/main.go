@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/version"
 )
 
 func main() {
@@ -29,16 +30,27 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:               "kubectl-regcred",
 		Short:             "See why pods cannot pull their images, and what regcred does about it",
+		Version:           version.Get().Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl regcred"},
 	}
+	root.SetVersionTemplate(version.Get().String() + "\n")
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	overrides := &clientcmd.ConfigOverrides{}
 	flags := root.PersistentFlags()
 	flags.StringVar(&rules.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path of the kubeconfig file")
 	clientcmd.BindOverrideFlags(overrides, flags, clientcmd.RecommendedConfigOverrideFlags(""))
-	root.AddCommand(newExplain(clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)))
+	root.AddCommand(newExplain(clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)), newVersion())
 	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this plugin",
+		Args:  cobra.NoArgs,
+		Run:   func(command *cobra.Command, _ []string) { fmt.Fprintln(command.OutOrStdout(), version.Get()) },
+	}
 }

@@ -51,6 +51,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
 	}
+	sayVersions(config, o)
 	// The API server's own priority and fairness limits us better than a guess on this side.
 	config.QPS = -1
 	config.Wrap(watchdog.EndSilentWatches(watchdog.Silence))

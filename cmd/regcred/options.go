@@ -16,6 +16,7 @@ type options struct {
 	secretNames         []string
 	serviceAccountNames []string
 	protectedNamespaces []string
+	vaultAccounts       []string
 	vaultAddresses      []string
 	insecureRegistries  []string
 	registryCAs         map[string]string
@@ -39,6 +40,7 @@ func defaults() *options {
 		secretNames:         []string{v1alpha1.DefaultSecretName},
 		serviceAccountNames: []string{v1alpha1.DefaultServiceAccount},
 		protectedNamespaces: []string{"kube-system", "kube-public", "kube-node-lease"},
+		vaultAccounts:       []string{v1alpha1.DefaultVaultServiceAccount},
 		namespace:           os.Getenv("POD_NAMESPACE"),
 		metricsAddress:      ":8443",
 		probeAddress:        ":8081",
@@ -55,6 +57,8 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Names of ServiceAccounts that pull Secrets may be attached to. The operator's role must list the same names. '*' allows any name")
 	flags.StringSliceVar(&o.protectedNamespaces, "protected-namespaces", o.protectedNamespaces,
 		"Namespaces that no selector selects; a RegistryCredential must name them outright. The admission policies list the same namespaces")
+	flags.StringSliceVar(&o.vaultAccounts, "vault-service-account-names", o.vaultAccounts,
+		"ServiceAccounts of the operator's namespace that log in to Vault, as the role and the admission policies list them")
 	flags.StringSliceVar(&o.vaultAddresses, "vault-addresses", nil,
 		"Vault servers that logins may be sent to, as scheme://host:port. Empty allows those of all VaultConnections")
 	flags.StringSliceVar(&o.insecureRegistries, "insecure-registries", nil,

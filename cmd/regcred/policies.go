@@ -85,7 +85,9 @@ func (p *parts) probes() []policycheck.Probe {
 			}}
 			return dry.Patch(ctx, account, marked)
 		}},
-		{Policy: "regcred-tokens", Ask: func(ctx context.Context) error { return askToken(ctx, p.clientset, p.options.namespace) }},
+		{Policy: "regcred-tokens", Ask: func(ctx context.Context) error {
+			return askToken(ctx, p.clientset, p.options.namespace, orDefault(p.options.vaultAccounts, v1alpha1.DefaultVaultServiceAccount))
+		}},
 		{Policy: "regcred-leases", Ask: func(ctx context.Context) error { return dry.Create(ctx, &coordinationv1.Lease{ObjectMeta: own}) }},
 		{Policy: "regcred-events", Ask: func(ctx context.Context) error {
 			return dry.Create(ctx, &eventsv1.Event{
@@ -115,8 +117,8 @@ func (p *parts) askKinds(ctx context.Context) error {
 }
 
 // askToken would request a token that the API server takes. The API server makes none in a dry run.
-func askToken(ctx context.Context, clientset kubernetes.Interface, namespace string) error {
-	_, err := clientset.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, "regcred-vault",
+func askToken(ctx context.Context, clientset kubernetes.Interface, namespace, account string) error {
+	_, err := clientset.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account,
 		&authenticationv1.TokenRequest{}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
 }

@@ -80,7 +80,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	version, err := r.Checker.Check(ctx, &object)
 	before := object.DeepCopy()
 	object.Status.ObservedGeneration = object.Generation
-	if version != "" {
+	if version != "" && version != object.Status.ServerVersion {
+		ctrl.LoggerFrom(ctx).Info("Vault runs another version than was known", "version", version, "before", before.Status.ServerVersion)
 		object.Status.ServerVersion = version
 	}
 	ready := metav1.Condition{

@@ -86,6 +86,6 @@ func Message(state State, required bool) string {
 	if required {
 		what = "no Secret is written"
 	}
-	return fmt.Sprintf("the operator is not bounded as config/ ships it: %s; %s. Apply config/default with its transformers and limits",
+	return fmt.Sprintf("the operator is not bounded as it must be: %s; %s. Install the chart, or config/default with its transformers and limits",
 		strings.Join(state.Missing, ", "), what)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/version"
 )
 
 // Metrics of the operator. It implements the small interfaces by which controllers and sources tell what they do.
@@ -55,9 +56,19 @@ func New(registry prometheus.Registerer) *Metrics {
 		}, []string{"action"}),
 	}
 	m.policies = prometheus.NewGauge(prometheus.GaugeOpts{Name: "regcred_admission_policies_stand", Help: "1 where the operator's admission policies stand, 0 where one is missing or nothing is known yet."})
-	registry.MustRegister(m.policies, m.podDecisions, m.podRecovered)
+	registry.MustRegister(buildInfo(version.Get()), m.policies, m.podDecisions, m.podRecovered)
 	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
 	return m
+}
+
+// buildInfo is 1 for ever, and says by its labels which version runs.
+func buildInfo(info version.Info) prometheus.Gauge {
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "regcred_build_info", Help: "1, with the version of the operator in its labels.",
+		ConstLabels: prometheus.Labels{"version": info.Version, "commit": info.Commit, "goversion": info.Go},
+	})
+	gauge.Set(1)
+	return gauge
 }
 
 // PoliciesStand notes whether the admission policies that bound the operator stand.

@@ -27,6 +27,7 @@ func TestStuckPods(t *testing.T) {
 	for range paceRounds {
 		restarts.run(t)
 	}
+	restarts.measureFloor(t)
 	z.awaitStuck(t, 90*time.Second, early) // a CronJob begins at a full minute
 
 	z.log(t, "what lacks the reference hangs")
@@ -51,6 +52,7 @@ func TestStuckPods(t *testing.T) {
 	for range paceRounds {
 		repulls.run(t)
 	}
+	repulls.measureFloor(t)
 	z.awaitLongBackOff(t, log.Last)
 	z.awaitStuck(t, time.Minute, early, running, refused)
 	z.log(t, "the kubelet has a long back-off")

@@ -25,16 +25,27 @@ const (
 	operatorUser      = "system:serviceaccount:" + operatorNamespace + ":" + operatorName
 )
 
-// installation is a bare API server with everything in config/default applied to it: no controllers, no nodes.
+// installation is a bare API server with the operator's objects applied to it: no controllers, no nodes.
 type installation struct {
-	config     *rest.Config
-	admin      client.WithWatch
-	kubeconfig string
+	config        *rest.Config
+	admin         client.WithWatch
+	kubeconfig    string
+	home, account string // the operator's namespace and ServiceAccount
 }
 
 // startInstallation starts an API server for one test, with the flags given, and applies config/default as a person would. It stops
 // with the test.
 func startInstallation(t *testing.T, flags ...string) *installation {
+	t.Helper()
+	c := startAPIServer(t, flags...)
+	if warnings := c.kubectl(t, "apply", "-k", configFolder("default")); warnings != "" {
+		t.Fatalf("kubectl apply -k config/default warns: %s", warnings)
+	}
+	return c
+}
+
+// startAPIServer starts an API server without anything of the operator.
+func startAPIServer(t *testing.T, flags ...string) *installation {
 	t.Helper()
 	kubectlPath(t)
 	environment := &envtest.Environment{}
@@ -57,11 +68,7 @@ func startInstallation(t *testing.T, flags ...string) *installation {
 	if err := os.WriteFile(kubeconfig, environment.KubeConfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &installation{config: config, admin: newAPIClient(t, config), kubeconfig: kubeconfig}
-	if warnings := c.kubectl(t, "apply", "-k", configFolder("default")); warnings != "" {
-		t.Fatalf("kubectl apply -k config/default warns: %s", warnings)
-	}
-	return c
+	return &installation{config: config, admin: newAPIClient(t, config), kubeconfig: kubeconfig, home: operatorNamespace, account: operatorName}
 }
 
 // kubectl runs a command as an administrator and returns what it says on standard error.
@@ -124,7 +131,7 @@ func operatorGroups() []string {
 // withToken is the operator's identity as its pod has it: by a token of its ServiceAccount.
 func (c *installation) withToken(t *testing.T) *rest.Config {
 	t.Helper()
-	return c.withTokenOf(t, operatorNamespace, operatorName)
+	return c.withTokenOf(t, c.home, c.account)
 }
 
 // namespace makes a namespace that nobody else uses.

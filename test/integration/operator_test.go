@@ -60,8 +60,16 @@ func startOperatorRun(t *testing.T, flags ...string) *operatorRun {
 
 func startOperatorRunWith(t *testing.T, vault box.VaultOptions, flags ...string) *operatorRun {
 	t.Helper()
+	r := newOperatorRun(t, startInstallation(t, flags...), vault)
+	r.createConnection(t)
+	return r
+}
+
+// newOperatorRun prepares the operator's program for an installation, with a token for Vault and without a VaultConnection.
+func newOperatorRun(t *testing.T, c *installation, vault box.VaultOptions) *operatorRun {
+	t.Helper()
 	r := &operatorRun{
-		installation: startInstallation(t, flags...), vault: box.VaultForTest(t, vault), registry: box.RegistryForTest(t, box.RegistryOptions{}),
+		installation: c, vault: box.VaultForTest(t, vault), registry: box.RegistryForTest(t, box.RegistryOptions{}),
 		logs: filepath.Join(t.TempDir(), "log"),
 	}
 	var err error
@@ -69,13 +77,13 @@ func startOperatorRunWith(t *testing.T, vault box.VaultOptions, flags ...string)
 		t.Fatal(err)
 	}
 	r.kubeconfig = writeKubeconfig(t, r.withToken(t))
-	r.connect(t)
+	r.storeVaultToken(t)
 	t.Cleanup(func() { r.kill(t) })
 	return r
 }
 
-// connect lets the operator log in at Vault with a token from a Secret.
-func (r *operatorRun) connect(t *testing.T) {
+// storeVaultToken lets the operator log in at Vault with a token from a Secret.
+func (r *operatorRun) storeVaultToken(t *testing.T) {
 	t.Helper()
 	if err := r.vault.Policy(t.Context(), "regcred", policyOfRuns); err != nil {
 		t.Fatal(err)
@@ -85,10 +93,10 @@ func (r *operatorRun) connect(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := vaultAuthSecret("vault-token", map[string]string{"token": token.Auth.ClientToken})
+	secret.Namespace = r.home
 	if err := r.admin.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	r.createConnection(t)
 }
 
 // start runs the operator until kill.
@@ -99,7 +107,7 @@ func (r *operatorRun) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	r.process = exec.Command(r.binary, "--namespace", operatorNamespace, "--metrics-bind-address=0", "--health-probe-bind-address=0",
+	r.process = exec.Command(r.binary, "--namespace", r.home, "--metrics-bind-address=0", "--health-probe-bind-address=0",
 		"--allow-loopback-registries", "--insecure-registries="+r.registry.Basic)
 	r.process.Args = append(r.process.Args, r.flags...)
 	r.process.Env = append(append(os.Environ(), "KUBECONFIG="+r.kubeconfig), r.env...)

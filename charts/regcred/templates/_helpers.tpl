@@ -1,0 +1,52 @@
+{{/* The labels of every object. */}}
+{{- define "regcred.labels" -}}
+app.kubernetes.io/name: regcred
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: regcred
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end -}}
+
+{{/* What selects the operator's pods. It cannot be changed by an upgrade. */}}
+{{- define "regcred.selector" -}}
+app.kubernetes.io/name: regcred
+{{- end -}}
+
+{{- define "regcred.serviceAccountName" -}}
+{{ .Values.serviceAccount.name }}
+{{- end -}}
+
+{{- define "regcred.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* The name of the volume with the certificates of a registry. */}}
+{{- define "regcred.caVolume" -}}
+{{ printf "registry-ca-%s" (sha256sum . | trunc 10) }}
+{{- end -}}
+
+{{/* The ports that the operator connects to, without DNS: a JSON list. */}}
+{{- define "regcred.egressPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.networkPolicy.egress.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
+{{- range .Values.vault.addresses }}
+{{- $url := urlParse . -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
+{{- $ports = append $ports (int $port) -}}
+{{- end -}}
+{{- range .Values.registries.proxies }}
+{{- $ports = append $ports (int (regexFind ":[0-9]+$" (urlParse .url).host | trimPrefix ":")) -}}
+{{- end -}}
+{{- range .Values.registries.insecure }}
+{{- $ports = append $ports (int (regexFind ":[0-9]+$" . | trimPrefix ":" | default "80")) -}}
+{{- end -}}
+{{- range $host, $_ := .Values.registries.cas }}
+{{- $ports = append $ports (int (regexFind ":[0-9]+$" $host | trimPrefix ":" | default "443")) -}}
+{{- end -}}
+{{ $ports | uniq | toJson }}
+{{- end -}}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// pushImage publishes the image of all platforms, with the login that `docker login` left in the configuration of this machine.
+func (r *release) pushImage(ctx context.Context) error {
+	if r.image == placeholder {
+		return fmt.Errorf("--image must say where to push, such as registry.company.io/platform/regcred")
+	}
+	reference, err := name.NewTag(r.image + ":" + r.version)
+	if err != nil {
+		return err
+	}
+	image, err := r.builtImage()
+	if err != nil {
+		return err
+	}
+	if err := remote.WriteIndex(reference, image, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+		return fmt.Errorf("push %s: %w", reference, err)
+	}
+	fmt.Fprintln(os.Stderr, "release: pushed", reference)
+	return nil
+}
+
+// builtImage is the image in the folder of the release.
+func (r *release) builtImage() (v1.ImageIndex, error) {
+	folder, err := layout.ImageIndexFromPath(r.path(imageFolder))
+	if err != nil {
+		return nil, err
+	}
+	text, err := r.imageDigest()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := v1.NewHash(text)
+	if err != nil {
+		return nil, err
+	}
+	return folder.ImageIndex(digest)
+}
+
+// imageDigest is that of the index over all platforms.
+func (r *release) imageDigest() (string, error) {
+	text, err := os.ReadFile(r.path("image.digest"))
+	return strings.TrimSpace(string(text)), err
+}
