@@ -85,7 +85,7 @@ func TestTheMessageSaysWhatIsMissingAndWhatToDo(t *testing.T) {
 	state := State{Known: true, Missing: []string{"regcred-records", "regcred-secrets"}}
 	for required, words := range map[bool]string{true: "no Secret is written", false: "--require-fence=false"} {
 		message := Message(state, required)
-		if !strings.Contains(message, "regcred-records, regcred-secrets") || !strings.Contains(message, words) || !strings.Contains(message, "Apply config/default") {
+		if !strings.Contains(message, "regcred-records, regcred-secrets") || !strings.Contains(message, words) || !strings.Contains(message, "config/default") {
 			t.Errorf("required %t: %s", required, message)
 		}
 	}
