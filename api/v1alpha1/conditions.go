@@ -238,7 +238,9 @@ const (
 	ReasonUnreadableEnd = "UnreadableEnd"
 	// ReasonHiddenCharacter means a character in user name or password that cannot be seen, such as a byte order mark.
 	ReasonHiddenCharacter = "HiddenCharacter"
-	// ReasonQuotes means quotes around user name or password.
+	// ReasonPlaceholder means a user name or password such as ${PASSWORD} or <password>, which no template replaced.
+	ReasonPlaceholder = "Placeholder"
+	// ReasonQuotes means quotes around user name or password, or an escape of a shell or of JSON in it.
 	ReasonQuotes = "Quotes"
 	// ReasonOuterSpace means a space before or after user name or password.
 	ReasonOuterSpace = "OuterSpace"

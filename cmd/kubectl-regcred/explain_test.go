@@ -99,6 +99,19 @@ Container web
 	}
 }
 
+func TestASecretThatAKubeletIgnoresIsSaidToBeOne(t *testing.T) {
+	var out bytes.Buffer
+	opaque := func(f *diagnosis.Facts) { f.Secrets["theirs"] = diagnosis.Secret{Ignored: "Opaque"} }
+	r := reportOf(true, opaque)
+	r.Pods = r.Pods[1:]
+	if err := printText(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	if want := "theirs (belongs to nobody known; no key matches the image; a kubelet ignores it, for it is of type Opaque)"; !strings.Contains(out.String(), want) {
+		t.Errorf("it lacks %q:\n%s", want, out.String())
+	}
+}
+
 func TestPodsAreGroupedByCause(t *testing.T) {
 	second := func(f *diagnosis.Facts) { f.Pod.Name = "web-2" }
 	missing := func(f *diagnosis.Facts) {

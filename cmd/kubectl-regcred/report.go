@@ -74,6 +74,8 @@ type secretReport struct {
 	Changed *time.Time `json:"changed,omitempty"`
 	// Breaks says why a kubelet cannot read it.
 	Breaks string `json:"breaks,omitempty"`
+	// Ignored is its type, where a kubelet passes over Secrets of that type.
+	Ignored string `json:"ignored,omitempty"`
 }
 
 func newPodReport(f diagnosis.Facts, verdict diagnosis.Verdict) podReport {
@@ -120,7 +122,7 @@ func newSecretReport(name string, secret diagnosis.Secret, referenced bool, find
 		r.State = "Unreadable"
 		return r
 	}
-	r.Owner, r.Breaks = secret.Owner.Manager, secret.Breaks
+	r.Owner, r.Breaks, r.Ignored = secret.Owner.Manager, secret.Breaks, secret.Ignored
 	if secret.Owner.Ours {
 		r.Owner = "regcred"
 	}

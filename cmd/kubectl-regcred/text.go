@@ -137,6 +137,9 @@ func (s secretReport) words() string {
 	if s.Changed != nil {
 		parts = append(parts, "changed "+s.Changed.UTC().Format(time.RFC3339))
 	}
+	if s.Ignored != "" {
+		parts = append(parts, "a kubelet ignores it, for it is of type "+s.Ignored)
+	}
 	if s.Breaks != "" {
 		parts = append(parts, "a kubelet cannot read it: "+s.Breaks)
 	}

@@ -28,7 +28,7 @@ type Images interface {
 // ask starts a test. That a registry is about to be asked is kept first: a crash loop would ask it again and again.
 func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account) error {
 	next := run.state.Clone()
-	next.NoteAttempt(account, run.spec.Question(account), r.Now())
+	next.NoteAttempt(account, r.Now())
 	if err := r.write(ctx, run, next); err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (run *run) heldMessage() string {
 			run.state.Waiting.Revision, why, release)
 	}
 	return fmt.Sprintf("revision %s is held back until the registry accepts it, or until %s: %s; %s",
-		run.state.Waiting.Revision, run.state.Waiting.FirstSeen.Add(run.spec.Hold).UTC().Format(time.RFC3339), why, release)
+		run.state.Waiting.Revision, run.state.Waiting.Since().Add(run.spec.Hold).UTC().Format(time.RFC3339), why, release)
 }
 
 // evidence tells an end that was known, a rotation and anything else apart, as far as a registry's refusal and the source let it.

@@ -81,6 +81,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 func (r *Reconciler) forget(ctx context.Context, name string) error {
 	r.memories.forget(name)
+	r.tests.take(name, "") // those of a test that ended since
 	r.Metrics.Forget(name)
 	r.Pods.Forget(name)
 	return r.Store.Forget(ctx, name)

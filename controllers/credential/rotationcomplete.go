@@ -42,9 +42,10 @@ func (f *facts) saidOfPrevious() string {
 	return string(verdict)
 }
 
+// holdingPrevious counts the namespaces that have the value before, also under another version of the source: it is the same password.
 func (f *facts) holdingPrevious() int {
 	before := f.run.state.Previous
-	return f.summary.Holding[delivered.Version{Revision: before.Revision, Digest: before.Digest}]
+	return f.summary.Holds(delivered.Version{Revision: before.Revision, Digest: before.Digest})
 }
 
 // rotationComplete answers whether the old password may be revoked, and whether that was done.

@@ -148,7 +148,8 @@ func (r *Reconciler) selected(ctx context.Context, object *v1alpha1.RegistryCred
 	return names, nil
 }
 
-// delivered reports whether every selected namespace that can be served has the value in use.
+// delivered reports whether every selected namespace has the value in use, and none that is not selected any more has another one: what
+// waits for the confirmation of a removal is rotated, too.
 func (r *Reconciler) delivered(run *run) bool {
 	s := &run.state
 	if !s.Published() {
@@ -156,7 +157,7 @@ func (r *Reconciler) delivered(run *run) bool {
 	}
 	summary := r.Board.Summary(run.object.Name, run.object.Spec.Target.Name())
 	version := delivered.Version{Revision: s.Revision, Digest: s.Digest}
-	return summary.Generation == run.object.Generation && summary.Synced(version, run.object.Generation) == summary.Selected
+	return summary.Everywhere(version, run.object.Generation) && summary.HoldsOther(version) == 0
 }
 
 func earliest(times ...time.Time) time.Time {

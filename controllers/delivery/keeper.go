@@ -31,6 +31,10 @@ type keepers struct {
 type keeper struct {
 	mu    sync.Mutex
 	state removal.State
+	// began is since when this process keeps it.
+	began time.Time
+	// wake has what an earlier process kept looked at again.
+	wake sync.Once
 	// losing are the places that were found to lose something, since first, the last one at grown.
 	losing       map[delivered.Place]bool
 	first, grown time.Time
@@ -51,7 +55,7 @@ func basisOf(credential *v1alpha1.RegistryCredential) basis {
 	return basis{credential.Generation, credential.Annotations[v1alpha1.ConfirmRemovalAnnotation], credential.DeletionTimestamp != nil}
 }
 
-func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) removal.State) *keeper {
+func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) removal.State, now time.Time) *keeper {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if known := k.m[credential.Name]; known != nil && known.state.UID == credential.UID {
@@ -61,7 +65,7 @@ func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) 
 	if state.UID != credential.UID {
 		state = removal.State{UID: credential.UID}
 	}
-	fresh := &keeper{state: state, losing: map[delivered.Place]bool{}}
+	fresh := &keeper{state: state, began: now, losing: map[delivered.Place]bool{}}
 	if k.m == nil {
 		k.m = map[string]*keeper{}
 	}
@@ -97,7 +101,8 @@ type verdict struct {
 
 // mayLose decides about a place that is to lose entries of a RegistryCredential. What was decided is kept before it says yes.
 func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) (verdict, error) {
-	k, now := r.keepers.of(credential, r.Store.Removals), r.Now()
+	now := r.Now()
+	k := r.keepers.of(credential, r.Store.Removals, now)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.losing[place] {
@@ -127,7 +132,7 @@ func (k *keeper) grants(place delivered.Place, now time.Time) bool {
 // keepsAll notes that a place loses nothing of a RegistryCredential, or nothing any more. Where that was the last one, the removal is
 // over, and what was granted for it does not serve another one.
 func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) error {
-	k := r.keepers.of(credential, r.Store.Removals)
+	k := r.keepers.of(credential, r.Store.Removals, r.Now())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.losing[place] {

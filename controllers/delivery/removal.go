@@ -25,18 +25,9 @@ const refusedFor = 10 * time.Minute
 // Removal says what a RegistryCredential is about to lose, and whether that waits for confirmation. It costs nothing for namespaces
 // that lose nothing. That nothing is left of one that is being deleted is not believed to what was watched.
 func (r *Reconciler) Removal(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error) {
-	k := r.keepers.of(credential, r.Store.Removals)
-	k.mu.Lock()
-	result := delivered.Removal{Holding: r.ledger.holding(credential.Name)}
-	switch pending := k.state.Pending; {
-	case len(k.losing) > 0:
-		result.Losing, result.Held, result.ID = k.outcome.Losing, k.outcome.Held, k.outcome.ID
-	case pending != nil && k.decided.IsZero(): // kept by an operator that ran before: not looked at again yet
-		result.Losing, result.Held, result.ID = len(pending.Losing), true, pending.ID
-	}
-	k.mu.Unlock()
-	if credential.DeletionTimestamp == nil {
-		return result, nil
+	result, err := r.pending(ctx, credential)
+	if credential.DeletionTimestamp == nil || err != nil {
+		return result, err
 	}
 	holding := map[string]bool{}
 	for _, one := range r.ledger.of(credential.Name) {
@@ -44,12 +35,36 @@ func (r *Reconciler) Removal(ctx context.Context, credential *v1alpha1.RegistryC
 			holding[one.place.Namespace] = true
 		}
 	}
-	var err error
 	if len(holding) == 0 {
 		holding, err = r.holdingNow(ctx, credential)
 	}
 	result.Holding = len(holding)
 	return result, err
+}
+
+// pending says what waits for confirmation. What an operator that ran before kept waits until it was looked at again; where no place was
+// found to lose anything since the start, that is done here: perhaps the mistake was corrected while no operator ran.
+func (r *Reconciler) pending(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error) {
+	now := r.Now()
+	k := r.keepers.of(credential, r.Store.Removals, now)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	kept := k.state.Pending != nil && k.decided.IsZero()
+	if kept && len(k.losing) == 0 && now.Sub(k.began) >= settleAtMost {
+		if err := r.decide(ctx, credential, k); err != nil {
+			return delivered.Removal{}, err
+		}
+		kept = false
+	}
+	result := delivered.Removal{Holding: r.ledger.holding(credential.Name)}
+	switch {
+	case kept:
+		result.Losing, result.Held, result.ID = len(k.state.Pending.Losing), true, k.state.Pending.ID
+		k.wake.Do(func() { time.AfterFunc(settleAtMost+time.Second, func() { r.Board.Touch(credential.Name) }) })
+	case len(k.losing) > 0:
+		result.Losing, result.Held, result.ID = k.outcome.Losing, k.outcome.Held, k.outcome.ID
+	}
+	return result, nil
 }
 
 // detains reports whether a deletion waits for a place. One that refuses to be changed is waited for refusedFor, and not for ever.

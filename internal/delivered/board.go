@@ -141,8 +141,15 @@ func (b *Board) Summary(credential, secretName string) Summary {
 		s = group.summary()
 	}
 	for name, group := range b.groups[credential] {
-		if name != secretName {
-			s.Unselected += group.unselected
+		if name == secretName {
+			continue
+		}
+		s.Unselected += group.unselected
+		for version, namespaces := range clone(group.holding) {
+			if s.Holding == nil {
+				s.Holding = map[Version]int{}
+			}
+			s.Holding[version] += namespaces
 		}
 	}
 	return s

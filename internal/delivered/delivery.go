@@ -19,6 +19,14 @@ type Version struct {
 	Digest string
 }
 
+// SameValue reports whether two versions are one value: the source may give the same content under several revisions.
+func (v Version) SameValue(other Version) bool {
+	if v.Digest == "" || other.Digest == "" {
+		return v.Revision == other.Revision
+	}
+	return v.Digest == other.Digest
+}
+
 // Delivery is what became of one RegistryCredential in one namespace.
 type Delivery struct {
 	// Selected says whether the RegistryCredential selects the namespace. One that it does not select, or that is being deleted, is

@@ -19,7 +19,7 @@ type Summary struct {
 	Unselected int
 	// Right counts the selected namespaces in which Secret and ServiceAccounts are right, by what they are right for.
 	Right map[Served]int
-	// Holding counts all namespaces, selected or not, by what is in their Secret.
+	// Holding counts the Secrets in all namespaces, selected or not and under whatever name, by what is in them.
 	Holding map[Version]int
 	// Causes counts the selected namespaces that are not right, by why.
 	Causes map[Cause]int
@@ -69,8 +69,25 @@ func (s Summary) Everywhere(version Version, generation int64) bool {
 	return s.Generation == generation && s.Synced(version, generation) == s.Selected
 }
 
-// Holds counts the namespaces, selected or not, that hold a version.
-func (s Summary) Holds(version Version) int { return s.Holding[version] }
+// Holds counts the Secrets, in namespaces that are selected or not, that hold a value, under whatever revision.
+func (s Summary) Holds(value Version) int {
+	count := 0
+	for version, secrets := range s.Holding {
+		if version.SameValue(value) {
+			count += secrets
+		}
+	}
+	return count
+}
+
+// HoldsOther counts those that hold another value.
+func (s Summary) HoldsOther(value Version) int {
+	count := -s.Holds(value)
+	for _, secrets := range s.Holding {
+		count += secrets
+	}
+	return count
+}
 
 // Failed counts the selected namespaces that are not right for a reason, those whose ServiceAccounts are at fault or the others.
 // What is merely in progress does not count.

@@ -10,6 +10,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/registry"
 )
@@ -109,6 +110,8 @@ type Secret struct {
 	TooLarge bool
 	// Breaks says why a kubelet cannot read the Secret, which fails every pull of its pods. It holds no value of the Secret.
 	Breaks string
+	// Ignored is the type of a Secret that a kubelet passes over without a word, for it is of no type of pull Secret. Else empty.
+	Ignored string
 }
 
 // NewSecret takes the facts from a Secret and leaves the values behind.
@@ -122,9 +125,10 @@ func NewSecret(secret *corev1.Secret) Secret {
 	if s.Owner.Ours {
 		s.Sources = pullsecret.SourcesOf(secret.Annotations)
 	}
-	data := secret.Data[corev1.DockerConfigJsonKey]
-	if legacy, ok := secret.Data[corev1.DockerConfigKey]; ok && len(data) == 0 {
-		data = dockerconfig.FromDockercfg(legacy)
+	data, read := readByKubelets(secret)
+	if !read {
+		s.Ignored = foreign.Name(string(secret.Type))
+		return s
 	}
 	if err := dockerconfig.WouldBreakPulls(data); err != nil {
 		s.Breaks = err.Error()
@@ -139,6 +143,18 @@ func NewSecret(secret *corev1.Secret) Secret {
 	}
 	slices.Sort(s.Keys)
 	return s
+}
+
+// readByKubelets is the docker config that a kubelet reads: the type of a Secret says in which key it is. A Secret of another type is
+// ignored, whatever it holds (pkg/credentialprovider/secrets).
+func readByKubelets(secret *corev1.Secret) (config []byte, read bool) {
+	switch secret.Type {
+	case corev1.SecretTypeDockerConfigJson:
+		return secret.Data[corev1.DockerConfigJsonKey], true
+	case corev1.SecretTypeDockercfg:
+		return dockerconfig.FromDockercfg(secret.Data[corev1.DockerConfigKey]), true
+	}
+	return nil, false
 }
 
 // Credential is a RegistryCredential that selects the namespace, and how its published value fares.

@@ -17,18 +17,42 @@ func TestASecretLeavesItsValuesBehind(t *testing.T) {
 	s := NewSecret(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "regcred", Labels: map[string]string{"app.kubernetes.io/managed-by": "regcred"},
 			Annotations: map[string]string{"regcred.dev/sources": `{"shop":{"revision":"2","keys":["registry.example.com"],"changed":"2026-03-01T12:00:00Z"}}`}},
+		Type: corev1.SecretTypeDockerConfigJson,
 		Data: map[string][]byte{".dockerconfigjson": []byte(`{"auths":{"registry.example.com":{"auth":"` + password + `"}}}`)},
 	})
 	if !s.Owner.Ours || !s.Sources["shop"].Changed.Time.Equal(noon) || !cmp.Equal(s.Keys, []string{host}) || s.Breaks != "" {
 		t.Errorf("the facts are not those of the Secret: %+v", s)
 	}
-	broken := NewSecret(&corev1.Secret{Data: map[string][]byte{".dockerconfigjson": []byte(`{"auths":{"registry.example.com":{"auth":"` + password + `!"}}}`)}})
+	broken := NewSecret(&corev1.Secret{Type: corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{".dockerconfigjson": []byte(`{"auths":{"registry.example.com":{"auth":"` + password + `!"}}}`)}})
 	if broken.Breaks == "" || strings.Contains(broken.Breaks, password) {
 		t.Errorf("what breaks pulls must be said without the value, it is %q", broken.Breaks)
 	}
-	legacy := NewSecret(&corev1.Secret{Data: map[string][]byte{".dockercfg": []byte(`{"registry.example.com":{"auth":"` + password + `"}}`)}})
-	if !cmp.Equal(legacy.Keys, []string{host}) {
-		t.Errorf("the old form has the keys %v", legacy.Keys)
+}
+
+func TestTheTypeOfASecretSaysWhatAKubeletReads(t *testing.T) {
+	const entries = `{"registry.example.com":{"auth":"dTpw"}}`
+	both := map[string][]byte{".dockerconfigjson": []byte(`{"auths":{"quay.io":{"auth":"dTpw"}}}`), ".dockercfg": []byte(entries)}
+	for _, test := range []struct {
+		name    string
+		kind    corev1.SecretType
+		data    map[string][]byte
+		keys    []string
+		ignored string
+		breaks  bool
+	}{
+		{"the new form", corev1.SecretTypeDockerConfigJson, both, []string{"quay.io"}, "", false},
+		{"the old form", corev1.SecretTypeDockercfg, both, []string{host}, "", false},
+		{"the new form without content", corev1.SecretTypeDockerConfigJson, map[string][]byte{".dockercfg": []byte(entries)}, nil, "", false},
+		{"the old form without content", corev1.SecretTypeDockercfg, map[string][]byte{}, nil, "", false},
+		{"a broken one", corev1.SecretTypeDockerConfigJson, map[string][]byte{".dockerconfigjson": []byte("{")}, nil, "", true},
+		// https://github.com/config-syncer/config-syncer/issues/233
+		{"a copy of another type", corev1.SecretTypeOpaque, both, nil, "Opaque", false},
+		{"a broken one of another type, which breaks nothing", corev1.SecretTypeOpaque, map[string][]byte{".dockerconfigjson": []byte("{")}, nil, "Opaque", false},
+	} {
+		s := NewSecret(&corev1.Secret{Type: test.kind, Data: test.data})
+		if !cmp.Equal(s.Keys, test.keys) || s.Ignored != test.ignored || (s.Breaks != "") != test.breaks {
+			t.Errorf("%s: %+v", test.name, s)
+		}
 	}
 }
 

@@ -207,6 +207,9 @@ func withoutCredential(f *Facts, p Finding) Finding {
 	if near, is := nearMiss(f, p); is {
 		return near
 	}
+	if ignored, is := ignoredSecret(f, p); is {
+		return ignored
+	}
 	return p.as(Report, NoCredential, "no RegistryCredential provides the registry of %s in namespace %s", p.Image, f.Pod.Namespace).
 		advise("%s", p.provide())
 }

@@ -22,3 +22,21 @@ func nearMiss(facts *Facts, p Finding) (Finding, bool) {
 	}
 	return p, false
 }
+
+// ignoredSecret names a Secret that the pod refers to for its pulls and that a kubelet passes over, as when a tool copied it with
+// another type.
+func ignoredSecret(facts *Facts, p Finding) (Finding, bool) {
+	if unlistable(p.Image) != "" {
+		return p, false // no Secret is the cure
+	}
+	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
+		kind := facts.Secrets[ref.Name].Ignored
+		if kind == "" {
+			continue
+		}
+		p.Secret = ref.Name
+		return p.as(Report, NoCredential, "Secret %s, which the pod names, is of type %s: a kubelet ignores it, whatever it holds", ref.Name, kind).
+			advise("have it made with type kubernetes.io/dockerconfigjson where it comes from, or add a RegistryCredential for the image"), true
+	}
+	return p, false
+}

@@ -38,3 +38,29 @@ func TestTheHintAtThePodSaysWhatToList(t *testing.T) {
 		})
 	}
 }
+
+// https://github.com/config-syncer/config-syncer/issues/233
+func TestASecretThatAKubeletIgnoresIsNamedAtThePod(t *testing.T) {
+	opaque := func(f *Facts) {
+		f.Credentials = nil
+		f.Secrets["regcred"] = Secret{Ignored: "Opaque"}
+	}
+	for name, cause := range map[string]string{"the registry wants a credential": anonymous, "the registry says that it is missing or denied": hidden} {
+		text := Diagnose(stuck(opaque, because(cause))).Text()
+		for _, want := range []string{"Secret regcred", "of type Opaque", "ignores it", "kubernetes.io/dockerconfigjson", "RegistryCredential"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q lacks %q", name, text, want)
+			}
+		}
+		if len(text) > 300 {
+			t.Errorf("%d bytes: %s", len(text), text)
+		}
+	}
+	website := func(f *Facts) { f.Pod.Spec.Containers[0].Image = "hub.docker.com/shop/web:1" }
+	if text := Diagnose(stuck(opaque, website, because(anonymous))).Text(); !strings.Contains(text, "write docker.io in the image") {
+		t.Errorf("no Secret is the cure: %s", text)
+	}
+	if verdict := Diagnose(stuck(opaque, because(limited))); strings.Contains(verdict.Text(), "of this account") {
+		t.Errorf("nobody's account was shown: %s", verdict.Text())
+	}
+}

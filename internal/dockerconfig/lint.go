@@ -61,7 +61,9 @@ const (
 	ReasonUnreadableEnd Reason = v1alpha1.ReasonUnreadableEnd
 	// ReasonHiddenCharacter: a user name or password holds a character that cannot be seen.
 	ReasonHiddenCharacter Reason = v1alpha1.ReasonHiddenCharacter
-	// ReasonQuotes: a user name or password has quotes around it.
+	// ReasonPlaceholder: a user name or password is a placeholder that no template replaced. Only whoever reads the source can find it.
+	ReasonPlaceholder Reason = v1alpha1.ReasonPlaceholder
+	// ReasonQuotes: a user name or password has quotes around it, or the escapes of a shell or of JSON.
 	ReasonQuotes Reason = v1alpha1.ReasonQuotes
 	// ReasonOuterSpace: a user name or password begins or ends with a space.
 	ReasonOuterSpace Reason = v1alpha1.ReasonOuterSpace

@@ -57,15 +57,15 @@ func compactObject(text []byte) (string, bool) {
 		return out.String(), true
 	}
 	out.Reset()
-	if err := json.Compact(&out, escapeBreaks(text)); err != nil {
+	if err := json.Compact(&out, EscapeBreaks(text)); err != nil {
 		return "", false
 	}
 	return out.String(), true
 }
 
-// escapeBreaks escapes line breaks and tabs inside strings, which JSON forbids: a shell that reads \n in a private key as a line break
+// EscapeBreaks escapes line breaks and tabs inside strings, which JSON forbids: a shell that reads \n in a private key as a line break
 // leaves them there.
-func escapeBreaks(text []byte) []byte {
+func EscapeBreaks(text []byte) []byte {
 	escapes := map[byte]string{'\n': `\n`, '\r': `\r`, '\t': `\t`}
 	var out []byte
 	inside, escaped := false, false

@@ -69,7 +69,7 @@ func (r *rendering) describe(text string) string {
 	case !utf8.ValidString(text):
 		return "is no text: store it as UTF-8"
 	case strings.HasPrefix(trimmed, "{"):
-		return "begins like JSON and is none, as when a shell took the quotes or a part was cut off"
+		return "begins like JSON and is none, as when a shell took the quotes, a template put in a value without escaping it, or a part was cut off"
 	case strings.HasPrefix(trimmed, "@"), strings.HasSuffix(trimmed, ".json") && !strings.Contains(trimmed, "\n"):
 		return "is the name of a file, not what is in it: write KEY=@FILE"
 	case strings.HasPrefix(trimmed, "-----BEGIN "):

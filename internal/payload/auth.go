@@ -55,13 +55,24 @@ func parseEntry(key string, raw json.RawMessage) (dockerconfig.Credential, error
 	entry, _ := decodeObject(raw)
 	auth, _ := entry["auth"].(string)
 	read, fault := authOf(auth)
-	if fault != nil {
+	switch {
+	case fault == nil:
+		one := dockerconfig.Config{key: read}.Raw()[key]
+		rendered, _ := decodeObject(one)
+		entry["auth"] = rendered["auth"]
+	case isPlain(auth, entry):
+		delete(entry, "auth")
+	default:
 		return credential, err
 	}
-	one := dockerconfig.Config{key: read}.Raw()[key]
-	rendered, _ := decodeObject(one)
-	entry["auth"] = rendered["auth"]
 	return dockerconfig.ParseEntry(key, encode(entry))
+}
+
+// isPlain reports whether an auth field is the user name and the password that stand beside it, and was not encoded.
+func isPlain(auth string, entry map[string]any) bool {
+	username, _ := entry["username"].(string)
+	password, _ := entry["password"].(string)
+	return username != "" && password != "" && strings.TrimSpace(auth) == username+":"+password
 }
 
 // withoutUsername is the password of a value that is base64 of username:password under the key of a password, such as the

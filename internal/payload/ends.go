@@ -31,8 +31,9 @@ var endFields = map[string]kind{
 	"lifetime": lifetime, "ttlseconds": lifetime,
 }
 
-// endOwners may stand before such a field: the end is that of the credential all the same.
-var endOwners = []string{"token", "accesstoken", "password", "secret", "credential", "credentials", "key", "robot"}
+// endOwners may stand before such a field, several of them, too, as in client_secret_expires_at: the end is that of the credential all
+// the same.
+var endOwners = []string{"token", "access", "password", "secret", "credentials", "credential", "key", "robot", "api", "client", "deploy", "pat"}
 
 // kindOf says what a field of this name tells.
 func kindOf(name string) kind {
@@ -41,15 +42,23 @@ func kindOf(name string) kind {
 		return nothing
 	}
 	name = strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(strings.ToLower(name))
-	if known := endFields[name]; known != nothing {
-		return known
-	}
-	for _, owner := range endOwners {
-		if rest, is := strings.CutPrefix(name, owner); is && endFields[rest] != nothing {
-			return endFields[rest]
+	name = strings.TrimSuffix(name, "utc")
+	for owned := true; owned; name, owned = withoutOwner(name) {
+		if known := endFields[name]; known != nothing {
+			return known
 		}
 	}
 	return nothing
+}
+
+// withoutOwner takes one owner off the beginning of a name.
+func withoutOwner(name string) (string, bool) {
+	for _, owner := range endOwners {
+		if rest, is := strings.CutPrefix(name, owner); is {
+			return rest, true
+		}
+	}
+	return name, false
 }
 
 // ends is the earliest end of the credential that anything tells of.

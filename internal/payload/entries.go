@@ -114,7 +114,11 @@ func (s *stored) fault(key string, err error) *Error {
 	if errors.Is(err, dockerconfig.ErrIncomplete) && s.delegation != nil {
 		err = s.delegation
 	}
-	fault := malformed("%s, entry %s: %v", s.name, quoted(key), err)
+	advice := ""
+	if errors.Is(err, dockerconfig.ErrMalformedAuth) {
+		advice = ": leave it out, and store username and password there"
+	}
+	fault := malformed("%s, entry %s: %v%s", s.name, quoted(key), err, advice)
 	fault.Cause = err
 	return fault
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // credential is the user name and the password of the fields.
@@ -20,6 +21,9 @@ func (r *rendering) credential() (dockerconfig.Credential, *Error) {
 	}
 	if whole, ok := r.wholeKey(); ok {
 		return whole, nil
+	}
+	if r.Keys.DockerConfig != "" {
+		return dockerconfig.Credential{}, r.missingKey(r.Keys.DockerConfig)
 	}
 	username := r.Username
 	if username == "" {
@@ -39,8 +43,18 @@ func (r *rendering) credential() (dockerconfig.Credential, *Error) {
 	if inner, is := withoutUsername(username, password); is {
 		password = inner
 	}
+	if username == "" {
+		return dockerconfig.Credential{}, emptyUsername(r.Keys.Username)
+	}
 	credential, err := dockerconfig.NewCredential(username, password)
 	return r.checked(credential, err, r.Keys.Password, password)
+}
+
+// emptyUsername is for a user name such as $oauthtoken, of which a shell made nothing.
+func emptyUsername(key string) *Error {
+	fault := malformed("key %q: %v: store it, in single quotes where it holds a $, which a shell takes for a variable", key, dockerconfig.ErrEmptyUsername)
+	fault.Cause = dockerconfig.ErrEmptyUsername
+	return fault
 }
 
 // oneLine takes the line break off a user name that comes from the same files as passwords.
@@ -102,26 +116,60 @@ func (r *rendering) text(key, what string) (string, *Error) {
 
 func (r *rendering) missingKey(key string) *Error {
 	message := fmt.Sprintf("it has no key %q", key)
-	for _, name := range sortedKeys(r.fields) {
-		if _, is := dockerConfigIn(r.fields[name]); is {
-			message += fmt.Sprintf("; its key %q holds a docker config: set keys: {dockerConfig: %q}", shownName(name), shownName(name))
-			break
+	for _, hint := range []func(string) string{r.holdsDockerConfig, r.isGoogleKey, r.tooDeep, r.otherKeys} {
+		if says := hint(key); says != "" {
+			return &Error{Reason: ErrKeyMissing, Message: message + "; " + says}
 		}
 	}
-	if isServiceKey(r.fields) {
-		message += "; the secret is a key of a Google service account: set username: _json_key, and leave keys out"
-	}
-	return &Error{Reason: ErrKeyMissing, Message: message + r.tooDeep(key)}
+	return &Error{Reason: ErrKeyMissing, Message: message}
 }
 
-// tooDeep is for a key that is in an object of the secret, as when the body of a request to Vault was stored as the secret.
-func (r *rendering) tooDeep(key string) string {
+func (r *rendering) holdsDockerConfig(string) string {
 	for _, name := range sortedKeys(r.fields) {
-		if object, is := r.fields[name].(map[string]any); is && object[key] != nil {
-			return fmt.Sprintf("; its key %s holds an object with that key: store what is inside as the secret itself", quoted(name))
+		if _, is := dockerConfigIn(r.fields[name]); is {
+			return fmt.Sprintf("its key %q holds a docker config: set keys: {dockerConfig: %q}", shownName(name), shownName(name))
 		}
 	}
 	return ""
+}
+
+func (r *rendering) isGoogleKey(string) string {
+	if !isServiceKey(r.fields) {
+		return ""
+	}
+	return "the secret is a key of a Google service account: set username: _json_key, and leave keys out"
+}
+
+// tooDeep is for a key that is in an object of the secret, as when the body of a request to Vault, or its answer, was stored as the
+// secret.
+func (r *rendering) tooDeep(key string) string {
+	for _, name := range sortedKeys(r.fields) {
+		outer, _ := r.fields[name].(map[string]any)
+		inner, _ := outer["data"].(map[string]any)
+		if outer[key] != nil || inner[key] != nil {
+			return fmt.Sprintf("its key %s holds an object with that key: store what is inside as the secret itself", quoted(name))
+		}
+	}
+	return ""
+}
+
+// otherKeys names the keys that are there, one of which was probably meant.
+func (r *rendering) otherKeys(string) string {
+	const most, longest = 4, 40
+	var names []string
+	for _, name := range sortedKeys(r.fields) {
+		if kindOf(name) == nothing {
+			names = append(names, fmt.Sprintf("%q", foreign.Text(name, longest)))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if rest := len(names) - most; rest > 0 {
+		names, more = names[:most], fmt.Sprintf(" and %d more", rest)
+	}
+	return "it has " + strings.Join(names, ", ") + more + ": name the right one in keys"
 }
 
 func (r *rendering) notText(key, what string, value any) *Error {

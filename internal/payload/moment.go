@@ -24,7 +24,7 @@ var layouts = []string{
 	time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC, time.UnixDate, "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 -0700",
 	"2 Jan 2006 15:04:05 MST", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05", "2 Jan 2006", "2 January 2006", "Jan 2, 2006", "January 2, 2006", "Jan 2 2006", "2-Jan-2006",
 	"Mon Jan 2 2006", "Mon Jan 2 15:04:05 2006 MST", "Mon 2 Jan 2006 15:04:05 MST", "Jan 2, 2006 15:04:05 MST", "Mon Jan 2 15:04:05 MST 2006",
-	"Mon Jan 2 2006 15:04:05 -0700", "2 Jan 2006 15:04:05Z07:00",
+	"Mon Jan 2 2006 15:04:05 -0700", "2 Jan 2006 15:04:05Z07:00", "Jan 2 15:04:05 2006 MST", "Monday, January 2, 2006", "Mon, Jan 2 2006",
 }
 
 // Ends lie between these years; anything else is no date that somebody meant.

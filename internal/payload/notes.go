@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ func (r *rendering) noteForms(config dockerconfig.Config) {
 				continue
 			}
 			finding := dockerconfig.Finding{Reason: reason, Message: r.Where + ": the " + value.name + " " + says +
-				". It is published as it is; store it without, if that is not meant"}
+				". It is published as it is; correct it in the source, if that is not meant"}
 			if !noted[finding] {
 				noted[finding] = true
 				r.findings = append(r.findings, finding)
@@ -42,6 +43,12 @@ func oddity(text string) (dockerconfig.Reason, string) {
 		return dockerconfig.ReasonHiddenCharacter, "holds a character that cannot be seen, such as a no-break or zero-width space"
 	case utf8.RuneCountInString(text) > 1 && closing[first] == last && last != 0:
 		return dockerconfig.ReasonQuotes, "has quotes around it"
+	case placeholder.MatchString(text):
+		return dockerconfig.ReasonPlaceholder, "looks like a placeholder that no template replaced, such as ${NAME}, {{ .name }} or <name>"
+	case jsonEscape.MatchString(text):
+		return dockerconfig.ReasonQuotes, "holds an escape of JSON, such as \\u0026 for &"
+	case strings.Contains(text, `\$`):
+		return dockerconfig.ReasonQuotes, "has a backslash before a $, as a shell wants it and a registry does not"
 	case last == ' ':
 		return dockerconfig.ReasonOuterSpace, "ends with a space"
 	case first == ' ':
@@ -53,6 +60,13 @@ func oddity(text string) (dockerconfig.Reason, string) {
 // tokenUser is the user name of docker's credential helpers for an identity token
 // (https://github.com/docker/docker-credential-helpers#development).
 const tokenUser = "<token>"
+
+var (
+	// placeholder is a whole value that a shell, a template or a webhook was to put in.
+	placeholder = regexp.MustCompile(`^(?:\$\{[^{}]+\}|\$\([^()]+\)|\{\{.+\}\}|<[A-Za-z][^<>]*>|vault:[^\s#]+/[^\s#]+#\S+)$`)
+	// jsonEscape is how Go and others write &, < and > in JSON.
+	jsonEscape = regexp.MustCompile(`\\u00(?:26|3[cCeE])`)
+)
 
 // closing is the quote that ends what one begins.
 var closing = map[rune]rune{'"': '"', '\'': '\'', '`': '`', '“': '”', '„': '“', '‘': '’', '«': '»'}

@@ -35,6 +35,18 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 		{"quotes", `"s3cr3t"`, dockerconfig.ReasonQuotes},
 		{"single quotes", `'s3cr3t'`, dockerconfig.ReasonQuotes},
 		{"quotes of a word processor", "“s3cr3t”", dockerconfig.ReasonQuotes},
+		{"a dollar sign", "s3c$r3t", ""},
+		{"a brace", "s3c${r3t", ""},
+		{"a comparison", "<s3c", ""},
+		// https://github.com/argoproj-labs/argocd-vault-plugin/issues/479
+		{"a placeholder of Argo CD Vault Plugin", "<s3cr3t>", dockerconfig.ReasonPlaceholder},
+		{"a variable of a shell", "${s3cr3t}", dockerconfig.ReasonPlaceholder},
+		{"a variable of Kubernetes", "$(s3cr3t)", dockerconfig.ReasonPlaceholder},
+		{"an expression of a template", "{{ .s3cr3t }}", dockerconfig.ReasonPlaceholder},
+		// https://github.com/nuclio/nuclio/issues/1636
+		{"an escape of JSON", `s3c\u0026r3t`, dockerconfig.ReasonQuotes},
+		{"a backslash", `s3c\r3t`, ""},
+		{"a backslash before a dollar sign", `s3c\$r3t`, dockerconfig.ReasonQuotes},
 		{"a space at its end", "s3cr3t ", dockerconfig.ReasonOuterSpace},
 		{"a space before it", " s3cr3t", dockerconfig.ReasonOuterSpace},
 	} {
@@ -62,6 +74,14 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// https://github.com/bank-vaults/bank-vaults/pull/489
+func TestAPlaceholderOfAWebhookIsNoted(t *testing.T) {
+	made, err := Render(Fields{"username": "u", "password": "vault:secret/data/dockerrepo#s3cr3t"}, wants(Keys{}, ""))
+	if err != nil || len(made.Findings) != 1 || made.Findings[0].Reason != dockerconfig.ReasonPlaceholder {
+		t.Errorf("%v, %v", made.Findings, err)
 	}
 }
 

@@ -105,7 +105,7 @@ func shapes() []shape {
 }
 
 func TestEveryShapeBecomesADockerConfig(t *testing.T) {
-	for _, test := range slices.Concat(shapes(), encodedShapes(), nestedShapes()) {
+	for _, test := range slices.Concat(shapes(), encodedShapes(), nestedShapes(), reportedShapes()) {
 		t.Run(test.name, func(t *testing.T) {
 			made, err := Render(fieldsOf(t, test.fields), wants(test.keys, test.username, test.registries...))
 			if err != nil {
@@ -187,6 +187,15 @@ func TestWhatIsNoCredentialIsNamedWithoutShowingIt(t *testing.T) {
 		{"a user name with a colon in a docker config", asConfig, "", docker(`{"auths":{"registry.example":{"username":"a:b","password":"` + password + `"}}}`), ErrMalformed, "colon"},
 		{"a tab in a password", Keys{}, "", `{"username":"a","password":"` + password + `\t"}`, ErrMalformed, "control character"},
 		{"a docker config in the words of Python", asConfig, "", docker(`{'auths': {'registry.example': {'auth': '` + password + `'}}}`), ErrMalformed, "begins like JSON and is none"},
+		{"a docker config that is not there", asConfig, "", `{"other":"` + password + `"}`, ErrKeyMissing, `no key "config"; it has "other"`},
+		{"names as kubectl create secret docker-registry has them", Keys{}, "", `{"docker-server":"registry.example","docker-username":"a","docker-password":"` + password + `"}`, ErrKeyMissing, `it has "docker-password", "docker-server", "docker-username": name the right one in keys`},
+		{"what GitLab answers for a new deploy token", Keys{}, "", `{"id":1,"name":"x","username":"a","expires_at":null,"token":"` + password + `","revoked":false,"scopes":[]}`, ErrKeyMissing, `"id", "name", "revoked", "scopes" and 2 more`},
+		{"the answer of vault kv get -format=json for user name and password", Keys{}, "", `{"request_id":"x","data":{"data":{"username":"a","password":"` + password + `"},"metadata":{}}}`, ErrKeyMissing, `"data" holds an object with that key`},
+		{"two docker configs in one answer", asConfig, "", docker(`{"data":` + config + `,"value":` + config + `}`), ErrMalformed, `no "auths"`},
+		{"a user name of which a shell made nothing", Keys{}, "", `{"username":"","password":"` + password + `"}`, ErrMalformed, `key "username": the user name is empty: store it, in single quotes`},
+		{"auth that is not encoded", asConfig, "", docker(`{"auths":{"registry.example":{"auth":"a:` + password + `"}}}`), ErrMalformed, "leave it out, and store username and password"},
+		{"auth that is not encoded beside another password", asConfig, "", docker(`{"auths":{"registry.example":{"username":"a","password":"other","auth":"a:` + password + `"}}}`), ErrMalformed, "leave it out"},
+		{"a Google key that a template put in without escaping it", asConfig, "", docker(`{"auths":{"registry.example":{"username":"_json_key","password":"` + downloaded + `"}}}`), ErrMalformed, "a template put in a value without escaping it"},
 		{"an entry of Docker Hub under its registry's host", asConfig, "", docker(`{"auths":{"https://registry-1.docker.io/v2/":{"auth":"YTox"}}}`), ErrRegistryMissing, "it has 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -39,11 +39,11 @@ func (r *rendering) document() (string, any) {
 	return "", nil
 }
 
-// deepest is how many wrappings of a docker config are taken off.
-const deepest = 4
+// deepest bounds the wrappings of a docker config that are taken off: base64 of a list in YAML has five, and what is within.
+const deepest = 6
 
-// dockerConfigIn finds the docker config that a value certainly is: as text or JSON object, its base64, or the manifest of a pull
-// Secret that holds it, in JSON or YAML.
+// dockerConfigIn finds the docker config that a value certainly is: as text or JSON object, its base64, the manifest of a pull
+// Secret that holds it, in JSON or YAML, or what a program answered that was asked for it.
 func dockerConfigIn(value any) ([]byte, bool) { return unwrap(value, deepest) }
 
 func unwrap(value any, depth int) ([]byte, bool) {
@@ -84,7 +84,8 @@ func unwrapObject(object map[string]any, depth int) ([]byte, bool) {
 	if isDockercfg(object) {
 		return dockerconfig.FromDockercfg(encode(object)), true
 	}
-	return unwrapList(object, depth)
+	items, _ := object["items"].([]any)
+	return unwrapOneOf(append(items[:len(items):len(items)], object["data"], object["value"]), depth)
 }
 
 // authsOf is the member "auths", which a kubelet finds in any case of letters.
@@ -115,12 +116,12 @@ func isDockercfg(object map[string]any) bool {
 	return len(object) > 0
 }
 
-// unwrapList takes the one pull Secret out of a list, as `kubectl get secrets -o json` prints it. Of two nobody knows which is meant.
-func unwrapList(object map[string]any, depth int) ([]byte, bool) {
-	items, _ := object["items"].([]any)
+// unwrapOneOf takes the one docker config out of what holds it: a list, as `kubectl get secrets -o json` prints it, or an answer such
+// as that of `vault kv get -format=json`. Of two nobody knows which is meant.
+func unwrapOneOf(parts []any, depth int) ([]byte, bool) {
 	var found []byte
-	for _, item := range items {
-		inner, is := unwrap(item, depth-1)
+	for _, part := range parts {
+		inner, is := unwrap(part, depth-1)
 		if is && found != nil {
 			return nil, false
 		}
@@ -138,19 +139,8 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(plainText(text)), "\ufeff"))
 	switch {
 	case strings.HasPrefix(text, "{"):
-		object, ok := decodeObject([]byte(text))
-		if !ok {
-			return nil, false
-		}
-		// As it was written, where it can be: a key that is there twice is seen.
-		if _, is := authsOf(object).(map[string]any); is {
-			return []byte(text), true
-		}
-		if isDockercfg(object) {
-			return dockerconfig.FromDockercfg([]byte(text)), true
-		}
-		return unwrapObject(object, depth)
-	case strings.Contains(text, "\n") && (strings.Contains(text, corev1.DockerConfigJsonKey) || strings.Contains(text, "auths:")):
+		return unwrapJSON(text, depth)
+	case isYAML(text):
 		return unwrapYAML(text, depth)
 	}
 	if inner, ok := unquoted(text); ok {
@@ -160,6 +150,39 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 		return unwrap(string(decoded), depth-1)
 	}
 	return nil, false
+}
+
+func unwrapJSON(text string, depth int) ([]byte, bool) {
+	object, ok := decodeObject([]byte(text))
+	if !ok {
+		return unwrapSpoilt(text, depth)
+	}
+	// As it was written, where it can be: a key that is there twice is seen.
+	if _, is := authsOf(object).(map[string]any); is {
+		return []byte(text), true
+	}
+	if isDockercfg(object) {
+		return dockerconfig.FromDockercfg([]byte(text)), true
+	}
+	return unwrapObject(object, depth)
+}
+
+// unwrapSpoilt reads JSON that a shell or a template changed in a way that leaves no doubt: every quote has a backslash before it, or
+// a line break stands inside a string.
+func unwrapSpoilt(text string, depth int) ([]byte, bool) {
+	if inner, ok := unquoted(`"` + text + `"`); ok {
+		return unwrap(inner, depth-1)
+	}
+	if escaped := dockerconfig.EscapeBreaks([]byte(text)); json.Valid(escaped) {
+		return unwrap(string(escaped), depth-1)
+	}
+	return nil, false
+}
+
+// isYAML recognises YAML that holds a docker config: a document, or the one line of a manifest that does.
+func isYAML(text string) bool {
+	const line = corev1.DockerConfigJsonKey + ":"
+	return strings.HasPrefix(text, line) || strings.Contains(text, "\n") && (strings.Contains(text, line) || strings.Contains(text, "auths:"))
 }
 
 // longestYAML, in bytes: decoded YAML takes many times the memory of its text. The manifest of a pull Secret is far smaller.

@@ -1,18 +1,23 @@
 package podlist
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	// namespacesSampled bounds in how many namespaces images in use are looked for, in each of them one page. The API server makes a page
 	// before it sends the first byte: one of samplePods large pods has 30 MB.
 	namespacesSampled, samplePods = 10, 20
-	// sampleBytes is what is read of the pods of one such namespace at most, sampleTime how long, and samplesTime how long all of them: a
-	// value waits for it.
-	sampleBytes, sampleTime, samplesTime = 8 << 20, time.Second, 3 * time.Second
+	// sampleBytes is what is read of the pods of one such namespace at most, and sampleTime how long all of them are: a value waits for
+	// it. samplesAtOnce are read at the same time, so that one with large pods does not take the time of the others.
+	sampleBytes, sampleTime, samplesAtOnce = 8 << 20, time.Second, 4
 	// eachByItself is up to how many namespaces running pods are counted with a request each. For more, one look at the running
 	// pods of the whole cluster is cheaper for the API server than a request for each namespace, most of which have none.
 	eachByItself = 20
@@ -22,36 +27,57 @@ const (
 
 // InUse returns up to limit different images that match, of pods in a few namespaces that are chosen at random: nobody is always the
 // one whose images are asked for. Each namespace gives one image before any gives a second: where several have some, the people of
-// one do not choose all. One whose pods take too long is left out. What was found before an error is returned with it.
+// one do not choose all. One whose pods take too long is left out. What was found is returned with an error.
 func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
-	var images, spare []string
-	end := time.Now().Add(samplesTime)
-	for _, namespace := range choose(l.IntN, namespaces, namespacesSampled) {
-		if len(images) >= limit || time.Now().After(end) {
-			break
-		}
-		found, err := l.inUseIn(ctx, namespace, func(image string) bool { return !slices.Contains(images, image) && matches(image) }, limit)
-		if len(found) > 0 {
-			images, spare = append(images, found[0]), append(spare, found[1:]...)
-		}
-		if err != nil {
-			return images, err
-		}
-	}
-	for _, image := range spare {
-		if len(images) < limit && !slices.Contains(images, image) {
-			images = append(images, image)
-		}
-	}
-	return images, nil
-}
-
-// inUseIn returns up to limit different images of the pods of one namespace, as many as are read within sampleTime.
-func (l *Lister) inUseIn(ctx context.Context, namespace string, matches func(image string) bool, limit int) ([]string, error) {
 	within, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
+	chosen := choose(l.IntN, namespaces, namespacesSampled)
+	found := make([][]string, len(chosen))
+	var enough atomic.Int32
+	var mu sync.Mutex
+	oneByOne := func(image string) bool { // whoever gave the function need not know that several ask
+		mu.Lock()
+		defer mu.Unlock()
+		return matches(image)
+	}
+	group, within := errgroup.WithContext(within)
+	group.SetLimit(samplesAtOnce)
+	for i, namespace := range chosen {
+		group.Go(func() error {
+			if int(enough.Load()) >= limit || within.Err() != nil {
+				return nil
+			}
+			var err error
+			if found[i], err = l.inUseIn(within, namespace, oneByOne, limit); len(found[i]) > 0 {
+				enough.Add(1)
+			}
+			if within.Err() != nil {
+				return nil // it takes too long, or another one failed
+			}
+			return err
+		})
+	}
+	err := group.Wait()
+	return oneOfEach(found, limit), cmp.Or(ctx.Err(), err)
+}
+
+// oneOfEach returns up to limit different images: the first of each namespace, then the second of each, and so on.
+func oneOfEach(found [][]string, limit int) []string {
 	var images []string
-	_, err := l.each(within, query{namespace: namespace, bytes: sampleBytes, page: samplePods, pages: 1}, func(pod Pod) bool {
+	for round := range limit {
+		for _, of := range found {
+			if len(images) < limit && round < len(of) && !slices.Contains(images, of[round]) {
+				images = append(images, of[round])
+			}
+		}
+	}
+	return images
+}
+
+// inUseIn returns up to limit different images of the pods of one namespace.
+func (l *Lister) inUseIn(ctx context.Context, namespace string, matches func(image string) bool, limit int) ([]string, error) {
+	var images []string
+	_, err := l.each(ctx, query{namespace: namespace, bytes: sampleBytes, page: samplePods, pages: 1}, func(pod Pod) bool {
 		for _, image := range pod.Images {
 			if len(images) < limit && !slices.Contains(images, image) && matches(image) {
 				images = append(images, image)
@@ -59,9 +85,6 @@ func (l *Lister) inUseIn(ctx context.Context, namespace string, matches func(ima
 		}
 		return len(images) < limit
 	})
-	if within.Err() != nil && ctx.Err() == nil {
-		return images, nil
-	}
 	return images, err
 }
 

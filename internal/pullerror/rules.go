@@ -157,6 +157,7 @@ var registryRules = []rule{
 		// core/remotes/docker/auth and authorizer of containerd.
 		`no scope specified for token auth challenge`,
 		`no realm specified for token auth challenge`,
+		`failed to find supported auth scheme`,
 	)},
 	{name: "nobody was logged in", class: NoCredentials, says: says(
 		`no basic auth credentials`,
@@ -166,7 +167,7 @@ var registryRules = []rule{
 		`may not log ?in`,
 		`log ?in required`,
 		`credentials were not provided`,
-		`anonymous (?:users?|access|requests?|callers?|pulls?)\b`,
+		`anonymous (?:users?|access|requests?|callers?|pulls?|pulling)\b`,
 	)},
 	{name: "a wrong, expired or revoked credential", class: AuthFailed, says: says(
 		`authorization token has expired`,
@@ -216,6 +217,8 @@ var tokenRules = []rule{
 		status: []string{"401", "403"}, says: says(`requesting bearer token`)},
 	{name: "the token server refuses the credential", class: AuthFailed,
 		status: []string{"400", "401", "403"}, says: says(`oauth token`)},
+	{name: "the token server is not where the registry says, which is no word about the image", class: Other,
+		status: []string{"404", "405", "410"}, says: says(`anonymous token`, `oauth token`, `requesting bearer token`)},
 	{name: "missing or not allowed", class: NotFoundOrDenied, says: says(
 		`pull access denied`,
 		`insufficient_scope`,
@@ -309,7 +312,7 @@ var codeRules = []rule{
 		`(?:^|[:\n] ?)unauthorized: `,
 		`authorization failed`,
 		`unauthenticated: `,
-		`auth(?:entication|orization) (?:is )?required`,
+		`auth(?:entication|orization) ?(?:is )?required`,
 	)},
 	{name: "the code denied alone", class: NotFoundOrDenied, says: says(
 		`(?:^|: |\n)denied(?:(?:: |\n)denied)*[\s:.]*$`,

@@ -16,9 +16,14 @@ const keptOutside = "let that tool give it up; if nothing keeps it, take the mar
 // those of controllers, such as addonmanager.kubernetes.io and config.k8s.io.
 var harmless = []string{"kubernetes.io", "k8s.io", "app.kubernetes.io", "kubectl.kubernetes.io", "regcred.dev"}
 
-// bystanders are keys that an admission webhook puts on everything in some namespaces, by hand or not: they name the tenant
-// (https://projectcapsule.dev/docs/tenants/metadata/).
-var bystanders = []string{"capsule.clastix.io/tenant", "capsule.clastix.io/managed-by", "projectcapsule.dev/tenant"}
+// bystanders are keys of such domains that say nothing of who writes a Secret: an admission webhook puts them on everything in some
+// namespaces and names the tenant (https://projectcapsule.dev/docs/tenants/metadata/), or people write them on Secrets of their own for a
+// tool that only reads them (https://velero.io/docs/main/resource-filtering/, https://github.com/stakater/Reloader/pull/142), as the
+// description that Rancher's page asks for.
+var bystanders = []string{
+	"capsule.clastix.io/tenant", "capsule.clastix.io/managed-by", "projectcapsule.dev/tenant",
+	"velero.io/exclude-from-backup", "reloader.stakater.com/match", "field.cattle.io/description",
+}
 
 // foreignMark is a label or annotation of a domain that is not harmless: such keys are written by controllers, or ask one to act. A
 // key without a domain is a person's.

@@ -85,10 +85,12 @@ func TestEveryRowOfTheTableRecognisesACopy(t *testing.T) {
 	}
 }
 
-func TestAMarkThatEverythingInANamespaceBearsIsNoTools(t *testing.T) {
+func TestAMarkThatSaysNothingOfAWriterIsNoTools(t *testing.T) {
 	for _, mark := range []func(*corev1.Secret){
 		withLabel("capsule.clastix.io/tenant", "oil"), withLabel("projectcapsule.dev/tenant", "oil"), withLabel("capsule.clastix.io/managed-by", "oil"),
 		withAnnotation(corev1.LastAppliedConfigAnnotation, "{}"), withLabel("app.kubernetes.io/part-of", "shop"),
+		withLabel("velero.io/exclude-from-backup", "true"), withAnnotation("reloader.stakater.com/match", "true"),
+		withAnnotation("field.cattle.io/description", "for the registry"),
 	} {
 		if secret := marked(mark, withManager("kubectl-create", metav1.ManagedFieldsOperationUpdate)); !OwnerOf(secret).Adoptable {
 			t.Errorf("%v %v: %+v", secret.Labels, secret.Annotations, OwnerOf(secret))

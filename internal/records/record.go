@@ -43,6 +43,10 @@ const (
 	nameKey     = "credential"
 )
 
+// roomForTwo is the most bytes of a record that keeps the value before, too. A Secret holds 1 MiB, and what is kept of removals is in it:
+// where two values do not fit, the one in use must.
+const roomForTwo = 768 << 10
+
 func secretName(credential string) string { return namePrefix + credential }
 
 // encode writes a record as a Secret of the operator's namespace.
@@ -57,7 +61,10 @@ func encode(r Record, namespace string) (*corev1.Secret, error) {
 		data[configKey] = r.Config.Render()
 	}
 	if r.Previous != nil && r.Previous.Config != nil {
-		data[previousKey] = r.Previous.Config.Render()
+		before := r.Previous.Config.Render()
+		if len(before)+len(data[configKey])+len(memo) <= roomForTwo {
+			data[previousKey] = before
+		}
 	}
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{

@@ -44,6 +44,9 @@ func Decide(before State, f Facts) Decision {
 	lost := 0
 	state.Losses, lost = recent(state.Losses, holding.not(losing), f.Now)
 	state.Granted = state.Granted.and(losing) // what is not lost any more is not granted for a later time
+	if state.GrantTime.After(f.Now) {         // noted by a clock that was wrong
+		state.GrantTime = f.Now
+	}
 	if f.Now.Sub(state.GrantTime) >= Window {
 		state.Granted = nil
 	}
@@ -85,12 +88,15 @@ func pendingFor(state State, losing Set) *Pending {
 	return &Pending{ID: id, Losing: losing}
 }
 
-// recent keeps the losses within the window, and counts the namespaces that were lost and did not come back. A clock that went back
-// keeps those of its future.
+// recent keeps the losses within the window, and counts the namespaces that were lost and did not come back. A time
+// that lies ahead was noted by a clock that was wrong, and counts as now.
 func recent(losses []Loss, back Set, now time.Time) ([]Loss, int) {
 	var kept []Loss
 	var lost Set
 	for _, loss := range losses {
+		if loss.Time.After(now) {
+			loss.Time = now
+		}
 		if now.Sub(loss.Time) < Window {
 			loss.Namespaces = loss.Namespaces.not(back)
 			kept = append(kept, loss)

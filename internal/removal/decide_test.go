@@ -126,3 +126,22 @@ func FuzzDecode(f *testing.F) {
 	f.Add(must(Decide(State{}, facts(10, teams(0, 10), "", 0)).State.Encode()))
 	f.Fuzz(func(_ *testing.T, encoded []byte) { Decide(Decode(encoded), facts(10, teams(0, 10), "x", 0)) })
 }
+
+func TestALossThatAClockNotedAheadCountsForOneWindow(t *testing.T) {
+	ahead := Decide(State{}, facts(14, teams(0, 4), "", 365*24*time.Hour)).State
+	corrected := Decide(ahead, facts(10, nil, "", 0)).State
+	if soon := Decide(corrected, facts(10, teams(4, 8), "", time.Minute)); !soon.Held {
+		t.Error("a loss of a moment ago does not count")
+	}
+	if later := Decide(corrected, facts(10, teams(4, 8), "", Window+time.Minute)); later.Held {
+		t.Error("a loss of a year ahead counts for a year")
+	}
+}
+
+func TestWhatAClockGrantedAheadIsGrantedForOneWindow(t *testing.T) {
+	ahead := Decide(State{}, facts(14, teams(0, 4), "", 365*24*time.Hour)).State
+	corrected := Decide(ahead, facts(14, teams(0, 4), "", 0)).State
+	if later := noon.Add(Window); later.Sub(corrected.GrantTime) < Window {
+		t.Errorf("it is granted until %s", corrected.GrantTime.Add(Window))
+	}
+}

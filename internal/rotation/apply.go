@@ -10,7 +10,9 @@ const PreviousKept = 24 * time.Hour
 
 // Publish puts the candidate in use. The value in use becomes the previous one.
 func (s *State) Publish(spec *Spec, now time.Time) {
-	next := s.candidate(spec).Value
+	waiting := s.candidate(spec)
+	s.forgetAccepted(spec, waiting)
+	next := waiting.Value
 	next.ChangeTime = now
 	if verdict, _ := s.Of(spec, &next); verdict == Accepted {
 		next.VerifiedTime, next.Proof = now, s.proofOf(spec, &next)
@@ -21,10 +23,20 @@ func (s *State) Publish(spec *Spec, now time.Time) {
 	s.discardLost(held, now)
 }
 
-// replace changes the value in use. One that was refused and never worked does not push out a value before that is still kept.
+// forgetAccepted forgets the acceptance of a value that comes back and was not accepted again: it is published unproven.
+func (s *State) forgetAccepted(spec *Spec, waiting *Waiting) {
+	for _, account := range waiting.Accounts {
+		if test := s.test(spec, account); test.Verdict == Accepted && !s.accepts(spec, waiting, account) {
+			test.Verdict, test.Time, test.Since, test.Repeats = "", time.Time{}, time.Time{}, 0
+			s.Tests[account.Print] = test
+		}
+	}
+}
+
+// replace changes the value in use. One that never worked does not push out a value before that is still kept and did.
 func (s *State) replace(next Value, now time.Time) {
 	if s.Published() {
-		neverWorked := s.VerifiedTime.IsZero() && s.Previous != nil && s.Previous.Config != nil
+		neverWorked := s.VerifiedTime.IsZero() && s.Previous != nil && s.Previous.Config != nil && !s.Previous.VerifiedTime.IsZero()
 		if !neverWorked {
 			s.Previous = &Previous{Value: s.Value, ReplacedTime: now}
 		}
@@ -60,8 +72,7 @@ func (s *State) NoteAccepted(spec *Spec, now time.Time) {
 	s.Proof = s.proofOf(spec, &s.Value)
 }
 
-// Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then;
-// leases that have ended need not be given back.
+// Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then.
 func (s *State) Correct(now time.Time) {
 	past := func(t *time.Time) {
 		if t.After(now) {
@@ -92,6 +103,7 @@ func (s *State) Correct(now time.Time) {
 	}
 	if s.Waiting != nil {
 		past(&s.Waiting.FirstSeen)
+		past(&s.Waiting.HeldSince)
 		if s.Waiting.Minted {
 			past(&s.Waiting.ReadTime)
 		}
@@ -105,5 +117,15 @@ func (s *State) Correct(now time.Time) {
 	if s.Published() && s.Minted {
 		past(&s.ReadTime)
 	}
-	s.Obsolete = slices.DeleteFunc(slices.Clone(s.Obsolete), func(l Lease) bool { return now.After(l.Obtained.Add(l.Duration)) })
+	s.correctLeases(now)
+}
+
+// correctLeases does so for the leases that are to be given back. Those that have ended need not be.
+func (s *State) correctLeases(now time.Time) {
+	s.Obsolete = slices.Clone(s.Obsolete)
+	for i := range s.Obsolete {
+		lease := &s.Obsolete[i]
+		lease.Since, lease.Obtained = earliest(lease.Since, now), earliest(lease.Obtained, now)
+	}
+	s.Obsolete = slices.DeleteFunc(s.Obsolete, func(l Lease) bool { return now.After(l.Obtained.Add(l.Duration)) })
 }

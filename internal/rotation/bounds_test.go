@@ -41,7 +41,7 @@ func TestWhichTestsAreKept(t *testing.T) {
 	inUse := s.state.Accounts[0]
 	for i := range 2 * strangers {
 		stranger := Account{Print: fmt.Sprintf("stranger-%02d", i), Host: hostA}
-		s.state.NoteAttempt(stranger, s.spec.Question(stranger), s.now.Add(time.Duration(i)*time.Minute))
+		s.state.NoteAttempt(stranger, s.now.Add(time.Duration(i)*time.Minute))
 		s.state.NoteAnswer(stranger, "q", Answer{Verdict: Accepted, Digests: map[string]string{"a": "b"}}, s.now.Add(time.Duration(i)*time.Minute))
 	}
 	latest := fmt.Sprintf("stranger-%02d", 2*strangers-1)
@@ -53,7 +53,7 @@ func TestWhichTestsAreKept(t *testing.T) {
 	if len(s.state.Tests[inUse.Print].Digests) != 0 && s.state.Tests[latest].Digests == nil {
 		t.Error("the latest lost its digests")
 	}
-	s.state.NoteAttempt(inUse, s.spec.Question(inUse), s.now.Add(strangerTime+24*time.Hour))
+	s.state.NoteAttempt(inUse, s.now.Add(strangerTime+24*time.Hour))
 	if len(s.state.Tests) != 1 {
 		t.Errorf("tests of long ago are kept: %d", len(s.state.Tests))
 	}

@@ -43,7 +43,14 @@ func (s *State) candidate(spec *Spec) *Waiting {
 	if verdict, _ := s.Of(spec, &s.Value); verdict != Rejected {
 		return nil
 	}
-	return &Waiting{Value: s.Older.Value, FirstSeen: s.Older.Since}
+	return &Waiting{Value: s.Older.Value, FirstSeen: latest(s.Older.Since, s.refusedSince(spec))}
+}
+
+// accepts reports whether a registry accepts an account of a new value, and said so since the value came, or of the value in use. An
+// earlier answer proves nothing of a value that comes back: whoever replaced it may have revoked it.
+func (s *State) accepts(spec *Spec, waiting *Waiting, account Account) bool {
+	test := s.test(spec, account)
+	return test.Verdict == Accepted && (!test.Time.Before(waiting.FirstSeen) || s.Published() && s.has(account.Print))
 }
 
 // Judge says what becomes of the value that waits. It reports false where none does.
@@ -71,7 +78,7 @@ func (s *State) Judge(spec *Spec, now time.Time) (Judgement, bool) {
 func (s *State) judgeAccount(spec *Spec, waiting *Waiting, account Account, now time.Time) Judgement {
 	test := s.test(spec, account)
 	judged := Judgement{Account: account, Message: test.Message}
-	if test.Verdict == Accepted {
+	if s.accepts(spec, waiting, account) {
 		judged.Fate = PublishProven
 		return judged
 	}
@@ -95,7 +102,7 @@ func (s *State) judgeAccount(spec *Spec, waiting *Waiting, account Account, now 
 // judgeSilence is for a registry that says nothing of a new value.
 func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old inUse, now time.Time) (Fate, time.Time) {
 	asked := !s.attempt(spec, account).Before(waiting.FirstSeen) && !s.testing(account.Print, now)
-	until := latest(waiting.FirstSeen, s.test(spec, account).Since).Add(spec.Hold)
+	until := latest(waiting.Since(), s.test(spec, account).Since).Add(spec.Hold)
 	if !s.ExpireTime.IsZero() && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
 		until = waiting.FirstSeen
 	}

@@ -14,7 +14,8 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 				"attempt": {Attempt: ahead}, "answer": {Time: ahead}, "since": {Since: ahead}, "retry": {NotBefore: ahead},
 				"right": {Attempt: now, NotBefore: now.Add(maxRetryAfter)},
 			},
-			Waiting: &Waiting{Value: Value{Minted: true, ReadTime: ahead}, FirstSeen: ahead}, Previous: &Previous{ReplacedTime: ahead},
+			Waiting: &Waiting{Value: Value{Minted: true, ReadTime: ahead}, FirstSeen: ahead, HeldSince: ahead}, Previous: &Previous{ReplacedTime: ahead},
+			Obsolete: []Lease{{Lease: *leaseOf("lease", ahead), Since: ahead}},
 		},
 		Memory: Memory{
 			Reads: Reads{Last: ahead, ReadTime: ahead, WokenTime: ahead}, Older: &Older{Since: ahead}, Testing: map[string]time.Time{"attempt": ahead},
@@ -24,10 +25,11 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 	s.Correct(now)
 	for name, got := range map[string]time.Time{
 		"the attempt of a test": s.Tests["attempt"].Attempt, "the answer of a test": s.Tests["answer"].Time, "since when it is answered": s.Tests["since"].Since,
-		"the read of a minted value": s.Value.ReadTime, "when a value was first seen": s.Waiting.FirstSeen, "when a value was replaced": s.Previous.ReplacedTime,
+		"the read of a minted value": s.Value.ReadTime, "when a value was first seen": s.Waiting.FirstSeen, "since when values are held": s.Waiting.HeldSince, "when a value was replaced": s.Previous.ReplacedTime,
 		"the last read": s.Reads.Last, "the last answer": s.Reads.ReadTime, "when the connection changed": s.Reads.WokenTime,
 		"since when an older answer is given": s.Older.Since, "a test under way": s.Testing["attempt"], "a doubt": s.DoubtTime, "the last release": s.Releases["lease"].Last,
-		"the read of a minted value that waits": s.Waiting.ReadTime,
+		"the read of a minted value that waits":  s.Waiting.ReadTime,
+		"since when a lease is to be given back": s.Obsolete[0].Since, "when a lease was obtained": s.Obsolete[0].Obtained,
 	} {
 		if !got.Equal(now) {
 			t.Errorf("%s is %s", name, got.Sub(now))

@@ -62,8 +62,11 @@ func (w *world) checkPublish() error {
 	}
 	for _, account := range candidate.Accounts {
 		said := w.said(account)
-		if said.verdict == Accepted || w.state.Published() && w.state.has(account.Print) {
+		if said.verdict == Accepted && !said.at.Before(candidate.FirstSeen) || w.state.Published() && w.state.has(account.Print) {
 			continue
+		}
+		if said.verdict == Accepted { // before it came back: that proves nothing
+			said = heard{}
 		}
 		if !w.asked[account.Print+w.spec.Question(account)] && w.spec.PublishRevision != candidate.Revision {
 			return fmt.Errorf("%s was not asked about version %d", account.Host, candidate.Version)

@@ -45,6 +45,7 @@ func FuzzModel(f *testing.F) {
 
 // live lets a world turn for a while, and then makes it well.
 func (w *world) live(turns int) error {
+	w.crashes = true
 	for range turns {
 		w.turn()
 		if err := w.pass(time.Duration(w.rng.IntN(300)) * time.Second); err != nil {
@@ -92,7 +93,11 @@ func (w *world) pass(span time.Duration) error {
 		}
 		if len(w.inFlight) > 0 {
 			w.now = w.now.Add(time.Duration(w.rng.IntN(11)) * time.Second)
-			w.land()
+			if w.crashes && w.rng.IntN(50) == 0 {
+				w.restart()
+			} else {
+				w.land()
+			}
 			continue
 		}
 		if until.IsZero() || until.After(end) {
@@ -124,6 +129,7 @@ func (w *world) take() bool {
 
 // hear keeps the model's own account. An answer to another question makes the earlier one void.
 func (w *world) hear(l landed) {
+	w.asked[l.account.Print+l.question] = true
 	for other := range w.heard {
 		if strings.HasPrefix(other, l.account.Print) && other != l.account.Print+l.question {
 			delete(w.heard, other)
@@ -185,11 +191,10 @@ func (w *world) do(step Step) bool {
 		}
 		next.NoteRead(&w.spec, w.value(w.given), nil, step.Cause, w.now, w.now)
 	case Ask:
-		next.NoteAttempt(step.Account, w.spec.Question(step.Account), w.now)
+		next.NoteAttempt(step.Account, w.now)
 		if !w.write(next) {
 			return false
 		}
-		w.asked[step.Account.Print+w.spec.Question(step.Account)] = true
 		version := 0
 		_, _ = fmt.Sscanf(step.Account.Print, "%d@", &version)
 		w.inFlight = append(w.inFlight, flight{step.Account, w.spec.Question(step.Account), version, w.now})

@@ -81,7 +81,7 @@ func (s *State) tests(spec *Spec, now time.Time) []due {
 	}
 	if waiting := s.candidate(spec); waiting != nil {
 		for _, account := range waiting.Accounts {
-			add(account, s.waitingTestAt(spec, account))
+			add(account, s.waitingTestAt(spec, waiting, account))
 		}
 	}
 	if s.Published() {
@@ -103,9 +103,14 @@ func (s *State) tests(spec *Spec, now time.Time) []due {
 }
 
 // waitingTestAt: a new value is tested at once, and again until it is accepted.
-func (s *State) waitingTestAt(spec *Spec, account Account) time.Time {
-	if s.verdict(spec, account) == Accepted && s.test(spec, account).Silent == 0 {
+func (s *State) waitingTestAt(spec *Spec, waiting *Waiting, account Account) time.Time {
+	test := s.test(spec, account)
+	switch {
+	case test.Silent > 0:
+	case s.accepts(spec, waiting, account):
 		return never
+	case test.Verdict == Accepted: // before it came
+		return s.soon(account)
 	}
 	return s.testAt(spec, account, spec.Verify, min(spec.Verify, waitingInterval))
 }
@@ -143,7 +148,7 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 			since = latest(since, asked.Time) // each: a login that works ends a row of wrong ones, before it locks the account
 		case asked.Verdict == Rejected:
 			since = latest(since, asked.Since)
-		case asked.Verdict == "" && !s.attempt(spec, other).Before(waiting.FirstSeen):
+		case !s.accepts(spec, waiting, other) && !s.attempt(spec, other).Before(waiting.FirstSeen):
 			since = latest(since, waiting.FirstSeen)
 		}
 	}

@@ -82,7 +82,7 @@ func TestADoubtAboutAValueThatIsKnownToBeRefusedAsksNobody(t *testing.T) {
 	s := begin(t)
 	account := s.state.Accounts[0]
 	s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Rejected}, s.now)
-	s.state.NoteAttempt(account, s.spec.Question(account), s.now)
+	s.state.NoteAttempt(account, s.now)
 	delete(s.state.Testing, account.Print)
 	s.state.DoubtTime = s.now.Add(time.Second)
 	if at := s.state.inUseTestAt(&s.spec, account, s.now.Add(time.Second)); at.Before(s.now.Add(MinInterval)) {
@@ -115,7 +115,7 @@ func TestAWrongPasswordIsShownToARegistryEverMoreRarely(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var s State
 			for _, verdict := range test.answers {
-				s.NoteAttempt(account, spec.Question(account), start)
+				s.NoteAttempt(account, start)
 				s.NoteAnswer(account, spec.Question(account), Answer{Verdict: verdict, RetryAfter: test.retry}, start)
 			}
 			if got := s.testAt(spec, account, spec.Verify, 5*time.Minute).Sub(start); got != test.want {
@@ -128,7 +128,7 @@ func TestAWrongPasswordIsShownToARegistryEverMoreRarely(t *testing.T) {
 func TestATestUnderWayIsNotMadeTwiceAndOneThatIsLostIs(t *testing.T) {
 	s := begin(t)
 	account := s.state.Accounts[0]
-	s.state.NoteAttempt(account, s.spec.Question(account), s.now)
+	s.state.NoteAttempt(account, s.now)
 	if due := s.state.tests(&s.spec, s.now.Add(testLimit-time.Second)); len(due) != 0 {
 		t.Errorf("it is made again while it runs: %v", due)
 	}

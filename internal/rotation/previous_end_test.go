@@ -3,6 +3,8 @@ package rotation
 import (
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // replaced returns a world in which version 2 replaced version 1, which both registries of the spec still take.
@@ -132,6 +134,33 @@ func TestWhenTheValueBeforeIsTested(t *testing.T) {
 			s.state.Tests[account.Print] = known
 			if got := s.state.previousTestAt(&s.spec, account).Sub(s.now); got != test.want {
 				t.Errorf("it is tested after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// What cannot be gone back to protects nothing: the value before is then the one that was in use last, of which people are told whether
+// it may be revoked.
+func TestAValueBeforeThatNeverWorkedIsPushedOut(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		prepare func(s *script)
+	}{
+		{"without verification", func(s *script) { s.spec.asked, s.spec.Mode = nil, v1alpha1.VerifyDisabled }},
+		{"where the registry says nothing of any", func(s *script) { s.says("503") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &script{newWorld(1), t}
+			c.prepare(s)
+			s.after(5 * time.Minute)
+			s.inUse(1)
+			for version := 2; version <= 3; version++ {
+				s.rotate()
+				s.after(refresh + 5*time.Minute)
+				s.inUse(version)
+				if before := versionOf(&s.state.Previous.Value); before != version-1 {
+					t.Errorf("the value before %d is %d", version, before)
+				}
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func TestWhatIsSaidOfTheValueBefore(t *testing.T) {
 			s := &State{}
 			s.Previous = &Previous{Value: Value{Accounts: []Account{account}}, ReplacedTime: replaced}
 			s.Delivered = true
-			s.NoteAttempt(account, spec.Question(account), c.asked)
+			s.NoteAttempt(account, c.asked)
 			s.NoteAnswer(account, spec.Question(account), Answer{Verdict: c.verdict}, c.asked)
 			if said, _ := s.OfPrevious(spec); said != c.said {
 				t.Errorf("said %s, want %s", said, c.said)

@@ -157,12 +157,12 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 	r.ReadTime, r.Expire, r.Minted, r.Unplanned = value.ReadTime, value.ExpireTime, value.Minted, cause != CausePlan && !shared
 	held := append(s.held(), value.Lease)
 	s.countFruitless(spec, &value)
-	s.take(value, cause, now)
+	s.take(spec, value, cause, now)
 	s.discardLost(held, now)
 }
 
 // take decides what a value is that the source gave: the one in use, the one that waits, a new one, or an older answer.
-func (s *State) take(value Value, cause Cause, now time.Time) {
+func (s *State) take(spec *Spec, value Value, cause Cause, now time.Time) {
 	if s.olderThanKnown(&value) && cause != CauseRequest && !s.believes(value, now) {
 		return
 	}
@@ -175,8 +175,17 @@ func (s *State) take(value Value, cause Cause, now time.Time) {
 		value.ReadTime = s.Waiting.ReadTime // else each read would have the record written
 		s.Waiting.Value = value
 	default:
-		s.Waiting = &Waiting{Value: value, FirstSeen: now}
+		s.Waiting = &Waiting{Value: value, FirstSeen: now, HeldSince: s.heldSince(spec, &value)}
 	}
+}
+
+// heldSince is since when values are held of which a minted one takes the place, zero where it does not: one that was refused was not held.
+func (s *State) heldSince(spec *Spec, value *Value) time.Time {
+	before := s.Waiting
+	if before == nil || !before.Minted || !value.Minted || before.SpecHash != value.SpecHash || s.latestIsRefused(spec) {
+		return time.Time{}
+	}
+	return before.Since()
 }
 
 // NoteFault notes that the source gave nothing usable. What is in use and what waits stays.

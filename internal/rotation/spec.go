@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/source"
 )
@@ -23,7 +24,7 @@ type Spec struct {
 	Images []string
 	// Refresh, Verify and Hold are the periods of the spec.
 	Refresh, Verify, Hold time.Duration
-	// RefreshRequest is the value of the annotation that asks for a read now.
+	// RefreshRequest is the value of the annotation that asks for a read now, as the status repeats it: an answered one is recognised.
 	RefreshRequest string
 	// PublishRevision is the value of the annotation by which a person publishes a revision that is held back.
 	PublishRevision string
@@ -43,7 +44,7 @@ func SpecOf(object *v1alpha1.RegistryCredential) *Spec {
 		Place:     hashOf(nil, source.PlaceOf(spec)),
 		Mode:      spec.VerificationMode(),
 		Refresh:   spec.RefreshPeriod(), Verify: spec.VerificationPeriod(), Hold: spec.Hold(),
-		RefreshRequest:  object.Annotations[v1alpha1.RefreshRequestedAtAnnotation],
+		RefreshRequest:  foreign.Name(object.Annotations[v1alpha1.RefreshRequestedAtAnnotation]),
 		PublishRevision: object.Annotations[v1alpha1.PublishAnnotation],
 	}
 	if spec.Target.PerHost() { // other keys make another value

@@ -118,6 +118,16 @@ type Waiting struct {
 	Value
 	// FirstSeen is when it was first read.
 	FirstSeen time.Time `json:"firstSeen"`
+	// HeldSince is since when values are held that took each other's place because each read makes another one. Zero where that is FirstSeen.
+	HeldSince time.Time `json:"heldSince,omitzero"`
+}
+
+// Since is when the hold began: it is of the registry's silence, and not of one value.
+func (w *Waiting) Since() time.Time {
+	if w.HeldSince.IsZero() {
+		return w.FirstSeen
+	}
+	return w.HeldSince
 }
 
 // Older is an answer of the source that is older than what is in use or waits: perhaps a standby that lags, perhaps a Vault that was

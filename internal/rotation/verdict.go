@@ -52,7 +52,8 @@ type Test struct {
 	Proof   Proof     `json:"proof,omitempty"`
 	// Message is that of the definite answer.
 	Message string `json:"message,omitempty"`
-	// Attempt is when the registry was last asked, Asked the question. They are kept before it is asked, so that a crash counts, too.
+	// Attempt is when the registry was last asked. It is kept before it is asked, so that a crash counts, too. Asked is the question, empty
+	// until the end of the attempt is noted: for ever, where the process ended first.
 	Attempt time.Time `json:"time,omitzero"`
 	Asked   string    `json:"asked,omitempty"`
 	// Silent counts the attempts since the definite answer that said nothing, Said is what the last of them found instead.
@@ -78,13 +79,13 @@ func (k *Kept) Test(spec *Spec, account Account) Test {
 func (k *Kept) test(spec *Spec, account Account) Test {
 	known := k.Tests[account.Print]
 	if known.Question != spec.Question(account) {
-		return Test{Attempt: known.Attempt, Asked: known.Asked, Registry: known.Registry}
+		return Test{Attempt: known.Attempt, Asked: known.Asked, NotBefore: known.NotBefore, Registry: known.Registry}
 	}
 	return known
 }
 
-// attempt is when a registry was last asked the present question about an account, zero where it was not. An attempt with another question
-// says nothing, but counts for how soon the registry may be asked again: see Test.Attempt.
+// attempt is when a registry was last asked the present question about an account, zero where it was not, or where the end of that is not
+// known. An attempt with another question says nothing, but counts for how soon the registry may be asked again: see Test.Attempt.
 func (k *Kept) attempt(spec *Spec, account Account) time.Time {
 	known := k.Tests[account.Print]
 	if known.Asked != spec.Question(account) {
@@ -127,10 +128,10 @@ func (s *State) proofOf(spec *Spec, value *Value) Proof {
 	return ProofPull
 }
 
-// NoteAttempt notes that a registry is about to be asked a question about an account.
-func (s *State) NoteAttempt(account Account, question string, now time.Time) {
+// NoteAttempt notes that a registry is about to be asked about an account.
+func (s *State) NoteAttempt(account Account, now time.Time) {
 	test := s.Tests[account.Print]
-	test.Attempt, test.Asked, test.Registry = now, question, account.Host
+	test.Attempt, test.Asked, test.Registry = now, "", account.Host
 	s.keepTest(account.Print, test)
 	if s.Testing == nil {
 		s.Testing = map[string]time.Time{}
@@ -142,14 +143,19 @@ func (s *State) NoteAttempt(account Account, question string, now time.Time) {
 func (s *State) NoteAnswer(account Account, question string, answer Answer, now time.Time) {
 	delete(s.Testing, account.Print)
 	test := s.Tests[account.Print]
+	test.Asked, test.NotBefore = question, time.Time{}
+	if answer.RetryAfter > 0 {
+		test.NotBefore = now.Add(min(answer.RetryAfter, maxRetryAfter))
+	}
+	s.note(test, account, question, answer, now)
+}
+
+// note notes an answer in a test.
+func (s *State) note(test Test, account Account, question string, answer Answer, now time.Time) {
 	if test.Question != question {
 		test = voided(test)
 	}
 	test.Question, test.Registry = question, account.Host
-	test.NotBefore = time.Time{}
-	if answer.RetryAfter > 0 {
-		test.NotBefore = now.Add(min(answer.RetryAfter, maxRetryAfter))
-	}
 	if answer.NearMiss != "" || answer.Verdict == Accepted {
 		test.NearMiss = answer.NearMiss
 	}
@@ -170,7 +176,7 @@ func (s *State) NoteAnswer(account Account, question string, answer Answer, now 
 // voided is what is left of a test when another question is asked: nothing that was said. What was refused and is void begins to wait as
 // if it were new.
 func voided(test Test) Test {
-	left := Test{Attempt: test.Attempt, Asked: test.Asked}
+	left := Test{Attempt: test.Attempt, Asked: test.Asked, NotBefore: test.NotBefore}
 	if test.Question != "" {
 		left.Since = test.Attempt
 	}
@@ -178,12 +184,13 @@ func voided(test Test) Test {
 }
 
 // NoteAside notes what a registry said of a value while another one was tested: to its login, or about some of its images. Where that
-// is the verdict of a test of its own, what that test proved stays.
+// is the verdict of a test of its own, what that test proved stays. A test of its own that is under way goes on.
 func (s *State) NoteAside(account Account, question string, answer Answer, now time.Time) {
-	if known := s.Tests[account.Print]; known.Question == question && known.Verdict == answer.Verdict {
+	known := s.Tests[account.Print]
+	if known.Question == question && known.Verdict == answer.Verdict {
 		answer.Proof, answer.Message, answer.Digests, answer.NearMiss = known.Proof, known.Message, known.Digests, known.NearMiss
 	}
-	s.NoteAnswer(account, question, answer, now)
+	s.note(known, account, question, answer, now)
 }
 
 const (

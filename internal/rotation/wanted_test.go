@@ -54,7 +54,9 @@ func TestSinceWhenAnAnswerAboutTheValueInUseIsWanted(t *testing.T) {
 		{name: "the new value is refused, and a pod was later", inUse: accepted, doubt: minute(2), next: Test{Verdict: Rejected, Since: minute(1), Time: minute(1), Attempt: minute(1)}, want: minute(2)},
 		{name: "the new value is refused, the registry says nothing of the one in use, and its end was later", expire: minute(2),
 			next: Test{Verdict: Rejected, Since: minute(1), Time: minute(1), Attempt: minute(1)}, want: minute(2)},
-		{name: "the new value is accepted", inUse: accepted, next: Test{Verdict: Accepted, Since: minute(1), Attempt: minute(1)}, want: nobodyAsks},
+		{name: "the new value is accepted", inUse: accepted, next: Test{Verdict: Accepted, Since: minute(1), Time: minute(1), Attempt: minute(1)}, want: nobodyAsks},
+		{name: "the new value was accepted before it came back, and the registry said nothing since", inUse: accepted,
+			next: Test{Verdict: Accepted, Since: minute(-9), Time: minute(-9), Attempt: minute(1), Silent: 1}, want: start},
 		{name: "the new value was not asked about yet", inUse: accepted, want: nobodyAsks},
 		{name: "the new value was asked about before it was read", inUse: accepted, next: Test{Attempt: minute(-1)}, want: nobodyAsks},
 		{name: "the registry was asked about the new value when it was read, and said nothing", inUse: accepted, next: Test{Attempt: start}, want: start},
@@ -120,7 +122,8 @@ func TestWhenANewValueIsTested(t *testing.T) {
 		want   time.Time
 	}{
 		{"it was not tested", Test{}, verifyPeriod, time.Time{}},
-		{"it is accepted", Test{Verdict: Accepted, Attempt: start}, verifyPeriod, never},
+		{"it is accepted", Test{Verdict: Accepted, Time: start, Attempt: start}, verifyPeriod, never},
+		{"it was accepted before it came back", Test{Verdict: Accepted, Time: minute(-1), Attempt: minute(-1)}, verifyPeriod, minute(-1).Add(MinInterval)},
 		{"it was accepted, and the registry said nothing since", Test{Verdict: Accepted, Attempt: start, Silent: 1}, verifyPeriod, start.Add(MinInterval)},
 		{"the registry is silent for long", Test{Attempt: start, Silent: 9}, verifyPeriod, start.Add(waitingInterval)},
 		{"so, and the period is shorter", Test{Attempt: start, Silent: 9}, time.Minute, start.Add(time.Minute)},
@@ -133,7 +136,7 @@ func TestWhenANewValueIsTested(t *testing.T) {
 			spec, s := asking()
 			spec.Verify = test.verify
 			s.know(spec, 2, test.known)
-			if got := s.waitingTestAt(spec, s.Waiting.Accounts[0]); !got.Equal(test.want) {
+			if got := s.waitingTestAt(spec, s.Waiting, s.Waiting.Accounts[0]); !got.Equal(test.want) {
 				t.Errorf("it is tested at %s, want %s", got, test.want)
 			}
 		})

@@ -38,7 +38,9 @@ type world struct {
 	stored   Kept  // what survives
 	pending  *State
 	inFlight []flight
-	answers  []landed
+	// crashes says that the process may end while tests are under way.
+	crashes bool
+	answers []landed
 	// unheard are answers that are not kept yet: a restart loses them.
 	unheard []landed
 	// heard is the model's own account of what registries last said definitely, and when: of a version at a host for a question.
@@ -211,6 +213,7 @@ func (w *world) restart() {
 
 // heal makes the world well.
 func (w *world) heal() {
+	w.crashes = false
 	w.spec.asked = nil
 	w.sourceFails, w.keepsAll, w.writable, w.given = false, false, true, w.current
 	w.spec.Suspended, w.spec.Refresh, w.spec.Mode = false, refresh, v1alpha1.VerifyPull

@@ -1,0 +1,121 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/telemetry"
+)
+
+// minting gives another value, with a lease, at each read.
+type minting struct {
+	now  func() time.Time
+	made int
+}
+
+func (m *minting) Read(context.Context, source.Request) (source.Snapshot, error) {
+	m.made++
+	id := string(rune('a' + m.made))
+	value, err := dockerconfig.NewCredential("robot", id)
+	if err != nil {
+		return source.Snapshot{}, err
+	}
+	return source.Snapshot{
+		Config: dockerconfig.Config{"r.example": value}, Revision: id, Minted: true, ReadTime: m.now(), ExpireTime: m.now().Add(time.Hour),
+		Lease: &source.Lease{ID: id, Duration: time.Hour, Obtained: m.now()},
+	}, nil
+}
+
+// kept is an API server that keeps records with versions, and whose answers can be lost after it did what it was asked.
+type kept struct {
+	stored *corev1.Secret
+	writes int
+	// lose is how many answers are lost, refuse how many writes fail.
+	lose, refuse int
+}
+
+func (k *kept) client() *fake.Clientset {
+	clientset := fake.NewClientset()
+	clientset.PrependReactor("*", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		resource := schema.GroupResource{Resource: "secrets"}
+		switch action.GetVerb() {
+		case "get":
+			return true, k.stored.DeepCopy(), nil
+		case "list":
+			return true, &corev1.SecretList{}, nil
+		}
+		sent := action.(clienttesting.CreateAction).GetObject().(*corev1.Secret)
+		if k.refuse > 0 {
+			k.refuse--
+			return true, nil, apierrors.NewInternalError(errors.New("webhook"))
+		}
+		switch {
+		case action.GetVerb() == "create" && k.stored != nil:
+			return true, nil, apierrors.NewAlreadyExists(resource, sent.Name)
+		case action.GetVerb() == "update" && sent.ResourceVersion != k.stored.ResourceVersion:
+			return true, nil, apierrors.NewConflict(resource, sent.Name, nil)
+		}
+		k.writes++
+		k.stored = sent.DeepCopy()
+		k.stored.ResourceVersion = string(rune('0' + k.writes))
+		if k.lose > 0 {
+			k.lose--
+			return true, nil, apierrors.NewTimeoutError("http: "+http.StatusText(http.StatusGatewayTimeout), 0)
+		}
+		return true, k.stored.DeepCopy(), nil
+	})
+	return clientset
+}
+
+func TestAWriteOfTheRecordWhoseAnswerIsLostLosesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		kept kept
+	}{
+		{"every answer comes", kept{}},
+		{"the first answer is lost", kept{lose: 1}},
+		{"three answers are lost", kept{lose: 3}},
+		{"three writes fail", kept{refuse: 3}},
+		{"a write fails and the next answer is lost", kept{refuse: 1, lose: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			clock := func() time.Time { return now }
+			mint := &minting{now: clock}
+			store := records.NewStore(c.kept.client().CoreV1(), "regcred-system", func(string) {})
+			r := &Reconciler{Store: store, Source: mint, Now: clock, Events: announce.Recorder{}, Metrics: telemetry.New(prometheus.NewRegistry())}
+			object := &v1alpha1.RegistryCredential{}
+			object.Name, object.UID = "company", "uid"
+			object.Spec.Registries = []v1alpha1.Registry{"r.example"}
+			memory := &memory{uid: "uid"}
+			spec := &rotation.Spec{SpecHash: "spec", Place: "place", Mode: v1alpha1.VerifyDisabled, Refresh: time.Hour}
+			for range 12 {
+				one := &run{object: object, spec: spec, memory: memory}
+				one.state = rotation.State{Kept: store.Get("company").Kept, Memory: memory.remembered}.Clone()
+				one.recall()
+				_ = r.work(t.Context(), one)
+				now = now.Add(10 * time.Second)
+			}
+			if got := store.Get("company"); !got.Published() || got.Revision != "b" || mint.made != 1 || len(got.Obsolete) != 0 {
+				t.Errorf("%d values were minted, %q is in use, and %d leases are to be given back", mint.made, got.Revision, len(got.Obsolete))
+			}
+		})
+	}
+}

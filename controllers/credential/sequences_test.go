@@ -1,0 +1,93 @@
+package credential
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/telemetry"
+)
+
+// A request that is written in a way that a status does not repeat must not be a new one to each process: each request counts as a
+// person's word that an older answer is true, and has a Dynamic credential minted.
+func TestARequestThatWasAnsweredIsNotMadeAgainByARestart(t *testing.T) {
+	for _, request := range []string{"2026-03-01T12:00:00Z", strings.Repeat("x", 300), "now\x1b[31m\n", "\x00"} {
+		object := &v1alpha1.RegistryCredential{}
+		object.Name, object.UID = "company", "uid"
+		object.Annotations = map[string]string{v1alpha1.RefreshRequestedAtAnnotation: request}
+		answered := &facts{run: &run{object: object, spec: rotation.SpecOf(object), memory: &memory{}}}
+		answered.run.state.Reads.Request = answered.run.spec.RefreshRequest
+		object.Status = *answered.status(&object.Status, time.Now())
+
+		var after memories
+		remembered, _ := after.of(object, time.Now())
+		if spec := rotation.SpecOf(object); remembered.remembered.Reads.Request != spec.RefreshRequest {
+			t.Errorf("%.20q was answered as %.20q and counts as %.20q after a restart", request, remembered.remembered.Reads.Request, spec.RefreshRequest)
+		}
+	}
+}
+
+// The same password under another version of the source is the same value: whoever asks whether it may be revoked means the password.
+func TestANamespaceThatHasTheOldPasswordUnderAnEarlierVersionCounts(t *testing.T) {
+	one := &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}, memory: &memory{}}
+	one.state.Value = rotation.Value{Config: dockerconfig.Config{}, Revision: "3-c", Digest: "new"}
+	one.state.Previous = &rotation.Previous{Value: rotation.Value{Revision: "2-b", Digest: "old"}}
+	for _, c := range []struct {
+		name    string
+		holding map[delivered.Version]int
+		want    int
+	}{
+		{"under the version that was replaced", map[delivered.Version]int{{Revision: "2-b", Digest: "old"}: 2}, 2},
+		{"under the version before that", map[delivered.Version]int{{Revision: "1-a", Digest: "old"}: 1, {Revision: "2-b", Digest: "old"}: 2}, 3},
+		{"in a Secret that an earlier version wrote", map[delivered.Version]int{{Revision: "2-b"}: 1}, 1},
+		{"another value", map[delivered.Version]int{{Revision: "3-c", Digest: "new"}: 5, {Revision: "0-z"}: 1, {Revision: "2-b", Digest: "other"}: 1}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &facts{run: one, summary: delivered.Summary{Holding: c.holding}}
+			if got := f.holdingPrevious(); got != c.want {
+				t.Errorf("%d namespaces have it, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// Namespaces that wait for the confirmation of a removal are rotated like any other: the lease of what they have is not given back before.
+func TestAValueIsNotEverywhereWhileANamespaceThatIsNotSelectedHasTheOneBefore(t *testing.T) {
+	board := delivered.NewBoard(func(string) {})
+	object := &v1alpha1.RegistryCredential{}
+	object.Name, object.Generation, object.Spec.Target.SecretName = "company", 2, "regcred"
+	r := &Reconciler{Board: board}
+	one := &run{object: object, spec: &rotation.Spec{}, memory: &memory{}}
+	one.state.Value = rotation.Value{Config: dockerconfig.Config{}, Revision: "2-b", Digest: "new"}
+	place := delivered.Place{Namespace: "shop", Name: "regcred"}
+	board.Select("company", "regcred", 1, []string{"shop"})
+	board.Post(place, map[string]delivered.Delivery{"company": {Selected: true, Observed: 1, Generation: 1, Version: delivered.Version{Revision: "1-a", Digest: "old"}}})
+	board.Select("company", "regcred", 2, nil)
+	if r.delivered(one) {
+		t.Error("a namespace that waits for the confirmation of a removal has the value before, and the new one is everywhere")
+	}
+	board.Post(place, map[string]delivered.Delivery{"company": {Observed: 2, Version: delivered.Version{Revision: "2-b", Digest: "new"}}})
+	if !r.delivered(one) {
+		t.Error("it was rotated, and the new value is not everywhere")
+	}
+}
+
+func TestWhatARegistrySaysOfAnObjectThatIsGoneIsForgotten(t *testing.T) {
+	r := &Reconciler{Store: records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {}), Pods: podcounts.New(func(string) {}), Metrics: telemetry.New(prometheus.NewRegistry())}
+	r.tests.note(job{credential: "company", uid: "gone"}, []answered{{}})
+	if err := r.forget(t.Context(), "company"); err != nil {
+		t.Fatal(err)
+	}
+	if left := len(r.tests.answers); left != 0 {
+		t.Errorf("%d objects that are gone have answers", left)
+	}
+}

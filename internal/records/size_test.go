@@ -1,0 +1,52 @@
+package records
+
+import (
+	"strings"
+	"testing"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/rotation"
+)
+
+// A Secret holds 1 MiB. Where two values do not fit, the one in use does: to be able to go back is less than to be able to go on.
+func TestAValueThatDoesNotFitBesideTheOneBeforeIsKeptAlone(t *testing.T) {
+	of := func(letter string, size int) dockerconfig.Config {
+		value, err := dockerconfig.NewCredential("robot", strings.Repeat(letter, size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dockerconfig.Config{"r.example": value}
+	}
+	for _, c := range []struct {
+		name string
+		size int
+		both bool
+	}{{"two small values", 2 << 10, true}, {"two values of 200 KiB each", 85 << 10, true}, {"two values of 600 KiB each", 256 << 10, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			record := Record{Credential: "company", UID: "uid"}
+			record.Config = of("n", c.size)
+			record.Previous = &rotation.Previous{Value: rotation.Value{Config: of("o", c.size), Revision: "before"}}
+			secret, err := encode(record, "regcred-system")
+			if err != nil {
+				t.Fatal(err)
+			}
+			size := 0
+			for _, data := range secret.Data {
+				size += len(data)
+			}
+			if size > 1<<20 {
+				t.Errorf("the record has %d bytes", size)
+			}
+			decoded, err := decode(secret)
+			if err != nil || !decoded.Published() || decoded.Previous == nil || decoded.Previous.Revision != "before" {
+				t.Fatalf("%v: %+v", err, decoded.Previous)
+			}
+			if kept := decoded.Previous.Config != nil; kept != c.both {
+				t.Errorf("the value before is kept: %t, want %t", kept, c.both)
+			}
+			if record.Previous.Config == nil {
+				t.Error("the process forgot the value before")
+			}
+		})
+	}
+}
