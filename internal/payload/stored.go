@@ -153,6 +153,9 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 }
 
 func unwrapJSON(text string, depth int) ([]byte, bool) {
+	if Crowded([]byte(text)) {
+		return nil, false
+	}
 	object, ok := decodeObject([]byte(text))
 	if !ok {
 		return unwrapSpoilt(text, depth)
