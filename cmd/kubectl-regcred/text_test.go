@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -21,5 +22,20 @@ func TestNothingThatOthersWroteReachesTheTerminalRaw(t *testing.T) {
 		if len(line) > maxLine {
 			t.Errorf("a line of %d bytes", len(line))
 		}
+	}
+}
+
+func TestJSONHoldsNoCharacterThatATerminalActsOn(t *testing.T) {
+	const raw = "\x1b[2J\u009b2J\x7f\u202e\U000e0041 é 漢"
+	var out bytes.Buffer
+	if err := printJSON(&out, report{Notes: []string{raw}, Pods: []podReport{}}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\u009b\x7f\u202e\U000e0041") || !strings.Contains(out.String(), "é 漢") {
+		t.Errorf("%q", out.String())
+	}
+	var read struct{ Notes []string }
+	if err := json.Unmarshal(out.Bytes(), &read); err != nil || read.Notes[0] != raw {
+		t.Errorf("%v: it reads %q", err, read.Notes)
 	}
 }

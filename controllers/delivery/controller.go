@@ -88,7 +88,7 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 		Namespace: f.place.Namespace, Name: f.place.Name, Contributions: f.contributions,
 		Exists: f.exists, Current: f.secret, Now: r.Now(),
 	})
-	result := outcome{taken: plan.Taken, refused: plan.Refused, secret: f.ours()}
+	result := outcome{taken: plan.Taken, refused: plan.Refused, secret: f.ours}
 	detached := r.detach(ctx, f)
 	if detached != nil && plan.Action == pullsecret.Delete {
 		return result.with(detached)

@@ -35,22 +35,18 @@ type facts struct {
 	exists func(name string) bool
 	// secret as it is, nil where there is none.
 	secret *corev1.Secret
+	// ours is the Secret if it is regcred's, else nil.
+	ours *corev1.Secret
+	// recorded is what the Secret says that it holds. A foreign Secret records nothing.
+	recorded pullsecret.Sources
 }
 
-// ours is the Secret if it is regcred's, else nil.
-func (f facts) ours() *corev1.Secret {
-	if f.secret != nil && pullsecret.OwnerOf(f.secret).Ours {
-		return f.secret
+// found notes the Secret. It is read once for all RegistryCredentials: a namespace's people decide how long its record is.
+func (f *facts) found(secret *corev1.Secret) {
+	f.secret, f.recorded = secret, pullsecret.Sources{}
+	if secret != nil && pullsecret.OwnerOf(secret).Ours {
+		f.ours, f.recorded = secret, pullsecret.SourcesOf(secret.Annotations)
 	}
-	return nil
-}
-
-// recorded is what the Secret says that it holds. A foreign Secret records nothing.
-func (f facts) recorded() pullsecret.Sources {
-	if ours := f.ours(); ours != nil {
-		return pullsecret.SourcesOf(ours.Annotations)
-	}
-	return pullsecret.Sources{}
 }
 
 // wanted are the ServiceAccounts that must name the Secret: those of all RegistryCredentials that select the place, have
@@ -74,7 +70,7 @@ func (f facts) keeps(account string) bool {
 			return true
 		}
 	}
-	return len(f.recorded().Retained(f.exists)) > 0
+	return len(f.recorded.Retained(f.exists)) > 0
 }
 
 func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, error) {
@@ -96,8 +92,9 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 	if err != nil {
 		return f, err
 	}
-	if f.secret, _ = secret.(*corev1.Secret); f.secret != nil {
-		r.ledger.note(f.secret)
+	found, _ := secret.(*corev1.Secret)
+	if f.found(found); found != nil {
+		r.ledger.note(found)
 	} else {
 		r.ledger.gone(place)
 	}
@@ -145,7 +142,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		Adopt:    credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
 		Metadata: pullsecret.Metadata(target.MetadataOf(&credential.Spec.Target)),
 	}
-	source, recorded := f.recorded()[credential.Name]
+	source, recorded := f.recorded[credential.Name]
 	selected, readable := r.selects(credential, f.namespace)
 	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
 		f.selecting = append(f.selecting, credential)

@@ -112,7 +112,7 @@ func (o outcome) deliveries(f facts, before *delivered.Board) map[string]deliver
 	if o.secret != nil {
 		written = pullsecret.SourcesOf(o.secret.Annotations)
 	}
-	findings := o.findings()
+	findings, known := o.findings(), recorders(written, f.exists)
 	deliveries := map[string]delivered.Delivery{}
 	for _, credential := range slices.Concat(f.staying, f.leaves) {
 		if _, there := written[credential.Name]; there {
@@ -121,10 +121,10 @@ func (o outcome) deliveries(f facts, before *delivered.Board) map[string]deliver
 	}
 	for _, credential := range f.selecting {
 		d := delivered.Delivery{Selected: true, Version: versionIn(written, credential.Name), Observed: credential.Generation, Generation: credential.Generation}
-		d.Finding = findingOf(credential.Name, findings, written, f.exists)
+		d.Finding = findingOf(credential.Name, findings, known)
 		if p := o.problemOf(credential); p != nil {
-			known, _ := before.At(f.place, credential.Name)
-			d.Reason, d.Message, d.ServiceAccounts, d.Generation = p.reason, p.message, p.account, known.Generation
+			last, _ := before.At(f.place, credential.Name)
+			d.Reason, d.Message, d.ServiceAccounts, d.Generation = p.reason, foreign.Message(p.message), p.account, last.Generation
 		}
 		if taken := slices.IndexFunc(o.taken, func(t pullsecret.Taken) bool { return t.Credential == credential.Name }); taken >= 0 {
 			d.TakenBy = o.taken[taken].Winner
@@ -140,7 +140,7 @@ func (o outcome) left(f facts, credential *v1alpha1.RegistryCredential, written 
 	waits, waiting := f.waits[credential.Name]
 	switch {
 	case o.problem != nil:
-		d.Reason, d.Message = o.problem.reason, o.problem.message
+		d.Reason, d.Message = o.problem.reason, foreign.Message(o.problem.message)
 	case waiting && waits.id != "":
 		d.Reason, d.Message = v1alpha1.ReasonRemovalUnconfirmed, "the entry stays, with present values, until removal "+waits.id+" is confirmed"
 	case waiting:
@@ -161,17 +161,28 @@ func (o outcome) findings() []dockerconfig.Finding {
 	return slices.DeleteFunc(dockerconfig.Lint(o.secret.Data[corev1.DockerConfigJsonKey]), func(found dockerconfig.Finding) bool { return found.Key == "" })
 }
 
+// recorders are the RegistryCredentials that exist and record a docker config key, by key.
+func recorders(written pullsecret.Sources, exists func(string) bool) map[string][]string {
+	names := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		if !exists(name) {
+			continue
+		}
+		for _, key := range written[name].Keys {
+			names[key] = append(names[key], name)
+		}
+	}
+	return names
+}
+
 // findingOf is the first finding that concerns a RegistryCredential: in an entry of its own, or in one that is kept for nobody.
-func findingOf(credential string, findings []dockerconfig.Finding, written pullsecret.Sources, exists func(string) bool) dockerconfig.Finding {
+func findingOf(credential string, findings []dockerconfig.Finding, recorders map[string][]string) dockerconfig.Finding {
 	for _, found := range findings {
-		others := false
-		for name, source := range written {
-			others = others || name != credential && exists(name) && slices.Contains(source.Keys, found.Key)
+		if slices.ContainsFunc(recorders[found.Key], func(name string) bool { return name != credential }) {
+			continue
 		}
-		if !others {
-			found.Key, found.Message = foreign.Name(found.Key), foreign.Message(found.Message) // the namespace's people wrote them
-			return found
-		}
+		found.Key, found.Message = foreign.Name(found.Key), foreign.Message(found.Message) // the namespace's people wrote them
+		return found
 	}
 	return dockerconfig.Finding{}
 }

@@ -77,9 +77,9 @@ func contested(object, rival, remedy string, wait time.Duration) *problem {
 	if rival != "" {
 		by = "field manager " + foreign.Name(rival)
 	}
-	return &problem{reason: v1alpha1.ReasonContested, after: max(wait, time.Second), message: fmt.Sprintf(
+	return &problem{reason: v1alpha1.ReasonContested, after: max(wait, time.Second), message: foreign.Message(fmt.Sprintf(
 		"%s is changed back again and again by %s: %s, or exclude the namespace; regcred repairs it once in %d minutes until then",
-		object, by, remedy, int(pullsecret.ContestWindow.Minutes()))}
+		object, by, remedy, int(pullsecret.ContestWindow.Minutes())))}
 }
 
 // refusals are the ways in which the API server says no. The text of such an error may quote the Secret: only names that are

@@ -33,7 +33,7 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 	case pullsecret.Create, pullsecret.Update, pullsecret.Recreate, pullsecret.Delete:
 		return r.write(ctx, f, plan)
 	}
-	return f.ours(), nil
+	return f.ours, nil
 }
 
 // write makes the Secret what it should be, unless somebody else keeps changing it back.
@@ -79,7 +79,7 @@ const slowWrite = time.Second
 // its end: a pod that was created between them did not have the new value, and must not be taken for one that had it.
 func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *corev1.Secret) (*corev1.Secret, error) {
 	ended := metav1.NewTime(r.Now().UTC().Truncate(time.Second))
-	before, sources, late := f.recorded(), pullsecret.SourcesOf(planned.Annotations), false
+	before, sources, late := f.recorded, pullsecret.SourcesOf(planned.Annotations), false
 	for name, source := range sources {
 		if !source.Changed.Equal(ptr.To(before[name].Changed)) && source.Changed.Before(&ended) {
 			source.Changed, late = ended, true

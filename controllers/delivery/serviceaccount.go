@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
 )
@@ -145,16 +147,20 @@ func listPatch(account *corev1.ServiceAccount, list []corev1.LocalObjectReferenc
 	})
 }
 
-// remedyFor shows the line to commit, where a tool keeps writing the ServiceAccount.
+// namedInRemedy is how many pull secrets a remedy names: whoever may write a ServiceAccount can list a hundred thousand.
+const namedInRemedy = 8
+
+// remedyFor shows the line to commit, where a tool keeps writing the ServiceAccount. Of a long list it shows the end, where the
+// operator's entry is.
 func remedyFor(list []corev1.LocalObjectReference) string {
-	line := "imagePullSecrets: ["
-	for i, ref := range list {
-		if i > 0 {
-			line += ", "
-		}
-		line += "{name: " + ref.Name + "}"
+	var names []string
+	if len(list) > namedInRemedy {
+		names, list = append(names, "..."), list[len(list)-namedInRemedy:]
 	}
-	return "write there " + line + "]"
+	for _, ref := range list {
+		names = append(names, "{name: "+foreign.Text(ref.Name, 64)+"}")
+	}
+	return "write there imagePullSecrets: [" + strings.Join(names, ", ") + "]"
 }
 
 func lists(account *corev1.ServiceAccount, secret string) bool {

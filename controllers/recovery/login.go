@@ -73,8 +73,9 @@ func (l *login) begin(namespace string, now time.Time) (down diagnosis.Probe, kn
 
 // end notes the answer to a question, if there is one. A namespace chooses its images, and some images fail alone: behind a proxy that
 // cannot reach where they come from, or is limited there. So what one is told of the registry holds for it, and for everybody once
-// another was told so, too. A value that the registry never took and refuses is refused to everybody.
-func (l *login) end(namespace string, reason verify.Reason, given *answer) {
+// another was told so, too. A value that the registry never took and refuses is refused to everybody. Of a wildcard key, images choose the
+// registry as well, which may be a tenant's own: what it says is told to nobody else.
+func (l *login) end(namespace string, wildcard bool, reason verify.Reason, given *answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	mine := l.namespaces[namespace]
@@ -85,6 +86,8 @@ func (l *login) end(namespace string, reason verify.Reason, given *answer) {
 	case reason == verify.PullAllowed, reason == verify.PullDenied, reason == verify.ImageNotFound:
 		l.taken, l.doubt = true, ""
 	case !aboutTheRegistry(reason):
+	case wildcard:
+		mine.down = *given
 	case reason == verify.LoginFailed && !l.taken, l.doubt != "" && l.doubt != namespace:
 		l.down, l.taken = *given, false
 	default:
@@ -121,5 +124,10 @@ func (l *login) share(namespace string, now time.Time) *share {
 func (l *login) idle(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, mine := range l.namespaces {
+		if now.Before(mine.down.until) {
+			return false // forgotten, the namespace would ask at once what it was told not to
+		}
+	}
 	return l.asking == 0 && l.limiter.TokensAt(now) >= questionBurst && !now.Before(l.down.until)
 }

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"regcred.dev/regcred/internal/podlist"
 )
 
@@ -58,11 +60,13 @@ func TestLoginsThatNobodyAsksWithAnyMoreAreForgotten(t *testing.T) {
 	used.limiter.AllowN(now, questionBurst)
 	silent := p.login("silent", now)
 	silent.down.until = now.Add(time.Minute)
+	told := p.login("told", now)
+	told.namespaces = map[string]*share{"tenant": {limiter: rate.NewLimiter(1, 1), down: answer{until: now.Add(time.Minute)}}}
 	p.login("idle", now)
-	if p.login("new", now); len(p.logins) != 3 || p.logins["idle"] != nil {
+	if p.login("new", now); len(p.logins) != 4 || p.logins["idle"] != nil {
 		t.Errorf("%d logins are known, want those that still bound something and the new one", len(p.logins))
 	}
-	if p.login("used", now) != used || p.login("silent", now) != silent {
+	if p.login("used", now) != used || p.login("silent", now) != silent || p.login("told", now) != told {
 		t.Error("a login that is known is made again, with another limit")
 	}
 	now = now.Add(2 * time.Minute)

@@ -8,6 +8,7 @@ import (
 
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/verify"
 )
 
@@ -66,7 +67,7 @@ func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnos
 	}
 	var given *answer
 	var reason verify.Reason
-	defer func() { login.end(namespace, reason, given) }()
+	defer func() { login.end(namespace, registry.HasWildcard(question.Key), reason, given) }()
 	results := r.Prober.Pull(ctx, question.Key, value, question.Image)
 	if len(results) != 1 || ctx.Err() != nil {
 		return diagnosis.Probe{}, askAgain

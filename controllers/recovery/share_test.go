@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,7 +38,8 @@ func asking(t *testing.T, now *time.Time, prober Prober) *Reconciler {
 		t.Fatal(err)
 	}
 	store := records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {})
-	record := records.Record{Credential: "hub", UID: "1", Kept: rotation.Kept{Value: rotation.Value{Config: dockerconfig.Config{"r.example": value}}}}
+	config := dockerconfig.Config{"r.example": value, "*.r.example": value}
+	record := records.Record{Credential: "hub", UID: "1", Kept: rotation.Kept{Value: rotation.Value{Config: config}}}
 	record.Salt = make([]byte, 32)
 	if err := store.Save(context.Background(), record); err != nil {
 		t.Fatal(err)
@@ -110,6 +112,32 @@ func TestWhatARegistrySaysOfATenantsImagesHoldsForTheTenant(t *testing.T) {
 			ask("other", "fourth")
 			if got := ask("more", "fifth"); got == diagnosis.AccessAllowed {
 				t.Error("two namespaces were told that the registry is down, and a third one asks")
+			}
+		})
+	}
+}
+
+func TestWhatARegistryOfATenantsOwnSaysUnderAWildcardIsToldToNobodyElse(t *testing.T) {
+	for _, reason := range []verify.Reason{verify.LoginFailed, verify.RateLimited, verify.Unreachable} {
+		t.Run(string(reason), func(t *testing.T) {
+			now := start
+			r := asking(t, &now, answers(func(image string) verify.Result {
+				if strings.HasPrefix(image, "theirs.") {
+					return verify.Result{Reason: reason, RetryAfter: 24 * time.Hour}
+				}
+				return verify.Result{Reason: verify.PullAllowed}
+			}))
+			ask := func(namespace, image string) diagnosis.Access {
+				probe, _ := r.ask(context.Background(), namespace, diagnosis.Question{Credential: "hub", Key: "*.r.example", Image: image})
+				return probe.Access
+			}
+			ask("tenant", "theirs.r.example/a")
+			ask("accomplice", "theirs.r.example/b")
+			if got := ask("other", "ours.r.example/c"); got != diagnosis.AccessAllowed {
+				t.Errorf("another namespace is told %q", got)
+			}
+			if got := ask("tenant", "ours.r.example/d"); got == diagnosis.AccessAllowed {
+				t.Error("the tenant has asked again at once")
 			}
 		})
 	}

@@ -183,7 +183,7 @@ func malformed(f *Facts, p Finding) Finding {
 				ref.Name, secret.Breaks).again(soon)
 		case secret.Breaks != "":
 			return p.as(Report, MalformedSecret, "Secret %s of %s breaks every pull of this pod, whatever the others hold: %s",
-				ref.Name, secret.Owner.Manager, secret.Breaks).advise("mend it where it comes from, or run: kubectl edit secret %s -n %s", ref.Name, f.Pod.Namespace)
+				ref.Name, secret.Owner.Manager, secret.Breaks).advise("mend it where it comes from%s", foreign.Command(", or run: kubectl edit secret %s -n %s", ref.Name, f.Pod.Namespace))
 		}
 	}
 	if len(unread) > 0 {

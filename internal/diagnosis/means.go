@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // static pods come from files on a node. Their mirror in the API can be deleted, and nothing follows from it.
@@ -73,8 +75,8 @@ func (d *diagnosis) owner() *Verdict {
 	kind := schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).GroupKind()
 	switch {
 	case kind == schema.GroupKind{Group: "batch", Kind: "Job"}:
-		return d.leave(JobPod, fmt.Sprintf("deleting a pod of Job %s would count as its failure", owner.Name), fmt.Sprintf(
-			"suspend and resume the Job, which counts nothing: kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":true}}' && "+
+		return d.leave(JobPod, fmt.Sprintf("deleting a pod of Job %s would count as its failure", owner.Name),
+			"suspend and resume the Job, which counts nothing"+foreign.Command(": kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":true}}' && "+
 				"kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":false}}'", owner.Name, d.Pod.Namespace))
 	case !slices.Contains(recreating, kind), owner.Unread:
 		return d.leave(OwnerUnknown, fmt.Sprintf("it is not known whether %s %s makes a deleted pod anew", owner.Kind, owner.Name),

@@ -1,10 +1,11 @@
 package diagnosis
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // missedReference settles why a pod does not refer to the Secret. The list is copied from the ServiceAccount when a pod is
@@ -81,16 +82,14 @@ func referenced(facts *Facts) []string {
 	return names
 }
 
-// orAttach is the command that attaches the Secret by hand, where the others in the list are known.
+// orAttach is the command that attaches the Secret by hand, where the others in the list are known and their names are plain: whoever
+// may write a ServiceAccount lists any text.
 func orAttach(facts *Facts, c *Credential) string {
 	if facts.Account.Unread {
 		return ""
 	}
 	names := append(slices.Clone(facts.Account.PullSecrets), c.SecretName)
-	var list []string
-	for _, name := range names {
-		list = append(list, fmt.Sprintf(`{"name":%q}`, name))
-	}
-	return fmt.Sprintf(", or run: kubectl patch serviceaccount %s -n %s --type merge -p '{\"imagePullSecrets\":[%s]}'",
-		facts.Account.Name, facts.Pod.Namespace, strings.Join(list, ","))
+	list := strings.TrimSuffix(strings.Repeat(`{"name":"%s"},`, len(names)), ",")
+	return foreign.Command(`, or run: kubectl patch serviceaccount %s -n %s --type merge -p '{"imagePullSecrets":[`+list+`]}'`,
+		append([]string{facts.Account.Name, facts.Pod.Namespace}, names...)...)
 }

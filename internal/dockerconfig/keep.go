@@ -3,22 +3,35 @@ package dockerconfig
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
+
+// mostFields is how many fields beside "auths" are kept, in the order of their names. The docker client knows about twenty; each costs
+// a look at what it does to a kubelet, and whoever owns the Secret decides how many there are.
+const mostFields = 100
 
 // RenderKeeping is [RenderRaw] for a document that is there already: fields beside "auths", such as credHelpers or HttpHeaders, are
 // kept, because clients other than a kubelet use them. One that would break a kubelet is left out, and so is all of a document that
 // cannot be read. Equal entries and equal fields give equal bytes.
 func RenderKeeping(current []byte, entries map[string]json.RawMessage) ([]byte, error) {
 	rendered, err := RenderRaw(entries)
-	document, unreadable := parseDocument(current)
-	if err != nil || unreadable != nil {
+	kept := Kept(current)
+	if err != nil || len(kept) == 0 {
 		return rendered, err
 	}
+	return slices.Concat(bytes.TrimSuffix(rendered, []byte("}")), kept, []byte("}")), nil
+}
+
+// Kept is what [RenderKeeping] keeps of a document: fields with their names, each after a comma.
+func Kept(current []byte) []byte {
+	document, err := parseDocument(current)
+	if err != nil {
+		return nil
+	}
 	var out bytes.Buffer
-	out.Write(bytes.TrimSuffix(rendered, []byte("}")))
-	for _, name := range document.keys() {
-		if strings.EqualFold(name, "auths") || WouldBreakPulls(encode(object{name: document[name]})) != nil || (object{name: document[name]}).looksLegacy() {
+	for _, name := range document.beside() {
+		if WouldBreakPulls(encode(object{name: document[name]})) != nil || (object{name: document[name]}).looksLegacy() {
 			continue
 		}
 		out.WriteByte(',')
@@ -26,6 +39,11 @@ func RenderKeeping(current []byte, entries map[string]json.RawMessage) ([]byte, 
 		out.WriteByte(':')
 		out.Write(document[name])
 	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
+	return out.Bytes()
+}
+
+// beside are the names of fields other than "auths".
+func (o object) beside() []string {
+	names := slices.DeleteFunc(o.keys(), func(name string) bool { return strings.EqualFold(name, "auths") })
+	return names[:min(len(names), mostFields)]
 }

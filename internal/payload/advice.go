@@ -62,6 +62,8 @@ func (r *rendering) describe(text string) string {
 		return "is a key of a service account: set username: _json_key, and name its key in keys.password"
 	}
 	switch {
+	case Crowded([]byte(trimmed)):
+		return "holds far more values than a registry credential has"
 	case trimmed == "":
 		return "is empty"
 	case !utf8.ValidString(text):

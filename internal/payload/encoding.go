@@ -8,6 +8,21 @@ import (
 	"unicode/utf16"
 )
 
+// maxValues is how many values JSON may hold that is decoded: a short one takes fifty times the memory of its text. A docker config of
+// a thousand entries has five thousand.
+const maxValues = 50_000
+
+// Crowded reports whether JSON may hold more values than any registry credential has. It counts what can part values, in text, too.
+func Crowded(text []byte) bool {
+	parts := 0
+	for _, c := range text {
+		if c == ',' || c == '[' || c == '{' {
+			parts++
+		}
+	}
+	return parts > maxValues
+}
+
 // plainText is text without a byte order mark, in UTF-8: the shell of Windows writes files in UTF-16.
 func plainText(text string) string {
 	if decoded, is := fromUTF16(text); is {

@@ -17,8 +17,28 @@ import (
 type stored struct {
 	name    string // for messages: the key, or "the secret"
 	entries map[string]json.RawMessage
+	// keys of the entries, sorted, and the canonical key of each that has one.
+	keys      []string
+	canonical map[string]string
 	// delegation is nil, or what the config names that holds passwords elsewhere.
 	delegation error
+}
+
+// mostEntries is how many entries a docker config in a source may have: each is compared with each registry of the spec. People's have
+// a few dozen.
+const mostEntries = 1000
+
+// newStored looks at each key once.
+func newStored(name string, text []byte, entries map[string]json.RawMessage) *stored {
+	s := &stored{
+		name: name, entries: entries, delegation: dockerconfig.Delegation(text), keys: sortedKeys(entries), canonical: map[string]string{},
+	}
+	for _, key := range s.keys {
+		if canonical, err := registry.CanonicalKey(key); err == nil {
+			s.canonical[key] = canonical
+		}
+	}
+	return s
 }
 
 // fromDocument takes the registries of the spec out of a docker config. Only what is used can be at fault.
@@ -33,7 +53,10 @@ func (r *rendering) fromDocument(name string, value any, wanted map[string]strin
 		fault.Cause = err
 		return nil, fault
 	}
-	s := &stored{name: name, entries: entries, delegation: dockerconfig.Delegation(text)}
+	if len(entries) > mostEntries {
+		return nil, malformed("%s holds a docker config with %d entries, and %d is the most: keep those of the spec's registries only", name, len(entries), mostEntries)
+	}
+	s := newStored(name, text, entries)
 	config := make(dockerconfig.Config, len(wanted))
 	var missing []string
 	for _, canonical := range sortedKeys(wanted) {
@@ -55,7 +78,7 @@ func (r *rendering) fromDocument(name string, value any, wanted map[string]strin
 }
 
 func (r *rendering) noteEntry(s *stored, key, canonical string, credential dockerconfig.Credential) {
-	if same, err := registry.CanonicalKey(key); err == nil && same == canonical {
+	if s.canonical[key] == canonical {
 		r.noteKey(r.Where+", "+s.name, key, canonical)
 	}
 	if credential.Trimmed() {
@@ -102,9 +125,9 @@ func (s *stored) fault(key string, err error) *Error {
 
 // candidates are the keys that open the whole registry, in the order in which a kubelet tries them.
 func (s *stored) candidates(canonical string) []string {
-	keys := registry.MostSpecific(sortedKeys(s.entries), anyImageOf(canonical))
-	for _, key := range sortedKeys(s.entries) {
-		if same, err := registry.CanonicalKey(key); err == nil && same == canonical && !slices.Contains(keys, key) {
+	keys := registry.MostSpecific(s.keys, anyImageOf(canonical))
+	for _, key := range s.keys {
+		if s.canonical[key] == canonical && !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}
@@ -122,13 +145,12 @@ func anyImageOf(canonical string) string {
 
 // twin is another key that means the same to a kubelet and has another credential, if there is one.
 func (s *stored) twin(key string, credential dockerconfig.Credential) string {
-	canonical, err := registry.CanonicalKey(key)
-	if err != nil {
+	canonical := s.canonical[key]
+	if canonical == "" {
 		return ""
 	}
-	for _, other := range sortedKeys(s.entries) {
-		same, err := registry.CanonicalKey(other)
-		if other == key || err != nil || same != canonical {
+	for _, other := range s.keys {
+		if other == key || s.canonical[other] != canonical {
 			continue
 		}
 		second, err := parseEntry(other, s.entries[other])
@@ -155,17 +177,19 @@ func (s *stored) elsewhere() string {
 
 // nearest says which entry was probably meant for one of the missing registries, and why a kubelet would not use it.
 func (s *stored) nearest(missing []string) string {
+	const compared = 4 // of the missing, with all entries
+	missing = missing[:min(len(missing), compared)]
 	for _, why := range []func(listed, key string) string{lacksPort, otherLetters, onlyPart, otherPath, otherName} {
 		for _, listed := range missing {
-			for _, key := range sortedKeys(s.entries) {
+			for _, key := range s.keys {
 				if says := why(listed, key); says != "" {
 					return fmt.Sprintf("; its entry %s %s", quoted(key), says)
 				}
 			}
 		}
 	}
-	if keys := sortedKeys(s.entries); len(keys) > 0 {
-		return fmt.Sprintf("; it has %d, such as %s", len(keys), quoted(keys[0]))
+	if len(s.keys) > 0 {
+		return fmt.Sprintf("; it has %d, such as %s", len(s.keys), quoted(s.keys[0]))
 	}
 	return "; it has none at all"
 }

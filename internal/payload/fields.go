@@ -204,5 +204,9 @@ func (r *rendering) storeCommand(key, file string) string {
 	if r.Store == nil {
 		return ""
 	}
-	return ": store the file with `" + r.Store(key, file) + "`"
+	command := r.Store(key, file)
+	if command == "" {
+		return ""
+	}
+	return ": store the file with `" + command + "`"
 }

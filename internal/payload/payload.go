@@ -67,7 +67,8 @@ type Want struct {
 	Username string
 	// Where names the place in messages.
 	Where string
-	// Store is the command that stores a file under a key at the place. Nil where nobody can store there.
+	// Store is the command that stores a file under a key at the place, empty where a shell would read it otherwise. Nil where nobody
+	// can store there.
 	Store func(key, file string) string
 	// Written is when the fields were written, and the moment from which lifetimes count. Zero where nobody knows.
 	Written time.Time

@@ -3,8 +3,10 @@ package payload
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
@@ -151,6 +153,9 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 }
 
 func unwrapJSON(text string, depth int) ([]byte, bool) {
+	if Crowded([]byte(text)) {
+		return nil, false
+	}
 	object, ok := decodeObject([]byte(text))
 	if !ok {
 		return unwrapSpoilt(text, depth)
@@ -183,7 +188,14 @@ func isYAML(text string) bool {
 	return strings.HasPrefix(text, line) || strings.Contains(text, "\n") && (strings.Contains(text, line) || strings.Contains(text, "auths:"))
 }
 
+// longestYAML, in bytes: decoded YAML takes many times the memory of its text. The manifest of a pull Secret is far smaller.
+const longestYAML = 256 << 10
+
+// unwrapYAML refuses aliases: a manifest has none, and a text of a few kilobytes can stand for gigabytes with them.
 func unwrapYAML(text string, depth int) ([]byte, bool) {
+	if len(text) > longestYAML || hasAlias(text) {
+		return nil, false
+	}
 	encoded, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil || !bytes.HasPrefix(encoded, []byte("{")) {
 		return nil, false
@@ -191,9 +203,19 @@ func unwrapYAML(text string, depth int) ([]byte, bool) {
 	return unwrap(string(encoded), depth-1)
 }
 
-// decodeObject keeps numbers as they were written.
+// hasAlias reports whether YAML refers to a part of itself, or cannot be read.
+func hasAlias(text string) bool {
+	var document yamlv3.Node
+	return yamlv3.Unmarshal([]byte(text), &document) != nil || containsAlias(&document)
+}
+
+func containsAlias(node *yamlv3.Node) bool {
+	return node.Kind == yamlv3.AliasNode || slices.ContainsFunc(node.Content, containsAlias)
+}
+
+// decodeObject keeps numbers as they were written. What is crowded is not decoded.
 func decodeObject(text []byte) (map[string]any, bool) {
-	if !json.Valid(text) {
+	if Crowded(text) || !json.Valid(text) {
 		return nil, false
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))

@@ -77,9 +77,13 @@ var wrappers = []*regexp.Regexp{
 		`with (?:ErrImagePull|ImagePullBackOff): "(.*)"$`),
 }
 
-// unwrap takes off the wrappers, however many there are, and undoes the escapes of a message that was quoted.
+// maxWrappers is how many layers are taken off: there are five at most, and a registry can write thousands, each of which costs a look
+// at all that is left.
+const maxWrappers = 32
+
+// unwrap takes off the wrappers and undoes the escapes of a message that was quoted.
 func unwrap(message string) string {
-	for {
+	for range maxWrappers {
 		before := message
 		message = unescape(strings.TrimSpace(message))
 		for _, wrapper := range wrappers {
@@ -97,6 +101,7 @@ func unwrap(message string) string {
 			return message
 		}
 	}
+	return message
 }
 
 // unescape undoes one level of quoting where all quotes are escaped. Line breaks are undone in any case: they part

@@ -28,15 +28,15 @@ var bystanders = []string{
 // foreignMark is a label or annotation of a domain that is not harmless: such keys are written by controllers, or ask one to act. A
 // key without a domain is a person's.
 func foreignMark(secret *corev1.Secret) (string, bool) {
-	recorded := SourcesOf(secret.Annotations)
+	written := SourcesOf(secret.Annotations).written()
 	for _, set := range []struct {
 		kind string
 		keys map[string]string
-	}{{"label", secret.Labels}, {"annotation", secret.Annotations}} {
+	}{{labelKind, secret.Labels}, {annotationKind, secret.Annotations}} {
 		for _, key := range sortedKeys(set.keys) {
 			domain, _, found := strings.Cut(key, "/")
-			if found && !slices.Contains(harmless, domain) && !slices.Contains(bystanders, key) && !isWritten(recorded, set.kind, key) {
-				return set.kind + " " + key, true
+			if found && !slices.Contains(harmless, domain) && !slices.Contains(bystanders, key) && !written[set.kind+key] {
+				return set.kind + key, true
 			}
 		}
 	}

@@ -13,8 +13,10 @@ import (
 // Managers are the names of the field managers other than regcred, the latest first.
 func Managers(fields []metav1.ManagedFieldsEntry) []string {
 	var names []string
+	known := map[string]bool{}
 	for _, entry := range latestFirst(fields) {
-		if !slices.Contains(names, entry.Manager) {
+		if !known[entry.Manager] {
+			known[entry.Manager] = true
 			names = append(names, entry.Manager)
 		}
 	}
@@ -36,8 +38,13 @@ func Rival(fields []metav1.ManagedFieldsEntry, field string) string {
 	return others[0].Manager
 }
 
+// mostManagers is how many field managers are looked at, the last of the list: an object has a handful, and whoever may write it can
+// make thousands.
+const mostManagers = 256
+
 // latestFirst sorts the entries of others by their time. Of two in the same second, the one that is listed later comes first.
 func latestFirst(fields []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	fields = fields[max(0, len(fields)-mostManagers):]
 	others := slices.DeleteFunc(slices.Clone(fields), func(entry metav1.ManagedFieldsEntry) bool {
 		return entry.Manager == "" || entry.Manager == v1alpha1.FieldManager
 	})

@@ -121,14 +121,15 @@ func (c *composition) disown(name string) {
 	}
 }
 
-// isWritten reports whether a label or annotation was written by regcred, as the Secret records it.
-func isWritten(recorded Sources, kind, key string) bool {
-	for _, source := range recorded {
-		if source.Written[kind+" "+key] != "" {
-			return true
+// written are the labels and annotations that regcred wrote, with their kind, as the Secret records them.
+func (s Sources) written() map[string]bool {
+	names := map[string]bool{}
+	for _, source := range s {
+		for name, print := range source.Written {
+			names[name] = names[name] || print != ""
 		}
 	}
-	return false
+	return names
 }
 
 func cutKind(name, kind string) (string, bool) {

@@ -181,7 +181,7 @@ func keepsWhatIsNotOurs(t *testing.T, seed uint64, in Input, plan Plan) {
 		}
 	}
 	for key, value := range in.Current.Labels {
-		if !isWritten(SourcesOf(in.Current.Annotations), "label", key) && plan.Action == Update && plan.Secret.Labels[key] != value {
+		if !SourcesOf(in.Current.Annotations).written()[labelKind+key] && plan.Action == Update && plan.Secret.Labels[key] != value {
 			t.Errorf("seed %d: %s changes the label %s of somebody else", seed, plan.Action, key)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 )
 
 // room is how many bytes are left in a Secret: for its docker config, and for the sources annotation. Both are estimates from above,
@@ -28,6 +29,7 @@ func roomIn(secret *corev1.Secret) room {
 	if secret == nil {
 		return left
 	}
+	left.data -= len(dockerconfig.Kept(secret.Data[corev1.DockerConfigJsonKey]))
 	for key, value := range secret.Data {
 		if key != corev1.DockerConfigJsonKey {
 			left.data -= len(value)

@@ -131,6 +131,21 @@ func TestAddressesBehindAProxyAreCheckedWhereTheyAreKnown(t *testing.T) {
 	}
 }
 
+func TestAddressesInOldSpellingsAreNotLeftToAProxyToRead(t *testing.T) {
+	s := serveTLS(t, basicRegistry)
+	p := proxytest.Start(t)
+	resolve(t, nil)
+	for _, host := range []string{"127.1:443", "2130706433:443", "0x7f000001:443", "0xa9.0xfe.0xa9.0xfe:443", "169.254.43518:443", "0251.0376.0251.0376:443"} {
+		got := s.trusting(through(t, p, "*")).Login(t.Context(), host, newCredential(t, user, password))
+		if got.Reason == verify.LoginAccepted || !strings.Contains(got.Message, "write the name of the registry") {
+			t.Errorf("%s: %+v", host, got)
+		}
+	}
+	if asked := p.Asked(); len(asked) != 0 {
+		t.Errorf("the proxy was asked %q", asked)
+	}
+}
+
 func TestATokenEndpointIsReachedThroughAProxyOnlyIfItIsNamed(t *testing.T) {
 	auth := serveTLS(t, honestToken)
 	realm := "auth.example.com:" + auth.port

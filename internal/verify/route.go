@@ -90,6 +90,9 @@ func (r *route) checkBehind(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
+	if endsInNumber(host) {
+		return &routeError{address, errOldSpelling}
+	}
 	addresses := r.addressesOf(ctx, host)
 	if len(addresses) == 0 {
 		r.mu.Lock()
@@ -154,6 +157,24 @@ func (r *route) describe() string {
 	default:
 		return " (through the proxy " + r.through + ")"
 	}
+}
+
+// errOldSpelling is for IPv4 written as 127.1, 0x7f000001 or 2130706433, which many proxies read and which cannot be checked as an address.
+var errOldSpelling = errors.New("is no name and no address in its usual form: write the name of the registry")
+
+// endsInNumber reports whether a host would be read as IPv4 though it is not in the usual form: its last part is a number
+// (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+func endsInNumber(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	parts := strings.Split(strings.TrimSuffix(host, "."), ".")
+	last := strings.ToLower(parts[len(parts)-1])
+	hex, isHex := strings.CutPrefix(last, "0x")
+	if isHex {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 // ErrNotThroughProxy is the error of [Options.Proxy] for a host that is reached through a proxy only if it is named.

@@ -179,6 +179,18 @@ func secretAttempts() []admissionAttempt {
 			refused: "regcred changes no annotation of a Secret but its own"},
 		{name: "removing an annotation of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Annotations["note"] = "ours" }), do: doPatch(`{"metadata":{"annotations":{"note":null}}}`),
 			refused: "regcred changes no annotation of a Secret but its own"},
+		{name: "recording a label of the tenant as its own, the first of two steps to remove it", given: pullSecret(func(s *corev1.Secret) { s.Labels["team"] = "shop" }),
+			do:      doPatch(`{"metadata":{"annotations":{"regcred.dev/sources":"{\"version\":1,\"sources\":{\"a\":{\"written\":{\"label team\":\"x\"}}}}"}}}`),
+			refused: "regcred records no label of a Secret as its own that was there before"},
+		{name: "recording an annotation of the tenant as its own, the first of two steps to remove it", given: pullSecret(func(s *corev1.Secret) { s.Annotations["note"] = "ours" }),
+			do:      doPatch(`{"metadata":{"annotations":{"regcred.dev/sources":"{\"version\":1,\"sources\":{\"a\":{\"written\":{\"annotation note\":\"x\"}}}}"}}}`),
+			refused: "regcred records no annotation of a Secret as its own that was there before"},
+		{name: "recording a label of the tenant while a hand-made Secret is taken over", given: pullSecret(handMadeSecret),
+			do: doPatch(`{"metadata":{"labels":{"regcred.dev/managed":"true"},"annotations":{"kubectl.kubernetes.io/last-applied-configuration":null,"regcred.dev/adopted":"true",` +
+				`"regcred.dev/sources":"{\"version\":1,\"sources\":{\"a\":{\"written\":{\"label team\":\"x\"}}}}"}}}`),
+			refused: "regcred records no label of a Secret as its own that was there before"},
+		{name: "recording a label that it adds, beside one of the tenant", given: pullSecret(func(s *corev1.Secret) { s.Labels["team"] = "shop" }),
+			do: doPatch(`{"metadata":{"labels":{"site":"x"},"annotations":{"regcred.dev/sources":"{\"version\":1,\"sources\":{\"a\":{\"written\":{\"label site\":\"x\"}}}}"}}}`)},
 		{name: "updating a Secret in kube-system", namespace: metav1.NamespaceSystem, given: pullSecret(), do: doUpdate,
 			refused: "regcred never touches Secrets in a protected namespace"},
 

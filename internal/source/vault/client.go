@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/proxy"
 )
 
@@ -27,7 +28,7 @@ const (
 	maxRedirects = 2
 )
 
-var errOversized = errors.New("the answer is larger than 1 MiB")
+var errOversized = errors.New("the answer is larger than 1 MiB, or holds far more values than a registry credential")
 
 // forgetEnvironment removes every VAULT_* variable from this process: Vault's client reads address, token, namespace,
 // headers, proxy, CA, wrapping and more from them, some at each request, and refuses to start over one that it cannot
@@ -193,6 +194,9 @@ func readAnswer(response *api.Response, err error) (*answer, error) {
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if payload.Crowded(body) {
+		return nil, errOversized // decoded, it would take fifty times its size, at each worker
 	}
 	a := &answer{status: response.StatusCode, header: response.Header, body: body}
 	a.json = decode(body, &a.content) == nil

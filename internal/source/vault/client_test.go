@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -156,6 +157,20 @@ func TestACompressedAnswerIsMeasuredAsItUnfolds(t *testing.T) {
 	failure := newRig(t, server.URL).mustFail(atKV2, v1alpha1.ReasonMalformed)
 	if !strings.Contains(failure.Message, "1 MiB") {
 		t.Error(failure.Message)
+	}
+}
+
+func TestAnAnswerOfManyValuesIsNotDecoded(t *testing.T) {
+	server := newScripted(t)
+	body := `{"data":{"data":{"x":[` + strings.Repeat("1,", 300_000) + `1]}}}`
+	server.handle("/v1/secret/data/a", answers(200, body))
+	r := newRig(t, server.URL)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r.mustFail(atKV2, v1alpha1.ReasonMalformed)
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) / uint64(len(body)); took > 20 {
+		t.Errorf("it took %d times the memory of its text", took)
 	}
 }
 

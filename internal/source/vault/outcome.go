@@ -59,7 +59,7 @@ var (
 	outcomeNotVault = Outcome{"200 with something that is no answer of Vault", v1alpha1.ReasonUnavailable, RetryServer, false,
 		"what answers there does not speak as Vault does: check spec.address and the proxies on the way"}
 	outcomeOversized = Outcome{"an answer of more than 1 MiB", v1alpha1.ReasonMalformed, RetryPeriod, true,
-		"the answer is larger than 1 MiB: a registry credential is smaller, name another path"}
+		"the answer is larger than 1 MiB, or holds thousands of values: a registry credential is smaller, name another path"}
 
 	outcomeRedirect = Outcome{"redirect to another host", v1alpha1.ReasonConnectionRefused, RetryServer, true,
 		"the server sends us to another host, which is not followed: let the standby nodes forward requests, use an address that " +

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/source"
 )
@@ -87,7 +88,7 @@ func storeCommand(place *v1alpha1.VaultSource) func(key, file string) string {
 		verb = "put"
 	}
 	return func(key, file string) string {
-		return fmt.Sprintf("vault kv %s -mount=%s %s %s=@%s", verb, place.Mount, place.Path, key, file)
+		return foreign.Command("vault kv %s -mount=%s %s %s=@%s", verb, place.Mount, place.Path, key, file)
 	}
 }
 

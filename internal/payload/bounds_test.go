@@ -1,0 +1,76 @@
+package payload
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// registriesOfASpec are as many as a spec can have.
+func registriesOfASpec() []v1alpha1.Registry {
+	var registries []v1alpha1.Registry
+	for i := range 32 {
+		registries = append(registries, v1alpha1.Registry(fmt.Sprintf("r%d.example/team/apps", i)))
+	}
+	return registries
+}
+
+func configOf(entries int) string {
+	var text strings.Builder
+	for i := range entries {
+		fmt.Fprintf(&text, `"other%d.example":{},`, i)
+	}
+	return `{"auths":{` + text.String() + `"last.example":{"username":"u","password":"p"}}}`
+}
+
+func TestAVaultCannotStopTheOperatorByADockerConfigWithManyEntries(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		entries int
+		reason  error
+		says    string
+	}{
+		{"as many as are compared", mostEntries - 1, ErrRegistryMissing, "has no entry for"},
+		{"many more", 12_000, ErrMalformed, "12001 entries"},
+		{"as many as fit into a megabyte", 40_000, ErrMalformed, "far more values than a registry credential has"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			began := time.Now()
+			_, err := Render(Fields{"config": configOf(test.entries)}, wants(Keys{DockerConfig: "config"}, "", registriesOfASpec()...))
+			if !errors.Is(err, test.reason) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+func TestAVaultCannotFillTheMemoryByWhatUnfolds(t *testing.T) {
+	const half = 12_000 // the text stands for 50 MB
+	folded := "auths:\n  a: &a " + strings.Repeat("x", half) + "\nlist: [" + strings.Repeat("*a,", half/3) + "]\n"
+	wide := "auths:\n  a: b\nlist: [" + strings.Repeat("a,", longestYAML) + "]\n"
+	numbers := `{"auths":[` + strings.Repeat("1,", 300_000) + `1]}`
+	for name, text := range map[string]string{
+		"by aliases": folded, "by many small nodes": wide, "in base64": base64Of(folded), "JSON of many numbers": numbers, "such JSON in base64": base64Of(numbers),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Render(Fields{"config": text}, wants(Keys{DockerConfig: "config"}, ""))
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("got %v", err)
+			}
+			if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 24 {
+				t.Errorf("it took %d MiB", took)
+			}
+		})
+	}
+}
