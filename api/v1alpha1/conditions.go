@@ -22,7 +22,7 @@ const (
 	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand, or its role
 	// is wider than its limits. It is present only while that is so.
 	ConditionUnfenced = "Unfenced"
-	// ConditionReconciling is True while something is unfinished that regcred goes on with by itself.
+	// ConditionReconciling is True while something is unfinished that regcred works on without a person.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True while a person must act.
 	ConditionStalled = "Stalled"

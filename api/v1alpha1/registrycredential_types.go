@@ -81,7 +81,7 @@ type RegistryCredentialSpec struct {
 	// +required
 	Target Target `json:"target"`
 
-	// podRecovery says what happens to pods that hang because they lacked this credential.
+	// podRecovery says what happens to pods that are stuck because they lacked this credential.
 	// +optional
 	PodRecovery *PodRecovery `json:"podRecovery,omitempty"`
 
@@ -360,7 +360,7 @@ const (
 	RecoveryDisabled PodRecoveryMode = "Disabled"
 )
 
-// PodRecovery says what happens to pods that hang because they lacked this credential.
+// PodRecovery says what happens to pods that are stuck because they lacked this credential.
 type PodRecovery struct {
 	// mode is Restart (delete the pod where its owner recreates it at no cost), Report (only say what would be done) or
 	// Disabled. Defaults to Restart.

@@ -105,7 +105,7 @@ type VaultTLS struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
 	CABundle string `json:"caBundle,omitempty"`
-	// caConfigMap names a ConfigMap in the operator's namespace that holds the PEM certificates; it is read anew when it changes.
+	// caConfigMap names a ConfigMap in the operator's namespace that holds the PEM certificates; it is read again when it changes.
 	// +optional
 	CAConfigMap *KeyReference `json:"caConfigMap,omitempty"`
 	// serverName is the name in the server's certificate, where it is not the host of the address.

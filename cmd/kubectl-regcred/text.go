@@ -31,7 +31,7 @@ var meanings = map[pullerror.Class]string{
 
 // does says what regcred does, by action.
 var does = map[diagnosis.Action]string{
-	diagnosis.Restart: "regcred restarts the pod, within its limits: its owner makes it anew",
+	diagnosis.Restart: "regcred restarts the pod, within its limits: its owner recreates it",
 	diagnosis.Repull:  "regcred pins the image to its own digest, within its limits: the kubelet then pulls at once",
 	diagnosis.Wait:    "regcred waits, and looks at the pod again",
 	diagnosis.Report:  "regcred leaves the pod to you",

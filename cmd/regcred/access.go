@@ -55,7 +55,7 @@ func restartWhenGranted(clientset kubernetes.Interface, resource string, lacking
 			case <-ticker.C:
 			}
 			if granted, _, err := access(ctx, clientset, resource, lacking); err == nil && len(granted) > 0 {
-				ctrl.Log.Info("The operator was granted names that it lacked, and starts anew to use them", "resource", resource, "names", granted)
+				ctrl.Log.Info("The operator was granted names that it lacked, and restarts to use them", "resource", resource, "names", granted)
 				stop()
 				return nil
 			}

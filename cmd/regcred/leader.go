@@ -56,7 +56,7 @@ func newLock(config *rest.Config, namespace string) (resourcelock.Interface, err
 		return nil, err
 	}
 	own := rest.AddUserAgent(rest.CopyConfig(config), "leader-election")
-	own.Timeout = renewDeadline / 2 // one request that hangs must not cost the lease
+	own.Timeout = renewDeadline / 2 // one request without an answer must not cost the lease
 	leases, err := coordinationclient.NewForConfig(own)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// registryCAs gives the certificate authorities of registries by host[:port], read anew for each test, so that a mounted file may
+// registryCAs gives the certificate authorities of registries by host[:port], read again for each test, so that a mounted file may
 // change. The error names a file that cannot be used at the start.
 func registryCAs(files map[string]string) (func(registry string) *x509.CertPool, error) {
 	for registry, file := range files {

@@ -58,7 +58,7 @@ type parts struct {
 	watchdog watchdog.Watchdog
 }
 
-// addControllers wires everything together. now is the API server's time. stop ends the process, so that it starts anew with other
+// addControllers wires everything together. now is the API server's time. stop ends the process, so that it restarts with other
 // rights.
 func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fence.Fence, gate *policycheck.Gate, now func() time.Time, stop context.CancelFunc) error {
 	p, err := newParts(ctx, mgr, o, stop)
@@ -122,7 +122,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 }
 
 // caches of one kind by the names that were given and that RBAC grants. A name that RBAC lacks is no crash: RegistryCredentials
-// that want it say so, and the operator starts anew when it is granted.
+// that want it say so, and the operator restarts when it is granted.
 func (p *parts) caches(ctx context.Context, resource string, names []string, kind client.Object, stop context.CancelFunc) (*named.Caches, error) {
 	granted, lacking, err := access(ctx, p.clientset, resource, names)
 	if err != nil {

@@ -31,7 +31,7 @@ type anyName struct{}
 
 func (anyName) Allowed(string) bool { return true }
 
-// reporting is a controller whose namespaces are all served, beside a cluster in which a pod hangs in each, and the first of its
+// reporting is a controller whose namespaces are all served, beside a cluster in which a pod is stuck in each, and the first of its
 // RegistryCredentials.
 func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha1.RegistryCredential) {
 	t.Helper()

@@ -37,7 +37,7 @@ type Reconciler struct {
 	ServiceAccounts Named
 	Store           *records.Store
 	Board           *delivered.Board
-	// Pods says where pods hang: these namespaces get a new value first. Optional.
+	// Pods says where pods are stuck: these namespaces get a new value first. Optional.
 	Pods *podcounts.Counter
 	// Protected namespaces are selected by name only.
 	Protected []string

@@ -11,7 +11,7 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
-// memories are what one process remembers of places. All of it can be lost: after a restart the counts of contests begin anew.
+// memories are what one process remembers of places. All of it can be lost: after a restart the counts of contests start again.
 type memories struct {
 	mu sync.Mutex
 	// m by namespace and name of the Secret: a namespace that is gone is forgotten whole.
@@ -20,7 +20,7 @@ type memories struct {
 
 // memory of one place. The queue never hands a place to two workers at once, so it needs no lock.
 type memory struct {
-	// namespace that it speaks of: one that was made anew under the same name starts afresh.
+	// namespace that it speaks of: one that was recreated under the same name starts afresh.
 	namespace types.UID
 	// contests and traces by object: "" for the Secret, else the name of a ServiceAccount.
 	contests map[string]*contest

@@ -94,7 +94,7 @@ var refusals = []struct {
 	{regexp.MustCompile(`ValidatingAdmissionPolicy '(regcred-[a-z-]+)'.*in a protected namespace`), v1alpha1.ReasonProtected, "policy %s protects the namespace: take it from the protected namespaces, or exclude it here"},
 	{regexp.MustCompile(`ValidatingAdmissionPolicy '([A-Za-z0-9.-]+)'`), v1alpha1.ReasonForbidden, "ValidatingAdmissionPolicy %s refuses the write: allow it there, or exclude the namespace"},
 	{regexp.MustCompile(`admission webhook "([A-Za-z0-9./-]+)" denied`), v1alpha1.ReasonWriteRefused, "admission webhook %s refuses the write: allow it there, or exclude the namespace"},
-	{regexp.MustCompile(`failed calling webhook "([A-Za-z0-9./-]+)"`), v1alpha1.ReasonWriteRefused, "admission webhook %s does not answer: mend it, or exclude the namespace there"},
+	{regexp.MustCompile(`failed calling webhook "([A-Za-z0-9./-]+)"`), v1alpha1.ReasonWriteRefused, "admission webhook %s does not answer: fix it, or exclude the namespace there"},
 }
 
 // failedWrite says why the API server did not take a write.

@@ -29,7 +29,7 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 		return nil, foreignOwner(f, plan.Owner)
 	case pullsecret.Wait:
 		return nil, &problem{reason: v1alpha1.ReasonWriteRefused, message: fmt.Sprintf(
-			"Secret %s is being deleted and somebody's finalizer holds it (%s); it is made anew when it is gone", f.place.Name, strings.Join(f.secret.Finalizers, ", "))}
+			"Secret %s is being deleted and somebody's finalizer holds it (%s); it is recreated when it is gone", f.place.Name, strings.Join(f.secret.Finalizers, ", "))}
 	case pullsecret.Create, pullsecret.Update, pullsecret.Recreate, pullsecret.Delete:
 		return r.write(ctx, f, plan)
 	}

@@ -106,7 +106,7 @@ func (r *Reconciler) account(ctx context.Context, f facts, name string) (*corev1
 
 // patchAccount writes the whole list: imagePullSecrets is atomic for apply and strategic merge patch, which would drop other
 // people's entries. The resourceVersion makes a lost update impossible. A rival who changes it back meets the same bounds as one
-// who does so to the Secret; a ServiceAccount that is deleted and made anew counts as changed back.
+// who does so to the Secret; a ServiceAccount that is deleted and recreated counts as changed back.
 func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.ServiceAccount, action string, list []corev1.LocalObjectReference, attached map[string]metav1.Time) *problem {
 	object, purpose := "ServiceAccount "+account.Name, sha256.Sum256([]byte(action))
 	contest := f.memory.contest(account.Name)

@@ -23,7 +23,7 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[delivered.Place]
 
-// Priorities: somebody waits for a new namespace and for pods that hang, nobody for a look at what is believed to be right.
+// Priorities: somebody waits for a new namespace and for pods that are stuck, nobody for a look at what is believed to be right.
 const (
 	urgent = 100
 	normal = 0
@@ -104,7 +104,7 @@ func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, del
 	}
 }
 
-// onChange looks at all places of a RegistryCredential when a new value of it is published, first where pods hang.
+// onChange looks at all places of a RegistryCredential when a new value of it is published, first where pods are stuck.
 func (r *Reconciler) onChange(changed *wakeup.Notifier) source.TypedSource[delivered.Place] {
 	return source.TypedFunc[delivered.Place](func(ctx context.Context, q queue) error {
 		changed.Listen(func(credential string) {

@@ -69,7 +69,7 @@ func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verd
 	return ctrl.Result{}, fmt.Errorf("%s pod %s/%s: %w", verdict.Action, g.Pod.Namespace, g.Pod.Name, err)
 }
 
-// restart deletes exactly the pod that was looked at. Its owner makes it anew.
+// restart deletes exactly the pod that was looked at. Its owner recreates it.
 func (r *Reconciler) restart(ctx context.Context, pod *corev1.Pod) error {
 	target := &corev1.Pod{}
 	target.Namespace, target.Name = pod.Namespace, pod.Name

@@ -204,7 +204,7 @@ func doubted(g gathered, verdict diagnosis.Verdict) []podcounts.Value {
 	return values
 }
 
-// wanted are the RegistryCredentials for want of which the pod hangs.
+// wanted are the RegistryCredentials for want of which the pod is stuck.
 func wanted(verdict diagnosis.Verdict) []string {
 	var names []string
 	for _, finding := range verdict.Findings {

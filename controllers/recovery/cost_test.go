@@ -50,10 +50,10 @@ func (p podsOf) List(ctx context.Context, list client.ObjectList, options ...cli
 	return p.Reader.List(ctx, list, options...)
 }
 
-// looked is what is looked at: a pod that hangs in the first of the namespaces, in each of which other pods hang, too.
+// looked is what is looked at: a pod that is stuck in the first of the namespaces, in each of which other pods are stuck, too.
 var looked = types.NamespacedName{Namespace: "n-00000", Name: "web"}
 
-// stuckCluster is a cluster of namespaces that hold all values, in each of which a pod hangs that is as it will stay.
+// stuckCluster is a cluster of namespaces that hold all values, in each of which a pod is stuck that is as it will stay.
 func stuckCluster(t testing.TB, namespaces, credentials int) *Reconciler {
 	t.Helper()
 	store := records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {})

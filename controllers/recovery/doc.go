@@ -1,3 +1,3 @@
-// Package recovery cures pods that hang because they lacked a credential, and says what it saw of those that it must not touch.
+// Package recovery cures pods that are stuck because they lacked a credential, and says what it saw of those that it must not touch.
 // Its key is a pod.
 package recovery

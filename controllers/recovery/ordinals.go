@@ -29,7 +29,7 @@ type turn struct {
 	since time.Time
 }
 
-// take gives a pod of a StatefulSet its turn, or says which pod has it. Its turn ends when its successor runs or hangs.
+// take gives a pod of a StatefulSet its turn, or says which pod has it. Its turn ends when its successor runs or is stuck.
 func (o *ordinals) take(ctx context.Context, reader client.Reader, set types.UID, pod *corev1.Pod, now time.Time) (bool, string) {
 	mine := turn{pod: client.ObjectKeyFromObject(pod), uid: pod.UID, since: now}
 	current, free := o.claim(set, nil, mine)
@@ -66,8 +66,8 @@ func (o *ordinals) claim(set types.UID, old *turn, mine turn) (turn, bool) {
 	return mine, true
 }
 
-// isOver reports whether the pod whose turn it is needs it no more: it does not hang any longer, or its successor came and runs
-// or hangs in its turn.
+// isOver reports whether the pod whose turn it is needs it no more: it is not stuck any more, or its successor came and runs
+// or is stuck in its turn.
 func isOver(ctx context.Context, reader client.Reader, current turn) bool {
 	var pod corev1.Pod
 	if err := reader.Get(ctx, current.pod, &pod); err != nil {

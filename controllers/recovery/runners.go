@@ -120,7 +120,7 @@ func (r *Reconciler) lookAtRunning(ctx context.Context, q queue) error {
 		return fmt.Errorf("look at the pods in phase Running: %w", err)
 	}
 	if truncated {
-		log.FromContext(ctx).Info("The pods in phase Running are more than one look reads: some that hang may not be seen", "bytes", int64(podlist.MaxBytes))
+		log.FromContext(ctx).Info("The pods in phase Running are more than one look reads: some that are stuck may not be seen", "bytes", int64(podlist.MaxBytes))
 	}
 	return nil
 }

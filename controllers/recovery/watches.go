@@ -20,7 +20,7 @@ import (
 	"regcred.dev/regcred/internal/wakeup"
 )
 
-// onStuck lets through pods that hang, those that hung before, and those that are expected to run.
+// onStuck lets through pods that are stuck, those that hung before, and those that are expected to run.
 func (r *Reconciler) onStuck() predicate.TypedPredicate[*corev1.Pod] {
 	return predicate.TypedFuncs[*corev1.Pod]{
 		CreateFunc: func(e event.TypedCreateEvent[*corev1.Pod]) bool { return diagnosis.IsStuck(e.Object) },
@@ -185,8 +185,8 @@ func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string,
 	}
 }
 
-// onReplaced looks at the running pods when a newly published value takes the place of a bad one: they may hang as well. That is
-// decided while the bell rings, since soon after it no pod may hang any more that tells.
+// onReplaced looks at the running pods when a newly published value takes the place of a bad one: they may be stuck as well. That is
+// decided while the bell rings, since soon after it no pod may be stuck any more that tells.
 func (r *Reconciler) onReplaced(changed *wakeup.Notifier) source.TypedSource[reconcile.Request] {
 	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
 		changed.Listen(func(credential string) {

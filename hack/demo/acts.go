@@ -103,7 +103,7 @@ func (d *demo) incident(ctx context.Context) error {
 	}
 	for i := range pods {
 		if message := scenario.WaitingMessage(&pods[i]); message != "" {
-			d.say("The next release hangs in all %d namespaces. The kubelet says: %s", shops, message)
+			d.say("The next release is stuck in all %d namespaces. The kubelet says: %s", shops, message)
 		}
 	}
 	return nil
@@ -216,7 +216,7 @@ func (d *demo) anyFresh(password string, namespaces []string) func(context.Conte
 	}
 }
 
-// table ends the demo: what was measured, beside what a kubelet does by itself.
+// table ends the demo: what was measured, beside what a kubelet does on its own.
 func (d *demo) table(context.Context) error {
 	fmt.Fprintf(d.out, "\n%-20s %22s %22s %22s\n", "", "rotation visible after", "all Secrets fresh after", "all pods running after")
 	for _, m := range d.times {
@@ -224,6 +224,6 @@ func (d *demo) table(context.Context) error {
 	}
 	fmt.Fprintf(d.out, "%-20s %22s %23s %20s\n", "without regcred", "-", "when somebody does it", fmt.Sprintf("+ up to %.0f s", scenario.NodeWait.Seconds()))
 	fmt.Fprintf(d.out, "\nThe source is read every %d s here (60 s by default). The last line is the kubelet's own back-off after the Secret is\n"+
-		"mended, and only for pods that name the Secret: those that lack the reference never heal by themselves.\n", refreshPeriod)
+		"fixed, and only for pods that name the Secret: those that lack the reference never recover automatically.\n", refreshPeriod)
 	return nil
 }

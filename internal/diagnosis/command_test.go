@@ -25,7 +25,7 @@ func TestNobodyIsAdvisedToRunWhatATenantWrote(t *testing.T) {
 			f.Pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: name}}
 			f.Secrets[name] = Secret{Breaks: "it is no JSON"}
 			f.Pod.Status.ContainerStatuses[0].State.Waiting.Reason = "unable to parse auth field, must be formatted as base64 encoded username:password"
-		}}, "mend it where it comes from"},
+		}}, "fix it where it comes from"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v := Diagnose(stuck(test.changes...))

@@ -145,7 +145,7 @@ func (d *diagnosis) withCause(pull Pull) Pull {
 // incurable: one pull that no credential cures is enough to leave the pod alone.
 func (d *diagnosis) incurable() *Verdict { return d.first(Report) }
 
-// notYet: something goes on by itself that must be over first.
+// notYet: something continues automatically that must be over first.
 func (d *diagnosis) notYet() *Verdict { return d.first(Wait) }
 
 func (d *diagnosis) first(action Action) *Verdict {

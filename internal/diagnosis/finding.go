@@ -148,9 +148,9 @@ func byClass(f *Facts, p Finding) (Finding, bool) {
 	case pullerror.KubeletThrottled:
 		return p.as(Wait, KubeletThrottled, "the kubelet limits its own pulls and tries again").again(kubeletRetry), true
 	case pullerror.Network:
-		return p.as(Wait, RegistryUnreachable, "the node does not reach the registry; the kubelet tries again by itself").advise("see whether the registry is up, and whether the node resolves and reaches it").again(kubeletRetry), true
+		return p.as(Wait, RegistryUnreachable, "the node does not reach the registry; the kubelet retries automatically").advise("see whether the registry is up, and whether the node resolves and reaches it").again(kubeletRetry), true
 	case pullerror.Registry5xx:
-		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet tries again by itself").advise("see how the registry fares").again(kubeletRetry), true
+		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet retries automatically").advise("see how the registry fares").again(kubeletRetry), true
 	}
 	return p.as(Report, UnknownCause, "the pull fails for a cause that is not known to be a credential").advise("see the kubelet's message"), true
 }
@@ -179,17 +179,17 @@ func malformed(f *Facts, p Finding) Finding {
 		case secret.Unread:
 			unread = append(unread, ref.Name)
 		case secret.Breaks != "" && secret.Owner.Ours:
-			return p.as(Wait, OwnSecretBeingMended, "Secret %s cannot be read (%s): regcred writes it anew, and the kubelet tries again within 15 seconds",
+			return p.as(Wait, OwnSecretBeingMended, "Secret %s cannot be read (%s): regcred writes it again, and the kubelet tries again within 15 seconds",
 				ref.Name, secret.Breaks).again(soon)
 		case secret.Breaks != "":
 			return p.as(Report, MalformedSecret, "Secret %s of %s breaks every pull of this pod, whatever the others hold: %s",
-				ref.Name, secret.Owner.Manager, secret.Breaks).advise("mend it where it comes from%s", foreign.Command(", or run: kubectl edit secret %s -n %s", ref.Name, f.Pod.Namespace))
+				ref.Name, secret.Owner.Manager, secret.Breaks).advise("fix it where it comes from%s", foreign.Command(", or run: kubectl edit secret %s -n %s", ref.Name, f.Pod.Namespace))
 		}
 	}
 	if len(unread) > 0 {
 		p.Secret = unread[0]
 		return p.as(Report, MalformedSecret, "one of the pull secrets of this pod cannot be read by the kubelet, and breaks every pull").
-			advise("look at %s, which may not be read here, and mend it", strings.Join(unread, ", "))
+			advise("look at %s, which may not be read here, and fix it", strings.Join(unread, ", "))
 	}
 	p.Secret = ""
 	return p.as(Wait, KubeletRetries, "a pull secret could not be read by the kubelet and is in order by now; the kubelet tries again within 15 seconds").again(soon)

@@ -17,7 +17,7 @@ func (d *diagnosis) static() *Verdict {
 		return nil
 	}
 	return &Verdict{Action: Report, Reason: StaticPod, Message: fmt.Sprintf(
-		"%s; the pod comes from a file on node %s, and cannot be mended through the API",
+		"%s; the pod comes from a file on node %s, and cannot be fixed through the API",
 		d.findings[0].sentence(), d.Pod.Spec.NodeName), Advice: "put the image on the node, or change the file"}
 }
 
@@ -67,7 +67,7 @@ func (d *diagnosis) running() *Verdict {
 // owner: only what recreates a deleted pod at no cost may lose one.
 func (d *diagnosis) owner() *Verdict {
 	if len(d.Owners) == 0 {
-		return d.leave(BarePod, "the pod has no owner that would make it anew", fmt.Sprintf(
+		return d.leave(BarePod, "the pod has no owner that would recreate it", fmt.Sprintf(
 			"save it with kubectl get pod %[1]s -n %[2]s -o yaml > pod.yaml, remove imagePullSecrets from the file, and run: kubectl replace --force -f pod.yaml",
 			d.Pod.Name, d.Pod.Namespace))
 	}
@@ -79,15 +79,15 @@ func (d *diagnosis) owner() *Verdict {
 			"suspend and resume the Job, which counts nothing"+foreign.Command(": kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":true}}' && "+
 				"kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":false}}'", owner.Name, d.Pod.Namespace))
 	case !slices.Contains(recreating, kind), owner.Unread:
-		return d.leave(OwnerUnknown, fmt.Sprintf("it is not known whether %s %s makes a deleted pod anew", owner.Kind, owner.Name),
+		return d.leave(OwnerUnknown, fmt.Sprintf("it is not known whether %s %s recreates a deleted pod", owner.Kind, owner.Name),
 			fmt.Sprintf("if it does, run: kubectl delete pod %s -n %s", d.Pod.Name, d.Pod.Namespace))
 	case owner.Gone:
-		return &Verdict{Action: None, Reason: OwnerGone, Message: fmt.Sprintf("%s %s is gone and would not make the pod anew", owner.Kind, owner.Name)}
+		return &Verdict{Action: None, Reason: OwnerGone, Message: fmt.Sprintf("%s %s is gone and would not recreate the pod", owner.Kind, owner.Name)}
 	}
 	return nil
 }
 
-// recreating kinds make a deleted pod anew at once and at no cost.
+// recreating kinds recreate a deleted pod at once and at no cost.
 var recreating = []schema.GroupKind{
 	{Group: "apps", Kind: "ReplicaSet"}, {Group: "apps", Kind: "StatefulSet"}, {Group: "apps", Kind: "DaemonSet"}, {Group: "", Kind: "ReplicationController"},
 }
@@ -96,7 +96,7 @@ func (d *diagnosis) restart() *Verdict {
 	return &Verdict{Action: Restart, Reason: d.findings[0].Reason, Message: d.findings[0].sentence()}
 }
 
-// leave is the verdict for a pod that must not be deleted: the kubelet heals it by itself where it has the reference, and only a
+// leave is the verdict for a pod that must not be deleted: the kubelet heals it on its own where it has the reference, and only a
 // person can where it has not.
 func (d *diagnosis) leave(reason Reason, why, advice string) *Verdict {
 	for _, finding := range d.findings {

@@ -14,7 +14,7 @@ func unproven(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 			f.Image, c.Name), true
 	case !c.Provable:
 		return f.as(Report, Unproven, "the registry does not say whether %s exists or is denied, and RegistryCredential %s was not tested with it", f.Image, c.Name).
-			advise("see whether the image exists; if it does, delete the pod where its owner makes it anew"), ambiguous
+			advise("see whether the image exists; if it does, delete the pod where its owner recreates it"), ambiguous
 	}
 	probe, asked := facts.Probes[f.question()]
 	if !asked {

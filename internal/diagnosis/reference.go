@@ -44,7 +44,7 @@ func missedAttachment(facts *Facts, c *Credential, f Finding) (Finding, bool) {
 	switch {
 	case f.Change.IsZero(), created.After(f.Change.Add(admissionLag)):
 		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand", facts.Account.Name, c.SecretName).
-			advise("to make the pod anew, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace), true
+			advise("to recreate the pod, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace), true
 	case created.After(f.Change):
 		wait = f.Change.Add(admissionLag + time.Second).Sub(facts.Now)
 	case created.Equal(f.Change): // before or after: times have whole seconds

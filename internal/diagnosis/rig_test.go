@@ -74,7 +74,7 @@ const (
 	throttled = `pull QPS exceeded`
 )
 
-// because sets why the pod hangs, in the words of a kubelet that is in back-off.
+// because sets why the pod is stuck, in the words of a kubelet that is in back-off.
 func because(cause string) change {
 	return waits("ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", image, cause))
 }

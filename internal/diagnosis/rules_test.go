@@ -36,7 +36,7 @@ func check(t *testing.T, rules []rule) {
 func TestPulling(t *testing.T) {
 	check(t, []rule{
 		{"rule 1: a Secret update triggers no attempt: a pod that refers to it is restarted", nil, Restart, StaleCredential},
-		{"rule 1: a pod that lacks the reference never heals by itself and is restarted", []change{withoutReference, because(anonymous)}, Restart, MissingReference},
+		{"rule 1: a pod that lacks the reference never recovers automatically and is restarted", []change{withoutReference, because(anonymous)}, Restart, MissingReference},
 		{"rule 4: a malformed foreign Secret breaks every pull and is named", []change{
 			waits("illegal base64 data at input byte 0", ""), foreignBreaks}, Report, MalformedSecret},
 		{"rule 4: a malformed Secret is found by a reason that is the raw error", []change{
@@ -44,7 +44,7 @@ func TestPulling(t *testing.T) {
 		{"rule 4: a malformed Secret that may not be read is still reported", []change{
 			waits("json: cannot unmarshal number into Go struct field DockerConfigJSON.auths.auth of type string", ""),
 			ownList("regcred", "old")}, Report, MalformedSecret},
-		{"rule 4: our own Secret is written anew when somebody broke it", []change{
+		{"rule 4: our own Secret is written again when somebody broke it", []change{
 			waits("illegal base64 data at input byte 0", ""), secret("regcred", func(s *Secret) { s.Breaks = "broken" })}, Wait, OwnSecretBeingMended},
 		{"rule 4: a malformed Secret that is in order again needs no more than the kubelet's next attempt", []change{
 			waits("illegal base64 data at input byte 0", "")}, Wait, KubeletRetries},
@@ -124,7 +124,7 @@ func TestOwners(t *testing.T) {
 		{"rule 23: a bare pod is gone when deleted: with the reference the kubelet retries", []change{bare}, Wait, KubeletRetries},
 		{"rule 23: a bare pod without the reference is for a person", []change{bare, withoutReference}, Report, BarePod},
 		{"an unknown owner's pod without the reference is for a person", []change{ownedBy("example.com/v1", "Game"), withoutReference}, Report, OwnerUnknown},
-		{"rule 23: a static pod cannot be mended through the API", []change{func(f *Facts) {
+		{"rule 23: a static pod cannot be fixed through the API", []change{func(f *Facts) {
 			f.Pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
 		}}, Report, StaticPod},
 		{"when the kubelet has tried again and failed the credential did not help", []change{ofJob, now(6 * time.Minute)}, Report, CredentialDidNotHelp},
@@ -145,8 +145,8 @@ func TestContainers(t *testing.T) {
 			f.Pod.Spec.InitContainers = []corev1.Container{{Name: "mesh", Image: "quay.io/mesh:1"}}
 			f.Pod.Status.InitContainerStatuses = []corev1.ContainerStatus{running("mesh")}
 		}, withoutReference}, Report, ContainerRuns},
-		{"rule 26: an init container that hangs while the main one says PodInitializing", []change{initHangs}, Restart, StaleCredential},
-		{"rule 25: a pod that ran before hangs in phase Running", []change{func(f *Facts) { f.Pod.Status.Phase = corev1.PodRunning }}, Restart, StaleCredential},
+		{"rule 26: an init container that is stuck while the main one says PodInitializing", []change{initHangs}, Restart, StaleCredential},
+		{"rule 25: a pod that ran before is stuck in phase Running", []change{func(f *Facts) { f.Pod.Status.Phase = corev1.PodRunning }}, Restart, StaleCredential},
 		{"rule 29: an image volume pulls by the same rules", []change{volumeHangs}, Restart, StaleCredential},
 		{"rule 29: an ephemeral container pulls by the same rules, beside one that runs", []change{func(f *Facts) {
 			f.Pod.Status.ContainerStatuses = []corev1.ContainerStatus{running("web")}

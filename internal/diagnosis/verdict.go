@@ -6,11 +6,11 @@ import "time"
 type Action string
 
 const (
-	// Restart deletes the pod; its owner makes it anew at no cost.
+	// Restart deletes the pod; its owner recreates it at no cost.
 	Restart Action = "Restart"
 	// Repull pins the image to its own digest, which makes the kubelet pull at once.
 	Repull Action = "Repull"
-	// Wait leaves the pod: something that goes on by itself comes first.
+	// Wait leaves the pod: something that continues automatically comes first.
 	Wait Action = "Wait"
 	// Report leaves the pod to a person and says what to do.
 	Report Action = "Report"
@@ -131,7 +131,7 @@ type Pin struct {
 	Image, Pinned string
 }
 
-// Credentials are the RegistryCredentials for whose registries the pod hangs, each once.
+// Credentials are the RegistryCredentials for whose registries the pod is stuck, each once.
 func (v Verdict) Credentials() []string {
 	var names []string
 	seen := map[string]bool{}

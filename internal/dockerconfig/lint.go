@@ -98,7 +98,7 @@ func Lint(data []byte) []Finding {
 
 // ParseLenient reads an existing docker config as far as a kubelet can use it, and says what it cannot use.
 // An entry under a key that matches no image is still returned. Where a finding BreaksPulls, a kubelet uses none of
-// the entries until that is mended. A trailing line break of a password is taken off, and reported.
+// the entries until that is fixed. A trailing line break of a password is taken off, and reported.
 func ParseLenient(data []byte) (Config, []Finding) {
 	config := Config{}
 	document, findings := lintDocument(data)

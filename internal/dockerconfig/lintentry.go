@@ -64,7 +64,7 @@ var keyChecks = []keyCheck{
 	{ReasonUnmatchable, unmatchable},
 }
 
-// LintKey looks at a docker config key by itself: it reports a form that a kubelet never uses, whatever is under it.
+// LintKey looks at a docker config key on its own: it reports a form that a kubelet never uses, whatever is under it.
 func LintKey(key string) []Finding {
 	for _, c := range keyChecks {
 		if message := c.check(key); message != "" {

@@ -46,7 +46,7 @@ func (l *lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 //
 // client-go gives back what it last knew to be its own, on top of what the server has: after a stop that is the lease of a new leader,
 // who would lose it. So nothing is given back that was seen in other hands. Nor is it while writes are under way: the lease then ends
-// by itself.
+// on its own.
 func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	if record.HolderIdentity == l.Identity() {
 		return l.take(record, func() error { return l.Interface.Update(ctx, record) })

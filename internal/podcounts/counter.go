@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Counter counts the pods that are stuck for want of a RegistryCredential, and those that hang although they have its present value.
+// Counter counts the pods that are stuck for want of a RegistryCredential, and those that are stuck although they have its present value.
 type Counter struct {
 	mu   sync.Mutex
 	pods map[types.NamespacedName][]string
@@ -31,7 +31,7 @@ func New(notify func(credential string)) *Counter {
 	}
 }
 
-// Note says for which RegistryCredentials a pod hangs: none, once it does not hang any more or is gone.
+// Note says for which RegistryCredentials a pod is stuck: none, once it is not stuck any more or is gone.
 func (c *Counter) Note(pod types.NamespacedName, credentials ...string) {
 	slices.Sort(credentials)
 	credentials = slices.Compact(credentials)
@@ -81,7 +81,7 @@ func add(counts map[string]int, key string, by int) {
 }
 
 // Doubt says that the registry refused a pod that has the present value of some RegistryCredentials. Each pod counts once for each value,
-// until it does not hang any more.
+// until it is not stuck any more.
 func (c *Counter) Doubt(pod types.NamespacedName, values ...Value) {
 	c.mu.Lock()
 	var fresh []string

@@ -73,7 +73,7 @@ func TestCounterRaisesEachDoubtOnce(t *testing.T) {
 	}{
 		{"a pod is refused with two values", func() { counter.Doubt(pod, first, Value{"b", "first"}) }, []string{"a", "b"}, 1},
 		{"it is looked at again", func() { counter.Doubt(pod, first) }, nil, 1},
-		{"it hangs on", func() { counter.Note(pod, "a"); counter.Doubt(pod, first) }, []string{"a"}, 1},
+		{"it is still stuck", func() { counter.Note(pod, "a"); counter.Doubt(pod, first) }, []string{"a"}, 1},
 		{"it is refused with the next value, too", func() { counter.Doubt(pod, second) }, []string{"a"}, 2},
 		{"it is looked at again with that", func() { counter.Doubt(pod, second) }, nil, 2},
 		{"it is well again", func() { counter.Note(pod) }, []string{"a"}, 2},

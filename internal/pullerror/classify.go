@@ -14,7 +14,7 @@ const maxMessage = 16 << 10
 // A pod with several matching credentials gets one cause for each of them ("[cause, cause]"), because the kubelet
 // tries one after the other. The most telling one is the class: a pull Secret that the kubelet cannot read, since then
 // nothing else matters; then a credential that was refused, in the order auth-failed, forbidden,
-// not-found-or-denied, no-credentials, since this is what a person or regcred can mend; then what the registry said
+// not-found-or-denied, no-credentials, since this is what a person or regcred can fix; then what the registry said
 // without a word about credentials (rate-limited, platform-manifest, not-found); then what kept the registry from
 // being heard (tls, registry-5xx, network, kubelet-throttled); last whatever else it is.
 //

@@ -152,7 +152,7 @@ func TestCompose(t *testing.T) {
 			current: changed(secret(t, shop("a")), forget), action: Keep,
 		},
 		{
-			name:    "a content that nobody can read is written anew",
+			name:    "a content that nobody can read is written again",
 			current: changed(secret(t, shop("a")), func(s *corev1.Secret) { s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":[]}`) }),
 			action:  Update, contributions: []Contribution{shop("a")},
 			entries: map[string]string{"shop.example": "a"}, sources: map[string][]string{"shop": {"shop.example"}},

@@ -65,13 +65,13 @@ func crowded(secret *corev1.Secret) Owner {
 	return owner
 }
 
-// stuck is a Secret of ours that can neither be updated nor made anew without a loss.
+// stuck is a Secret of ours that can neither be updated nor recreated without a loss.
 func stuck(secret *corev1.Secret) Owner {
 	why := "it was made immutable"
 	if secret.Type != corev1.SecretTypeDockerConfigJson {
 		why = fmt.Sprintf("it was made with type %s", foreign.Name(string(secret.Type)))
 	}
-	return Owner{Ours: true, Fix: why + ", and holds what is nowhere else: save what you need of it and delete it; regcred makes it anew"}
+	return Owner{Ours: true, Fix: why + ", and holds what is nowhere else: save what you need of it and delete it; regcred recreates it"}
 }
 
 func handMade(secret *corev1.Secret) Owner {

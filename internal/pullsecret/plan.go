@@ -25,9 +25,9 @@ const (
 	Update Action = "Update"
 	// Delete removes a Secret of ours that has nothing left in it.
 	Delete Action = "Delete"
-	// Recreate deletes a Secret of ours that cannot be updated, and makes it anew: its type or immutability forbids an update.
+	// Recreate deletes a Secret of ours that cannot be updated, and recreates it: its type or immutability forbids an update.
 	Recreate Action = "Recreate"
-	// Refuse leaves a Secret of somebody else, or one of ours that only a person can mend.
+	// Refuse leaves a Secret of somebody else, or one of ours that only a person can fix.
 	Refuse Action = "Refuse"
 	// Wait leaves a Secret that is being deleted until it is gone.
 	Wait Action = "Wait"
@@ -85,7 +85,7 @@ func decide(in Input, composed composition) Plan {
 	case !owner.Ours:
 		return in.foreign(composed, owner)
 	case len(composed.entries) == 0 && (composed.lost || !composed.dropped):
-		return Plan{Action: Keep} // it should hold what must stay and what only a person can mend, or it was empty before
+		return Plan{Action: Keep} // it should hold what must stay and what only a person can fix, or it was empty before
 	case len(composed.entries) == 0 && !outlives(in.Current):
 		return Plan{Action: Delete}
 	}
@@ -94,7 +94,7 @@ func decide(in Input, composed composition) Plan {
 	case plan.Action == Keep || updatable(in.Current):
 		return plan
 	case composed.kept || outlives(in.Current):
-		return Plan{Action: Refuse, Owner: stuck(in.Current)} // made anew, it would lack what is only there
+		return Plan{Action: Refuse, Owner: stuck(in.Current)} // recreated, it would lack what is only there
 	}
 	return Plan{Action: Recreate, Secret: in.fresh(composed)}
 }

@@ -22,9 +22,9 @@ func TestDecideAboutSecretsThatCannotBeUpdated(t *testing.T) {
 		exists        func(string) bool
 		want          Action
 	}{
-		{"immutable and stale: made anew", changed(ours, immutable), []Contribution{next}, everybody, Recreate},
+		{"immutable and stale: recreated", changed(ours, immutable), []Contribution{next}, everybody, Recreate},
 		{"immutable and right: left alone until there is something to write", changed(ours, immutable), []Contribution{shop}, everybody, Keep},
-		{"of another type and stale: made anew", changed(ours, opaque), []Contribution{next}, everybody, Recreate},
+		{"of another type and stale: recreated", changed(ours, opaque), []Contribution{next}, everybody, Recreate},
 		{"immutable with somebody's key: left to people", changed(ours, func(s *corev1.Secret) { immutable(s); s.Data["ca.crt"] = []byte("theirs") }), []Contribution{next}, everybody, Refuse},
 		{"immutable with entries that only it has: left to people", changed(secret(t, shop, contribution("held", 1, "1", config(t, "h", "held.example"))), immutable), []Contribution{next, held}, everybody, Refuse},
 		{"immutable with what a deleted credential left: left to people", changed(secret(t, shop, contribution("gone", 1, "1", config(t, "g", "gone.example"))), immutable), []Contribution{next}, only("shop"), Refuse},
@@ -43,7 +43,7 @@ func TestDecideAboutSecretsThatCannotBeUpdated(t *testing.T) {
 				t.Errorf("a refusal says what to do: %+v", plan.Owner)
 			}
 			if test.want == Recreate && (plan.Secret.Immutable != nil || plan.Secret.Type != corev1.SecretTypeDockerConfigJson || plan.Secret.ResourceVersion != "") {
-				t.Errorf("what is made anew is an ordinary pull Secret: %+v", plan.Secret.ObjectMeta)
+				t.Errorf("what is recreated is an ordinary pull Secret: %+v", plan.Secret.ObjectMeta)
 			}
 		})
 	}

@@ -111,7 +111,7 @@ func (s *Store) Save(ctx context.Context, record Record) error {
 }
 
 // write updates the Secret with the resourceVersion that was last seen, or creates it. A conflict means that another leader
-// wrote: this one must not overwrite it, and starts anew from what is there.
+// wrote: this one must not overwrite it, and restarts from what is there.
 func (s *Store) write(ctx context.Context, credential string, secret *corev1.Secret) (string, error) {
 	s.mu.Lock()
 	version := s.versions[credential]

@@ -55,7 +55,7 @@ func (s *State) firstRead(spec *Spec) time.Time {
 	return latest(next, last.Add(wait))
 }
 
-// keepsMinted reports whether the value in use is one that each read would make anew: a restart of the operator asks for no other.
+// keepsMinted reports whether the value in use is one that each read would create again: a restart of the operator asks for no other.
 func (s *State) keepsMinted(spec *Spec) bool {
 	return s.Published() && s.Minted && s.Value.SpecHash == spec.SpecHash
 }

@@ -202,7 +202,7 @@ func (s *State) noteAsked(spec *Spec, began time.Time) {
 	}
 }
 
-// refresh takes over what the source says anew of the value in use. A read that says nothing new changes nothing that is kept.
+// refresh takes over what the source now says of the value in use. A read that says nothing new changes nothing that is kept.
 func (s *State) refresh(value Value) {
 	sameLease := value.Lease == nil && s.Lease == nil || value.Lease != nil && s.Lease != nil && value.Lease.ID == s.Lease.ID
 	same := s.Revision == value.Revision && s.Value.SpecHash == value.SpecHash && s.Version == value.Version &&

@@ -11,7 +11,7 @@ const (
 	FirstBackoff = 5 * time.Second
 	// MaxBackoff is where waits after failures stop growing.
 	MaxBackoff = 2 * time.Minute
-	// MaxStall is how long at most to wait for a person's mending, however long the refresh period is.
+	// MaxStall is how long at most to wait for a person's fixing, however long the refresh period is.
 	MaxStall = 5 * time.Minute
 )
 
@@ -59,7 +59,7 @@ func AfterFailure(now time.Time, failures int, told time.Duration, random float6
 	return now.Add(jitter(backoff(failures), random))
 }
 
-// AfterStall returns when to look again at what only a person can mend: after the refresh period, MaxStall at most, and
+// AfterStall returns when to look again at what only a person can fix: after the refresh period, MaxStall at most, and
 // never before told.
 func AfterStall(now time.Time, period, told time.Duration, random float64) time.Time {
 	return now.Add(max(jitter(min(period, MaxStall), random), told, MinPeriod))

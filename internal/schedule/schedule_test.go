@@ -84,7 +84,7 @@ func TestAfterStall(t *testing.T) {
 	}{
 		{"at the refresh period", time.Minute, 0, 0, time.Minute},
 		{"randomness makes it earlier", time.Minute, 0, 0.5, 57 * time.Second},
-		{"a long period does not hide what was mended", 24 * time.Hour, 0, 0, schedule.MaxStall},
+		{"a long period does not hide what was fixed", 24 * time.Hour, 0, 0, schedule.MaxStall},
 		{"never before it was told", time.Minute, 70 * time.Second, 0, 70 * time.Second},
 		{"never sooner than the shortest period", time.Second, 0, 0.9, schedule.MinPeriod},
 	} {

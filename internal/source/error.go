@@ -27,12 +27,12 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Stalled is an Error that a person must mend.
+// Stalled is an Error that a person must fix.
 func Stalled(reason, message string) *Error {
 	return &Error{Reason: reason, Message: message, Stalled: true}
 }
 
-// Transient is an Error that may pass by itself.
+// Transient is an Error that may pass on its own.
 func Transient(reason, message string, cause error) *Error {
 	return &Error{Reason: reason, Message: message, Err: cause}
 }

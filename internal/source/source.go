@@ -20,7 +20,7 @@ type Request struct {
 	// Salt keys the digest that serves as revision where the source has no versions of its own. It is random, secret and
 	// kept as long as revisions are compared: 16 bytes or more.
 	Salt []byte
-	// MaxAge is how old an answer may be that another object with the same place got already. Zero asks the source anew.
+	// MaxAge is how old an answer may be that another object with the same place got already. Zero asks the source again.
 	MaxAge time.Duration
 	// Forward asks for what the source's leading server holds, whichever server takes the request: others may be behind. Such a
 	// read is never answered with what another object got, whatever MaxAge says. A source without such servers, or one that is not
@@ -45,7 +45,7 @@ type Snapshot struct {
 	// CreatedTime is when the value was written. Zero where the source does not say.
 	CreatedTime time.Time
 	// Version is the source's own count of values written at the place, from 1 on. It begins again when the place was removed and
-	// written anew. Zero where the source does not count.
+	// written again. Zero where the source does not count.
 	Version int64
 	// ExpireTime is when the credential ends. Zero where that is not known.
 	ExpireTime time.Time

@@ -189,7 +189,7 @@ func TestWhatHangsEndsInTime(t *testing.T) {
 			verifier := s.trusting(func(o *verify.Options) { o.Timeout = 300 * time.Millisecond })
 			running := goleak.IgnoreCurrent()
 
-			// What does not end by itself is ended here, so that it fails.
+			// What does not end on its own is ended here, so that it fails.
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			start := time.Now()

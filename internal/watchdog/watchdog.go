@@ -1,7 +1,7 @@
 // Package watchdog notices what stands still: controllers whose work waits and does not move, and watches that say nothing any more.
 //
-// A controller that stands still fails the liveness probe, because only a new process mends a deadlock. Work that fails or is slow is
-// no reason: a Vault that is down is not mended by a restart. A silent watch is ended, and begins anew where it was.
+// A controller that stands still fails the liveness probe, because only a new process fixes a deadlock. Work that fails or is slow is
+// no reason: a Vault that is down is not fixed by a restart. A silent watch is ended, and starts again where it was.
 package watchdog
 
 import (

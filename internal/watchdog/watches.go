@@ -40,7 +40,7 @@ func (w watches) RoundTrip(request *http.Request) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return // it ended meanwhile
 		}
-		ctrl.Log.Info("A watch said nothing for long, and is begun anew", "watch", request.URL.Path, "for", w.limit.String())
+		ctrl.Log.Info("A watch said nothing for long, and is started again", "watch", request.URL.Path, "for", w.limit.String())
 		cancel(io.EOF)
 	})
 	response.Body = &heard{ReadCloser: response.Body, ctx: ctx, cancel: cancel, timer: timer, limit: w.limit}
@@ -50,7 +50,7 @@ func (w watches) RoundTrip(request *http.Request) (*http.Response, error) {
 // WrappedRoundTripper is how client-go finds what cancels requests and closes connections.
 func (w watches) WrappedRoundTripper() http.RoundTripper { return w.RoundTripper }
 
-// heard is the answer to a watch. Each piece of it starts the timer anew.
+// heard is the answer to a watch. Each piece of it starts the timer again.
 type heard struct {
 	io.ReadCloser
 	ctx    context.Context

@@ -161,7 +161,7 @@ func (a *AWSCloud) servePodIdentity(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// newSession makes a key of the role that ends by itself.
+// newSession makes a key of the role that expires.
 func (a *AWSCloud) newSession(name string) awsKey {
 	key := awsKey{
 		access: "ASIA" + randomWord(16), secret: randomWord(40), session: randomWord(100),

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// stopTimeout is how long a server may take to end by itself.
+// stopTimeout is how long a server may take to end on its own.
 const stopTimeout = 10 * time.Second
 
 // A process is a running server with a folder of its own, which goes with it.
@@ -92,7 +92,7 @@ func (p *process) waitForInfo(ctx context.Context, path string, info any) error 
 	}
 }
 
-// stop ends the server and removes its folder. It fails if the server had ended by itself or did not end well.
+// stop ends the server and removes its folder. It fails if the server had ended on its own or did not end well.
 func (p *process) stop() error {
 	signalled := p.cmd.Process.Signal(syscall.SIGTERM)
 	select {

@@ -37,7 +37,7 @@ const (
 	left      ending = "left"      // the same pod still hangs, for a person
 )
 
-// stuckCase is one way to hang, and what regcred makes of it.
+// stuckCase is one way to be stuck, and what regcred makes of it.
 type stuckCase struct {
 	namespace, name string
 	made            moment
@@ -54,7 +54,7 @@ const (
 )
 
 var stuckCases = []stuckCase{
-	// Owners that make a deleted pod anew.
+	// Owners that recreate a deleted pod.
 	{shop, "web", refused, deployment(), pullerror.AuthFailed, curable, restarted},
 	{shop, "early-web", early, deployment(), pullerror.NoCredentials, curable, restarted},
 	{shop, "db", refused, statefulSet, pullerror.AuthFailed, curable, restarted},

@@ -95,7 +95,7 @@ func (z *zoo) sameRuns(ctx context.Context, c stuckCase) error {
 func (z *zoo) sameHangs(ctx context.Context, c stuckCase) error {
 	pod, err := z.now(ctx, c)
 	if err == nil && !diagnosis.IsStuck(pod) {
-		err = fmt.Errorf("pod %s of %s does not hang any more", pod.Name, c)
+		err = fmt.Errorf("pod %s of %s is not stuck any more", pod.Name, c)
 	}
 	return err
 }

@@ -18,7 +18,7 @@ import (
 
 const incidentNamespaces = 12
 
-// TestTheIncidentEnds walks the whole incident: hand-made Secrets, a rotation that leaves them stale, pods that hang; then one
+// TestTheIncidentEnds walks the whole incident: hand-made Secrets, a rotation that leaves them stale, pods that are stuck; then one
 // RegistryCredential, and a second rotation that nobody notices.
 func TestTheIncidentEnds(t *testing.T) {
 	ctx := t.Context()
@@ -35,7 +35,7 @@ func TestTheIncidentEnds(t *testing.T) {
 			template = scenario.Template("web", first, scenario.OldSecret)
 		case 1: // it comes through the ServiceAccount
 			await(t, 30*time.Second, func(ctx context.Context) error { return s.AttachByHand(ctx, namespace) })
-		case 2: // nobody ever attached it: this pod hangs from the start
+		case 2: // nobody ever attached it: this pod is stuck from the start
 		}
 		must(t, s.Client.Create(ctx, scenario.Deployment(namespace, "web", template)))
 		must(t, s.Client.Create(ctx, scenario.StatefulSet(namespace, "db", 2, scenario.Template("db", first, scenario.OldSecret))))
@@ -62,10 +62,10 @@ func TestTheIncidentEnds(t *testing.T) {
 	await(t, time.Minute, s.Running("db", second, namespaces...))
 	t.Logf("all Secrets fresh after %s, all Deployments running %s later", fresh, running)
 
-	t.Run("rule 9: a Secret is updated in place and never made anew", func(t *testing.T) {
+	t.Run("rule 9: a Secret is updated in place and never recreated", func(t *testing.T) {
 		for _, namespace := range namespaces {
 			if got := secretUID(t, namespace); got != uids[namespace] {
-				t.Errorf("the Secret of %s was made anew: its UID was %s and is %s", namespace, uids[namespace], got)
+				t.Errorf("the Secret of %s was recreated: its UID was %s and is %s", namespace, uids[namespace], got)
 			}
 		}
 	})

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// paceBurst pods hang at once: as many as the default limits let a node pull at once, so that no pod waits for its turn.
+	// paceBurst pods are stuck at once: as many as the default limits let a node pull at once, so that no pod waits for its turn.
 	paceBurst  = 5
 	paceRounds = 4
 	// How long 95 of 100 pods may take at most, from the moment at which their Secret is fresh: until regcred acts, which is its own
@@ -71,7 +71,7 @@ func (r *track) setVault(t *testing.T, password string) {
 	must(t, err)
 }
 
-// run rotates the password, lets pods hang, and measures how long each takes from its Secret being fresh to running.
+// run rotates the password, makes pods get stuck, and measures how long each takes from its Secret being fresh to running.
 func (r *track) run(t *testing.T) {
 	t.Helper()
 	r.round++
@@ -147,7 +147,7 @@ func allStuck(ctx context.Context, namespace, app string) error {
 		}
 	}
 	if stuck != paceBurst {
-		return fmt.Errorf("%d pods of %s hang, want %d", stuck, app, paceBurst)
+		return fmt.Errorf("%d pods of %s are stuck, want %d", stuck, app, paceBurst)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 	"regcred.dev/regcred/test/scenario"
 )
 
-// TestStuckPods lets pods hang in every way, on a real kubelet, and watches what becomes of each: first in mode Report, in which
+// TestStuckPods makes pods get stuck in every way, on a real kubelet, and watches what becomes of each: first in mode Report, in which
 // nothing happens, then with cures. What they wait for anyway is used to measure how fast cures are.
 func TestStuckPods(t *testing.T) {
 	must(t, s.Kubectl(t.Context(), "apply", "--server-side", "-k", filepath.Join("..", "..", "config", "repull")))
@@ -30,7 +30,7 @@ func TestStuckPods(t *testing.T) {
 	restarts.measureFloor(t)
 	z.awaitStuck(t, 90*time.Second, early) // a CronJob begins at a full minute
 
-	z.log(t, "what lacks the reference hangs")
+	z.log(t, "what lacks the reference is stuck")
 	z.provide(t)
 	z.make(t, running)
 	z.awaitRunning(t)

@@ -308,7 +308,7 @@ func (z *zoo) note(c stuckCase, pods []corev1.Pod) error {
 			}
 		}
 	}
-	return fmt.Errorf("no pod of %s hangs for the cause %s: %s", c, c.cause, describe(pods))
+	return fmt.Errorf("no pod of %s is stuck for the cause %s: %s", c, c.cause, describe(pods))
 }
 
 func describe(pods []corev1.Pod) string {
@@ -324,7 +324,7 @@ func describe(pods []corev1.Pod) string {
 }
 
 // awaitLongBackOff waits until the kubelet leaves every pod that refers to the Secret alone for half a minute at least, so that
-// none heals by itself while it is looked at. Its back-off doubles; what it waited last tells what it waits next.
+// none recovers automatically while it is looked at. Its back-off doubles; what it waited last tells what it waits next.
 func (z *zoo) awaitLongBackOff(t *testing.T, since int64) {
 	t.Helper()
 	const enough = 30 * time.Second

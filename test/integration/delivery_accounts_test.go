@@ -23,7 +23,7 @@ func serviceAccounts(t *testing.T, rig *deliveryRig) {
 		name string
 		run  func(*testing.T, *deliveryRig, *shelf)
 	}{
-		{"rule 18: a ServiceAccount default that is made anew is served within two seconds", recreatedDefault},
+		{"rule 18: a ServiceAccount default that is recreated is served within two seconds", recreatedDefault},
 		{"rule 18: a ServiceAccount that comes later is served when it comes", laterAccount},
 		{"rule 17: what others wrote into the list stays, in its order", othersEntries},
 		{"an entry that somebody wrote himself is not taken from him", committedEntry},

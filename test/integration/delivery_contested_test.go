@@ -54,7 +54,7 @@ func rivals() []rival {
 		}, "field manager rival-sync: write there imagePullSecrets: [{name: rival-"},
 		// A ServiceAccount that was made empty, and never applied, has no managedFields: whoever patches it leaves no name.
 		{"patches the ServiceAccount's list", "serviceaccounts", merge(account, `{"imagePullSecrets":[{"name":"rival-%d"}]}`), "somebody who leaves no name: write there imagePullSecrets: [{name: rival-"},
-		{"deletes the ServiceAccount and makes it anew", "serviceaccounts", func(ctx context.Context, c client.Client, namespace string, _ int) error {
+		{"deletes the ServiceAccount and recreates it", "serviceaccounts", func(ctx context.Context, c client.Client, namespace string, _ int) error {
 			account := account.DeepCopy()
 			account.Namespace = namespace
 			if err := c.Delete(ctx, account); err != nil {

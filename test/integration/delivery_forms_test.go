@@ -47,7 +47,7 @@ func unusableForms(t *testing.T, rig *deliveryRig, values *shelf) {
 	if err := rig.admin.Update(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "once it is mended nothing is said", func(ctx context.Context) error { return rig.unusable(ctx, "forms", "") })
+	eventually(t, "once it is fixed nothing is said", func(ctx context.Context) error { return rig.unusable(ctx, "forms", "") })
 }
 
 // unusable reports whether the condition UnusableForm has a reason and says some words. Without a reason there must be none.

@@ -30,7 +30,7 @@ func judgeSecret(before, after *corev1.Secret, registries ...string) string {
 	case after == nil:
 		return ""
 	case before != nil && before.UID != after.UID:
-		return "the Secret was made anew"
+		return "the Secret was recreated"
 	case before != nil && maps.EqualFunc(before.Data, after.Data, bytes.Equal) && maps.Equal(before.Annotations, after.Annotations) && maps.Equal(before.Labels, after.Labels):
 		return "a write that changes nothing"
 	}
@@ -136,7 +136,7 @@ func (j *judge) hear(w write, before, after client.Object) {
 		was, _ := before.(*corev1.Secret)
 		is, _ := after.(*corev1.Secret)
 		if wrong = judgeSecret(was, is, j.registries...); is != nil && j.anew(w, is.UID) {
-			wrong = "the Secret was made anew"
+			wrong = "the Secret was recreated"
 		}
 	}
 	if wrong != "" {

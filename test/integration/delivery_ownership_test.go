@@ -100,8 +100,8 @@ func ownership(t *testing.T, rig *deliveryRig) {
 	}
 	t.Run("Adopt takes a Secret over that was refused", func(t *testing.T) { adoptedLater(t, rig, values) })
 	t.Run("an entry that no kubelet can use is told of until somebody takes it out", func(t *testing.T) { unusableForms(t, rig, values) })
-	t.Run("a Secret that somebody's finalizer holds is made anew when it is gone", func(t *testing.T) { heldByFinalizer(t, rig, values) })
-	t.Run("rule 10: our Secret, made immutable, is made anew at the next rotation", func(t *testing.T) { madeImmutable(t, rig, values) })
+	t.Run("a Secret that somebody's finalizer holds is recreated when it is gone", func(t *testing.T) { heldByFinalizer(t, rig, values) })
+	t.Run("rule 10: our Secret, made immutable, is recreated at the next rotation", func(t *testing.T) { madeImmutable(t, rig, values) })
 	t.Run("what others add to our Secret stays", func(t *testing.T) { foreignAdditions(t, rig, values) })
 	t.Run("a Secret without our label is somebody else's from then on", func(t *testing.T) { labelTakenAway(t, rig, values) })
 }
@@ -148,7 +148,7 @@ func (c ownedCase) judged(t *testing.T, rig *deliveryRig) {
 		t.Fatal(err)
 	}
 	if after.UID != c.before.UID {
-		t.Error("it was made anew")
+		t.Error("it was recreated")
 	}
 	if _, there := after.Annotations[corev1.LastAppliedConfigAnnotation]; there {
 		t.Error("the annotation of kubectl, with the old password, is still there")
@@ -204,7 +204,7 @@ func heldByFinalizer(t *testing.T, rig *deliveryRig, values *shelf) {
 		return rig.failure(ctx, "own-held", team, v1alpha1.ReasonWriteRefused, "shop.example/keep")
 	})
 	patch(`{"metadata":{"finalizers":null}}`)
-	eventually(t, "it is made anew", func(ctx context.Context) error {
+	eventually(t, "it is recreated", func(ctx context.Context) error {
 		after, err := rig.secret(ctx, team, "regcred")
 		if err == nil && after.UID == secret.UID {
 			err = fmt.Errorf("the old one is still there")
@@ -230,7 +230,7 @@ func madeImmutable(t *testing.T, rig *deliveryRig, values *shelf) {
 	eventually(t, "the new value is there", func(ctx context.Context) error { return rig.served(ctx, team, ownRegistry, "two") })
 	after, err := rig.secret(t.Context(), team, "regcred")
 	if err != nil || after.Immutable != nil || after.UID == secret.UID {
-		t.Errorf("it should be made anew, and mutable: %v, %v", after.Immutable, err)
+		t.Errorf("it should be recreated, and mutable: %v, %v", after.Immutable, err)
 	}
 }
 

@@ -80,7 +80,7 @@ func oneOfTwo(t *testing.T, rig *deliveryRig, values *shelf, _ *traffic) {
 	eventually(t, "the object is gone", func(ctx context.Context) error { return rig.gone(ctx, "rm-goes") })
 	after, err := rig.secret(t.Context(), team, "regcred")
 	if err != nil || after.UID != before.UID {
-		t.Errorf("the Secret was made anew: %v", err)
+		t.Errorf("the Secret was recreated: %v", err)
 	}
 	if err := rig.names(t.Context(), team, "default", "regcred"); err != nil {
 		t.Error(err)

@@ -23,7 +23,7 @@ func resumes(t *testing.T, rig *deliveryRig) {
 	t.Run("with the source down, a restarted operator serves what was published, also to a new namespace", func(t *testing.T) { restartedWithoutSource(t, rig) })
 	t.Run("a fan-out that was cut short is completed by the next leader, with the source down", func(t *testing.T) { failover(t, rig) })
 	t.Run("a record is written before anything is delivered", func(t *testing.T) { recordFirst(t, rig) })
-	t.Run("of two that keep a record, the second must start anew from what the first wrote", func(t *testing.T) { storeConflicts(t, rig) })
+	t.Run("of two that keep a record, the second must restart from what the first wrote", func(t *testing.T) { storeConflicts(t, rig) })
 }
 
 func restartedWithoutSource(t *testing.T, rig *deliveryRig) {
@@ -148,7 +148,7 @@ func storeConflicts(t *testing.T, rig *deliveryRig) {
 		t.Error("an update of what somebody deleted must fail")
 	}
 	if err := save(first, "4", password); err != nil {
-		t.Errorf("and then it is made anew: %v", err)
+		t.Errorf("and then it is recreated: %v", err)
 	}
 	for range 2 {
 		if err := first.Forget(t.Context(), "store"); err != nil {

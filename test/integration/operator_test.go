@@ -252,7 +252,7 @@ func TestKilledAtAnyMomentTheOperatorEndsInTheSameState(t *testing.T) {
 	}
 	for namespace, uid := range r.secretUIDs(t, namespaces) {
 		if uid != uids[namespace] {
-			t.Errorf("the Secret of %s was made anew", namespace)
+			t.Errorf("the Secret of %s was recreated", namespace)
 		}
 	}
 	// The password before is tested once the new one is everywhere, and dropped when it is refused: with that the rotation ends.

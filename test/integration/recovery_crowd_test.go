@@ -20,7 +20,7 @@ import (
 	"regcred.dev/regcred/controllers/recovery"
 )
 
-// replacer plays the owners of pods and the kubelets: a deleted pod is let go and made anew, and a pod with the reference runs.
+// replacer plays the owners of pods and the kubelets: a deleted pod is let go and recreated, and a pod with the reference runs.
 type replacer struct {
 	rig *recoveryRig
 	mu  sync.Mutex

@@ -37,7 +37,7 @@ func TestStuckPods(t *testing.T) {
 		{"rule 34: a protected namespace is served when it is named outright", protectedNamespace},
 		{"rule 25: a pod that ran before is found after a change", runningPods},
 		{"rule 27: a kubelet that gives no cause is looked up in the events", oldKubelet},
-		{"the pods that hang are counted", counted},
+		{"the pods that are stuck are counted", counted},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })

@@ -29,7 +29,7 @@ type attack struct {
 	errs   []error
 }
 
-// attack returns once all large pods are there. Every two seconds one of them is made anew, and the Secrets and the ServiceAccount
+// attack returns once all large pods are there. Every two seconds one of them is recreated, and the Secrets and the ServiceAccount
 // take another form.
 func (r *tenantRun) attack(t *testing.T) *attack {
 	t.Helper()

@@ -78,7 +78,7 @@ func changed(t *testing.T, manifest, path string, value any) *unstructured.Unstr
 }
 
 // TestWhatOnlyShowsAtRunTimeBecomesACondition breaks one thing after the other under the running program. Nothing in the
-// namespaces changes by it, and what is mended is noticed without a restart.
+// namespaces changes by it, and what is fixed is noticed without a restart.
 func TestWhatOnlyShowsAtRunTimeBecomesACondition(t *testing.T) {
 	t.Parallel()
 	r := startOperatorRun(t)

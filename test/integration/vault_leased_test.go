@@ -64,7 +64,7 @@ func TestALeasedCredentialIsReplacedWithoutAGap(t *testing.T) {
 		return err
 	})
 	if age := time.Since(begun); age > lease {
-		t.Fatalf("the first lease ended by itself, %s ago: this run proves nothing", age-lease)
+		t.Fatalf("the first lease ended on its own, %s ago: this run proves nothing", age-lease)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestVaultLoginByCertificate(t *testing.T) {
 		rig.connect("default", v1alpha1.VaultAuth{Cert: &v1alpha1.CertAuth{SecretName: "client"}}, withCA)
 		rig.mustRead(kv2("platform/a"))
 	})
-	t.Run("the CA is read anew when it changes", func(t *testing.T) {
+	t.Run("the CA is read again when it changes", func(t *testing.T) {
 		good := vaultFile(t, rig.vault.CAFile)
 		rig.setValue("ca", map[string]string{"ca.crt": vaultFile(t, certificate)}) // a certificate that signed nothing
 		rig.mustFail(kv2("platform/a"), v1alpha1.ReasonTLSFailed)

@@ -94,7 +94,7 @@ func TestVaultRevisionsFollowTheVersions(t *testing.T) {
 	rig.mustFail(kv2("platform/a"), v1alpha1.ReasonSecretNotFound)
 	rig.write("platform/a", "robot", "pw-3")
 	if anew := rig.mustRead(kv2("platform/a")); !strings.HasPrefix(anew.Revision, "1-") || anew.Revision == first.Revision {
-		t.Errorf("written anew: revision %s, before %s", anew.Revision, first.Revision)
+		t.Errorf("written again: revision %s, before %s", anew.Revision, first.Revision)
 	}
 	_, err := rig.vault.Client().Logical().WriteWithContext(t.Context(), "secret/metadata/platform/a",
 		map[string]any{"custom_metadata": map[string]string{"expires_at": "2031-02-03T04:05:06Z"}})

@@ -109,7 +109,7 @@ func (s *Scenario) Running(app, image string, namespaces ...string) func(context
 	}
 }
 
-// Stuck reports whether a pod of the app hangs in every namespace with a message that contains a text.
+// Stuck reports whether a pod of the app is stuck in every namespace with a message that contains a text.
 func (s *Scenario) Stuck(app, text string, namespaces ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, namespace := range namespaces {
@@ -118,7 +118,7 @@ func (s *Scenario) Stuck(app, text string, namespaces ...string) func(context.Co
 				return err
 			}
 			if !anyPod(pods, func(pod *corev1.Pod) bool { return strings.Contains(WaitingMessage(pod), text) }) {
-				return fmt.Errorf("no pod of %s hangs in %s (%s)", app, namespace, describe(pods))
+				return fmt.Errorf("no pod of %s is stuck in %s (%s)", app, namespace, describe(pods))
 			}
 		}
 		return nil

@@ -207,7 +207,7 @@ func TestACorrectionCountsThoughTheGateIsShut(t *testing.T) {
 			r.change(byConfigMap)
 			r.setValue("ca/ca.crt", anotherCA(t))
 		}, v1alpha1.ReasonTLSFailed, func(r *rig) { r.setValue("ca/ca.crt", pemOf(secure.Certificate().Raw)) }},
-		{"the secret ID, after which the server is asked anew", sealed.URL, func(*rig) {}, v1alpha1.ReasonSealed, func(r *rig) {
+		{"the secret ID, after which the server is asked again", sealed.URL, func(*rig) {}, v1alpha1.ReasonSealed, func(r *rig) {
 			sealed.handle("/v1/auth/approle/login", answers(200, loginAnswer(testToken)))
 			sealed.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
 			r.setValue("approle/id", "another")

@@ -102,7 +102,7 @@ func (c *connection) secondLook(ctx context.Context, place *v1alpha1.VaultSource
 }
 
 // Release revokes a lease whose credential is no longer used anywhere. A lease that is gone already is no error. The
-// error is a *source.Error; the lease then ends by itself.
+// error is a *source.Error; the lease then expires.
 func (m *Manager) Release(ctx context.Context, lease source.Lease) error {
 	c, f := m.connection(ctx, lease.Connection)
 	if f != nil {
@@ -131,7 +131,7 @@ func (c *connection) revoke(ctx context.Context, lease string) *failure {
 		c.tokens.mu.Unlock()
 		return nil
 	case failure.Outcome == outcomeDenied:
-		return failure.saying("an old lease cannot be revoked, and ends by itself: grant update on sys/leases/revoke")
+		return failure.saying("an old lease cannot be revoked, and expires: grant update on sys/leases/revoke")
 	default:
 		return failure
 	}

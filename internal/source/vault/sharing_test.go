@@ -101,7 +101,7 @@ func TestAFailureIsSharedForAMomentOnly(t *testing.T) {
 	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
 	rig.pass(failureMemory)
 	if _, failure := rig.readAged(atKV2, time.Minute); failure != nil {
-		t.Errorf("after it was mended: %v", failure)
+		t.Errorf("after it was fixed: %v", failure)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestWhileTheGateIsShutAReadIsJoinedButNoneBegins(t *testing.T) {
 	}
 	for key, maxAge := range map[string]time.Duration{"known": 0, "under way": 0, "another": time.Minute} {
 		if a, f := s.do(t.Context(), source.Place{Name: key}, now, maxAge, none); a != nil || f == nil || f.Outcome != outcomeSealed {
-			t.Errorf("%q, asked anew: %v", key, f)
+			t.Errorf("%q, asked again: %v", key, f)
 		}
 	}
 	if a, f := s.do(t.Context(), source.Place{Name: "known"}, now, time.Minute, none); a == nil || f != nil {

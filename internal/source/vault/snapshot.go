@@ -130,7 +130,7 @@ func (p *kept) unwrap(where string) *failure {
 	p.created, _ = time.Parse(time.RFC3339Nano, created) // zero where Vault says nothing
 	version, _ := p.metadata["version"].(json.Number)
 	p.version, _ = version.Int64() // zero where it is no whole number
-	// The time too: a secret that was deleted with its metadata and written anew counts from 1 again.
+	// The time too: a secret that was deleted with its metadata and written again counts from 1 again.
 	sum := sha256.Sum256([]byte(created))
 	p.revision = fmt.Sprintf("%s-%s", version, hex.EncodeToString(sum[:4]))
 	return nil

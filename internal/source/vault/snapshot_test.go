@@ -118,6 +118,6 @@ func TestARevisionNamesTheValueAndGivesNothingAway(t *testing.T) {
 		t.Errorf("KV v2 has the revision %s", seven)
 	}
 	if anew := revision(v1alpha1.EngineKVv2, kv2(7, "2026-01-02T03:04:05.2Z"), ""); anew == seven {
-		t.Error("a secret that was deleted and written anew has the old revision")
+		t.Error("a secret that was deleted and written again has the old revision")
 	}
 }

@@ -87,7 +87,7 @@ func (l *tokenLife) retire(s *session) {
 	l.retiring.Go(func() { l.end(s) })
 }
 
-// end revokes the token of a session after its last request. A token that holds a lease is left to end by itself,
+// end revokes the token of a session after its last request. A token that holds a lease is left to expire,
 // because its leases would end with it.
 func (l *tokenLife) end(s *session) {
 	if s == nil || !s.ours {
@@ -100,7 +100,7 @@ func (l *tokenLife) end(s *session) {
 	if !idle || !s.alive(l.connection.now()) {
 		return
 	}
-	// Nobody waits for the answer: a token that cannot be revoked now ends by itself.
+	// Nobody waits for the answer: a token that cannot be revoked now expires.
 	_, _ = l.connection.sendOnce(context.Background(), l.connection.place(), func(ctx context.Context) (*answer, error) {
 		return put(ctx, s.client, "auth/token/revoke-self", map[string]any{})
 	})
