@@ -1,8 +1,8 @@
 package podlist
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,21 +44,21 @@ func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(im
 	group.SetLimit(samplesAtOnce)
 	for i, namespace := range chosen {
 		group.Go(func() error {
-			if int(enough.Load()) >= limit || within.Err() != nil {
+			if int(enough.Load()) >= limit {
 				return nil
 			}
 			var err error
 			if found[i], err = l.inUseIn(within, namespace, oneByOne, limit); len(found[i]) > 0 {
 				enough.Add(1)
 			}
-			if within.Err() != nil {
-				return nil // it takes too long, or another one failed
-			}
 			return err
 		})
 	}
 	err := group.Wait()
-	return oneOfEach(found, limit), cmp.Or(ctx.Err(), err)
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = nil // what took too long is left out
+	}
+	return oneOfEach(found, limit), err
 }
 
 // oneOfEach returns up to limit different images: the first of each namespace, then the second of each, and so on.

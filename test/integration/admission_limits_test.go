@@ -87,6 +87,7 @@ func wantLimits(namespace, secrets, accounts, protected string) nameLimits {
 	return nameLimits{
 		Flags: map[string]string{
 			"SECRET_NAMES": secrets, "SERVICE_ACCOUNT_NAMES": accounts, "PROTECTED_NAMESPACES": protected,
+			"VAULT_SERVICE_ACCOUNT_NAMES": "regcred-vault",
 		},
 		RoleSecrets:         strings.Split(secrets, ","),
 		RoleServiceAccounts: strings.Split(accounts, ","),
