@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -26,6 +27,7 @@ type AuditedRequest struct {
 	Operation string // read, update, delete, list ...
 	Path      string // as secret/data/platform/registry
 	Error     string // empty if it succeeded
+	Time      time.Time
 }
 
 // StartAudit starts counting. Vault has to run on this machine.
@@ -81,6 +83,7 @@ func (a *Audit) Requests() ([]AuditedRequest, error) {
 	for lines.Scan() {
 		var entry struct {
 			Type    string
+			Time    time.Time
 			Error   string
 			Request struct{ Operation, Path string }
 		}
@@ -90,7 +93,7 @@ func (a *Audit) Requests() ([]AuditedRequest, error) {
 		ownSetUp := strings.HasPrefix(entry.Request.Path, "sys/audit/")
 		if entry.Type == "response" && !ownSetUp {
 			requests = append(requests, AuditedRequest{
-				Operation: entry.Request.Operation, Path: entry.Request.Path, Error: entry.Error,
+				Operation: entry.Request.Operation, Path: entry.Request.Path, Error: entry.Error, Time: entry.Time,
 			})
 		}
 	}
