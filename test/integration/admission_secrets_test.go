@@ -204,7 +204,7 @@ func secretAttempts() []admissionAttempt {
 		{name: "making the mark say no", given: pullSecret(takenOverSecret), do: doPatch(`{"metadata":{"annotations":{"regcred.dev/adopted":"false"}}}`),
 			refused: "regcred changes no annotation of a Secret but its own"},
 		{name: "marking a Secret of its own, which nobody could remove then", given: pullSecret(), do: doPatch(`{"metadata":{"annotations":{"regcred.dev/adopted":"true","regcred.dev/sources":"{\"version\":1,\"sources\":{\"a\":{}}}"}}}`),
-			refused: "regcred changes no annotation of a Secret but its own"},
+			refused: "regcred writes no label or annotation by which Kubernetes or a tool knows what it manages or copies"},
 		{name: "removing a Secret of another name", given: pullSecret(func(s *corev1.Secret) { s.Name = "registry-creds" }), do: doDelete,
 			refused: "regcred touches only Secrets of the names that it was given"},
 		{name: "removing all Secrets of a namespace at once", given: pullSecret(), do: doDeleteAll,
