@@ -22,7 +22,7 @@ import (
 func TestNothingBadIsPublished(t *testing.T) {
 	t.Parallel()
 	r := startOperatorRun(t)
-	namespaces := r.makeNamespaces(t, 12)
+	namespaces := r.makeNamespaces(t, 10) // as many as are looked at for images in use
 	r.rotate(t, "good")
 	r.start(t)
 	r.applyCredential(t)
