@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/removal"
@@ -29,6 +31,8 @@ type keepers struct {
 
 // keeper knows what one RegistryCredential is about to lose.
 type keeper struct {
+	// uid of the RegistryCredential. It never changes, and is read without the lock.
+	uid   types.UID
 	mu    sync.Mutex
 	state removal.State
 	// began is since when this process keeps it.
@@ -58,14 +62,14 @@ func basisOf(credential *v1alpha1.RegistryCredential) basis {
 func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) removal.State, now time.Time) *keeper {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if known := k.m[credential.Name]; known != nil && known.state.UID == credential.UID {
+	if known := k.m[credential.Name]; known != nil && known.uid == credential.UID {
 		return known
 	}
 	state := load(credential.Name)
 	if state.UID != credential.UID {
 		state = removal.State{UID: credential.UID}
 	}
-	fresh := &keeper{state: state, began: now, losing: map[delivered.Place]bool{}}
+	fresh := &keeper{uid: credential.UID, state: state, began: now, losing: map[delivered.Place]bool{}}
 	if k.m == nil {
 		k.m = map[string]*keeper{}
 	}
