@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -108,12 +109,17 @@ func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
+	var filled atomic.Bool // caches that were filled stay so, and a busy machine must not make a ready operator unready
 	return mgr, mgr.AddReadyzCheck("caches", func(request *http.Request) error {
+		if filled.Load() {
+			return nil
+		}
 		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
 		defer cancel()
 		if !mgr.GetCache().WaitForCacheSync(ctx) {
 			return errors.New("caches are being filled")
 		}
+		filled.Store(true)
 		return nil
 	})
 }

