@@ -10,6 +10,9 @@ type Place struct {
 	Name      string
 }
 
+// LogValues name the place in a line of the log.
+func (p Place) LogValues() []any { return []any{"namespace", p.Namespace, "secret", p.Name} }
+
 // Version names what a pull Secret holds of one RegistryCredential.
 type Version struct {
 	// Revision is the source's own name for the value. Empty while nothing is there.
