@@ -19,7 +19,7 @@ var (
 	byRBAC    = regexp.MustCompile(`^[^:]* is forbidden: User "`)
 	byPolicy  = regexp.MustCompile(`^[^:]* is forbidden: ValidatingAdmissionPolicy '([^']*)'`)
 	byWebhook = regexp.MustCompile(`^(?:Internal error occurred: )?(?:admission webhook "([^"]*)" |failed calling webhook "([^"]*)")`)
-	byQuota   = regexp.MustCompile(`^[^:]* is forbidden: exceeded quota: `)
+	byQuota   = regexp.MustCompile(`^[^:]* is forbidden: (?:exceeded quota: |failed quota: |status unknown for quota: )`)
 )
 
 // Judge says what an answer to a dry run tells of the policy that must refuse it.
