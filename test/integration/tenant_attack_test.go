@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,12 +22,14 @@ const tenantPods = 100
 
 // attack is everything that the tenant does, until it is stopped.
 type attack struct {
-	run    *tenantRun
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-	counts [3]atomic.Int64 // pods, Secrets and ServiceAccounts written
-	mu     sync.Mutex
-	errs   []error
+	run *tenantRun
+	// claimed are the credentials that there are when the attack begins. The run's own list becomes shorter meanwhile.
+	claimed []tenantCredential
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+	counts  [3]atomic.Int64 // pods, Secrets and ServiceAccounts written
+	mu      sync.Mutex
+	errs    []error
 }
 
 // attack returns once all large pods are there. Every two seconds one of them is recreated, and the Secrets and the ServiceAccount
@@ -36,7 +39,7 @@ func (r *tenantRun) attack(t *testing.T) *attack {
 	// A registry that has the tenant's images wait for a day.
 	r.setFaults(t, box.Fault{Repository: "hostile/", Status: 429, RetryAfter: "86400"})
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &attack{run: r, cancel: cancel}
+	a := &attack{run: r, claimed: slices.Clone(r.credentials), cancel: cancel}
 	t.Cleanup(func() { cancel(); a.done.Wait() })
 	a.makeAllPods(ctx, t)
 	for _, do := range []func(ctx context.Context, i int) error{a.makePod, a.makeSecret, a.makeForgery, a.changeAccount} {
@@ -121,7 +124,7 @@ func (a *attack) makeSecret(ctx context.Context, i int) error {
 
 // makeForgery puts a Secret into a namespace that is not selected. It claims to hold the entries of all credentials.
 func (a *attack) makeForgery(ctx context.Context, i int) error {
-	return a.replace(ctx, forgedSecret(a.run, i%2 == 0))
+	return a.replace(ctx, forgedSecret(a.claimed, i%2 == 0))
 }
 
 func (a *attack) replace(ctx context.Context, secret *corev1.Secret) error {
