@@ -77,6 +77,7 @@ type Reconciler struct {
 	budget          budget
 	ordinals        ordinals
 	owners          Owners
+	secretFacts     secretFacts
 	heard           heard
 	memories        memories
 	probes          probes
