@@ -79,10 +79,10 @@ func ghostSecret(entries int) *corev1.Secret {
 	return secret
 }
 
-// forgedSecret claims to hold the entries of all these credentials. As an immutable one it cannot be put right.
-func forgedSecret(claimed []tenantCredential, immutable bool) *corev1.Secret {
+// forgedSecret claims to hold the entries of all credentials. As an immutable one it cannot be put right.
+func forgedSecret(r *tenantRun, immutable bool) *corev1.Secret {
 	secret, sources := tenantSecret(tenantYard, map[string]any{}), pullsecret.Sources{}
-	for _, one := range claimed {
+	for _, one := range r.credentials {
 		sources[one.name] = pullsecret.Source{Revision: "1", Keys: []string{one.registry}, Changed: metav1.Now()}
 	}
 	secret.Labels = map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
