@@ -35,7 +35,7 @@ func TestAHostileTenantHarmsNobody(t *testing.T) {
 	plain := r.makePlainWriter(t)
 	var before, during measuredRotations
 	for range tenantRotations {
-		before.add(plain.writeAll(t), r.rotateAll(t))
+		r.rotateOnce(t, plain, &before)
 	}
 	t.Logf("measured: rotations without the tenant are everywhere after %s, resident memory %d MiB", before, r.watched.most()>>20)
 
@@ -49,9 +49,7 @@ func TestAHostileTenantHarmsNobody(t *testing.T) {
 	r.leave(t)
 	for i := range tenantRotations {
 		awaitMoment(t, end.Add(-length*time.Duration(tenantRotations-i)/(tenantRotations+1)))
-		victims := r.makeVictims(t)
-		during.add(plain.writeAll(t), r.rotateAll(t))
-		r.awaitVictims(t, victims)
+		r.rotateOnce(t, plain, &during)
 	}
 	awaitMoment(t, end)
 	attack.stop(t)
@@ -70,6 +68,14 @@ func awaitMoment(t *testing.T, at time.Time) {
 		t.Fatal(t.Context().Err())
 	case <-time.After(time.Until(at)):
 	}
+}
+
+// rotateOnce measures a rotation that cures pods, too.
+func (r *tenantRun) rotateOnce(t *testing.T, plain *plainWriter, times *measuredRotations) {
+	t.Helper()
+	victims := r.makeVictims(t)
+	times.add(plain.writeAll(t), r.rotateAll(t))
+	r.awaitVictims(t, victims)
 }
 
 // rotateAll changes the passwords of all credentials, waits until all namespaces hold the new ones, and until each status says so. It
