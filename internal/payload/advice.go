@@ -32,7 +32,7 @@ func (r *rendering) notDocument(name string, value any) *Error {
 // otherObject is for JSON that is no docker config.
 func (r *rendering) otherObject(name string, object map[string]any, text []byte) *Error {
 	if isServiceKey(object) {
-		return malformed("%s holds a key of a service account and no docker config: set username: _json_key and keys: {password: %q}", name, r.Keys.DockerConfig)
+		return malformed("%s holds a key of a service account and no docker config: set username: %s and keys: {password: %q}", name, userOfKey(object), r.Keys.DockerConfig)
 	}
 	if delegation := dockerconfig.Delegation(text); delegation != nil {
 		fault := malformed("%s: %v", name, delegation)
@@ -59,7 +59,7 @@ func (r *rendering) describe(text string) string {
 		return "is a docker config: name its key in keys.dockerConfig"
 	}
 	if object, ok := decodeObject([]byte(trimmed)); ok && isServiceKey(object) {
-		return "is a key of a service account: set username: _json_key, and name its key in keys.password"
+		return "is a key of a service account: set username: " + userOfKey(object) + ", and name its key in keys.password"
 	}
 	switch {
 	case Crowded([]byte(trimmed)):
@@ -74,6 +74,9 @@ func (r *rendering) describe(text string) string {
 		return "is the name of a file, not what is in it: write KEY=@FILE"
 	case strings.HasPrefix(trimmed, "-----BEGIN "):
 		return "is a PEM file, which no registry takes"
+	}
+	if reason, says := oddity(trimmed); reason == dockerconfig.ReasonPlaceholder {
+		return says
 	}
 	return describeLogin(text)
 }

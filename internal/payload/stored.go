@@ -84,6 +84,9 @@ func unwrapObject(object map[string]any, depth int) ([]byte, bool) {
 	if isDockercfg(object) {
 		return dockerconfig.FromDockercfg(encode(object)), true
 	}
+	if answer := answerIn(object); answer != nil {
+		return encode(answer), true
+	}
 	items, _ := object["items"].([]any)
 	return unwrapOneOf(append(items[:len(items):len(items)], object["data"], object["value"]), depth)
 }
@@ -137,11 +140,13 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 		return nil, false
 	}
 	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(plainText(text)), "\ufeff"))
-	switch {
-	case strings.HasPrefix(text, "{"):
+	if strings.HasPrefix(text, "{") {
 		return unwrapJSON(text, depth)
-	case isYAML(text):
-		return unwrapYAML(text, depth)
+	}
+	if isYAML(text) {
+		if inner, is := unwrapYAML(text, depth); is {
+			return inner, true
+		}
 	}
 	if inner, ok := unquoted(text); ok {
 		return unwrap(inner, depth-1)
@@ -182,10 +187,11 @@ func unwrapSpoilt(text string, depth int) ([]byte, bool) {
 	return nil, false
 }
 
-// isYAML recognises YAML that holds a docker config: a document, or the one line of a manifest that does.
+// isYAML recognises what may be YAML that holds a docker config, in either form: a document, or the one line of a manifest that does.
 func isYAML(text string) bool {
 	const line = corev1.DockerConfigJsonKey + ":"
-	return strings.HasPrefix(text, line) || strings.Contains(text, "\n") && (strings.Contains(text, line) || strings.Contains(text, "auths:"))
+	return strings.HasPrefix(text, line) || strings.Contains(text, "\n") &&
+		slices.ContainsFunc([]string{corev1.DockerConfigJsonKey, corev1.DockerConfigKey, "auths", "auth:", "password:"}, func(word string) bool { return strings.Contains(text, word) })
 }
 
 // longestYAML, in bytes: decoded YAML takes many times the memory of its text. The manifest of a pull Secret is far smaller.
