@@ -17,8 +17,8 @@ import (
 )
 
 type (
-	labels      = map[string]v1alpha1.LabelValue
-	annotations = map[string]v1alpha1.AnnotationValue
+	wantedLabels      = map[string]v1alpha1.LabelValue
+	wantedAnnotations = map[string]v1alpha1.AnnotationValue
 )
 
 // watched is a label by which tools find pull Secrets.
@@ -69,7 +69,7 @@ func metadataFollows(t *testing.T, rig *deliveryRig, values *shelf) {
 	values.put("meta", "one")
 	rig.credential(t, "meta", ownRegistry, func(spec *v1alpha1.RegistryCredentialSpec) {
 		inNamespaces(team)(spec)
-		spec.Target.SecretLabels, spec.Target.SecretAnnotations = labels{watched: "true"}, annotations{"team.example/note": "pull"}
+		spec.Target.SecretLabels, spec.Target.SecretAnnotations = wantedLabels{watched: "true"}, wantedAnnotations{"team.example/note": "pull"}
 	})
 	wears := func(what string, labels, annotations map[string]string) {
 		t.Helper()
@@ -80,8 +80,8 @@ func metadataFollows(t *testing.T, rig *deliveryRig, values *shelf) {
 
 	rig.patchSecret(t, team, `{"metadata":{"labels":{"team":"shop"},"annotations":{"note":"theirs"}}}`)
 	rig.edit(t, "meta", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.SecretLabels = labels{watched: "false", "site": "north"}
-		c.Spec.Target.SecretAnnotations = annotations{"team.example/note": "push", "argocd.argoproj.io/secret-type": "repository"}
+		c.Spec.Target.SecretLabels = wantedLabels{watched: "false", "site": "north"}
+		c.Spec.Target.SecretAnnotations = wantedAnnotations{"team.example/note": "push", "argocd.argoproj.io/secret-type": "repository"}
 	})
 	wears("they are changed, beside those of others", map[string]string{watched: "false", "site": "north", "team": "shop"},
 		map[string]string{"team.example/note": "push", "argocd.argoproj.io/secret-type": "repository", "note": "theirs"})
@@ -93,7 +93,7 @@ func metadataFollows(t *testing.T, rig *deliveryRig, values *shelf) {
 	rig.rotate(t, values, "meta", "two")
 	eventually(t, "a rotation", func(ctx context.Context) error { return rig.served(ctx, team, ownRegistry, "two") })
 	rig.edit(t, "meta", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.SecretLabels, c.Spec.Target.SecretAnnotations = labels{"site": "north"}, nil
+		c.Spec.Target.SecretLabels, c.Spec.Target.SecretAnnotations = wantedLabels{"site": "north"}, nil
 	})
 	wears("they are taken away", map[string]string{"site": "north", "team": "shop"}, map[string]string{"note": "theirs"})
 	eventually(t, "the status is well", func(ctx context.Context) error { return rig.ready(ctx, "meta") })
@@ -107,7 +107,7 @@ func metadataOfOthers(t *testing.T, rig *deliveryRig, values *shelf) {
 	theirs, note := map[string]string{"site": "south"}, map[string]string{"note": "call us"}
 	rig.patchSecret(t, team, `{"metadata":{"labels":{"site":"south"},"annotations":{"note":"call us"}}}`)
 	rig.edit(t, "meta-theirs", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.SecretLabels, c.Spec.Target.SecretAnnotations = labels{"site": "north", "more": "x"}, annotations{"note": "pull"}
+		c.Spec.Target.SecretLabels, c.Spec.Target.SecretAnnotations = wantedLabels{"site": "north", "more": "x"}, wantedAnnotations{"note": "pull"}
 	})
 	eventually(t, "the other label is written, and theirs stays", func(ctx context.Context) error {
 		return rig.wears(ctx, team, map[string]string{"site": "south", "more": "x"}, note)
@@ -126,11 +126,11 @@ func metadataReserved(t *testing.T, rig *deliveryRig, values *shelf) {
 	values.put("meta-reserved", "one")
 	rig.credential(t, "meta-reserved", ownRegistry, func(spec *v1alpha1.RegistryCredentialSpec) {
 		inNamespaces(team)(spec)
-		spec.Target.SecretLabels = labels{"site": "north"}
+		spec.Target.SecretLabels = wantedLabels{"site": "north"}
 	})
 	eventually(t, "the namespace is served", func(ctx context.Context) error { return rig.served(ctx, team, ownRegistry, "one") })
 	rig.edit(t, "meta-reserved", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.SecretLabels = labels{"site": "north", "argocd.argoproj.io/instance": "shop"}
+		c.Spec.Target.SecretLabels = wantedLabels{"site": "north", "argocd.argoproj.io/instance": "shop"}
 	})
 	eventually(t, "the status names the key", func(ctx context.Context) error {
 		return rig.says(ctx, "meta-reserved", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSecretMetadata, "argocd.argoproj.io/instance")
@@ -151,7 +151,7 @@ func metadataReserved(t *testing.T, rig *deliveryRig, values *shelf) {
 			}
 		}
 	}
-	rig.edit(t, "meta-reserved", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.SecretLabels = labels{"site": "south"} })
+	rig.edit(t, "meta-reserved", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.SecretLabels = wantedLabels{"site": "south"} })
 	eventually(t, "it is well once the key is taken out", func(ctx context.Context) error { return rig.ready(ctx, "meta-reserved") })
 	eventually(t, "and the other label follows", func(ctx context.Context) error { return rig.wears(ctx, team, map[string]string{"site": "south"}, nil) })
 }
