@@ -86,6 +86,9 @@ func describeLogin(text string) string {
 		if object, ok := decodeObject(decoded); ok && isServiceKey(object) {
 			return "is base64 of a key of a service account: set username: _json_key_base64, and name its key in keys.password"
 		}
+		if strings.HasPrefix(string(decoded), "{") {
+			return "is base64 of what begins like JSON and is none, as when a part was cut off"
+		}
 		if _, err := dockerconfig.FromAuth(strings.TrimSpace(text)); err == nil {
 			return "is base64 of username:password: name its key in keys.auth"
 		}

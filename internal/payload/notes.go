@@ -48,6 +48,8 @@ func oddity(text string) (dockerconfig.Reason, string) {
 		return dockerconfig.ReasonPlaceholder, "looks like a placeholder that no template replaced, such as ${NAME}, {{ .name }} or <name>"
 	case encrypted.MatchString(text):
 		return dockerconfig.ReasonPlaceholder, "looks like a value that is still encrypted, or like the address of one in another store"
+	case file.MatchString(text):
+		return dockerconfig.ReasonPlaceholder, "looks like the name of a file, whose content vault stores only where it is written as KEY=@FILE"
 	case slices.Contains(nobody, text):
 		return dockerconfig.ReasonPlaceholder, "is what programs print where there is no value, such as null"
 	case jsonEscape.MatchString(text):
@@ -71,6 +73,8 @@ var (
 	placeholder = regexp.MustCompile(`^(?:\$\{[^{}]+\}|\$\([^()]+\)|\$[A-Z][A-Z0-9_]+|%[A-Z][A-Z0-9_]+%|\{\{.+\}\}|<[A-Za-z][^<>]*>|vault:[^\s#]+/[^\s#]+#\S+)$`)
 	// encrypted are values of SOPS, of Vault's engine transit and of Ansible, and references of 1Password, vals, AWS and Azure.
 	encrypted = regexp.MustCompile(`^(?:ENC\[[A-Z0-9_]+,.*\]|vault:v[0-9]+:\S+|\$ANSIBLE_VAULT;.*|op://\S+/\S+|ref\+[a-z0-9]+://\S+|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+|@Microsoft\.KeyVault\(.+\))$`)
+	// file is a name after the sign by which vault and curl read a file.
+	file = regexp.MustCompile(`^@(?:[~.]{0,2}/[\w./-]+|[\w-]+\.(?:txt|json|key|pem|secret))$`)
 	// jsonEscape is how Go and others write &, < and > in JSON.
 	jsonEscape = regexp.MustCompile(`\\u00(?:26|3[cCeE])`)
 )

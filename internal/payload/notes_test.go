@@ -49,6 +49,9 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 		{"what jq prints of a key that is not there", "null", dockerconfig.ReasonPlaceholder},
 		{"what a script prints of an object", "[object Object]", dockerconfig.ReasonPlaceholder},
 		{"what a template prints of nothing", "<no value>", dockerconfig.ReasonPlaceholder},
+		{"the name of a file", "@/run/secrets/s3cr3t", dockerconfig.ReasonPlaceholder},
+		{"the name of a file in this folder", "@s3cr3t.txt", dockerconfig.ReasonPlaceholder},
+		{"a word after an at sign", "@s3cr3t", ""},
 		{"a word with null in it", "nullify", ""},
 		// https://github.com/nuclio/nuclio/issues/1636
 		{"an escape of JSON", `s3c\u0026r3t`, dockerconfig.ReasonQuotes},
