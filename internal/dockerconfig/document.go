@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"regcred.dev/regcred/internal/registry"
 )
 
 // MaxSize is the largest document, in bytes, that is looked at: the limit of the API server for a Secret's data
@@ -51,7 +53,7 @@ type EntryError struct {
 
 // Error implements error.
 func (e *EntryError) Error() string {
-	return fmt.Sprintf("docker config entry %q: %v", e.Key, e.Err)
+	return fmt.Sprintf("docker config entry %q: %v", registry.Shown(e.Key), e.Err)
 }
 
 // Unwrap gives the reason.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // Reason is a stable name for a kind of finding, fit for a condition or a label.
@@ -86,7 +87,7 @@ func (f Finding) String() string {
 	if f.Key == "" {
 		return f.Message
 	}
-	return fmt.Sprintf("entry %q: %s", f.Key, f.Message)
+	return fmt.Sprintf("entry %q: %s", registry.Shown(f.Key), f.Message)
 }
 
 // Lint reports every form in a docker config that a kubelet can never use, sorted by key: first what concerns the

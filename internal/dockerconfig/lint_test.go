@@ -237,3 +237,21 @@ func breaksPulls(findings []Finding) bool {
 	}
 	return false
 }
+
+// A kubelet passes over what stands before the host of a key, so that it may be there, and work.
+func TestAPasswordInAKeyIsNotShown(t *testing.T) {
+	const key = "https://robot:s3cr3t@r.example"
+	document := []byte(`{"auths":{"` + key + `":{"username":"a","password":"1\n"},"robot:s3cr3t@docker.io":{},"https://index.docker.io/v1/":{}}}`)
+	findings := Lint(document)
+	if len(findings) < 3 {
+		t.Errorf("%d findings", len(findings))
+	}
+	for _, finding := range findings {
+		if strings.Contains(finding.String(), "s3cr3t") {
+			t.Error(finding.String())
+		}
+	}
+	if _, err := Parse([]byte(`{"auths":{"` + key + `":{}}}`)); err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "r.example") {
+		t.Error(err)
+	}
+}

@@ -142,7 +142,7 @@ func lintShadowed(keys []string) []Finding {
 			continue
 		}
 		findings = append(findings, Finding{Key: key, Reason: ReasonShadowed,
-			Message: fmt.Sprintf("a kubelet uses the entry %q for every image of Docker Hub and never this one: keep one of the two", used[0])})
+			Message: fmt.Sprintf("a kubelet uses the entry %q for every image of Docker Hub and never this one: keep one of the two", registry.Shown(used[0]))})
 	}
 	return findings
 }
