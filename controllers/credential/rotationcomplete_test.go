@@ -16,6 +16,7 @@ import (
 func rotated() *facts {
 	f := served()
 	f.run.state.Previous = &rotation.Previous{Value: rotation.Value{Revision: "v0", Digest: "zero", Accounts: []rotation.Account{accountAt("zero")}}, ReplacedTime: noon.Add(-2 * time.Hour)}
+	f.run.state.Tests = nil
 	f.answer("one", rotation.Accepted, noon.Add(-2*time.Hour))
 	f.answer("zero", rotation.Rejected, noon.Add(-time.Hour))
 	f.answer("one", rotation.Accepted, noon)

@@ -111,6 +111,11 @@ func TestADoubtOutlivesAPassThatWritesNothing(t *testing.T) {
 
 func TestADoubtOutlivesARecordThatCannotBeWritten(t *testing.T) {
 	r, object := reporting(t, 1, 1)
+	record := r.Store.Get(object.Name)
+	r.Store = records.NewStore((&kept{}).client().CoreV1(), "regcred-system", func(string) {})
+	if err := r.Store.Save(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
 	one := r.begin(object)
 	next := one.state.Clone()
 	next.Fruitless = 7
