@@ -54,6 +54,11 @@ type Delivery struct {
 	TakenBy string
 }
 
+// hasSecret reports whether the Secret is right, whatever is wrong with ServiceAccounts.
+func (d Delivery) hasSecret() bool {
+	return d.Observed > 0 && d.TakenBy == "" && (d.Reason == "" || d.ServiceAccounts)
+}
+
 // Removal is what a RegistryCredential is about to lose: namespaces, or registries in namespaces.
 type Removal struct {
 	// Holding is how many namespaces hold entries of it.
