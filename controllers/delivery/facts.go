@@ -213,6 +213,8 @@ func restrict(config dockerconfig.Config, keys []string) dockerconfig.Config {
 // stays reports whether the entries of a RegistryCredential stay where it does not select the place any more.
 func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected bool) (bool, error) {
 	switch {
+	case r.Store.LeftAlone(credential.Name) != nil: // what a newer version knows of removals is not known here
+		return true, nil
 	case credential.DeletionTimestamp != nil && credential.Spec.Policy() == v1alpha1.DeletionRetain:
 		return true, nil
 	case credential.DeletionTimestamp != nil:
