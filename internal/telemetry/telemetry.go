@@ -48,7 +48,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		expires:       gauge("regcred_credential_expiry_timestamp_seconds", "When the published credential ends, where that is known.", "credential"),
 		refused:       gauge("regcred_credential_refused", "1 while the registry refuses the credential in use.", "credential"),
 		atRisk:        gauge("regcred_credential_pods_at_risk", "Running pods that could not pull their image on another node.", "credential"),
-		stuck:         gauge("regcred_credential_pods_stuck", "Pods that are stuck for want of a RegistryCredential.", "credential"),
+		stuck:         gauge("regcred_credential_pods_stuck", "Pods that are stuck because a credential is missing.", "credential"),
 		failing:       gauge("regcred_credential_namespaces_failing", "Selected namespaces that are not served, by reason.", "credential", "reason"),
 		schedule:      gauge("regcred_credential_schedule_timestamp_seconds", "When the source was read, a registry was asked and the value in use was published, and when the next is due.", "credential", "what"),
 		verifications: counter("regcred_verifications_total", "Tests at registries by verdict.", "credential", "verdict"),
