@@ -1,21 +1,24 @@
 package monitoring
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/promql/promqltest"
-	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/util/annotations"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -30,7 +33,7 @@ type testFile struct {
 type alertTest struct {
 	Name     string         `yaml:"name"`
 	Interval model.Duration `yaml:"interval"`
-	Series   []struct {
+	Input    []struct {
 		Series string `yaml:"series"`
 		Values string `yaml:"values"`
 	} `yaml:"input_series"`
@@ -62,7 +65,7 @@ func readTests(t *testing.T) []alertTest {
 	return file.Tests
 }
 
-// TestAlertsFireWhenTheyShould has Prometheus' own engine evaluate the alerts once a minute over the series of alerts_test.yaml.
+// TestAlertsFireWhenTheyShould has Prometheus' own engine evaluate the expressions once a minute over the series of alerts_test.yaml.
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	fires, rests := map[string]bool{}, map[string]bool{}
 	for _, test := range readTests(t) {
@@ -82,56 +85,128 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 	}
 }
 
-// at gives what of one alert fires at the time of a case.
+// at gives what of one alert fires at the time of a case: what its expression gave at each minute for as long as the alert asks.
 func (test alertTest) at(t *testing.T, c alertCase) []firing {
 	t.Helper()
-	p := parser.NewParser(parser.Options{})
-	var load strings.Builder
-	fmt.Fprintf(&load, "load %s\n", test.Interval)
-	for _, series := range test.Series {
-		fmt.Fprintf(&load, "  %s %s\n", series.Series, series.Values)
+	rule := alerts(t)[slices.IndexFunc(alerts(t), func(r rulefmt.Rule) bool { return r.Alert == c.Alert })]
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true})
+	defer engine.Close()
+	wait := time.Duration(rule.For)
+	if time.Duration(c.Time) < wait {
+		return nil
 	}
-	suite, err := promqltest.NewLazyLoader(load.String(), promqltest.LazyLoaderOpts{EnableAtModifier: true, EnableNegativeOffset: true, Parser: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer suite.Close()
-	manager := rules.NewManager(&rules.ManagerOptions{
-		QueryFunc: rules.EngineQueryFunc(suite.QueryEngine(), suite.Storage()), AppendableV2: suite.Storage(), Context: t.Context(),
-		NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, Logger: promslog.NewNopLogger(), Parser: p,
-	})
-	groups, errs := manager.LoadGroups(time.Minute, labels.EmptyLabels(), "", nil, false, alertsFile)
-	if len(errs) > 0 {
-		t.Fatal(errs)
+	series, active := test.series(t), map[string]int{}
+	var last promql.Vector
+	for ago := wait; ago >= 0; ago -= time.Minute {
+		last = evaluate(t, engine, series, rule.Expr, time.Unix(0, 0).UTC().Add(time.Duration(c.Time)-ago))
+		for _, sample := range last {
+			active[sample.Metric.String()]++
+		}
 	}
 	var found []firing
-	for _, group := range groups {
-		rule := group.Rules()[slices.IndexFunc(group.Rules(), func(r rules.Rule) bool { return r.Name() == c.Alert })].(*rules.AlertingRule)
-		for at := time.Unix(0, 0).UTC(); at.Sub(time.Unix(0, 0)) <= time.Duration(c.Time); at = at.Add(time.Minute) {
-			suite.WithSamplesTill(at, func(err error) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				group.Eval(suite.Context(), at)
-			})
-			if err := rule.LastError(); err != nil {
-				t.Fatal(err)
-			}
+	for _, sample := range last {
+		if active[sample.Metric.String()] == int(wait/time.Minute)+1 {
+			found = append(found, firingOf(t, rule, sample))
 		}
-		found = append(found, firingOf(rule)...)
 	}
 	return found
 }
 
-func firingOf(rule *rules.AlertingRule) []firing {
-	var found []firing
-	for _, active := range rule.ActiveAlerts() {
-		if active.State != rules.StateFiring {
-			continue
-		}
-		names := active.Labels.Map()
-		delete(names, labels.AlertName)
-		found = append(found, firing{names, active.Annotations.Map()})
+// evaluate gives what Prometheus' engine makes of an expression at a time.
+func evaluate(t *testing.T, engine *promql.Engine, series []storage.Series, expression string, at time.Time) promql.Vector {
+	t.Helper()
+	source := &storage.MockQueryable{MockQuerier: &storage.MockQuerier{
+		SelectMockFunction: func(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+			return selected(series, matchers)
+		},
+	}}
+	query, err := engine.NewInstantQuery(t.Context(), source, nil, expression, at)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return found
+	defer query.Close()
+	vector, err := query.Exec(t.Context()).Vector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vector
 }
+
+// series of the test, with a sample at each interval.
+func (test alertTest) series(t *testing.T) []storage.Series {
+	t.Helper()
+	var all []storage.Series
+	for _, series := range test.Input {
+		names, values, err := parser.NewParser(parser.Options{}).ParseSeriesDesc(series.Series + " " + series.Values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var samples []chunks.Sample
+		for i, value := range values {
+			if !value.Omitted {
+				samples = append(samples, sample{int64(i) * time.Duration(test.Interval).Milliseconds(), value.Value})
+			}
+		}
+		all = append(all, storage.NewListSeries(names, samples))
+	}
+	return all
+}
+
+// selected are the series that some matchers select.
+func selected(all []storage.Series, matchers []*labels.Matcher) storage.SeriesSet {
+	set := &seriesSet{at: -1}
+	for _, series := range all {
+		names := series.Labels()
+		if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(names.Get(m.Name)) }) {
+			set.series = append(set.series, series)
+		}
+	}
+	return set
+}
+
+// firingOf fills labels and annotations in, as Prometheus does.
+func firingOf(t *testing.T, rule rulefmt.Rule, sample promql.Sample) firing {
+	t.Helper()
+	names := sample.Metric.DropReserved(func(name string) bool { return name == labels.MetricName }).Map()
+	said := map[string]string{}
+	for name, text := range rule.Annotations {
+		filled, err := template.New(name).Option("missingkey=error").Parse("{{$labels := .Labels}}{{$value := .Value}}" + text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if err := filled.Execute(&out, map[string]any{"Labels": names, "Value": sample.F}); err != nil {
+			t.Fatal(err)
+		}
+		said[name] = out.String()
+	}
+	for name, value := range rule.Labels {
+		names[name] = value
+	}
+	return firing{names, said}
+}
+
+// sample of a series.
+type sample struct {
+	at    int64
+	value float64
+}
+
+func (s sample) T() int64                      { return s.at }
+func (s sample) ST() int64                     { return 0 }
+func (s sample) F() float64                    { return s.value }
+func (s sample) H() *histogram.Histogram       { return nil }
+func (s sample) FH() *histogram.FloatHistogram { return nil }
+func (s sample) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
+func (s sample) Copy() chunks.Sample           { return s }
+
+// seriesSet is a list of series.
+type seriesSet struct {
+	series []storage.Series
+	at     int
+}
+
+func (s *seriesSet) Next() bool                        { s.at++; return s.at < len(s.series) }
+func (s *seriesSet) At() storage.Series                { return s.series[s.at] }
+func (s *seriesSet) Err() error                        { return nil }
+func (s *seriesSet) Warnings() annotations.Annotations { return nil }
