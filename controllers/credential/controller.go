@@ -68,6 +68,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := r.Store.LookAgain(ctx, object.Name); err != nil {
+		return r.leaveAlone(ctx, &object, err)
+	}
 	if object.DeletionTimestamp != nil {
 		return r.finish(ctx, &object)
 	}
