@@ -14,6 +14,10 @@ func (w *world) check(step Step) error {
 		return err
 	}
 	switch step.Do {
+	case Read:
+		return w.checkMint(step)
+	case Renew:
+		return w.checkRenew(step)
 	case Publish:
 		return w.checkPublish()
 	case Restore:

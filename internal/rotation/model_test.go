@@ -190,6 +190,8 @@ func (w *world) do(step Step) bool {
 			w.askedFor = w.given
 		}
 		next.NoteRead(&w.spec, w.value(w.given), nil, step.Cause, w.now, w.now)
+	case Renew:
+		w.renew(&next, step.Lease.Lease)
 	case Ask:
 		next.NoteAttempt(step.Account, w.now)
 		if !w.write(next) {

@@ -11,7 +11,7 @@ import (
 func (w *world) turn() {
 	w.spec.asked = nil
 	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	if choice := w.rng.IntN(24); choice < 10 {
+	if choice := w.rng.IntN(27); choice < 10 {
 		w.turnOutside(choice, host)
 	} else {
 		w.turnInside(choice)
@@ -69,6 +69,14 @@ func (w *world) turnInside(choice int) {
 		w.spec.RefreshRequest = fmt.Sprint(w.rng.IntN(1000))
 	case 23: // a source that takes no lease back
 		w.keepsAll = !w.keepsAll
+	case 24:
+		w.renewable = !w.renewable
+	case 25:
+		w.renewFails = !w.renewFails
+	case 26: // somebody revokes a lease
+		if w.state.Lease != nil {
+			w.ends[w.state.Lease.ID] = w.now
+		}
 	case 22: // another source
 		w.minted = !w.minted
 		w.respec()

@@ -62,6 +62,12 @@ type world struct {
 	keepsAll bool
 	tries    map[string]int
 	gaveUp   map[string]bool
+	// renewable says whether leases are given that the source prolongs, ends until when at most. renewFails has it fail at that alone.
+	// renewals counts what succeeded; troubled are those leases of which one failed, or was refused.
+	renewable, renewFails bool
+	ends                  map[string]time.Time
+	renewals              int
+	troubled              map[string]bool
 }
 
 type flight struct {
@@ -87,6 +93,7 @@ const (
 	refresh      = time.Minute
 	verifyPeriod = 10 * time.Minute
 	lifetime     = 24 * time.Hour
+	longestLease = 3 * lifetime
 )
 
 var answersOf = []string{"well", "well", "well", "400", "429", "503", "silent", "locked"}
@@ -95,7 +102,7 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
 		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, obtained: map[string]time.Time{}, released: map[string]bool{}, proof: ProofPull,
-		tries: map[string]int{}, gaveUp: map[string]bool{},
+		tries: map[string]int{}, gaveUp: map[string]bool{}, ends: map[string]time.Time{}, troubled: map[string]bool{},
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -141,6 +148,10 @@ func (w *world) value(version int) Value {
 		v.Version, v.CreatedTime, v.Minted, v.ExpireTime = 0, time.Time{}, true, w.now.Add(lifetime)
 		v.Revision, v.Digest = v.Revision+mark, v.Digest+mark
 		w.obtained[v.Lease.ID] = w.now
+		if w.renewable {
+			v.Lease.Renewable, v.Lease.Term = true, lifetime
+			w.ends[v.Lease.ID] = w.now.Add(longestLease)
+		}
 	}
 	for _, host := range hosts {
 		credential, err := dockerconfig.NewCredential("robot", password(version))
@@ -215,7 +226,7 @@ func (w *world) restart() {
 func (w *world) heal() {
 	w.crashes = false
 	w.spec.asked = nil
-	w.sourceFails, w.keepsAll, w.writable, w.given = false, false, true, w.current
+	w.sourceFails, w.renewFails, w.keepsAll, w.writable, w.given = false, false, false, true, w.current
 	w.spec.Suspended, w.spec.Refresh, w.spec.Mode = false, refresh, v1alpha1.VerifyPull
 	for _, host := range []string{hostA, hostB} {
 		w.hosts[host] = "well"
