@@ -27,7 +27,7 @@ type RegistryCredentialStatus struct {
 	// namespaces counts the target namespaces.
 	// +optional
 	Namespaces *NamespacesStatus `json:"namespaces,omitempty"`
-	// pods counts the pods that are stuck for want of this credential.
+	// pods counts the pods that are stuck because they lack this credential.
 	// +optional
 	Pods *PodsStatus `json:"pods,omitempty"`
 }

@@ -41,7 +41,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	object, purpose := "Secret "+f.place.Name, purposeOf(f.contributions)
 	contest := f.memory.contest(secretTrace)
 	if may, wait := contest.mayWrite(purpose, contentOf(f.secret), r.Now()); !may {
-		return nil, contested(object, rivalOf(f.secret), "have it let go of the Secret", wait)
+		return nil, contested(object, rivalOf(f.secret), "stop it from managing the Secret", wait)
 	}
 	began := r.Now()
 	written, err := r.send(ctx, f, plan)

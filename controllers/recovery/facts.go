@@ -151,7 +151,7 @@ func (r *Reconciler) secrets(ctx context.Context, pod *corev1.Pod, credentials [
 		case err != nil:
 			return nil, err
 		default:
-			secrets[name] = diagnosis.NewSecret(&secret)
+			secrets[name] = r.secretFacts.Of(&secret)
 		}
 	}
 	return secrets, nil

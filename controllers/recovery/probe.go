@@ -27,7 +27,7 @@ const (
 	badFor     = 5 * time.Minute
 	silentFor  = 30 * time.Second
 	maxAnswers = 4096
-	// maxRetryAfter is the longest that a registry's Retry-After is heeded.
+	// maxRetryAfter is the longest that a registry's Retry-After is obeyed.
 	maxRetryAfter = 5 * time.Minute
 )
 

@@ -23,7 +23,7 @@ type Owner struct {
 	Adoptable bool
 }
 
-// OwnerOf tells whose a Secret is. It is nobody's where there is none.
+// OwnerOf tells whose a Secret is. Where there is none, it has no owner.
 func OwnerOf(secret *corev1.Secret) Owner {
 	if secret == nil {
 		return Owner{}

@@ -110,7 +110,7 @@ var tools = []tool{
 	// https://github.com/bitwarden/sm-kubernetes, internal/controller/bitwardensecret_controller.go
 	{"Bitwarden", "delete the BitwardenSecret that writes it", anyOf(owner("BitwardenSecret"), nameless(label("k8s.bitwarden.com/bw-secret")))},
 	// What follows names no tool for certain.
-	{"", "ask its manager to let go of it", either(v1alpha1.ManagedByLabel)},
+	{"", "ask its manager to stop managing it", either(v1alpha1.ManagedByLabel)},
 	{"", "its owner recreates it: change the owner", anyOwner},
 	{"Argo CD application or Helm release", "remove it there, or take app.kubernetes.io/instance from it where it is hand-made", either("app.kubernetes.io/instance")},
 	{"the tool with", keptOutside, foreignMark},
