@@ -136,6 +136,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="(has(self.engine) && self.engine != 'KVv2') || !self.path.startsWith('data/')",message="the path of a KV v2 secret is written without data/, which regcred adds: leave it out, or set engine to what the mount is"
 // +kubebuilder:validation:XValidation:rule="!has(self.request) || (has(self.engine) && self.engine == 'Dynamic')",message="request is for engines that make credentials: set engine to Dynamic, or leave request out"
 // +kubebuilder:validation:XValidation:rule="!has(self.exchange) || !(has(self.username) || has(self.keys))",message="exchange reads what the engines of Vault give and makes user name and password: leave username and keys out"
+// +kubebuilder:validation:XValidation:rule="!has(self.engine) || self.engine == 'KVv2' || !self.path.split('/').exists(s, s in ['sys', 'auth', 'identity', 'cubbyhole'])",message="but for KVv2, no segment of a path is sys, auth, identity or cubbyhole: where those before are namespaces, these are Vault's own"
 type VaultSource struct {
 	// connection names the VaultConnection to read through. Defaults to "default".
 	// +optional
