@@ -32,7 +32,7 @@ type Removal func(ctx context.Context, credential *v1alpha1.RegistryCredential) 
 type Reconciler struct {
 	Client          client.Client
 	Source          source.Reader
-	Leases          source.Releaser
+	Leases          source.Leases
 	Asker           Asker
 	Images          Images
 	Running         Pods

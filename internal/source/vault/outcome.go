@@ -36,6 +36,8 @@ const (
 	RetryAsTold Retry = "as told, else 15 s, for all"
 	// RetryLogin logs in again, at most once a minute while logins fail.
 	RetryLogin Retry = "one login a minute at most"
+	// RetryShortly asks again with what was read, because it may not be known everywhere yet.
+	RetryShortly Retry = "every 10 s for 2 min, with the same"
 	// RetryAtOnce is settled within the same read.
 	RetryAtOnce Retry = "at once"
 )
@@ -120,6 +122,15 @@ var (
 	outcomeNoNamespaces = Outcome{"a Vault namespace is asked for and the server knows none", v1alpha1.ReasonNamespacesUnsupported, RetryLogin, true,
 		"the server ignores namespaces, so everything would be read from its root: leave spec.vaultNamespace out, or use a server that has namespaces"}
 
+	outcomeExchangeRefused = Outcome{"the cloud refuses the exchange", v1alpha1.ReasonExchangeRefused, RetryPeriod, true,
+		"the cloud does not trade what Vault gave for a login at its registry: check the rights of the role or the service principal there"}
+	outcomeExchangeNotYet = Outcome{"the cloud refuses the exchange of what was made a moment ago", v1alpha1.ReasonExchangeRefused, RetryShortly, false,
+		"the cloud does not know yet what Vault made: it is tried again with the same"}
+	outcomeExchangeUnavailable = Outcome{"the cloud gives no answer to the exchange", v1alpha1.ReasonExchangeUnavailable, RetryBackoff, false,
+		"no login came from the cloud: look at its status, and at network policies and proxies on the way"}
+	outcomeExchangeRegistry = Outcome{"a registry of the spec that is none of the cloud's", v1alpha1.ReasonMalformed, RetryPeriod, true,
+		"correct spec.registries, or leave exchange out"}
+
 	outcomeNoConnection = Outcome{"the VaultConnection does not exist", v1alpha1.ReasonConnectionNotFound, RetryPeriod, true,
 		"create it, or name another one in spec.source.vault.connection"}
 	outcomeConnectionRefused = Outcome{"the VaultConnection must not be used as it is", v1alpha1.ReasonConnectionRefused, RetryPeriod, true,
@@ -139,6 +150,7 @@ func Outcomes() []Outcome {
 		outcomeServerError, outcomeOutage, outcomeSealed, outcomeNoActive,
 		outcomeSlow, outcomeUnreachable, outcomeProxy, outcomeTLS,
 		outcomeLoginRefused, outcomeLoginFailed, outcomeNoNamespaces,
+		outcomeExchangeRefused, outcomeExchangeNotYet, outcomeExchangeUnavailable, outcomeExchangeRegistry,
 		outcomeNoConnection, outcomeConnectionRefused, outcomePathRefused,
 	}
 }
