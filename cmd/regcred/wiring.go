@@ -19,6 +19,7 @@ import (
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/fence"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/podlist"
@@ -54,8 +55,10 @@ type parts struct {
 	// fence is nil without leader election.
 	fence *fence.Fence
 	// gate is closed to writes of Secrets while the admission policies do not stand.
-	gate     *policycheck.Gate
-	watchdog watchdog.Watchdog
+	gate *policycheck.Gate
+	// injection sees the admission policy for attach: Pods.
+	injection *injection.Watcher
+	watchdog  watchdog.Watchdog
 }
 
 // addControllers wires everything together. now is the API server's time. stop ends the process, so that it restarts with other
@@ -66,9 +69,13 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fen
 		return err
 	}
 	p.fence, p.gate, p.now = held, gate, now
+	if err := p.watchInjection(); err != nil {
+		return fmt.Errorf("injection: %w", err)
+	}
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: &p.watchdog,
+		Injection: p.injection.State,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
 		return fmt.Errorf("delivery: %w", err)
@@ -177,6 +184,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
+		Injection: p.injection.State, ClusterNow: p.now,
 		Watchdog: &p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)

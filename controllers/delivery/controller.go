@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
@@ -39,6 +40,8 @@ type Reconciler struct {
 	Board           *delivered.Board
 	// Pods says where pods are stuck: these namespaces get a new value first. Optional.
 	Pods *podcounts.Counter
+	// Injection says whether the admission policy for attach: Pods stands. Where it does not, ServiceAccounts keep what they were given.
+	Injection func() injection.State
 	// Protected namespaces are selected by name only.
 	Protected []string
 	// Now is the clock.

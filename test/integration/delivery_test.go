@@ -17,6 +17,7 @@ func TestDelivery(t *testing.T) {
 		{"whose a Secret is", ownership},
 		{"rivals", contestedPlaces},
 		{"ServiceAccounts", serviceAccounts},
+		{"attachment", attachments},
 		{"removal", removal},
 		{"published revisions", resumes},
 		{"watches that say nothing any more", silentWatches},
