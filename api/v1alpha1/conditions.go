@@ -22,8 +22,8 @@ const (
 	// ConditionAttachmentUnavailable is True while spec.target.attach is Pods and the admission policy that it needs is not installed. It is
 	// present only while that is so.
 	ConditionAttachmentUnavailable = "AttachmentUnavailable"
-	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand, or its role
-	// is wider than its limits. It is present only while that is so.
+	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand or cannot be asked
+	// for, or its role is wider than its limits. It is present only while that is so.
 	ConditionUnfenced = "Unfenced"
 	// ConditionReconciling is True while something is unfinished that regcred works on without a person.
 	ConditionReconciling = "Reconciling"
@@ -106,7 +106,7 @@ const (
 	// ReasonBadRequest means that Vault called the request wrong.
 	ReasonBadRequest = "BadRequest"
 	// ReasonPoliciesMissing means that the API server would let the operator do what an admission policy of config/admission must
-	// refuse. It is the reason of Unfenced.
+	// refuse, or that a webhook or another policy refuses the question before ours is asked. It is the reason of Unfenced.
 	ReasonPoliciesMissing = "PoliciesMissing"
 	// ReasonConnected means that the last login at Vault succeeded.
 	ReasonConnected = "Connected"

@@ -19,7 +19,7 @@ type RegistryCredentialStatus struct {
 	// previous is the credential that was in use before. It is there until it has ended and the next one is published.
 	// +optional
 	Previous *PreviousStatus `json:"previous,omitempty"`
-	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source was read.
+	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source gave a value.
 	// +optional
 	LastHandledRefresh string `json:"lastHandledRefresh,omitempty"`
 	// pendingRemoval is a removal of entries that waits for a confirmation.
@@ -31,7 +31,7 @@ type RegistryCredentialStatus struct {
 	// attachment is present while spec.target.attach is Pods and the admission policy for it stands.
 	// +optional
 	Attachment *AttachmentStatus `json:"attachment,omitempty"`
-	// pods counts the pods that are stuck for want of this credential.
+	// pods counts the pods that are stuck because they lack this credential.
 	// +optional
 	Pods *PodsStatus `json:"pods,omitempty"`
 }

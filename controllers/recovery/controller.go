@@ -77,6 +77,7 @@ type Reconciler struct {
 	budget          budget
 	ordinals        ordinals
 	owners          Owners
+	secretFacts     secretFacts
 	heard           heard
 	memories        memories
 	probes          probes
@@ -204,7 +205,7 @@ func doubted(g gathered, verdict diagnosis.Verdict) []podcounts.Value {
 	return values
 }
 
-// wanted are the RegistryCredentials for want of which the pod is stuck.
+// wanted are the RegistryCredentials that the stuck pod lacks.
 func wanted(verdict diagnosis.Verdict) []string {
 	var names []string
 	for _, finding := range verdict.Findings {

@@ -214,7 +214,7 @@ func withoutCredential(f *Facts, p Finding) Finding {
 		advise("%s", p.provide())
 }
 
-// WantsCredential reports whether the pull fails for want of a credential, as far as the kubelet's message tells.
+// WantsCredential reports whether the pull fails because a credential is missing, as far as the kubelet's message tells.
 func (f Finding) WantsCredential() bool {
 	return f.Class.CuredByCredential() || f.Class == pullerror.RateLimited && f.Action == Restart
 }

@@ -46,7 +46,7 @@ func (f Finding) pinnable() bool {
 	return f.from.Repull && f.Referenced && f.Volume == "" && !f.Ephemeral && !strings.Contains(f.Image, "@")
 }
 
-// repullRefused reports whether a repull is missed only for want of a right.
+// repullRefused reports whether a repull fails only because a right is missing.
 func (d *diagnosis) repullRefused() bool {
 	return d.RepullForbidden && len(d.findings) > 0 && !slices.ContainsFunc(d.findings, func(f Finding) bool {
 		return f.Action != Restart || !f.pinnable() || f.Digest == ""

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Counter counts the pods that are stuck for want of a RegistryCredential, and those that are stuck although they have its present value.
+// Counter counts the pods that are stuck because they lack a RegistryCredential, and those that are stuck although they have its present value.
 type Counter struct {
 	mu   sync.Mutex
 	pods map[types.NamespacedName][]string
@@ -123,14 +123,14 @@ func (c *Counter) Doubts(credential string) int {
 	return c.raised[credential]
 }
 
-// Stuck counts the pods that are stuck for want of a RegistryCredential.
+// Stuck counts the pods that are stuck because they lack a RegistryCredential.
 func (c *Counter) Stuck(credential string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.stuck[credential]
 }
 
-// Namespaces are those in which pods are stuck for want of any RegistryCredential.
+// Namespaces are those in which pods are stuck because they lack any RegistryCredential.
 func (c *Counter) Namespaces() map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,2 +1,2 @@
-// Package podcounts counts, for each RegistryCredential, the pods that cannot pull for want of it.
+// Package podcounts counts, for each RegistryCredential, the pods that cannot pull because they lack it.
 package podcounts

@@ -114,7 +114,7 @@ func (c *composition) writeMetadata(secret *corev1.Secret, recorded Sources) {
 	}
 }
 
-// disown records a label or annotation as nobody's: it was there before.
+// disown records a label or annotation as one without an owner: it was there before.
 func (c *composition) disown(name string) {
 	for _, source := range c.sources {
 		delete(source.Written, name)

@@ -26,7 +26,7 @@ func TestASuspendedObjectRestsWithoutAnEnd(t *testing.T) {
 	s.inUse(2)
 }
 
-func TestAShorterRefreshPeriodIsHeededAtOnce(t *testing.T) {
+func TestAShorterRefreshPeriodCountsAtOnce(t *testing.T) {
 	s := begin(t)
 	s.spec.Refresh = 24 * time.Hour
 	s.after(time.Hour)

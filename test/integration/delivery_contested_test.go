@@ -39,7 +39,7 @@ func rivals() []rival {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "regcred"}}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
 	return []rival{
-		{"writes another content", "secrets", merge(secret, `{"stringData":{".dockerconfigjson":"{\"auths\":{\"rival.example\":{\"username\":\"u\",\"password\":\"%d\"}}}"}}`), "field manager rival-sync: have it let go of the Secret"},
+		{"writes another content", "secrets", merge(secret, `{"stringData":{".dockerconfigjson":"{\"auths\":{\"rival.example\":{\"username\":\"u\",\"password\":\"%d\"}}}"}}`), "field manager rival-sync: stop it from managing the Secret"},
 		{"keeps changing content and record together", "secrets", merge(secret, `{"metadata":{"annotations":{"regcred.dev/sources":"{\"ghost\":{\"keys\":[\"ghost.example\"]}}"}},"stringData":{".dockerconfigjson":"{\"auths\":{\"ghost.example\":{\"username\":\"u\",\"password\":\"%d\"}}}"}}`), "field manager rival-sync"},
 		{"takes the record away", "secrets", merge(secret, `{"metadata":{"annotations":{"regcred.dev/sources":null,"turn":"%d"}}}`), "Secret regcred is changed back"},
 		{"deletes the Secret", "secrets", func(ctx context.Context, c client.Client, namespace string, _ int) error {

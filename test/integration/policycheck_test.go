@@ -66,6 +66,10 @@ func unfencedCases() []unfencedCase {
 		}},
 		{"a policy that is not bound", func(t *testing.T, r *operatorRun) {
 			r.kubectl(t, "delete", "validatingadmissionpolicybinding", "regcred-records")
+			operator := client.NewDryRunClient(newAPIClient(t, r.withTokenOf(t, operatorNamespace, operatorName)))
+			awaitAPI(t, "the API server notices that the policy is not bound", func() error {
+				return operator.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "probe"}})
+			})
 		}, "regcred-records", nil},
 	}
 }

@@ -21,12 +21,14 @@ const tenantPods = 100
 
 // attack is everything that the tenant does, until it is stopped.
 type attack struct {
-	run    *tenantRun
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-	counts [3]atomic.Int64 // pods, Secrets and ServiceAccounts written
-	mu     sync.Mutex
-	errs   []error
+	run *tenantRun
+	// secrets are the forms that the tenant gives its Secrets, made before: who attacks has a computer of his own.
+	secrets, forgeries []*corev1.Secret
+	cancel             context.CancelFunc
+	done               sync.WaitGroup
+	counts             [3]atomic.Int64 // pods, Secrets and ServiceAccounts written
+	mu                 sync.Mutex
+	errs               []error
 }
 
 // attack returns once all large pods are there. Every two seconds one of them is recreated, and the Secrets and the ServiceAccount
@@ -36,7 +38,10 @@ func (r *tenantRun) attack(t *testing.T) *attack {
 	// A registry that has the tenant's images wait for a day.
 	r.setFaults(t, box.Fault{Repository: "hostile/", Status: 429, RetryAfter: "86400"})
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &attack{run: r, cancel: cancel}
+	a := &attack{run: r, cancel: cancel, forgeries: []*corev1.Secret{forgedSecret(r, true), forgedSecret(r, false)}}
+	for _, form := range tenantSecrets {
+		a.secrets = append(a.secrets, form(r))
+	}
 	t.Cleanup(func() { cancel(); a.done.Wait() })
 	a.makeAllPods(ctx, t)
 	for _, do := range []func(ctx context.Context, i int) error{a.makePod, a.makeSecret, a.makeForgery, a.changeAccount} {
@@ -116,12 +121,12 @@ func (a *attack) makePod(ctx context.Context, i int) error {
 
 // makeSecret puts a Secret of the name that the operator writes into the tenant's namespace, in one form after the other.
 func (a *attack) makeSecret(ctx context.Context, i int) error {
-	return a.replace(ctx, tenantSecrets[i%len(tenantSecrets)](a.run))
+	return a.replace(ctx, a.secrets[i%len(a.secrets)])
 }
 
 // makeForgery puts a Secret into a namespace that is not selected. It claims to hold the entries of all credentials.
 func (a *attack) makeForgery(ctx context.Context, i int) error {
-	return a.replace(ctx, forgedSecret(a.run, i%2 == 0))
+	return a.replace(ctx, a.forgeries[i%len(a.forgeries)])
 }
 
 func (a *attack) replace(ctx context.Context, secret *corev1.Secret) error {

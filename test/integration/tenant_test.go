@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +17,8 @@ const (
 	tenantRotations = 3
 	// tenantMemory is the most memory that the operator may have resident, in bytes: a third of its limit in config/manager.
 	tenantMemory = 160 << 20
-	// unnoticed is what a rotation may take however fast it was before: sources are read every five seconds at most, and here API server,
-	// etcd, tenant and operator share the processors, so that the tenant's own requests slow the others down.
-	unnoticed = 15 * time.Second
+	// unnoticed is what a rotation may take however fast it was before: a second read of a source comes five seconds after the first.
+	unnoticed = 8 * time.Second
 	// statusDelay is how long after the last Secret a status may be behind: 5 seconds where the API server has the time to answer, which
 	// here it shares with the tenant. What was measured is logged.
 	statusDelay = 15 * time.Second
@@ -28,13 +26,16 @@ const (
 
 // TestAHostileTenantHarmsNobody runs the operator's own program while the people of one team do everything that the ClusterRole edit
 // allows them, with objects near the limits of the API server: 100 other namespaces get their rotations in at most twice the time, and
-// the operator keeps its memory, its probes and its words within bounds. It measures time, and so runs alone.
+// the operator keeps its memory, its probes and its words within bounds. Here the API server, etcd and the tenant share the operator's
+// processors. How much slower that alone makes everything is measured by a plain client, and allowed for. It measures time, and so runs
+// alone.
 func TestAHostileTenantHarmsNobody(t *testing.T) {
 	r := startTenantRun(t)
 	r.rotateAll(t) // warms up: the first value
-	var before, during []time.Duration
+	plain := r.makePlainWriter(t)
+	var before, during measuredRotations
 	for range tenantRotations {
-		before = append(before, r.rotateAll(t))
+		r.rotateOnce(t, plain, &before)
 	}
 	t.Logf("measured: rotations without the tenant are everywhere after %s, resident memory %d MiB", before, r.watched.most()>>20)
 
@@ -48,15 +49,13 @@ func TestAHostileTenantHarmsNobody(t *testing.T) {
 	r.leave(t)
 	for i := range tenantRotations {
 		awaitMoment(t, end.Add(-length*time.Duration(tenantRotations-i)/(tenantRotations+1)))
-		victims := r.makeVictims(t)
-		during = append(during, r.rotateAll(t))
-		r.awaitVictims(t, victims)
+		r.rotateOnce(t, plain, &during)
 	}
 	awaitMoment(t, end)
 	attack.stop(t)
 	t.Logf("measured: rotations beside the tenant are everywhere after %s, resident memory %d MiB at most; the tenant made %s",
 		during, r.watched.most()>>20, attack.made())
-	r.checkTimes(t, before, during)
+	checkTimes(t, before, during)
 	r.watched.check(t)
 	r.checkWords(t)
 }
@@ -71,14 +70,12 @@ func awaitMoment(t *testing.T, at time.Time) {
 	}
 }
 
-func (r *tenantRun) checkTimes(t *testing.T, before, during []time.Duration) {
+// rotateOnce measures a rotation that cures pods, too.
+func (r *tenantRun) rotateOnce(t *testing.T, plain *plainWriter, times *measuredRotations) {
 	t.Helper()
-	limit := max(2*slices.Max(before), unnoticed)
-	for i, took := range during {
-		if took > limit {
-			t.Errorf("rotation %d beside the tenant was everywhere after %s, want %s at most: twice what the slowest without it took", i+1, took, limit)
-		}
-	}
+	victims := r.makeVictims(t)
+	times.add(plain.writeAll(t), r.rotateAll(t))
+	r.awaitVictims(t, victims)
 }
 
 // rotateAll changes the passwords of all credentials, waits until all namespaces hold the new ones, and until each status says so. It
