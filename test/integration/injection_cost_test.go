@@ -28,7 +28,7 @@ type costs struct {
 
 const (
 	// costPods are created for each row, costPace apart: a thousand a minute.
-	costPods, costPace = 300, 60 * time.Millisecond
+	costPods, costPace = 150, 60 * time.Millisecond
 )
 
 func costRows() []costs {
@@ -43,8 +43,6 @@ func costRows() []costs {
 		{"100 with `attach: ServiceAccounts`", 100, elsewhere},
 		{"100 that name other namespaces", 100, func(i int) v1alpha1.Target { return byName(elsewhere(i)) }},
 		{"100 that select by label, of which one selects the namespace", 100, byLabel},
-		{"1,000 with `attach: ServiceAccounts`", 1000, elsewhere},
-		{"1,000 that name other namespaces", 1000, func(i int) v1alpha1.Target { return byName(elsewhere(i)) }},
 		{"1,000 that select by label, of which one selects the namespace", 1000, byLabel},
 	}
 }
@@ -52,7 +50,7 @@ func costRows() []costs {
 // TestWhatTheInjectionPolicyCosts measures how long the creation of a pod takes, and writes it into docs/attach.md.
 func TestWhatTheInjectionPolicyCosts(t *testing.T) {
 	if os.Getenv("UPDATE_DOCS") == "" {
-		t.Skip("it measures for minutes: run it alone, with UPDATE_DOCS=1")
+		t.Skip("it measures for minutes: run it alone on a quiet machine, with UPDATE_DOCS=1")
 	}
 	rig := &injectionRig{startAPIServer(t)}
 	rig.kubectl(t, "apply", "-k", writeOverlay(t, "resources: [DEFAULT]"))
@@ -70,6 +68,7 @@ func TestWhatTheInjectionPolicyCosts(t *testing.T) {
 		if i == 0 {
 			base = median
 		}
+		t.Logf("%s: median %s, p99 %s", row.name, median, worst)
 		table += fmt.Sprintf("| %s | %.1f ms (%+.1f) | %.1f ms |\n", row.name, ms(median), ms(median-base), ms(worst))
 	}
 	t.Log("\n" + table)
@@ -83,7 +82,7 @@ func (rig *injectionRig) stock(t *testing.T, row costs) {
 	t.Helper()
 	vaultMust(t, rig.admin.DeleteAllOf(t.Context(), &v1alpha1.RegistryCredential{}))
 	var group errgroup.Group
-	group.SetLimit(8)
+	group.SetLimit(32)
 	for i := range row.count {
 		group.Go(func() error {
 			object := credentialObject()
