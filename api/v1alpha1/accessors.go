@@ -77,8 +77,20 @@ func (t *Target) Name() string {
 	return t.SecretName
 }
 
-// Accounts are the ServiceAccounts that get the pull Secret. Defaults to [default]; an empty list means none.
+// Attachment is how pods come to name the pull Secret. Defaults to ServiceAccounts.
+func (t *Target) Attachment() AttachMode {
+	if t.Attach == "" {
+		return AttachServiceAccounts
+	}
+	return t.Attach
+}
+
+// Accounts are the ServiceAccounts that get the pull Secret. Defaults to [default]; an empty list means none, and so does an attachment
+// by other means.
 func (t *Target) Accounts() []string {
+	if t.Attachment() != AttachServiceAccounts {
+		return nil
+	}
 	if t.ServiceAccounts == nil {
 		return []string{DefaultServiceAccount}
 	}

@@ -19,6 +19,9 @@ const (
 	// ConditionRotationComplete is True when every namespace has the value in use and the value before is refused by its registry, or
 	// ended. Then nothing depends on the old password any more.
 	ConditionRotationComplete = "RotationComplete"
+	// ConditionAttachmentUnavailable is True while spec.target.attach is Pods and the admission policy that it needs is not installed. It is
+	// present only while that is so.
+	ConditionAttachmentUnavailable = "AttachmentUnavailable"
 	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand or cannot be asked
 	// for, or its role is wider than its limits. It is present only while that is so.
 	ConditionUnfenced = "Unfenced"
@@ -169,6 +172,14 @@ const (
 	ReasonAttached = "Attached"
 	// ReasonNoServiceAccounts means that spec.target.serviceAccounts is an empty list.
 	ReasonNoServiceAccounts = "NoServiceAccounts"
+	// ReasonAttachedToPods means that spec.target.attach is Pods, and that the admission policy adds the Secret to pods as they are created.
+	ReasonAttachedToPods = "AttachedToPods"
+	// ReasonInjectionMissing means that spec.target.attach is Pods, and that the admission policy regcred-injection is not installed, or is
+	// not the one that this version brings. It is a reason of Ready and of AttachmentUnavailable, too.
+	ReasonInjectionMissing = "InjectionMissing"
+	// ReasonServiceAccountApplied means that another field manager applies imagePullSecrets of a ServiceAccount, and would meet a
+	// conflict if regcred wrote them. regcred does not.
+	ReasonServiceAccountApplied = "ServiceAccountApplied"
 	// ReasonEndsAnonymousPulls means that the Secret is attached and holds a Docker Hub credential: pods of these ServiceAccounts
 	// never pull from there anonymously again.
 	ReasonEndsAnonymousPulls = "EndsAnonymousPulls"

@@ -333,6 +333,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="(has(self.namespaces) && self.namespaces.size() > 0) || has(self.namespaceSelector)",message="say which namespaces: set namespaces, namespaceSelector or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.namespaceSelector) || (has(self.namespaceSelector.matchLabels) && self.namespaceSelector.matchLabels.size() > 0) || (has(self.namespaceSelector.matchExpressions) && self.namespaceSelector.matchExpressions.size() > 0)",message="an empty selector would select every namespace; if that is meant, say so with matchExpressions [{key: kubernetes.io/metadata.name, operator: Exists}]"
 // +kubebuilder:validation:XValidation:rule="!has(self.namespaces) || !has(self.excludedNamespaces) || self.namespaces.all(n, !(n in self.excludedNamespaces))",message="a namespace is both in namespaces and in excludedNamespaces: take it out of one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.attach) || self.attach == 'ServiceAccounts' || !has(self.serviceAccounts) || self.serviceAccounts.size() == 0",message="serviceAccounts are served with attach ServiceAccounts alone: leave them out, or leave attach out"
 type Target struct {
 	// namespaces by name.
 	// +optional
@@ -360,6 +361,13 @@ type Target struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="secretName is the name of a Secret: lower case letters, digits, '-' and '.'"
 	SecretName string `json:"secretName,omitempty"`
+
+	// attach says how pods come to name the pull Secret: ServiceAccounts (it is written into the imagePullSecrets of ServiceAccounts), Pods
+	// (the admission policy regcred-injection adds it to each pod that is created in the namespaces) or None (pods name it themselves).
+	// Defaults to ServiceAccounts.
+	// +optional
+	// +kubebuilder:validation:Enum=ServiceAccounts;Pods;None
+	Attach AttachMode `json:"attach,omitempty"`
 
 	// serviceAccounts get the pull Secret in their imagePullSecrets. An empty list attaches to none. Defaults to [default].
 	// +optional
@@ -394,6 +402,18 @@ type Target struct {
 	// +kubebuilder:validation:MaxProperties=16
 	SecretAnnotations map[string]AnnotationValue `json:"secretAnnotations,omitempty"`
 }
+
+// AttachMode says how pods come to name the pull Secret.
+type AttachMode string
+
+const (
+	// AttachServiceAccounts writes it into the imagePullSecrets of ServiceAccounts, from which pods without a list of their own copy it.
+	AttachServiceAccounts AttachMode = "ServiceAccounts"
+	// AttachPods has an admission policy add it to each pod that is created.
+	AttachPods AttachMode = "Pods"
+	// AttachNone leaves it to the pods.
+	AttachNone AttachMode = "None"
+)
 
 // LabelValue is the value of a label.
 //

@@ -7,7 +7,8 @@ type RegistryCredentialStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, CredentialAvailable, Verified, SecretsSynced, ServiceAccountsAttached, RotationComplete, Reconciling, Stalled.
+	// conditions: Ready, CredentialAvailable, Verified, SecretsSynced, ServiceAccountsAttached, RotationComplete, Reconciling, Stalled,
+	// AttachmentUnavailable, UnusableForm.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -27,6 +28,9 @@ type RegistryCredentialStatus struct {
 	// namespaces counts the target namespaces.
 	// +optional
 	Namespaces *NamespacesStatus `json:"namespaces,omitempty"`
+	// attachment is present while spec.target.attach is Pods and the admission policy for it stands.
+	// +optional
+	Attachment *AttachmentStatus `json:"attachment,omitempty"`
 	// pods counts the pods that are stuck because they lack this credential.
 	// +optional
 	Pods *PodsStatus `json:"pods,omitempty"`
@@ -65,6 +69,13 @@ type PreviousStatus struct {
 	Registry string `json:"registry"`
 	// namespaces is in how many namespaces it still is.
 	Namespaces int32 `json:"namespaces"`
+}
+
+// AttachmentStatus says how long pods were given the pull Secret as they were created.
+type AttachmentStatus struct {
+	// injectedSince is when regcred saw that the policy stands for this spec, by the API server's time. Pods that were created before may lack
+	// the Secret.
+	InjectedSince metav1.Time `json:"injectedSince"`
 }
 
 // PendingRemovalStatus is a removal that waits for a confirmation.

@@ -24,6 +24,12 @@ const (
 	// AttachedAnnotation on a ServiceAccount records which pull Secrets regcred added to its imagePullSecrets, and when.
 	AttachedAnnotation = "regcred.dev/attached"
 
+	// AttachAnnotation with the value AttachDisabled on a pod or its namespace keeps the admission policy of attach: Pods from adding a
+	// pull Secret to the pod.
+	AttachAnnotation = "regcred.dev/attach"
+	// AttachDisabled is the value of AttachAnnotation that opts out.
+	AttachDisabled = "Disabled"
+
 	// PodRecoveryAnnotation with the value PodRecoveryDisabled on a pod, its owner or its namespace keeps regcred from curing
 	// the pod.
 	PodRecoveryAnnotation = "regcred.dev/pod-recovery"
@@ -51,6 +57,9 @@ const (
 
 	// Finalizer holds a RegistryCredential with deletionPolicy Delete until its entries are removed from all namespaces.
 	Finalizer = "regcred.dev/remove-entries"
+
+	// InjectionPolicy is the name of the MutatingAdmissionPolicy, and of its binding, that serve attach: Pods.
+	InjectionPolicy = "regcred-injection"
 
 	// FieldManager names regcred in managedFields.
 	FieldManager = "regcred"

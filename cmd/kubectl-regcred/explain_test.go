@@ -187,7 +187,7 @@ func TestACredentialTellsOfItself(t *testing.T) {
 			Namespaces: &v1alpha1.NamespacesStatus{Failures: []v1alpha1.NamespaceFailure{{Namespace: "prod", Message: "belongs to Helm"}}},
 		},
 	}
-	want := diagnosis.Credential{Name: "shop", SecretName: "regcred", Accounts: []string{"default"}, Mode: v1alpha1.RecoveryRestart,
+	want := diagnosis.Credential{Name: "shop", SecretName: "regcred", Accounts: []string{"default"}, Attach: v1alpha1.AttachServiceAccounts, Mode: v1alpha1.RecoveryRestart,
 		Judged: true, Published: true, Revision: "7", Problem: "belongs to Helm", Entries: []diagnosis.Entry{{Key: "https://index.docker.io/v1/", Rejected: "refused"}}}
 	if diff := cmp.Diff(want, credentialFacts(object, "prod", noon)); diff != "" {
 		t.Error(diff)

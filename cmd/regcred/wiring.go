@@ -20,6 +20,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/fence"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/podlist"
@@ -50,6 +51,8 @@ type parts struct {
 	tally                              *podcounts.Counter
 	prober                             *verify.Verifier
 	protected                          []string
+	// injection sees the admission policy for attach: Pods.
+	injection *injection.Watcher
 	// now is the API server's time: that of what is compared with the age of pods.
 	now func() time.Time
 	guards
@@ -73,9 +76,13 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 	}
 	p.guards, p.now = guarded, now
 	telemetry.OfProcess(metrics.Registry, fenceOf(p.fence), p.watchdog)
+	if err := p.watchInjection(); err != nil {
+		return fmt.Errorf("injection: %w", err)
+	}
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: p.watchdog,
+		Injection: p.injection.State,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
 		return fmt.Errorf("delivery: %w", err)
@@ -185,6 +192,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
+		Injection: p.injection.State, ClusterNow: p.now,
 		Watchdog: p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)

@@ -2,16 +2,13 @@ package credential
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/rotation"
-	"regcred.dev/regcred/internal/target"
 )
 
 func (f *facts) available() metav1.Condition {
@@ -135,24 +132,15 @@ func (f *facts) secretsSynced() metav1.Condition {
 	return c
 }
 
-// endsAnonymous names the hosts from which nothing is pulled anonymously any more: to a kubelet, each name of Docker Hub is a registry of
-// its own.
-func endsAnonymous(spec *v1alpha1.RegistryCredentialSpec) string {
-	var hosts []string
-	for _, key := range target.Keys(spec) {
-		if registry.IsHub(key) {
-			hosts = append(hosts, registry.Host(key))
-		}
-	}
-	return fmt.Sprintf("attached; pods of these ServiceAccounts no longer pull from Docker Hub (%s) anonymously: if this credential fails, public images fail, too",
-		strings.Join(hosts, ", "))
-}
-
 const noNamespaces = "the target selects no namespace: correct spec.target, or label namespaces. They are served as soon as they are selected"
 
 func (f *facts) accountsAttached() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionServiceAccountsAttached, Status: metav1.ConditionFalse}
 	switch {
+	case f.injects():
+		return f.injected()
+	case f.run.object.Spec.Target.Attachment() == v1alpha1.AttachNone:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonNoServiceAccounts, "spec.target.attach is None: pods must name the Secret themselves"
 	case len(f.run.object.Spec.Target.Accounts()) == 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonNoServiceAccounts, "spec.target.serviceAccounts is empty: pods must name the Secret themselves"
 	case f.run.stall != nil:
@@ -167,8 +155,9 @@ func (f *facts) accountsAttached() metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces
 	case f.pending() > 0 || !f.current():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the Secret is being attached"
-	case slices.ContainsFunc(target.Keys(&f.run.object.Spec), registry.IsHub):
-		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonEndsAnonymousPulls, endsAnonymous(&f.run.object.Spec)
+	case f.reachesHub():
+		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonEndsAnonymousPulls
+		c.Message = endsAnonymous(&f.run.object.Spec, "attached; pods of these ServiceAccounts no longer pull")
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAttached, "all ServiceAccounts name the Secret"
 	}

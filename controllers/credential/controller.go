@@ -13,6 +13,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
@@ -45,8 +46,12 @@ type Reconciler struct {
 	Protected       []string
 	Events          announce.Recorder
 	Metrics         Metrics
+	// Injection says whether the admission policy for attach: Pods stands. It may be nil: then that is never known.
+	Injection func() injection.State
 	// Now is the clock.
 	Now func() time.Time
+	// ClusterNow is the API server's time, with which the age of pods is compared. Now, where it is nil.
+	ClusterNow func() time.Time
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 

@@ -11,6 +11,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/rotation"
 )
 
@@ -25,6 +26,9 @@ type facts struct {
 	stuck   int
 	// atRisk is nil where it could not be counted.
 	atRisk *risk
+	// injection is what is known of the admission policy for attach: Pods, where the spec asks for it, and clusterNow the API server's time.
+	injection  injection.State
+	clusterNow time.Time
 	// verdict about the value in use, and the test that decided.
 	verdict rotation.Verdict
 	test    rotation.Test
@@ -42,6 +46,7 @@ func (f *facts) status(before *v1alpha1.RegistryCredentialStatus, now time.Time)
 		status.LastHandledRefresh = f.run.state.Reads.Request
 	}
 	status.PendingRemoval = pendingRemoval(f.removal)
+	status.Attachment = f.attachment(before.Attachment)
 	status.Namespaces = &v1alpha1.NamespacesStatus{
 		Selected: int32(f.selected()), Synced: int32(f.synced()), Failed: int32(f.failed()), Failures: f.listed(),
 	}
@@ -58,7 +63,7 @@ func (f *facts) status(before *v1alpha1.RegistryCredentialStatus, now time.Time)
 	set(f.rotationComplete(now))
 	ready, reconciling, stalled := f.sumUp(status.Conditions)
 	set(ready)
-	for _, abnormal := range []metav1.Condition{reconciling, stalled, f.unusableForm()} {
+	for _, abnormal := range []metav1.Condition{reconciling, stalled, f.unusableForm(), f.attachmentUnavailable()} {
 		if abnormal.Status == metav1.ConditionTrue {
 			set(abnormal)
 		} else {

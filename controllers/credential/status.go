@@ -96,6 +96,7 @@ func (r *Reconciler) factsOf(ctx context.Context, run *run) *facts {
 	if f.atRisk, err = r.atRisk(ctx, run, f); err != nil {
 		f.cannot(ctx, "the pods at risk could not be counted", err)
 	}
+	r.lookAtInjection(f)
 	return f
 }
 

@@ -149,6 +149,9 @@ func (f *facts) obstacle(conditions []metav1.Condition) obstacle {
 		}
 		return obstacle{c.Reason, c.Message, f.needsPerson(c)}
 	}
+	if f.injects() && f.injection.Fault != "" {
+		return obstacle{v1alpha1.ReasonInjectionMissing, f.injection.Message(), true}
+	}
 	return f.deliveryObstacle()
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
@@ -42,6 +43,8 @@ type Reconciler struct {
 	Board           *delivered.Board
 	// Pods says where pods are stuck: these namespaces get a new value first. Optional.
 	Pods *podcounts.Counter
+	// Injection says whether the admission policy for attach: Pods stands. Where it does not, ServiceAccounts keep what they were given.
+	Injection func() injection.State
 	// Protected namespaces are selected by name only.
 	Protected []string
 	// Now is the clock.

@@ -39,6 +39,8 @@ type facts struct {
 	ours *corev1.Secret
 	// recorded is what the Secret says that it holds. A foreign Secret records nothing.
 	recorded pullsecret.Sources
+	// injected says that pods get the Secret without their ServiceAccount, where a RegistryCredential asks for that.
+	injected bool
 }
 
 // found notes the Secret. It is read once for all RegistryCredentials: a namespace's people decide how long its record is.
@@ -72,11 +74,14 @@ func (f facts) wanted(written pullsecret.Sources) []string {
 	return slices.Compact(accounts)
 }
 
-// keeps reports whether a ServiceAccount that names the Secret goes on to: a RegistryCredential that is still here wants it, or
-// one that was deleted left its entries, and nobody knows any more which ServiceAccounts it served.
+// keeps reports whether a ServiceAccount that names the Secret goes on to: a RegistryCredential that is still here wants it, or has no
+// other way to pods yet, or one that was deleted left its entries, and nobody knows any more which ServiceAccounts it served.
 func (f facts) keeps(account string) bool {
 	for _, credential := range slices.Concat(f.selecting, f.staying) {
 		if slices.Contains(credential.Spec.Target.Accounts(), account) {
+			return true
+		}
+		if credential.Spec.Target.Attachment() == v1alpha1.AttachPods && !f.injected {
 			return true
 		}
 	}
@@ -122,7 +127,15 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 			return f, err
 		}
 	}
+	f.injected = r.injects(slices.Concat(f.selecting, f.staying))
 	return f, nil
+}
+
+// injects reports whether the policy stands that some RegistryCredential asks for. Where none does nobody looks at it.
+func (r *Reconciler) injects(credentials []*v1alpha1.RegistryCredential) bool {
+	return r.Injection != nil && slices.ContainsFunc(credentials, func(c *v1alpha1.RegistryCredential) bool {
+		return c.Spec.Target.Attachment() == v1alpha1.AttachPods
+	}) && r.Injection().Standing()
 }
 
 // gatherLeaving gathers who is to be told that a namespace is being deleted.

@@ -52,9 +52,12 @@ func (r *Reconciler) attachTo(ctx context.Context, f facts, name string) *proble
 	if lists(account, f.place.Name) || account.DeletionTimestamp != nil {
 		return nil
 	}
+	list := append(slices.Clone(account.ImagePullSecrets), corev1.LocalObjectReference{Name: f.place.Name})
+	if applier := applierOf(account); applier != "" {
+		return applied(account.Name, applier, list)
+	}
 	attached := attachedTo(account)
 	attached[f.place.Name] = metav1.NewTime(r.Now().UTC().Truncate(time.Second))
-	list := append(slices.Clone(account.ImagePullSecrets), corev1.LocalObjectReference{Name: f.place.Name})
 	return r.patchAccount(ctx, f, account, "attach", list, attached)
 }
 
@@ -92,7 +95,10 @@ func (r *Reconciler) detachFrom(ctx context.Context, f facts, name string) *prob
 		return nil
 	}
 	delete(attached, f.place.Name)
-	list := slices.DeleteFunc(slices.Clone(account.ImagePullSecrets), func(ref corev1.LocalObjectReference) bool { return ref.Name == f.place.Name })
+	list := account.ImagePullSecrets
+	if applierOf(account) == "" { // else the entry is theirs by now: they apply the whole list
+		list = slices.DeleteFunc(slices.Clone(list), func(ref corev1.LocalObjectReference) bool { return ref.Name == f.place.Name })
+	}
 	return r.patchAccount(ctx, f, account, "detach", list, attached)
 }
 
@@ -145,6 +151,20 @@ func listPatch(account *corev1.ServiceAccount, list []corev1.LocalObjectReferenc
 		},
 		"imagePullSecrets": list,
 	})
+}
+
+// applierOf names the field manager that applies the list, which only it may write then: the list is one field, and a change of it by
+// regcred would make the next apply fail with a conflict.
+func applierOf(account *corev1.ServiceAccount) string {
+	return pullsecret.Applier(account.ManagedFields, "imagePullSecrets")
+}
+
+// applied is told where the list of a ServiceAccount belongs to a field manager that applies it. The watch brings the place back when the
+// list changes.
+func applied(name, applier string, list []corev1.LocalObjectReference) *problem {
+	return &problem{account: true, reason: v1alpha1.ReasonServiceAccountApplied, message: foreign.Message(fmt.Sprintf(
+		"ServiceAccount %s: field manager %s applies imagePullSecrets, so regcred does not write them: %s, or set spec.target.attach: Pods",
+		name, foreign.Name(applier), remedyFor(list)))}
 }
 
 // namedInRemedy is how many pull secrets a remedy names: whoever may write a ServiceAccount can list a hundred thousand.

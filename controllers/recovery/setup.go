@@ -56,7 +56,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, delivered *wake
 func (r *Reconciler) watches(mgr ctrl.Manager, changed, delivered *wakeup.Notifier) ([]source.TypedSource[reconcile.Request], error) {
 	watches := []source.TypedSource[reconcile.Request]{
 		source.Kind(r.Pods, &corev1.Pod{}, &handler.TypedEnqueueRequestForObject[*corev1.Pod]{}, r.onStuck()),
-		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, mapTo(r.stuckFor), onSpec[*v1alpha1.RegistryCredential]()),
+		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, mapTo(r.stuckFor), onSpec()),
 		source.Kind(mgr.GetCache(), &corev1.Namespace{}, mapTo(r.stuckIn), onMetadata[*corev1.Namespace]()),
 		r.onBell(changed, anywhere),
 		r.onBell(delivered, r.whereNews),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -34,10 +35,10 @@ func (r *Reconciler) onStuck() predicate.TypedPredicate[*corev1.Pod] {
 	}
 }
 
-// onSpec lets through what can change a diagnosis: not the status.
-func onSpec[T client.Object]() predicate.TypedPredicate[T] {
-	return predicate.TypedFuncs[T]{UpdateFunc: func(e event.TypedUpdateEvent[T]) bool {
-		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+// onSpec lets through what can change a diagnosis: of the status only since when new pods get their Secret.
+func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
+	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
+		return e.ObjectOld.Generation != e.ObjectNew.Generation || !equality.Semantic.DeepEqual(e.ObjectOld.Status.Attachment, e.ObjectNew.Status.Attachment)
 	}}
 }
 

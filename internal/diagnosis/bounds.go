@@ -71,7 +71,7 @@ func View(pod *corev1.Pod) *corev1.Pod {
 // Annotations are those that a diagnosis looks at.
 func Annotations(annotations map[string]string) map[string]string {
 	var kept map[string]string
-	for _, key := range []string{v1alpha1.PodRecoveryAnnotation, corev1.MirrorPodAnnotationKey} {
+	for _, key := range []string{v1alpha1.PodRecoveryAnnotation, v1alpha1.AttachAnnotation, corev1.MirrorPodAnnotationKey} {
 		if value, ok := annotations[key]; ok {
 			if kept == nil {
 				kept = map[string]string{}
@@ -85,7 +85,7 @@ func Annotations(annotations map[string]string) map[string]string {
 func containers(all []corev1.Container, volumes map[string]bool) []corev1.Container {
 	var kept []corev1.Container
 	for _, c := range atMost(all, maxContainers+1) {
-		kept = append(kept, corev1.Container{Name: cut(c.Name, maxWord), Image: cut(c.Image, maxImage+1), VolumeMounts: mounts(c.VolumeMounts, volumes)})
+		kept = append(kept, corev1.Container{Name: cut(c.Name, maxWord), Image: cut(c.Image, maxImage+1), RestartPolicy: c.RestartPolicy, VolumeMounts: mounts(c.VolumeMounts, volumes)})
 	}
 	return kept
 }
@@ -104,7 +104,10 @@ func mounts(all []corev1.VolumeMount, volumes map[string]bool) []corev1.VolumeMo
 func statuses(all []corev1.ContainerStatus) []corev1.ContainerStatus {
 	var kept []corev1.ContainerStatus
 	for _, status := range atMost(all, maxContainers+1) {
-		one := corev1.ContainerStatus{Name: cut(status.Name, maxWord)}
+		one := corev1.ContainerStatus{Name: cut(status.Name, maxWord), RestartCount: status.RestartCount}
+		if status.LastTerminationState.Terminated != nil {
+			one.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{}
+		}
 		if status.State.Running != nil {
 			one.State.Running = &corev1.ContainerStateRunning{}
 		}

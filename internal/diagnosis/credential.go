@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/pullerror"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/registry"
@@ -17,6 +18,9 @@ const (
 	// admissionLag is how long admission may still go by a ServiceAccount from its cache, so that a pod misses an entry that is
 	// there already.
 	admissionLag = 10 * time.Second
+	// quickRetry is after which time of a change a pod is restarted that missed it. Its successor is given one more restart after
+	// admissionLag. Whole seconds: the successor must be created no earlier than this.
+	quickRetry = 2 * time.Second
 	// clockSkew is how far the clocks of a cluster may differ.
 	clockSkew = time.Minute
 	// soon is when something is looked at again that a watch should bring, in case it does not.
@@ -72,6 +76,9 @@ func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
 			return answer
 		}
 	}
+	if !f.Referenced && c.Attach == v1alpha1.AttachPods {
+		return f.as(Restart, MissingReference, "the pod was created before Secret %s, which opens %s, was added to new pods here", f.Secret, f.Image)
+	}
 	if f.Referenced {
 		return f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and opens %s now", f.Secret, f.Image)
 	}
@@ -83,6 +90,8 @@ func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
 func (f *Facts) changeFor(c *Credential, referenced bool) time.Time {
 	secret := f.Secrets[c.SecretName]
 	switch {
+	case !referenced && c.Attach == v1alpha1.AttachPods:
+		return f.injectedSince(c)
 	case !referenced:
 		return f.Account.Attached[c.SecretName]
 	case secret.Unread:

@@ -34,6 +34,8 @@ func Diagnose(f Facts) Verdict {
 type diagnosis struct {
 	*Facts
 	findings []Finding
+	// unharmed says why a pod in which containers run loses nothing by a restart. Empty where none runs.
+	unharmed string
 	// causeless says that the status of a container holds no cause.
 	causeless bool
 }

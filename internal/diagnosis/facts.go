@@ -175,7 +175,13 @@ type Credential struct {
 	SecretName string
 	// Accounts are the ServiceAccounts that get the Secret.
 	Accounts []string
-	Mode     v1alpha1.PodRecoveryMode
+	// Attach says how pods come to name the Secret.
+	Attach v1alpha1.AttachMode
+	// InjectedSince is since when an admission policy adds the Secret to new pods. Whole seconds; zero where it does not, or is not known to.
+	InjectedSince time.Time
+	// InjectionProblem says why it does not, in the words of the status. Empty where it does.
+	InjectionProblem string
+	Mode             v1alpha1.PodRecoveryMode
 	// Suspended is the same as RecoveryOff.
 	Suspended bool
 	// Repull allows to pin images.

@@ -53,15 +53,22 @@ func (d *diagnosis) repullRefused() bool {
 	})
 }
 
-// running: a pod in which anything runs is never deleted, whatever its phase says.
+// running: a pod in which anything runs is never deleted, whatever its phase says, save sidecars of one that was never Ready.
 func (d *diagnosis) running() *Verdict {
+	var running []string
 	for _, c := range containersOf(d.Pod) {
 		if c.status != nil && c.status.State.Running != nil {
-			return d.leave(ContainerRuns, fmt.Sprintf("container %s runs, so that the pod is not restarted", c.name),
-				fmt.Sprintf("when it may stop, run: kubectl delete pod %s -n %s", d.Pod.Name, d.Pod.Namespace))
+			running = append(running, c.name)
 		}
 	}
-	return nil
+	if len(running) == 0 {
+		return nil
+	}
+	if d.unharmed = d.onlySidecars(running); d.unharmed != "" {
+		return nil
+	}
+	return d.leave(ContainerRuns, fmt.Sprintf("container %s runs, so that the pod is not restarted", running[0]),
+		fmt.Sprintf("when it may stop, run: kubectl delete pod %s -n %s", d.Pod.Name, d.Pod.Namespace))
 }
 
 // owner: only what recreates a deleted pod at no cost may lose one.
@@ -93,7 +100,11 @@ var recreating = []schema.GroupKind{
 }
 
 func (d *diagnosis) restart() *Verdict {
-	return &Verdict{Action: Restart, Reason: d.findings[0].Reason, Message: d.findings[0].sentence()}
+	message := d.findings[0].sentence()
+	if d.unharmed != "" {
+		message += "; " + d.unharmed
+	}
+	return &Verdict{Action: Restart, Reason: d.findings[0].Reason, Message: message}
 }
 
 // leave is the verdict for a pod that must not be deleted: the kubelet heals it on its own where it has the reference, and only a

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/foreign"
 )
 
@@ -16,6 +17,11 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, 
 	}
 	account := facts.Account
 	switch {
+	case c.Attach == v1alpha1.AttachPods:
+		return missedInjection(facts, c, f)
+	case c.Attach == v1alpha1.AttachNone:
+		return f.as(Report, AccountNotServed, "the pod does not name Secret %s, and RegistryCredential %s has spec.target.attach: None", c.SecretName, c.Name).
+			advise("add %s to imagePullSecrets of its template, or set attach to Pods or ServiceAccounts there", c.SecretName).again(later), true
 	case hasOwnList(facts):
 		return f.as(Report, OwnPullSecrets, "the pod lists its own pull secrets (%s), so that it inherits none from its ServiceAccount", strings.Join(referenced(facts), ", ")).
 			advise("add %s to imagePullSecrets of its template, or remove the list there", c.SecretName), true
@@ -35,25 +41,31 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, 
 	return missedAttachment(facts, c, f)
 }
 
-// missedAttachment: the ServiceAccount names the Secret and the pod does not. A pod that was created before is restarted at once.
-// One that was created within the lag of admission waits until that is over, so that its successor comes after it and is never
-// restarted for this. So there is an end by construction, even where something takes the reference out again.
+// missedAttachment: the ServiceAccount names the Secret and the pod does not. A pod that was created before is restarted at once, one that
+// was created within the lag of admission a moment later, and one that was created after that never: see lag.
 func missedAttachment(facts *Facts, c *Credential, f Finding) (Finding, bool) {
-	created := facts.Pod.CreationTimestamp.Time
-	wait := time.Duration(0)
-	switch {
-	case f.Change.IsZero(), created.After(f.Change.Add(admissionLag)):
+	if f.Change.IsZero() || facts.Pod.CreationTimestamp.Time.After(f.Change.Add(admissionLag)) {
 		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand", facts.Account.Name, c.SecretName).
 			advise("to recreate the pod, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace), true
-	case created.After(f.Change):
-		wait = f.Change.Add(admissionLag + time.Second).Sub(facts.Now)
-	case created.Equal(f.Change): // before or after: times have whole seconds
-		wait = f.Change.Add(2 * time.Second).Sub(facts.Now)
 	}
+	wait := lag(facts, f.Change)
 	if wait <= 0 {
 		return f, false
 	}
 	return f.as(Wait, AdmissionLag, "the pod was created just as ServiceAccount %s got Secret %s, and missed it", facts.Account.Name, c.SecretName).again(wait), true
+}
+
+// lag is how long a pod that missed a change of admission waits before it is restarted, zero where it was created before the change. One
+// that was created in its second, or in the next, waits for the one after that: by then admission has nearly always caught up. A successor
+// that still lacks the reference waits until all lag is over, so that there is an end by construction.
+func lag(facts *Facts, change time.Time) time.Duration {
+	switch created := facts.Pod.CreationTimestamp.Time; { // times have whole seconds
+	case created.Before(change):
+		return 0
+	case created.Before(change.Add(quickRetry)):
+		return change.Add(quickRetry).Sub(facts.Now)
+	}
+	return change.Add(admissionLag + time.Second).Sub(facts.Now)
 }
 
 // hasOwnList reports whether the pod's list is its own: its template has one or, where no template is known, it differs from what

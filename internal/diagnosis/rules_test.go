@@ -95,6 +95,9 @@ func TestServiceAccounts(t *testing.T) {
 		{"rule 15: a pod created just before the attachment is restarted", []change{withoutReference, created(-time.Second)}, Restart, MissingReference},
 		{"rule 16: a pod created in the second of the attachment is restarted", []change{withoutReference, created(0)}, Restart, MissingReference},
 		{"rule 16: a pod created in the second of the attachment waits for the next second", []change{withoutReference, created(0), now(time.Second)}, Wait, AdmissionLag},
+		{"rule 16: a pod created in the second after the attachment waits for the one after", []change{withoutReference, created(time.Second), now(1900 * time.Millisecond)}, Wait, AdmissionLag},
+		{"rule 16: and is restarted then", []change{withoutReference, created(time.Second), now(2 * time.Second)}, Restart, MissingReference},
+		{"rule 16: its successor that missed it, too, waits until all lag is over", []change{withoutReference, created(2 * time.Second), now(10 * time.Second)}, Wait, AdmissionLag},
 		{"rule 16: a pod created just after the attachment missed it in admission's cache, and is restarted when that is over",
 			[]change{withoutReference, created(2 * time.Second), now(12 * time.Second)}, Restart, MissingReference},
 		{"rule 16: until admission's cache has caught up a pod created after the attachment waits", []change{withoutReference, created(2 * time.Second)}, Wait, AdmissionLag},
@@ -141,6 +144,15 @@ func TestContainers(t *testing.T) {
 	check(t, []rule{
 		{"rule 24: Pending does not mean that nothing runs: a running sidecar is never stopped", []change{sidecar(running("proxy"))}, Wait, KubeletRetries},
 		{"rule 24: a running sidecar of a pod without the reference leaves it to a person", []change{sidecar(running("proxy")), withoutReference}, Report, ContainerRuns},
+		{"rule 24: a native sidecar of a pod that never started and lacks the reference loses nothing", []change{nativeSidecar, withoutReference}, Restart, MissingReference},
+		{"rule 24: nor does a proxy that a mesh injects", []change{sidecar(running("istio-proxy")), withoutReference}, Restart, MissingReference},
+		{"rule 24: nor both while an init container is stuck", []change{initHangs, nativeSidecar, withoutReference}, Restart, MissingReference},
+		{"rule 24: with the reference the kubelet heals the pod, and no sidecar is stopped", []change{nativeSidecar}, Wait, KubeletRetries},
+		{"rule 24: a sidecar of a pod that ran before is never stopped", []change{nativeSidecar, ranBefore, withoutReference}, Report, ContainerRuns},
+		{"rule 24: nor one of a pod in whose container anything ever ended", []change{nativeSidecar, endedBefore, withoutReference}, Report, ContainerRuns},
+		{"rule 24: a sidecar beside another container that runs is not stopped", []change{nativeSidecar, sidecar(running("proxy")), withoutReference}, Report, ContainerRuns},
+		{"rule 24: a sidecar that is debugged is not stopped", []change{nativeSidecar, debugged, withoutReference}, Report, ContainerRuns},
+		{"rule 24: a sidecar alone that is stuck proves nothing of the others", []change{sidecar(waiting("istio-proxy", "ErrImagePull", "Back-off: "+anonymous)), mainRuns, withoutReference}, Report, NoCredential},
 		{"rule 24: a running init container is never stopped", []change{func(f *Facts) {
 			f.Pod.Spec.InitContainers = []corev1.Container{{Name: "mesh", Image: "quay.io/mesh:1"}}
 			f.Pod.Status.InitContainerStatuses = []corev1.ContainerStatus{running("mesh")}
@@ -161,6 +173,26 @@ func TestContainers(t *testing.T) {
 		{"a pod that has ended is left alone", []change{func(f *Facts) { f.Pod.Status.Phase = corev1.PodFailed }}, None, PodGone},
 	})
 }
+
+// nativeSidecar runs beside the others: an init container that goes on.
+func nativeSidecar(f *Facts) {
+	always := corev1.ContainerRestartPolicyAlways
+	f.Pod.Spec.InitContainers = append(f.Pod.Spec.InitContainers, corev1.Container{Name: "mesh", Image: "quay.io/mesh:1", RestartPolicy: &always})
+	f.Pod.Status.InitContainerStatuses = append(f.Pod.Status.InitContainerStatuses, running("mesh"))
+}
+
+func ranBefore(f *Facts) { f.Pod.Status.ContainerStatuses[0].RestartCount = 1 }
+
+func endedBefore(f *Facts) {
+	f.Pod.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1}
+}
+
+func debugged(f *Facts) {
+	f.Pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "quay.io/debug:1"}}}
+	f.Pod.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{running("debug")}
+}
+
+func mainRuns(f *Facts) { f.Pod.Status.ContainerStatuses[0] = running("web") }
 
 func initHangs(f *Facts) {
 	f.Pod.Spec.InitContainers = []corev1.Container{{Name: "migrate", Image: image}}

@@ -9,14 +9,23 @@ import (
 // heardWithin is how long after a pod was refused the registry was asked about its value at the latest, where it answers at all.
 const heardWithin = time.Minute
 
-// CredentialOf is what the spec of a RegistryCredential says. What is published, and delivered into a namespace, is for the caller to add.
+// CredentialOf is what the spec of a RegistryCredential says, and its status of the attachment. What is published, and delivered into a namespace, is for the caller to add.
 func CredentialOf(object *v1alpha1.RegistryCredential) Credential {
 	spec := &object.Spec
-	return Credential{
-		Name: object.Name, SecretName: spec.Target.Name(), Accounts: spec.Target.Accounts(),
+	c := Credential{
+		Name: object.Name, SecretName: spec.Target.Name(), Accounts: spec.Target.Accounts(), Attach: spec.Target.Attachment(),
 		Mode: spec.RecoveryMode(), Suspended: spec.Suspend, Repull: spec.RepullMode() == v1alpha1.RepullEnabled,
 		Judged: spec.VerificationMode() != v1alpha1.VerifyDisabled,
 	}
+	if object.Status.Attachment != nil && c.Attach == v1alpha1.AttachPods {
+		c.InjectedSince = object.Status.Attachment.InjectedSince.Time
+	}
+	for _, condition := range object.Status.Conditions {
+		if condition.Type == v1alpha1.ConditionAttachmentUnavailable && c.Attach == v1alpha1.AttachPods {
+			c.InjectionProblem = condition.Message
+		}
+	}
+	return c
 }
 
 // Standing is what a registry last said, definitely, of a value.

@@ -1,6 +1,7 @@
 package pullsecret
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,27 @@ func Rival(fields []metav1.ManagedFieldsEntry, field string) string {
 		return ""
 	}
 	return others[0].Manager
+}
+
+// Applier names a field manager other than regcred that applies a field of an object (server-side apply), such as imagePullSecrets. Whoever
+// else changes the field makes its next apply a conflict. Empty where there is none.
+func Applier(fields []metav1.ManagedFieldsEntry, field string) string {
+	for _, entry := range latestFirst(fields) {
+		if entry.Operation == metav1.ManagedFieldsOperationApply && holds(entry, field) {
+			return entry.Manager
+		}
+	}
+	return ""
+}
+
+// holds reports whether a manager holds a field at the top of an object. The text of its fields is parsed: the name can occur elsewhere.
+func holds(entry metav1.ManagedFieldsEntry, field string) bool {
+	var top map[string]json.RawMessage
+	if entry.FieldsV1 == nil || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &top) != nil {
+		return false
+	}
+	_, held := top["f:"+field]
+	return held
 }
 
 // mostManagers is how many field managers are looked at, the last of the list: an object has a handful, and whoever may write it can

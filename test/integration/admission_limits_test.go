@@ -163,7 +163,7 @@ func writeOverlay(t *testing.T, kustomization string) (folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"default", "replacements", "wide"} {
+	for _, name := range []string{"default", "replacements", "wide", "injection"} {
 		absolute, err := filepath.Abs(configFolder(name))
 		if err != nil {
 			t.Fatal(err)

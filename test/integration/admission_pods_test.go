@@ -73,7 +73,7 @@ func ranBefore(p *corev1.Pod) {
 func podDeleteAttempts() []admissionAttempt {
 	const (
 		noOwner   = "regcred deletes only pods that a ReplicaSet, StatefulSet, DaemonSet or ReplicationController recreates"
-		runsStill = "regcred deletes no pod in which a container runs"
+		runsStill = "regcred deletes no pod in which a container runs, save sidecars of one that was never Ready"
 		noWait    = "regcred deletes only pods that wait for an image"
 	)
 	inState := func(state corev1.ContainerState) *corev1.Pod {
@@ -93,9 +93,19 @@ func podDeleteAttempts() []admissionAttempt {
 		{name: "a pod that ran before and cannot pull again", given: stuckPod(ranBefore), do: doDelete},
 		{name: "a pod with a pull Secret that the kubelet cannot parse", given: inState(stateWaiting("illegal base64 data at input byte 0")), do: doDelete},
 
+		{name: "a pod that never started, with a running native sidecar", given: stuckPod(initContainerIn("proxy", always, stateRunning)), do: doDelete},
+		{name: "a pod that never started, with a proxy of a mesh", given: stuckPod(containerIn("istio-proxy", stateRunning)), do: doDelete},
+
 		// Pods that are not.
 		{name: "a pod with a running sidecar", given: stuckPod(containerIn("sidecar", stateRunning)), do: doDelete, refused: runsStill},
-		{name: "a pod with a running native sidecar", given: stuckPod(initContainerIn("proxy", always, stateRunning)), do: doDelete, refused: runsStill},
+		{name: "a pod with a running init container", given: stuckPod(initContainerIn("proxy", nil, stateRunning)), do: doDelete, refused: runsStill},
+		{name: "a pod that ran before, with a running native sidecar", given: stuckPod(ranBefore, initContainerIn("proxy", always, stateRunning)), do: doDelete, refused: runsStill},
+		{name: "a pod that ran before, with a proxy of a mesh", given: stuckPod(ranBefore, containerIn("istio-proxy", stateRunning)), do: doDelete, refused: runsStill},
+		{name: "a pod with a running sidecar beside one that may stop", given: stuckPod(initContainerIn("proxy", always, stateRunning), containerIn("sidecar", stateRunning)), do: doDelete, refused: runsStill},
+		{name: "a pod whose sidecar is stuck and whose container runs", given: barePod(ownedBy("apps/v1", "ReplicaSet"), containerIn("web", stateRunning),
+			containerIn("istio-proxy", stateWaiting("ImagePullBackOff"))), do: doDelete, refused: runsStill},
+		{name: "a pod whose sidecars alone are stuck", given: barePod(ownedBy("apps/v1", "ReplicaSet"), containerIn("web", stateDone),
+			containerIn("istio-proxy", stateWaiting("ImagePullBackOff")), containerIn("daprd", stateRunning)), do: doDelete, refused: runsStill},
 		{name: "a pod that somebody debugs", given: stuckPod(func(p *corev1.Pod) {
 			p.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{{Name: "debug", State: stateRunning}}
 		}), do: doDelete, refused: runsStill},

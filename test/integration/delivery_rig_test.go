@@ -30,6 +30,7 @@ import (
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/podcounts"
@@ -236,8 +237,10 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 		store: records.NewStore(clientset.CoreV1(), operatorNamespace, changed.Notify),
 	}
 	protected := []string{operatorNamespace, "kube-system", "kube-public", "kube-node-lease"}
+	watcher := injection.New(injection.Look(clientset.AdmissionregistrationV1()), func(injection.State) { rig.ring(mgr.GetClient(), changed, news) })
+	must(mgr.Add(watcher))
 	delivering := &delivery.Reconciler{
-		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts,
+		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts, Injection: watcher.State,
 		Store: r.store, Board: r.board, Pods: r.tally, Protected: protected, Now: time.Now,
 	}
 	if o.now != nil {
@@ -250,11 +253,24 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 	must((&credential.Reconciler{
 		Client: mgr.GetClient(), Source: o.shelf, Asker: nobody{}, Images: nobody{}, Running: nobody{},
 		Store: r.store, Board: r.board, Pods: r.tally, Secrets: secrets, ServiceAccounts: accounts,
-		Removal:   delivering.Removal,
+		Removal: delivering.Removal, Injection: watcher.State,
 		Protected: protected, Events: announce.New(mgr.GetEventRecorder("regcred")), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
 	}).SetupWithManager(mgr, news))
 	r.launch(t, mgr)
 	return r
+}
+
+// ring wakes the controllers for all RegistryCredentials, as cmd/regcred does when the admission policy comes or goes.
+func (rig *deliveryRig) ring(reader client.Reader, bells ...*wakeup.Notifier) {
+	var list v1alpha1.RegistryCredentialList
+	if reader.List(context.Background(), &list) != nil {
+		return // the controllers look again in any case
+	}
+	for i := range list.Items {
+		for _, bell := range bells {
+			bell.Notify(list.Items[i].Name)
+		}
+	}
 }
 
 func (r *run) launch(t *testing.T, mgr ctrl.Manager) {

@@ -18,6 +18,7 @@ func TestDelivery(t *testing.T) {
 		{"what a Secret looks like", wantedForm},
 		{"rivals", contestedPlaces},
 		{"ServiceAccounts", serviceAccounts},
+		{"attachment", attachments},
 		{"removal", removal},
 		{"published revisions", resumes},
 		{"watches that say nothing any more", silentWatches},

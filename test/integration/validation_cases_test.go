@@ -247,6 +247,12 @@ func targetCases() []specCase {
 		{"an empty list of ServiceAccounts", "spec.target.serviceAccounts", list{}, ""},
 		{"a ServiceAccount that cannot be", "spec.target.serviceAccounts", list{"Default"}, isADNSName},
 		{"ServiceAccounts", "spec.target.serviceAccounts", list{"default", "ci.runner"}, ""},
+		{"an attachment to pods", "spec.target", object{"namespaces": list{"a"}, "attach": "Pods"}, ""},
+		{"an attachment to pods beside no ServiceAccounts", "spec.target", object{"namespaces": list{"a"}, "attach": "Pods", "serviceAccounts": list{}}, ""},
+		{"an attachment to pods beside ServiceAccounts", "spec.target", object{"namespaces": list{"a"}, "attach": "Pods", "serviceAccounts": list{"default"}}, "with attach ServiceAccounts alone"},
+		{"no attachment beside ServiceAccounts", "spec.target", object{"namespaces": list{"a"}, "attach": "None", "serviceAccounts": list{"default"}}, "with attach ServiceAccounts alone"},
+		{"an attachment to ServiceAccounts", "spec.target", object{"namespaces": list{"a"}, "attach": "ServiceAccounts", "serviceAccounts": list{"default"}}, ""},
+		{"an attachment to something else", "spec.target.attach", "Nodes", "Unsupported value"},
 	}
 	for name, expression := range map[string]object{
 		"In without values": {"operator": "In"}, "In with an empty list": {"operator": "In", "values": list{}}, "NotIn without values": {"operator": "NotIn"},

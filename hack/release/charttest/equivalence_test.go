@@ -25,7 +25,7 @@ func TestTheChartRendersWhatConfigRenders(t *testing.T) {
 		{
 			name: "with other limits, in another namespace, under another name of the release",
 			overlay: `
-resources: [CONFIG/default]
+resources: [CONFIG/default, CONFIG/injection]
 namespace: platform
 images:
 - {name: regcred, newName: registry.company.io/platform/regcred, newTag: v1.2.3}
@@ -53,13 +53,14 @@ vault:
   addresses: ["https://vault.company.io:8200"]
   serviceAccountNames: [regcred-vault, other]
   audiences: [vault, "https://vault.company.io"]
+injection: {enabled: true}
 `,
 			arguments: []string{"--namespace", "platform", "--name-template", "another"},
 		},
 		{
-			name:    "with the right to patch pods",
-			overlay: "namespace: regcred-system\nresources: [CONFIG/default, CONFIG/repull, CONFIG/namespace-labels]\ntransformers: [CONFIG/replacements]\n",
-			values:  "image: {repository: regcred, tag: latest}\npodRecovery: {repull: true}\nnamespaceLabels: {enabled: true}\n",
+			name:    "with all that is optional",
+			overlay: "namespace: regcred-system\nresources: [CONFIG/default, CONFIG/repull, CONFIG/namespace-labels, CONFIG/injection]\ntransformers: [CONFIG/replacements]\n",
+			values:  "image: {repository: regcred, tag: latest}\npodRecovery: {repull: true}\nnamespaceLabels: {enabled: true}\ninjection: {enabled: true}\n",
 		},
 		{
 			name:    "with alerts and the dashboard",

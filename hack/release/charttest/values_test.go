@@ -50,6 +50,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 			"registryCredentials: {a: {registries: [r.io], source: {}, deletionPolicy: Delete}}", "helm uninstall deletes the operator first"},
 		{"a credential for a ServiceAccount that may not be changed",
 			"registryCredentials: {a: {registries: [r.io], source: {}, target: {serviceAccounts: [builder]}}}", `serviceAccountNames does not list "builder"`},
+		{"a credential that is attached to pods without the policy",
+			"registryCredentials: {a: {registries: [r.io], source: {}, target: {attach: Pods}}}", "set injection.enabled"},
+		{"an injection that is misspelt", "injection: {enable: true}", "enable"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,119 @@
+package injection
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+func asShipped() (*admissionv1.MutatingAdmissionPolicy, *admissionv1.MutatingAdmissionPolicyBinding) {
+	policy, binding := &admissionv1.MutatingAdmissionPolicy{}, &admissionv1.MutatingAdmissionPolicyBinding{}
+	policy.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: "regcred.dev/v1alpha1", Kind: "RegistryCredential"}
+	binding.Spec.PolicyName = v1alpha1.InjectionPolicy
+	binding.Spec.ParamRef = &admissionv1.ParamRef{Selector: &metav1.LabelSelector{}}
+	return policy, binding
+}
+
+func TestJudge(t *testing.T) {
+	resource := schema.GroupResource{Group: "admissionregistration.k8s.io", Resource: "mutatingadmissionpolicies"}
+	gone, forbidden, away := apierrors.NewNotFound(resource, "x"), apierrors.NewForbidden(resource, "x", errors.New("no")), errors.New("connection refused")
+	stands := State{Known: true}
+	for _, test := range []struct {
+		name                  string
+		before                State
+		policyErr, bindingErr error
+		change                func(*admissionv1.MutatingAdmissionPolicy, *admissionv1.MutatingAdmissionPolicyBinding)
+		known                 bool
+		fault                 string
+	}{
+		{name: "policy and binding as shipped stand", known: true},
+		{name: "a policy that is not there, or that the API server does not serve", policyErr: gone, known: true, fault: "MutatingAdmissionPolicy regcred-injection is not there"},
+		{name: "a binding that is not there", bindingErr: gone, known: true, fault: "Binding regcred-injection is not there"},
+		{name: "a role that is not there", policyErr: forbidden, known: true, fault: "the role regcred-injection"},
+		{name: "an API server that is away leaves a policy standing", before: stands, policyErr: away, known: true},
+		{name: "an API server that never answered says nothing", bindingErr: away},
+		{name: "a policy for something else", known: true, fault: "is not made for RegistryCredentials",
+			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
+				p.Spec.ParamKind.Kind = "Other"
+			}},
+		{name: "a policy without parameters", known: true, fault: "is not made for RegistryCredentials",
+			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
+				p.Spec.ParamKind = nil
+			}},
+		{name: "a binding of another policy", known: true, fault: "binds another policy",
+			change: func(_ *admissionv1.MutatingAdmissionPolicy, b *admissionv1.MutatingAdmissionPolicyBinding) {
+				b.Spec.PolicyName = "other"
+			}},
+		{name: "a binding to one object", known: true, fault: "does not select RegistryCredentials",
+			change: func(_ *admissionv1.MutatingAdmissionPolicy, b *admissionv1.MutatingAdmissionPolicyBinding) {
+				b.Spec.ParamRef.Selector = nil
+			}},
+		{name: "a policy that goes", known: true, fault: "being deleted",
+			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
+				p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+			}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			policy, binding := asShipped()
+			if test.change != nil {
+				test.change(policy, binding)
+			}
+			got := Judge(test.before, policy, test.policyErr, binding, test.bindingErr)
+			if got.Known != test.known || !strings.Contains(got.Fault, test.fault) || (got.Fault == "") != (test.fault == "") {
+				t.Errorf("%+v", got)
+			}
+			if got.Fault != "" && (!strings.Contains(got.Message(), "kubectl apply -k config/injection") || len(got.Message()) > 400) {
+				t.Errorf("the message is %q", got.Message())
+			}
+		})
+	}
+}
+
+func TestNobodyLooksBeforeSomebodyAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looked []time.Duration
+		var told []State
+		began, next := time.Now(), State{Known: true, Fault: "it is not there"}
+		w := New(func(context.Context, State) State {
+			looked = append(looked, time.Since(began))
+			return next
+		}, func(s State) { told = append(told, s) })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.Start(ctx) }()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(looked) != 0 {
+			t.Fatalf("looked after %v", looked)
+		}
+		if w.State().Known {
+			t.Error("known before the first look")
+		}
+		synctest.Wait()
+		if !w.State().Known || w.State().Standing() {
+			t.Errorf("%+v", w.State())
+		}
+		next = State{Known: true}
+		time.Sleep(whileMissing)
+		synctest.Wait()
+		time.Sleep(whileStanding)
+		synctest.Wait()
+		if len(looked) != 3 || len(told) != 2 || !told[1].Standing() {
+			t.Errorf("looked %d times, told %+v", len(looked), told)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

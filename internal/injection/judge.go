@@ -1,0 +1,70 @@
+// Package injection looks whether the admission policy stands that adds pull Secrets to pods, for spec.target.attach: Pods. The API server
+// carries it out, so the operator can only see whether it is there.
+package injection
+
+import (
+	"fmt"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// Install says how the policy is installed.
+const Install = "run: kubectl apply -k config/injection, or set injection.enabled=true in the chart; it needs an API server that serves " +
+	"MutatingAdmissionPolicy of admissionregistration.k8s.io/v1"
+
+// State of the policy as far as it is known. The zero value knows nothing.
+type State struct {
+	// Known is true once the API server answered.
+	Known bool
+	// Fault says what is missing. Empty where the policy stands.
+	Fault string
+}
+
+// Standing reports whether new pods get their pull Secrets.
+func (s State) Standing() bool { return s.Known && s.Fault == "" }
+
+// Message tells people what is missing and what to do. Empty where nothing is known to be missing.
+func (s State) Message() string {
+	if s.Fault == "" {
+		return ""
+	}
+	return "spec.target.attach is Pods, and pods get no pull Secret, because " + s.Fault + ": " + Install
+}
+
+// Judge says what the answers to a look at policy and binding mean. A right to look that is not there counts as missing: the role comes
+// with the policy. Where the API server did not answer, the state stays as it was.
+func Judge(before State, policy *admissionv1.MutatingAdmissionPolicy, policyErr error, binding *admissionv1.MutatingAdmissionPolicyBinding, bindingErr error) State {
+	for _, looked := range []struct {
+		kind string
+		err  error
+	}{{"MutatingAdmissionPolicy", policyErr}, {"MutatingAdmissionPolicyBinding", bindingErr}} {
+		switch {
+		case apierrors.IsNotFound(looked.err):
+			return State{Known: true, Fault: fmt.Sprintf("%s %s is not there", looked.kind, v1alpha1.InjectionPolicy)}
+		case apierrors.IsForbidden(looked.err):
+			return State{Known: true, Fault: fmt.Sprintf("the role %s, with which the operator sees the policy, is not there", v1alpha1.InjectionPolicy)}
+		case looked.err != nil:
+			return before
+		}
+	}
+	return State{Known: true, Fault: fault(policy, binding)}
+}
+
+// fault says why policy and binding are not those of config/injection. Who narrows their match on purpose is not contradicted.
+func fault(policy *admissionv1.MutatingAdmissionPolicy, binding *admissionv1.MutatingAdmissionPolicyBinding) string {
+	kind, ref := policy.Spec.ParamKind, binding.Spec.ParamRef
+	switch {
+	case policy.DeletionTimestamp != nil || binding.DeletionTimestamp != nil:
+		return "the policy is being deleted"
+	case kind == nil || kind.APIVersion != v1alpha1.GroupVersion.String() || kind.Kind != "RegistryCredential":
+		return "MutatingAdmissionPolicy " + v1alpha1.InjectionPolicy + " is not made for RegistryCredentials of " + v1alpha1.GroupVersion.String()
+	case binding.Spec.PolicyName != v1alpha1.InjectionPolicy:
+		return "MutatingAdmissionPolicyBinding " + v1alpha1.InjectionPolicy + " binds another policy"
+	case ref == nil || ref.Selector == nil:
+		return "MutatingAdmissionPolicyBinding " + v1alpha1.InjectionPolicy + " does not select RegistryCredentials"
+	}
+	return ""
+}
