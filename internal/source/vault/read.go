@@ -64,14 +64,14 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 	}
 	if place.EngineKind() == v1alpha1.EngineDynamic {
 		a, f := c.read(ctx, where, path, ask)
-		return a, aboutRequest(place, a, f)
+		return a, aboutRequest(place, a, f).withPath(path)
 	}
 	return c.sharing.do(ctx, request.Place(), c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
 		a, f := c.read(ctx, where, path, ask)
 		if f != nil && f.Outcome == outcomeNeverWritten {
 			f = c.secondLook(ctx, place, f)
 		}
-		return a, f
+		return a, f.withPath(path)
 	})
 }
 
@@ -87,6 +87,15 @@ func aboutRequest(place *v1alpha1.VaultSource, a *answer, f *failure) *failure {
 		f.saying("the engine does not take GET here: where it documents POST, set spec.source.vault.request")
 	}
 	return f
+}
+
+// withPath adds to a denied read what Vault was asked for: the path that a policy must name, which has data/ in it with KV v2.
+func (f *failure) withPath(path string) *failure {
+	if f == nil || f.Outcome != outcomeDenied || f.detail != "" {
+		return f
+	}
+	told := *f
+	return told.saying("Vault answers 403 to a read of " + path)
 }
 
 // secondLook tells a secret that was never written from one in an engine of another version, which answers the same.
