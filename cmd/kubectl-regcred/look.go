@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/diagnosis"
 )
 
@@ -35,7 +35,7 @@ type look struct {
 	operator string
 	now      time.Time
 
-	owners recovery.Owners
+	owners podfacts.Owners
 
 	mu sync.Mutex
 	// places are what is known of each namespace, read once.
