@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/target"
 )
