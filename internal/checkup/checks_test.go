@@ -55,7 +55,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"a binding is missing", func(f *checkup.Facts) { delete(f.Bindings.Value, "regcred-tokens") }, "Policies", checkup.Problem, "no binding that denies"},
 		{"a binding only audits", func(f *checkup.Facts) { f.Bindings.Value["regcred-tokens"] = checkup.Binding{Policy: "regcred-tokens"} }, "Policies", checkup.Problem, "no binding that denies"},
 		{"a policy lets pass what it cannot evaluate", func(f *checkup.Facts) { f.Policies.Value["regcred-tokens"] = checkup.Policy{Ignores: true} }, "Policies", checkup.Problem, "Ignore"},
-		{"a policy does not compile", func(f *checkup.Facts) { f.Policies.Value["regcred-tokens"] = checkup.Policy{Warnings: []string{"no such field"}} }, "Policies", checkup.Warning, "no such field"},
+		{"a policy does not compile", func(f *checkup.Facts) {
+			f.Policies.Value["regcred-tokens"] = checkup.Policy{Warnings: []string{"no such field"}}
+		}, "Policies", checkup.Warning, "no such field"},
 		{"policies may not be read", func(f *checkup.Facts) { f.Policies.Error = "you may not" }, "Policies", checkup.Unknown, "you may not"},
 		{"there is no connection", func(f *checkup.Facts) { f.Connections.Value = nil }, "Vault", checkup.Problem, "no VaultConnection"},
 		{"a connection was not looked at", func(f *checkup.Facts) { f.Connections.Value[0].Generation = 1 }, "Vault", checkup.Warning, "did not look"},

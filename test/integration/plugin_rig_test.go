@@ -73,6 +73,9 @@ var (
 		instead string
 	}{
 		{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
+		{regexp.MustCompile(`(?s)\n\nEvents\n.*`), ""},                                // which of them come first differs
+		{regexp.MustCompile(`(?m)^ +\d+\.\ds  (Requested|Read|Published): .*\n`), ""}, // a status is written once a second
+		{regexp.MustCompile(`[\w.-]+_[0-9a-f-]{36}`), "HOLDER"},
 		{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 		{regexp.MustCompile(`\b\d+-[0-9a-f]{8}\b`), "REVISION"},
 		{regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)?s\b`), "DURATION"},
@@ -98,6 +101,7 @@ func documented(t *testing.T, command, output string) {
 		if string(text[block[2]:block[3]]) != command {
 			continue
 		}
+		shownNow[command] = true
 		diff := cmp.Diff(withoutChance(string(text[block[4]:block[5]])), withoutChance(output))
 		if diff == "" {
 			return
@@ -113,6 +117,19 @@ func documented(t *testing.T, command, output string) {
 		return
 	}
 	t.Errorf("docs/plugin.md does not show kubectl regcred %s", command)
+}
+
+// shownNow are the commands whose output was compared.
+var shownNow = map[string]bool{}
+
+// documentedAll sees that the documentation shows no output but those that were compared.
+func documentedAll(t *testing.T) {
+	t.Helper()
+	for _, block := range shownOutput.FindAllStringSubmatch(page(t, "docs/plugin.md"), -1) {
+		if !shownNow[block[1]] {
+			t.Errorf("docs/plugin.md shows the output of kubectl regcred %s, which no test runs", block[1])
+		}
+	}
 }
 
 // buffer is an output that is read while it is written.

@@ -8,8 +8,12 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
@@ -35,14 +39,17 @@ func TestPlugin(t *testing.T) {
 		r.bind(t, user, role)
 	}
 	t.Run("refresh", func(t *testing.T) { testPluginRefresh(t, r, p, namespaces) })
-	t.Run("status", func(t *testing.T) { testPluginStatus(t, p) })
+	t.Run("status", func(t *testing.T) { testPluginStatus(t, r, p) })
+	t.Run("plan", func(t *testing.T) { testPluginPlan(t, r, p, namespaces) })
 	t.Run("watch", func(t *testing.T) { testPluginWatch(t, r, p) })
+	t.Run("doctor", func(t *testing.T) { testPluginDoctor(t, r, p) })
+	documentedAll(t)
 }
 
 func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []string) {
 	p.fails(t, 1, "regcred-credential-editor", "refresh", "company", "--as", "viewer")
 	p.fails(t, 1, "regcred-viewer", "refresh", "company", "--as", "tenant")
-	p.fails(t, 2, "app.kubernetes.io/managed-by", "refresh", "company", "--wait")
+	p.fails(t, 2, "1 cannot be served; the first, team-02: ForeignSecret", "refresh", "company", "--wait")
 	if err := r.admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces[2], Name: v1alpha1.DefaultSecretName}}); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +60,7 @@ func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []str
 	if code != 0 || !strings.Contains(out, "took the place of") {
 		t.Errorf("it exits with %d", code)
 	}
+	documented(t, "refresh company --wait", out)
 	if err := r.allHold(t.Context(), namespaces, "second"); err != nil {
 		t.Errorf("when refresh has ended, %v", err)
 	}
@@ -65,7 +73,11 @@ func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []str
 		t.Errorf("without --wait it exits with %d", code)
 	}
 	r.setVault(t, "wrong")
-	p.fails(t, 2, "Rejected", "refresh", "company", "--wait")
+	out, complaint, code := p.says(t, "refresh", "company", "--wait", "--timeout", "1m")
+	if code != 2 || !strings.Contains(complaint, "Rejected") {
+		t.Errorf("with a wrong value it exits with %d", code)
+	}
+	documented(t, "refresh company --wait --timeout 1m", out+complaint)
 	r.setVault(t, "second")
 	p.fails(t, 3, "not done within 1ms", "refresh", "company", "--wait", "--timeout", "1ms")
 	if _, _, code := p.says(t, "refresh", "company", "--wait"); code != 0 {
@@ -73,21 +85,24 @@ func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []str
 	}
 }
 
-func testPluginStatus(t *testing.T, p *plugin) {
-	begun := time.Now()
-	if out, _, _ := p.says(t, "status"); !strings.Contains(out, "company") || !strings.Contains(out, "3 of 3") {
-		t.Error("the table lacks the RegistryCredential")
+func testPluginStatus(t *testing.T, r *operatorRun, p *plugin) {
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionRotationComplete, metav1.ConditionTrue, v1alpha1.ReasonOldRefused))
+	out, _, code := p.says(t, "status")
+	if code != 0 || !strings.Contains(out, "3 of 3") {
+		t.Errorf("it exits with %d, and the table lacks the RegistryCredential", code)
 	}
-	t.Logf("status took %s", time.Since(begun))
-	out, _, code := p.says(t, "status", "company", "--as", "viewer")
+	documented(t, "status", out)
+	out, _, code = p.says(t, "status", "company", "--as", "viewer")
 	for _, words := range []string{"RegistryCredential company: ready", "Before:", "Revoke it:", "RotationComplete", "3 of 3 have the value", "You may not read events"} {
 		if !strings.Contains(out, words) || code != 0 {
 			t.Errorf("exit %d, and %q is missing", code, words)
 		}
 	}
-	if out, _, _ := p.says(t, "status", "company"); !strings.Contains(out, "Published") || strings.Contains(out, "Note:") {
+	out, _, _ = p.says(t, "status", "company")
+	if !strings.Contains(out, "Published") || strings.Contains(out, "Note:") {
 		t.Error("the events are missing")
 	}
+	documented(t, "status company", out)
 	p.fails(t, 1, "regcred-viewer", "status", "--as", "tenant")
 	p.fails(t, 1, "there is no RegistryCredential other", "status", "other")
 	for _, format := range []string{"json", "yaml"} {
@@ -125,4 +140,88 @@ func testPluginWatch(t *testing.T, r *operatorRun, p *plugin) {
 	awaitWithin(t, 20*time.Second, shown.holds(after))
 	stop()
 	_ = command.Wait()
+}
+
+// testPluginPlan asks what a changed object would do, and sees that nothing was written.
+func testPluginPlan(t *testing.T, r *operatorRun, p *plugin, namespaces []string) {
+	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: v1alpha1.DefaultSecretName, Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}}}
+	if err := r.admin.Create(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	before := r.credential(t)
+	changed := v1alpha1.RegistryCredential{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "RegistryCredential"},
+		ObjectMeta: metav1.ObjectMeta{Name: "company"}, Spec: *before.Spec.DeepCopy(),
+	}
+	write := func(change func(*v1alpha1.Target)) string {
+		object := changed.DeepCopy()
+		change(&object.Spec.Target)
+		text, err := yaml.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return writeManifest(t, string(text))
+	}
+	same := write(func(*v1alpha1.Target) {})
+	if out, _, code := p.says(t, "plan", "-f", same); code != 0 || !strings.Contains(out, "3 Update") {
+		t.Errorf("nothing would change, and it exits with %d", code)
+	}
+	file := write(func(target *v1alpha1.Target) {
+		target.Namespaces = []v1alpha1.NamespaceName{"default", "later"}
+		target.ExcludedNamespaces = []v1alpha1.NamespaceName{v1alpha1.NamespaceName(namespaces[0])}
+	})
+	out, complaint, code := p.says(t, "plan", "-f", file)
+	if code != 2 || !strings.Contains(out, "1 Remove, 1 Refuse, 1 Create, 2 Update") {
+		t.Errorf("it exits with %d", code)
+	}
+	documented(t, "plan -f company.yaml", out+complaint)
+	if out, _, _ := p.says(t, "plan", "-f", file, "--as", "tenant"); out != "" {
+		t.Error("a tenant is told what is planned")
+	}
+	r.bind(t, "editor", "view")
+	if out, _, code := p.says(t, "plan", "-f", same, "--as", "editor"); code != 0 || !strings.Contains(out, "3 Unknown") || !strings.Contains(out, "you may not read Secret") {
+		t.Errorf("who may not read Secrets is not told so; it exits with %d", code)
+	}
+	p.fails(t, 1, "would refuse", "plan", "-f", write(func(target *v1alpha1.Target) { target.NamespaceSelector = nil }))
+	p.fails(t, 1, "no RegistryCredential in it", "plan", "-f", writeManifest(t, "kind: ConfigMap\n"))
+	if after := r.credential(t); after.Generation != before.Generation {
+		t.Error("plan wrote the object")
+	}
+}
+
+func testPluginDoctor(t *testing.T, r *operatorRun, p *plugin) {
+	p.fails(t, 2, "problems", "doctor") // no pod runs where no kubelet does
+	deployment := &appsv1.Deployment{}
+	if err := r.admin.Get(t.Context(), client.ObjectKey{Namespace: r.home, Name: operatorName}, deployment); err != nil {
+		t.Fatal(err)
+	}
+	deployment.Status.Replicas, deployment.Status.ReadyReplicas, deployment.Status.AvailableReplicas = 2, 2, 2
+	if err := r.admin.Status().Update(t.Context(), deployment); err != nil {
+		t.Fatal(err)
+	}
+	out, _, code := p.says(t, "doctor")
+	if code != 0 || strings.Contains(out, "Problem") || strings.Contains(out, "Unknown") {
+		t.Errorf("where all is well it exits with %d", code)
+	}
+	documented(t, "doctor", out)
+	if out, _, code := p.says(t, "doctor", "--as", "viewer"); code != 0 || strings.Count(out, "Unknown") < 4 || !strings.Contains(out, "you may not read ValidatingAdmissionPolicies") {
+		t.Errorf("a viewer is not told what is not known; it exits with %d", code)
+	}
+	if out, _, code := p.says(t, "doctor", "--as", "tenant", "-o", "json"); code != 0 || !strings.Contains(out, "you may not list RegistryCredentials: status does not work") {
+		t.Errorf("a tenant is not told which rights are missing; it exits with %d", code)
+	}
+	p.fails(t, 2, "problems", "doctor", "--operator-namespace", "default")
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "regcred-tokens"}}
+	if err := r.admin.Delete(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	r.kill(t)
+	out, _, code = p.says(t, "doctor", "-o", "yaml")
+	if code != 2 || !strings.Contains(out, "regcred-tokens has no binding that denies") {
+		t.Errorf("without a binding it exits with %d", code)
+	}
+	awaitWithin(t, time.Minute, func(context.Context) error {
+		out, _, _ := p.says(t, "doctor")
+		return notYet(strings.Contains(out, "did not renew its lease"))
+	})
 }
