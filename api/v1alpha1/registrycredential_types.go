@@ -132,6 +132,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.username) || !has(self.keys) || !(has(self.keys.username) || has(self.keys.auth) || has(self.keys.dockerConfig))",message="username is the user name itself, and keys.username, keys.auth and keys.dockerConfig say where it is kept: leave username out, or set keys.password alone"
 // +kubebuilder:validation:XValidation:rule="(has(self.engine) && self.engine != 'KVv2') || !self.path.startsWith('data/')",message="the path of a KV v2 secret is written without data/, which regcred adds: leave it out, or set engine to what the mount is"
+// +kubebuilder:validation:XValidation:rule="!has(self.engine) || self.engine == 'KVv2' || !self.path.split('/').exists(s, s in ['sys', 'auth', 'identity', 'cubbyhole'])",message="but for KVv2, no segment of a path is sys, auth, identity or cubbyhole: where those before are namespaces, these are Vault's own"
 type VaultSource struct {
 	// connection names the VaultConnection to read through. Defaults to "default".
 	// +optional

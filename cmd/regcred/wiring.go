@@ -136,7 +136,7 @@ func (p *parts) caches(ctx context.Context, resource string, names []string, kin
 		}
 	}
 	caches, err := named.New(p.mgr.GetConfig(), cache.Options{
-		Scheme: scheme, HTTPClient: p.mgr.GetHTTPClient(), Mapper: p.mgr.GetRESTMapper(), DefaultTransform: stripForeign(names),
+		Scheme: scheme, HTTPClient: p.mgr.GetHTTPClient(), Mapper: p.mgr.GetRESTMapper(),
 	}, granted)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (f *facts) verified(now time.Time) metav1.Condition {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonRejected
 		c.Message = "the new value in the source is not published, because the registry refuses it: " + judged.Message + ". Correct it in the source"
 	case s.Waiting != nil && f.run.holds():
-		c.Reason, c.Message = v1alpha1.ReasonHeld, f.run.heldMessage()
+		c.Reason, c.Message = v1alpha1.ReasonHeld, f.run.heldMessage(now)
 	case !s.Published():
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "nothing was published yet"
 	case f.verdict == rotation.Accepted && s.Proof == rotation.ProofPull:
@@ -72,18 +72,21 @@ func (f *facts) verified(now time.Time) metav1.Condition {
 }
 
 // heldMessage says why a new value is held back, until when, and how to decide otherwise.
-func (run *run) heldMessage() string {
+func (run *run) heldMessage(now time.Time) string {
 	why := run.judgement.Message
 	if why == "" {
 		why = "the registry was not asked about it yet, or did not answer yet"
 	}
-	release := fmt.Sprintf("to publish it all the same, annotate the object with %s=%s", v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
-	if run.judgement.Fate == rotation.HoldOn {
-		return fmt.Sprintf("revision %s is held back until the registry accepts it, because the registry accepts the credential in use and says nothing of the new one: %s; %s",
-			run.state.Waiting.Revision, why, release)
+	held := fmt.Sprintf("revision %s is held back until the registry accepts it", run.state.Waiting.Revision)
+	switch until := run.judgement.Until; {
+	case run.judgement.Fate == rotation.HoldOn && run.state.RestoredOver == run.state.Waiting.Digest:
+		held += ", because it was in use before and the registry refused it"
+	case run.judgement.Fate == rotation.HoldOn:
+		held += ", because the registry accepts the credential in use and says nothing of the new one"
+	case until.After(now):
+		held += ", or until " + until.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("revision %s is held back until the registry accepts it, or until %s: %s; %s",
-		run.state.Waiting.Revision, run.state.Waiting.Since().Add(run.spec.Hold).UTC().Format(time.RFC3339), why, release)
+	return fmt.Sprintf("%s: %s; to publish it all the same, annotate the object with %s=%s", held, why, v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
 }
 
 // evidence tells an end that was known, a rotation and anything else apart, as far as a registry's refusal and the source let it.
@@ -98,7 +101,7 @@ func (f *facts) evidence(now time.Time) string {
 		return fmt.Sprintf("The source has revision %s, which the registry refuses, too: store a valid one in the source, or unlock the account", s.Waiting.Revision)
 	case s.Waiting != nil:
 		return fmt.Sprintf("It was rotated: the source has revision %s already, which is not in use yet", s.Waiting.Revision)
-	case s.Reads.Fault == nil && s.Reads.Last.After(f.test.Since) && s.Lease == nil:
+	case s.Reads.Fault == nil && s.Reads.ReadTime.After(f.test.Since) && s.Lease == nil && s.Older == nil:
 		return "The source still has it: it was changed or revoked at the registry alone, or the account is locked; store the valid one in the source"
 	}
 	return "Whether the source has another one is not known yet: see CredentialAvailable"

@@ -124,7 +124,7 @@ func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.
 	}
 	f.memory.trace(account.Name).wrote(account)
 	contest.note(purpose, purpose, r.Now())
-	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action)
+	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action, "credentials", f.concerned())
 	return nil
 }
 

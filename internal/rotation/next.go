@@ -50,7 +50,7 @@ func Next(spec *Spec, s *State, now time.Time) Step {
 		return Step{Do: Read, Cause: cause}
 	}
 	judgement, waits := s.Judge(spec, now)
-	if waits && (judgement.Fate == PublishProven || judgement.Fate == PublishUnproven) {
+	if waits && judgement.publishes() {
 		return Step{Do: Publish, Judgement: judgement}
 	}
 	if s.restores(spec) {
@@ -136,40 +136,4 @@ func (s *State) acceptsBefore(spec *Spec, account Account, since time.Time) bool
 		}
 	}
 	return false
-}
-
-// previousEnds says why the value before is no longer kept, empty where it is. A refusal counts only while the registry takes the value
-// in use: an account that is locked refuses both.
-func (s *State) previousEnds(spec *Spec, now time.Time) End {
-	before := s.Previous
-	if before == nil || before.Config == nil {
-		return ""
-	}
-	inUse, _ := s.Of(spec, &s.Value)
-	switch {
-	case !before.ExpireTime.IsZero() && !now.Before(before.ExpireTime):
-		return EndExpired
-	case s.gaveBack(&before.Value):
-		return EndExpired
-	case inUse == Accepted && s.beforeIsRefused(spec):
-		return EndRefused
-	case !now.Before(before.ReplacedTime.Add(PreviousKept)):
-		return EndNotKept
-	}
-	return ""
-}
-
-// beforeIsRefused reports whether a registry refuses all of the value before that is not in use any more.
-func (s *State) beforeIsRefused(spec *Spec) bool {
-	refused := false
-	for _, account := range s.Previous.Accounts {
-		if s.has(account.Print) {
-			continue
-		}
-		if s.verdict(spec, account) != Rejected {
-			return false
-		}
-		refused = true
-	}
-	return refused
 }

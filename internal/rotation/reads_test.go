@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/schedule"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -174,5 +175,37 @@ func TestHowOldASharedAnswerMayBe(t *testing.T) {
 				t.Errorf("it may be %s old, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// A person who asks for a read wants an answer: a Vault that is sealed gives none.
+func TestARequestWhoseReadFailsIsNotAnsweredAndIsTriedAgain(t *testing.T) {
+	s := lagging(t)
+	s.sourceFails = true
+	s.spec.RefreshRequest = "now"
+	before := s.steps
+	s.after(time.Second)
+	if s.state.Reads.Request == "now" || s.steps != before+1 {
+		t.Fatalf("the request counts as answered: %t, after %d steps", s.state.Reads.Request == "now", s.steps-before)
+	}
+	if at, cause := s.state.readAt(&s.spec); cause != CauseRequest || at.Sub(s.state.Reads.Last) != schedule.FirstBackoff {
+		t.Errorf("it is tried again after %s because of %s", at.Sub(s.state.Reads.Last), cause)
+	}
+	s.after(time.Hour)
+	if tries := s.steps - before; tries > 60 {
+		t.Errorf("the source was asked %d times in an hour", tries)
+	}
+	s.sourceFails = false
+	s.after(3 * time.Minute)
+	s.inUse(2) // an older answer is true because a person asked
+	if s.state.Reads.Request != "now" {
+		t.Error("the request is not answered")
+	}
+	s.spec.RefreshRequest = "later"
+	s.sourceFails = true
+	s.after(time.Second)
+	s.spec.RefreshRequest = "later still" // it is not held up by the one before
+	if at, _ := s.state.readAt(&s.spec); at.After(s.now) {
+		t.Errorf("another request waits for %s", at.Sub(s.now))
 	}
 }

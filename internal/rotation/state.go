@@ -65,9 +65,8 @@ type Value struct {
 	// SpecHash names the source, keys and registries that the value was read for, Place the source alone.
 	SpecHash string `json:"specHash,omitempty"`
 	Place    string `json:"place,omitempty"`
-	// Version and CreatedTime order the answers of one place. Zero where the source has none.
-	Version     int64     `json:"version,omitempty"`
-	CreatedTime time.Time `json:"createdTime,omitzero"`
+	// Written orders it among the answers of its place.
+	Written
 	// ReadTime is when the source was asked for the value, ExpireTime when it ends (zero where that is not known), and Minted that
 	// each read makes a new one.
 	ReadTime   time.Time     `json:"readTime,omitzero"`

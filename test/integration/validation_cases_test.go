@@ -87,6 +87,7 @@ func sourceCases() []specCase {
 		{"a mount with an escape", "spec.source.vault.mount", "%73ys", "holds none of"},
 		{"a path of Vault's own below a namespace", "spec.source.vault", object{"mount": "team", "path": "sys/mounts", "engine": "Dynamic"}, isVaultsOwn},
 		{"a path of Vault's own below what could be a namespace", "spec.source.vault.path", "auth/token/lookup-self", isVaultsOwn},
+		{"a path of Vault's own below two namespaces", "spec.source.vault", object{"mount": "team", "path": "inner/auth/token/lookup-self", "engine": "Dynamic"}, isVaultsOwn},
 		{"a folder with such a name within the path", "spec.source.vault.path", "platform/auth/company", ""},
 		{"a mount that only begins like one of Vault's own", "spec.source.vault.mount", "system", ""},
 		{"a mount that differs in case", "spec.source.vault.mount", "Auth", ""},
