@@ -123,8 +123,10 @@ func request(ctx context.Context, c client.Client, object *v1alpha1.RegistryCred
 // follow prints each step until the refresh has ended, one way or the other.
 func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *outcome) error {
 	begun := time.Now()
-	bounded, cancel := context.WithTimeout(ctx, r.timeout)
+	// Not a deadline: before one, the client's limiter refuses requests with an error of its own.
+	bounded, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(r.timeout, cancel).Stop()
 	told := ""
 	err := follow(bounded, c, o.Name, func(present map[string]*v1alpha1.RegistryCredential) (bool, error) {
 		object := present[o.Name]
@@ -155,10 +157,10 @@ func (o *outcome) note(p overview.Progress) {
 
 // changed says whether the source had a new value.
 func (o *outcome) changed() string {
-	switch {
-	case o.RevisionBefore == "":
+	switch o.RevisionBefore {
+	case "":
 		return "revision " + o.Revision + " is in use"
-	case o.RevisionBefore == o.Revision:
+	case o.Revision:
 		return "the source still has revision " + o.Revision
 	}
 	return "revision " + o.Revision + " took the place of " + o.RevisionBefore

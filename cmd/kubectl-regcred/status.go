@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -106,7 +107,7 @@ func (s *status) run(ctx context.Context, out io.Writer, args []string) error {
 		}
 		return false, s.printAll(out, slices.Collect(maps.Values(present)))
 	})
-	if ctx.Err() != nil {
+	if errors.Is(err, context.Canceled) {
 		return nil // somebody has seen enough
 	}
 	return err
@@ -115,17 +116,17 @@ func (s *status) run(ctx context.Context, out io.Writer, args []string) error {
 // separate parts one look from the one before: a terminal shows the latest alone.
 func separate(out io.Writer, first bool, format string) error {
 	between := "\n"
-	switch {
-	case format == "" || format == "wide":
+	switch format {
+	case "json":
+		return nil
+	case "yaml":
+		between = "---\n"
+	default:
 		if isTerminal(out) {
 			between = clearScreen
 		} else if first {
 			return nil
 		}
-	case format == "yaml":
-		between = "---\n"
-	default:
-		return nil
 	}
 	_, err := io.WriteString(out, between)
 	return err

@@ -175,15 +175,23 @@ func credentials(f Facts) []Finding {
 	for i := range f.Connections.Value {
 		known[f.Connections.Value[i].Name] = true
 	}
-	var unready []string
+	var unready, working []string
 	for i := range f.Credentials.Value {
 		object := &f.Credentials.Value[i]
 		if v := object.Spec.Source.Vault; v != nil && f.Connections.Error == "" && !known[v.ConnectionName()] {
 			found = append(found, Finding{check, Problem, fmt.Sprintf("RegistryCredential %s reads through VaultConnection %s, which does not exist", object.Name, v.ConnectionName()),
 				"create that VaultConnection, or correct spec.source.vault.connection"})
-		} else if !object.Spec.Suspend && !meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady) {
+		} else if object.Spec.Suspend || meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady) {
+			continue
+		} else if meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling) {
+			working = append(working, object.Name)
+		} else {
 			unready = append(unready, object.Name)
 		}
+	}
+	if len(working) > 0 {
+		found = append(found, Finding{check, Warning, fmt.Sprintf("%d of %d RegistryCredentials are not Ready yet, and the operator works on that: %s",
+			len(working), len(f.Credentials.Value), strings.Join(working, ", ")), "if that lasts, see why: kubectl regcred status"})
 	}
 	if len(unready) > 0 {
 		found = append(found, Finding{check, Problem, fmt.Sprintf("%d of %d RegistryCredentials are not Ready: %s", len(unready), len(f.Credentials.Value), strings.Join(unready, ", ")),

@@ -69,6 +69,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		}, "Fence", checkup.Problem, "not bounded"},
 		{"a credential names a connection that is not there", func(f *checkup.Facts) { f.Credentials.Value[0].Spec.Source.Vault.Connection = "other" }, "Credentials", checkup.Problem, "VaultConnection other, which does not exist"},
 		{"a credential is not ready", func(f *checkup.Facts) { f.Credentials.Value[0].Status.Conditions = nil }, "Credentials", checkup.Problem, "1 of 1 RegistryCredentials are not Ready: company"},
+		{"a credential is being worked on", func(f *checkup.Facts) {
+			f.Credentials.Value[0].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue}}
+		}, "Credentials", checkup.Warning, "works on that: company"},
 		{"credentials may not be read", func(f *checkup.Facts) { f.Credentials.Error = "you may not" }, "Credentials", checkup.Unknown, "you may not"},
 		{"the user lacks a right", func(f *checkup.Facts) { f.Denied = []checkup.Right{{What: "fly", Without: "you walk", Role: "wings"}} }, "Your rights", checkup.Unknown, "you may not fly: you walk"},
 	} {

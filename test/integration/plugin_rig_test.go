@@ -14,8 +14,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // pluginOf builds the plugin for the administrator of an installation.
@@ -51,8 +54,8 @@ func (p *plugin) fails(t *testing.T, code int, words string, arguments ...string
 	}
 }
 
-// bind gives a user a ClusterRole.
-func (c *installation) bind(t *testing.T, user, role string) {
+// bind gives a user a ClusterRole that allows to list a resource, and waits until it does.
+func (c *installation) bind(t *testing.T, user, role, resource string) {
 	t.Helper()
 	err := c.admin.Create(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: user + "-" + role},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
@@ -60,6 +63,18 @@ func (c *installation) bind(t *testing.T, user, role string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	attributes := &authorizationv1.ResourceAttributes{Verb: "list", Resource: resource}
+	if resource != "namespaces" {
+		attributes.Group = v1alpha1.GroupVersion.Group
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: attributes}}
+	awaitWithin(t, 30*time.Second, func(ctx context.Context) error { // the API server sees a binding a moment later
+		asked := review.DeepCopy()
+		if err := c.admin.Create(ctx, asked); err != nil {
+			return err
+		}
+		return notYet(asked.Status.Allowed)
+	})
 }
 
 // pluginManual is the page that shows what the plugin prints.
@@ -67,6 +82,8 @@ var pluginManual = filepath.Join("..", "..", "docs", "plugin.md")
 
 var (
 	shownOutput = regexp.MustCompile("(?ms)^```console\n\\$ kubectl regcred ([^\n]*)\n(.*?)^```$")
+	// holder is a leader. In a cluster its host is called like its pod, and so it is in the documentation.
+	holder = regexp.MustCompile(`[\w.-]+_([0-9a-f-]{36})`)
 	// chance is what differs from run to run: times, revisions, and how wide columns are because of them.
 	chance = []struct {
 		pattern *regexp.Regexp
@@ -75,7 +92,7 @@ var (
 		{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
 		{regexp.MustCompile(`(?s)\n\nEvents\n.*`), ""},                                // which of them come first differs
 		{regexp.MustCompile(`(?m)^ +\d+\.\ds  (Requested|Read|Published): .*\n`), ""}, // a status is written once a second
-		{regexp.MustCompile(`[\w.-]+_[0-9a-f-]{36}`), "HOLDER"},
+		{holder, "HOLDER"},
 		{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 		{regexp.MustCompile(`\b\d+-[0-9a-f]{8}\b`), "REVISION"},
 		{regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)?s\b`), "DURATION"},
@@ -110,7 +127,7 @@ func documented(t *testing.T, command, output string) {
 			t.Errorf("docs/plugin.md shows another output of kubectl regcred %s; UPDATE_DOCS=1 puts the present one there:\n%s", command, diff)
 			return
 		}
-		changed := string(text[:block[4]]) + output + string(text[block[5]:])
+		changed := string(text[:block[4]]) + holder.ReplaceAllString(output, "regcred-6d8f7c9b5d-4xk2p_$1") + string(text[block[5]:])
 		if err := os.WriteFile(pluginManual, []byte(changed), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -31,13 +32,20 @@ func TestPlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.rotate(t, "first")
+	// The ClusterRole view is empty here: a controller fills it that does not run.
+	looks := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "looks-around"},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"namespaces", "serviceaccounts"}, Verbs: []string{"get", "list"}}}}
+	if err := r.admin.Create(t.Context(), looks); err != nil {
+		t.Fatal(err)
+	}
+	r.bind(t, "viewer", "regcred-viewer", "registrycredentials")
+	r.bind(t, "editor", "regcred-credential-editor", "registrycredentials")
+	r.bind(t, "editor", looks.Name, "namespaces")
+	r.bind(t, "tenant", looks.Name, "namespaces")
 	r.start(t)
 	r.applyCredential(t)
 	awaitAPI(t, "two namespaces are served", func() error { return r.allHold(t.Context(), namespaces[:2], "first") })
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
-	for user, role := range map[string]string{"viewer": "regcred-viewer", "editor": "regcred-credential-editor", "tenant": "view"} {
-		r.bind(t, user, role)
-	}
 	t.Run("refresh", func(t *testing.T) { testPluginRefresh(t, r, p, namespaces) })
 	t.Run("status", func(t *testing.T) { testPluginStatus(t, r, p) })
 	t.Run("plan", func(t *testing.T) { testPluginPlan(t, r, p, namespaces) })
@@ -178,7 +186,6 @@ func testPluginPlan(t *testing.T, r *operatorRun, p *plugin, namespaces []string
 	if out, _, _ := p.says(t, "plan", "-f", file, "--as", "tenant"); out != "" {
 		t.Error("a tenant is told what is planned")
 	}
-	r.bind(t, "editor", "view")
 	if out, _, code := p.says(t, "plan", "-f", same, "--as", "editor"); code != 0 || !strings.Contains(out, "3 Unknown") || !strings.Contains(out, "you may not read Secret") {
 		t.Errorf("who may not read Secrets is not told so; it exits with %d", code)
 	}
@@ -191,6 +198,7 @@ func testPluginPlan(t *testing.T, r *operatorRun, p *plugin, namespaces []string
 
 func testPluginDoctor(t *testing.T, r *operatorRun, p *plugin) {
 	p.fails(t, 2, "problems", "doctor") // no pod runs where no kubelet does
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 	deployment := &appsv1.Deployment{}
 	if err := r.admin.Get(t.Context(), client.ObjectKey{Namespace: r.home, Name: operatorName}, deployment); err != nil {
 		t.Fatal(err)
