@@ -53,6 +53,8 @@ const (
 	ReasonNoNamespaces = "NoNamespaces"
 	// ReasonRecordNotKept means that the operator cannot write its record, without which it publishes nothing new.
 	ReasonRecordNotKept = "RecordNotKept"
+	// ReasonRecordNewer means that a newer version of the operator kept the record. This one changes nothing of the RegistryCredential.
+	ReasonRecordNewer = "RecordNewer"
 	// ReasonClusterUnavailable means that the API server could not be asked for what the status is made of.
 	ReasonClusterUnavailable = "ClusterUnavailable"
 	// ReasonDeleting means that the object is being deleted and its entries are being removed.
@@ -102,6 +104,10 @@ const (
 	ReasonNamespacesUnsupported = "NamespacesUnsupported"
 	// ReasonBadRequest means that Vault called the request wrong.
 	ReasonBadRequest = "BadRequest"
+	// ReasonExchangeRefused means that the cloud refuses to trade what Vault gave for a login at its registry.
+	ReasonExchangeRefused = "ExchangeRefused"
+	// ReasonExchangeUnavailable means that the cloud did not answer that, or not with a login.
+	ReasonExchangeUnavailable = "ExchangeUnavailable"
 	// ReasonPoliciesMissing means that the API server would let the operator do what an admission policy of config/admission must
 	// refuse, or that a webhook or another policy refuses the question before ours is asked. It is the reason of Unfenced.
 	ReasonPoliciesMissing = "PoliciesMissing"

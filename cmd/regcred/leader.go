@@ -13,6 +13,7 @@ import (
 
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/telemetry"
 )
 
 // The lease. Whoever waits looks every 1 to 2.2 s, so a leader that died is followed after 12 to 16.4 s. The leader gives up, and its
@@ -65,17 +66,47 @@ func newLock(config *rest.Config, namespace string) (resourcelock.Interface, err
 	return resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, nil, leases, identity)
 }
 
+// noFence stands for the fence where there is no leader election: all is sent.
+type noFence struct{}
+
+// Open implements [telemetry.Fence].
+func (noFence) Open() bool { return true }
+
+// Refused implements [telemetry.Fence].
+func (noFence) Refused() uint64 { return 0 }
+
+// fenceOf is the fence, or what stands for it.
+func fenceOf(f *fence.Fence) telemetry.Fence {
+	if f == nil {
+		return noFence{}
+	}
+	return f
+}
+
 // fencedLeases revokes leases at Vault only as the leader: somebody else may have published what this replica holds for old.
+// To prolong one harms nobody, but what it is then is kept by the leader alone.
 type fencedLeases struct {
-	source.Releaser
+	source.Leases
 	fence *fence.Fence
 }
 
 func (l fencedLeases) Release(ctx context.Context, lease source.Lease) error {
-	if l.fence != nil {
-		if err := l.fence.Check(); err != nil {
-			return err
-		}
+	if err := l.check(); err != nil {
+		return err
 	}
-	return l.Releaser.Release(ctx, lease)
+	return l.Leases.Release(ctx, lease)
+}
+
+func (l fencedLeases) Renew(ctx context.Context, lease source.Lease) (source.Lease, error) {
+	if err := l.check(); err != nil {
+		return source.Lease{}, err
+	}
+	return l.Leases.Renew(ctx, lease)
+}
+
+func (l fencedLeases) check() error {
+	if l.fence == nil {
+		return nil
+	}
+	return l.fence.Check()
 }

@@ -55,6 +55,8 @@ func (r *Reconciler) carryOut(ctx context.Context, run *run, step rotation.Step)
 	switch step.Do {
 	case rotation.Read:
 		return r.read(ctx, run, step.Cause)
+	case rotation.Renew:
+		return r.renew(ctx, run, step.Lease)
 	case rotation.Ask:
 		return r.ask(ctx, run, step.Account)
 	case rotation.Publish:
@@ -154,6 +156,23 @@ func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) e
 		return r.keep(ctx, run, next, nil)
 	}
 	next.NoteRead(run.spec, valueOf(run.spec, next.Salt, snapshot), snapshot.Findings, cause, began, r.Now())
+	return r.keep(ctx, run, next, nil)
+}
+
+// renew prolongs a lease, so that its credential stays as it is.
+func (r *Reconciler) renew(ctx context.Context, run *run, lease rotation.Lease) error {
+	next := run.state.Clone()
+	renewed, err := r.Leases.Renew(ctx, lease.Lease)
+	switch {
+	case err == nil:
+		next.NoteRenewed(renewed)
+	case errors.Is(err, source.ErrNotRenewable):
+		log.FromContext(ctx).Info("A lease is not prolonged any more, and another credential is obtained", "message", err.Error())
+		next.NoteNotRenewed(lease.ID)
+	default:
+		attempts := next.NoteRenewFailed(lease.ID, source.AsError(err).RetryAfter, r.Now())
+		log.FromContext(ctx).Info("A lease could not be prolonged and is tried again", "attempts", attempts, "message", err.Error())
+	}
 	return r.keep(ctx, run, next, nil)
 }
 

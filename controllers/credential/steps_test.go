@@ -26,6 +26,10 @@ func (d *denied) Release(context.Context, source.Lease) error {
 	return &source.Error{Reason: v1alpha1.ReasonPermissionDenied, Message: "grant update on sys/leases/revoke"}
 }
 
+func (d *denied) Renew(context.Context, source.Lease) (source.Lease, error) {
+	return source.Lease{}, source.ErrNotRenewable
+}
+
 func TestADeniedRevocationRewritesNoRecord(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	clientset, writes := fake.NewClientset(), 0

@@ -70,8 +70,11 @@ func ended(object *v1alpha1.RegistryCredential, now time.Time) string {
 }
 
 func endingSoon(object *v1alpha1.RegistryCredential, now time.Time) string {
-	if ends := endOf(object); ends != nil && ends.Sub(now) < endsSoon && object.Spec.Source.Vault != nil &&
-		object.Spec.Source.Vault.EngineKind() != v1alpha1.EngineDynamic { // what the source makes is replaced without a person
+	v := object.Spec.Source.Vault
+	if v == nil || v.EngineKind() == v1alpha1.EngineDynamic || v.Exchange != nil {
+		return "" // what is made by each read is replaced without a person
+	}
+	if ends := endOf(object); ends != nil && ends.Sub(now) < endsSoon {
 		return fmt.Sprintf("the value in use ends at %s: store a new one in the source before", ends.Format(time.RFC3339))
 	}
 	return ""

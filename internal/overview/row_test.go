@@ -32,6 +32,8 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"its end is far", []change{ends(8 * 24 * time.Hour)}, ""},
 		{"its end is near, and the source makes the next one",
 			[]change{ends(time.Hour), func(o *v1alpha1.RegistryCredential) { o.Spec.Source.Vault.Engine = v1alpha1.EngineDynamic }}, ""},
+		{"its end is near, and each read trades for the next one",
+			[]change{ends(time.Hour), func(o *v1alpha1.RegistryCredential) { o.Spec.Source.Vault.Exchange = &v1alpha1.VaultExchange{} }}, ""},
 		{"one namespace is not served", []change{fails(12, 1, v1alpha1.ReasonForeignSecret)}, "namespace team-a is not served: ForeignSecret: what to do"},
 		{"several namespaces are not served", []change{fails(11, 2, v1alpha1.ReasonForeignSecret, v1alpha1.ReasonContested)},
 			"2 of 13 namespaces are not served; the first, team-a: ForeignSecret: what to do"},

@@ -118,9 +118,11 @@ func (s *State) Correct(now time.Time) {
 	for _, t := range []*time.Time{&s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime} {
 		past(t)
 	}
-	for id, tried := range s.Releases {
-		past(&tried.Last)
-		s.Releases[id] = tried
+	for _, attempts := range []map[string]Attempts{s.Releases, s.Renewals} {
+		for id, tried := range attempts {
+			past(&tried.Last)
+			attempts[id] = tried
+		}
 	}
 	if s.Waiting != nil {
 		past(&s.Waiting.FirstSeen)
@@ -139,6 +141,7 @@ func (s *State) Correct(now time.Time) {
 		past(&s.ReadTime)
 	}
 	s.correctLeases(now)
+	s.correctRenewed(now)
 }
 
 // correctLeases does so for the leases that are to be given back. Those that have ended need not be.

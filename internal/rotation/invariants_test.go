@@ -18,6 +18,10 @@ func (w *world) check(step Step) error {
 		return fmt.Errorf("the request %q counts as answered, and the source gave nothing since", request)
 	}
 	switch step.Do {
+	case Read:
+		return w.checkMint(step)
+	case Renew:
+		return w.checkRenew(step)
 	case Ask:
 		return w.checkAsk(step.Account)
 	case Publish:
@@ -113,7 +117,7 @@ func (w *world) checkAge(candidate *Waiting) error {
 	if candidate.Digest == w.state.RestoredOver { // it was in use already, for one of these reasons
 		return nil
 	}
-	if w.olderReads >= olderReads || version == w.askedFor || w.spec.PublishRevision == candidate.Revision {
+	if w.olderReads >= olderReads || version == w.believed || version == w.askedFor || w.spec.PublishRevision == candidate.Revision {
 		return nil
 	}
 	works, refused := true, false
@@ -228,7 +232,9 @@ func (w *world) countOlder() {
 		}
 		return
 	}
-	w.olderReads++
+	if w.olderReads++; w.olderReads >= olderReads {
+		w.believed = w.given
+	}
 }
 
 // heldLeases are all that the machine knows of.

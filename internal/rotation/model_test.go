@@ -206,6 +206,8 @@ func (w *world) do(step Step) bool {
 			w.askedFor, w.answered[w.spec.RefreshRequest] = w.given, true
 		}
 		next.NoteRead(&w.spec, w.value(w.given), nil, step.Cause, w.now, w.now)
+	case Renew:
+		w.renew(&next, step.Lease.Lease)
 	case Ask:
 		next.NoteAttempt(step.Account, w.now)
 		if !w.write(next) {
@@ -217,6 +219,7 @@ func (w *world) do(step Step) bool {
 		return true
 	case Publish:
 		next.Publish(&w.spec, w.now)
+		w.believed = 0
 	case Restore:
 		next.Restore(w.now)
 	case DropPrevious:

@@ -8,6 +8,8 @@ type Do string
 const (
 	// Read asks the source.
 	Read Do = "Read"
+	// Renew has the source prolong the lease of a value that is in use or waits.
+	Renew Do = "Renew"
 	// Ask asks one registry about one account.
 	Ask Do = "Ask"
 	// Publish puts the candidate in use.
@@ -35,7 +37,7 @@ type Step struct {
 	Judgement Judgement
 	// End of the value before, for DropPrevious.
 	End End
-	// Lease to Release or to GiveUp.
+	// Lease to Renew, to Release or to GiveUp.
 	Lease Lease
 	// Until is when to look again, for Rest. Zero where only an event changes anything.
 	Until time.Time
@@ -48,6 +50,9 @@ func Next(spec *Spec, s *State, now time.Time) Step {
 	}
 	if at, cause := s.readAt(spec); !at.After(now) {
 		return Step{Do: Read, Cause: cause}
+	}
+	if lease, at := s.renewal(spec); lease != nil && !at.After(now) {
+		return Step{Do: Renew, Lease: Lease{Lease: *lease}}
 	}
 	judgement, waits := s.Judge(spec, now)
 	if waits && judgement.publishes() {
@@ -92,6 +97,9 @@ func (s *State) restsUntil(spec *Spec, judgement Judgement, tests []due, now tim
 		consider(began.Add(testLimit))
 	}
 	if lease, at := s.release(spec); lease != nil {
+		consider(at)
+	}
+	if lease, at := s.renewal(spec); lease != nil {
 		consider(at)
 	}
 	if s.Previous != nil && s.Previous.Config != nil {

@@ -13,10 +13,10 @@ type Reads struct {
 	// Last is when the source was last asked, zero where this process did not ask yet. ReadTime is when the source was asked for the
 	// latest value: before Last where an answer was shared.
 	Last, ReadTime time.Time
-	// Expire and Minted are those of the latest value. Unplanned says that it was not read because it was time.
-	Expire    time.Time
-	Minted    bool
-	Unplanned bool
+	// Expire, Rotate and Minted are those of the latest value. Unplanned says that it was not read because it was time.
+	Expire, Rotate time.Time
+	Minted         bool
+	Unplanned      bool
 	// Failures counts those in a row, Fault is the last of them, nil where the last read succeeded.
 	Failures int
 	Fault    *source.Error
@@ -100,7 +100,8 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 	case r.Fault != nil:
 		return schedule.AfterFailure(r.Last, r.Failures, r.Fault.RetryAfter, spec.Random)
 	}
-	next := schedule.Next(schedule.LastRead{Time: r.ReadTime, Expire: r.Expire, Minted: r.Minted, Unplanned: r.Unplanned}, spec.Refresh, spec.Random)
+	last := schedule.LastRead{Time: r.ReadTime, Expire: r.Expire, Minted: r.Minted, Rotate: r.Rotate, Unplanned: r.Unplanned}
+	next := s.dueRead(spec, last)
 	if s.Older != nil && s.Older.Reads == 1 {
 		next = earliest(next, r.Last.Add(schedule.MinPeriod))
 	} else if s.Older != nil {
@@ -173,7 +174,8 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 		r.Request = spec.RefreshRequest
 	}
 	r.Failures, r.Fault, r.Findings = 0, nil, findings
-	r.ReadTime, r.Expire, r.Minted, r.Unplanned = value.ReadTime, value.ExpireTime, value.Minted, cause != CausePlan && !shared
+	r.ReadTime, r.Expire, r.Rotate, r.Minted = value.ReadTime, value.ExpireTime, value.RotateTime, value.Minted
+	r.Unplanned = cause != CausePlan && !shared
 	held := append(s.held(), value.Lease)
 	s.countFruitless(spec, &value)
 	s.take(spec, value, cause, now)

@@ -11,7 +11,7 @@ import (
 func (w *world) turn() {
 	w.spec.asked = nil
 	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	if choice := w.rng.IntN(26); choice < 10 {
+	if choice := w.rng.IntN(29); choice < 10 {
 		w.turnOutside(choice, host)
 	} else {
 		w.turnInside(choice)
@@ -73,6 +73,14 @@ func (w *world) turnInside(choice int) {
 		w.spec.RefreshRequest = fmt.Sprint(w.rng.IntN(1000))
 	case 23: // a source that takes no lease back
 		w.keepsAll = !w.keepsAll
+	case 26:
+		w.renewable = !w.renewable
+	case 27:
+		w.renewFails = !w.renewFails
+	case 28: // somebody revokes a lease
+		if w.state.Lease != nil {
+			w.ends[w.state.Lease.ID] = w.now
+		}
 	case 22: // another source
 		w.minted = !w.minted
 		w.respec()

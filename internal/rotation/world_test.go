@@ -52,6 +52,9 @@ type world struct {
 	asked map[string]bool
 	// olderReads is how often in a row the source answered with an older version.
 	olderReads int
+	// believed is an older version that the source gave often enough, and that waits since: a newer one that comes later changes nothing
+	// about that. Zero where there is none.
+	believed int
 	// askedFor is the version that a person's request for a read found last. answered are the requests for which the source gave a value,
 	// status is the one that the status says to be answered.
 	askedFor int
@@ -70,6 +73,12 @@ type world struct {
 	keepsAll bool
 	tries    map[string]int
 	gaveUp   map[string]bool
+	// renewable says whether leases are given that the source prolongs, ends until when at most. renewFails has it fail at that alone.
+	// renewals counts what succeeded; troubled are those leases of which one failed, or was refused.
+	renewable, renewFails bool
+	ends                  map[string]time.Time
+	renewals              int
+	troubled              map[string]bool
 }
 
 type flight struct {
@@ -96,6 +105,7 @@ const (
 	refresh      = time.Minute
 	verifyPeriod = 10 * time.Minute
 	lifetime     = 24 * time.Hour
+	longestLease = 3 * lifetime
 )
 
 var answersOf = []string{"well", "well", "well", "400", "429", "later", "503", "silent", "locked"}
@@ -104,7 +114,7 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
 		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, obtained: map[string]time.Time{}, released: map[string]bool{}, proof: ProofPull,
-		tries: map[string]int{}, gaveUp: map[string]bool{}, marks: map[int]Written{}, answered: map[string]bool{}, alone: map[string]time.Time{},
+		tries: map[string]int{}, gaveUp: map[string]bool{}, marks: map[int]Written{}, answered: map[string]bool{}, alone: map[string]time.Time{}, ends: map[string]time.Time{}, troubled: map[string]bool{},
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -175,6 +185,10 @@ func (w *world) value(version int) Value {
 		v.Written, v.Minted, v.ExpireTime = Written{}, true, w.now.Add(lifetime)
 		v.Revision, v.Digest = v.Revision+mark, v.Digest+mark
 		w.obtained[v.Lease.ID] = w.now
+		if w.renewable {
+			v.Lease.Renewable, v.Lease.Term = true, lifetime
+			w.ends[v.Lease.ID] = w.now.Add(longestLease)
+		}
 	}
 	for _, host := range hosts {
 		credential, err := dockerconfig.NewCredential("robot", password(version)+mark)
@@ -251,7 +265,7 @@ func (w *world) restart() {
 func (w *world) heal() {
 	w.crashes = false
 	w.spec.asked = nil
-	w.sourceFails, w.keepsAll, w.writable, w.given = false, false, true, w.current
+	w.sourceFails, w.renewFails, w.keepsAll, w.writable, w.given = false, false, false, true, w.current
 	w.spec.Suspended, w.spec.Refresh, w.spec.Mode = false, refresh, v1alpha1.VerifyPull
 	for _, host := range []string{hostA, hostB} {
 		w.hosts[host] = "well"

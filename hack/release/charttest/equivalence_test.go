@@ -61,6 +61,11 @@ vault:
 			overlay: "namespace: regcred-system\nresources: [CONFIG/default, CONFIG/repull, CONFIG/namespace-labels]\ntransformers: [CONFIG/replacements]\n",
 			values:  "image: {repository: regcred, tag: latest}\npodRecovery: {repull: true}\nnamespaceLabels: {enabled: true}\n",
 		},
+		{
+			name:    "with alerts and the dashboard",
+			overlay: "resources: [CONFIG/default, CONFIG/prometheus-rule, CONFIG/dashboard]\n",
+			values:  "image: {repository: regcred, tag: latest}\nmetrics: {prometheusRule: {enabled: true}, dashboard: {enabled: true}}\n",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want, got := kustomize(t, test.overlay), mustTemplate(t, test.values, test.arguments...)

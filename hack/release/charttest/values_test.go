@@ -37,6 +37,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"a login in the address of a proxy", "registries: {proxies: [{url: 'http://user:pass@proxy:3128', hosts: ['*']}]}", "/registries/proxies/0/url"},
 		{"a budget that stops every drain", "podDisruptionBudget: {maxUnavailable: 0}", "/podDisruptionBudget/maxUnavailable"},
 		{"no pulls on a node", "podRecovery: {nodePullsPerSecond: 0}", "/podRecovery/nodePullsPerSecond"},
+		{"a label of the dashboard that is no text", "metrics: {dashboard: {labels: {grafana_dashboard: 1}}}", "/metrics/dashboard/labels/grafana_dashboard"},
 		{"an unknown log level", "logLevel: verbose", "/logLevel"},
 		{"a port that is none", "networkPolicy: {egress: {ports: [70000]}}", "/networkPolicy/egress/ports/0"},
 		{"a limit by another way", "extraArgs: ['--secret-names=other']", "/extraArgs/0"},
@@ -45,6 +46,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 			"vault: {addresses: ['https://a:8200']}\nvaultConnections: {default: {address: 'https://b:8200', auth: {}}}", "vault.addresses does not list https://b:8200"},
 		{"a credential whose Secret may not be written",
 			"registryCredentials: {a: {registries: [r.io], source: {}, target: {secretName: pull}}}", `secretNames does not list "pull"`},
+		{"a credential that waits at its deletion for the operator, which is deleted first",
+			"registryCredentials: {a: {registries: [r.io], source: {}, deletionPolicy: Delete}}", "helm uninstall deletes the operator first"},
 		{"a credential for a ServiceAccount that may not be changed",
 			"registryCredentials: {a: {registries: [r.io], source: {}, target: {serviceAccounts: [builder]}}}", `serviceAccountNames does not list "builder"`},
 	} {
