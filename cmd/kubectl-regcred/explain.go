@@ -7,14 +7,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // explain are the options of the command.
 type explain struct {
-	config        clientcmd.ClientConfig
+	access        access
 	allNamespaces bool
 	output        string
 	operator      string
@@ -27,8 +24,8 @@ const example = `  # Why does this pod not start?
   kubectl regcred explain pods -n shop
   kubectl regcred explain pods -A -o json`
 
-func newExplain(config clientcmd.ClientConfig) *cobra.Command {
-	e := &explain{config: config}
+func newExplain(a access) *cobra.Command {
+	e := &explain{access: a}
 	command := &cobra.Command{
 		Use:     "explain [pod NAME | pods]",
 		Short:   "Explain why pods cannot pull their images, and what regcred does about it",
@@ -40,7 +37,7 @@ func newExplain(config clientcmd.ClientConfig) *cobra.Command {
 		},
 	}
 	command.Flags().BoolVarP(&e.allNamespaces, "all-namespaces", "A", false, "look at the pods of all namespaces")
-	command.Flags().StringVarP(&e.output, "output", "o", "text", "text or json")
+	command.Flags().StringVarP(&e.output, "output", "o", "text", "text, json or yaml")
 	command.Flags().StringVar(&e.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
 	return command
 }
@@ -50,19 +47,19 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	print, ok := map[string]func(io.Writer, report) error{"text": printText, "json": printJSON}[e.output]
-	if !ok {
-		return fmt.Errorf("-o %s: write text or json", e.output)
+	print := printText
+	switch e.output {
+	case "text":
+	case "json", "yaml":
+		print = func(out io.Writer, r report) error { return printObject(out, e.output, r) }
+	default:
+		return fmt.Errorf("-o %s: write text, json or yaml", e.output)
 	}
-	namespace, _, err := e.config.Namespace()
+	namespace, _, err := e.access.Namespace()
 	if err != nil {
 		return err
 	}
-	config, err := e.config.ClientConfig()
-	if err != nil {
-		return err
-	}
-	reader, err := newReader(config)
+	reader, err := e.access.client()
 	if err != nil {
 		return err
 	}
@@ -97,11 +94,4 @@ func podName(args []string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("explain takes a pod: kubectl regcred explain pod NAME, or kubectl regcred explain pods")
-}
-
-// newReader reads from the API server with the caller's rights.
-func newReader(config *rest.Config) (client.Reader, error) {
-	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = 100, 300
-	return client.New(config, client.Options{Scheme: scheme})
 }

@@ -133,7 +133,7 @@ func TestPodsAreGroupedByCause(t *testing.T) {
 
 func TestJSONHasEveryFinding(t *testing.T) {
 	var out bytes.Buffer
-	if err := printJSON(&out, reportOf(true)); err != nil {
+	if err := printObject(&out, "json", reportOf(true)); err != nil {
 		t.Fatal(err)
 	}
 	var read struct {
@@ -161,7 +161,7 @@ func TestNothingStuckIsSaid(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 	out.Reset()
-	if err := printJSON(&out, report{Pods: []podReport{}}); err != nil || !strings.Contains(out.String(), `"pods": []`) {
+	if err := printObject(&out, "json", report{Pods: []podReport{}}); err != nil || !strings.Contains(out.String(), `"pods": []`) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
@@ -172,7 +172,7 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 func TestAnOutputThatFailsIsAnError(t *testing.T) {
-	if printText(full{}, reportOf(true)) == nil || printText(full{}, reportOf(false)) == nil || printJSON(full{}, reportOf(true)) == nil {
+	if printText(full{}, reportOf(true)) == nil || printText(full{}, reportOf(false)) == nil || printObject(full{}, "json", reportOf(true)) == nil {
 		t.Error("a failed write is no error")
 	}
 }

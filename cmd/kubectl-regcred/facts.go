@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/target"
 )
@@ -54,7 +54,7 @@ func (l *look) diagnose(ctx context.Context, f *diagnosis.Facts) (diagnosis.Verd
 		return verdict, nil
 	}
 	var err error
-	if f.PullEvents, err = recovery.PullEvents(ctx, l.reader, f.Pod); err != nil {
+	if f.PullEvents, err = podfacts.PullEvents(ctx, l.reader, f.Pod); err != nil {
 		return verdict, err
 	}
 	f.EventsRead = true

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/podfacts"
 )
 
 var scheme = runtime.NewScheme()
@@ -35,7 +35,7 @@ type look struct {
 	operator string
 	now      time.Time
 
-	owners recovery.Owners
+	owners podfacts.Owners
 
 	mu sync.Mutex
 	// places are what is known of each namespace, read once.
@@ -106,7 +106,7 @@ func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (rep
 	if err := group.Wait(); err != nil {
 		return report{}, err
 	}
-	r.Notes = slices.Sorted(maps.Keys(l.notes))
+	r.Notes = l.sortedNotes()
 	return r, nil
 }
 
@@ -138,6 +138,12 @@ func (l *look) note(text string) {
 	l.notes[text] = true
 }
 
+func (l *look) sortedNotes() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.notes))
+}
+
 // surroundings are what the pods of a namespace have in common.
 type surroundings struct {
 	once      sync.Once
@@ -148,6 +154,10 @@ type surroundings struct {
 	accounts  map[string]diagnosis.Account
 }
 
+func newSurroundings(namespace *corev1.Namespace) *surroundings {
+	return &surroundings{namespace: namespace, secrets: map[string]diagnosis.Secret{}, accounts: map[string]diagnosis.Account{}}
+}
+
 // around reads a namespace, once.
 func (l *look) around(ctx context.Context, name string) (*surroundings, error) {
 	l.mu.Lock()
@@ -155,12 +165,11 @@ func (l *look) around(ctx context.Context, name string) (*surroundings, error) {
 		l.places = map[string]*surroundings{}
 	}
 	if l.places[name] == nil {
-		l.places[name] = &surroundings{secrets: map[string]diagnosis.Secret{}, accounts: map[string]diagnosis.Account{}}
+		l.places[name] = newSurroundings(&corev1.Namespace{})
 	}
 	s := l.places[name]
 	l.mu.Unlock()
 	s.once.Do(func() {
-		s.namespace = &corev1.Namespace{}
 		s.namespace.Name = name
 		err := l.reader.Get(ctx, client.ObjectKey{Name: name}, s.namespace)
 		if apierrors.IsForbidden(err) {

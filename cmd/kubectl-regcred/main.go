@@ -1,5 +1,5 @@
-// Command kubectl-regcred is a plugin for kubectl: it explains why pods cannot pull their images. It works with the kubeconfig and
-// the rights of whoever calls it, and changes nothing.
+// Command kubectl-regcred is a plugin for kubectl: it says how RegistryCredentials fare and why pods cannot pull their images. It works with
+// the kubeconfig and the rights of whoever calls it.
 package main
 
 import (
@@ -22,14 +22,14 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", foreign.Text(err.Error(), maxLine))
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:               "kubectl-regcred",
-		Short:             "See why pods cannot pull their images, and what regcred does about it",
+		Short:             "See how registry credentials fare, and why pods cannot pull their images",
 		Version:           version.Get().Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -42,7 +42,8 @@ func newCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&rules.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path of the kubeconfig file")
 	clientcmd.BindOverrideFlags(overrides, flags, clientcmd.RecommendedConfigOverrideFlags(""))
-	root.AddCommand(newExplain(clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)), newVersion())
+	a := access{clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)}
+	root.AddCommand(newStatus(a), newRefresh(a), newDoctor(a), newPlan(a), newExplain(a), newVersion())
 	return root
 }
 

@@ -1,17 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/pullerror"
@@ -133,34 +125,6 @@ func newSecretReport(name string, secret diagnosis.Secret, referenced bool, find
 		r.Changed = &source.Changed.Time
 	}
 	return r
-}
-
-// printJSON writes JSON that changes no terminal: the encoder escapes control characters of ASCII alone.
-func printJSON(out io.Writer, r report) error {
-	var encoded bytes.Buffer
-	encoder := json.NewEncoder(&encoded)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(r); err != nil {
-		return err
-	}
-	_, err := io.WriteString(out, escaped(encoded.String()))
-	return err
-}
-
-// escaped writes what cannot be seen, or changes how the text around it is shown, as JSON's own escapes. Outside of strings there is none.
-func escaped(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if r < utf8.RuneSelf && r != 0x7f || unicode.IsGraphic(r) {
-			b.WriteRune(r)
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{r}) {
-			fmt.Fprintf(&b, `\u%04x`, unit)
-		}
-	}
-	return b.String()
 }
 
 // group are pods with the same cause.

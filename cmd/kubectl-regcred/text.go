@@ -43,8 +43,9 @@ const maxMessage = 600
 
 // writer keeps the first error, so that not every line must look at it.
 type writer struct {
-	out io.Writer
-	err error
+	out     io.Writer
+	colours bool
+	err     error
 }
 
 func (w *writer) line(format string, args ...any) {

@@ -28,7 +28,7 @@ func TestNothingThatOthersWroteReachesTheTerminalRaw(t *testing.T) {
 func TestJSONHoldsNoCharacterThatATerminalActsOn(t *testing.T) {
 	const raw = "\x1b[2J\u009b2J\x7f\u202e\U000e0041 é 漢"
 	var out bytes.Buffer
-	if err := printJSON(&out, report{Notes: []string{raw}, Pods: []podReport{}}); err != nil {
+	if err := printObject(&out, "json", report{Notes: []string{raw}, Pods: []podReport{}}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(out.String(), "\x1b\u009b\x7f\u202e\U000e0041") || !strings.Contains(out.String(), "é 漢") {

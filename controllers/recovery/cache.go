@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/podfacts"
 )
 
 // NewPodCache returns a cache of the pods in phase Pending, with no more of each than a diagnosis needs. SetupWithManager adds it
@@ -30,7 +31,7 @@ func NewPodCache(config *rest.Config, scheme *runtime.Scheme) (cache.Cache, erro
 // CacheOptions are for the manager's cache: of the owners of pods it keeps the metadata, and of that what a diagnosis needs.
 func CacheOptions() map[client.Object]cache.ByObject {
 	options := map[client.Object]cache.ByObject{}
-	for _, kind := range ownerKinds {
+	for _, kind := range podfacts.OwnerKinds {
 		object := &metav1.PartialObjectMetadata{}
 		object.SetGroupVersionKind(kind)
 		options[object] = cache.ByObject{Transform: stripOwner}

@@ -16,6 +16,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/watchdog"
@@ -76,7 +77,7 @@ type Reconciler struct {
 
 	budget          budget
 	ordinals        ordinals
-	owners          Owners
+	owners          podfacts.Owners
 	secretFacts     secretFacts
 	heard           heard
 	memories        memories
@@ -147,7 +148,7 @@ func (r *Reconciler) diagnose(ctx context.Context, g *gathered) (diagnosis.Verdi
 	verdict := diagnosis.Diagnose(g.Facts)
 	if verdict.NeedsEvents {
 		var err error
-		if g.PullEvents, err = PullEvents(ctx, r.Writer, g.Pod); err != nil {
+		if g.PullEvents, err = podfacts.PullEvents(ctx, r.Writer, g.Pod); err != nil {
 			return verdict, err
 		}
 		g.EventsRead = true

@@ -29,11 +29,16 @@ func buildPlugin(t *testing.T, rig *recoveryRig) *plugin {
 	t.Helper()
 	p := &plugin{path: filepath.Join(t.TempDir(), "kubectl-regcred"), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
 	rig.must(t, os.WriteFile(p.kubeconfig, rig.kubeconfig, 0o600))
+	p.build(t)
+	return p
+}
+
+func (p *plugin) build(t *testing.T) {
+	t.Helper()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.path, "regcred.dev/regcred/cmd/kubectl-regcred")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the plugin: %v: %s", err, out)
 	}
-	return p
 }
 
 func (p *plugin) run(t *testing.T, arguments ...string) string {

@@ -1,4 +1,4 @@
-package recovery
+package podfacts
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"regcred.dev/regcred/internal/diagnosis"
 )
 
-// ownerKinds are the kinds whose metadata is in the manager's cache.
-var ownerKinds = []schema.GroupVersionKind{
+// OwnerKinds are the kinds whose metadata is in the manager's cache.
+var OwnerKinds = []schema.GroupVersionKind{
 	appsv1.SchemeGroupVersion.WithKind("ReplicaSet"),
 	appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
 	appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
@@ -84,7 +84,7 @@ func (o *Owners) Of(ctx context.Context, metadata, objects client.Reader, pod *c
 func ownerOf(ctx context.Context, metadata client.Reader, namespace string, ref *metav1.OwnerReference) (diagnosis.Owner, *metav1.PartialObjectMetadata, error) {
 	fact := diagnosis.Owner{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name}
 	kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
-	if !slices.Contains(ownerKinds, kind) {
+	if !slices.Contains(OwnerKinds, kind) {
 		fact.Unread = true
 		return fact, nil, nil
 	}

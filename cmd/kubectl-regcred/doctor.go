@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"regcred.dev/regcred/internal/checkup"
+)
+
+// doctor are the options of the command.
+type doctor struct {
+	access   access
+	operator string
+	output   string
+}
+
+func newDoctor(a access) *cobra.Command {
+	d := &doctor{access: a}
+	command := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what is wrong with the installation of regcred, and say what to do next",
+		Long: "Look for what is wrong with the installation of regcred: its CRDs, Deployment, leader, admission policies, VaultConnections and\n" +
+			"RegistryCredentials, and your own rights. Each finding has a next step. Exit codes: 0 no problem was found; 1 the command failed;\n" +
+			"2 there are problems. What you may not read is shown as Unknown. It changes nothing.",
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return d.run(command.Context(), command.OutOrStdout())
+		},
+	}
+	command.Flags().StringVarP(&d.output, "output", "o", "text", "text, json or yaml")
+	command.Flags().StringVar(&d.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	return command
+}
+
+func (d *doctor) run(ctx context.Context, out io.Writer) error {
+	if !slices.Contains([]string{"text", "json", "yaml"}, d.output) {
+		return fmt.Errorf("-o %s: write text, json or yaml", d.output)
+	}
+	c, err := d.access.client()
+	if err != nil {
+		return err
+	}
+	facts, err := (&gathering{client: c, namespace: d.operator}).facts(ctx)
+	if err != nil {
+		return err
+	}
+	findings := checkup.Findings(facts)
+	if d.output == "text" {
+		err = printFindings(out, findings)
+	} else {
+		err = printObject(out, d.output, struct {
+			Findings []checkup.Finding `json:"findings"`
+		}{findings})
+	}
+	if err == nil && checkup.HasProblem(findings) {
+		err = exit{exitProblem, errors.New("the installation has problems: follow the next steps above")}
+	}
+	return err
+}
+
+var levelColours = map[checkup.Level]string{checkup.OK: green, checkup.Problem: red, checkup.Warning: yellow, checkup.Unknown: yellow}
+
+func printFindings(out io.Writer, findings []checkup.Finding) error {
+	w := &writer{out: out, colours: isTerminal(out)}
+	rows := [][]cell{cells("CHECK", "RESULT", "FINDING")}
+	for _, f := range findings {
+		rows = append(rows, []cell{{text: f.Check}, {text: string(f.Level), colour: levelColours[f.Level]}, {text: f.Message}})
+		if f.Next != "" {
+			rows = append(rows, cells("", "", "-> "+f.Next))
+		}
+	}
+	w.table("", rows)
+	return w.err
+}

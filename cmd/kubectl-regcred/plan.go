@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	strictyaml "sigs.k8s.io/yaml"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/preview"
+)
+
+// plan are the options of the command.
+type plan struct {
+	access   access
+	file     string
+	operator string
+	output   string
+}
+
+const planExample = `  # What would applying this do in each namespace?
+  kubectl regcred plan -f company-registry.yaml
+
+  # In a pipeline: fail where a namespace would lose its credential
+  kustomize build . | kubectl regcred plan -f -`
+
+func newPlan(a access) *cobra.Command {
+	p := &plan{access: a}
+	command := &cobra.Command{
+		Use:   "plan -f FILE",
+		Short: "Say what applying RegistryCredentials would do in each namespace",
+		Long: "Say what applying the RegistryCredentials of a file would do in each namespace: create, update, adopt, refuse or remove Secrets, and\n" +
+			"attach them to ServiceAccounts. It writes nothing: the API server checks the objects by a dry run. Exit codes: 0; 1 the command\n" +
+			"failed; 2 something would be removed. It needs the right to read Secrets of the name in all namespaces to say whose they are.",
+		Example: planExample,
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return p.run(command.Context(), command.InOrStdin(), command.OutOrStdout())
+		},
+	}
+	command.Flags().StringVarP(&p.file, "filename", "f", "", "the file with RegistryCredentials, - for standard input")
+	command.Flags().StringVarP(&p.output, "output", "o", "text", "text, json or yaml")
+	command.Flags().StringVar(&p.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	return command
+}
+
+// planned is what applying one RegistryCredential would do. Its JSON form is stable.
+type planned struct {
+	Name   string        `json:"name"`
+	Exists bool          `json:"exists"`
+	Rows   []preview.Row `json:"namespaces"`
+	// Losses are what namespaces lose that stay selected.
+	Losses []string `json:"losses,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
+}
+
+func (p *plan) run(ctx context.Context, in io.Reader, out io.Writer) error {
+	if p.file == "" {
+		return errors.New("name the file: -f FILE, or -f - for standard input")
+	}
+	if !slices.Contains([]string{"text", "json", "yaml"}, p.output) {
+		return fmt.Errorf("-o %s: write text, json or yaml", p.output)
+	}
+	objects, err := p.read(in)
+	if err != nil {
+		return err
+	}
+	c, err := p.access.client()
+	if err != nil {
+		return err
+	}
+	l := &look{reader: c, operator: p.operator}
+	plans := []planned{}
+	for _, object := range objects {
+		one, err := l.plan(ctx, c, object)
+		if err != nil {
+			return err
+		}
+		plans = append(plans, one)
+	}
+	if p.output == "text" {
+		err = printPlans(out, plans)
+	} else {
+		err = printObject(out, p.output, struct {
+			Plans []planned `json:"plans"`
+		}{plans})
+	}
+	if err == nil && slices.ContainsFunc(plans, func(one planned) bool { return len(one.Losses) > 0 || preview.Removes(one.Rows) }) {
+		err = exit{exitProblem, errors.New("namespaces would lose entries")}
+	}
+	return err
+}
+
+// maxManifest is the largest file that is read, in bytes.
+const maxManifest = 16 << 20
+
+// read takes the RegistryCredentials out of the file. Objects of other kinds are passed over.
+func (p *plan) read(in io.Reader) ([]*v1alpha1.RegistryCredential, error) {
+	if p.file != "-" {
+		file, err := os.Open(p.file)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxManifest+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxManifest {
+		return nil, fmt.Errorf("%s is larger than %d bytes", p.file, maxManifest)
+	}
+	objects, err := credentialsIn(text)
+	if err == nil && len(objects) == 0 {
+		err = errors.New("there is no RegistryCredential in it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.file, err)
+	}
+	return objects, nil
+}
+
+// credentialsIn parses the RegistryCredentials among the documents of a text.
+func credentialsIn(text []byte) ([]*v1alpha1.RegistryCredential, error) {
+	var objects []*v1alpha1.RegistryCredential
+	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for number := 1; ; number++ {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("document %d: %w", number, err)
+		}
+		var kind struct {
+			APIVersion, Kind string
+		}
+		if err := strictyaml.Unmarshal(document, &kind); err != nil {
+			return nil, fmt.Errorf("document %d: %w", number, err)
+		}
+		if kind.Kind != "RegistryCredential" || kind.APIVersion != v1alpha1.GroupVersion.String() {
+			continue
+		}
+		object := &v1alpha1.RegistryCredential{}
+		if err := strictyaml.UnmarshalStrict(document, object); err != nil {
+			return nil, fmt.Errorf("document %d: %w", number, err)
+		}
+		if object.Name == "" {
+			return nil, fmt.Errorf("document %d: metadata.name is missing", number)
+		}
+		objects = append(objects, object)
+	}
+}
+
+// plan says what applying one object would do.
+func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.RegistryCredential) (planned, error) {
+	one := planned{Name: foreign.Name(after.Name)}
+	l.notes = nil
+	before := &v1alpha1.RegistryCredential{}
+	switch err := c.Get(ctx, client.ObjectKeyFromObject(after), before); {
+	case apierrors.IsNotFound(err):
+		before = nil
+	case err != nil:
+		return one, unreadable(err)
+	}
+	one.Exists, one.Losses = before != nil, preview.Losses(before, after)
+	if err := l.dryRun(ctx, c, before, after); err != nil {
+		return one, err
+	}
+	selectors, err := preview.SelectorsOf(before, after, l.protected())
+	if err != nil {
+		return one, err
+	}
+	// What may not be read in a namespace is said in its row.
+	namespaces, err := (&look{reader: l.reader, operator: l.operator}).concerned(ctx, after, selectors)
+	if err != nil {
+		return one, err
+	}
+	one.Rows, one.Notes = preview.Rows(after, selectors, namespaces), l.sortedNotes()
+	return one, nil
+}
+
+// dryRun has the API server check an object without storing it.
+func (l *look) dryRun(ctx context.Context, c client.Client, before, after *v1alpha1.RegistryCredential) error {
+	checked, err := after.DeepCopy(), error(nil)
+	if before == nil {
+		err = c.Create(ctx, checked, client.DryRunAll)
+	} else {
+		checked.ResourceVersion = before.ResourceVersion
+		err = c.Update(ctx, checked, client.DryRunAll)
+	}
+	switch {
+	case apierrors.IsForbidden(err) && !strings.Contains(err.Error(), "admission"):
+		l.note("You may not write RegistryCredentials, so that the API server did not check this one.")
+		return nil
+	case err != nil:
+		return fmt.Errorf("the API server would refuse RegistryCredential %s: %w", foreign.Name(after.Name), err)
+	}
+	return nil
+}

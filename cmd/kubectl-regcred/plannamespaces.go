@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/preview"
+)
+
+// namespacesAtOnce is how many namespaces are listed in one answer.
+const namespacesAtOnce = 500
+
+// concerned are the namespaces that an object selects or selected, with what is in them.
+func (l *look) concerned(ctx context.Context, object *v1alpha1.RegistryCredential, selectors preview.Selectors) ([]preview.Namespace, error) {
+	var namespaces []preview.Namespace
+	present := map[string]bool{}
+	for next := ""; ; {
+		var list corev1.NamespaceList
+		if err := l.reader.List(ctx, &list, client.Limit(namespacesAtOnce), client.Continue(next)); err != nil {
+			return nil, fmt.Errorf("list namespaces: %w", err)
+		}
+		for i := range list.Items {
+			n := &list.Items[i]
+			present[n.Name] = true
+			if n.DeletionTimestamp == nil && selectors.Concerns(n.Name, n.Labels) {
+				namespaces = append(namespaces, preview.Namespace{Name: n.Name, Labels: n.Labels})
+			}
+		}
+		if next = list.Continue; next == "" {
+			break
+		}
+	}
+	for _, name := range object.Spec.Target.Namespaces {
+		if !present[string(name)] {
+			namespaces = append(namespaces, preview.Namespace{Name: string(name), Missing: true})
+		}
+	}
+	return namespaces, l.fill(ctx, object, namespaces)
+}
+
+// fill reads the Secret and the ServiceAccounts of each namespace that is there.
+func (l *look) fill(ctx context.Context, object *v1alpha1.RegistryCredential, namespaces []preview.Namespace) error {
+	secret, accounts := object.Spec.Target.Name(), object.Spec.Target.Accounts()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i := range namespaces {
+		n := &namespaces[i]
+		if n.Missing {
+			continue
+		}
+		group.Go(func() error {
+			s := newSurroundings(&corev1.Namespace{})
+			s.namespace.Name = n.Name
+			secrets, err := l.secrets(ctx, s, []string{secret})
+			if err != nil {
+				return fmt.Errorf("namespace %s: %w", n.Name, err)
+			}
+			n.Secret = secrets[secret]
+			for _, name := range accounts {
+				account, err := l.account(ctx, s, name)
+				if err != nil {
+					return fmt.Errorf("namespace %s: %w", n.Name, err)
+				}
+				n.Accounts = append(n.Accounts, account)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+var effectColours = map[preview.Effect]string{
+	preview.Remove: red, preview.Refuse: yellow, preview.Unknown: yellow, preview.Adopt: yellow, preview.Create: green,
+}
+
+func printPlans(out io.Writer, plans []planned) error {
+	w := &writer{out: out, colours: isTerminal(out)}
+	for i, one := range plans {
+		if i > 0 {
+			w.line("")
+		}
+		verb := map[bool]string{true: "would be changed", false: "would be created"}[one.Exists]
+		w.line("RegistryCredential %s %s: %s", one.Name, verb, preview.Sum(one.Rows))
+		rows := [][]cell{}
+		for _, row := range one.Rows {
+			attach := cmp.Or(strings.Join(row.Attach, ","), "-")
+			rows = append(rows, []cell{{text: row.Namespace}, {text: string(row.Secret), colour: effectColours[row.Secret]}, {text: attach}, {text: row.Note}})
+		}
+		if len(rows) > 0 {
+			w.table("  ", slices.Insert(rows, 0, cells("NAMESPACE", "SECRET", "ATTACH TO", "NOTE")))
+		}
+		for _, loss := range one.Losses {
+			w.line("Loss: %s", loss)
+		}
+		for _, note := range one.Notes {
+			w.line("Note: %s", note)
+		}
+	}
+	return w.err
+}

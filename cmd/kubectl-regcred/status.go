@@ -1,0 +1,215 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/overview"
+)
+
+// status are the options of the command.
+type status struct {
+	access access
+	output string
+	watch  bool
+	client client.WithWatch
+}
+
+const statusExample = `  # Every RegistryCredential: is it ready, where is it, what is wrong?
+  kubectl regcred status
+
+  # One of them: conditions, the value before, namespaces that are not served, events
+  kubectl regcred status company-registry
+
+  # Follow a rotation
+  kubectl regcred status -w`
+
+func newStatus(a access) *cobra.Command {
+	s := &status{access: a}
+	command := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "Show how RegistryCredentials fare",
+		Long: "Show how RegistryCredentials fare: where their value is, how old it is, whether the source can be read, what is wrong,\n" +
+			"and of one whether the value before may be revoked. It needs the rights of the ClusterRole regcred-viewer.",
+		Example:           statusExample,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.credentialNames,
+		RunE: func(command *cobra.Command, args []string) error {
+			return s.run(command.Context(), command.OutOrStdout(), args)
+		},
+	}
+	command.Flags().StringVarP(&s.output, "output", "o", "", "wide, json or yaml")
+	command.Flags().BoolVarP(&s.watch, "watch", "w", false, "go on, and show each change")
+	return command
+}
+
+// printed is what is printed as JSON or YAML of all RegistryCredentials. Its form is stable.
+type printed struct {
+	Credentials []overview.Row `json:"credentials"`
+}
+
+// printedDetail is what is printed of one.
+type printedDetail struct {
+	overview.Detail `json:",inline"`
+	Events          []eventReport `json:"events,omitempty"`
+	// Notes say what could not be read.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// eventReport is an event about a RegistryCredential.
+type eventReport struct {
+	Time    time.Time `json:"time"`
+	Type    string    `json:"type"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+}
+
+func (s *status) run(ctx context.Context, out io.Writer, args []string) error {
+	if !slices.Contains([]string{"", "wide", "json", "yaml"}, s.output) {
+		return fmt.Errorf("-o %s: write wide, json or yaml", s.output)
+	}
+	var err error
+	if s.client, err = s.access.client(); err != nil {
+		return err
+	}
+	name := ""
+	if len(args) == 1 {
+		name = args[0]
+	}
+	if !s.watch {
+		return s.once(ctx, out, name)
+	}
+	first := true
+	err = follow(ctx, s.client, name, func(present map[string]*v1alpha1.RegistryCredential) (bool, error) {
+		if name != "" && present[name] == nil {
+			return true, fmt.Errorf("there is no RegistryCredential %s", foreign.Name(name))
+		}
+		if err := separate(out, first, s.output); err != nil {
+			return true, err
+		}
+		first = false
+		if name != "" {
+			return false, s.printOne(ctx, out, present[name])
+		}
+		return false, s.printAll(out, slices.Collect(maps.Values(present)))
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil // somebody has seen enough
+	}
+	return err
+}
+
+// separate parts one look from the one before: a terminal shows the latest alone.
+func separate(out io.Writer, first bool, format string) error {
+	between := "\n"
+	switch format {
+	case "json":
+		return nil
+	case "yaml":
+		between = "---\n"
+	default:
+		if isTerminal(out) {
+			between = clearScreen
+		} else if first {
+			return nil
+		}
+	}
+	_, err := io.WriteString(out, between)
+	return err
+}
+
+func (s *status) once(ctx context.Context, out io.Writer, name string) error {
+	if name != "" {
+		object, err := readCredential(ctx, s.client, name)
+		if err != nil {
+			return err
+		}
+		return s.printOne(ctx, out, object)
+	}
+	var list v1alpha1.RegistryCredentialList
+	if err := s.client.List(ctx, &list); err != nil {
+		return unreadable(err)
+	}
+	var objects []*v1alpha1.RegistryCredential
+	for i := range list.Items {
+		objects = append(objects, &list.Items[i])
+	}
+	return s.printAll(out, objects)
+}
+
+func (s *status) printAll(out io.Writer, objects []*v1alpha1.RegistryCredential) error {
+	slices.SortFunc(objects, func(a, b *v1alpha1.RegistryCredential) int { return cmp.Compare(a.Name, b.Name) })
+	now, rows := time.Now(), []overview.Row{}
+	for _, object := range objects {
+		rows = append(rows, overview.RowOf(object, now))
+	}
+	switch s.output {
+	case "json", "yaml":
+		return printObject(out, s.output, printed{rows})
+	}
+	return printRows(out, rows, s.output == "wide", now)
+}
+
+func (s *status) printOne(ctx context.Context, out io.Writer, object *v1alpha1.RegistryCredential) error {
+	now := time.Now()
+	d := printedDetail{Detail: overview.DetailOf(object, now)}
+	var err error
+	switch d.Events, err = s.events(ctx, object); {
+	case apierrors.IsForbidden(err):
+		d.Notes = append(d.Notes, "You may not read events in namespace default, where those about RegistryCredentials are.")
+	case err != nil:
+		return fmt.Errorf("read the events about RegistryCredential %s: %w", object.Name, err)
+	}
+	switch s.output {
+	case "json", "yaml":
+		return printObject(out, s.output, d)
+	}
+	return printDetail(out, d, now)
+}
+
+// eventsShown are the latest that are shown, eventsRead the most that are read.
+const eventsShown, eventsRead = 10, 200
+
+// events about a RegistryCredential, the latest first. Those about cluster-scoped objects are in the namespace default.
+func (s *status) events(ctx context.Context, object *v1alpha1.RegistryCredential) ([]eventReport, error) {
+	var list corev1.EventList
+	if err := s.client.List(ctx, &list, client.InNamespace(metav1.NamespaceDefault), client.Limit(eventsRead), client.MatchingFields{
+		"involvedObject.kind": "RegistryCredential", "involvedObject.name": object.Name,
+	}); err != nil {
+		return nil, err
+	}
+	var events []eventReport
+	for i := range list.Items {
+		e := &list.Items[i]
+		events = append(events, eventReport{Time: timeOfEvent(e), Type: foreign.Name(e.Type), Reason: foreign.Name(e.Reason), Message: foreign.Message(e.Message)})
+	}
+	slices.SortStableFunc(events, func(a, b eventReport) int { return b.Time.Compare(a.Time) })
+	return events[:min(len(events), eventsShown)], nil
+}
+
+// timeOfEvent is when an event last happened, in any of the forms of the API.
+func timeOfEvent(e *corev1.Event) time.Time {
+	switch {
+	case e.Series != nil && !e.Series.LastObservedTime.IsZero():
+		return e.Series.LastObservedTime.UTC()
+	case !e.LastTimestamp.IsZero():
+		return e.LastTimestamp.UTC()
+	case !e.EventTime.IsZero():
+		return e.EventTime.UTC()
+	}
+	return e.CreationTimestamp.UTC()
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"regcred.dev/regcred/internal/overview"
+)
+
+func rows() []overview.Row {
+	changed := noon.Add(-3 * time.Hour)
+	return []overview.Row{
+		{Name: "company", Ready: metav1.ConditionTrue, Synced: 13, Selected: 13, Revision: "7", ChangeTime: &changed,
+			Source: overview.Source{Usable: metav1.ConditionTrue, PeriodSeconds: 60}, ExpireTime: ptr.To(noon.Add(48 * time.Hour))},
+		{Name: "hub", Ready: metav1.ConditionFalse, Selected: 2, StuckPods: 4, PodsAtRisk: ptr.To[int32](1),
+			Source: overview.Source{Usable: metav1.ConditionFalse, Reason: "Sealed", Since: ptr.To(noon.Add(-time.Minute)), PeriodSeconds: 60}, Problem: "Sealed: " + strings.Repeat("x", 200)},
+	}
+}
+
+func TestTheTableOfAll(t *testing.T) {
+	var out bytes.Buffer
+	if err := printRows(&out, rows(), false, noon); err != nil {
+		t.Fatal(err)
+	}
+	want := `NAME      READY   SYNCED     VALUE AGE   SOURCE           ENDS IN   STUCK   AT RISK   PROBLEM
+company   True    13 of 13   3h          read every 60s   2d        0       -
+hub       False   0 of 2     -           Sealed for 60s   -         4       1         Sealed: ` + strings.Repeat("x", maxProblem-len("Sealed: …")) + "…\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+	out.Reset()
+	if err := printRows(&out, rows(), true, noon); err != nil || !strings.Contains(out.String(), "REVISION") || !strings.Contains(out.String(), strings.Repeat("x", 200)) {
+		t.Errorf("%v: -o wide shows\n%s", err, out.String())
+	}
+	out.Reset()
+	if err := printRows(&out, nil, true, noon); err != nil || out.String() != "There is no RegistryCredential.\n" {
+		t.Errorf("%v: %q", err, out.String())
+	}
+}
+
+func TestATableIsColouredOnATerminalAlone(t *testing.T) {
+	var out bytes.Buffer
+	rows := [][]cell{{{text: "True", colour: green}, {text: "x"}}, {{text: "é\x1b[2J", colour: plain}, {text: "y"}}}
+	(&writer{out: &out, colours: true}).table("", rows)
+	if want := green + "True" + endOfColour + "    x\né [2J   y\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+	out.Reset()
+	(&writer{out: &out}).table("  ", rows)
+	if strings.Contains(out.String(), "\x1b") || isTerminal(&out) {
+		t.Errorf("without a terminal: %q", out.String())
+	}
+}
+
+func TestHowSourcesAreShown(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		source overview.Source
+		want   string
+	}{
+		{"it is read", overview.Source{Usable: metav1.ConditionTrue, PeriodSeconds: 300}, "read every 5m"},
+		{"nobody read it yet", overview.Source{Usable: metav1.ConditionUnknown}, "not read yet"},
+		{"somebody suspended it", overview.Source{Usable: metav1.ConditionTrue, Suspended: true}, "suspended"},
+		{"it fails", overview.Source{Usable: metav1.ConditionFalse, Reason: "Sealed", Since: ptr.To(noon.Add(-time.Hour))}, "Sealed for 60m"},
+		{"it fails by a clock that is ahead", overview.Source{Usable: metav1.ConditionFalse, Reason: "Sealed", Since: ptr.To(noon.Add(time.Hour))}, "Sealed for 0s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := sourceText(test.source, noon); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestOneInFull(t *testing.T) {
+	d := printedDetail{
+		Detail: overview.Detail{
+			Row: rows()[0], Registries: []string{"registry.company.io"}, Place: "Vault", Proof: "Pull", Revocation: overview.RevokeNow, Failed: 21, Removal: "id-1",
+			Previous:   &overview.Previous{Revision: "6", ReplacedTime: ptr.To(noon.Add(-3 * time.Hour)), Registry: "Accepted"},
+			Conditions: []overview.Condition{{Type: "Ready", Status: metav1.ConditionTrue, Reason: "Succeeded", Message: "good", Since: ptr.To(noon.Add(-time.Hour))}},
+			Failures:   []overview.Failure{{Namespace: "shop", Reason: "ForeignSecret", Message: "it belongs to Helm"}},
+		},
+		Events: []eventReport{{Time: noon.Add(-time.Minute), Type: "Normal", Reason: "Published", Message: "revision 7"}},
+		Notes:  []string{"You may not read it."},
+	}
+	var out bytes.Buffer
+	if err := printDetail(&out, d, noon); err != nil {
+		t.Fatal(err)
+	}
+	want := `RegistryCredential company: ready
+  Registries:  registry.company.io
+  Source:      Vault: read every 60s
+  Value:       revision 7, in use for 3h; the registry let it pull an image
+  Ends:        2026-03-03T12:00:00Z (2d)
+  Before:      revision 6, replaced 3h ago; registry: Accepted; in 0 namespaces
+  Revoke it:   yes: no namespace has it any more
+  Namespaces:  13 of 13 have the value, 21 cannot be served
+  Removal:     waits for your confirmation: the annotation regcred.dev/confirm-removal=id-1
+  Pods:        0 stuck
+
+Conditions
+  Ready   True   Succeeded   60m   good
+
+Namespaces that are not served
+  shop   ForeignSecret   it belongs to Helm
+  and 20 more
+
+Events
+  60s   Normal   Published   revision 7
+
+Note: You may not read it.
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+	if printDetail(full{}, d, noon) == nil || printRows(full{}, rows(), false, noon) == nil {
+		t.Error("a failed write is no error")
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	if code := exitCode(errors.New("x")); code != exitFailed {
+		t.Errorf("an error exits with %d", code)
+	}
+	if code := exitCode(fmt.Errorf("wrapped: %w", exit{exitTimeout, errors.New("x")})); code != exitTimeout {
+		t.Errorf("a timeout exits with %d", code)
+	}
+}

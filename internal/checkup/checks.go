@@ -1,0 +1,229 @@
+package checkup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
+)
+
+// Policies are the admission policies that bound the operator, as config/admission installs them.
+var Policies = []string{
+	"regcred-events", "regcred-kinds", "regcred-leases", "regcred-pod-delete", "regcred-pod-update", "regcred-records", "regcred-secrets",
+	"regcred-serviceaccounts", "regcred-tokens",
+}
+
+// Findings are what all checks found, in the order in which they build on each other. Each check finds something.
+func Findings(f Facts) []Finding {
+	var all []Finding
+	for _, check := range []func(Facts) []Finding{kinds, operator, lease, policies, connections, fence, credentials, rights} {
+		all = append(all, check(f)...)
+	}
+	for i := range all {
+		all[i].Message, all[i].Next = foreign.Message(all[i].Message), foreign.Message(all[i].Next)
+	}
+	return all
+}
+
+// HasProblem reports whether a finding is a problem.
+func HasProblem(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Level == Problem })
+}
+
+const reinstall = "install regcred again, by its chart or by config/default with its transformers and limits"
+
+func kinds(f Facts) []Finding {
+	const check = "API"
+	for _, kind := range []string{"RegistryCredential", "VaultConnection"} {
+		if !slices.Contains(f.Kinds, kind) {
+			return []Finding{{check, Problem, fmt.Sprintf("the API server does not know %s in version %s", kind, v1alpha1.GroupVersion.Version),
+				"apply the CRDs of this version (config/crd), or use the kubeconfig of the right cluster"}}
+		}
+	}
+	return []Finding{{check, OK, "the API server knows RegistryCredential and VaultConnection in version " + v1alpha1.GroupVersion.Version, ""}}
+}
+
+func operator(f Facts) []Finding {
+	const check = "Operator"
+	if f.Deployments.Error != "" {
+		return unknown(check, f.Deployments.Error)
+	}
+	if len(f.Deployments.Value) == 0 {
+		return []Finding{{check, Problem, "namespace " + f.Namespace + " has no Deployment with the label app.kubernetes.io/name=regcred",
+			"name the namespace in which the operator runs with --operator-namespace, or install it"}}
+	}
+	var found []Finding
+	for _, d := range f.Deployments.Value {
+		message := fmt.Sprintf("Deployment %s in namespace %s: %d of %d pods are available", d.Name, f.Namespace, d.Available, d.Wanted)
+		if d.Version != "" {
+			message += ", version " + d.Version
+		}
+		switch next := fmt.Sprintf("see why: kubectl describe pods -n %s -l app.kubernetes.io/name=regcred", f.Namespace); {
+		case d.Wanted == 0:
+			found = append(found, Finding{check, Problem, message, fmt.Sprintf("run it: kubectl scale deployment %s -n %s --replicas=2", d.Name, f.Namespace)})
+		case d.Available == 0:
+			found = append(found, Finding{check, Problem, message, next})
+		case d.Available < d.Wanted:
+			found = append(found, Finding{check, Warning, message, next})
+		default:
+			found = append(found, Finding{check, OK, message, ""})
+		}
+	}
+	return found
+}
+
+func lease(f Facts) []Finding {
+	const check = "Leader"
+	next := fmt.Sprintf("read its log: kubectl logs -n %s -l app.kubernetes.io/name=regcred", f.Namespace)
+	l := f.Lease.Value
+	switch {
+	case f.Lease.Error != "":
+		return unknown(check, f.Lease.Error)
+	case !l.Exists:
+		return []Finding{{check, Problem, "no replica of the operator was ever elected in namespace " + f.Namespace, next}}
+	case l.Holder == "":
+		return []Finding{{check, Problem, "no replica of the operator leads: the last one gave its lease back", next}}
+	case !l.Renewed && l.Age > l.Lasts:
+		return []Finding{{check, Problem, fmt.Sprintf("%s led and did not renew its lease for %s: nothing is read and nothing is written", l.Holder, l.Age.Round(time.Second)), next}}
+	case !l.Renewed && l.Age < 0:
+		return []Finding{{check, Warning, fmt.Sprintf("%s leads, and its lease was renewed in the future", l.Holder), "compare this machine's clock with that of the nodes"}}
+	}
+	return []Finding{{check, OK, fmt.Sprintf("%s leads and renews its lease", l.Holder), ""}}
+}
+
+func policies(f Facts) []Finding {
+	const check = "Policies"
+	switch {
+	case f.Policies.Error != "":
+		return unknown(check, f.Policies.Error)
+	case f.Bindings.Error != "":
+		return unknown(check, f.Bindings.Error)
+	}
+	var found []Finding
+	for _, name := range Policies {
+		policy, there := f.Policies.Value[name]
+		binds := func(b Binding) bool { return b.Policy == name && b.Denies }
+		switch {
+		case !there:
+			found = append(found, Finding{check, Problem, "ValidatingAdmissionPolicy " + name + " is missing: nothing bounds what the operator may do there", reinstall})
+		case !anyOf(f.Bindings.Value, binds):
+			found = append(found, Finding{check, Problem, "ValidatingAdmissionPolicy " + name + " has no binding that denies, so it has no effect", reinstall})
+		case policy.Ignores:
+			found = append(found, Finding{check, Problem, "ValidatingAdmissionPolicy " + name + " has failurePolicy Ignore: what it cannot evaluate passes", reinstall})
+		case len(policy.Warnings) > 0:
+			found = append(found, Finding{check, Warning, "ValidatingAdmissionPolicy " + name + ": the API server warns: " + policy.Warnings[0], reinstall})
+		}
+	}
+	if len(found) == 0 {
+		found = append(found, Finding{check, OK, fmt.Sprintf("all %d admission policies are there and deny", len(Policies)), ""})
+	}
+	return found
+}
+
+func connections(f Facts) []Finding {
+	const check = "Vault"
+	if f.Connections.Error != "" {
+		return unknown(check, f.Connections.Error)
+	}
+	if len(f.Connections.Value) == 0 {
+		return []Finding{{check, Problem, "there is no VaultConnection, so the operator cannot read Vault", "write one: docs/vault.md has a manifest for each method of login"}}
+	}
+	var found []Finding
+	for i := range f.Connections.Value {
+		connection := &f.Connections.Value[i]
+		place := fmt.Sprintf("VaultConnection %s (%s)", connection.Name, connection.Spec.Address)
+		ready := meta.FindStatusCondition(connection.Status.Conditions, v1alpha1.ConditionReady)
+		switch {
+		case ready == nil || connection.Status.ObservedGeneration < connection.Generation:
+			found = append(found, Finding{check, Warning, place + ": the operator did not look at it yet", "see what the check Leader says, and ask again in a minute"})
+		case ready.Status != metav1.ConditionTrue:
+			found = append(found, Finding{check, Problem, place + ": " + ready.Reason + ": " + ready.Message, "see reason " + ready.Reason + " in docs/vault.md"})
+		default:
+			found = append(found, Finding{check, OK, place + ": " + ready.Message, ""})
+		}
+	}
+	return found
+}
+
+// fence reports what the operator itself found when it tried its bounds.
+func fence(f Facts) []Finding {
+	const check = "Fence"
+	if f.Connections.Error != "" {
+		return unknown(check, f.Connections.Error)
+	}
+	for i := range f.Connections.Value {
+		if c := meta.FindStatusCondition(f.Connections.Value[i].Status.Conditions, v1alpha1.ConditionUnfenced); c != nil && c.Status == metav1.ConditionTrue {
+			return []Finding{{check, Problem, c.Message, reinstall}}
+		}
+	}
+	return []Finding{{check, OK, "the operator does not report that its bounds are missing", ""}}
+}
+
+func credentials(f Facts) []Finding {
+	const check = "Credentials"
+	if f.Credentials.Error != "" {
+		return unknown(check, f.Credentials.Error)
+	}
+	var found []Finding
+	known := map[string]bool{}
+	for i := range f.Connections.Value {
+		known[f.Connections.Value[i].Name] = true
+	}
+	var unready, working []string
+	for i := range f.Credentials.Value {
+		object := &f.Credentials.Value[i]
+		if v := object.Spec.Source.Vault; v != nil && f.Connections.Error == "" && !known[v.ConnectionName()] {
+			found = append(found, Finding{check, Problem, fmt.Sprintf("RegistryCredential %s reads through VaultConnection %s, which does not exist", object.Name, v.ConnectionName()),
+				"create that VaultConnection, or correct spec.source.vault.connection"})
+		} else if object.Spec.Suspend || meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady) {
+			continue
+		} else if meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling) {
+			working = append(working, object.Name)
+		} else {
+			unready = append(unready, object.Name)
+		}
+	}
+	if len(working) > 0 {
+		found = append(found, Finding{check, Warning, fmt.Sprintf("%d of %d RegistryCredentials are not Ready yet, and the operator works on that: %s",
+			len(working), len(f.Credentials.Value), strings.Join(working, ", ")), "if that lasts, see why: kubectl regcred status"})
+	}
+	if len(unready) > 0 {
+		found = append(found, Finding{check, Problem, fmt.Sprintf("%d of %d RegistryCredentials are not Ready: %s", len(unready), len(f.Credentials.Value), strings.Join(unready, ", ")),
+			"see what is wrong: kubectl regcred status"})
+	}
+	if len(found) == 0 {
+		found = append(found, Finding{check, OK, fmt.Sprintf("%d RegistryCredentials, and none that should be Ready is not", len(f.Credentials.Value)), ""})
+	}
+	return found
+}
+
+func rights(f Facts) []Finding {
+	const check = "Your rights"
+	var found []Finding
+	for _, right := range f.Denied {
+		found = append(found, Finding{check, Unknown, fmt.Sprintf("you may not %s: %s", right.What, right.Without), "ask for " + right.Role})
+	}
+	if len(found) == 0 {
+		found = append(found, Finding{check, OK, "you may do all that the commands of this plugin need", ""})
+	}
+	return found
+}
+
+func unknown(check, why string) []Finding {
+	return []Finding{{check, Unknown, "not known: " + why, "ask somebody who may read it"}}
+}
+
+func anyOf[T any](all map[string]T, is func(T) bool) bool {
+	for _, one := range all {
+		if is(one) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,148 @@
+package checkup_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/checkup"
+)
+
+// sound is an installation in which all is well.
+func sound() checkup.Facts {
+	f := checkup.Facts{Namespace: "regcred-system", Kinds: []string{"RegistryCredential", "VaultConnection"}}
+	f.Deployments.Value = []checkup.Deployment{{Name: "regcred", Wanted: 2, Available: 2, Version: "v1"}}
+	f.Lease.Value = checkup.Lease{Exists: true, Holder: "regcred-1", Age: time.Second, Lasts: 12 * time.Second}
+	f.Policies.Value, f.Bindings.Value = map[string]checkup.Policy{}, map[string]checkup.Binding{}
+	for _, name := range checkup.Policies {
+		f.Policies.Value[name], f.Bindings.Value[name] = checkup.Policy{}, checkup.Binding{Policy: name, Denies: true}
+	}
+	f.Connections.Value = []v1alpha1.VaultConnection{{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Status: v1alpha1.VaultConnectionStatus{
+		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Message: "logged in"}}}}}
+	f.Credentials.Value = []v1alpha1.RegistryCredential{{ObjectMeta: metav1.ObjectMeta{Name: "company"},
+		Spec: v1alpha1.RegistryCredentialSpec{Source: v1alpha1.Source{Vault: &v1alpha1.VaultSource{}}},
+		Status: v1alpha1.RegistryCredentialStatus{
+			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}}}}
+	return f
+}
+
+func TestEachFaultIsFoundWithANextStep(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		spoil func(*checkup.Facts)
+		check string
+		level checkup.Level
+		says  string
+	}{
+		{"a kind is not known", func(f *checkup.Facts) { f.Kinds = f.Kinds[:1] }, "API", checkup.Problem, "does not know VaultConnection"},
+		{"no operator is installed there", func(f *checkup.Facts) { f.Deployments.Value = nil }, "Operator", checkup.Problem, "has no Deployment"},
+		{"the operator was scaled down", func(f *checkup.Facts) { f.Deployments.Value[0].Wanted, f.Deployments.Value[0].Available = 0, 0 }, "Operator", checkup.Problem, "0 of 0"},
+		{"no pod of the operator runs", func(f *checkup.Facts) { f.Deployments.Value[0].Available = 0 }, "Operator", checkup.Problem, "0 of 2"},
+		{"one pod of the operator runs", func(f *checkup.Facts) { f.Deployments.Value[0].Available = 1 }, "Operator", checkup.Warning, "1 of 2"},
+		{"deployments may not be read", func(f *checkup.Facts) { f.Deployments.Error = "you may not read Deployments" }, "Operator", checkup.Unknown, "you may not"},
+		{"no leader was ever elected", func(f *checkup.Facts) { f.Lease.Value = checkup.Lease{} }, "Leader", checkup.Problem, "ever elected"},
+		{"the leader went and no other came", func(f *checkup.Facts) { f.Lease.Value.Holder = "" }, "Leader", checkup.Problem, "gave its lease back"},
+		{"the leader died", func(f *checkup.Facts) { f.Lease.Value.Age = time.Hour }, "Leader", checkup.Problem, "for 1h0m0s"},
+		{"the leader's clock is ahead", func(f *checkup.Facts) { f.Lease.Value.Age = -time.Hour }, "Leader", checkup.Warning, "in the future"},
+		{"a policy is missing", func(f *checkup.Facts) { delete(f.Policies.Value, "regcred-tokens") }, "Policies", checkup.Problem, "regcred-tokens is missing"},
+		{"a binding is missing", func(f *checkup.Facts) { delete(f.Bindings.Value, "regcred-tokens") }, "Policies", checkup.Problem, "no binding that denies"},
+		{"a binding only audits", func(f *checkup.Facts) { f.Bindings.Value["regcred-tokens"] = checkup.Binding{Policy: "regcred-tokens"} }, "Policies", checkup.Problem, "no binding that denies"},
+		{"a policy lets pass what it cannot evaluate", func(f *checkup.Facts) { f.Policies.Value["regcred-tokens"] = checkup.Policy{Ignores: true} }, "Policies", checkup.Problem, "Ignore"},
+		{"a policy does not compile", func(f *checkup.Facts) {
+			f.Policies.Value["regcred-tokens"] = checkup.Policy{Warnings: []string{"no such field"}}
+		}, "Policies", checkup.Warning, "no such field"},
+		{"policies may not be read", func(f *checkup.Facts) { f.Policies.Error = "you may not" }, "Policies", checkup.Unknown, "you may not"},
+		{"there is no connection", func(f *checkup.Facts) { f.Connections.Value = nil }, "Vault", checkup.Problem, "no VaultConnection"},
+		{"a connection was not looked at", func(f *checkup.Facts) { f.Connections.Value[0].Generation = 1 }, "Vault", checkup.Warning, "did not look"},
+		{"a connection is refused", func(f *checkup.Facts) {
+			f.Connections.Value[0].Status.Conditions[0] = metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonLoginFailed, Message: "wrong role"}
+		}, "Vault", checkup.Problem, "LoginFailed: wrong role"},
+		{"the operator found that nothing bounds it", func(f *checkup.Facts) {
+			f.Connections.Value[0].Status.Conditions = append(f.Connections.Value[0].Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionUnfenced, Status: metav1.ConditionTrue, Message: "not bounded"})
+		}, "Fence", checkup.Problem, "not bounded"},
+		{"a credential names a connection that is not there", func(f *checkup.Facts) { f.Credentials.Value[0].Spec.Source.Vault.Connection = "other" }, "Credentials", checkup.Problem, "VaultConnection other, which does not exist"},
+		{"a credential is not ready", func(f *checkup.Facts) { f.Credentials.Value[0].Status.Conditions = nil }, "Credentials", checkup.Problem, "1 of 1 RegistryCredentials are not Ready: company"},
+		{"a credential is being worked on", func(f *checkup.Facts) {
+			f.Credentials.Value[0].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue}}
+		}, "Credentials", checkup.Warning, "works on that: company"},
+		{"credentials may not be read", func(f *checkup.Facts) { f.Credentials.Error = "you may not" }, "Credentials", checkup.Unknown, "you may not"},
+		{"the user lacks a right", func(f *checkup.Facts) { f.Denied = []checkup.Right{{What: "fly", Without: "you walk", Role: "wings"}} }, "Your rights", checkup.Unknown, "you may not fly: you walk"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := sound()
+			test.spoil(&f)
+			findings := checkup.Findings(f)
+			at := slices.IndexFunc(findings, func(found checkup.Finding) bool { return found.Check == test.check && found.Level != checkup.OK })
+			if at < 0 {
+				t.Fatalf("nothing was found: %+v", findings)
+			}
+			if found := findings[at]; found.Level != test.level || !strings.Contains(found.Message, test.says) || found.Next == "" {
+				t.Errorf("got %+v", found)
+			}
+			if checkup.HasProblem(findings) != (test.level == checkup.Problem) {
+				t.Errorf("a problem: %t, of %+v", checkup.HasProblem(findings), findings)
+			}
+		})
+	}
+}
+
+func TestWhatIsSoundHasNoFault(t *testing.T) {
+	for name, change := range map[string]func(*checkup.Facts){
+		"all is well":                        func(*checkup.Facts) {},
+		"clocks differ, and the lease moves": func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = time.Hour, true },
+		"a credential is suspended on purpose": func(f *checkup.Facts) {
+			f.Credentials.Value[0].Spec.Suspend, f.Credentials.Value[0].Status.Conditions = true, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := sound()
+			change(&f)
+			findings := checkup.Findings(f)
+			checks := map[string]bool{}
+			for _, found := range findings {
+				checks[found.Check] = true
+				if found.Level != checkup.OK || found.Next != "" {
+					t.Errorf("got %+v", found)
+				}
+			}
+			if len(checks) != 8 {
+				t.Errorf("%d checks say something: %v", len(checks), checks)
+			}
+		})
+	}
+}
+
+// TestThePoliciesAreThoseThatAreInstalled compares the list with config/admission.
+func TestThePoliciesAreThoseThatAreInstalled(t *testing.T) {
+	files, err := filepath.Glob("../../config/admission/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var installed []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(string(text), "\n---\n") {
+			var object metav1.PartialObjectMetadata
+			if err := yaml.Unmarshal([]byte(part), &object); err != nil {
+				t.Fatal(err)
+			}
+			if object.Kind == "ValidatingAdmissionPolicy" {
+				installed = append(installed, object.Name)
+			}
+		}
+	}
+	slices.Sort(installed)
+	if !slices.Equal(installed, checkup.Policies) {
+		t.Errorf("config/admission installs %v, and the list is %v", installed, checkup.Policies)
+	}
+}

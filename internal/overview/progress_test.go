@@ -1,0 +1,60 @@
+package overview_test
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/overview"
+)
+
+func TestHowFarARefreshHasCome(t *testing.T) {
+	unhandled := func(o *v1alpha1.RegistryCredential) { o.Status.LastHandledRefresh = "before" }
+	verified := func(status metav1.ConditionStatus, reason string) change {
+		return says(v1alpha1.ConditionVerified, status, reason, "the registry's words")
+	}
+	available := says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionFalse, v1alpha1.ReasonUnavailable, "Vault does not answer")
+	newValue := says(v1alpha1.ConditionRotationComplete, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "")
+	for _, test := range []struct {
+		name    string
+		changes []change
+		stage   overview.Stage
+		failed  bool
+		says    string
+	}{
+		{"the operator did not answer", []change{unhandled}, overview.StageRequested, false, "did not answer"},
+		{"the operator answered for an older spec", []change{func(o *v1alpha1.RegistryCredential) { o.Generation = 3 }}, overview.StageRequested, false, "did not answer"},
+		{"it was read, and is the value in use", nil, overview.StageDelivered, false, "may be revoked now"},
+		{"somebody removed the annotation before the operator saw it", []change{unhandled, func(o *v1alpha1.RegistryCredential) { o.Annotations = nil }}, overview.StageRequested, true, "somebody else"},
+		{"somebody removed the annotation afterwards", []change{func(o *v1alpha1.RegistryCredential) { o.Annotations = nil }}, overview.StageDelivered, false, ""},
+		{"reading is suspended", []change{unhandled, func(o *v1alpha1.RegistryCredential) { o.Spec.Suspend = true }}, overview.StageRequested, true, "spec.suspend"},
+		{"it is being deleted", []change{func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = ptr.To(metav1.NewTime(noon)) }}, overview.StageRequested, true, "deleted"},
+		{"Vault is away for a moment", []change{available}, overview.StageRead, false, "Vault does not answer"},
+		{"Vault refuses until a person acts", []change{available, stalled(v1alpha1.ReasonUnavailable)}, overview.StageRead, true, "Vault does not answer"},
+		{"the new value is being tested", []change{newValue}, overview.StageRead, false, "asked about now"},
+		{"the new value is refused", []change{newValue, verified(metav1.ConditionFalse, v1alpha1.ReasonRejected)}, overview.StageRead, true, "Rejected: the registry's words"},
+		{"the new value is held", []change{newValue, verified(metav1.ConditionUnknown, v1alpha1.ReasonHeld)}, overview.StageRead, false, "Held: the registry's words"},
+		{"the value in use is refused while the new one is tested", []change{newValue, verified(metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted)}, overview.StageRead, false, ""},
+		{"the value in use is refused, and the source has no other", []change{verified(metav1.ConditionFalse, v1alpha1.ReasonNoLongerAccepted)}, overview.StageRead, true, "NoLongerAccepted"},
+		{"it is being delivered", []change{delivering, fails(5, 0)}, overview.StagePublished, false, "revision 7 is in 5 of 13 namespaces"},
+		{"it is being delivered, and one fails", []change{delivering, fails(5, 1, v1alpha1.ReasonForeignSecret)}, overview.StagePublished, false, "5 of 13"},
+		{"it is everywhere but in one that cannot be served", []change{delivering, fails(12, 1, v1alpha1.ReasonForeignSecret)}, overview.StagePublished, true, "12 of 13 namespaces, and 1 cannot be served; the first, team-a: ForeignSecret"},
+		{"it is everywhere but in one that is tried again", []change{delivering, fails(12, 1, v1alpha1.ReasonWriteFailed)}, overview.StagePublished, false, "12 of 13"},
+		{"delivery waits for a person", []change{delivering, fails(5, 0), stalled(v1alpha1.ReasonRemovalUnconfirmed)}, overview.StagePublished, true, "RemovalUnconfirmed"},
+		{"all have it, and the old one is refused", []change{says(v1alpha1.ConditionRotationComplete, metav1.ConditionTrue, v1alpha1.ReasonOldRefused, "done")}, overview.StageDelivered, false, "done"},
+		{"an old status lacks conditions", []change{func(o *v1alpha1.RegistryCredential) { o.Status.Conditions = nil }}, overview.StageRead, false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := overview.ProgressOf(healthy(test.changes...), "now")
+			if got.Stage != test.stage || got.Failed != test.failed || !strings.Contains(got.Message, test.says) {
+				t.Errorf("got %+v", got)
+			}
+			if got.Done() != (test.failed || test.stage == overview.StageDelivered) {
+				t.Errorf("done: %t", got.Done())
+			}
+		})
+	}
+}

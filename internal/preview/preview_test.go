@@ -1,0 +1,134 @@
+package preview_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/preview"
+	"regcred.dev/regcred/internal/pullsecret"
+)
+
+func object(changes ...func(*v1alpha1.RegistryCredentialSpec)) *v1alpha1.RegistryCredential {
+	o := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"}, Spec: v1alpha1.RegistryCredentialSpec{
+		Registries: []v1alpha1.Registry{"registry.company.io", "mirror.company.io"},
+		Target:     v1alpha1.Target{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shop"}}},
+	}}
+	for _, change := range changes {
+		change(&o.Spec)
+	}
+	return o
+}
+
+func adopts(spec *v1alpha1.RegistryCredentialSpec) {
+	spec.Target.ExistingSecrets = v1alpha1.ExistingAdopt
+}
+
+func rowsOf(t *testing.T, before, after *v1alpha1.RegistryCredential, namespaces ...preview.Namespace) []preview.Row {
+	t.Helper()
+	selectors, err := preview.SelectorsOf(before, after, []string{"kube-system"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return preview.Rows(after, selectors, namespaces)
+}
+
+func TestWhatHappensInANamespace(t *testing.T) {
+	shop := map[string]string{"team": "shop"}
+	account := diagnosis.Account{Name: "default"}
+	byHand := diagnosis.Secret{Owner: pullsecret.Owner{Manager: "a person", Fix: "delete it", Adoptable: true}}
+	for _, test := range []struct {
+		name          string
+		before, after *v1alpha1.RegistryCredential
+		namespace     preview.Namespace
+		want          []preview.Row
+	}{
+		{"it has no Secret", nil, object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Missing: true}, Accounts: []diagnosis.Account{account}},
+			[]preview.Row{{Namespace: "n", Secret: preview.Create, Attach: []string{"default"}}}},
+		{"its ServiceAccount names the Secret already", nil, object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Missing: true},
+			Accounts: []diagnosis.Account{{Name: "default", PullSecrets: []string{"regcred"}}}}, []preview.Row{{Namespace: "n", Secret: preview.Create}}},
+		{"its ServiceAccount is still to come", nil, object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Missing: true},
+			Accounts: []diagnosis.Account{{Name: "ci", Missing: true}}}, []preview.Row{{Namespace: "n", Secret: preview.Create, Note: "ServiceAccount ci does not exist; it is served when it comes"}}},
+		{"its ServiceAccount may not be read", nil, object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Missing: true},
+			Accounts: []diagnosis.Account{{Name: "ci", Unread: true}}}, []preview.Row{{Namespace: "n", Secret: preview.Create, Note: "you may not read ServiceAccount ci"}}},
+		{"regcred made its Secret", object(), object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Ours: true}}},
+			[]preview.Row{{Namespace: "n", Secret: preview.Update}}},
+		{"somebody made its Secret by hand", nil, object(), preview.Namespace{Labels: shop, Secret: byHand, Accounts: []diagnosis.Account{account}},
+			[]preview.Row{{Namespace: "n", Secret: preview.Refuse, Note: "Secret regcred belongs to a person: delete it"}}},
+		{"somebody made its Secret by hand, and it is to be adopted", nil, object(adopts), preview.Namespace{Labels: shop, Secret: byHand},
+			[]preview.Row{{Namespace: "n", Secret: preview.Adopt, Note: "made by a person"}}},
+		{"a tool made its Secret", nil, object(adopts), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Manager: "Helm", Fix: "ask Helm"}}},
+			[]preview.Row{{Namespace: "n", Secret: preview.Refuse, Note: "Secret regcred belongs to Helm: ask Helm"}}},
+		{"its Secret may not be read", nil, object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Unread: true}},
+			[]preview.Row{{Namespace: "n", Secret: preview.Unknown, Note: "you may not read Secret regcred"}}},
+		{"it does not exist", nil, object(func(s *v1alpha1.RegistryCredentialSpec) { s.Target.Namespaces = []v1alpha1.NamespaceName{"n"} }), preview.Namespace{Missing: true},
+			[]preview.Row{{Namespace: "n", Secret: preview.Create, Note: "the namespace does not exist; it is served when it comes"}}},
+		{"it is selected no more", object(), object(func(s *v1alpha1.RegistryCredentialSpec) {
+			s.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n"}
+		}), preview.Namespace{Labels: shop}, []preview.Row{{Namespace: "n", Secret: preview.Remove, Note: "it is not selected any more"}}},
+		{"it never was selected", nil, object(), preview.Namespace{}, []preview.Row{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.namespace.Name = "n"
+			got := rowsOf(t, test.before, test.after, test.namespace)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if preview.Removes(got) != (len(got) > 0 && got[0].Secret == preview.Remove) {
+				t.Errorf("removes: %t", preview.Removes(got))
+			}
+		})
+	}
+}
+
+func TestProtectedNamespacesAreServedByNameAlone(t *testing.T) {
+	system := preview.Namespace{Name: "kube-system", Labels: map[string]string{"team": "shop"}, Secret: diagnosis.Secret{Missing: true}}
+	if rows := rowsOf(t, nil, object(), system); len(rows) > 0 {
+		t.Errorf("got %+v", rows)
+	}
+}
+
+func TestWhatAPersonShouldLookAtComesFirst(t *testing.T) {
+	shop := map[string]string{"team": "shop"}
+	rows := rowsOf(t, object(), object(func(s *v1alpha1.RegistryCredentialSpec) { s.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"z"} }),
+		preview.Namespace{Name: "a", Labels: shop, Secret: diagnosis.Secret{Missing: true}},
+		preview.Namespace{Name: "z", Labels: shop},
+		preview.Namespace{Name: "b", Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Manager: "Helm"}}})
+	var names []string
+	for _, row := range rows {
+		names = append(names, row.Namespace)
+	}
+	if got := strings.Join(names, ""); got != "zba" || preview.Sum(rows) != "1 Remove, 1 Refuse, 1 Create" {
+		t.Errorf("%s: %s", got, preview.Sum(rows))
+	}
+	if preview.Sum(nil) != "it selects no namespace" {
+		t.Error(preview.Sum(nil))
+	}
+}
+
+func TestWhatNamespacesLoseThatStaySelected(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		before *v1alpha1.RegistryCredential
+		change func(*v1alpha1.RegistryCredentialSpec)
+		want   []string
+	}{
+		{"nothing changes", object(), func(*v1alpha1.RegistryCredentialSpec) {}, nil},
+		{"it is new", nil, func(*v1alpha1.RegistryCredentialSpec) {}, nil},
+		{"a registry is listed no more", object(), func(s *v1alpha1.RegistryCredentialSpec) { s.Registries = s.Registries[:1] },
+			[]string{"every namespace loses the entry for mirror.company.io"}},
+		{"a registry is written in another way", object(), func(s *v1alpha1.RegistryCredentialSpec) { s.Registries[1] = "mirror.company.io/" }, nil},
+		{"the Secret gets another name", object(), func(s *v1alpha1.RegistryCredentialSpec) { s.Target.SecretName = "other" },
+			[]string{"Secret regcred loses its entries once Secret other is there"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, preview.Losses(test.before, object(test.change))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
