@@ -62,6 +62,7 @@ build: ## Build the operator and the kubectl plugin into bin/
 generate: ## Write deepcopy functions, CRDs and the chart's copy of them again
 	$(GENERATE) object crd:crdVersions=v1 paths=$(CURDIR)/api/... output:crd:dir=$(CURDIR)/config/crd
 	hack/chart.sh
+	hack/monitoring.sh
 
 lint: ## Run the linters
 	hack/lint.sh
@@ -69,7 +70,10 @@ lint: ## Run the linters
 verify: ## See that generated code, modules and manifests are up to date
 	hack/verify.sh
 
+vulncheck: ## Look for known vulnerabilities in what the programs use; needs vuln.go.dev
+	go -C hack/tools/govulncheck tool govulncheck -C $(CURDIR) ./cmd/...
+
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test test-unit test-integration test-e2e fuzz demo-down cluster-up cluster-down build release push reproducible generate lint verify help
+.PHONY: demo test test-unit test-integration test-e2e fuzz demo-down cluster-up cluster-down build release push reproducible generate lint verify vulncheck help

@@ -24,11 +24,19 @@ hack/chart.sh "$generated/chart"
 for file in "$generated"/chart/*.yaml; do
   cmp -s "$file" "charts/regcred/templates/generated/$(basename "$file")" || fail "charts/regcred/templates/generated/$(basename "$file") is not what config/ says: run make generate"
 done
+hack/monitoring.sh "$generated/monitoring"
+for file in prometheus-rule/prometheusrule.yaml dashboard/regcred.json; do
+  cmp -s "$generated/monitoring/$file" "config/$file" || fail "config/$file is not what charts/regcred/files says: run make generate"
+done
 go -C hack/release test ./...
+# Alerts fire when they should, and alerts and dashboard ask for metrics that exist.
+go -C hack/monitoring test ./...
 
 # The modules are tidy, and the operator's own stays small.
 go mod tidy -diff >/dev/null || fail "go.mod or go.sum is not tidy: run go mod tidy"
-(cd hack/release && go mod tidy -diff >/dev/null) || fail "hack/release/go.mod is not tidy: run go mod tidy there"
+for module in hack/release hack/monitoring; do
+  (cd "$module" && go mod tidy -diff >/dev/null) || fail "$module/go.mod is not tidy: run go mod tidy there"
+done
 go mod verify >/dev/null
 for forbidden in k8s.io/kubernetes github.com/hashicorp/vault; do
   if go list -m all | grep -q "^$forbidden "; then fail "the operator's module must not need $forbidden"; fi

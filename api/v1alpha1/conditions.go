@@ -56,6 +56,8 @@ const (
 	ReasonNoNamespaces = "NoNamespaces"
 	// ReasonRecordNotKept means that the operator cannot write its record, without which it publishes nothing new.
 	ReasonRecordNotKept = "RecordNotKept"
+	// ReasonRecordNewer means that a newer version of the operator kept the record. This one changes nothing of the RegistryCredential.
+	ReasonRecordNewer = "RecordNewer"
 	// ReasonClusterUnavailable means that the API server could not be asked for what the status is made of.
 	ReasonClusterUnavailable = "ClusterUnavailable"
 	// ReasonDeleting means that the object is being deleted and its entries are being removed.

@@ -13,6 +13,7 @@ import (
 
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/telemetry"
 )
 
 // The lease. Whoever waits looks every 1 to 2.2 s, so a leader that died is followed after 12 to 16.4 s. The leader gives up, and its
@@ -63,6 +64,23 @@ func newLock(config *rest.Config, namespace string) (resourcelock.Interface, err
 	}
 	identity := resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}
 	return resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, nil, leases, identity)
+}
+
+// noFence stands for the fence where there is no leader election: all is sent.
+type noFence struct{}
+
+// Open implements [telemetry.Fence].
+func (noFence) Open() bool { return true }
+
+// Refused implements [telemetry.Fence].
+func (noFence) Refused() uint64 { return 0 }
+
+// fenceOf is the fence, or what stands for it.
+func fenceOf(f *fence.Fence) telemetry.Fence {
+	if f == nil {
+		return noFence{}
+	}
+	return f
 }
 
 // fencedLeases revokes leases at Vault only as the leader: somebody else may have published what this replica holds for old.

@@ -55,7 +55,8 @@ func run(ctx context.Context, o *options) error {
 	sayVersions(config, o)
 	// The API server's own priority and fairness limits us better than a guess on this side.
 	config.QPS = -1
-	config.Wrap(watchdog.EndSilentWatches(watchdog.Silence))
+	dog := &watchdog.Watchdog{}
+	config.Wrap(dog.EndSilentWatches(watchdog.Silence))
 	clock := &serverClock{local: time.Now}
 	config.Wrap(clock.wrap)
 	gate := policycheck.NewGate(o.requireFence)
@@ -70,7 +71,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := addControllers(ctx, mgr, o, leading.fence, gate, clock.now, stop); err != nil {
+	if err := addControllers(ctx, mgr, o, guards{leading.fence, gate, dog}, clock.now, stop); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

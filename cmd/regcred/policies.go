@@ -29,9 +29,9 @@ const probeName = "regcred.dev-probe"
 var marked = client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"`+probeName+`":"true"}}}`))
 
 // checkPolicies adds what asks for the policies, and tells people what it finds.
-func (p *parts) checkPolicies(gate *policycheck.Gate) error {
+func (p *parts) checkPolicies() error {
 	return p.mgr.Add(&policycheck.Runner{
-		Gate: gate, Probes: p.probes(), TooWide: p.tooWide,
+		Gate: p.gate, Probes: p.probes(), TooWide: p.tooWide,
 		Changed: func(state policycheck.State) {
 			p.metrics.PoliciesStand(state.Standing())
 			if state.Standing() {

@@ -50,31 +50,37 @@ type parts struct {
 	tally                              *podcounts.Counter
 	prober                             *verify.Verifier
 	protected                          []string
+	// injection sees the admission policy for attach: Pods.
+	injection *injection.Watcher
 	// now is the API server's time: that of what is compared with the age of pods.
 	now func() time.Time
+	guards
+}
+
+// guards keep the operator from harm, and notice where it does none of its work.
+type guards struct {
 	// fence is nil without leader election.
 	fence *fence.Fence
 	// gate is closed to writes of Secrets while the admission policies do not stand.
-	gate *policycheck.Gate
-	// injection sees the admission policy for attach: Pods.
-	injection *injection.Watcher
-	watchdog  watchdog.Watchdog
+	gate     *policycheck.Gate
+	watchdog *watchdog.Watchdog
 }
 
 // addControllers wires everything together. now is the API server's time. stop ends the process, so that it restarts with other
 // rights.
-func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fence.Fence, gate *policycheck.Gate, now func() time.Time, stop context.CancelFunc) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded guards, now func() time.Time, stop context.CancelFunc) error {
 	p, err := newParts(ctx, mgr, o, stop)
 	if err != nil {
 		return err
 	}
-	p.fence, p.gate, p.now = held, gate, now
+	p.guards, p.now = guarded, now
+	telemetry.OfProcess(metrics.Registry, fenceOf(p.fence), p.watchdog)
 	if err := p.watchInjection(); err != nil {
 		return fmt.Errorf("injection: %w", err)
 	}
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
-		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: &p.watchdog,
+		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: p.watchdog,
 		Injection: p.injection.State,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
@@ -86,7 +92,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, held *fen
 	if err := p.addRecovery(); err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
-	if err := p.checkPolicies(gate); err != nil {
+	if err := p.checkPolicies(); err != nil {
 		return fmt.Errorf("policies: %w", err)
 	}
 	return mgr.AddHealthzCheck("controllers", p.watchdog.Check)
@@ -168,7 +174,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		return err
 	}
 	events := announce.New(p.mgr.GetEventRecorder("regcred"))
-	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events, Unfenced: p.unfenced, Watchdog: &p.watchdog}
+	connecting := &connection.Reconciler{Client: p.mgr.GetClient(), Checker: checker{vaults}, Events: events, Unfenced: p.unfenced, Watchdog: p.watchdog}
 	if err := connecting.SetupWithManager(p.mgr, &p.troubled); err != nil {
 		return err
 	}
@@ -185,7 +191,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
 		Injection: p.injection.State, ClusterNow: p.now,
-		Watchdog: &p.watchdog,
+		Watchdog: p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)
 }
@@ -203,7 +209,7 @@ func (p *parts) addRecovery() error {
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Lists: lists, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
 		Limits: p.options.recovery, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
-		Watchdog: &p.watchdog,
+		Watchdog: p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)
 }

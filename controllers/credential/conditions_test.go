@@ -83,7 +83,7 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		{"the value in use is accepted, and later the registry answers 429", func(f *facts) { f.answer("one", rotation.Unknown, noon.Add(time.Hour)) },
 			[]want{ready(yes, v1alpha1.ReasonSucceeded), verified(yes, v1alpha1.ReasonAccepted, "")}},
 		{"the new value is refused, and the one in use works", func(f *facts) { f.waits(rotation.Refuse, "it answers 401") },
-			[]want{ready(no, v1alpha1.ReasonRejected), verified(no, v1alpha1.ReasonRejected, "new value in the source is not published")}},
+			[]want{ready(no, v1alpha1.ReasonRejected), verified(no, v1alpha1.ReasonRejected, "revision v2 in the source is not published, because the registry refuses it: it answers 401")}},
 		{"both values are refused", func(f *facts) {
 			f.answer("one", rotation.Rejected, noon)
 			f.waits(rotation.Refuse, "it answers 401")
@@ -98,7 +98,7 @@ func TestWhatTheConditionsSay(t *testing.T) {
 			f.run.state.Value = rotation.Value{}
 			f.waits(rotation.Hold, "it answers 429")
 			f.run.judgement.Until = noon.Add(2 * time.Hour)
-		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "or until 2026-03-01T14:00:00Z: it answers 429")}},
+		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "at 2026-03-01T14:00:00Z it is published without proof: it answers 429")}},
 		{"a value is held though the time is over, because the registry was not asked about it", func(f *facts) { f.waits(rotation.Hold, "") },
 			[]want{verified(open, v1alpha1.ReasonHeld, "until the registry accepts it: the registry was not asked")}},
 		{"a value is held that did not work when it was in use", func(f *facts) {

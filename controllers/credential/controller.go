@@ -20,9 +20,10 @@ import (
 	"regcred.dev/regcred/internal/watchdog"
 )
 
-// Names says which names of Secrets or ServiceAccounts the operator may touch.
+// Names says which names of Secrets or ServiceAccounts the operator may touch: *named.Caches.
 type Names interface {
 	Allowed(name string) bool
+	Names() []string
 }
 
 // Removal says what a RegistryCredential is about to lose by its spec as it is, and whether that waits for confirmation.
@@ -71,6 +72,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if err := r.Store.LookAgain(ctx, object.Name); err != nil {
+		return r.leaveAlone(ctx, &object, err)
 	}
 	if object.DeletionTimestamp != nil {
 		return r.finish(ctx, &object)

@@ -127,13 +127,25 @@ func (f *facts) synced() int {
 
 // failed counts the selected namespaces that cannot be served.
 func (f *facts) failed() int {
-	count := len(f.missing)
-	for cause, namespaces := range f.summary.Causes {
-		if cause.Reason != v1alpha1.ReasonProgressing {
-			count += namespaces
-		}
+	count := 0
+	for _, namespaces := range f.failingByReason() {
+		count += namespaces
 	}
 	return count
+}
+
+// failingByReason counts them by why. What is merely in progress does not count.
+func (f *facts) failingByReason() map[string]int {
+	failing := map[string]int{}
+	for cause, namespaces := range f.summary.Causes {
+		if cause.Reason != v1alpha1.ReasonProgressing {
+			failing[cause.Reason] += namespaces
+		}
+	}
+	if len(f.missing) > 0 {
+		failing[v1alpha1.ReasonNamespaceNotFound] += len(f.missing)
+	}
+	return failing
 }
 
 // pending counts the selected namespaces that are neither right nor failing.

@@ -16,6 +16,8 @@ type Metrics interface {
 	Observe(credential string, ready bool, selected, synced int, expires time.Time)
 	// Refused notes whether the registry refuses the value in use, and how many running pods that endangers.
 	Refused(credential string, refused bool, podsAtRisk int)
+	// Troubles notes how many namespaces are not served, by reason, and how many pods are stuck.
+	Troubles(credential string, failing map[string]int, stuck int)
 	// Schedule notes when the source was read and a registry was asked, and when that is next due.
 	Schedule(credential string, schedule rotation.Schedule)
 	// Forget drops what is known of a RegistryCredential that is gone.

@@ -66,7 +66,7 @@ func (r *Reconciler) tellOfWaiting(run *run) {
 		case run.judgement.Fate == rotation.Refuse && told.refused != waiting.Digest:
 			told.refused = waiting.Digest
 			r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonRejected, "Verify", fmt.Sprintf(
-				"revision %s of the source is not published, because the registry refuses it: %s; correct it in the source. What is published stays",
+				"revision %s of the source is not published, because the registry refuses it: %s. What is published stays",
 				waiting.Revision, run.judgement.Message))
 		case run.judgement.Message != "" && run.holds() && told.held != waiting.Digest:
 			told.held = waiting.Digest

@@ -78,6 +78,7 @@ func (r *Reconciler) observe(run *run, f *facts, status *v1alpha1.RegistryCreden
 	s := &run.state
 	r.Metrics.Observe(run.object.Name, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady), f.selected(), f.synced(), s.ExpireTime)
 	r.Metrics.Refused(run.object.Name, s.Published() && f.verdict == rotation.Rejected, int(valueOr(f.atRisk, risk{}).pods))
+	r.Metrics.Troubles(run.object.Name, f.failingByReason(), f.stuck)
 	r.Metrics.Schedule(run.object.Name, s.Schedule(run.spec, r.Now()))
 }
 

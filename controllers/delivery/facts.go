@@ -240,7 +240,8 @@ func restrict(config dockerconfig.Config, keys []string) dockerconfig.Config {
 func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected, known bool) (bool, error) {
 	deleted := credential.DeletionTimestamp != nil
 	switch {
-	case deleted && credential.Spec.Policy() == v1alpha1.DeletionRetain:
+	case deleted && credential.Spec.Policy() == v1alpha1.DeletionRetain, r.Store.LeftAlone(credential.Name) != nil:
+		// Of removals that a newer version recorded nothing is known here.
 		return true, nil
 	case !deleted && (credential.Spec.Suspend || !readable): // a selector that cannot be read deselects nothing
 		return true, nil

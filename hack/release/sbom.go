@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-// buildSBOM lists the modules in each program for Linux, as CycloneDX. They are read from the program itself.
+// buildSBOM lists the modules in each program for Linux, as CycloneDX and as SPDX. They are read from the program itself.
 func (r *release) buildSBOM(ctx context.Context) error {
 	for _, name := range []string{operator, plugin} {
 		list, err := r.modulesOf(ctx, r.program(name, r.linux()))
@@ -22,6 +22,12 @@ func (r *release) buildSBOM(ctx context.Context) error {
 			return fmt.Errorf("read the modules of %s: %w", name, err)
 		}
 		if err := os.WriteFile(r.path(name+".cdx.json"), list, 0o644); err != nil {
+			return err
+		}
+		if list, err = spdxOf(list, name+"-"+r.version); err != nil {
+			return fmt.Errorf("write the modules of %s as SPDX: %w", name, err)
+		}
+		if err := os.WriteFile(r.path(name+".spdx.json"), list, 0o644); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ type Fence struct {
 	open    bool
 	renewed moment // when the last renewal that succeeded was begun
 	flying  int    // writes under way
+	refused uint64 // since the start
 	landed  chan struct{}
 }
 
@@ -50,11 +51,29 @@ func (f *Fence) Check() error {
 	return f.check(f.now())
 }
 
+// check counts what it refuses.
 func (f *Fence) check(at moment) error {
-	if !f.open || at.since(f.renewed) >= f.terms.Write {
+	if !f.opens(at) {
+		f.refused++
 		return ErrClosed
 	}
 	return nil
+}
+
+func (f *Fence) opens(at moment) bool { return f.open && at.since(f.renewed) < f.terms.Write }
+
+// Open reports whether a write would be sent now. It is for those who watch: whoever writes asks Check.
+func (f *Fence) Open() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.opens(f.now())
+}
+
+// Refused counts what was not sent since the start because the fence was closed.
+func (f *Fence) Refused() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refused
 }
 
 // begin lets a write through, and says how much is left of the lease. Whoever was let through must call end.

@@ -49,8 +49,15 @@ func TestTheFenceIsOpenForALimitedTimeAfterARenewal(t *testing.T) {
 			}
 			f.renew(clock.now())
 			clock.pass(test.boot, test.wall)
-			if err := f.Check(); (err == nil) != test.open {
-				t.Errorf("Check: %v, want open: %t", err, test.open)
+			if err := f.Check(); (err == nil) != test.open || f.Open() != test.open {
+				t.Errorf("Check: %v, Open: %t, want open: %t", err, f.Open(), test.open)
+			}
+			refused := uint64(1) // before the first renewal
+			if !test.open {
+				refused++
+			}
+			if f.Refused() != refused {
+				t.Errorf("%d refusals are counted, want %d: to look whether it is open is none", f.Refused(), refused)
 			}
 			f.renew(clock.now())
 			if err := f.Check(); err != nil {

@@ -169,7 +169,7 @@ func (r *rendering) otherKeys(string) string {
 	if rest := len(names) - most; rest > 0 {
 		names, more = names[:most], fmt.Sprintf(" and %d more", rest)
 	}
-	return "it has " + strings.Join(names, ", ") + more + ": name the right one in keys"
+	return "it has " + strings.Join(names, ", ") + more
 }
 
 func (r *rendering) notText(key, what string, value any) *Error {

@@ -86,8 +86,11 @@ func misspelt(listed, key string) string {
 	if _, rest, has := strings.Cut(bare, "://"); has && !strings.HasPrefix(bare, "http://") && !strings.HasPrefix(bare, "https://") {
 		bare = rest
 	}
+	if bare == key {
+		return ""
+	}
 	canonical, err := registry.CanonicalKey(bare)
-	if bare == key || err != nil || registry.Host(canonical) != registry.Host(listed) {
+	if err != nil || registry.Host(canonical) != registry.Host(listed) {
 		return ""
 	}
 	return fmt.Sprintf("has a scheme, a space or a quote that no kubelet reads there: store it as %q", listed)

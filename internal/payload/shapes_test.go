@@ -192,7 +192,7 @@ func TestWhatIsNoCredentialIsNamedWithoutShowingIt(t *testing.T) {
 		{"a tab in a password", Keys{}, "", `{"username":"a","password":"` + password + `\t"}`, ErrMalformed, "control character"},
 		{"a docker config in the words of Python", asConfig, "", docker(`{'auths': {'registry.example': {'auth': '` + password + `'}}}`), ErrMalformed, "begins like JSON and is none"},
 		{"a docker config that is not there", asConfig, "", `{"other":"` + password + `"}`, ErrKeyMissing, `no key "config"; it has "other"`},
-		{"names as kubectl create secret docker-registry has them", Keys{}, "", `{"docker-server":"registry.example","docker-username":"a","docker-password":"` + password + `"}`, ErrKeyMissing, `it has "docker-password", "docker-server", "docker-username": name the right one in keys`},
+		{"names as kubectl create secret docker-registry has them", Keys{}, "", `{"docker-server":"registry.example","docker-username":"a","docker-password":"` + password + `"}`, ErrKeyMissing, `it has "docker-password", "docker-server", "docker-username"`},
 		{"what GitLab answers for a new deploy token", Keys{}, "", `{"id":1,"name":"x","username":"a","expires_at":null,"token":"` + password + `","revoked":false,"scopes":[]}`, ErrKeyMissing, `"id", "name", "revoked", "scopes" and 2 more`},
 		{"the answer of vault kv get -format=json for user name and password", Keys{}, "", `{"request_id":"x","data":{"data":{"username":"a","password":"` + password + `"},"metadata":{}}}`, ErrKeyMissing, `"data" holds an object with that key`},
 		{"two docker configs in one answer", asConfig, "", docker(`{"data":` + config + `,"value":` + config + `}`), ErrMalformed, `no "auths"`},

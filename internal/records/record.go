@@ -15,8 +15,20 @@ import (
 	"regcred.dev/regcred/internal/rotation"
 )
 
-// Format is the version of the form in which records are kept.
+// Format is the version of the form in which records are kept. It is raised where an earlier version would lose something that it does
+// not know. Whatever else changes, the memo stays a JSON object with the number under "format": by that, earlier versions leave it alone.
 const Format = 2
+
+// NewerError says that a record was kept by a newer version of regcred. To write it would lose what this version does not know.
+type NewerError struct {
+	// Namespace and Secret are where the record is.
+	Namespace, Secret string
+	Format            int
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("Secret %s/%s was written by a newer version of regcred (format %d, this version knows up to %d)", e.Namespace, e.Secret, e.Format, Format)
+}
 
 // Record is what is kept of one RegistryCredential: the value in use, and all that must survive a restart of the operator.
 type Record struct {
@@ -84,11 +96,17 @@ func Same(a, b Record) bool {
 	return errA == nil && errB == nil && maps.EqualFunc(one.Data, other.Data, bytes.Equal)
 }
 
-// decode reads a record. Errors never carry a part of the data.
+// decode reads a record. Errors never carry a part of the data. Of one that is newer the names are there, with a [*NewerError].
 func decode(secret *corev1.Secret) (Record, error) {
 	r := Record{Credential: string(secret.Data[nameKey]), UID: types.UID(secret.Data[uidKey])}
 	if r.Credential == "" || secretName(r.Credential) != secret.Name {
 		return Record{}, fmt.Errorf("Secret %s/%s is not the record of a RegistryCredential", secret.Namespace, secret.Name)
+	}
+	var version struct {
+		Format int `json:"format"`
+	}
+	if json.Unmarshal(secret.Data[memoKey], &version) == nil && version.Format > Format {
+		return r, &NewerError{Namespace: secret.Namespace, Secret: secret.Name, Format: version.Format}
 	}
 	if json.Unmarshal(secret.Data[memoKey], &r.Kept) != nil {
 		return Record{}, fmt.Errorf("Secret %s/%s: its memo is not readable", secret.Namespace, secret.Name)

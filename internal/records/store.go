@@ -27,6 +27,8 @@ type Store struct {
 	records  map[string]Record
 	versions map[string]string
 	removals map[string]removal.State
+	// newer are the records that a newer version of regcred kept, and that this one neither reads nor writes.
+	newer map[string]*NewerError
 	// writing are locks by the hash of a RegistryCredential's name: what one writer keeps must not overwrite what the other keeps.
 	writing [64]sync.Mutex
 }
@@ -37,7 +39,7 @@ func NewStore(secrets v1.SecretsGetter, namespace string, notify func(credential
 	return &Store{
 		namespace: namespace, secrets: secrets.Secrets(namespace), notify: notify,
 		records: map[string]Record{}, versions: map[string]string{},
-		removals: map[string]removal.State{},
+		removals: map[string]removal.State{}, newer: map[string]*NewerError{},
 	}
 }
 
@@ -55,6 +57,11 @@ func (s *Store) Load(ctx context.Context) error {
 	}
 	for i := range list.Items {
 		record, err := decode(&list.Items[i])
+		if newer := (*NewerError)(nil); errors.As(err, &newer) {
+			log.FromContext(ctx).Error(err, "A published credential was kept by a newer version of regcred, and is left alone")
+			s.newer[record.Credential] = newer
+			continue
+		}
 		if err != nil {
 			// One broken record costs one new read of its source, not the delivery of all others.
 			log.FromContext(ctx).Error(err, "A published credential is not readable and is read from its source again")
@@ -114,8 +121,11 @@ func (s *Store) Save(ctx context.Context, record Record) error {
 // wrote: this one must not overwrite it, and restarts from what is there.
 func (s *Store) write(ctx context.Context, credential string, secret *corev1.Secret) (string, error) {
 	s.mu.Lock()
-	version := s.versions[credential]
+	version, newer := s.versions[credential], s.newer[credential]
 	s.mu.Unlock()
+	if newer != nil {
+		return "", newer
+	}
 	secret.ResourceVersion = version
 	var written *corev1.Secret
 	var err error
@@ -139,20 +149,63 @@ func (s *Store) write(ctx context.Context, credential string, secret *corev1.Sec
 	return "", err
 }
 
-// adopt takes over what another leader wrote.
+// adopt takes over what another leader wrote. What a newer version wrote is left alone from now on.
 func (s *Store) adopt(credential string, current *corev1.Secret) {
 	record, err := decode(current)
+	var newer *NewerError
+	if errors.As(err, &newer) {
+		record = Record{}
+	}
 	s.mu.Lock()
+	before := s.records[credential]
+	delete(s.newer, credential)
 	s.versions[credential] = current.ResourceVersion
 	s.removals[credential] = removalsIn(current)
-	before := s.records[credential]
-	if err == nil {
+	switch {
+	case newer != nil:
+		s.newer[credential] = newer
+		delete(s.records, credential)
+	case err == nil:
 		s.records[credential] = record
 	}
 	s.mu.Unlock()
-	if err == nil && changed(before, record) {
+	if (err == nil || newer != nil) && changed(before, record) {
 		s.notify(credential)
 	}
+}
+
+// LeftAlone gives a [*NewerError] where the record of a RegistryCredential was kept by a newer version, as far as this process knows.
+func (s *Store) LeftAlone(credential string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if newer := s.newer[credential]; newer != nil {
+		return newer
+	}
+	return nil
+}
+
+// LookAgain is LeftAlone after another look at a record that is left alone: somebody may have deleted it, or run the newer version
+// until it was written in a form that is known here. It costs nothing for all others.
+func (s *Store) LookAgain(ctx context.Context, credential string) error {
+	if s.LeftAlone(credential) == nil {
+		return nil
+	}
+	defer s.lock(credential)()
+	current, err := s.secrets.Get(ctx, secretName(credential), metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		s.mu.Lock()
+		delete(s.newer, credential)
+		delete(s.versions, credential)
+		delete(s.removals, credential)
+		s.mu.Unlock()
+		s.notify(credential)
+	case err != nil:
+		return fmt.Errorf("read the published credential of %s: %w", credential, withoutBody(err))
+	default:
+		s.adopt(credential, current)
+	}
+	return s.LeftAlone(credential)
 }
 
 // changed reports whether delivery has something to do.
@@ -178,6 +231,7 @@ func (s *Store) Forget(ctx context.Context, credential string) error {
 	delete(s.records, credential)
 	delete(s.versions, credential)
 	delete(s.removals, credential)
+	delete(s.newer, credential)
 	s.mu.Unlock()
 	if known {
 		s.notify(credential)

@@ -66,11 +66,7 @@ func (s *State) Judge(spec *Spec, now time.Time) (Judgement, bool) {
 	if waiting == nil {
 		return Judgement{}, false
 	}
-	older := s.Waiting == nil
-	if older && !spec.verifies() {
-		return Judgement{}, false
-	}
-	judgement := s.judge(spec, waiting, older, now)
+	judgement := s.judge(spec, waiting, s.Waiting == nil, now)
 	if waiting.Config == nil && judgement.publishes() {
 		judgement = Judgement{Fate: Hold, Message: "its content is not kept and is read from the source again"}
 	}

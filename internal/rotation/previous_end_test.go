@@ -176,3 +176,24 @@ func TestAValueBeforeThatNeverWorkedIsPushedOut(t *testing.T) {
 		})
 	}
 }
+
+// A value that never worked was in use for a while: the one before it is in use again, and is not the one before.
+func TestAValueThatIsInUseAgainIsNotTheOneBefore(t *testing.T) {
+	s := replaced(t)
+	s.state.VerifiedTime = time.Time{}
+	s.state.replace(s.value(1), s.now)
+	if s.state.Previous == nil || versionOf(&s.state.Previous.Value) != 2 {
+		t.Errorf("the one before is %+v", s.state.Previous)
+	}
+	both := s.value(3)
+	for key, login := range s.state.Previous.Config {
+		both.Config["other."+key] = login
+	}
+	for key, login := range s.state.Config {
+		both.Config["third."+key] = login
+	}
+	s.state.replace(both, s.now)
+	if s.state.Previous != nil {
+		t.Errorf("every login is in use, and the one before is version %d", versionOf(&s.state.Previous.Value))
+	}
+}

@@ -18,6 +18,7 @@ func TestWhatIsSaidOfTheValueBefore(t *testing.T) {
 	}{
 		"accepted while it was in use says nothing, and it is tested soon": {Accepted, replaced.Add(-5 * time.Second), Unknown, replaced.Add(25 * time.Second)},
 		"accepted after it was replaced counts, and it is tested slowly":   {Accepted, replaced.Add(time.Minute), Accepted, replaced.Add(11 * time.Minute)},
+		"accepted at the moment when it was replaced counts":               {Accepted, replaced, Accepted, replaced.Add(10 * time.Minute)},
 		"refused counts, and it is tested slowly":                          {Rejected, replaced.Add(time.Minute), Rejected, replaced.Add(11 * time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,6 +115,29 @@ func TestARefusalOfTheValueBeforeCountsWhereTheOneInUseWasTakenBeforeAndAfter(t 
 	}
 }
 
+func TestAValueBeforeThatWasRefusedIsTestedAgainOnceTheOneInUseIsAccepted(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		inUse Test
+		want  time.Time
+	}{
+		{"it was accepted later", Test{Verdict: Accepted, Since: minute(2), Time: minute(2)}, minute(1).Add(MinInterval)},
+		{"it was accepted before that, too", Test{Verdict: Accepted, Since: minute(0), Time: minute(2)}, minute(11)},
+		{"nothing is said of it", Test{Since: minute(2)}, minute(11)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			spec, s := asking()
+			w := &world{now: start, obtained: map[string]time.Time{}}
+			s.Waiting, s.Delivered, s.Previous = nil, true, &Previous{Value: w.value(3), ReplacedTime: start}
+			s.know(spec, 1, test.inUse)
+			s.know(spec, 3, Test{Verdict: Rejected, Since: minute(1), Time: minute(1), Attempt: minute(1)})
+			if got := s.previousTestAt(spec, s.Previous.Accounts[0]); !got.Equal(test.want) {
+				t.Errorf("it is tested after %s, want %s", got.Sub(start), test.want.Sub(start))
+			}
+		})
+	}
+}
+
 func TestAfterARefusalOfTheValueBeforeTheOneInUseIsAskedAboutOnce(t *testing.T) {
 	s := begin(t)
 	s.rotate(hostA)
@@ -139,6 +163,15 @@ func TestTheOldValueIsNotSaidToBeRefusedBecauseTheAccountWasLocked(t *testing.T)
 	s.after(2 * verifyPeriod)
 	if said, _ := s.state.OfPrevious(&s.spec); said != Accepted {
 		t.Errorf("it is said to be %s", said)
+	}
+}
+
+func TestAValueBeforeOfWhichEverythingIsInUseIsNotRefused(t *testing.T) {
+	spec, s := asking()
+	s.Previous = &Previous{Value: s.Value}
+	s.know(spec, 1, Test{Verdict: Accepted, Since: start, Time: start})
+	if got, _ := s.OfPrevious(spec); got != Unknown {
+		t.Errorf("it is %s", got)
 	}
 }
 

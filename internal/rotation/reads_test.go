@@ -136,6 +136,17 @@ func TestAnAnswerOlderThanTheOneThatWaitsIsNoCandidate(t *testing.T) {
 	}
 }
 
+func TestAnotherContentOfTheVersionThatWaitsIsOlderIfItWasWrittenEarlier(t *testing.T) {
+	s := begin(t)
+	s.state.NoteRead(&s.spec, s.value(2), nil, CausePlan, s.now, s.now)
+	earlier := older1(s)
+	earlier.CreatedTime = earlier.CreatedTime.Add(-time.Second)
+	s.state.NoteRead(&s.spec, earlier, nil, CausePlan, s.now, s.now)
+	if s.state.Waiting.Digest == "edited" || s.state.Older == nil {
+		t.Errorf("waiting is %+v", s.state.Waiting)
+	}
+}
+
 // older1 is an older answer that differs from version 2.
 func older1(s *script) Value {
 	v := s.value(2)

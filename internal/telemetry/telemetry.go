@@ -2,6 +2,9 @@
 package telemetry
 
 import (
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +16,7 @@ import (
 // Metrics of the operator. It implements the small interfaces by which controllers and sources tell what they do.
 type Metrics struct {
 	ready, selected, synced, expires *prometheus.GaugeVec
-	refused, atRisk                  *prometheus.GaugeVec
+	refused, atRisk, stuck, failing  *prometheus.GaugeVec
 	schedule                         *prometheus.GaugeVec
 	verifications                    *prometheus.CounterVec
 	rotationSeen                     prometheus.Histogram
@@ -22,6 +25,10 @@ type Metrics struct {
 	podDecisions                     *prometheus.CounterVec
 	podRecovered                     *prometheus.HistogramVec
 	policies                         prometheus.Gauge
+
+	mu sync.Mutex
+	// reasons are those that failing has series of, by RegistryCredential.
+	reasons map[string][]string
 }
 
 // New registers the metrics. It panics where that fails, as registering twice does.
@@ -33,12 +40,16 @@ func New(registry prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
+		reasons: map[string][]string{},
+
 		ready:         gauge("regcred_credential_ready", "1 where a RegistryCredential is Ready.", "credential"),
 		selected:      gauge("regcred_credential_namespaces_selected", "Namespaces that a RegistryCredential selects.", "credential"),
 		synced:        gauge("regcred_credential_namespaces_synced", "Namespaces in which its Secret and ServiceAccounts are right.", "credential"),
 		expires:       gauge("regcred_credential_expiry_timestamp_seconds", "When the published credential ends, where that is known.", "credential"),
 		refused:       gauge("regcred_credential_refused", "1 while the registry refuses the credential in use.", "credential"),
 		atRisk:        gauge("regcred_credential_pods_at_risk", "Running pods that could not pull their image on another node.", "credential"),
+		stuck:         gauge("regcred_credential_pods_stuck", "Pods that are stuck because a credential is missing.", "credential"),
+		failing:       gauge("regcred_credential_namespaces_failing", "Selected namespaces that are not served, by reason.", "credential", "reason"),
 		schedule:      gauge("regcred_credential_schedule_timestamp_seconds", "When the source was read, a registry was asked and the value in use was published, and when the next is due.", "credential", "what"),
 		verifications: counter("regcred_verifications_total", "Tests at registries by verdict.", "credential", "verdict"),
 		rotationSeen: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -57,7 +68,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	}
 	m.policies = prometheus.NewGauge(prometheus.GaugeOpts{Name: "regcred_admission_policies_stand", Help: "1 where the operator's admission policies stand, 0 where one is missing or nothing is known yet."})
 	registry.MustRegister(buildInfo(version.Get()), m.policies, m.podDecisions, m.podRecovered)
-	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
+	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.stuck, m.failing, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
 	return m
 }
 
@@ -116,6 +127,23 @@ func (m *Metrics) Refused(credential string, refused bool, podsAtRisk int) {
 	m.atRisk.WithLabelValues(credential).Set(float64(podsAtRisk))
 }
 
+// Troubles notes how many namespaces are not served, by reason, and how many pods are stuck. A reason that no namespace has any more has
+// no series.
+func (m *Metrics) Troubles(credential string, failing map[string]int, stuck int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, reason := range m.reasons[credential] {
+		if _, still := failing[reason]; !still {
+			m.failing.DeleteLabelValues(credential, reason)
+		}
+	}
+	m.reasons[credential] = slices.Collect(maps.Keys(failing))
+	for reason, namespaces := range failing {
+		m.failing.WithLabelValues(credential, reason).Set(float64(namespaces))
+	}
+	m.stuck.WithLabelValues(credential).Set(float64(stuck))
+}
+
 // Schedule notes when things were done and are due. What is not known or not planned has no series.
 func (m *Metrics) Schedule(credential string, schedule rotation.Schedule) {
 	for what, at := range map[string]time.Time{
@@ -132,11 +160,15 @@ func (m *Metrics) Schedule(credential string, schedule rotation.Schedule) {
 
 // Forget drops the series of a RegistryCredential that is gone.
 func (m *Metrics) Forget(credential string) {
-	for _, gauge := range []*prometheus.GaugeVec{m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk} {
+	for _, gauge := range []*prometheus.GaugeVec{m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.stuck} {
 		gauge.DeleteLabelValues(credential)
 	}
 	m.verifications.DeletePartialMatch(prometheus.Labels{"credential": credential})
 	m.schedule.DeletePartialMatch(prometheus.Labels{"credential": credential})
+	m.failing.DeletePartialMatch(prometheus.Labels{"credential": credential})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.reasons, credential)
 }
 
 // Login counts a login at Vault.

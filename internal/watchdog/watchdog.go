@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,6 +23,9 @@ import (
 type Watchdog struct {
 	now func() time.Time // time.Now where it is nil
 
+	// silent counts the watches that were ended because nothing came over them.
+	silent atomic.Uint64
+
 	mu      sync.Mutex
 	watched []*pulse
 	barked  bool
@@ -29,16 +33,29 @@ type Watchdog struct {
 
 // Check says which controllers stand still. It is a healthz.Checker.
 func (d *Watchdog) Check(*http.Request) error {
+	err := errors.Join(d.still()...)
+	d.bark(err)
+	return err
+}
+
+// Stalled counts the controllers that stand still.
+func (d *Watchdog) Stalled() int { return len(d.still()) }
+
+// SilentWatches counts the watches that were ended since the start because nothing came over them.
+func (d *Watchdog) SilentWatches() uint64 { return d.silent.Load() }
+
+// still are the controllers that stand still, each as an error that says since when.
+func (d *Watchdog) still() []error {
 	d.mu.Lock()
 	watched := slices.Clone(d.watched)
 	d.mu.Unlock()
 	var still []error
 	for _, one := range watched {
-		still = append(still, one.check(d.time()))
+		if err := one.check(d.time()); err != nil {
+			still = append(still, err)
+		}
 	}
-	err := errors.Join(still...)
-	d.bark(err)
-	return err
+	return still
 }
 
 // StacksKey is under which key of a line of the log the stacks of all goroutines are: they are the operator's own, and long.

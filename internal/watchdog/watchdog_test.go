@@ -80,6 +80,9 @@ func (r *rig) after(t *testing.T, wait time.Duration, want string) {
 	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 		t.Errorf("after %s the probe says %v, want %q", wait, err, want)
 	}
+	if stalled := r.dog.Stalled(); (stalled == 1) != (want != "") {
+		t.Errorf("after %s %d controllers are said to stand still, and the probe says %v", wait, stalled, err)
+	}
 }
 
 // working waits until just this item is worked on.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -17,13 +18,14 @@ const Silence = 3 * time.Minute
 // EndSilentWatches wraps a transport so that a watch over which nothing came for a time ends. Its client then watches on from where it
 // was, and learns what it missed. Without this a proxy that keeps a connection open and lost what is behind it leaves a cache with what
 // it had for ever: neither end of the connection notices.
-func EndSilentWatches(limit time.Duration) func(http.RoundTripper) http.RoundTripper {
-	return func(inner http.RoundTripper) http.RoundTripper { return watches{inner, limit} }
+func (d *Watchdog) EndSilentWatches(limit time.Duration) func(http.RoundTripper) http.RoundTripper {
+	return func(inner http.RoundTripper) http.RoundTripper { return watches{inner, limit, &d.silent} }
 }
 
 type watches struct {
 	http.RoundTripper
 	limit time.Duration
+	ended *atomic.Uint64
 }
 
 func (w watches) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -40,6 +42,7 @@ func (w watches) RoundTrip(request *http.Request) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return // it ended meanwhile
 		}
+		w.ended.Add(1)
 		ctrl.Log.Info("A watch said nothing for long, and is started again", "watch", request.URL.Path, "for", w.limit.String())
 		cancel(io.EOF)
 	})

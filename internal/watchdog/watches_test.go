@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -49,7 +50,8 @@ func TestAWatchEndsWhenItSaysNothing(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel() // they wait
 			address, left := speaker(t, test.pause, test.words)
-			client := &http.Client{Transport: EndSilentWatches(limit)(http.DefaultTransport)}
+			var dog Watchdog
+			client := &http.Client{Transport: dog.EndSilentWatches(limit)(http.DefaultTransport)}
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+test.query, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -66,6 +68,9 @@ func TestAWatchEndsWhenItSaysNothing(t *testing.T) {
 			}
 			if lasted < test.lasts-limit/10 {
 				t.Errorf("it ended after %s, and should have lasted %s", lasted, test.lasts)
+			}
+			if silent := uint64(strings.Count(test.query, "watch=")); dog.SilentWatches() != silent {
+				t.Errorf("%d silent watches are counted, want %d", dog.SilentWatches(), silent)
 			}
 			<-left
 			if err := response.Body.Close(); err != nil {

@@ -63,7 +63,7 @@ func silentWatches(t *testing.T, rig *deliveryRig) {
 	const silence = 3 * time.Second
 	values, hush := &shelf{}, &silencer{}
 	rig.start(t, runOptions{shelf: values, transport: func(next http.RoundTripper) http.RoundTripper {
-		return watchdog.EndSilentWatches(silence)(hush.wrap(next))
+		return new(watchdog.Watchdog).EndSilentWatches(silence)(hush.wrap(next))
 	}})
 	team := rig.team(t, map[string]string{"silence": "yes"})
 	values.put("silence", "one")

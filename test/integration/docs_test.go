@@ -15,8 +15,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/source/vault"
 	"regcred.dev/regcred/internal/telemetry"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 // page reads one page of the documentation, by its path in the repository.
@@ -45,12 +47,12 @@ func pages(t *testing.T) []string {
 	return found
 }
 
-var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+var block = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 // blocks of one language in a text.
 func blocks(text, language string) []string {
 	var found []string
-	for _, match := range fence.FindAllStringSubmatch(text, -1) {
+	for _, match := range block.FindAllStringSubmatch(text, -1) {
 		if match[1] == language {
 			found = append(found, match[2])
 		}
@@ -197,6 +199,7 @@ func TestDocsSayWhatTheCodeKnows(t *testing.T) {
 	t.Run("metrics", func(t *testing.T) {
 		registry := recordingRegistry{}
 		telemetry.New(&registry)
+		telemetry.OfProcess(&registry, fence.New(fence.Terms{}), &watchdog.Watchdog{})
 		mentions(t, "docs/metrics.md", registry.names(), 10)
 	})
 	t.Run("flags", func(t *testing.T) {
@@ -288,4 +291,25 @@ func (r *recordingRegistry) names() []string {
 		names = append(names, fully.FindStringSubmatch(description.String())[1])
 	}
 	return names
+}
+
+// TestTheTableOfVersionsIsTrue: docs/install.md names the versions that the modules of the box and of the tools pin.
+func TestTheTableOfVersionsIsTrue(t *testing.T) {
+	text := page(t, "docs/install.md")
+	for row, pinned := range map[string][2]string{
+		"| Kubernetes | %s |":                          {"hack/cluster/kubernetes/go.mod", "k8s.io/kubernetes"},
+		"| containerd | %s |":                          {"hack/cluster/containerd/go.mod", "github.com/containerd/containerd/v2"},
+		"| Vault | %s |":                               {"hack/cluster/vault/go.mod", "github.com/hashicorp/vault"},
+		"| registry | distribution %s |":               {"hack/cluster/registry/go.mod", "github.com/distribution/distribution/v3"},
+		"| Helm | %s |":                                {"hack/tools/helm/go.mod", "helm.sh/helm/v4"},
+		"| kustomize | %s of its library, and kubectl": {"hack/release/go.mod", "sigs.k8s.io/kustomize/api"},
+		"| Prometheus | %s of its library |":           {"hack/monitoring/go.mod", "github.com/prometheus/prometheus"},
+	} {
+		version := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(pinned[1]) + ` (v\S+)`).FindStringSubmatch(page(t, pinned[0]))
+		if version == nil {
+			t.Errorf("%s does not pin %s", pinned[0], pinned[1])
+		} else if want := fmt.Sprintf(row, version[1]); !strings.Contains(text, "\n"+want) {
+			t.Errorf("docs/install.md lacks a row that begins with %s", want)
+		}
+	}
 }

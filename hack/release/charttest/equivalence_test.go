@@ -62,6 +62,11 @@ injection: {enabled: true}
 			overlay: "namespace: regcred-system\nresources: [CONFIG/default, CONFIG/repull, CONFIG/namespace-labels, CONFIG/injection]\ntransformers: [CONFIG/replacements]\n",
 			values:  "image: {repository: regcred, tag: latest}\npodRecovery: {repull: true}\nnamespaceLabels: {enabled: true}\ninjection: {enabled: true}\n",
 		},
+		{
+			name:    "with alerts and the dashboard",
+			overlay: "resources: [CONFIG/default, CONFIG/prometheus-rule, CONFIG/dashboard]\n",
+			values:  "image: {repository: regcred, tag: latest}\nmetrics: {prometheusRule: {enabled: true}, dashboard: {enabled: true}}\n",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want, got := kustomize(t, test.overlay), mustTemplate(t, test.values, test.arguments...)

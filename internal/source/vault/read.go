@@ -60,15 +60,25 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 		ask, maxAge = fromActiveNode, 0
 	}
 	if place.EngineKind() == v1alpha1.EngineDynamic {
-		return c.read(ctx, where, path, ask)
+		a, f := c.read(ctx, where, path, ask)
+		return a, f.withPath(path)
 	}
 	return c.sharing.do(ctx, request.Place(), c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
 		a, f := c.read(ctx, where, path, ask)
 		if f != nil && f.Outcome == outcomeNeverWritten {
 			f = c.secondLook(ctx, place, f)
 		}
-		return a, f
+		return a, f.withPath(path)
 	})
+}
+
+// withPath adds to a denied read what Vault was asked for: the path that a policy must name, which has data/ in it with KV v2.
+func (f *failure) withPath(path string) *failure {
+	if f == nil || f.Outcome != outcomeDenied || f.detail != "" {
+		return f
+	}
+	told := *f
+	return told.saying("Vault answers 403 to a read of " + path)
 }
 
 // secondLook tells a secret that was never written from one in an engine of another version, which answers the same.

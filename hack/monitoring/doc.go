@@ -1,0 +1,4 @@
+// Package monitoring tests the alerts and the dashboard of charts/regcred/files: alerts fire when they should, and all that is asked of
+// Prometheus is asked for metrics and labels that the operator has. It is a module of its own, so that Prometheus stays out of the
+// operator's.
+package monitoring
