@@ -112,6 +112,9 @@ func (v *VaultSource) EngineKind() Engine {
 	return v.Engine
 }
 
+// Posts reports whether the engine is asked with POST. It is asked with GET by default.
+func (v *VaultSource) Posts() bool { return v.Request != nil && v.Request.Method == VaultPost }
+
 // KeyNames are the keys of the secret, with their defaults filled in.
 func (v *VaultSource) KeyNames() VaultKeys {
 	keys := VaultKeys{}

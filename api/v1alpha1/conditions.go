@@ -19,8 +19,8 @@ const (
 	// ConditionRotationComplete is True when every namespace has the value in use and the value before is refused by its registry, or
 	// ended. Then nothing depends on the old password any more.
 	ConditionRotationComplete = "RotationComplete"
-	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand, or its role
-	// is wider than its limits. It is present only while that is so.
+	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand or cannot be asked
+	// for, or its role is wider than its limits. It is present only while that is so.
 	ConditionUnfenced = "Unfenced"
 	// ConditionReconciling is True while something is unfinished that regcred works on without a person.
 	ConditionReconciling = "Reconciling"
@@ -104,8 +104,12 @@ const (
 	ReasonNamespacesUnsupported = "NamespacesUnsupported"
 	// ReasonBadRequest means that Vault called the request wrong.
 	ReasonBadRequest = "BadRequest"
+	// ReasonExchangeRefused means that the cloud refuses to trade what Vault gave for a login at its registry.
+	ReasonExchangeRefused = "ExchangeRefused"
+	// ReasonExchangeUnavailable means that the cloud did not answer that, or not with a login.
+	ReasonExchangeUnavailable = "ExchangeUnavailable"
 	// ReasonPoliciesMissing means that the API server would let the operator do what an admission policy of config/admission must
-	// refuse. It is the reason of Unfenced.
+	// refuse, or that a webhook or another policy refuses the question before ours is asked. It is the reason of Unfenced.
 	ReasonPoliciesMissing = "PoliciesMissing"
 	// ReasonConnected means that the last login at Vault succeeded.
 	ReasonConnected = "Connected"

@@ -18,7 +18,7 @@ type RegistryCredentialStatus struct {
 	// previous is the credential that was in use before. It is there until it has ended and the next one is published.
 	// +optional
 	Previous *PreviousStatus `json:"previous,omitempty"`
-	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source was read.
+	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source gave a value.
 	// +optional
 	LastHandledRefresh string `json:"lastHandledRefresh,omitempty"`
 	// pendingRemoval is a removal of entries that waits for a confirmation.

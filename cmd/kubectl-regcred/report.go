@@ -127,7 +127,7 @@ func newSecretReport(name string, secret diagnosis.Secret, referenced bool, find
 		r.Owner = "regcred"
 	}
 	if used := registry.MostSpecific(secret.Keys, finding.Image); len(used) > 0 {
-		r.Key = used[0]
+		r.Key = registry.Shown(used[0])
 	}
 	if source, ok := secret.Sources[finding.Credential]; ok {
 		r.Changed = &source.Changed.Time

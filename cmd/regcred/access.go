@@ -3,18 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
-	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/named"
 )
 
@@ -61,17 +57,4 @@ func restartWhenGranted(clientset kubernetes.Interface, resource string, lacking
 			}
 		}
 	})
-}
-
-// stripForeign keeps the content of Secrets that can never be pull Secrets out of memory in the wide mode, where all Secrets of
-// the cluster pass by.
-func stripForeign(names []string) toolscache.TransformFunc {
-	wide := slices.Contains(names, named.Any)
-	return func(object any) (any, error) {
-		secret, ok := object.(*corev1.Secret)
-		if ok && wide && secret.Type != corev1.SecretTypeDockerConfigJson && secret.Labels[v1alpha1.ManagedLabel] != v1alpha1.ManagedValue && secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue {
-			secret.Data = nil
-		}
-		return object, nil
-	}
 }

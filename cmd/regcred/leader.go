@@ -84,16 +84,29 @@ func fenceOf(f *fence.Fence) telemetry.Fence {
 }
 
 // fencedLeases revokes leases at Vault only as the leader: somebody else may have published what this replica holds for old.
+// To prolong one harms nobody, but what it is then is kept by the leader alone.
 type fencedLeases struct {
-	source.Releaser
+	source.Leases
 	fence *fence.Fence
 }
 
 func (l fencedLeases) Release(ctx context.Context, lease source.Lease) error {
-	if l.fence != nil {
-		if err := l.fence.Check(); err != nil {
-			return err
-		}
+	if err := l.check(); err != nil {
+		return err
 	}
-	return l.Releaser.Release(ctx, lease)
+	return l.Leases.Release(ctx, lease)
+}
+
+func (l fencedLeases) Renew(ctx context.Context, lease source.Lease) (source.Lease, error) {
+	if err := l.check(); err != nil {
+		return source.Lease{}, err
+	}
+	return l.Leases.Renew(ctx, lease)
+}
+
+func (l fencedLeases) check() error {
+	if l.fence == nil {
+		return nil
+	}
+	return l.fence.Check()
 }

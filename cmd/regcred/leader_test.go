@@ -15,7 +15,12 @@ type releases int
 
 func (r *releases) Release(context.Context, source.Lease) error { *r++; return nil }
 
-func TestOnlyTheLeaderGivesLeasesBack(t *testing.T) {
+func (r *releases) Renew(_ context.Context, lease source.Lease) (source.Lease, error) {
+	*r++
+	return lease, nil
+}
+
+func TestOnlyTheLeaderGivesLeasesBackAndProlongsThem(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		fence *fence.Fence
@@ -29,6 +34,11 @@ func TestOnlyTheLeaderGivesLeasesBack(t *testing.T) {
 			err := fencedLeases{&given, test.fence}.Release(t.Context(), source.Lease{ID: "robots/creds/a/1"})
 			if given != test.want || (test.want == 0) != errors.Is(err, fence.ErrClosed) {
 				t.Errorf("%d given back, %v", given, err)
+			}
+			given = 0
+			_, err = fencedLeases{&given, test.fence}.Renew(t.Context(), source.Lease{ID: "robots/creds/a/1"})
+			if given != test.want || (test.want == 0) != errors.Is(err, fence.ErrClosed) {
+				t.Errorf("%d prolonged, %v", given, err)
 			}
 		})
 	}

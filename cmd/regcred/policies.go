@@ -61,12 +61,7 @@ func (p *parts) wakeWriters() {
 }
 
 // unfenced says what people should know of the policies, or nothing while they stand or are not known yet.
-func (p *parts) unfenced() string {
-	if state := p.gate.State(); len(state.Missing) > 0 {
-		return policycheck.Message(state, p.gate.Required)
-	}
-	return ""
-}
+func (p *parts) unfenced() string { return policycheck.Message(p.gate.State(), p.gate.Required) }
 
 // probes are requests that the shipped role allows and that nobody but a thief would send. All are dry runs.
 func (p *parts) probes() []policycheck.Probe {

@@ -18,6 +18,7 @@ import (
 	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
@@ -142,7 +143,7 @@ func (p *parts) caches(ctx context.Context, resource string, names []string, kin
 		}
 	}
 	caches, err := named.New(p.mgr.GetConfig(), cache.Options{
-		Scheme: scheme, HTTPClient: p.mgr.GetHTTPClient(), Mapper: p.mgr.GetRESTMapper(), DefaultTransform: stripForeign(names),
+		Scheme: scheme, HTTPClient: p.mgr.GetHTTPClient(), Mapper: p.mgr.GetRESTMapper(),
 	}, granted)
 	if err != nil {
 		return nil, err
@@ -156,6 +157,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Secret:           p.secret,
 		ConfigMap:        p.configMapValue,
 		RequestToken:     p.requestToken,
+		Exchange:         exchange.New(exchange.NewTransport(), time.Now),
 		AllowedAddresses: p.options.vaultAddresses,
 		Metrics:          p.metrics,
 		Troubled:         p.troubled.Notify,

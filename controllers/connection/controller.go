@@ -81,7 +81,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	before := object.DeepCopy()
 	object.Status.ObservedGeneration = object.Generation
 	if version != "" && version != object.Status.ServerVersion {
-		ctrl.LoggerFrom(ctx).Info("Vault runs another version than was known", "version", version, "before", before.Status.ServerVersion)
+		ctrl.LoggerFrom(ctx).Info("The version of Vault is new", "version", version, "before", before.Status.ServerVersion)
 		object.Status.ServerVersion = version
 	}
 	ready := metav1.Condition{

@@ -47,7 +47,7 @@ func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account
 	old := r.contrast(run, account, &question)
 	object := run.object.DeepCopy() // the status is written into run.object while the test runs
 	served, one := r.servedByOthers(object), answered{account: account, question: run.spec.Question(account)}
-	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, ask: func(ctx context.Context) []answered {
+	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, print: account.Print, ask: func(ctx context.Context) []answered {
 		return r.askNow(ctx, question, object, served, one, old)
 	}})
 	return nil
@@ -143,13 +143,12 @@ func (r *Reconciler) takeAnswers(ctx context.Context, run *run) error {
 		r.Metrics.Verified(run.object.Name, string(one.answer.Verdict))
 	}
 	next.NoteAccepted(run.spec, r.Now())
-	if err := r.keep(ctx, run, next); err != nil {
-		return err
+	var tell func()
+	if after, test := next.Of(run.spec, &next.Value); next.Published() && after == rotation.Rejected && before != rotation.Rejected {
+		tell = func() {
+			r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonNoLongerAccepted, "Verify",
+				"the registry refuses the credential in use: "+test.Message+"; new pods will fail to pull. The source is read again now")
+		}
 	}
-	after, test := run.state.Of(run.spec, &run.state.Value)
-	if run.state.Published() && after == rotation.Rejected && before != rotation.Rejected {
-		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonNoLongerAccepted, "Verify",
-			"the registry refuses the credential in use: "+test.Message+"; new pods will fail to pull. The source is read again now")
-	}
-	return nil
+	return r.keep(ctx, run, next, tell)
 }

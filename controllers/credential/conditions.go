@@ -52,16 +52,15 @@ func (f *facts) verified(now time.Time) metav1.Condition {
 		c.Message = fmt.Sprintf("the registry refuses the credential in use: %s. %s. New pods cannot pull", f.test.Message, f.evidence(now))
 	case s.Waiting != nil && judged.Fate == rotation.Refuse:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonRejected
-		c.Message = "the new value in the source is not published, because the registry refuses it: " + judged.Message + ". Correct it in the source"
+		c.Message = fmt.Sprintf("revision %s in the source is not published, because the registry refuses it: %s", s.Waiting.Revision, judged.Message)
 	case s.Waiting != nil && f.run.holds():
-		c.Reason, c.Message = v1alpha1.ReasonHeld, f.run.heldMessage()
+		c.Reason, c.Message = v1alpha1.ReasonHeld, f.run.heldMessage(now)
 	case !s.Published():
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "nothing was published yet"
 	case f.verdict == rotation.Accepted && s.Proof == rotation.ProofPull:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the registry lets the credential pull"
 	case f.verdict == rotation.Accepted:
-		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonLoginAccepted,
-			"the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too"
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonLoginAccepted, f.onlyLogin()
 	default:
 		c.Reason, c.Message = v1alpha1.ReasonUnproven, "the credential is in use, and the registry did not say whether it accepts it"
 		if f.test.Said != "" {
@@ -71,19 +70,30 @@ func (f *facts) verified(now time.Time) metav1.Condition {
 	return c
 }
 
+// onlyLogin says that a pull was not proven, and how to have it proven. The API refuses images beside another mode than Pull.
+func (f *facts) onlyLogin() string {
+	if f.run.spec.Mode != v1alpha1.VerifyPull {
+		return "the registry accepts the login; whether the credential may pull is not tested: set spec.verification.mode: Pull to test that, too"
+	}
+	return "the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too"
+}
+
 // heldMessage says why a new value is held back, until when, and how to decide otherwise.
-func (run *run) heldMessage() string {
+func (run *run) heldMessage(now time.Time) string {
 	why := run.judgement.Message
 	if why == "" {
 		why = "the registry was not asked about it yet, or did not answer yet"
 	}
-	release := fmt.Sprintf("to publish it all the same, annotate the object with %s=%s", v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
-	if run.judgement.Fate == rotation.HoldOn {
-		return fmt.Sprintf("revision %s is held back until the registry accepts it, because the registry accepts the credential in use and says nothing of the new one: %s; %s",
-			run.state.Waiting.Revision, why, release)
+	held := fmt.Sprintf("revision %s is held back until the registry accepts it", run.state.Waiting.Revision)
+	switch until := run.judgement.Until; {
+	case run.judgement.Fate == rotation.HoldOn && run.state.RestoredOver == run.state.Waiting.Digest:
+		held += ", because it was in use before and the registry refused it"
+	case run.judgement.Fate == rotation.HoldOn:
+		held += ", because the registry accepts the credential in use and says nothing of the new one"
+	case until.After(now):
+		held += "; at " + until.UTC().Format(time.RFC3339) + " it is published without proof"
 	}
-	return fmt.Sprintf("revision %s is held back until the registry accepts it, or until %s: %s; %s",
-		run.state.Waiting.Revision, run.state.Waiting.Since().Add(run.spec.Hold).UTC().Format(time.RFC3339), why, release)
+	return fmt.Sprintf("%s: %s; to publish it all the same, annotate the object with %s=%s", held, why, v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
 }
 
 // evidence tells an end that was known, a rotation and anything else apart, as far as a registry's refusal and the source let it.
@@ -98,8 +108,8 @@ func (f *facts) evidence(now time.Time) string {
 		return fmt.Sprintf("The source has revision %s, which the registry refuses, too: store a valid one in the source, or unlock the account", s.Waiting.Revision)
 	case s.Waiting != nil:
 		return fmt.Sprintf("It was rotated: the source has revision %s already, which is not in use yet", s.Waiting.Revision)
-	case s.Reads.Fault == nil && s.Reads.Last.After(f.test.Since) && s.Lease == nil:
-		return "The source still has it: it was changed or revoked at the registry alone, or the account is locked; store the valid one in the source"
+	case s.Reads.Fault == nil && s.Reads.ReadTime.After(f.test.Since) && s.Lease == nil && s.Older == nil:
+		return "The source still has it: it was changed or revoked at the registry alone, or the account is locked or has fewer rights; store a valid one in the source, or correct that at the registry"
 	}
 	return "Whether the source has another one is not known yet: see CredentialAvailable"
 }

@@ -22,12 +22,11 @@ const host = "registry.example"
 // served are the facts of a value that every namespace has and the registry accepts.
 func served() *facts {
 	spec := &rotation.Spec{Mode: v1alpha1.VerifyPull, SpecHash: "spec", Hold: 2 * time.Minute}
-	f := &facts{run: &run{object: &v1alpha1.RegistryCredential{}, spec: spec}, atRisk: &risk{}}
+	f := &facts{run: &run{object: &v1alpha1.RegistryCredential{}, spec: spec, memory: &memory{}}, atRisk: &risk{}}
 	f.run.object.Generation = 3
 	f.run.object.Spec.Registries = []v1alpha1.Registry{host}
-	f.summary = delivered.Summary{Generation: 3, Selected: 2, Right: map[delivered.Served]int{
-		{Version: delivered.Version{Revision: "v1", Digest: "one"}, Generation: 3}: 2,
-	}}
+	one := delivered.Version{Revision: "v1", Digest: "one"}
+	f.summary = delivered.Summary{Generation: 3, Selected: 2, Right: map[delivered.Served]int{{Version: one, Generation: 3}: 2}, Present: map[delivered.Version]int{one: 2}}
 	s := &f.run.state
 	s.Value = rotation.Value{
 		Config: dockerconfig.Config{}, Revision: "v1", Digest: "one", SpecHash: "spec", Proof: rotation.ProofPull,
@@ -84,7 +83,7 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		{"the value in use is accepted, and later the registry answers 429", func(f *facts) { f.answer("one", rotation.Unknown, noon.Add(time.Hour)) },
 			[]want{ready(yes, v1alpha1.ReasonSucceeded), verified(yes, v1alpha1.ReasonAccepted, "")}},
 		{"the new value is refused, and the one in use works", func(f *facts) { f.waits(rotation.Refuse, "it answers 401") },
-			[]want{ready(no, v1alpha1.ReasonRejected), verified(no, v1alpha1.ReasonRejected, "new value in the source is not published")}},
+			[]want{ready(no, v1alpha1.ReasonRejected), verified(no, v1alpha1.ReasonRejected, "revision v2 in the source is not published, because the registry refuses it: it answers 401")}},
 		{"both values are refused", func(f *facts) {
 			f.answer("one", rotation.Rejected, noon)
 			f.waits(rotation.Refuse, "it answers 401")
@@ -98,7 +97,14 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		{"a first value is held", func(f *facts) {
 			f.run.state.Value = rotation.Value{}
 			f.waits(rotation.Hold, "it answers 429")
-		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "until 2026-03-01T12:02:00Z: it answers 429")}},
+			f.run.judgement.Until = noon.Add(2 * time.Hour)
+		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "at 2026-03-01T14:00:00Z it is published without proof: it answers 429")}},
+		{"a value is held though the time is over, because the registry was not asked about it", func(f *facts) { f.waits(rotation.Hold, "") },
+			[]want{verified(open, v1alpha1.ReasonHeld, "until the registry accepts it: the registry was not asked")}},
+		{"a value is held that did not work when it was in use", func(f *facts) {
+			f.waits(rotation.HoldOn, "it answers 429")
+			f.run.state.RestoredOver = "two"
+		}, []want{verified(open, v1alpha1.ReasonHeld, "because it was in use before and the registry refused it")}},
 		{"the record cannot be kept", func(f *facts) { f.run.fault = &fault{v1alpha1.ReasonRecordNotKept, "the operator cannot write"} },
 			[]want{ready(no, v1alpha1.ReasonRecordNotKept), {v1alpha1.ConditionReconciling, yes, v1alpha1.ReasonRecordNotKept, ""}, verified(yes, v1alpha1.ReasonAccepted, "")}},
 		{"the spec has a new generation that no namespace was looked at for", func(f *facts) { f.run.object.Generation = 4 },
@@ -121,6 +127,14 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		{"the source was read since it is refused, and has nothing else", func(f *facts) {
 			f.answer("one", rotation.Rejected, noon.Add(-time.Hour))
 		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "The source still has it")}},
+		{"the source was read since, and gave what another object got before", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon.Add(-time.Hour))
+			f.run.state.Reads.ReadTime = noon.Add(-2 * time.Hour)
+		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "not known yet")}},
+		{"the source was read since, and gave an older value", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon.Add(-time.Hour))
+			f.run.state.Older = &rotation.Older{Reads: 1}
+		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "not known yet")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := served()

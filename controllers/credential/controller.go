@@ -19,9 +19,10 @@ import (
 	"regcred.dev/regcred/internal/watchdog"
 )
 
-// Names says which names of Secrets or ServiceAccounts the operator may touch.
+// Names says which names of Secrets or ServiceAccounts the operator may touch: *named.Caches.
 type Names interface {
 	Allowed(name string) bool
+	Names() []string
 }
 
 // Removal says what a RegistryCredential is about to lose by its spec as it is, and whether that waits for confirmation.
@@ -31,7 +32,7 @@ type Removal func(ctx context.Context, credential *v1alpha1.RegistryCredential) 
 type Reconciler struct {
 	Client          client.Client
 	Source          source.Reader
-	Leases          source.Releaser
+	Leases          source.Leases
 	Asker           Asker
 	Images          Images
 	Running         Pods

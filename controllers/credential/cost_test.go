@@ -30,6 +30,7 @@ import (
 type anyName struct{}
 
 func (anyName) Allowed(string) bool { return true }
+func (anyName) Names() []string     { return []string{"regcred"} }
 
 // reporting is a controller whose namespaces are all served, beside a cluster in which a pod is stuck in each, and the first of its
 // RegistryCredentials.

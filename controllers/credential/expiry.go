@@ -20,7 +20,7 @@ func warnAt(value *rotation.Value) time.Time {
 		return time.Time{}
 	}
 	left := warnAhead
-	if life := value.ExpireTime.Sub(value.ReadTime); life > 0 && life/5 < left {
+	if life := value.ExpireTime.Sub(value.Begins()); life > 0 && life/5 < left {
 		left = life / 5
 	}
 	return value.ExpireTime.Add(-left)

@@ -38,7 +38,9 @@ func (f *facts) status(before *v1alpha1.RegistryCredentialStatus, now time.Time)
 	status := before.DeepCopy()
 	status.ObservedGeneration = object.Generation
 	status.Credential, status.Previous = f.credential(), f.previous()
-	status.LastHandledRefresh = f.run.state.Reads.Request
+	if f.run.memory.pending == nil { // what a request had read is not lost any more
+		status.LastHandledRefresh = f.run.state.Reads.Request
+	}
 	status.PendingRemoval = pendingRemoval(f.removal)
 	status.Namespaces = &v1alpha1.NamespacesStatus{
 		Selected: int32(f.selected()), Synced: int32(f.synced()), Failed: int32(f.failed()), Failures: f.listed(),

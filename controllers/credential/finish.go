@@ -64,8 +64,8 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 		setCondition(&status.Conditions, object.Generation, r.Now(), metav1.Condition{Type: kind, Status: value, Reason: reason, Message: message})
 	}
 	if removal.Held {
-		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal))
-		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal))
+		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal, keepEntries))
+		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal, keepEntries))
 		dropCondition(status, v1alpha1.ConditionReconciling)
 	} else {
 		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting,
@@ -80,6 +80,12 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	return client.IgnoreNotFound(err)
 }
 
+// What to do instead of confirming a removal: of a change, and of a deletion.
+const (
+	undoChange  = "undo the change of spec.target, spec.registries or the labels; until then these namespaces still get new values"
+	keepEntries = "take the finalizer from metadata.finalizers: the object goes, and the entries stay"
+)
+
 func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 	if !removal.Held {
 		return nil
@@ -87,7 +93,8 @@ func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 	return &v1alpha1.PendingRemovalStatus{ID: removal.ID, Losing: int32(removal.Losing), Holding: int32(removal.Holding)}
 }
 
-func heldRemoval(removal delivered.Removal) string {
-	return fmt.Sprintf("%d of the %d namespaces that hold the credential would lose it, or a registry of it, and nothing was removed. If that is meant, annotate the object with %s=%s",
-		removal.Losing, removal.Holding, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+// heldRemoval says what waits for a person. A change can be undone, a deletion cannot.
+func heldRemoval(removal delivered.Removal, otherwise string) string {
+	return fmt.Sprintf("%d of the %d namespaces that hold the credential would lose it, or a registry of it. Nothing was removed. If that is meant, annotate the object with %s=%s; if not, %s",
+		removal.Losing, removal.Holding, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise)
 }

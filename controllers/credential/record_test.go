@@ -14,11 +14,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/events"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/removal"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/telemetry"
@@ -100,7 +103,9 @@ func TestAWriteOfTheRecordWhoseAnswerIsLostLosesNothing(t *testing.T) {
 			clock := func() time.Time { return now }
 			mint := &minting{now: clock}
 			store := records.NewStore(c.kept.client().CoreV1(), "regcred-system", func(string) {})
-			r := &Reconciler{Store: store, Source: mint, Now: clock, Events: announce.Recorder{}, Metrics: telemetry.New(prometheus.NewRegistry())}
+			told := events.NewFakeRecorder(100)
+			board := delivered.NewBoard(func(string) {})
+			r := &Reconciler{Store: store, Source: mint, Board: board, Now: clock, Events: announce.New(told), Metrics: telemetry.New(prometheus.NewRegistry())}
 			object := &v1alpha1.RegistryCredential{}
 			object.Name, object.UID = "company", "uid"
 			object.Spec.Registries = []v1alpha1.Registry{"r.example"}
@@ -116,6 +121,46 @@ func TestAWriteOfTheRecordWhoseAnswerIsLostLosesNothing(t *testing.T) {
 			if got := store.Get("company"); !got.Published() || got.Revision != "b" || mint.made != 1 || len(got.Obsolete) != 0 {
 				t.Errorf("%d values were minted, %q is in use, and %d leases are to be given back", mint.made, got.Revision, len(got.Obsolete))
 			}
+			if got := len(told.Events); got != 1 {
+				t.Errorf("people were told %d times that it is published", got)
+			}
 		})
+	}
+}
+
+// Two controllers write into one Secret. Where the other one's answer is lost, the record is read again: that it looks different in memory is no
+// reason to drop what waits to be written.
+func TestWhatWaitsToBeWrittenIsNotDroppedBecauseTheRecordWasReadAgain(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	server := kept{}
+	store := records.NewStore(server.client().CoreV1(), "regcred-system", func(string) {})
+	mint := &minting{now: func() time.Time { return now }}
+	r := &Reconciler{Store: store, Source: mint, Now: mint.now, Board: delivered.NewBoard(func(string) {}), Metrics: telemetry.New(prometheus.NewRegistry())}
+	object := &v1alpha1.RegistryCredential{}
+	object.Name, object.UID = "company", "uid"
+	memory := &memory{uid: "uid"}
+	spec := &rotation.Spec{SpecHash: "spec", Place: "place", Mode: v1alpha1.VerifyDisabled, Refresh: time.Hour}
+	pass := func() error {
+		one := &run{object: object, spec: spec, memory: memory}
+		one.state = rotation.State{Kept: store.Get("company").Kept, Memory: memory.remembered}.Clone()
+		one.recall()
+		return r.work(t.Context(), one)
+	}
+	if err := pass(); err != nil {
+		t.Fatal(err)
+	}
+	now, server.refuse = now.Add(time.Hour), 1
+	if err := pass(); err == nil || mint.made != 2 {
+		t.Fatalf("%d values were minted, and the second was kept: %v", mint.made, err)
+	}
+	server.lose = 1
+	for range 2 { // the answer to the first is lost
+		_ = store.KeepRemovals(t.Context(), "company", removal.State{UID: "uid", Serial: 1})
+	}
+	if err := pass(); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.Get("company"); mint.made != 2 || got.Revision != "c" {
+		t.Errorf("%d values were minted, and %q is in use", mint.made, got.Revision)
 	}
 }

@@ -57,7 +57,9 @@ func (f *facts) rotationComplete(now time.Time) metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "nothing was published yet"
 	case s.Waiting != nil && s.Waiting.Digest != s.Digest:
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the source has a new value that is not in use yet: see Verified. Do not revoke the old one"
-	case f.failed()+f.pending() > 0 || !f.current() || s.Previous != nil && f.holdingPrevious() > 0:
+	case f.verdict == rotation.Rejected:
+		c.Reason, c.Message = v1alpha1.ReasonNoLongerAccepted, "the registry refuses the value in use: see Verified. Do not revoke an old one"
+	case !f.current() || f.lacking() > 0 || s.Previous != nil && f.holdingPrevious() > 0:
 		c.Reason, c.Message = v1alpha1.ReasonDelivering, f.notEverywhere()
 	case s.Previous == nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonFirstValue, "the value in use is everywhere, and no earlier one is known"
@@ -67,12 +69,19 @@ func (f *facts) rotationComplete(now time.Time) metav1.Condition {
 	return c
 }
 
+// lacking counts the selected namespaces whose Secret does not have the value in use. A namespace that does not exist has no pods with an old
+// one, and gets this one with its first Secret.
+func (f *facts) lacking() int {
+	s := &f.run.state
+	return f.summary.Lacking(delivered.Version{Revision: s.Revision, Digest: s.Digest})
+}
+
 func (f *facts) notEverywhere() string {
 	old := ""
 	if before := f.run.state.Previous; before != nil {
 		old = fmt.Sprintf(" Do not revoke revision %s yet: %d namespaces still have it.", before.Revision, f.holdingPrevious())
 	}
-	return fmt.Sprintf("the value in use is in %d of %d namespaces: see SecretsSynced.%s", f.synced(), f.selected(), old)
+	return fmt.Sprintf("the value in use is in %d of %d namespaces: see SecretsSynced.%s", f.summary.Selected-f.lacking(), f.summary.Selected, old)
 }
 
 // oldValue is for a value that is nowhere in the cluster any more.

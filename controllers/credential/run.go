@@ -18,6 +18,8 @@ type run struct {
 	spec   *rotation.Spec
 	state  rotation.State
 	memory *memory
+	// woken is when the connection to the source last changed.
+	woken time.Time
 	// stall is why nothing can be delivered, fault is what this pass could not do.
 	stall *stall
 	fault *fault
@@ -45,10 +47,11 @@ type memory struct {
 	told   told
 }
 
-// pending is a state that could not be written, and the record that it follows.
+// pending is what could not be written, the record that it follows, and what is told once it is written.
 type pending struct {
-	base rotation.Kept
-	next rotation.State
+	base records.Record
+	next rotation.Kept
+	tell func()
 }
 
 // told is what people were told already.
@@ -106,22 +109,26 @@ func (m *memories) forget(name string) {
 func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
 	now := r.Now()
 	memory, woken := r.memories.of(object, now)
+	if doubts := r.Pods.Doubts(object.Name); doubts != memory.doubts {
+		memory.doubts, memory.remembered.DoubtTime = doubts, now
+	}
 	record := r.Store.Get(object.Name)
 	if record.UID != object.UID {
 		record = records.Record{}
 	}
-	run := &run{object: object.DeepCopy(), spec: specOf(object), memory: memory}
+	run := &run{object: object.DeepCopy(), spec: specOf(object), memory: memory, woken: woken}
 	run.state = rotation.State{Kept: record.Kept, Memory: memory.remembered}.Clone()
 	run.stall = r.checkSpec(object)
 	run.recall()
-	s := &run.state
-	s.Reads.WokenTime = woken
-	if doubts := r.Pods.Doubts(object.Name); doubts != memory.doubts {
-		memory.doubts, s.DoubtTime = doubts, now
-	}
-	s.Correct(now)
-	s.Delivered = r.delivered(run)
+	r.learn(run, &run.state)
 	return run
+}
+
+// learn notes in a state what others found out since the last pass.
+func (r *Reconciler) learn(run *run, s *rotation.State) {
+	s.Reads.WokenTime = run.woken
+	s.Correct(r.Now())
+	s.Delivered = r.delivered(run.object, s)
 }
 
 // recall completes what was kept: the content of a value that waits is in this process alone, and records of earlier versions lack

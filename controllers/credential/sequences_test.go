@@ -1,12 +1,16 @@
 package credential
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -72,11 +76,11 @@ func TestAValueIsNotEverywhereWhileANamespaceThatIsNotSelectedHasTheOneBefore(t 
 	board.Select("company", "regcred", 1, []string{"shop"})
 	board.Post(place, map[string]delivered.Delivery{"company": {Selected: true, Observed: 1, Generation: 1, Version: delivered.Version{Revision: "1-a", Digest: "old"}}})
 	board.Select("company", "regcred", 2, nil)
-	if r.delivered(one) {
+	if r.delivered(object, &one.state) {
 		t.Error("a namespace that waits for the confirmation of a removal has the value before, and the new one is everywhere")
 	}
 	board.Post(place, map[string]delivered.Delivery{"company": {Observed: 2, Version: delivered.Version{Revision: "2-b", Digest: "new"}}})
-	if !r.delivered(one) {
+	if !r.delivered(object, &one.state) {
 		t.Error("it was rotated, and the new value is not everywhere")
 	}
 }
@@ -89,5 +93,78 @@ func TestWhatARegistrySaysOfAnObjectThatIsGoneIsForgotten(t *testing.T) {
 	}
 	if left := len(r.tests.answers); left != 0 {
 		t.Errorf("%d objects that are gone have answers", left)
+	}
+}
+
+// A pod tells of a refusal once. The registry is asked half a minute after the last test at the earliest, and until then nothing is written.
+func TestADoubtOutlivesAPassThatWritesNothing(t *testing.T) {
+	r, object := reporting(t, 1, 1)
+	r.Pods.Doubt(types.NamespacedName{Namespace: "n-00000", Name: "web"}, podcounts.Value{Credential: object.Name, Digest: "d"})
+	doubted := r.begin(object).state.DoubtTime
+	if doubted.IsZero() {
+		t.Fatal("nobody doubts")
+	}
+	if got := r.begin(object).state.DoubtTime; !got.Equal(doubted) {
+		t.Errorf("in the next pass the doubt is of %s, want %s", got, doubted)
+	}
+}
+
+func TestADoubtOutlivesARecordThatCannotBeWritten(t *testing.T) {
+	r, object := reporting(t, 1, 1)
+	record := r.Store.Get(object.Name)
+	r.Store = records.NewStore((&kept{}).client().CoreV1(), "regcred-system", func(string) {})
+	if err := r.Store.Save(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	one := r.begin(object)
+	next := one.state.Clone()
+	next.Fruitless = 7
+	one.memory.pending = &pending{base: r.Store.Get(object.Name), next: next.Kept}
+	r.Pods.Doubt(types.NamespacedName{Namespace: "n-00000", Name: "web"}, podcounts.Value{Credential: object.Name, Digest: "d"})
+	one = r.begin(object)
+	if err := r.keepPending(t.Context(), one); err != nil || one.state.Fruitless != 7 {
+		t.Fatalf("it is not written: %v", err)
+	}
+	if one.state.DoubtTime.IsZero() || !one.state.Delivered {
+		t.Errorf("the doubt is of %s, and the value is everywhere: %t", one.state.DoubtTime, one.state.Delivered)
+	}
+}
+
+// A request is answered once what it had read is kept: a process that ends before that has lost it.
+func TestARequestIsNotAnsweredWhileWhatItHadReadIsNotKept(t *testing.T) {
+	f := served()
+	f.run.state.Reads.Request = "now"
+	before := &v1alpha1.RegistryCredentialStatus{LastHandledRefresh: "earlier"}
+	if got := f.status(before, noon).LastHandledRefresh; got != "now" {
+		t.Errorf("it is %q", got)
+	}
+	f.run.memory.pending = &pending{}
+	if got := f.status(before, noon).LastHandledRefresh; got != "earlier" {
+		t.Errorf("it is %q, and nothing is kept", got)
+	}
+}
+
+// The record cannot be written before a registry is asked: what is known of a value that waits is said all the same.
+func TestAPassThatFailsForgetsNothingOfAValueThatWaits(t *testing.T) {
+	r, object := reporting(t, 1, 1)
+	object.Spec.Verification.Mode = v1alpha1.VerifyPull
+	r.Asker, r.Images = nil, nil
+	one := r.begin(object)
+	one.state.Value.SpecHash = one.spec.SpecHash
+	refused := accountAt("two")
+	one.state.Waiting = &rotation.Waiting{Value: rotation.Value{
+		Config: one.state.Config, Revision: "2", Digest: "two", SpecHash: one.spec.SpecHash, Accounts: []rotation.Account{refused}}, FirstSeen: r.Now()}
+	one.state.NoteAnswer(refused, one.spec.Question(refused), rotation.Answer{Verdict: rotation.Rejected, Message: "it answers 401"}, r.Now())
+	one.state.Reads.Last, one.state.Reads.ReadTime, one.state.Reads.SpecHash = r.Now(), r.Now(), one.spec.SpecHash
+	clientset := fake.NewClientset()
+	clientset.PrependReactor("*", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("webhook")
+	})
+	r.Store = records.NewStore(clientset.CoreV1(), "regcred-system", func(string) {})
+	if err := r.work(t.Context(), one); err == nil {
+		t.Fatal("the record was written")
+	}
+	if one.judgement.Fate != rotation.Refuse {
+		t.Errorf("the value that waits counts as %q", one.judgement.Fate)
 	}
 }

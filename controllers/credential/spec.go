@@ -1,10 +1,10 @@
 package credential
 
 import (
-	"fmt"
 	"hash/maphash"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/target"
@@ -33,13 +33,11 @@ type stall struct{ reason, message string }
 func (r *Reconciler) checkSpec(object *v1alpha1.RegistryCredential) *stall {
 	t := &object.Spec.Target
 	if !r.Secrets.Allowed(t.Name()) {
-		return &stall{v1alpha1.ReasonSecretNameNotAllowed, fmt.Sprintf(
-			"the operator may not write Secrets named %s: use a name that it was given, or add this one to --secret-names and to the operator's role", t.Name())}
+		return &stall{v1alpha1.ReasonSecretNameNotAllowed, named.NotGiven("Secret", t.Name(), r.Secrets.Names(), "secretNames")}
 	}
 	for _, account := range t.Accounts() {
 		if !r.ServiceAccounts.Allowed(account) {
-			return &stall{v1alpha1.ReasonServiceAccountNotAllowed, fmt.Sprintf(
-				"the operator may not patch ServiceAccounts named %s: add the name to --service-account-names and to the operator's role", account)}
+			return &stall{v1alpha1.ReasonServiceAccountNotAllowed, named.NotGiven("ServiceAccount", account, r.ServiceAccounts.Names(), "serviceAccountNames")}
 		}
 	}
 	if _, err := r.selector(object); err != nil {

@@ -151,14 +151,13 @@ func (r *Reconciler) selected(ctx context.Context, object *v1alpha1.RegistryCred
 
 // delivered reports whether every selected namespace has the value in use, and none that is not selected any more has another one: what
 // waits for the confirmation of a removal is rotated, too.
-func (r *Reconciler) delivered(run *run) bool {
-	s := &run.state
+func (r *Reconciler) delivered(object *v1alpha1.RegistryCredential, s *rotation.State) bool {
 	if !s.Published() {
 		return false
 	}
-	summary := r.Board.Summary(run.object.Name, run.object.Spec.Target.Name())
+	summary := r.Board.Summary(object.Name, object.Spec.Target.Name())
 	version := delivered.Version{Revision: s.Revision, Digest: s.Digest}
-	return summary.Everywhere(version, run.object.Generation) && summary.HoldsOther(version) == 0
+	return summary.Everywhere(version, object.Generation) && summary.HoldsOther(version) == 0
 }
 
 func earliest(times ...time.Time) time.Time {

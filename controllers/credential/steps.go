@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,8 +20,18 @@ import (
 // maxSteps bounds one pass: the next one goes on.
 const maxSteps = 24
 
-// work carries out steps until the machine rests. What goes wrong is noted in the run, for the status.
+// work carries out steps until the machine rests. What goes wrong is noted in the run, for the status, as is what becomes of a value that
+// waits: that does not depend on how far the pass came.
 func (r *Reconciler) work(ctx context.Context, run *run) error {
+	err := r.carryOn(ctx, run)
+	run.judgement, _ = run.state.Judge(run.spec, r.Now())
+	if err == nil {
+		r.tellOfWaiting(run)
+	}
+	return err
+}
+
+func (r *Reconciler) carryOn(ctx context.Context, run *run) error {
 	if err := r.keepPending(ctx, run); err != nil {
 		return err
 	}
@@ -31,9 +40,7 @@ func (r *Reconciler) work(ctx context.Context, run *run) error {
 	}
 	for range maxSteps {
 		step := rotation.Next(run.spec, &run.state, r.Now())
-		run.judgement, run.until = step.Judgement, step.Until
-		if step.Do == rotation.Rest {
-			r.tellOfWaiting(run)
+		if run.until = step.Until; step.Do == rotation.Rest {
 			return nil
 		}
 		if err := r.carryOut(ctx, run, step); err != nil {
@@ -48,6 +55,8 @@ func (r *Reconciler) carryOut(ctx context.Context, run *run, step rotation.Step)
 	switch step.Do {
 	case rotation.Read:
 		return r.read(ctx, run, step.Cause)
+	case rotation.Renew:
+		return r.renew(ctx, run, step.Lease)
 	case rotation.Ask:
 		return r.ask(ctx, run, step.Account)
 	case rotation.Publish:
@@ -57,7 +66,7 @@ func (r *Reconciler) carryOut(ctx context.Context, run *run, step rotation.Step)
 	case rotation.DropPrevious:
 		next := run.state.Clone()
 		next.DropPrevious(step.End)
-		return r.keep(ctx, run, next)
+		return r.keep(ctx, run, next, nil)
 	case rotation.Release:
 		return r.release(ctx, run, step.Lease)
 	case rotation.GiveUp:
@@ -66,21 +75,24 @@ func (r *Reconciler) carryOut(ctx context.Context, run *run, step rotation.Step)
 	return nil
 }
 
-// keep makes next the state. What must survive is written first; where that fails, the state stays as it was, and next is written
-// by the next pass: a value that was minted, or an answer, is not lost.
-func (r *Reconciler) keep(ctx context.Context, run *run, next rotation.State) error {
+// keep makes next the state, and then tells people. What must survive is written first; where that fails, the state stays as it was, and
+// next is written by the next pass: a value that was minted, or an answer, is not lost. tell may be nil.
+func (r *Reconciler) keep(ctx context.Context, run *run, next rotation.State, tell func()) error {
 	base := r.Store.Get(run.object.Name)
 	if err := r.write(ctx, run, next); err != nil {
-		run.memory.pending = &pending{base.Kept, next}
+		run.memory.pending = &pending{base, next.Kept, tell}
 		run.memory.remembered, run.memory.waiting = next.Memory, next.Waiting
 		return err
+	}
+	if tell != nil {
+		tell()
 	}
 	return nil
 }
 
 func (r *Reconciler) write(ctx context.Context, run *run, next rotation.State) error {
-	next.Format = records.Format
-	record := records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: next.Kept}
+	record := run.recordOf(next.Kept)
+	next.Format = record.Format
 	if !records.Same(r.Store.Get(run.object.Name), record) {
 		if err := r.Store.Save(ctx, record); err != nil {
 			run.fault = &fault{v1alpha1.ReasonRecordNotKept, notKept(err)}
@@ -101,17 +113,31 @@ func notKept(err error) string {
 		"Secrets in its namespace"
 }
 
-// keepPending writes what an earlier pass could not, unless somebody else has written since.
+func (run *run) recordOf(kept rotation.Kept) records.Record {
+	kept.Format = records.Format
+	return records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: kept}
+}
+
+// keepPending writes what an earlier pass could not, unless somebody else has written since. Where it was written and only the answer
+// was lost, people are still to be told.
 func (r *Reconciler) keepPending(ctx context.Context, run *run) error {
 	p := run.memory.pending
 	if p == nil {
 		return nil
 	}
 	run.memory.pending = nil
-	if !reflect.DeepEqual(r.Store.Get(run.object.Name).Kept, p.base) {
+	switch current := r.Store.Get(run.object.Name); {
+	case records.Same(current, run.recordOf(p.next)):
+		if p.tell != nil {
+			p.tell()
+		}
+		return nil
+	case !records.Same(current, p.base):
 		return nil
 	}
-	return r.keep(ctx, run, p.next)
+	next := rotation.State{Kept: p.next, Memory: run.memory.remembered}.Clone()
+	r.learn(run, &next)
+	return r.keep(ctx, run, next, p.tell)
 }
 
 // read asks the source.
@@ -127,10 +153,27 @@ func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) e
 		if known == nil || known.Reason != problem.Reason {
 			log.FromContext(ctx).Info("The source gave no usable credential; what is published stays", "reason", problem.Reason, "message", problem.Message)
 		}
-		return r.keep(ctx, run, next)
+		return r.keep(ctx, run, next, nil)
 	}
 	next.NoteRead(run.spec, valueOf(run.spec, next.Salt, snapshot), snapshot.Findings, cause, began, r.Now())
-	return r.keep(ctx, run, next)
+	return r.keep(ctx, run, next, nil)
+}
+
+// renew prolongs a lease, so that its credential stays as it is.
+func (r *Reconciler) renew(ctx context.Context, run *run, lease rotation.Lease) error {
+	next := run.state.Clone()
+	renewed, err := r.Leases.Renew(ctx, lease.Lease)
+	switch {
+	case err == nil:
+		next.NoteRenewed(renewed)
+	case errors.Is(err, source.ErrNotRenewable):
+		log.FromContext(ctx).Info("A lease is not prolonged any more, and another credential is obtained", "message", err.Error())
+		next.NoteNotRenewed(lease.ID)
+	default:
+		attempts := next.NoteRenewFailed(lease.ID, source.AsError(err).RetryAfter, r.Now())
+		log.FromContext(ctx).Info("A lease could not be prolonged and is tried again", "attempts", attempts, "message", err.Error())
+	}
+	return r.keep(ctx, run, next, nil)
 }
 
 // release gives a lease back.
@@ -139,21 +182,19 @@ func (r *Reconciler) release(ctx context.Context, run *run, lease rotation.Lease
 	if err := r.Leases.Release(ctx, lease.Lease); err != nil {
 		attempts := next.NoteReleaseFailed(lease.ID, r.Now())
 		log.FromContext(ctx).Error(err, "An old lease could not be revoked and is tried again", "attempts", attempts)
-		return r.keep(ctx, run, next)
+		return r.keep(ctx, run, next, nil)
 	}
 	next.NoteReleased(lease.ID)
-	return r.keep(ctx, run, next)
+	return r.keep(ctx, run, next, nil)
 }
 
 // giveUp leaves a lease to its own end, and says so.
 func (r *Reconciler) giveUp(ctx context.Context, run *run, lease rotation.Lease) error {
 	next := run.state.Clone()
 	next.NoteReleased(lease.ID)
-	if err := r.keep(ctx, run, next); err != nil {
-		return err
-	}
-	r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonLeaseNotRevoked, "Release", fmt.Sprintf(
-		"the lease %s of a replaced credential could not be revoked for %.0f hours and is not tried again: that credential works until %s. Revoke it in Vault; the operator's log says what failed",
-		foreign.Name(lease.ID), rotation.ReleaseGivenUp.Hours(), lease.Obtained.Add(lease.Duration).UTC().Format(time.RFC3339)))
-	return nil
+	return r.keep(ctx, run, next, func() {
+		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonLeaseNotRevoked, "Release", fmt.Sprintf(
+			"the lease %s of a replaced credential could not be revoked for %.0f hours and is not tried again: that credential works until %s. Revoke it in Vault; the operator's log says what failed",
+			foreign.Name(lease.ID), rotation.ReleaseGivenUp.Hours(), lease.Obtained.Add(lease.Duration).UTC().Format(time.RFC3339)))
+	})
 }

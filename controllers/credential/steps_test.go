@@ -26,6 +26,10 @@ func (d *denied) Release(context.Context, source.Lease) error {
 	return &source.Error{Reason: v1alpha1.ReasonPermissionDenied, Message: "grant update on sys/leases/revoke"}
 }
 
+func (d *denied) Renew(context.Context, source.Lease) (source.Lease, error) {
+	return source.Lease{}, source.ErrNotRenewable
+}
+
 func TestADeniedRevocationRewritesNoRecord(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	clientset, writes := fake.NewClientset(), 0
@@ -43,7 +47,7 @@ func TestADeniedRevocationRewritesNoRecord(t *testing.T) {
 	state := rotation.State{}
 	state.Obsolete = []rotation.Lease{lease}
 	one := &run{object: object, spec: &rotation.Spec{}, memory: &memory{}}
-	if err := r.keep(t.Context(), one, state); err != nil || writes != 1 {
+	if err := r.keep(t.Context(), one, state, nil); err != nil || writes != 1 {
 		t.Fatalf("%d writes, want one: %v", writes, err)
 	}
 	for range 5 {
@@ -65,7 +69,7 @@ func TestARecordThatTheGateRefusesIsToldWithTheNextStep(t *testing.T) {
 	r := &Reconciler{Store: records.NewStore(clientset.CoreV1(), "regcred-system", func(string) {}), Now: time.Now}
 	one := &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}, memory: &memory{}}
 	one.object.Name, one.object.UID = "company", "uid"
-	if err := r.keep(t.Context(), one, rotation.State{}); err == nil || one.fault == nil {
+	if err := r.keep(t.Context(), one, rotation.State{}, nil); err == nil || one.fault == nil {
 		t.Fatalf("it was refused, and the error is %v", err)
 	}
 	if one.fault.reason != v1alpha1.ReasonRecordNotKept || !strings.Contains(one.fault.message, "kubectl describe vaultconnections") || len(one.fault.message) > 300 {

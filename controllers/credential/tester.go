@@ -17,12 +17,19 @@ const (
 	testTimeout = 45 * time.Second
 )
 
-// job is one question to one registry.
+// job is one question to one registry about one account, which print names.
 type job struct {
 	credential string
 	uid        types.UID
 	host       string
+	print      string
 	ask        func(ctx context.Context) []answered
+}
+
+// login is what is tested by one job at a time.
+type login struct {
+	uid   types.UID
+	print string
 }
 
 // answered is what a registry said of an account.
@@ -46,8 +53,10 @@ func (a answered) note(state *rotation.State, now time.Time) {
 // tester asks registries apart from the controller's workers: one that is silent delays nobody who does not ask it. What it finds out
 // waits until the controller comes for it.
 type tester struct {
-	mu      sync.Mutex
-	hosts   map[string]*turns
+	mu    sync.Mutex
+	hosts map[string]*turns
+	// asks are the questions that wait for their turn or run.
+	asks    map[login]func(ctx context.Context) []answered
 	answers map[string][]result
 	// ended is called, outside any lock, when a test of a RegistryCredential ended.
 	ended func(credential string)
@@ -72,8 +81,12 @@ func (t *tester) listen(ctx context.Context, ended func(credential string)) {
 	t.base, t.ended = ctx, ended
 }
 
-// start runs a job when the host has room for it.
+// start runs a job when the host has room for it. Where one about the same account still waits for that, the new question takes the place of
+// the old one: however long the line is, nobody stands in it twice, and no login is shown twice in a row.
 func (t *tester) start(j job) {
+	if !t.line(j) {
+		return
+	}
 	turns, base := t.enter(j.host)
 	go func() {
 		defer t.leave(j.host)
@@ -85,8 +98,27 @@ func (t *tester) start(j job) {
 		defer func() { <-turns.slots }()
 		ctx, cancel := context.WithTimeout(base, testTimeout)
 		defer cancel()
-		t.note(j, j.ask(ctx))
+		t.note(j, t.asked(j)(ctx))
 	}()
+}
+
+// line has a job wait for its turn, and reports false where one about the same account does already.
+func (t *tester) line(j job) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.asks == nil {
+		t.asks = map[login]func(ctx context.Context) []answered{}
+	}
+	_, waits := t.asks[login{j.uid, j.print}]
+	t.asks[login{j.uid, j.print}] = j.ask
+	return !waits
+}
+
+// asked is the question whose turn it is.
+func (t *tester) asked(j job) func(ctx context.Context) []answered {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asks[login{j.uid, j.print}]
 }
 
 func (t *tester) enter(host string) (*turns, context.Context) {
@@ -115,6 +147,7 @@ func (t *tester) leave(host string) {
 
 func (t *tester) note(j job, all []answered) {
 	t.mu.Lock()
+	delete(t.asks, login{j.uid, j.print})
 	if t.answers == nil {
 		t.answers = map[string][]result{}
 	}

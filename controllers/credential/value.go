@@ -18,8 +18,8 @@ import (
 func valueOf(spec *rotation.Spec, salt []byte, snapshot source.Snapshot) rotation.Value {
 	value := rotation.Value{
 		Config: snapshot.Config, Revision: snapshot.Revision, SpecHash: spec.SpecHash, Place: spec.Place,
-		Version: snapshot.Version, CreatedTime: snapshot.CreatedTime,
-		ReadTime: snapshot.ReadTime, ExpireTime: snapshot.ExpireTime, Minted: snapshot.Minted, Lease: snapshot.Lease,
+		Written:  rotation.Written{Version: snapshot.Version, CreatedTime: snapshot.CreatedTime},
+		ReadTime: snapshot.ReadTime, ExpireTime: snapshot.ExpireTime, RotateTime: snapshot.RotateTime, Minted: snapshot.Minted, Lease: snapshot.Lease,
 	}
 	complete(&value, salt)
 	return value

@@ -2,12 +2,15 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/pullsecret"
@@ -97,6 +100,22 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	if problem != nil {
 		return result.with(problem)
 	}
+	r.vouch(f, secret, plan.Refused)
 	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
 	return result.with(detached)
+}
+
+// vouch notes what was delivered: all that a Secret records of the RegistryCredentials that select it, once it is as it should be.
+func (r *Reconciler) vouch(f facts, secret *corev1.Secret, refused []string) {
+	if secret == nil {
+		return
+	}
+	written, known := pullsecret.SourcesOf(secret.Annotations), map[string][]string{}
+	for _, one := range f.contributions {
+		selects := slices.ContainsFunc(f.selecting, func(c *v1alpha1.RegistryCredential) bool { return c.Name == one.Credential })
+		if selects && one.Config != nil && !slices.Contains(refused, one.Credential) {
+			known[one.Credential] = written[one.Credential].Keys
+		}
+	}
+	r.ledger.vouch(secret, known)
 }

@@ -49,6 +49,16 @@ func (f *facts) found(secret *corev1.Secret) {
 	}
 }
 
+// concerned are the RegistryCredentials that select the place, or whose entries in it stay or go. Whatever else is recorded there its
+// namespace's people can write.
+func (f facts) concerned() []string {
+	var names []string
+	for _, credential := range slices.Concat(f.selecting, f.staying, f.leaves) {
+		names = append(names, credential.Name)
+	}
+	return names
+}
+
 // wanted are the ServiceAccounts that must name the Secret: those of all RegistryCredentials that select the place, have
 // something in the Secret and may write.
 func (f facts) wanted(written pullsecret.Sources) []string {
@@ -143,17 +153,18 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		Metadata: pullsecret.Metadata(target.MetadataOf(&credential.Spec.Target)),
 	}
 	source, recorded := f.recorded[credential.Name]
+	known := intersection(source.Keys, r.ledger.knownAt(f.place, credential.Name))
 	selected, readable := r.selects(credential, f.namespace)
 	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
 		f.selecting = append(f.selecting, credential)
-		err := r.contribute(ctx, f, credential, &contribution, source.Keys, all)
+		err := r.contribute(ctx, f, credential, &contribution, known, all)
 		f.contributions = append(f.contributions, contribution)
 		return err
 	}
 	if !recorded {
 		return r.keepsAll(ctx, credential, f.place)
 	}
-	stays, err := r.stays(ctx, f, credential, readable, selected)
+	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
 		f.leaves = append(f.leaves, credential)
 		return err
@@ -177,13 +188,14 @@ func (r *Reconciler) publishTo(credential *v1alpha1.RegistryCredential, contribu
 }
 
 // contribute fills in what a RegistryCredential that selects the place provides. Entries that it gives up stay while somebody
-// lists their registry and is not published with it, and until their removal is granted.
-func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution, recorded []string, all []v1alpha1.RegistryCredential) error {
+// lists their registry and is not published with it, and until their removal is granted. known are the keys that were delivered here:
+// others that are recorded its namespace's people wrote, and they go.
+func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution, known []string, all []v1alpha1.RegistryCredential) error {
 	r.publishTo(credential, contribution)
 	if contribution.Config == nil {
 		return nil
 	}
-	missing := r.missing(credential, recorded)
+	missing := r.missing(credential, known)
 	contribution.Keep = r.stillListed(f.namespace, f.place.Name, missing, all)
 	if len(missing) == len(contribution.Keep) {
 		return r.keepsAll(ctx, credential, f.place)
@@ -210,16 +222,19 @@ func restrict(config dockerconfig.Config, keys []string) dockerconfig.Config {
 	return some
 }
 
-// stays reports whether the entries of a RegistryCredential stay where it does not select the place any more.
-func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected bool) (bool, error) {
+// stays reports whether the entries of a RegistryCredential stay where it does not select the place any more. known says that any of them
+// was delivered: what its namespace's people wrote goes, and no decision is made about it that concerns others.
+func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected, known bool) (bool, error) {
+	deleted := credential.DeletionTimestamp != nil
 	switch {
-	case r.Store.LeftAlone(credential.Name) != nil: // what a newer version knows of removals is not known here
+	case deleted && credential.Spec.Policy() == v1alpha1.DeletionRetain, r.Store.LeftAlone(credential.Name) != nil:
+		// Of removals that a newer version recorded nothing is known here.
 		return true, nil
-	case credential.DeletionTimestamp != nil && credential.Spec.Policy() == v1alpha1.DeletionRetain:
+	case !deleted && (credential.Spec.Suspend || !readable): // a selector that cannot be read deselects nothing
 		return true, nil
-	case credential.DeletionTimestamp != nil:
-	case credential.Spec.Suspend, !readable: // a selector that cannot be read deselects nothing
-		return true, nil
+	case !known:
+		return false, nil
+	case deleted:
 	case selected: // under another name: not before it is there
 		arrived, err := r.arrived(ctx, credential, f.namespace.Name)
 		if err != nil || !arrived {
@@ -248,9 +263,9 @@ func (r *Reconciler) arrived(ctx context.Context, credential *v1alpha1.RegistryC
 	if !r.Secrets.Allowed(name) {
 		return false, nil
 	}
-	secret := &corev1.Secret{}
-	object, err := existing(ctx, r.Secrets, client.ObjectKey{Namespace: namespace, Name: name}, secret)
-	if err != nil || object == nil || !pullsecret.OwnerOf(secret).Ours {
+	object, err := r.read(ctx, r.Secrets, client.ObjectKey{Namespace: namespace, Name: name}, func() client.Object { return &corev1.Secret{} }, &trace{})
+	secret, _ := object.(*corev1.Secret)
+	if err != nil || secret == nil || !pullsecret.OwnerOf(secret).Ours {
 		return false, err
 	}
 	_, there := pullsecret.SourcesOf(secret.Annotations)[credential.Name]

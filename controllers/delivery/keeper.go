@@ -164,6 +164,9 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 		if err := r.Store.KeepRemovals(ctx, credential.Name, made.State); err != nil {
 			return err
 		}
+		if r.Store.Get(credential.Name).UID != credential.UID { // perhaps it is gone, and so is its record: then nothing is kept of it
+			r.Board.Touch(credential.Name)
+		}
 	}
 	before := k.outcome
 	k.state, k.decided, k.basis = made.State, r.Now(), basisOf(credential)

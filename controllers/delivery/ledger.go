@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,11 +14,16 @@ import (
 
 // ledger knows which pull Secrets of ours record which RegistryCredential. Each version of a Secret is read once: what is asked costs
 // as much as the RegistryCredential has namespaces, whatever others have.
+//
+// A namespace's people can write a record. So what is recorded is not yet known to be held: that is what was there when the operator
+// started, and what delivery itself found right since. Only that counts where it is decided what other namespaces may lose.
 type ledger struct {
 	mu      sync.Mutex
 	secrets map[delivered.Place]noted
-	// holders by RegistryCredential, namespace and name of the Secret: the docker config keys that are recorded there.
-	holders map[string]map[string]map[string][]string
+	// holders by RegistryCredential, namespace and name of the Secret.
+	holders map[string]map[string]map[string]held
+	// proven counts, by RegistryCredential and namespace, the Secrets that are known to hold something.
+	proven map[string]map[string]int
 }
 
 type noted struct {
@@ -26,14 +32,55 @@ type noted struct {
 	credentials []string
 }
 
-// note takes in a Secret as it is. One that is older than what is known changes nothing.
-func (l *ledger) note(secret *corev1.Secret) {
+// held is what one pull Secret records of a RegistryCredential.
+type held struct {
+	place delivered.Place
+	// keys of the docker config that are recorded, and those of them that are known to be delivered.
+	keys, known []string
+}
+
+// begin takes in a Secret that was there when the operator started.
+func (l *ledger) begin(secret *corev1.Secret) {
+	known := map[string][]string{}
+	for credential, source := range pullsecret.SourcesOf(secret.Annotations) {
+		known[credential] = source.Keys
+	}
+	l.vouch(secret, known)
+}
+
+// vouch notes that these keys of RegistryCredentials were delivered to a Secret, or are there as they were delivered. A Secret that was
+// just created has no version yet.
+func (l *ledger) vouch(secret *corev1.Secret, known map[string][]string) {
 	place := delivered.Place{Namespace: secret.Namespace, Name: secret.Name}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, there := l.secrets[place]; !there || secret.ResourceVersion != "" {
+		l.take(place, secret)
+	}
+	for credential, keys := range known {
+		if one, recorded := l.holders[credential][place.Namespace][place.Name]; recorded {
+			one.known = union(one.known, intersection(one.keys, keys))
+			l.put(credential, one)
+		}
+	}
+}
+
+// note takes in a Secret as it is. One that is older than what is known changes nothing. What was known of it and is recorded still stays
+// known.
+func (l *ledger) note(secret *corev1.Secret) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.take(delivered.Place{Namespace: secret.Namespace, Name: secret.Name}, secret)
+}
+
+func (l *ledger) take(place delivered.Place, secret *corev1.Secret) {
 	known, there := l.secrets[place]
 	if there && known.uid == secret.UID && !newer(secret.ResourceVersion, known.version) {
 		return
+	}
+	before := map[string][]string{}
+	for _, credential := range known.credentials {
+		before[credential] = l.holders[credential][place.Namespace][place.Name].known
 	}
 	l.clear(place)
 	if !pullsecret.OwnerOf(secret).Ours {
@@ -43,7 +90,7 @@ func (l *ledger) note(secret *corev1.Secret) {
 	for credential, source := range pullsecret.SourcesOf(secret.Annotations) {
 		if credential != pullsecret.Adopted {
 			fresh.credentials = append(fresh.credentials, credential)
-			l.add(credential, place, source.Keys)
+			l.put(credential, held{place: place, keys: source.Keys, known: intersection(source.Keys, before[credential])})
 		}
 	}
 	if l.secrets == nil {
@@ -74,21 +121,44 @@ func newer(version, than string) bool {
 	return err != nil || order > 0
 }
 
-func (l *ledger) add(credential string, place delivered.Place, keys []string) {
+// put notes what a Secret records of a RegistryCredential.
+func (l *ledger) put(credential string, one held) {
 	if l.holders == nil {
-		l.holders = map[string]map[string]map[string][]string{}
+		l.holders, l.proven = map[string]map[string]map[string]held{}, map[string]map[string]int{}
 	}
 	if l.holders[credential] == nil {
-		l.holders[credential] = map[string]map[string][]string{}
+		l.holders[credential] = map[string]map[string]held{}
 	}
-	if l.holders[credential][place.Namespace] == nil {
-		l.holders[credential][place.Namespace] = map[string][]string{}
+	if l.holders[credential][one.place.Namespace] == nil {
+		l.holders[credential][one.place.Namespace] = map[string]held{}
 	}
-	l.holders[credential][place.Namespace][place.Name] = keys
+	before := l.holders[credential][one.place.Namespace][one.place.Name]
+	l.holders[credential][one.place.Namespace][one.place.Name] = one
+	l.count(credential, one.place.Namespace, len(one.known) > 0, len(before.known) > 0)
+}
+
+// count follows a Secret that begins or ceases to be known to hold something.
+func (l *ledger) count(credential, namespace string, now, before bool) {
+	switch {
+	case now && !before:
+		if l.proven[credential] == nil {
+			l.proven[credential] = map[string]int{}
+		}
+		l.proven[credential][namespace]++
+	case before && !now:
+		if l.proven[credential][namespace]--; l.proven[credential][namespace] == 0 {
+			delete(l.proven[credential], namespace)
+		}
+		if len(l.proven[credential]) == 0 {
+			delete(l.proven, credential)
+		}
+	}
 }
 
 func (l *ledger) clear(place delivered.Place) {
 	for _, credential := range l.secrets[place].credentials {
+		before := l.holders[credential][place.Namespace][place.Name]
+		l.count(credential, place.Namespace, false, len(before.known) > 0)
 		delete(l.holders[credential][place.Namespace], place.Name)
 		if len(l.holders[credential][place.Namespace]) == 0 {
 			delete(l.holders[credential], place.Namespace)
@@ -100,17 +170,11 @@ func (l *ledger) clear(place delivered.Place) {
 	delete(l.secrets, place)
 }
 
-// holding is how many namespaces hold entries of a RegistryCredential.
+// holding is how many namespaces are known to hold entries of a RegistryCredential.
 func (l *ledger) holding(credential string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.holders[credential])
-}
-
-// held is one pull Secret that records a RegistryCredential.
-type held struct {
-	place delivered.Place
-	keys  []string
+	return len(l.proven[credential])
 }
 
 // of returns the pull Secrets that record a RegistryCredential.
@@ -118,10 +182,41 @@ func (l *ledger) of(credential string) []held {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make([]held, 0, len(l.holders[credential]))
-	for namespace, names := range l.holders[credential] {
-		for name, keys := range names {
-			all = append(all, held{delivered.Place{Namespace: namespace, Name: name}, keys})
+	for _, names := range l.holders[credential] {
+		for _, one := range names {
+			all = append(all, one)
 		}
 	}
 	return all
+}
+
+// knownAt are the keys that a Secret is known to hold of a RegistryCredential.
+func (l *ledger) knownAt(place delivered.Place, credential string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holders[credential][place.Namespace][place.Name].known
+}
+
+// intersection are those of some keys that are among others, in their order.
+func intersection(keys, others []string) []string {
+	if len(others) == 0 {
+		return nil
+	}
+	in := make(map[string]bool, len(others))
+	for _, key := range others {
+		in[key] = true
+	}
+	var both []string
+	for _, key := range keys {
+		if in[key] {
+			both = append(both, key)
+		}
+	}
+	return both
+}
+
+func union(keys, others []string) []string {
+	all := slices.Concat(keys, others)
+	slices.Sort(all)
+	return slices.Compact(all)
 }

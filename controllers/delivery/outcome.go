@@ -153,12 +153,14 @@ func versionIn(written pullsecret.Sources, credential string) delivered.Version 
 	return delivered.Version{Revision: written[credential].Revision, Digest: written[credential].Digest}
 }
 
-// findings are the entries of the Secret that no kubelet can use.
+// findings are the entries of the Secret that no kubelet can use, or that it has more than are looked at.
 func (o outcome) findings() []dockerconfig.Finding {
 	if o.secret == nil {
 		return nil
 	}
-	return slices.DeleteFunc(dockerconfig.Lint(o.secret.Data[corev1.DockerConfigJsonKey]), func(found dockerconfig.Finding) bool { return found.Key == "" })
+	return slices.DeleteFunc(dockerconfig.Lint(o.secret.Data[corev1.DockerConfigJsonKey]), func(found dockerconfig.Finding) bool {
+		return found.Key == "" && found.Reason != dockerconfig.ReasonTooLarge // of which the rest is not known
+	})
 }
 
 // recorders are the RegistryCredentials that exist and record a docker config key, by key.

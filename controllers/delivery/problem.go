@@ -66,7 +66,10 @@ var full = &problem{reason: v1alpha1.ReasonSecretFull, message: "the entries do 
 
 func foreignOwner(f facts, owner pullsecret.Owner) *problem {
 	message := fmt.Sprintf("Secret %s belongs to %s: %s", f.place.Name, owner.Manager, owner.Fix)
-	if owner.Ours {
+	switch {
+	case owner.Adoptable:
+		message = fmt.Sprintf("Secret %s was made by hand, by %s: %s", f.place.Name, owner.Manager, owner.Fix)
+	case owner.Ours:
 		message = fmt.Sprintf("Secret %s cannot be written: %s", f.place.Name, owner.Fix)
 	}
 	return &problem{reason: v1alpha1.ReasonForeignSecret, message: foreign.Message(message)}

@@ -77,10 +77,13 @@ func (r *Reconciler) detains(credential *v1alpha1.RegistryCredential, place deli
 	return slices.Contains(waits, known.Reason)
 }
 
-// losses are the names of the namespaces that hold entries of a RegistryCredential, and the names of those that lose some.
+// losses are the names of the namespaces that are known to hold entries of a RegistryCredential, and the names of those that lose some.
 func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding, losing []string, err error) {
 	holds, loses := map[string]bool{}, map[string]bool{}
 	for _, one := range r.ledger.of(credential.Name) {
+		if len(one.known) == 0 {
+			continue // its people wrote the record: it is told of nobody else
+		}
 		var namespace corev1.Namespace
 		err := r.Cluster.Get(ctx, client.ObjectKey{Name: one.place.Namespace}, &namespace)
 		if apierrors.IsNotFound(err) || err == nil && namespace.DeletionTimestamp != nil {
@@ -113,7 +116,7 @@ func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCre
 	if !selected || one.place.Name != credential.Spec.Target.Name() {
 		return true, nil
 	}
-	missing := r.missing(credential, one.keys)
+	missing := r.missing(credential, one.known)
 	if len(missing) == 0 {
 		return false, nil
 	}

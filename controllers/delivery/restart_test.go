@@ -14,6 +14,13 @@ import (
 func (g *rig) restart() {
 	g.r = &Reconciler{Cluster: g.c, Writer: g.c, Secrets: g.r.Secrets, ServiceAccounts: g.r.ServiceAccounts, Store: g.r.Store,
 		Board: delivered.NewBoard(func(string) {}), Now: g.r.Now}
+	var there corev1.SecretList
+	if err := g.c.List(g.t.Context(), &there); err != nil {
+		g.t.Fatal(err)
+	}
+	for i := range there.Items {
+		g.r.ledger.begin(&there.Items[i]) // as the watch does with what it finds at first
+	}
 }
 
 func TestARemovalThatWasTakenBackWhileTheOperatorWasAwayIsOver(t *testing.T) {

@@ -55,20 +55,11 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	contest.note(purpose, contentOf(f.secret), r.Now())
 	contest.left = contentOf(plan.Secret) // what was meant: a webhook that changes it on the way is a rival, too
 	if written == nil {
-		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it")
+		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it", "credentials", f.concerned())
 		return nil, nil
 	}
-	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "credentials", contributors(f.contributions))
+	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "credentials", f.concerned())
 	return written, nil
-}
-
-// contributors are the RegistryCredentials that contribute to a Secret. Whatever else is recorded there its namespace's people can write.
-func contributors(contributions []pullsecret.Contribution) []string {
-	var names []string
-	for _, one := range contributions {
-		names = append(names, one.Credential)
-	}
-	return names
 }
 
 // slowWrite is from how long on a write is dated by its end: a second write for each that happens to end in the next second would cost

@@ -269,6 +269,32 @@ func TestATypoInARegistryTakesTheKeyFromNobodyUnconfirmed(t *testing.T) {
 	}
 }
 
+func TestADeletionThatTakesManyNamespacesWaitsForAPerson(t *testing.T) {
+	company := credential("company", "r.example")
+	company.Spec.DeletionPolicy, company.Finalizers = v1alpha1.DeletionDelete, []string{v1alpha1.Finalizer}
+	g := newRig(t, 10, company)
+	g.publish(record(t, "company", "1-x", "good", "r.example"))
+	g.all(10)
+	if err := g.c.Delete(t.Context(), company); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		g.all(10)
+		g.now = g.now.Add(time.Minute)
+	}
+	held := g.removal()
+	if got := g.having(10, "r.example"); got != 10 || !held.Held || held.ID == "" || held.Losing != 10 {
+		t.Fatalf("%d of 10 still have it, %+v", got, held)
+	}
+	g.edit(func(c *v1alpha1.RegistryCredential) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmRemovalAnnotation, held.ID)
+	})
+	g.all(10)
+	if got := g.having(10, "r.example"); got != 0 {
+		t.Errorf("%d still have it after the confirmation", got)
+	}
+}
+
 func TestEightNamespacesRelabelledAtOnceAreOneRemoval(t *testing.T) {
 	g := newRig(t, 8, credential("company", "r.example"))
 	g.publish(record(t, "company", "1-x", "old", "r.example"))

@@ -41,8 +41,8 @@ func (r *Reconciler) attachTo(ctx context.Context, f facts, name string) *proble
 	account, err := r.account(ctx, f, name)
 	switch {
 	case errors.Is(err, named.ErrNotAllowed):
-		return &problem{account: true, reason: v1alpha1.ReasonServiceAccountNotAllowed, message: fmt.Sprintf(
-			"the operator may not patch ServiceAccounts named %s: add the name to --service-account-names and to the operator's role", name)}
+		return &problem{account: true, reason: v1alpha1.ReasonServiceAccountNotAllowed, message: named.NotGiven(
+			"ServiceAccount", name, r.ServiceAccounts.Names(), "serviceAccountNames")}
 	case err != nil:
 		return failedWrite("ServiceAccount "+name, err).ofAccount()
 	case account == nil:
@@ -124,7 +124,7 @@ func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.
 	}
 	f.memory.trace(account.Name).wrote(account)
 	contest.note(purpose, purpose, r.Now())
-	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action)
+	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action, "credentials", f.concerned())
 	return nil
 }
 

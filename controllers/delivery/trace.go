@@ -2,11 +2,14 @@ package delivery
 
 import (
 	"context"
+	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/internal/named"
 )
 
 // trace is the newest that is known of one object: a cache that shows less is behind, and is read past.
@@ -52,6 +55,9 @@ type reader interface {
 // makes an object to read into.
 func (r *Reconciler) read(ctx context.Context, from reader, key client.ObjectKey, empty func() client.Object, t *trace) (client.Object, error) {
 	cached, err := existing(ctx, from, key, empty())
+	if errors.Is(err, named.ErrNotHeld) {
+		return existing(ctx, uncached{r.Writer}, key, empty())
+	}
 	if err != nil || !t.behind(cached) {
 		return cached, err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/wakeup"
 )
 
@@ -70,11 +71,19 @@ func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.Registry
 func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delivered.Place] {
 	return handler.TypedFuncs[*corev1.Secret, delivered.Place]{
 		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*corev1.Secret], q queue) {
-			r.ledger.note(e.Object)
+			switch {
+			case !named.Held(e.Object): // what it records is not known
+			case e.IsInInitialList:
+				r.ledger.begin(e.Object)
+			default:
+				r.ledger.note(e.Object)
+			}
 			enqueue(q, normal, r.placesBeside(ctx, e.Object)...)
 		},
 		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*corev1.Secret], q queue) {
-			r.ledger.note(e.ObjectNew)
+			if named.Held(e.ObjectNew) {
+				r.ledger.note(e.ObjectNew)
+			}
 			enqueue(q, normal, r.placesBeside(ctx, e.ObjectOld)...)
 			enqueue(q, normal, r.placesBeside(ctx, e.ObjectNew)...)
 		},

@@ -146,6 +146,8 @@ func (r *Reconciler) secrets(ctx context.Context, pod *corev1.Pod, credentials [
 		switch {
 		case errors.Is(err, named.ErrNotAllowed):
 			secrets[name] = diagnosis.Secret{Unread: true}
+		case errors.Is(err, named.ErrNotHeld):
+			secrets[name] = diagnosis.NotHeld(&secret)
 		case apierrors.IsNotFound(err):
 			secrets[name] = diagnosis.Secret{Missing: true}
 		case err != nil:
@@ -165,7 +167,7 @@ func (r *Reconciler) account(ctx context.Context, pod *corev1.Pod) (diagnosis.Ac
 	var account corev1.ServiceAccount
 	err := r.ServiceAccounts.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &account)
 	switch {
-	case errors.Is(err, named.ErrNotAllowed):
+	case errors.Is(err, named.ErrNotAllowed), errors.Is(err, named.ErrNotHeld):
 		return diagnosis.Account{Name: name, Unread: true}, nil
 	case apierrors.IsNotFound(err):
 		return diagnosis.Account{Name: name, Missing: true}, nil

@@ -16,6 +16,9 @@ const (
 	questionRate, questionBurst = 10, 20
 	// Of the questions to one registry one namespace may have asked as many: its people choose images, and others wait for theirs.
 	namespaceRate, namespaceBurst = 5, 10
+	// firstRate and firstBurst are kept for namespaces that asked nothing for a while: a few that ask without end, each within its share,
+	// leave nothing of the questions to all.
+	firstRate, firstBurst = 5, 10
 	// questionsAtOnce are those that a registry has to answer at the same time for a value that it is known to take.
 	questionsAtOnce = 4
 )
@@ -23,15 +26,13 @@ const (
 // login is a value at a registry. Until the registry took it once, one question is asked at a time: a password that is refused is shown
 // once, and not by every worker.
 type login struct {
-	mu      sync.Mutex
-	limiter *rate.Limiter
+	mu             sync.Mutex
+	limiter, first *rate.Limiter
 	// namespaces have a share each.
 	namespaces map[string]*share
 	asking     int
 	// taken says that the registry took the value, when it was last asked.
 	taken bool
-	// doubt is the namespace that was first told, since the registry took the value, that it does not or cannot be asked.
-	doubt string
 	// down is the answer to everybody while the registry is silent or refuses the value.
 	down answer
 }
@@ -43,7 +44,9 @@ type share struct {
 	down    answer
 }
 
-func newLogin() *login { return &login{limiter: rate.NewLimiter(questionRate, questionBurst)} }
+func newLogin() *login {
+	return &login{limiter: rate.NewLimiter(questionRate, questionBurst), first: rate.NewLimiter(firstRate, firstBurst)}
+}
 
 // begin gives the answer that is known already, or says how long to wait. Where it does neither, the namespace may ask, and then calls
 // end.
@@ -63,19 +66,21 @@ func (l *login) begin(namespace string, now time.Time) (down diagnosis.Probe, kn
 	if mine.asking || l.asking >= atOnce {
 		return diagnosis.Probe{}, false, askSoon
 	}
-	if !mine.limiter.AllowN(now, 1) || !l.limiter.AllowN(now, 1) {
+	left := mine.limiter.TokensAt(now)
+	if left < 1 || !l.limiter.AllowN(now, 1) && (left < namespaceBurst || !l.first.AllowN(now, 1)) {
 		return diagnosis.Probe{}, false, askAgain
 	}
+	mine.limiter.AllowN(now, 1)
 	mine.asking = true
 	l.asking++
 	return diagnosis.Probe{}, false, 0
 }
 
 // end notes the answer to a question, if there is one. A namespace chooses its images, and some images fail alone: behind a proxy that
-// cannot reach where they come from, or is limited there. So what one is told of the registry holds for it, and for everybody once
-// another was told so, too. A value that the registry never took and refuses is refused to everybody. Of a wildcard key, images choose the
-// registry as well, which may be a tenant's own: what it says is told to nobody else.
-func (l *login) end(namespace string, wildcard bool, reason verify.Reason, given *answer) {
+// cannot reach where they come from, or is limited there. However many namespaces are told so, it holds for them; and for
+// everybody only what the registry said before it was told an image. Of a wildcard key, images choose the registry as well, which
+// may be a tenant's own: nothing that it says is told to others.
+func (l *login) end(namespace string, everybody bool, reason verify.Reason, given *answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	mine := l.namespaces[namespace]
@@ -84,14 +89,12 @@ func (l *login) end(namespace string, wildcard bool, reason verify.Reason, given
 	switch {
 	case given == nil:
 	case reason == verify.PullAllowed, reason == verify.PullDenied, reason == verify.ImageNotFound:
-		l.taken, l.doubt = true, ""
+		l.taken = true
 	case !aboutTheRegistry(reason):
-	case wildcard:
-		mine.down = *given
-	case reason == verify.LoginFailed && !l.taken, l.doubt != "" && l.doubt != namespace:
+	case everybody:
 		l.down, l.taken = *given, false
 	default:
-		mine.down, l.doubt = *given, namespace
+		mine.down = *given
 	}
 }
 
@@ -129,5 +132,5 @@ func (l *login) idle(now time.Time) bool {
 			return false // forgotten, the namespace would ask at once what it was told not to
 		}
 	}
-	return l.asking == 0 && l.limiter.TokensAt(now) >= questionBurst && !now.Before(l.down.until)
+	return l.asking == 0 && l.limiter.TokensAt(now) >= questionBurst && l.first.TokensAt(now) >= firstBurst && !now.Before(l.down.until)
 }

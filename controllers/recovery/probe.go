@@ -67,13 +67,14 @@ func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnos
 	}
 	var given *answer
 	var reason verify.Reason
-	defer func() { login.end(namespace, registry.HasWildcard(question.Key), reason, given) }()
+	everybody := false
+	defer func() { login.end(namespace, everybody, reason, given) }()
 	results := r.Prober.Pull(ctx, question.Key, value, question.Image)
 	if len(results) != 1 || ctx.Err() != nil {
 		return diagnosis.Probe{}, askAgain
 	}
 	read := probeOf(results[0], r.Now())
-	given, reason = &read, results[0].Reason
+	given, reason, everybody = &read, results[0].Reason, results[0].BeforeImage && !registry.HasWildcard(question.Key)
 	r.probes.keep(key, read, r.Now())
 	return read.Probe, 0
 }

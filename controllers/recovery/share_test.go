@@ -85,10 +85,10 @@ func TestWhatARegistrySaysOfATenantsImagesHoldsForTheTenant(t *testing.T) {
 	for _, reason := range []verify.Reason{verify.RateLimited, verify.RegistryError, verify.Timeout, verify.Unreachable, verify.LoginFailed} {
 		t.Run(string(reason), func(t *testing.T) {
 			now := start
-			down := map[string]bool{"tenants": true}
+			down, registryDown := map[string]bool{"tenants": true}, false
 			r := asking(t, &now, answers(func(image string) verify.Result {
-				if down[image] {
-					return verify.Result{Reason: reason, RetryAfter: 24 * time.Hour}
+				if down[image] || registryDown {
+					return verify.Result{Reason: reason, RetryAfter: 24 * time.Hour, BeforeImage: registryDown}
 				}
 				return verify.Result{Reason: verify.PullAllowed}
 			}))
@@ -106,12 +106,20 @@ func TestWhatARegistrySaysOfATenantsImagesHoldsForTheTenant(t *testing.T) {
 			if got := ask("tenant", "second"); got == diagnosis.AccessAllowed {
 				t.Error("the tenant has asked again at once")
 			}
-			down["third"], down["fourth"] = true, true
+			down["third"], down["fourth"], down["fifth"] = true, true, true
 			now = now.Add(maxRetryAfter + time.Second)
 			ask("tenant", "third")
-			ask("other", "fourth")
-			if got := ask("more", "fifth"); got == diagnosis.AccessAllowed {
-				t.Error("two namespaces were told that the registry is down, and a third one asks")
+			ask("accomplice", "fourth")
+			ask("another", "fifth")
+			if got := ask("other", "sixth"); got != diagnosis.AccessAllowed {
+				t.Errorf("three namespaces were told so of their images, and another one is told %q", got)
+			}
+			registryDown = true
+			now = now.Add(maxRetryAfter + time.Second)
+			ask("tenant", "third")
+			registryDown = false
+			if got := ask("other", "seventh"); got == diagnosis.AccessAllowed {
+				t.Error("the registry said so before it was told an image, and another namespace asks")
 			}
 		})
 	}
@@ -120,10 +128,10 @@ func TestWhatARegistrySaysOfATenantsImagesHoldsForTheTenant(t *testing.T) {
 func TestWhatARegistryOfATenantsOwnSaysUnderAWildcardIsToldToNobodyElse(t *testing.T) {
 	for _, reason := range []verify.Reason{verify.LoginFailed, verify.RateLimited, verify.Unreachable} {
 		t.Run(string(reason), func(t *testing.T) {
-			now := start
+			now, before := start, false
 			r := asking(t, &now, answers(func(image string) verify.Result {
 				if strings.HasPrefix(image, "theirs.") {
-					return verify.Result{Reason: reason, RetryAfter: 24 * time.Hour}
+					return verify.Result{Reason: reason, RetryAfter: 24 * time.Hour, BeforeImage: before}
 				}
 				return verify.Result{Reason: verify.PullAllowed}
 			}))
@@ -131,6 +139,7 @@ func TestWhatARegistryOfATenantsOwnSaysUnderAWildcardIsToldToNobodyElse(t *testi
 				probe, _ := r.ask(context.Background(), namespace, diagnosis.Question{Credential: "hub", Key: "*.r.example", Image: image})
 				return probe.Access
 			}
+			before = true // their registry refuses whatever it is asked for
 			ask("tenant", "theirs.r.example/a")
 			ask("accomplice", "theirs.r.example/b")
 			if got := ask("other", "ours.r.example/c"); got != diagnosis.AccessAllowed {
@@ -189,6 +198,20 @@ func TestANamespaceCannotUseUpTheQuestions(t *testing.T) {
 	}
 	if probe, _ := r.ask(context.Background(), "other", diagnosis.Question{Credential: "hub", Key: "r.example", Image: "x"}); probe.Access != diagnosis.AccessAllowed || asked != namespaceBurst+1 {
 		t.Errorf("%+v after %d questions", probe, asked)
+	}
+}
+
+func TestAFewNamespacesThatAskWithoutEndLeaveAQuestionToOthers(t *testing.T) {
+	now := start
+	r := asking(t, &now, answers(func(string) verify.Result { return verify.Result{Reason: verify.PullAllowed} }))
+	for i := range 1000 {
+		for _, tenant := range []string{"a", "b", "c", "d"} {
+			r.ask(context.Background(), tenant, diagnosis.Question{Credential: "hub", Key: "r.example", Image: fmt.Sprint(tenant, i)})
+		}
+		now = now.Add(20 * time.Millisecond)
+	}
+	if probe, wait := r.ask(context.Background(), "other", diagnosis.Question{Credential: "hub", Key: "r.example", Image: "x"}); probe.Access != diagnosis.AccessAllowed {
+		t.Errorf("another namespace waits %s", wait)
 	}
 }
 

@@ -53,6 +53,16 @@ func TestASummaryCountsAsDeliveriesComeIn(t *testing.T) {
 	if s.Selected != 3 || s.Failed(true) != 1 || s.Failed(false) != 0 || len(s.Failures) != 1 || s.Failures[0].Namespace != "x" || s.Everywhere(want, 2) {
 		t.Errorf("%+v", s)
 	}
+	if s.Lacking(want) != 1 { // what is wrong with a ServiceAccount changes nothing of the Secret
+		t.Errorf("%d namespaces lack the value: %+v", s.Lacking(want), s)
+	}
+	failing.ServiceAccounts = false
+	board.Post(Place{"x", "regcred"}, map[string]Delivery{"a": failing})
+	failing.Reason, failing.TakenBy = "", "b"
+	board.Post(Place{"z", "regcred"}, map[string]Delivery{"a": failing})
+	if s := board.Summary("a", "regcred"); s.Lacking(want) != 3 {
+		t.Errorf("%d namespaces lack the value, want all: %+v", s.Lacking(want), s)
+	}
 	board.Select("a", "other", 3, []string{"x"})
 	if s := board.Summary("a", "other"); s.Selected != 1 || s.Unselected != 3 {
 		t.Errorf("under another name: %+v", s)

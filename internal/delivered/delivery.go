@@ -10,6 +10,9 @@ type Place struct {
 	Name      string
 }
 
+// LogValues name the place in a line of the log.
+func (p Place) LogValues() []any { return []any{"namespace", p.Namespace, "secret", p.Name} }
+
 // Version names what a pull Secret holds of one RegistryCredential.
 type Version struct {
 	// Revision is the source's own name for the value. Empty while nothing is there.
@@ -49,6 +52,11 @@ type Delivery struct {
 	Finding dockerconfig.Finding
 	// TakenBy names the older RegistryCredential that already provides one of the registries here.
 	TakenBy string
+}
+
+// hasSecret reports whether the Secret is right, whatever is wrong with ServiceAccounts.
+func (d Delivery) hasSecret() bool {
+	return d.Observed > 0 && d.TakenBy == "" && (d.Reason == "" || d.ServiceAccounts)
 }
 
 // Removal is what a RegistryCredential is about to lose: namespaces, or registries in namespaces.

@@ -19,6 +19,8 @@ type Summary struct {
 	Unselected int
 	// Right counts the selected namespaces in which Secret and ServiceAccounts are right, by what they are right for.
 	Right map[Served]int
+	// Present counts the selected namespaces in which the Secret is right, whatever is wrong with ServiceAccounts, by what is in it.
+	Present map[Version]int
 	// Holding counts the Secrets in all namespaces, selected or not and under whatever name, by what is in them.
 	Holding map[Version]int
 	// Causes counts the selected namespaces that are not right, by why.
@@ -63,18 +65,25 @@ func (s Summary) Synced(version Version, generation int64) int {
 	return s.Right[Served{version, generation}]
 }
 
-// Everywhere reports whether all selected namespaces are right for a version and a generation, and it is known which are selected.
+// Lacking counts the selected namespaces whose Secret does not have a value, under whatever revision: what is wrong with a ServiceAccount
+// changes nothing of what pods have.
+func (s Summary) Lacking(value Version) int { return s.Selected - with(s.Present, value) }
+
+// Everywhere reports whether the Secrets of all namespaces that are selected for a generation have a value, and it is known which those are.
 // It is true where none is selected.
-func (s Summary) Everywhere(version Version, generation int64) bool {
-	return s.Generation == generation && s.Synced(version, generation) == s.Selected
+func (s Summary) Everywhere(value Version, generation int64) bool {
+	return s.Generation == generation && s.Lacking(value) == 0
 }
 
 // Holds counts the Secrets, in namespaces that are selected or not, that hold a value, under whatever revision.
-func (s Summary) Holds(value Version) int {
+func (s Summary) Holds(value Version) int { return with(s.Holding, value) }
+
+// with counts those that have a value.
+func with(counts map[Version]int, value Version) int {
 	count := 0
-	for version, secrets := range s.Holding {
+	for version, number := range counts {
 		if version.SameValue(value) {
-			count += secrets
+			count += number
 		}
 	}
 	return count

@@ -18,7 +18,7 @@ type tally struct {
 	// selected, unknown and unselected count namespaces as a Summary does.
 	selected, unknown, unselected int
 	right                         map[Served]int
-	holding                       map[Version]int
+	present, holding              map[Version]int
 	causes                        map[Cause]int
 	// failing, leaving and found are the names of namespaces, sorted.
 	failing, leaving, found names
@@ -27,7 +27,7 @@ type tally struct {
 
 func newTally() *tally {
 	return &tally{
-		deliveries: map[string]Delivery{}, right: map[Served]int{}, holding: map[Version]int{}, causes: map[Cause]int{},
+		deliveries: map[string]Delivery{}, right: map[Served]int{}, present: map[Version]int{}, holding: map[Version]int{}, causes: map[Cause]int{},
 		findings: map[dockerconfig.Finding]int{},
 	}
 }
@@ -68,6 +68,9 @@ func (t *tally) count(namespace string, d Delivery, by int) {
 	default:
 		add(t.right, Served{d.Version, d.Generation}, by)
 	}
+	if d.hasSecret() {
+		add(t.present, d.Version, by)
+	}
 	if (d.Finding != dockerconfig.Finding{}) {
 		add(t.findings, d.Finding, by)
 		t.found.set(namespace, by > 0)
@@ -86,7 +89,7 @@ func (t *tally) countOther(namespace string, d Delivery, by int) {
 func (t *tally) summary() Summary {
 	s := Summary{
 		Generation: t.generation, Selected: t.selected, Unknown: t.unknown, Unselected: t.unselected,
-		Right: clone(t.right), Holding: clone(t.holding), Causes: clone(t.causes), WithFindings: len(t.found),
+		Right: clone(t.right), Present: clone(t.present), Holding: clone(t.holding), Causes: clone(t.causes), WithFindings: len(t.found),
 	}
 	for _, namespace := range t.failing.first(Named) {
 		s.Failures = append(s.Failures, Failure{namespace, t.deliveries[namespace]})

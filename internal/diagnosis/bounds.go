@@ -139,7 +139,7 @@ func (d *diagnosis) tooLarge() *Verdict {
 	}
 	for _, ref := range d.Pod.Spec.ImagePullSecrets {
 		if what == "" && d.Secrets[ref.Name].TooLarge {
-			what = fmt.Sprintf("Secret %s has more than %d entries or %d KiB", ref.Name, maxEntries, maxSecretData>>10)
+			what = fmt.Sprintf("Secret %s has more than %d entries or %d KiB, or its namespace more Secrets than are kept", ref.Name, maxEntries, maxSecretData>>10)
 		}
 	}
 	if what == "" {

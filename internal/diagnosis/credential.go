@@ -159,7 +159,7 @@ func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
 		used := registry.MostSpecific(append(slices.Clone(facts.Secrets[ref.Name].Keys), f.Key), f.Image)
 		if len(used) > 0 && !slices.Contains(used, f.Key) {
-			return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", used[0], ref.Name, f.Key, f.Secret).advise("remove the former"), true
+			return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", registry.Shown(used[0]), ref.Name, f.Key, f.Secret).advise("remove the former"), true
 		}
 	}
 	return f, false

@@ -130,6 +130,10 @@ func NewSecret(secret *corev1.Secret) Secret {
 		s.Ignored = foreign.Name(string(secret.Type))
 		return s
 	}
+	if dockerconfig.IsCrowded(data) {
+		s.TooLarge = true
+		return s
+	}
 	if err := dockerconfig.WouldBreakPulls(data); err != nil {
 		s.Breaks = err.Error()
 	}
@@ -143,6 +147,14 @@ func NewSecret(secret *corev1.Secret) Secret {
 	}
 	slices.Sort(s.Keys)
 	return s
+}
+
+// NotHeld is a Secret of which no more than name and type is known, because its namespace has more than is kept in memory.
+func NotHeld(secret *corev1.Secret) Secret {
+	if _, read := readByKubelets(secret); !read {
+		return Secret{Ignored: foreign.Name(string(secret.Type))}
+	}
+	return Secret{TooLarge: true}
 }
 
 // readByKubelets is the docker config that a kubelet reads: the type of a Secret says in which key it is. A Secret of another type is

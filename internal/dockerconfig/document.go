@@ -8,11 +8,24 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"regcred.dev/regcred/internal/registry"
 )
 
 // MaxSize is the largest document, in bytes, that is looked at: the limit of the API server for a Secret's data
 // (corev1.MaxSecretSize).
 const MaxSize = 1 << 20
+
+// mostMembers is how many members of objects a document may have that is looked at entry by entry: some hundred entries have that many.
+// Each costs some microseconds, and whoever may write the Secret decides how many there are.
+const mostMembers = 5000
+
+// Members is never less than the number of members of all objects in a document, and costs next to nothing: each is written with a
+// colon.
+func Members(data []byte) int { return bytes.Count(data, []byte{':'}) }
+
+// IsCrowded reports whether a document has more entries and fields than are looked at one by one.
+func IsCrowded(data []byte) bool { return Members(data) > mostMembers }
 
 // Reasons why a document is no docker config, to be found with errors.Is.
 var (
@@ -40,7 +53,7 @@ type EntryError struct {
 
 // Error implements error.
 func (e *EntryError) Error() string {
-	return fmt.Sprintf("docker config entry %q: %v", e.Key, e.Err)
+	return fmt.Sprintf("docker config entry %q: %v", registry.Shown(e.Key), e.Err)
 }
 
 // Unwrap gives the reason.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // Reason is a stable name for a kind of finding, fit for a condition or a label.
@@ -17,7 +18,7 @@ type Reason string
 const (
 	// ReasonMalformed: a kubelet cannot read the document. Breaks pulls.
 	ReasonMalformed Reason = v1alpha1.ReasonMalformed
-	// ReasonTooLarge: the document is larger than a Secret can be.
+	// ReasonTooLarge: the document is larger than a Secret can be, or has too many members to be looked at.
 	ReasonTooLarge Reason = v1alpha1.ReasonTooLarge
 	// ReasonNoEntries: there is no entry, so a kubelet pulls without credential.
 	ReasonNoEntries Reason = v1alpha1.ReasonNoEntries
@@ -86,11 +87,11 @@ func (f Finding) String() string {
 	if f.Key == "" {
 		return f.Message
 	}
-	return fmt.Sprintf("entry %q: %s", f.Key, f.Message)
+	return fmt.Sprintf("entry %q: %s", registry.Shown(f.Key), f.Message)
 }
 
 // Lint reports every form in a docker config that a kubelet can never use, sorted by key: first what concerns the
-// document, then the entries.
+// document, then the entries. Of a document that [IsCrowded] it says that and nothing else.
 func Lint(data []byte) []Finding {
 	_, findings := ParseLenient(data)
 	return findings
@@ -98,9 +99,14 @@ func Lint(data []byte) []Finding {
 
 // ParseLenient reads an existing docker config as far as a kubelet can use it, and says what it cannot use.
 // An entry under a key that matches no image is still returned. Where a finding BreaksPulls, a kubelet uses none of
-// the entries until that is fixed. A trailing line break of a password is taken off, and reported.
+// the entries until that is fixed. A trailing line break of a password is taken off, and reported. A document that [IsCrowded] is not
+// read.
 func ParseLenient(data []byte) (Config, []Finding) {
 	config := Config{}
+	if IsCrowded(data) {
+		return config, []Finding{{Reason: ReasonTooLarge, Message: fmt.Sprintf(
+			"the docker config has more entries and fields than are looked at (%d): what a kubelet cannot use in it is not found", mostMembers)}}
+	}
 	document, findings := lintDocument(data)
 	for _, key := range object(document.Auths).keys() {
 		findings = append(findings, LintKey(key)...)

@@ -15,6 +15,41 @@ import (
 // sound is an entry in which nothing is to be found.
 var sound = `{"auth":"` + auth("u:"+sesame) + `"}`
 
+func TestADocumentOfATenantIsLookedAtWithinBounds(t *testing.T) {
+	repeated := func(form string, times int) string {
+		var members []string
+		for i := range times {
+			members = append(members, fmt.Sprintf(form, i))
+		}
+		return `{"auths":{` + strings.Join(members, ",") + `}}`
+	}
+	arrays := `{"auths":{"r.example":{"identitytoken":[` + strings.TrimSuffix(strings.Repeat("[],", 340_000), ",") + `]}}}`
+	for _, test := range []struct {
+		name     string
+		document string
+		crowded  bool
+	}{
+		{"45,000 entries", repeated(`"%05d.io":{"auth":"x"}`, 45_000), true},
+		{"100,000 entries that are no objects", repeated(`"%05d":0`, 100_000), true},
+		{"as many fields as are looked at", repeated(`"%04d.io":{"auth":"x"}`, mostMembers/2-1), false},
+		{"a token of a megabyte of arrays", arrays, false},
+		{"five hundred sound entries", repeated(`"https://%03d.example:5000/v1/":{"username":"u","password":"p","email":"e","auth":"dTpw"}`, 500), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			findings := Lint([]byte(test.document))
+			if crowded := slices.ContainsFunc(findings, func(f Finding) bool { return f.Reason == ReasonTooLarge && f.Key == "" }); crowded != test.crowded {
+				t.Errorf("it is found to be too large: %t, wanted %t", crowded, test.crowded)
+			}
+			// Allocations do not depend on how busy the machine is.
+			if allocations := testing.AllocsPerRun(1, func() { Lint([]byte(test.document)) }); allocations > 400_000 {
+				t.Errorf("a look takes %.0f allocations", allocations)
+			} else {
+				t.Logf("%.0f allocations", allocations)
+			}
+		})
+	}
+}
+
 func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 	for _, c := range []struct {
 		key  string
@@ -201,4 +236,22 @@ func breaksPulls(findings []Finding) bool {
 		}
 	}
 	return false
+}
+
+// A kubelet passes over what stands before the host of a key, so that it may be there, and work.
+func TestAPasswordInAKeyIsNotShown(t *testing.T) {
+	const key = "https://robot:s3cr3t@r.example"
+	document := []byte(`{"auths":{"` + key + `":{"username":"a","password":"1\n"},"robot:s3cr3t@docker.io":{},"https://index.docker.io/v1/":{}}}`)
+	findings := Lint(document)
+	if len(findings) < 3 {
+		t.Errorf("%d findings", len(findings))
+	}
+	for _, finding := range findings {
+		if strings.Contains(finding.String(), "s3cr3t") {
+			t.Error(finding.String())
+		}
+	}
+	if _, err := Parse([]byte(`{"auths":{"` + key + `":{}}}`)); err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "r.example") {
+		t.Error(err)
+	}
 }

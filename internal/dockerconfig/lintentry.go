@@ -16,8 +16,8 @@ func (e kubeletEntry) lint(key string, raw json.RawMessage) (Credential, []Findi
 		return []Finding{{Key: key, Reason: reason, Message: err.Error()}}
 	}
 	var tokens struct {
-		IdentityToken any `json:"identitytoken"`
-		RegistryToken any `json:"registrytoken"`
+		IdentityToken json.RawMessage `json:"identitytoken"` // of any size and form
+		RegistryToken json.RawMessage `json:"registrytoken"`
 	}
 	if e.password == "" && json.Unmarshal(raw, &tokens) == nil && (isSet(tokens.IdentityToken) || isSet(tokens.RegistryToken)) {
 		return Credential{}, report(ReasonTokenOnly, ErrTokenOnly)
@@ -44,8 +44,8 @@ func (e kubeletEntry) lint(key string, raw json.RawMessage) (Credential, []Findi
 }
 
 // isSet reports whether a JSON value is there and not an empty string.
-func isSet(value any) bool {
-	return value != nil && value != ""
+func isSet(value json.RawMessage) bool {
+	return len(value) > 0 && string(value) != "null" && string(value) != `""`
 }
 
 // keyCheck is one reason why a key is of no use. It returns the message, or nothing.
@@ -142,7 +142,7 @@ func lintShadowed(keys []string) []Finding {
 			continue
 		}
 		findings = append(findings, Finding{Key: key, Reason: ReasonShadowed,
-			Message: fmt.Sprintf("a kubelet uses the entry %q for every image of Docker Hub and never this one: keep one of the two", used[0])})
+			Message: fmt.Sprintf("a kubelet uses the entry %q for every image of Docker Hub and never this one: keep one of the two", registry.Shown(used[0]))})
 	}
 	return findings
 }

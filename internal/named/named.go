@@ -23,6 +23,10 @@ const Any = "*"
 // ErrNotAllowed means that the operator was not given this name.
 var ErrNotAllowed = errors.New("the operator is not given this name")
 
+// ErrNotHeld means that of this object only the name is kept in memory: its namespace has more, or larger ones, than its share. Ask the
+// API server for it, if that is worth a request.
+var ErrNotHeld = errors.New("the namespace has more of this kind than is kept in memory")
+
 // Caches holds one cache for each name, or a single one in the wide mode.
 type Caches struct {
 	names  []string
@@ -40,7 +44,9 @@ func New(config *rest.Config, options cache.Options, names []string) (*Caches, e
 			continue
 		}
 		one := options
-		if name != Any {
+		if name == Any {
+			one.NewInformer = newBoundedInformer
+		} else {
 			one.DefaultFieldSelector = fields.OneTermEqualSelector("metadata.name", name)
 		}
 		one.ReaderFailOnMissingInformer = true
@@ -85,16 +91,24 @@ func (c *Caches) Allowed(name string) bool {
 // Names that the operator was given, "*" for all.
 func (c *Caches) Names() []string { return slices.Clone(c.names) }
 
-// Get reads one object from its cache. ErrNotAllowed where the operator was not given the name.
+// Get reads one object from its cache. ErrNotAllowed where the operator was not given the name. With ErrNotHeld, into has no more than
+// the name, and the type of a Secret.
 func (c *Caches) Get(ctx context.Context, key client.ObjectKey, into client.Object) error {
 	reader, ok := c.of(key.Name)
 	if !ok {
 		return fmt.Errorf("%s: %w", key.Name, ErrNotAllowed)
 	}
-	return reader.Get(ctx, key, into)
+	if err := reader.Get(ctx, key, into); err != nil {
+		return err
+	}
+	if !Held(into) {
+		return fmt.Errorf("%s in namespace %s: %w", key.Name, key.Namespace, ErrNotHeld)
+	}
+	return nil
 }
 
-// List reads the objects of all names from the caches, those of one namespace or, with "", of all. visit must not change them.
+// List reads the objects of all names from the caches, those of one namespace or, with "", of all. visit must not change them. Of those
+// that are not held there is no more than the name.
 func (c *Caches) List(ctx context.Context, namespace string, list client.ObjectList, visit func()) error {
 	return c.Each(func(one cache.Cache) error {
 		if err := one.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {

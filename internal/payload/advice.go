@@ -32,7 +32,7 @@ func (r *rendering) notDocument(name string, value any) *Error {
 // otherObject is for JSON that is no docker config.
 func (r *rendering) otherObject(name string, object map[string]any, text []byte) *Error {
 	if isServiceKey(object) {
-		return malformed("%s holds a key of a service account and no docker config: set username: _json_key and keys: {password: %q}", name, r.Keys.DockerConfig)
+		return malformed("%s holds a key of a service account and no docker config: set username: %s and keys: {password: %q}", name, userOfKey(object), r.Keys.DockerConfig)
 	}
 	if delegation := dockerconfig.Delegation(text); delegation != nil {
 		fault := malformed("%s: %v", name, delegation)
@@ -59,7 +59,7 @@ func (r *rendering) describe(text string) string {
 		return "is a docker config: name its key in keys.dockerConfig"
 	}
 	if object, ok := decodeObject([]byte(trimmed)); ok && isServiceKey(object) {
-		return "is a key of a service account: set username: _json_key, and name its key in keys.password"
+		return "is a key of a service account: set username: " + userOfKey(object) + ", and name its key in keys.password"
 	}
 	switch {
 	case Crowded([]byte(trimmed)):
@@ -75,6 +75,9 @@ func (r *rendering) describe(text string) string {
 	case strings.HasPrefix(trimmed, "-----BEGIN "):
 		return "is a PEM file, which no registry takes"
 	}
+	if reason, says := oddity(trimmed); reason == dockerconfig.ReasonPlaceholder {
+		return says
+	}
 	return describeLogin(text)
 }
 
@@ -82,6 +85,9 @@ func describeLogin(text string) string {
 	if decoded, ok := decodeBase64(text); ok {
 		if object, ok := decodeObject(decoded); ok && isServiceKey(object) {
 			return "is base64 of a key of a service account: set username: _json_key_base64, and name its key in keys.password"
+		}
+		if strings.HasPrefix(string(decoded), "{") {
+			return "is base64 of what begins like JSON and is none, as when a part was cut off"
 		}
 		if _, err := dockerconfig.FromAuth(strings.TrimSpace(text)); err == nil {
 			return "is base64 of username:password: name its key in keys.auth"

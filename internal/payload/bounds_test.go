@@ -40,12 +40,17 @@ func TestAVaultCannotStopTheOperatorByADockerConfigWithManyEntries(t *testing.T)
 		{"as many as fit into a megabyte", 40_000, ErrMalformed, "far more values than a registry credential has"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			began := time.Now()
-			_, err := Render(Fields{"config": configOf(test.entries)}, wants(Keys{DockerConfig: "config"}, "", registriesOfASpec()...))
-			if !errors.Is(err, test.reason) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("got %v", err)
+			const limit = 5 * time.Second
+			took := limit
+			for try := 0; took >= limit && try < 3; try++ { // the quickest of a few tries, on a machine that does other things
+				began := time.Now()
+				_, err := Render(Fields{"config": configOf(test.entries)}, wants(Keys{DockerConfig: "config"}, "", registriesOfASpec()...))
+				took = time.Since(began)
+				if !errors.Is(err, test.reason) || !strings.Contains(err.Error(), test.says) {
+					t.Fatalf("got %v", err)
+				}
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took >= limit {
 				t.Errorf("it took %s", took)
 			}
 		})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +55,7 @@ func delivered(t *testing.T) []string {
 	row := func(name, image string, made Payload, login any) {
 		lines = append(lines, fmt.Sprintf("%s\t%s\t%s\t%s", name, image, made.Config.Render(), encode(login)))
 	}
-	for _, shape := range slices.Concat(shapes(), encodedShapes(), nestedShapes(), reportedShapes()) {
+	for _, shape := range allShapes() {
 		made, err := Render(fieldsOf(t, shape.fields), wants(shape.keys, shape.username, shape.registries...))
 		if err != nil {
 			t.Fatalf("%s: %v", shape.name, err)

@@ -22,27 +22,59 @@ const (
 // endFields are the fields that tell of an end, in lower case and without separators: engines of Vault, OAuth, registries and people
 // spell them in many ways.
 var endFields = map[string]kind{
-	"expiresat": anEnd, "expiresatseconds": anEnd, "expires": anEnd, "expireson": anEnd, "expiry": anEnd, "expirydate": anEnd,
+	"expiresat": anEnd, "expires": anEnd, "expireson": anEnd, "expiry": anEnd, "expirydate": anEnd,
 	"expirytime": anEnd, "expiration": anEnd, "expirationdate": anEnd, "expirationtime": anEnd, "expire": anEnd, "expireat": anEnd,
-	"expiretime": anEnd, "expiredate": anEnd, "expiresdate": anEnd, "expirestime": anEnd, "expirationtimestamp": anEnd,
+	"expiretime": anEnd, "expiredate": anEnd, "expiresdate": anEnd, "expirestime": anEnd,
 	"expirationdatetime": anEnd, "expirydatetime": anEnd, "expiredat": anEnd, "expiresafter": anEnd, "timeexpires": anEnd, "validbefore": anEnd,
 	"enddate": anEnd, "enddatetime": anEnd, "endsat": anEnd, "notafter": anEnd, "validuntil": anEnd, "validto": anEnd, "exp": anEnd,
-	"ttl": lifetime, "expiresin": lifetime, "expiresinseconds": lifetime, "expirein": lifetime, "validfor": lifetime,
-	"lifetime": lifetime, "ttlseconds": lifetime,
+	"ttl": lifetime, "expiresin": lifetime, "expirein": lifetime, "validfor": lifetime,
+	"lifetime": lifetime, "leaseduration": lifetime, "validity": lifetime, "validityperiod": lifetime,
+}
+
+// words that may end the name of such a field and say how it is written.
+var formWords = []string{"utc", "gmt", "iso", "iso8601", "rfc3339", "epoch", "unix", "timestamp", "ts"}
+
+// unitWords may end it, too, as in expires_in_days: a number there counts those.
+var unitWords = map[string]time.Duration{
+	"ms": time.Millisecond, "millis": time.Millisecond, "milliseconds": time.Millisecond,
+	"sec": time.Second, "secs": time.Second, "seconds": time.Second, "min": time.Minute, "mins": time.Minute, "minutes": time.Minute,
+	"hours": time.Hour, "days": 24 * time.Hour, "weeks": 7 * 24 * time.Hour, "months": 30 * 24 * time.Hour, "years": 365 * 24 * time.Hour,
 }
 
 // endOwners may stand before such a field, several of them, too, as in client_secret_expires_at: the end is that of the credential all
 // the same.
 var endOwners = []string{"token", "access", "password", "secret", "credentials", "credential", "key", "robot", "api", "client", "deploy", "pat"}
 
-// kindOf says what a field of this name tells.
-func kindOf(name string) kind {
+// kindOf says what a field of this name tells, and the unit of a lifetime that is a number there.
+func kindOf(name string) (kind, time.Duration) {
 	const longest = 64
 	if len(name) > longest {
-		return nothing
+		return nothing, 0
 	}
 	name = strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(strings.ToLower(name))
-	name = strings.TrimSuffix(name, "utc")
+	if known := ownedKind(name); known != nothing {
+		return known, time.Second
+	}
+	for word, unit := range unitWords {
+		bare, is := strings.CutSuffix(name, word)
+		switch known := ownedKind(bare); {
+		case !is:
+		case known != nothing:
+			return known, unit
+		case bare == "valid": // alone, it tells whether, and not how long
+			return lifetime, unit
+		}
+	}
+	for _, word := range formWords {
+		if bare, is := strings.CutSuffix(name, word); is && ownedKind(bare) != nothing {
+			return ownedKind(bare), time.Second
+		}
+	}
+	return nothing, 0
+}
+
+// ownedKind is what a field tells, whoever stands before it in its name.
+func ownedKind(name string) kind {
 	for owned := true; owned; name, owned = withoutOwner(name) {
 		if known := endFields[name]; known != nothing {
 			return known
@@ -75,11 +107,10 @@ func (r *rendering) endsIn(fields Fields, whose string) []time.Time {
 	var ends []time.Time
 	found := 0
 	for _, name := range sortedKeys(fields) {
-		k := kindOf(name)
-		if k == nothing || r.isCredential(name, whose) {
+		if r.isCredential(name, whose) {
 			continue
 		}
-		at, says := r.endOf(k, fields[name], name)
+		at, says := r.endOf(name, fields[name])
 		ends = append(ends, at)
 		if says != "" && found < mostFindings {
 			found++
@@ -95,9 +126,10 @@ func (r *rendering) isCredential(name, whose string) bool {
 }
 
 // endOf reads a field, and says why it cannot where it looks like an end.
-func (r *rendering) endOf(k kind, value any, name string) (time.Time, string) {
+func (r *rendering) endOf(name string, value any) (time.Time, string) {
+	k, unit := kindOf(name)
 	text, is := asText(value)
-	if is && means(text, never) {
+	if k == nothing || is && means(text, never) {
 		return time.Time{}, ""
 	}
 	var life time.Duration
@@ -108,7 +140,7 @@ func (r *rendering) endOf(k kind, value any, name string) (time.Time, string) {
 		}
 	}
 	if is {
-		life, is = duration(text)
+		life, is = duration(text, unit)
 	}
 	switch {
 	case !is:
@@ -131,6 +163,8 @@ func asText(value any) (string, bool) {
 		return strings.TrimSpace(value), true
 	case json.Number:
 		return value.String(), true
+	case bool:
+		return "", !value
 	}
 	return "", false
 }

@@ -82,7 +82,7 @@ func (r *rendering) noteEntry(s *stored, key, canonical string, credential docke
 		r.noteKey(r.Where+", "+s.name, key, canonical)
 	}
 	if credential.Trimmed() {
-		r.noteTrimmed("the entry " + quoted(key))
+		r.noteTrimmed("the entry " + quotedKey(key))
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *stored) entryFor(canonical string) (string, dockerconfig.Credential, *E
 			return "", credential, s.fault(key, err)
 		}
 		if other := s.twin(key, credential); other != "" {
-			return "", credential, malformed("%s has two different entries for one registry, %s and %s: leave one", s.name, quoted(key), quoted(other))
+			return "", credential, malformed("%s has two different entries for one registry, %s and %s: leave one", s.name, quotedKey(key), quotedKey(other))
 		}
 		return key, credential, nil
 	}
@@ -117,8 +117,12 @@ func (s *stored) fault(key string, err error) *Error {
 	advice := ""
 	if errors.Is(err, dockerconfig.ErrMalformedAuth) {
 		advice = ": leave it out, and store username and password there"
+		entry, _ := decodeObject(s.entries[key])
+		if reason, says := oddity(textAt(entry, "auth")); reason == dockerconfig.ReasonPlaceholder {
+			advice = ": it " + says
+		}
 	}
-	fault := malformed("%s, entry %s: %v%s", s.name, quoted(key), err, advice)
+	fault := malformed("%s, entry %s: %v%s", s.name, quotedKey(key), err, advice)
 	fault.Cause = err
 	return fault
 }
@@ -161,77 +165,8 @@ func (s *stored) twin(key string, credential dockerconfig.Credential) string {
 	return ""
 }
 
-// missing names the registries for which there is no entry, and the entry that was probably meant.
-func (s *stored) missing(names []string) *Error {
-	slices.Sort(names)
-	message := fmt.Sprintf("%s has no entry for %s", s.name, strings.Join(names, ", "))
-	return &Error{Reason: ErrRegistryMissing, Message: message + s.nearest(names) + s.elsewhere()}
-}
-
-func (s *stored) elsewhere() string {
-	if s.delegation == nil {
-		return ""
-	}
-	return "; " + s.delegation.Error()
-}
-
-// nearest says which entry was probably meant for one of the missing registries, and why a kubelet would not use it.
-func (s *stored) nearest(missing []string) string {
-	const compared = 4 // of the missing, with all entries
-	missing = missing[:min(len(missing), compared)]
-	for _, why := range []func(listed, key string) string{lacksPort, otherLetters, onlyPart, otherPath, otherName} {
-		for _, listed := range missing {
-			for _, key := range s.keys {
-				if says := why(listed, key); says != "" {
-					return fmt.Sprintf("; its entry %s %s", quoted(key), says)
-				}
-			}
-		}
-	}
-	if len(s.keys) > 0 {
-		return fmt.Sprintf("; it has %d, such as %s", len(s.keys), quoted(s.keys[0]))
-	}
-	return "; it has none at all"
-}
-
-func lacksPort(listed, key string) string {
-	if !registry.MissesByPort(key, registry.Host(listed)+"/x/x") {
-		return ""
-	}
-	return fmt.Sprintf("lacks the port, without which a kubelet takes it for another registry: store it as %q", listed)
-}
-
-func otherLetters(listed, key string) string {
-	host, is := registry.Host(listed), registry.Host(key)
-	if is == host || !strings.EqualFold(is, host) {
-		return ""
-	}
-	return fmt.Sprintf("has other letters, and a kubelet compares letter by letter: store it as %q", listed)
-}
-
-// onlyPart is for an entry below the registry: it opens some images and not all.
-func onlyPart(listed, key string) string {
-	canonical, err := registry.CanonicalKey(key)
-	if err != nil || !registry.Matches(listed, anyImageOf(canonical)) {
-		return ""
-	}
-	return fmt.Sprintf("opens a part of it only: store one for %q, or list the part in spec.registries", listed)
-}
-
-func otherPath(listed, key string) string {
-	if registry.Host(listed) != registry.Host(key) {
-		return ""
-	}
-	return fmt.Sprintf("is for another path of that host: store one for %q", listed)
-}
-
-// otherName is for an entry of the same service under another name, such as registry-1.docker.io for docker.io.
-func otherName(listed, key string) string {
-	if !registry.SameService(registry.Host(listed), registry.Host(key)) {
-		return ""
-	}
-	return fmt.Sprintf("is for images that are written with that host, and a kubelet uses it for no other: store one for %q, too", listed)
-}
+// quotedKey shows a docker config key that others wrote.
+func quotedKey(key string) string { return quoted(registry.Shown(key)) }
 
 // quoted shows a name that others wrote.
 func quoted(name string) string { return fmt.Sprintf("%q", shownName(name)) }

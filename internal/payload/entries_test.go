@@ -82,6 +82,15 @@ func TestAListedRegistryThatIsMissingIsNamedWithTheEntryThatIsNearest(t *testing
 		{"a key without the port", "registry.example:5000", "https://registry.example", `"https://registry.example" lacks the port`},
 		{"a key in upper case", "registry.example", "Registry.Example", `"Registry.Example" has other letters`},
 		{"another path", "registry.example/team", "registry.example/other", `"registry.example/other" is for another path`},
+		{"an image with a tag", "registry.example/team", "registry.example/team/app:1.0", `"registry.example/team/app:1.0" has a tag or digest`},
+		{"an image with a digest, behind a scheme", "registry.example", "https://registry.example/app@sha256:0123", `has a tag or digest`},
+		{"an image with tag and digest", "registry.example:5000", "registry.example:5000/app:1@sha256:0123", `has a tag or digest`},
+		{"the host with a port, for the host", "registry.example", "registry.example:5000", `it has 1, such as "registry.example:5000"`},
+		{"a scheme of another kind", "registry.example", "oci://registry.example", `has a scheme, a space or a quote`},
+		{"a scheme in upper case", "registry.example:5000", "HTTPS://registry.example:5000/v2/", `has a scheme, a space or a quote`},
+		{"a space behind the key", "registry.example", "registry.example ", `has a scheme, a space or a quote`},
+		{"quotes around the key", "docker.io", `"docker.io"`, `has a scheme, a space or a quote`},
+		{"a user name and a password in the key", "registry.example", "https://robot:s3cr3t@quay.io", `such as "https://[redacted]@quay.io"`},
 		{"a part of it", "registry.example", "registry.example/team", `"registry.example/team" opens a part of it only`},
 		{"a part of the path", "registry.example/team", "registry.example/team/app", `"registry.example/team/app" opens a part of it only`},
 		{"a host below", "registry.example", "*.registry.example", `it has 1, such as "*.registry.example"`},
@@ -104,7 +113,7 @@ func TestAListedRegistryThatIsMissingIsNamedWithTheEntryThatIsNearest(t *testing
 
 // Whatever a docker config holds: what comes out are usable entries for listed registries.
 func FuzzDockerConfig(f *testing.F) {
-	for _, shape := range shapes() {
+	for _, shape := range allShapes() {
 		f.Add(shape.fields)
 		if text, is := fieldsOf(f, shape.fields)["config"].(string); is {
 			f.Add(text)
@@ -138,7 +147,7 @@ func FuzzDockerConfig(f *testing.F) {
 
 // Whatever a secret holds under any key: nothing of it is in an error, and what comes out does not break a kubelet.
 func FuzzFields(f *testing.F) {
-	for _, shape := range shapes() {
+	for _, shape := range allShapes() {
 		f.Add(shape.fields, uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, text string, way uint8) {

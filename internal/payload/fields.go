@@ -137,7 +137,7 @@ func (r *rendering) isGoogleKey(string) string {
 	if !isServiceKey(r.fields) {
 		return ""
 	}
-	return "the secret is a key of a Google service account: set username: _json_key, and leave keys out"
+	return fmt.Sprintf("the secret is a key of a service account: set username: %s, and leave keys out", userOfKey(r.fields))
 }
 
 // tooDeep is for a key that is in an object of the secret, as when the body of a request to Vault, or its answer, was stored as the
@@ -158,7 +158,7 @@ func (r *rendering) otherKeys(string) string {
 	const most, longest = 4, 40
 	var names []string
 	for _, name := range sortedKeys(r.fields) {
-		if kindOf(name) == nothing {
+		if told, _ := kindOf(name); told == nothing {
 			names = append(names, fmt.Sprintf("%q", foreign.Text(name, longest)))
 		}
 	}
@@ -169,7 +169,7 @@ func (r *rendering) otherKeys(string) string {
 	if rest := len(names) - most; rest > 0 {
 		names, more = names[:most], fmt.Sprintf(" and %d more", rest)
 	}
-	return "it has " + strings.Join(names, ", ") + more + ": name the right one in keys"
+	return "it has " + strings.Join(names, ", ") + more
 }
 
 func (r *rendering) notText(key, what string, value any) *Error {
@@ -181,7 +181,7 @@ func (r *rendering) notText(key, what string, value any) *Error {
 		return malformed("key %q holds a number: store it as text, in quotes", key)
 	case map[string]any:
 		if isServiceKey(value) {
-			return malformed("key %q holds a key of a service account, not %s: set username: _json_key and keys: {password: %q}", key, what, key)
+			return malformed("key %q holds a key of a service account, not %s: set username: %s and keys: {password: %q}", key, what, userOfKey(value), key)
 		}
 		return malformed("key %q holds a JSON object, not %s: name the key that holds it in spec.source, or store it as text", key, what)
 	case []any:

@@ -14,21 +14,35 @@ const (
 	googleKeyBase64 = "_json_key_base64"
 )
 
+// yandexKey is the user name with which the registry of Yandex Cloud takes such a key
+// (https://yandex.cloud/docs/container-registry/operations/authentication).
+const yandexKey = "json_key"
+
+// userOfKey is the user name for a key of a service account, by the cloud that gave it.
+func userOfKey(object map[string]any) string {
+	if textAt(object, "service_account_id") != "" {
+		return yandexKey
+	}
+	return googleKey
+}
+
 // isServiceKey recognises a key of a service account as a cloud gives it for download.
 func isServiceKey(object map[string]any) bool {
 	private, _ := object["private_key"].(string)
 	return private != ""
 }
 
-// wholeKey is the credential of a secret that is itself the key of a Google service account, as `vault kv put PATH @key.json` makes it.
+// wholeKey is the credential of a secret that is itself the key of a service account, as `vault kv put PATH @key.json` makes it.
 func (r *rendering) wholeKey() (dockerconfig.Credential, bool) {
-	known := r.Username == "" || r.Username == googleKey || r.Username == googleKeyBase64
-	if kind, _ := r.fields["type"].(string); kind != "service_account" || !known || !isServiceKey(r.fields) || !r.usesNone() {
+	user := userOfKey(r.fields)
+	certain := user == yandexKey || textAt(r.fields, "type") == "service_account"
+	known := r.Username == "" || r.Username == user || r.Username == googleKeyBase64 && user == googleKey
+	if !certain || !known || !isServiceKey(r.fields) || !r.usesNone() {
 		return dockerconfig.Credential{}, false
 	}
 	username := r.Username
 	if username == "" {
-		username = googleKey
+		username = user
 	}
 	credential, err := dockerconfig.NewCredential(username, string(encode(r.fields)))
 	return fitGoogleKey(credential), err == nil

@@ -9,8 +9,13 @@ import (
 	"time"
 )
 
-// never are the words for a credential without an end. Harbor writes -1, Artifactory 0, Go the year 1.
-var never = []string{"", "0", "-1", "never", "none", "null", "nil", "no", "unlimited", "infinite", "n/a", "-", "false", "0001-01-01t00:00:00z"}
+// never are the words for a credential without an end. Harbor writes -1, Artifactory 0, Go the year 1; the numbers are the last second
+// of the year 9999 and the largest of 64 bits, as programs write them that know no other word.
+var never = []string{
+	"", "0", "-1", "-", "never", "none", "null", "nil", "no", "n/a", "false", "undefined", "unlimited", "infinite", "infinity", "inf", "forever",
+	"permanent", "never expires", "does not expire", "no expiry", "no expiration", "0001-01-01t00:00:00z",
+	"253402300799", "253402300799000", "253402300799999", "9223372036854775807",
+}
 
 func means(text string, words []string) bool { return slices.Contains(words, strings.ToLower(text)) }
 
@@ -20,14 +25,16 @@ var layouts = []string{
 	time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
 	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05Z07", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700 MST", "2006-01-02 15:04:05 -0700",
 	"2006-01-02 15:04:05 MST", "2006-01-02 15:04:05", "2006-01-02 15:04 MST", "2006-01-02 15:04",
-	"20060102T150405Z0700", "20060102T150405", "2006/01/02 15:04:05", "2006-01-02", "2006-01-02 MST", "2006-01-02Z07:00", "2006/01/02", "2006.01.02", "20060102",
+	"20060102T150405Z0700", "20060102T150405", "20060102150405Z0700", "20060102150405", "200601021504", "2006/01/02 15:04:05",
+	"2006-01-02", "2006-01-02 MST", "2006-01-02Z07:00", "2006/01/02", "2006.01.02", "20060102", "2006-1-2", "2006-1-2 15:04:05",
 	time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC, time.UnixDate, "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 -0700",
 	"2 Jan 2006 15:04:05 MST", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05", "2 Jan 2006", "2 January 2006", "Jan 2, 2006", "January 2, 2006", "Jan 2 2006", "2-Jan-2006",
 	"Mon Jan 2 2006", "Mon Jan 2 15:04:05 2006 MST", "Mon 2 Jan 2006 15:04:05 MST", "Jan 2, 2006 15:04:05 MST", "Mon Jan 2 15:04:05 MST 2006",
 	"Mon Jan 2 2006 15:04:05 -0700", "2 Jan 2006 15:04:05Z07:00", "Jan 2 15:04:05 2006 MST", "Monday, January 2, 2006", "Mon, Jan 2 2006",
+	"Jan 2, 2006, 3:04:05 PM", "Jan 2, 2006 3:04:05 PM", "Jan 2, 2006, 3:04 PM", "Jan 2, 2006 3:04 PM", "2 Jan 2006 15:04", "Jan 2, 2006 15:04",
 }
 
-// Ends lie between these years; anything else is no date that somebody meant.
+// Ends lie between these years of UTC; anything else is no date that somebody meant, and a later one is none that an API server takes.
 const firstYear, lastYear = 2000, 9999
 
 // moment reads a date or a time in one of the layouts, or a number of seconds, milliseconds, microseconds or nanoseconds since 1970.
@@ -39,7 +46,7 @@ func moment(text string) (time.Time, bool) {
 	text = tidy(text)
 	for _, layout := range layouts {
 		t, err := time.ParseInLocation(layout, text, time.UTC)
-		if err == nil && knownZone(t, layout) && t.Year() >= firstYear && t.Year() <= lastYear {
+		if err == nil && knownZone(t, layout) && t.UTC().Year() >= firstYear && t.UTC().Year() <= lastYear {
 			return t, true
 		}
 	}
@@ -52,14 +59,15 @@ func moment(text string) (time.Time, bool) {
 
 // Parts of moments that say nothing, or nothing that a layout could read.
 var (
-	remark  = regexp.MustCompile(` m=[+-].*$| \([^()]*\)$`) // the clock reading of Go, the zone's long name of JavaScript
+	remark  = regexp.MustCompile(` m=[+-].*$| \([^()]*\)$|\[[A-Za-z0-9_+/-]+\]$`) // the clock reading of Go, the zone's long name of JavaScript, and that of Java
+	dotNet  = regexp.MustCompile(`^/Date\(([0-9]+)(?:[+-][0-9]{4})?\)/$`)         // milliseconds, as PowerShell writes a date in JSON
 	ordinal = regexp.MustCompile(`\b([0-9]{1,2})(?:st|nd|rd|th)\b`)
 	offset  = regexp.MustCompile(`(?:GMT|UTC)([+-][0-9]{4})\b`)
 	small   = regexp.MustCompile(`^[0-9-]+t[0-9:.,]+z?`)
 )
 
 func tidy(text string) string {
-	text = remark.ReplaceAllString(text, "")
+	text = dotNet.ReplaceAllString(remark.ReplaceAllString(text, ""), "$1")
 	text = offset.ReplaceAllString(ordinal.ReplaceAllString(text, "$1"), "$1")
 	return small.ReplaceAllStringFunc(text, strings.ToUpper)
 }
@@ -73,23 +81,26 @@ func knownZone(t time.Time, layout string) bool {
 	return name == "UTC" || name == "GMT"
 }
 
-// sinceEpoch tells the units apart: each begins where the one before would be the year 5138.
+// sinceEpoch tells the units apart: each is read up to the year 2286, where seconds get an eleventh digit. A number between two of them
+// is none that somebody meant.
 func sinceEpoch(number float64) (time.Time, bool) {
-	const earliest = 946_684_800 // the year 2000, in seconds; less is a lifetime
+	const earliest, latest = 946_684_800, 1e10 // the year 2000, in seconds; less is a lifetime
 	if !(number >= earliest) || number > math.MaxInt64/2 {
 		return time.Time{}, false // written so that NaN is out
 	}
 	n := int64(number)
-	t := time.Unix(0, n)
-	switch {
-	case number < 1e11:
-		t = time.Unix(n, 0)
-	case number < 1e14:
-		t = time.UnixMilli(n)
-	case number < 1e17:
-		t = time.UnixMicro(n)
+	for _, unit := range []struct {
+		perSecond float64
+		from      func(int64) time.Time
+	}{
+		{1, func(n int64) time.Time { return time.Unix(n, 0) }}, {1e3, time.UnixMilli}, {1e6, time.UnixMicro},
+		{1e9, func(n int64) time.Time { return time.Unix(0, n) }},
+	} {
+		if number >= earliest*unit.perSecond && number < latest*unit.perSecond {
+			return unit.from(n), true
+		}
 	}
-	return t, t.UTC().Year() >= firstYear // just above each bound, the smaller unit is a year before
+	return time.Time{}, false
 }
 
 // parts of a duration such as 30d, 1d12h or 2 weeks.
@@ -113,14 +124,14 @@ var units = map[string]time.Duration{
 // longestLife is a hundred years: more is no lifetime that somebody meant.
 const longestLife = 100 * 365 * 24 * time.Hour
 
-// duration reads a number of seconds, a duration of Go or of Vault, or one of ISO 8601. A negative one is none.
-func duration(text string) (time.Duration, bool) {
+// duration reads a number of some unit, a duration of Go or of Vault, or one of ISO 8601. A negative one is none.
+func duration(text string, unit time.Duration) (time.Duration, bool) {
 	const longest = 64
 	if len(text) > longest || text == "" {
 		return 0, false
 	}
 	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		return bounded(n, time.Second)
+		return bounded(n, unit)
 	}
 	if rest, is := strings.CutPrefix(strings.ToUpper(text), "P"); is {
 		return isoDuration(rest)

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,6 +46,12 @@ func oddity(text string) (dockerconfig.Reason, string) {
 		return dockerconfig.ReasonQuotes, "has quotes around it"
 	case placeholder.MatchString(text):
 		return dockerconfig.ReasonPlaceholder, "looks like a placeholder that no template replaced, such as ${NAME}, {{ .name }} or <name>"
+	case encrypted.MatchString(text):
+		return dockerconfig.ReasonPlaceholder, "looks like a value that is still encrypted, or like the address of one in another store"
+	case file.MatchString(text):
+		return dockerconfig.ReasonPlaceholder, "looks like the name of a file, whose content vault stores only where it is written as KEY=@FILE"
+	case slices.Contains(nobody, text):
+		return dockerconfig.ReasonPlaceholder, "is what programs print where there is no value, such as null"
 	case jsonEscape.MatchString(text):
 		return dockerconfig.ReasonQuotes, "holds an escape of JSON, such as \\u0026 for &"
 	case strings.Contains(text, `\$`):
@@ -63,10 +70,17 @@ const tokenUser = "<token>"
 
 var (
 	// placeholder is a whole value that a shell, a template or a webhook was to put in.
-	placeholder = regexp.MustCompile(`^(?:\$\{[^{}]+\}|\$\([^()]+\)|\{\{.+\}\}|<[A-Za-z][^<>]*>|vault:[^\s#]+/[^\s#]+#\S+)$`)
+	placeholder = regexp.MustCompile(`^(?:\$\{[^{}]+\}|\$\([^()]+\)|\$[A-Z][A-Z0-9_]+|%[A-Z][A-Z0-9_]+%|\{\{.+\}\}|<[A-Za-z][^<>]*>|vault:[^\s#]+/[^\s#]+#\S+)$`)
+	// encrypted are values of SOPS, of Vault's engine transit and of Ansible, and references of 1Password, vals, AWS and Azure.
+	encrypted = regexp.MustCompile(`^(?:ENC\[[A-Z0-9_]+,.*\]|vault:v[0-9]+:\S+|\$ANSIBLE_VAULT;.*|op://\S+/\S+|ref\+[a-z0-9]+://\S+|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+|@Microsoft\.KeyVault\(.+\))$`)
+	// file is a name after the sign by which vault and curl read a file.
+	file = regexp.MustCompile(`^@(?:[~.]{0,2}/[\w./-]+|[\w-]+\.(?:txt|json|key|pem|secret))$`)
 	// jsonEscape is how Go and others write &, < and > in JSON.
 	jsonEscape = regexp.MustCompile(`\\u00(?:26|3[cCeE])`)
 )
+
+// nobody are whole values that jq, templates and programs print where there was none.
+var nobody = []string{"null", "nil", "None", "undefined", "NaN", "[object Object]", "%!s(<nil>)"}
 
 // closing is the quote that ends what one begins.
 var closing = map[rune]rune{'"': '"', '\'': '\'', '`': '`', '“': '”', '„': '“', '‘': '’', '«': '»'}

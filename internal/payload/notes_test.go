@@ -43,6 +43,16 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 		{"a variable of a shell", "${s3cr3t}", dockerconfig.ReasonPlaceholder},
 		{"a variable of Kubernetes", "$(s3cr3t)", dockerconfig.ReasonPlaceholder},
 		{"an expression of a template", "{{ .s3cr3t }}", dockerconfig.ReasonPlaceholder},
+		{"a variable without braces", "$S3CR3T", dockerconfig.ReasonPlaceholder},
+		{"a variable of Windows", "%S3CR3T%", dockerconfig.ReasonPlaceholder},
+		{"NVIDIA's user name", "$oauthtoken", ""},
+		{"what jq prints of a key that is not there", "null", dockerconfig.ReasonPlaceholder},
+		{"what a script prints of an object", "[object Object]", dockerconfig.ReasonPlaceholder},
+		{"what a template prints of nothing", "<no value>", dockerconfig.ReasonPlaceholder},
+		{"the name of a file", "@/run/secrets/s3cr3t", dockerconfig.ReasonPlaceholder},
+		{"the name of a file in this folder", "@s3cr3t.txt", dockerconfig.ReasonPlaceholder},
+		{"a word after an at sign", "@s3cr3t", ""},
+		{"a word with null in it", "nullify", ""},
 		// https://github.com/nuclio/nuclio/issues/1636
 		{"an escape of JSON", `s3c\u0026r3t`, dockerconfig.ReasonQuotes},
 		{"a backslash", `s3c\r3t`, ""},
@@ -77,11 +87,17 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 	}
 }
 
-// https://github.com/bank-vaults/bank-vaults/pull/489
-func TestAPlaceholderOfAWebhookIsNoted(t *testing.T) {
-	made, err := Render(Fields{"username": "u", "password": "vault:secret/data/dockerrepo#s3cr3t"}, wants(Keys{}, ""))
-	if err != nil || len(made.Findings) != 1 || made.Findings[0].Reason != dockerconfig.ReasonPlaceholder {
-		t.Errorf("%v, %v", made.Findings, err)
+// https://github.com/bank-vaults/bank-vaults/pull/489 and tools like it: what they put in was not put in.
+func TestAReferenceOrACipherForAPasswordIsNoted(t *testing.T) {
+	for name, value := range map[string]string{
+		"of a webhook": "vault:secret/data/dockerrepo#s3cr3t", "of SOPS": "ENC[AES256_GCM,data:s3cr3t,iv:x,tag:y,type:str]", "of Vault's engine transit": "vault:v1:s3cr3t==",
+		"of 1Password": "op://s3cr3t/registry/password", "of vals": "ref+vault://secret/s3cr3t#/password", "of AWS": "arn:aws:secretsmanager:eu-west-1:1:secret:s3cr3t",
+		"of Azure": "@Microsoft.KeyVault(SecretUri=https://s3cr3t.vault.azure.net/secrets/x)",
+	} {
+		made, err := Render(Fields{"username": "u", "password": value}, wants(Keys{}, ""))
+		if err != nil || len(made.Findings) != 1 || made.Findings[0].Reason != dockerconfig.ReasonPlaceholder || strings.Contains(made.Findings[0].Message, "s3cr3t") {
+			t.Errorf("%s: %v, %v", name, made.Findings, err)
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ type Payload struct {
 
 // Render makes the credential. The error is an [*Error].
 func Render(fields Fields, want Want) (Payload, error) {
-	r := rendering{Want: want, fields: fields}
+	r := rendering{Want: want, fields: opened(fields)}
 	config, fault := r.config()
 	if fault == nil && want.PerHost {
 		config, fault = perHost(config)

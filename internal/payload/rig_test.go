@@ -41,6 +41,16 @@ func wants(keys Keys, username string, registries ...v1alpha1.Registry) Want {
 	}
 }
 
+func registriesOf(names ...v1alpha1.Registry) []v1alpha1.Registry { return names }
+
+// must is an object that a test wrote itself.
+func must(object map[string]any, ok bool) map[string]any {
+	if !ok {
+		panic("the test holds no JSON object")
+	}
+	return object
+}
+
 // plain is a config as user:password by key, for comparing.
 func plain(config dockerconfig.Config) map[string]string {
 	entries := map[string]string{}

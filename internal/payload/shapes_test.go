@@ -104,8 +104,12 @@ func shapes() []shape {
 	}
 }
 
+func allShapes() []shape {
+	return slices.Concat(shapes(), encodedShapes(), nestedShapes(), reportedShapes(), answeredShapes())
+}
+
 func TestEveryShapeBecomesADockerConfig(t *testing.T) {
-	for _, test := range slices.Concat(shapes(), encodedShapes(), nestedShapes(), reportedShapes()) {
+	for _, test := range allShapes() {
 		t.Run(test.name, func(t *testing.T) {
 			made, err := Render(fieldsOf(t, test.fields), wants(test.keys, test.username, test.registries...))
 			if err != nil {
@@ -188,7 +192,7 @@ func TestWhatIsNoCredentialIsNamedWithoutShowingIt(t *testing.T) {
 		{"a tab in a password", Keys{}, "", `{"username":"a","password":"` + password + `\t"}`, ErrMalformed, "control character"},
 		{"a docker config in the words of Python", asConfig, "", docker(`{'auths': {'registry.example': {'auth': '` + password + `'}}}`), ErrMalformed, "begins like JSON and is none"},
 		{"a docker config that is not there", asConfig, "", `{"other":"` + password + `"}`, ErrKeyMissing, `no key "config"; it has "other"`},
-		{"names as kubectl create secret docker-registry has them", Keys{}, "", `{"docker-server":"registry.example","docker-username":"a","docker-password":"` + password + `"}`, ErrKeyMissing, `it has "docker-password", "docker-server", "docker-username": name the right one in keys`},
+		{"names as kubectl create secret docker-registry has them", Keys{}, "", `{"docker-server":"registry.example","docker-username":"a","docker-password":"` + password + `"}`, ErrKeyMissing, `it has "docker-password", "docker-server", "docker-username"`},
 		{"what GitLab answers for a new deploy token", Keys{}, "", `{"id":1,"name":"x","username":"a","expires_at":null,"token":"` + password + `","revoked":false,"scopes":[]}`, ErrKeyMissing, `"id", "name", "revoked", "scopes" and 2 more`},
 		{"the answer of vault kv get -format=json for user name and password", Keys{}, "", `{"request_id":"x","data":{"data":{"username":"a","password":"` + password + `"},"metadata":{}}}`, ErrKeyMissing, `"data" holds an object with that key`},
 		{"two docker configs in one answer", asConfig, "", docker(`{"data":` + config + `,"value":` + config + `}`), ErrMalformed, `no "auths"`},
@@ -196,6 +200,20 @@ func TestWhatIsNoCredentialIsNamedWithoutShowingIt(t *testing.T) {
 		{"auth that is not encoded", asConfig, "", docker(`{"auths":{"registry.example":{"auth":"a:` + password + `"}}}`), ErrMalformed, "leave it out, and store username and password"},
 		{"auth that is not encoded beside another password", asConfig, "", docker(`{"auths":{"registry.example":{"username":"a","password":"other","auth":"a:` + password + `"}}}`), ErrMalformed, "leave it out"},
 		{"a Google key that a template put in without escaping it", asConfig, "", docker(`{"auths":{"registry.example":{"username":"_json_key","password":"` + downloaded + `"}}}`), ErrMalformed, "a template put in a value without escaping it"},
+		{"a key of Yandex Cloud as the secret itself, for another user name", Keys{}, "AWS", yandex, ErrKeyMissing, "set username: json_key"},
+		{"a key of Yandex Cloud for a docker config", asConfig, "", docker(yandex), ErrMalformed, "set username: json_key"},
+		{"the answer for a credential of ACR, which names no registry", Keys{}, "", `{"username":"company","passwords":[{"name":"password","value":"` + password + `"}]}`, ErrKeyMissing, `it has "passwords"`},
+		{"an answer of Amazon without a token", asConfig, "", docker(`{"authorizationData":[{"expiresAt":"2026-05-01T12:30:00Z"}]}`), ErrMalformed, `no "auths"`},
+		{"an answer of a credential helper for another registry", Keys{}, "", `{"ServerURL":"https://quay.io","Username":"a","Secret":"` + password + `"}`, ErrRegistryMissing, "quay.io"},
+		{"the settings of k3s without a login", asConfig, "", docker("configs:\n  registry.example:\n    tls: {}\n"), ErrMalformed, "neither JSON nor base64"},
+		{"a Secret that holds something else", Keys{}, "", `{"kind":"Secret","type":"Opaque","data":{"token":"` + base64Of(password) + `"}}`, ErrKeyMissing, `it has "token"`},
+		{"a docker config that SOPS encrypted", asConfig, "", docker(`{"auths":{"registry.example":{"auth":"ENC[AES256_GCM,data:` + password + `,iv:x,tag:y,type:str]"}}}`), ErrMalformed, "still encrypted"},
+		{"a docker config whose auth no template replaced", asConfig, "", docker(`{"auths":{"registry.example":{"auth":"{{ .auth | b64enc }}"}}}`), ErrMalformed, "no template replaced"},
+		{"half of the base64 of a docker config", asConfig, "", docker(base64Of(`{"auths":{"registry.example":{"auth":"` + password)), ErrMalformed, "a part was cut off"},
+		{"a list of two docker configs", asConfig, "", docker("[" + config + "," + config + "]"), ErrMalformed, "neither JSON nor base64"},
+		{"a variable that holds something else", asConfig, "", docker("PASSWORD=" + password), ErrMalformed, "neither JSON nor base64"},
+		{"auth that no shell replaced", asAuth, "", `{"auth":"$REGISTRY_AUTH"}`, ErrMalformed, "no template replaced"},
+		{"what jq printed for a docker config", asConfig, "", docker("null"), ErrMalformed, "where there is no value"},
 		{"an entry of Docker Hub under its registry's host", asConfig, "", docker(`{"auths":{"https://registry-1.docker.io/v2/":{"auth":"YTox"}}}`), ErrRegistryMissing, "it has 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

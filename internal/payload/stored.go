@@ -3,12 +3,10 @@ package payload
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
+	"regexp"
 	"strings"
 
-	yamlv3 "go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/registry"
@@ -55,6 +53,8 @@ func unwrap(value any, depth int) ([]byte, bool) {
 		return unwrapObject(value, depth)
 	case string:
 		return unwrapText(value, depth)
+	case []any:
+		return unwrapOneOf(value, depth)
 	}
 	return nil, false
 }
@@ -83,6 +83,9 @@ func unwrapObject(object map[string]any, depth int) ([]byte, bool) {
 	}
 	if isDockercfg(object) {
 		return dockerconfig.FromDockercfg(encode(object)), true
+	}
+	if answer := answerIn(object); answer != nil {
+		return encode(answer), true
 	}
 	items, _ := object["items"].([]any)
 	return unwrapOneOf(append(items[:len(items):len(items)], object["data"], object["value"]), depth)
@@ -140,8 +143,19 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 	switch {
 	case strings.HasPrefix(text, "{"):
 		return unwrapJSON(text, depth)
-	case isYAML(text):
-		return unwrapYAML(text, depth)
+	case strings.HasPrefix(text, "["):
+		list, _ := decodeList([]byte(text))
+		return unwrapOneOf(list, depth)
+	}
+	if match := assigned.FindStringSubmatch(text); match != nil { // or base64 with its padding
+		if inner, is := unwrap(match[1], depth-1); is {
+			return inner, true
+		}
+	}
+	if isYAML(text) {
+		if inner, is := unwrapYAML(text, depth); is {
+			return inner, true
+		}
 	}
 	if inner, ok := unquoted(text); ok {
 		return unwrap(inner, depth-1)
@@ -151,6 +165,9 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 	}
 	return nil, false
 }
+
+// assigned is text after the name of a variable, as in a file of them or in a script, and base64 after the beginning of a data URL.
+var assigned = regexp.MustCompile(`^(?s:(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=|data:[a-z0-9/+.-]*;base64,)(.+)$`)
 
 func unwrapJSON(text string, depth int) ([]byte, bool) {
 	if Crowded([]byte(text)) {
@@ -182,37 +199,6 @@ func unwrapSpoilt(text string, depth int) ([]byte, bool) {
 	return nil, false
 }
 
-// isYAML recognises YAML that holds a docker config: a document, or the one line of a manifest that does.
-func isYAML(text string) bool {
-	const line = corev1.DockerConfigJsonKey + ":"
-	return strings.HasPrefix(text, line) || strings.Contains(text, "\n") && (strings.Contains(text, line) || strings.Contains(text, "auths:"))
-}
-
-// longestYAML, in bytes: decoded YAML takes many times the memory of its text. The manifest of a pull Secret is far smaller.
-const longestYAML = 256 << 10
-
-// unwrapYAML refuses aliases: a manifest has none, and a text of a few kilobytes can stand for gigabytes with them.
-func unwrapYAML(text string, depth int) ([]byte, bool) {
-	if len(text) > longestYAML || hasAlias(text) {
-		return nil, false
-	}
-	encoded, err := yaml.YAMLToJSON([]byte(text))
-	if err != nil || !bytes.HasPrefix(encoded, []byte("{")) {
-		return nil, false
-	}
-	return unwrap(string(encoded), depth-1)
-}
-
-// hasAlias reports whether YAML refers to a part of itself, or cannot be read.
-func hasAlias(text string) bool {
-	var document yamlv3.Node
-	return yamlv3.Unmarshal([]byte(text), &document) != nil || containsAlias(&document)
-}
-
-func containsAlias(node *yamlv3.Node) bool {
-	return node.Kind == yamlv3.AliasNode || slices.ContainsFunc(node.Content, containsAlias)
-}
-
 // decodeObject keeps numbers as they were written. What is crowded is not decoded.
 func decodeObject(text []byte) (map[string]any, bool) {
 	if Crowded(text) || !json.Valid(text) {
@@ -222,6 +208,14 @@ func decodeObject(text []byte) (map[string]any, bool) {
 	decoder.UseNumber()
 	var object map[string]any
 	return object, decoder.Decode(&object) == nil
+}
+
+func decodeList(text []byte) ([]any, bool) {
+	if Crowded(text) {
+		return nil, false
+	}
+	var list []any
+	return list, json.Unmarshal(text, &list) == nil
 }
 
 // encode writes JSON without the escapes that are meant for HTML pages. What came from JSON always encodes.

@@ -2,19 +2,14 @@
 // do not. RBAC cannot say what the policies say, and a renamed ServiceAccount or a forgotten transformer leaves them without effect.
 package policycheck
 
-import (
-	"slices"
-	"strings"
+import "slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-)
-
-// Answer of the API server to one probe.
-type Answer int
+// Kind is what an answer of the API server says of a policy.
+type Kind int
 
 const (
-	// Unknown means that the probe was not answered, such as by an API server that is busy or does not run.
-	Unknown Answer = iota
+	// Unknown means that the policy was not asked: the API server is busy or away, or somebody else refused the probe before.
+	Unknown Kind = iota
 	// Stands means that the policy refused the probe.
 	Stands
 	// Inapplicable means that there is nothing to refuse: RBAC does not grant the right, or the object is not there.
@@ -23,19 +18,11 @@ const (
 	Missing
 )
 
-// Judge says what an answer to a dry run tells of the policy that must refuse it.
-func Judge(policy string, err error) Answer {
-	switch {
-	case err == nil:
-		return Missing
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+policy+"'"):
-		return Stands
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "ValidatingAdmissionPolicy"), apierrors.IsNotFound(err):
-		return Inapplicable
-	case apierrors.IsForbidden(err):
-		return Inapplicable // RBAC: a right that is not there needs no policy
-	}
-	return Unknown
+// Answer of the API server to one probe.
+type Answer struct {
+	Kind
+	// By names who refused the probe in the place of the policy: a webhook, or another policy. Empty otherwise.
+	By string
 }
 
 // State of the fence as far as it is known.
@@ -44,27 +31,53 @@ type State struct {
 	Known bool
 	// Missing names, in order, the policies that do not stand. Empty where all do.
 	Missing []string
+	// Hidden names, in order, the policies that could not be asked in the last round because HiddenBy refused the probes.
+	Hidden, HiddenBy []string
 }
 
 // Standing reports whether Secrets may be written.
 func (s State) Standing() bool { return s.Known && len(s.Missing) == 0 }
 
-// Decide gives the state after a round of probes. What is missing counts at once. Where nothing is missing and a probe was not answered,
-// the state stays as it was: an API server that is away for a while stops no operator, and opens nothing either.
+func (s State) equal(other State) bool {
+	return s.Known == other.Known && slices.Equal(s.Missing, other.Missing) && slices.Equal(s.Hidden, other.Hidden) &&
+		slices.Equal(s.HiddenBy, other.HiddenBy)
+}
+
+// Decide gives the state after a round of probes. What is missing counts at once. Where nothing is missing and a policy was not asked,
+// nothing opens and nothing closes: an API server that is away for a while stops no operator, and a webhook that refuses the probe does
+// not make a policy stand.
 func Decide(before State, answers map[string]Answer) State {
 	after := State{Known: true}
 	unknown := false
 	for policy, answer := range answers {
-		switch answer {
-		case Missing:
+		switch {
+		case answer.Kind == Missing:
 			after.Missing = append(after.Missing, policy)
-		case Unknown:
+		case answer.Kind == Unknown && answer.By != "":
+			after.Hidden, after.HiddenBy = append(after.Hidden, policy), append(after.HiddenBy, answer.By)
+			unknown = true
+		case answer.Kind == Unknown:
 			unknown = true
 		}
 	}
 	if len(after.Missing) == 0 && unknown {
-		return before
+		after.Known, after.Missing = before.Known, before.Missing
+		if len(after.Hidden) == 0 {
+			after.Hidden, after.HiddenBy = before.Hidden, before.HiddenBy // nothing was learnt
+		}
 	}
-	slices.Sort(after.Missing)
+	for _, names := range []*[]string{&after.Missing, &after.Hidden, &after.HiddenBy} {
+		*names = slices.Compact(slices.Sorted(slices.Values(*names)))
+	}
 	return after
+}
+
+// settled reports whether every policy was asked and stands, so that it is enough to ask hourly.
+func settled(answers map[string]Answer) bool {
+	for _, answer := range answers {
+		if answer.Kind != Stands {
+			return false
+		}
+	}
+	return true
 }

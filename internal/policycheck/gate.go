@@ -3,7 +3,6 @@ package policycheck
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +15,7 @@ var ErrNotFenced = errors.New("not sent: the operator's admission policies do no
 const NextStep = "not written, because the admission policies that bound the operator do not stand: kubectl describe vaultconnections says " +
 	"which; apply config/default with its transformers and limits"
 
-// patience is how long a write waits for the first answer about the policies after the start.
+// patience is how long a write waits for the first round of probes after the start. One that said nothing ends the wait, too.
 const patience = 10 * time.Second
 
 // Gate lets writes of Secrets through while the policies stand. Its methods may be called by many goroutines.
@@ -26,11 +25,13 @@ type Gate struct {
 
 	mu    sync.Mutex
 	state State
-	first chan struct{}
+	// asked is closed after the first round of probes.
+	asked chan struct{}
+	first sync.Once
 }
 
-// NewGate returns a gate that opens with the first answer.
-func NewGate(required bool) *Gate { return &Gate{Required: required, first: make(chan struct{})} }
+// NewGate returns a gate that is closed until it is told that the policies stand.
+func NewGate(required bool) *Gate { return &Gate{Required: required, asked: make(chan struct{})} }
 
 // State is what was last found.
 func (g *Gate) State() State {
@@ -43,11 +44,9 @@ func (g *Gate) State() State {
 func (g *Gate) Set(state State) (changed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	changed = state.Known != g.state.Known || !slices.Equal(state.Missing, g.state.Missing)
-	if state.Known && !g.state.Known {
-		close(g.first)
-	}
+	changed = !state.equal(g.state)
 	g.state = state
+	g.first.Do(func() { close(g.asked) })
 	return changed
 }
 
@@ -77,7 +76,7 @@ func (g *Gate) open(request *http.Request) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-g.first:
+	case <-g.asked:
 	case <-request.Context().Done():
 	case <-timer.C:
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 type answering struct{ sent int }
@@ -59,4 +61,20 @@ func TestTheGateOpensAgain(t *testing.T) {
 	if !gate.State().Standing() {
 		t.Error("the policies are back, and the gate stays closed")
 	}
+}
+
+func TestAWriteDoesNotWaitWhereTheFirstRoundSaidNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, next := NewGate(true), &answering{}
+		gate.Set(State{Hidden: []string{"regcred-secrets"}, HiddenBy: []string{"w"}})
+		began := time.Now()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://api/api/v1/namespaces/shop/secrets/regcred", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = gate.Wrap(next).RoundTrip(request)
+		if took := time.Since(began); !errors.Is(err, ErrNotFenced) || took > 0 {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
 }

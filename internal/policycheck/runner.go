@@ -3,17 +3,26 @@ package policycheck
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"regcred.dev/regcred/internal/foreign"
 )
 
 const (
 	period      = time.Hour
 	whileClosed = 15 * time.Second
-	oneProbe    = 10 * time.Second
+	// whileUnasked is how often it is asked where a policy could not be asked, or had nothing to refuse.
+	whileUnasked = 5 * time.Minute
+	oneProbe     = 10 * time.Second
 )
+
+// soon are the waits after answers that differ from those before. What is installed or removed reaches what enforces it with a lag, that
+// of RBAC and that of each API server: the first answer may be one of before.
+var soon = []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute}
 
 // Probe is a request that RBAC allows as a rule, that one policy must refuse, and that changes nothing because it is a dry run.
 type Probe struct {
@@ -22,8 +31,8 @@ type Probe struct {
 	Ask func(ctx context.Context) error
 }
 
-// Runner asks at its start and then hourly, and each 15 s while the policies do not stand or are not known to. It is a
-// manager.Runnable of the leader: a standby writes nothing, not even a dry run.
+// Runner asks at its start, a few times in the minutes after, and then hourly; more often while the policies do not stand or cannot be
+// asked. It is a manager.Runnable of the leader: a standby writes nothing, not even a dry run.
 type Runner struct {
 	Gate   *Gate
 	Probes []Probe
@@ -35,22 +44,37 @@ type Runner struct {
 
 // Start runs until the context ends.
 func (r *Runner) Start(ctx context.Context) error {
+	var before map[string]Answer
+	same := 0
 	for {
-		state := Decide(r.Gate.State(), r.round(ctx))
+		answers := r.round(ctx)
+		if same++; !maps.Equal(answers, before) {
+			before, same = answers, 0
+		}
+		state := Decide(r.Gate.State(), answers)
 		if r.Gate.Set(state) {
 			r.say(state)
 			r.Changed(state)
 		}
-		wait := period
-		if !state.Standing() {
-			wait = whileClosed
-		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(wait):
+		case <-time.After(waitAfter(state, answers, same)):
 		}
 	}
+}
+
+// waitAfter says when to ask again after answers that were the same some times in a row.
+func waitAfter(state State, answers map[string]Answer, same int) time.Duration {
+	switch {
+	case !state.Standing():
+		return whileClosed
+	case same < len(soon):
+		return soon[same]
+	case !settled(answers):
+		return whileUnasked
+	}
+	return period
 }
 
 func (r *Runner) round(ctx context.Context) map[string]Answer {
@@ -64,28 +88,39 @@ func (r *Runner) round(ctx context.Context) map[string]Answer {
 	defer cancel()
 	switch finding, err := r.TooWide(bounded); {
 	case err != nil:
-		answers["the limits of the role"] = Unknown
+		answers["the limits of the role"] = Answer{Kind: Unknown}
 	case finding != "":
-		answers[finding] = Missing
+		answers[finding] = Answer{Kind: Missing}
 	}
 	return answers
 }
 
 func (r *Runner) say(state State) {
 	log := ctrl.Log.WithName("policycheck")
-	if state.Standing() {
+	if message := Message(state, r.Gate.Required); message != "" {
+		log.Error(nil, message)
+	} else if state.Standing() {
 		log.Info("The admission policies that bound the operator stand")
-		return
 	}
-	log.Error(nil, Message(state, r.Gate.Required))
 }
 
-// Message tells people what is missing and what to do.
+// Message tells people what is missing or cannot be asked, and what to do. It is empty where they need not know anything: the policies
+// stand, or nobody refuses the answer.
 func Message(state State, required bool) string {
-	what := "Secrets are written all the same (--require-fence=false)"
-	if required {
-		what = "no Secret is written"
+	written := "no Secret is written"
+	switch {
+	case !required:
+		written = "Secrets are written all the same (--require-fence=false)"
+	case state.Standing():
+		written = "Secrets are written, because the policies stood when last asked, until the operator restarts"
 	}
-	return fmt.Sprintf("the operator is not bounded as it must be: %s; %s. Install the chart again, or apply config/default with its transformers and limits",
-		strings.Join(state.Missing, ", "), what)
+	hidden := fmt.Sprintf("%s cannot be asked for, because %s refuses the operator's dry runs", strings.Join(state.Hidden, ", "), strings.Join(state.HiddenBy, ", "))
+	switch {
+	case len(state.Missing) > 0:
+		return fmt.Sprintf("the operator is not bounded as it must be: %s; %s. Install the chart again, or apply config/default with its transformers and limits",
+			strings.Join(state.Missing, ", "), written)
+	case len(state.Hidden) > 0:
+		return foreign.Message(fmt.Sprintf("whether the operator is bounded is not known: %s; %s. Exempt the operator's ServiceAccount there, or set --require-fence=false", hidden, written))
+	}
+	return ""
 }

@@ -3,6 +3,7 @@ package pullerror
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -26,10 +27,14 @@ const quotedObject = `"{\"`
 // maxAnswers is how many objects of a message are looked at.
 const maxAnswers = 8
 
+// spacing is the white space of JSON that is written on several lines or with space behind a brace, as Artifactory writes it.
+var spacing = regexp.MustCompile(`([{\[,])\s*\n\s*|\s*\n\s*([}\]])|(\{)\s+(\\?")`)
+
 // spellAnswers writes answers in JSON as runtimes write them that read them: "code: message". An answer can be in quotes.
 func spellAnswers(cause string) string {
 	var out strings.Builder
 	cause = strings.ReplaceAll(cause, "}\n\"", "}\"") // a line break that unescape has undone within quotes
+	cause = spacing.ReplaceAllString(cause, "$1$2$3$4")
 	for range maxAnswers {
 		before, rest, found := strings.Cut(cause, quotedObject)
 		if !found {

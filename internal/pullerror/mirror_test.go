@@ -7,6 +7,9 @@ func TestTheMirrorThatRefusedIsNamed(t *testing.T) {
 	for _, c := range []struct{ shows, message, want string }{
 		{"containerd 2: 401 of a mirror", resolve + `unexpected status from HEAD request to https://mirror.local:5000/v2/library/nginx/manifests/1?ns=docker.io: 401 Unauthorized`, "mirror.local:5000"},
 		{"containerd 2: 403 of a mirror", resolve + `unexpected status from HEAD request to https://mirror.local/v2/library/nginx/manifests/1?ns=docker.io: 403 Forbidden`, "mirror.local"},
+		// https://github.com/bottlerocket-os/bottlerocket/issues/4422
+		{"a mirror below a path of its own", resolve + `unexpected status from HEAD request to https://mirror.local/docker-hub/library/nginx/manifests/1?ns=docker.io: 403 Forbidden`, "mirror.local"},
+		{"a mirror that refuses a layer", `failed to copy: httpReadSeeker: failed open: unexpected status code https://mirror.local/hub/library/nginx/blobs/sha256:aa?ns=docker.io: 401 Unauthorized`, "mirror.local"},
 		{"containerd 1: 401 of a mirror", `failed to resolve reference "quay.io/x/y:1": pulling from host mirror.local failed with status code [manifests 1]: 401 Unauthorized`, "mirror.local"},
 		{"the image's own registry", `failed to resolve reference "quay.io/x/y:1": pulling from host quay.io failed with status code [manifests 1]: 401 Unauthorized`, ""},
 		{"the registry of Docker Hub", `failed to resolve reference "docker.io/x/y:1": pulling from host registry-1.docker.io failed with status code [manifests 1]: 401 Unauthorized`, ""},

@@ -22,6 +22,8 @@ var nameless = []struct {
 	{regexp.MustCompile(`\{"errors":\s*\[\{"code":\s*"(\w+)",\s*"message":\s*"([^"]*)"?[^\n]*`), "$1: $2"},
 	// The answer of a registry as docker before 1.10 quotes it.
 	{regexp.MustCompile(`(trying to pull repository \S+: )"([^"]*)"`), "$1$2"},
+	// The answer as docker quotes it where it is plain text, such as that of ECR before 2017: no JSON and no page.
+	{regexp.MustCompile(`(response body: [^"]*)"([^"<{\\]*)"`), "$1$2"},
 	// Whatever is quoted, and a quote that was cut off.
 	{regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), name},
 	{regexp.MustCompile(`"\S*`), name},

@@ -127,7 +127,7 @@ var registryRules = []rule{
 		`quota[^\n]* exceeded`,
 		`exceeded[^\n]* quota`,
 	)},
-	{name: "too many pulls for the registry, by status", class: RateLimited, status: []string{"429"}},
+	{name: "too many pulls for the registry, or for what its owner pays, by status", class: RateLimited, status: []string{"429", "402"}},
 	{name: "nothing for this platform", class: PlatformManifest, says: says(
 		`no match for platform`,
 		`no matching manifest for`,
@@ -175,6 +175,7 @@ var registryRules = []rule{
 		`invalid_token`,
 		`invalid username/password`,
 		`cannot be authenticated`,
+		`does not match bearer token`,
 		`credentials are not valid`,
 		`http basic: access denied`,
 		`password or token is incorrect`,

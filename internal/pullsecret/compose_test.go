@@ -187,6 +187,27 @@ func TestCompose(t *testing.T) {
 			sources: map[string][]string{"shop": {"shop.example"}, Adopted: {"https://t.example/v1/", "t.example"}},
 		},
 		{
+			name:    "on adoption, the keys of Docker Hub and of its registry's host are both kept, as they are two registries to a kubelet",
+			current: byHand(`{"auths":{"docker.io":{"password":"name"},"https://index.docker.io/v1/":{"password":"old"},"registry-1.docker.io":{"password":"host"},"https://registry-1.docker.io/v2/":{"password":"spelt"}}}`),
+			action:  Update, contributions: []Contribution{adopting(shop("a"))},
+			entries: map[string]string{"shop.example": "a", "docker.io": "name", "https://index.docker.io/v1/": "old", "registry-1.docker.io": "host", "https://registry-1.docker.io/v2/": "spelt"},
+			sources: map[string][]string{"shop": {"shop.example"}, Adopted: {"docker.io", "https://index.docker.io/v1/", "https://registry-1.docker.io/v2/", "registry-1.docker.io"}},
+		},
+		{
+			name:    "on adoption for Docker Hub, its spellings are replaced, and the key of its registry's host is kept",
+			current: byHand(`{"auths":{"docker.io":{"password":"name"},"https://index.docker.io/v1/":{"password":"old"},"registry-1.docker.io":{"password":"host"}}}`),
+			action:  Update, contributions: []Contribution{adopting(contribution("hub", 2, "1", config(t, "new", "https://index.docker.io/v1/")))},
+			entries: map[string]string{"https://index.docker.io/v1/": "new", "registry-1.docker.io": "host"},
+			sources: map[string][]string{"hub": {"https://index.docker.io/v1/"}, Adopted: {"registry-1.docker.io"}},
+		},
+		{
+			name:    "on adoption for the host of Docker Hub's registry, both keys of Docker Hub are kept",
+			current: byHand(`{"auths":{"docker.io":{"password":"name"},"https://index.docker.io/v1/":{"password":"old"},"https://registry-1.docker.io/v2/":{"password":"host"}}}`),
+			action:  Update, contributions: []Contribution{adopting(contribution("charts", 2, "1", config(t, "new", "registry-1.docker.io")))},
+			entries: map[string]string{"docker.io": "name", "https://index.docker.io/v1/": "old", "registry-1.docker.io": "new"},
+			sources: map[string][]string{"charts": {"registry-1.docker.io"}, Adopted: {"docker.io", "https://index.docker.io/v1/"}},
+		},
+		{
 			name:    "an entry that would break all pulls is not adopted",
 			current: byHand(`{"auths":{"good.example":{"password":"g"},"bad.example":{"auth":"%%%"},"worse.example":7}}`),
 			action:  Update, contributions: []Contribution{adopting(shop("a"))},

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/foreign"
 )
 
@@ -55,6 +56,11 @@ func labelled(secret *corev1.Secret) Owner {
 	}
 	return Owner{Manager: "somebody who gave it regcred's label", Fix: fmt.Sprintf(
 		"it is of type %s: delete it, or choose another spec.target.secretName", foreign.Name(string(secret.Type)))}
+}
+
+// isCrowded reports, without reading it, whether a Secret holds more than MaxEntries, which have less than eight members each.
+func isCrowded(secret *corev1.Secret) bool {
+	return secret != nil && dockerconfig.Members(secret.Data[corev1.DockerConfigJsonKey]) > 8*MaxEntries
 }
 
 // crowded is a Secret that holds more entries than regcred handles.

@@ -61,6 +61,9 @@ type Plan struct {
 
 // Decide says what is to be done about one pull Secret.
 func Decide(in Input) Plan {
+	if isCrowded(in.Current) {
+		return Plan{Action: Refuse, Owner: crowded(in.Current)}
+	}
 	current := contentOf(in.Current)
 	if len(current.entries) > MaxEntries {
 		return Plan{Action: Refuse, Owner: crowded(in.Current)}

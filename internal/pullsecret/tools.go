@@ -101,7 +101,7 @@ var tools = []tool{
 	{"OpenShift's internal registry", "choose another spec.target.secretName: it is the pull Secret of a ServiceAccount", anyOf(
 		annotation("openshift.io/internal-registry-auth-token.service-account"), annotation("openshift.io/token-secret.name"))},
 	// https://github.com/DopplerHQ/kubernetes-operator, controllers/dopplersecret_controller_secrets.go
-	{"Doppler", "delete the DopplerSecret that writes it", anyOf(nameless(annotation("secrets.doppler.com/version")), label("dopplerSecretName"))},
+	{"Doppler", "delete the DopplerSecret that writes it", anyOf(nameless(annotation("secrets.doppler.com/version")), either("dopplerSecretName"))},
 	// https://github.com/Infisical/kubernetes-operator: SECRET_VERSION_ANNOTATION
 	{"Infisical", "delete the InfisicalSecret that writes it", anyOf(owner("InfisicalSecret"), nameless(annotation("secrets.infisical.com/version")))},
 	// https://github.com/1Password/onepassword-operator, pkg/kubernetessecrets

@@ -25,7 +25,7 @@ func record(t testing.TB) Record {
 	account := rotation.Account{Print: "print", Host: "registry.example", Keys: []string{"registry.example"}}
 	value := rotation.Value{
 		Config: dockerconfig.Config{"registry.example": credential}, Revision: "7", Digest: "d7", SpecHash: "abc", Place: "p",
-		Version: 7, CreatedTime: at, ReadTime: at, ExpireTime: at.Add(time.Hour), Minted: true,
+		Written: rotation.Written{Version: 7, CreatedTime: at, LatestTime: at.Add(time.Minute), CountTime: at.Add(-time.Hour)}, ReadTime: at, ExpireTime: at.Add(time.Hour), Minted: true,
 		Lease:    &source.Lease{Connection: "default", ID: "aws/creds/x/1", Renewable: true, Duration: time.Hour, Obtained: at},
 		Accounts: []rotation.Account{account}, ChangeTime: at, VerifiedTime: at.Add(time.Second), Proof: rotation.ProofPull,
 	}

@@ -75,6 +75,19 @@ func CanonicalKey(registry string) (string, error) {
 	return key, nil
 }
 
+// Shown is a docker config key as it may be printed. A user name and a password before the host, which a kubelet passes over, are left out.
+func Shown(key string) string {
+	scheme, rest, found := strings.Cut(key, "://")
+	if scheme += "://"; !found {
+		scheme, rest = "", key
+	}
+	at := strings.LastIndex(rest, "@")
+	if at < 0 || strings.HasPrefix(rest[at+1:], "sha256:") || strings.HasPrefix(rest[at+1:], "sha512:") { // which is a digest
+		return key
+	}
+	return scheme + "[redacted]@" + rest[at+1:]
+}
+
 // HostKey is the canonical key of the host of a canonical key.
 func HostKey(key string) string {
 	host, err := CanonicalKey(Host(key))

@@ -9,8 +9,8 @@ import (
 func (s *script) storeAgain(version int) {
 	s.t.Helper()
 	value := s.value(version)
-	s.current++
-	value.Version, value.Revision, value.CreatedTime = int64(s.current), "again", s.now
+	s.store(false)
+	value.Written, value.Revision = s.written(s.current), "again"
 	next := s.state.Clone()
 	next.NoteRead(&s.spec, value, nil, CausePlan, s.now, s.now)
 	if !s.keep(next) {

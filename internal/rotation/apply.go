@@ -33,25 +33,49 @@ func (s *State) forgetAccepted(spec *Spec, waiting *Waiting) {
 	}
 }
 
-// replace changes the value in use. One that never worked does not push out a value before that is still kept and did.
+// replace changes the value in use. One that never worked does not push out a value before that is still kept and did, and neither does
+// one of which every login stays in use: that there are other registries now is no rotation, and nothing of it may be revoked.
 func (s *State) replace(next Value, now time.Time) {
-	if s.Published() {
+	if s.Published() && !keepsLogins(&next, &s.Value) {
 		neverWorked := s.VerifiedTime.IsZero() && s.Previous != nil && s.Previous.Config != nil && !s.Previous.VerifiedTime.IsZero()
-		if !neverWorked {
+		if !neverWorked || keepsLogins(&next, &s.Previous.Value) {
 			s.Previous = &Previous{Value: s.Value, ReplacedTime: now}
 		}
+	}
+	if s.Previous != nil && keepsLogins(&next, &s.Previous.Value) {
+		s.Previous = nil
 	}
 	s.Value = next
 	s.Delivered = false
 }
 
-// Restore puts the value before in use again: the registry takes it and refuses the one that replaced it, which waits from now on.
+// keepsLogins reports whether a value has each user name and password of another one, at whatever registry.
+func keepsLogins(next, before *Value) bool {
+	if before.Config == nil { // its content is not kept any more
+		return !slices.ContainsFunc(before.Accounts, func(a Account) bool { return !next.has(a.Print) })
+	}
+	for _, login := range before.Config {
+		kept := false
+		for _, other := range next.Config {
+			kept = kept || other.Equal(login)
+		}
+		if !kept {
+			return false
+		}
+	}
+	return true
+}
+
+// Restore puts the value before in use again: the registry takes it and refuses the one that replaced it. That one waits from now on, unless
+// the source has another one since.
 func (s *State) Restore(now time.Time) {
 	held, replaced, before := s.held(), s.Value, s.Previous.Value
 	s.RestoredOver = replaced.Digest
 	before.ChangeTime = now
 	s.Value, s.Previous, s.Older = before, nil, nil
-	s.Waiting = &Waiting{Value: replaced, FirstSeen: now}
+	if s.Waiting == nil || s.Waiting.Digest == before.Digest {
+		s.Waiting = &Waiting{Value: replaced, FirstSeen: now}
+	}
 	s.Delivered = false
 	s.discardLost(held, now)
 }
@@ -80,13 +104,10 @@ func (s *State) Correct(now time.Time) {
 		}
 	}
 	for print, test := range s.Tests {
-		if !test.Attempt.After(now) && !test.Time.After(now) && !test.Since.After(now) && test.NotBefore.Sub(now) <= maxRetryAfter {
-			continue
-		}
 		past(&test.Attempt)
 		past(&test.Time)
 		past(&test.Since)
-		test.NotBefore = time.Time{}
+		test.NotBefore = earliest(test.NotBefore, now.Add(maxRetryAfter))
 		s.Tests[print] = test
 	}
 	for print, began := range s.Testing {
@@ -97,9 +118,11 @@ func (s *State) Correct(now time.Time) {
 	for _, t := range []*time.Time{&s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime} {
 		past(t)
 	}
-	for id, tried := range s.Releases {
-		past(&tried.Last)
-		s.Releases[id] = tried
+	for _, attempts := range []map[string]Attempts{s.Releases, s.Renewals} {
+		for id, tried := range attempts {
+			past(&tried.Last)
+			attempts[id] = tried
+		}
 	}
 	if s.Waiting != nil {
 		past(&s.Waiting.FirstSeen)
@@ -118,6 +141,7 @@ func (s *State) Correct(now time.Time) {
 		past(&s.ReadTime)
 	}
 	s.correctLeases(now)
+	s.correctRenewed(now)
 }
 
 // correctLeases does so for the leases that are to be given back. Those that have ended need not be.

@@ -9,30 +9,40 @@ import (
 )
 
 func TestTheRecordStaysSmall(t *testing.T) {
-	s := begin(t)
-	s.minted, s.two, s.third = true, true, true
-	s.respec()
-	s.longAnswers = strings.Repeat("x", 300)
-	for i := range 500 { // a source that changes between ever new wrong values, whose leases nobody can give back
-		s.rotate()
-		if i%10 == 0 {
-			s.takes[hostA][s.current], s.takes[hostB][s.current], s.takes[hostC][s.current] = true, true, true
+	t.Run("a source that changes between ever new wrong values", func(t *testing.T) {
+		s := begin(t)
+		s.two, s.third = true, true
+		s.respec()
+		s.longAnswers = strings.Repeat("x", 300)
+		for range 500 {
+			s.rotate()
+			s.after(2 * time.Minute)
 		}
-		s.state.Delivered = false
-		s.after(2 * time.Minute)
-	}
+		if seen := s.current; seen < 500 || versionOf(&s.state.Waiting.Value) != seen {
+			t.Fatalf("of %d values the last that was read is %d", seen, versionOf(&s.state.Waiting.Value))
+		}
+		s.small(strangers+4*3, maxObsolete)
+	})
+	t.Run("leases that nobody can give back", func(t *testing.T) {
+		s := leasing(t)
+		s.keepsAll = true
+		for range 4 * maxObsolete {
+			s.mint(hostA)
+			s.inUse(s.current)
+		}
+		s.small(strangers+4, maxObsolete)
+	})
+}
+
+// small expects no more tests and leases than so many in the record, and no more bytes than a Secret has room for beside much else.
+func (s *script) small(tests, leases int) {
+	s.t.Helper()
 	encoded, err := json.Marshal(s.stored)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	if len(encoded) > 64<<10 {
-		t.Errorf("the record has %d bytes: %d tests, %d leases", len(encoded), len(s.stored.Tests), len(s.stored.Obsolete))
-	}
-	if most := strangers + 4*3; len(s.stored.Tests) > most {
-		t.Errorf("%d tests are kept", len(s.stored.Tests))
-	}
-	if len(s.stored.Obsolete) > maxObsolete {
-		t.Errorf("%d leases are kept", len(s.stored.Obsolete))
+	if len(encoded) > 64<<10 || len(s.stored.Tests) > tests || len(s.stored.Obsolete) > leases {
+		s.t.Errorf("the record has %d bytes, %d tests and %d leases", len(encoded), len(s.stored.Tests), len(s.stored.Obsolete))
 	}
 }
 

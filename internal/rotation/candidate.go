@@ -10,7 +10,8 @@ const (
 	Refuse Fate = "Refuse"
 	// Hold: it waits for an answer, until a time.
 	Hold Fate = "Hold"
-	// HoldOn: the registry says nothing of it and accepts the value in use. It waits for an answer, or for a person.
+	// HoldOn: the registry says nothing of it, and accepts the value in use or refused the new one while that was in use. It waits for an
+	// answer, or for a person.
 	HoldOn Fate = "HoldOn"
 	// PublishProven: every registry accepts it.
 	PublishProven Fate = "PublishProven"
@@ -27,6 +28,8 @@ type Judgement struct {
 	Account Account
 	Message string
 }
+
+func (j Judgement) publishes() bool { return j.Fate == PublishProven || j.Fate == PublishUnproven }
 
 // candidate is the value that may be published: one that waits and whose content this process has; or else an older answer, while the
 // value in use is refused. It is nil where there is none.
@@ -53,15 +56,26 @@ func (s *State) accepts(spec *Spec, waiting *Waiting, account Account) bool {
 	return test.Verdict == Accepted && (!test.Time.Before(waiting.FirstSeen) || s.Published() && s.has(account.Print))
 }
 
-// Judge says what becomes of the value that waits. It reports false where none does.
+// Judge says what becomes of the value that waits. It reports false where none does. One whose content another process had is judged by
+// what is known of it, and not published before it is read again.
 func (s *State) Judge(spec *Spec, now time.Time) (Judgement, bool) {
 	waiting := s.candidate(spec)
+	if waiting == nil && s.Waiting != nil && s.Waiting.SpecHash == spec.SpecHash {
+		waiting = s.Waiting
+	}
 	if waiting == nil {
 		return Judgement{}, false
 	}
-	older := s.Waiting == nil
+	judgement := s.judge(spec, waiting, s.Waiting == nil, now)
+	if waiting.Config == nil && judgement.publishes() {
+		judgement = Judgement{Fate: Hold, Message: "its content is not kept and is read from the source again"}
+	}
+	return judgement, true
+}
+
+func (s *State) judge(spec *Spec, waiting *Waiting, older bool, now time.Time) Judgement {
 	if !spec.verifies() {
-		return Judgement{Fate: PublishUnproven}, !older
+		return Judgement{Fate: PublishUnproven}
 	}
 	worst := Judgement{Fate: PublishProven}
 	for _, account := range waiting.Accounts {
@@ -71,7 +85,7 @@ func (s *State) Judge(spec *Spec, now time.Time) (Judgement, bool) {
 		}
 		worst = graver(worst, judged)
 	}
-	return worst, true
+	return worst
 }
 
 // judgeAccount is the heart of publication: what one registry says of a new value, against what it says of the value in use there.
@@ -107,10 +121,12 @@ func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old 
 		until = waiting.FirstSeen
 	}
 	switch {
-	case spec.PublishRevision != "" && spec.PublishRevision == waiting.Revision:
-		return PublishUnproven, time.Time{}
 	case !asked:
 		return Hold, latest(until, now)
+	case spec.PublishRevision != "" && spec.PublishRevision == waiting.Revision:
+		return PublishUnproven, time.Time{}
+	case s.RestoredOver == waiting.Digest: // it was in use and did not work: that is made up for by an acceptance
+		return HoldOn, time.Time{}
 	case old.refused():
 		return PublishUnproven, time.Time{}
 	case old.exists() && !old.attempted(waiting.FirstSeen):

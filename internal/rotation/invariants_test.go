@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -13,11 +14,25 @@ func (w *world) check(step Step) error {
 	if err := w.checkLeases(step); err != nil {
 		return err
 	}
+	if request := w.state.Reads.Request; request != "" && !w.answered[request] {
+		return fmt.Errorf("the request %q counts as answered, and the source gave nothing since", request)
+	}
 	switch step.Do {
+	case Read:
+		return w.checkMint(step)
+	case Renew:
+		return w.checkRenew(step)
+	case Ask:
+		return w.checkAsk(step.Account)
 	case Publish:
+		if err := w.checkRotation(); err != nil {
+			return err
+		}
 		return w.checkPublish()
 	case Restore:
 		return w.checkRestore()
+	case DropPrevious:
+		return w.checkEnd(step.End)
 	case GiveUp:
 		if since := step.Lease.Since.Add(ReleaseGivenUp); w.tries[step.Lease.ID] == 0 || w.now.Before(since) {
 			return fmt.Errorf("lease %s is given up after %d attempts, %s too soon", step.Lease.ID, w.tries[step.Lease.ID], since.Sub(w.now))
@@ -68,8 +83,11 @@ func (w *world) checkPublish() error {
 		if said.verdict == Accepted { // before it came back: that proves nothing
 			said = heard{}
 		}
-		if !w.asked[account.Print+w.spec.Question(account)] && w.spec.PublishRevision != candidate.Revision {
+		if !w.asked[account.Print+w.spec.Question(account)] {
 			return fmt.Errorf("%s was not asked about version %d", account.Host, candidate.Version)
+		}
+		if candidate.Digest == w.state.RestoredOver && w.spec.PublishRevision != candidate.Revision {
+			return fmt.Errorf("version %d did not work when it was in use, and %s did not accept it since", candidate.Version, account.Host)
 		}
 		for _, old := range w.state.Accounts {
 			before := w.said(old)
@@ -89,15 +107,17 @@ func (w *world) checkPublish() error {
 	return nil
 }
 
-// checkAge: an older version is published only if it was given for long, or works where the one in use does not.
+// checkAge: an older version is published only if it was given for long, or works where the one in use does not, or if the source said of
+// it that it is not older.
 func (w *world) checkAge(candidate *Waiting) error {
-	if !w.state.Published() || candidate.Version == 0 || candidate.Version >= w.state.Version || candidate.Place != w.state.Place {
+	version, inUse := versionOf(&candidate.Value), versionOf(&w.state.Value)
+	if !w.state.Published() || candidate.Version == 0 || version >= inUse || candidate.Place != w.state.Place || w.seemsNewer(version, inUse) {
 		return nil
 	}
 	if candidate.Digest == w.state.RestoredOver { // it was in use already, for one of these reasons
 		return nil
 	}
-	if w.olderReads >= olderReads || int(candidate.Version) == w.askedFor || w.spec.PublishRevision == candidate.Revision {
+	if w.olderReads >= olderReads || version == w.believed || version == w.askedFor || w.spec.PublishRevision == candidate.Revision {
 		return nil
 	}
 	works, refused := true, false
@@ -110,7 +130,21 @@ func (w *world) checkAge(candidate *Waiting) error {
 	if works && refused && w.spec.verifies() {
 		return nil
 	}
-	return fmt.Errorf("version %d is published after %d; the source gave it %d times", candidate.Version, w.state.Version, w.olderReads)
+	return fmt.Errorf("version %d is published after %d; the source gave it %d times", version, inUse, w.olderReads)
+}
+
+// seemsNewer reports whether the source's count and clock leave nobody a chance to know that a version is older than another one: the
+// place was removed, or the clock was wrong. Where count and clock say the opposite, the source has to give it twice.
+func (w *world) seemsNewer(version, than int) bool {
+	one, other := w.written(version), w.written(than)
+	count, clock := cmp.Compare(one.Version, other.Version), one.CreatedTime.Compare(other.CreatedTime)
+	switch {
+	case count >= 0 && clock > 0:
+		return true
+	case count*clock < 0:
+		return w.olderReads >= disputedReads
+	}
+	return false
 }
 
 // checkRestore: it goes back only to what registries take, from what one refuses.
@@ -129,6 +163,57 @@ func (w *world) checkRestore() error {
 			return fmt.Errorf("%s did not say that it takes the value before", account.Host)
 		}
 	}
+	after := w.state.Clone()
+	after.Restore(w.now)
+	if waits := w.state.Waiting; waits != nil && waits.Digest != after.Digest && waits.Digest != after.Waiting.Digest {
+		return fmt.Errorf("version %d waits, and is forgotten", versionOf(&waits.Value))
+	}
+	return nil
+}
+
+// checkRotation: a value of which each password stays in use is not said to be the one before, which may be revoked.
+func (w *world) checkRotation() error {
+	after := w.state.Clone()
+	after.Publish(&w.spec, w.now)
+	if after.Previous == nil || after.Previous.Digest != w.state.Digest || w.state.Minted || after.Minted {
+		return nil
+	}
+	if before := versionOf(&w.state.Value); before == versionOf(&after.Value) {
+		return fmt.Errorf("the password of version %d is in use, and counts as the one before", before)
+	}
+	return nil
+}
+
+// checkEnd: the value before counts as refused only where registries refuse all of it that is not in use, and took the value in use before
+// and after that.
+func (w *world) checkEnd(end End) error {
+	if end != EndRefused {
+		return nil
+	}
+	for _, account := range w.state.Previous.Accounts {
+		if w.state.has(account.Print) {
+			continue
+		}
+		refused := w.said(account)
+		if refused.verdict != Rejected {
+			return fmt.Errorf("%s last said %q of the value before", account.Host, refused.verdict)
+		}
+		for _, mine := range w.state.Accounts {
+			if taken := w.said(mine); mine.Host == account.Host && (taken.verdict != Accepted || taken.since.After(refused.at) || taken.at.Before(refused.at)) {
+				return fmt.Errorf("%s refused the value before when it did not take the one in use either", account.Host)
+			}
+		}
+	}
+	return nil
+}
+
+// checkAsk: a registry that asked to be left alone is, also about other logins.
+func (w *world) checkAsk(account Account) error {
+	for print, until := range w.alone {
+		if test, kept := w.state.Tests[print]; kept && test.Registry == account.Host && until.After(w.now) {
+			return fmt.Errorf("%s asked to be left alone for another %s", account.Host, until.Sub(w.now))
+		}
+	}
 	return nil
 }
 
@@ -137,9 +222,9 @@ func (w *world) countOlder() {
 	if w.minted {
 		return
 	}
-	newest := int(w.state.Version)
+	newest := versionOf(&w.state.Value)
 	if w.state.Waiting != nil {
-		newest = max(newest, int(w.state.Waiting.Version))
+		newest = max(newest, versionOf(&w.state.Waiting.Value))
 	}
 	if w.given >= newest {
 		if w.state.Older == nil {
@@ -147,7 +232,9 @@ func (w *world) countOlder() {
 		}
 		return
 	}
-	w.olderReads++
+	if w.olderReads++; w.olderReads >= olderReads {
+		w.believed = w.given
+	}
 }
 
 // heldLeases are all that the machine knows of.

@@ -22,8 +22,9 @@ const (
 // Attempts are those in a row that could not give one lease back.
 type Attempts struct {
 	Count int
-	// Last is when the last of them was made.
+	// Last is when the last of them was made, Told how long the source asked to wait then.
 	Last time.Time
+	Told time.Duration
 }
 
 // discard notes a lease that is to be given back. Of too many the oldest are given up: they end at their own time.

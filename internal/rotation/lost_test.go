@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -102,5 +103,30 @@ func TestMintedValuesThatLiveShorterThanTheHoldArePublishedAllTheSame(t *testing
 	s.after(lifetime)
 	if !s.state.Published() {
 		t.Errorf("nothing is published though the hold is over; what waits was first seen %s ago", s.now.Sub(s.state.Waiting.FirstSeen))
+	}
+}
+
+// What a registry limits is the address that asks, and not one login.
+func TestARegistryThatWantsToBeLeftAloneIsNotAskedAboutAnotherLogin(t *testing.T) {
+	s := begin(t)
+	s.two = true
+	s.respec()
+	s.after(2 * time.Minute)
+	account := s.state.Accounts[0]
+	s.state.NoteAttempt(account, s.now)
+	s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Unknown, RetryAfter: 5 * time.Minute}, s.now)
+	s.waits(2)
+	asked := map[string]time.Duration{}
+	for _, due := range s.state.tests(&s.spec, s.now) {
+		if v := (Value{Accounts: []Account{due.account}}); versionOf(&v) == 2 {
+			asked[due.account.Host] = max(due.at.Sub(s.now), 0)
+		}
+	}
+	if want := map[string]time.Duration{hostA: 5 * time.Minute, hostB: 0}; !maps.Equal(asked, want) {
+		t.Errorf("the new value is tested after %v, want %v", asked, want)
+	}
+	s.state.DoubtTime = s.now.Add(time.Second)
+	if at := s.state.inUseTestAt(&s.spec, account, s.now); at.Before(s.now.Add(5 * time.Minute)) {
+		t.Errorf("the value in use is tested after %s", at.Sub(s.now))
 	}
 }

@@ -41,7 +41,10 @@ func (s *State) fruitlessWait(spec *Spec) time.Duration {
 // good. A process that crashes again and again has nothing minted sooner than one that runs on.
 func (s *State) firstRead(spec *Spec) time.Time {
 	last, wait := s.latest().ReadTime, refusedInterval
-	next := schedule.Next(schedule.LastRead{Time: s.ReadTime, Expire: s.ExpireTime, Minted: true}, spec.Refresh, spec.Random)
+	next := s.dueRead(spec, schedule.LastRead{Time: s.Begins(), Expire: s.ExpireTime, Minted: true})
+	if s.Waiting != nil { // its content is lost: only another read gives one
+		next = schedule.Next(schedule.LastRead{Time: s.Begins(), Expire: s.ExpireTime, Minted: true}, spec.Refresh, spec.Random)
+	}
 	refused := s.latestIsRefused(spec)
 	if refused || !s.refusedSince(spec).IsZero() {
 		next = last

@@ -72,6 +72,9 @@ func (w *world) isWell() error {
 	if verdict, test := s.Of(&w.spec, &s.Value); verdict != Accepted {
 		return fmt.Errorf("the value in use works, and is %s: %+v", verdict, test)
 	}
+	if w.spec.RefreshRequest != "" && s.Reads.Request != w.spec.RefreshRequest {
+		return fmt.Errorf("a person asked for a read by %q, and %q was answered last", w.spec.RefreshRequest, s.Reads.Request)
+	}
 	before := w.steps
 	const minutes = 30
 	if err := w.pass(minutes * time.Minute); err != nil {
@@ -135,9 +138,18 @@ func (w *world) hear(l landed) {
 			delete(w.heard, other)
 		}
 	}
-	if l.answer.Verdict != Unknown {
-		w.heard[l.account.Print+l.question] = heard{l.answer.Verdict, w.now}
+	delete(w.alone, l.account.Print)
+	if l.answer.RetryAfter > 0 {
+		w.alone[l.account.Print] = w.now.Add(min(l.answer.RetryAfter, maxRetryAfter))
 	}
+	if l.answer.Verdict == Unknown {
+		return
+	}
+	said := heard{l.answer.Verdict, w.now, w.now}
+	if before := w.heard[l.account.Print+l.question]; before.verdict == said.verdict {
+		said.since = before.since
+	}
+	w.heard[l.account.Print+l.question] = said
 }
 
 // run is one pass of the controller.
@@ -154,13 +166,17 @@ func (w *world) run() (time.Time, error) {
 	}
 	w.state.Correct(w.now)
 	for key, said := range w.heard { // times that lie ahead were noted by a clock that was wrong
-		if said.at.After(w.now) {
-			w.heard[key] = heard{said.verdict, w.now}
-		}
+		w.heard[key] = heard{said.verdict, earliest(said.since, w.now), earliest(said.at, w.now)}
+	}
+	for print, until := range w.alone {
+		w.alone[print] = earliest(until, w.now.Add(maxRetryAfter))
 	}
 	for range 24 {
 		step := Next(&w.spec, &w.state, w.now)
 		if step.Do == Rest {
+			if w.pending == nil {
+				w.status = w.state.Reads.Request
+			}
 			if !step.Until.IsZero() && !step.Until.After(w.now) {
 				return w.now, fmt.Errorf("it rests until %s, which has passed", step.Until)
 			}
@@ -187,9 +203,11 @@ func (w *world) do(step Step) bool {
 		}
 		w.countOlder()
 		if step.Cause == CauseRequest {
-			w.askedFor = w.given
+			w.askedFor, w.answered[w.spec.RefreshRequest] = w.given, true
 		}
 		next.NoteRead(&w.spec, w.value(w.given), nil, step.Cause, w.now, w.now)
+	case Renew:
+		w.renew(&next, step.Lease.Lease)
 	case Ask:
 		next.NoteAttempt(step.Account, w.now)
 		if !w.write(next) {
@@ -201,6 +219,7 @@ func (w *world) do(step Step) bool {
 		return true
 	case Publish:
 		next.Publish(&w.spec, w.now)
+		w.believed = 0
 	case Restore:
 		next.Restore(w.now)
 	case DropPrevious:

@@ -8,6 +8,8 @@ type Do string
 const (
 	// Read asks the source.
 	Read Do = "Read"
+	// Renew has the source prolong the lease of a value that is in use or waits.
+	Renew Do = "Renew"
 	// Ask asks one registry about one account.
 	Ask Do = "Ask"
 	// Publish puts the candidate in use.
@@ -35,7 +37,7 @@ type Step struct {
 	Judgement Judgement
 	// End of the value before, for DropPrevious.
 	End End
-	// Lease to Release or to GiveUp.
+	// Lease to Renew, to Release or to GiveUp.
 	Lease Lease
 	// Until is when to look again, for Rest. Zero where only an event changes anything.
 	Until time.Time
@@ -49,8 +51,11 @@ func Next(spec *Spec, s *State, now time.Time) Step {
 	if at, cause := s.readAt(spec); !at.After(now) {
 		return Step{Do: Read, Cause: cause}
 	}
+	if lease, at := s.renewal(spec); lease != nil && !at.After(now) {
+		return Step{Do: Renew, Lease: Lease{Lease: *lease}}
+	}
 	judgement, waits := s.Judge(spec, now)
-	if waits && (judgement.Fate == PublishProven || judgement.Fate == PublishUnproven) {
+	if waits && judgement.publishes() {
 		return Step{Do: Publish, Judgement: judgement}
 	}
 	if s.restores(spec) {
@@ -92,6 +97,9 @@ func (s *State) restsUntil(spec *Spec, judgement Judgement, tests []due, now tim
 		consider(began.Add(testLimit))
 	}
 	if lease, at := s.release(spec); lease != nil {
+		consider(at)
+	}
+	if lease, at := s.renewal(spec); lease != nil {
 		consider(at)
 	}
 	if s.Previous != nil && s.Previous.Config != nil {
@@ -136,40 +144,4 @@ func (s *State) acceptsBefore(spec *Spec, account Account, since time.Time) bool
 		}
 	}
 	return false
-}
-
-// previousEnds says why the value before is no longer kept, empty where it is. A refusal counts only while the registry takes the value
-// in use: an account that is locked refuses both.
-func (s *State) previousEnds(spec *Spec, now time.Time) End {
-	before := s.Previous
-	if before == nil || before.Config == nil {
-		return ""
-	}
-	inUse, _ := s.Of(spec, &s.Value)
-	switch {
-	case !before.ExpireTime.IsZero() && !now.Before(before.ExpireTime):
-		return EndExpired
-	case s.gaveBack(&before.Value):
-		return EndExpired
-	case inUse == Accepted && s.beforeIsRefused(spec):
-		return EndRefused
-	case !now.Before(before.ReplacedTime.Add(PreviousKept)):
-		return EndNotKept
-	}
-	return ""
-}
-
-// beforeIsRefused reports whether a registry refuses all of the value before that is not in use any more.
-func (s *State) beforeIsRefused(spec *Spec) bool {
-	refused := false
-	for _, account := range s.Previous.Accounts {
-		if s.has(account.Print) {
-			continue
-		}
-		if s.verdict(spec, account) != Rejected {
-			return false
-		}
-		refused = true
-	}
-	return refused
 }

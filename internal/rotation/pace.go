@@ -31,7 +31,7 @@ func backOff(repeats int, limit time.Duration) time.Duration {
 func (s *State) testAt(spec *Spec, account Account, period, silence time.Duration) time.Time {
 	test := s.test(spec, account)
 	if test.Attempt.IsZero() {
-		return time.Time{}
+		return s.leftAlone(account)
 	}
 	wait := MinInterval
 	switch {
@@ -42,16 +42,27 @@ func (s *State) testAt(spec *Spec, account Account, period, silence time.Duratio
 	case test.Verdict == Rejected:
 		wait = backOff(test.Repeats, spec.Verify)
 	}
-	return latest(test.Attempt.Add(max(wait, MinInterval)), test.NotBefore)
+	return latest(test.Attempt.Add(max(wait, MinInterval)), s.leftAlone(account))
+}
+
+// leftAlone is until when a registry asked to be left alone, whichever login it was asked about.
+func (s *State) leftAlone(account Account) time.Time {
+	until := s.Tests[account.Print].NotBefore
+	for _, test := range s.Tests {
+		if test.Registry == account.Host {
+			until = latest(until, test.NotBefore)
+		}
+	}
+	return until
 }
 
 // soon is as early as an account may be tested again.
 func (s *State) soon(account Account) time.Time {
-	test := s.Tests[account.Print]
+	test, at := s.Tests[account.Print], s.leftAlone(account)
 	if test.Attempt.IsZero() {
-		return time.Time{}
+		return at
 	}
-	return latest(test.Attempt.Add(MinInterval), test.NotBefore)
+	return latest(test.Attempt.Add(MinInterval), at)
 }
 
 // never is later than anything that is due.
@@ -135,6 +146,7 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 	if !s.ExpireTime.IsZero() && !now.Before(s.ExpireTime) && test.Verdict != Rejected {
 		since = latest(since, s.ExpireTime)
 	}
+	since = latest(since, s.refusedBefore(spec, account, test))
 	waiting := s.candidate(spec)
 	if waiting == nil {
 		return since
@@ -153,28 +165,6 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 		}
 	}
 	return since
-}
-
-// previousTestAt: the value before is tested once the value in use is everywhere, slowly after that, and where the value in use is
-// refused.
-func (s *State) previousTestAt(spec *Spec, account Account) time.Time {
-	if s.has(account.Print) {
-		return never
-	}
-	if refused := s.refusedSince(spec); !refused.IsZero() {
-		if s.attempt(spec, account).Before(refused) {
-			return s.soon(account)
-		}
-		return s.testAt(spec, account, spec.Verify, spec.Verify)
-	}
-	if s.Delivered && s.attempt(spec, account).Before(s.Previous.ReplacedTime) {
-		return s.soon(account)
-	}
-	at := s.testAt(spec, account, max(spec.Verify, previousInterval), max(spec.Verify, previousInterval))
-	if !s.Delivered { // a namespace that cannot be served does not put it off for ever
-		return latest(at, s.Previous.ReplacedTime.Add(previousInterval))
-	}
-	return at
 }
 
 func latest(a, b time.Time) time.Time {

@@ -36,7 +36,17 @@ func TestWhenTheValueBeforeEnds(t *testing.T) {
 			s.state.Obsolete = []Lease{{Lease: *leaseOf("old", s.now)}}
 		}, ""},
 		{"one registry of two refuses it", func(s *script) { s.say(1, Rejected, 0) }, ""},
-		{"both refuse it", func(s *script) { s.sayAt(hostB, 1, Rejected); s.say(1, Rejected, 0) }, EndRefused},
+		{"both refuse it", func(s *script) {
+			s.sayAt(hostB, 1, Rejected)
+			s.say(1, Rejected, 0)
+			s.sayAt(hostB, 2, Accepted)
+			s.say(2, Accepted, 0)
+		}, EndRefused},
+		{"both refuse it, and one was not asked about the value in use since", func(s *script) {
+			s.sayAt(hostB, 1, Rejected)
+			s.say(1, Rejected, 0)
+			s.say(2, Accepted, 0)
+		}, ""},
 		{"both refuse both", func(s *script) {
 			s.sayAt(hostB, 1, Rejected)
 			s.say(1, Rejected, 0)
@@ -44,6 +54,7 @@ func TestWhenTheValueBeforeEnds(t *testing.T) {
 		}, ""},
 		{"one registry refuses it, and has the same login in use at the other", func(s *script) {
 			s.say(1, Rejected, 0)
+			s.say(2, Accepted, 0)
 			s.state.Previous.Accounts[1] = s.state.Accounts[1]
 		}, EndRefused},
 		{"a day has passed", func(s *script) { s.state.Previous.ReplacedTime = s.now.Add(-PreviousKept) }, EndNotKept},
@@ -163,5 +174,26 @@ func TestAValueBeforeThatNeverWorkedIsPushedOut(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A value that never worked was in use for a while: the one before it is in use again, and is not the one before.
+func TestAValueThatIsInUseAgainIsNotTheOneBefore(t *testing.T) {
+	s := replaced(t)
+	s.state.VerifiedTime = time.Time{}
+	s.state.replace(s.value(1), s.now)
+	if s.state.Previous == nil || versionOf(&s.state.Previous.Value) != 2 {
+		t.Errorf("the one before is %+v", s.state.Previous)
+	}
+	both := s.value(3)
+	for key, login := range s.state.Previous.Config {
+		both.Config["other."+key] = login
+	}
+	for key, login := range s.state.Config {
+		both.Config["third."+key] = login
+	}
+	s.state.replace(both, s.now)
+	if s.state.Previous != nil {
+		t.Errorf("every login is in use, and the one before is version %d", versionOf(&s.state.Previous.Value))
 	}
 }

@@ -13,30 +13,24 @@ type Reads struct {
 	// Last is when the source was last asked, zero where this process did not ask yet. ReadTime is when the source was asked for the
 	// latest value: before Last where an answer was shared.
 	Last, ReadTime time.Time
-	// Expire and Minted are those of the latest value. Unplanned says that it was not read because it was time.
-	Expire    time.Time
-	Minted    bool
-	Unplanned bool
+	// Expire, Rotate and Minted are those of the latest value. Unplanned says that it was not read because it was time.
+	Expire, Rotate time.Time
+	Minted         bool
+	Unplanned      bool
 	// Failures counts those in a row, Fault is the last of them, nil where the last read succeeded.
 	Failures int
 	Fault    *source.Error
-	// SpecHash and Request are what the last read was made for.
-	SpecHash, Request string
+	// SpecHash is what the last read was made for. Request is the last request for which the source gave a value, Tried the last one
+	// for which it was asked.
+	SpecHash, Request, Tried string
 	// WokenTime is when the connection to the source last changed.
 	WokenTime time.Time
 	// Findings of the last read that succeeded.
 	Findings []dockerconfig.Finding
 }
 
-const (
-	// olderInterval is how often at least a source is read that gave an older answer, olderReads and olderTime how often and how long
-	// it must give it before it is believed.
-	olderInterval = 2 * time.Minute
-	olderReads    = 5
-	olderTime     = 10 * time.Minute
-	// refusedInterval is the least time between two reads because the registry refuses the value in use.
-	refusedInterval = 30 * time.Second
-)
+// refusedInterval is the least time between two reads because the registry refuses the value in use.
+const refusedInterval = 30 * time.Second
 
 // Cause says why the source is read.
 type Cause string
@@ -52,13 +46,22 @@ const (
 	CauseRefused Cause = "Refused"
 )
 
-// readAt is when the source is read next, and why.
+// readAt is when the source is read next, and why. A request that was tried and failed is tried again as any read that fails.
 func (s *State) readAt(spec *Spec) (time.Time, Cause) {
+	at, cause := s.unaskedRead(spec)
+	if !s.Reads.requested(spec) {
+		return at, cause
+	}
+	if spec.RefreshRequest != s.Reads.Tried {
+		at = time.Time{}
+	}
+	return at, CauseRequest
+}
+
+// unaskedRead is when the source is read next where nobody asks for it.
+func (s *State) unaskedRead(spec *Spec) (time.Time, Cause) {
 	r := &s.Reads
-	requested := spec.RefreshRequest != "" && spec.RefreshRequest != r.Request
 	switch {
-	case requested:
-		return time.Time{}, CauseRequest
 	case r.SpecHash != spec.SpecHash && (!r.Last.IsZero() || !s.keepsMinted(spec)):
 		return time.Time{}, CauseSpec
 	case r.WokenTime.After(r.Last):
@@ -66,12 +69,25 @@ func (s *State) readAt(spec *Spec) (time.Time, Cause) {
 	}
 	at, cause := s.plannedRead(spec), CausePlan
 	last := s.lastRead(spec)
-	if refused := s.refusedSince(spec); refused.After(last) {
+	if refused := latest(s.refusedSince(spec), s.restoredTime()); refused.After(last) {
 		if soon := last.Add(s.refusedWait(spec)); soon.Before(at) {
 			at, cause = soon, CauseRefused
 		}
 	}
 	return at, cause
+}
+
+// restoredTime is when regcred went back from the value that waits, zero where it did not: the source may have another one by now.
+func (s *State) restoredTime() time.Time {
+	if s.Waiting == nil || s.Waiting.Digest != s.RestoredOver {
+		return time.Time{}
+	}
+	return s.Waiting.FirstSeen
+}
+
+// requested reports whether a person's request for a read is not answered.
+func (r *Reads) requested(spec *Spec) bool {
+	return spec.RefreshRequest != "" && spec.RefreshRequest != r.Request
 }
 
 func (s *State) plannedRead(spec *Spec) time.Time {
@@ -84,7 +100,8 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 	case r.Fault != nil:
 		return schedule.AfterFailure(r.Last, r.Failures, r.Fault.RetryAfter, spec.Random)
 	}
-	next := schedule.Next(schedule.LastRead{Time: r.ReadTime, Expire: r.Expire, Minted: r.Minted, Unplanned: r.Unplanned}, spec.Refresh, spec.Random)
+	last := schedule.LastRead{Time: r.ReadTime, Expire: r.Expire, Minted: r.Minted, Rotate: r.Rotate, Unplanned: r.Unplanned}
+	next := s.dueRead(spec, last)
 	if s.Older != nil && s.Older.Reads == 1 {
 		next = earliest(next, r.Last.Add(schedule.MinPeriod))
 	} else if s.Older != nil {
@@ -153,8 +170,12 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 	shared := value.ReadTime.Before(began)
 	s.noteAsked(spec, began)
 	r := &s.Reads
+	if r.requested(spec) {
+		r.Request = spec.RefreshRequest
+	}
 	r.Failures, r.Fault, r.Findings = 0, nil, findings
-	r.ReadTime, r.Expire, r.Minted, r.Unplanned = value.ReadTime, value.ExpireTime, value.Minted, cause != CausePlan && !shared
+	r.ReadTime, r.Expire, r.Rotate, r.Minted = value.ReadTime, value.ExpireTime, value.RotateTime, value.Minted
+	r.Unplanned = cause != CausePlan && !shared
 	held := append(s.held(), value.Lease)
 	s.countFruitless(spec, &value)
 	s.take(spec, value, cause, now)
@@ -163,8 +184,12 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 
 // take decides what a value is that the source gave: the one in use, the one that waits, a new one, or an older answer.
 func (s *State) take(spec *Spec, value Value, cause Cause, now time.Time) {
-	if s.olderThanKnown(&value) && cause != CauseRequest && !s.believes(value, now) {
+	found := s.orderOf(&value)
+	if found != newer && cause != CauseRequest && !s.believes(value, found, now) {
 		return
+	}
+	if found != older {
+		s.follow(&value)
 	}
 	s.Older = nil
 	switch {
@@ -196,10 +221,7 @@ func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
 }
 
 func (s *State) noteAsked(spec *Spec, began time.Time) {
-	s.Reads.Last, s.Reads.SpecHash = began, spec.SpecHash
-	if spec.RefreshRequest != "" {
-		s.Reads.Request = spec.RefreshRequest
-	}
+	s.Reads.Last, s.Reads.SpecHash, s.Reads.Tried = began, spec.SpecHash, spec.RefreshRequest
 }
 
 // refresh takes over what the source now says of the value in use. A read that says nothing new changes nothing that is kept.
@@ -212,33 +234,4 @@ func (s *State) refresh(value Value) {
 	}
 	value.ChangeTime, value.VerifiedTime, value.Proof = s.ChangeTime, s.VerifiedTime, s.Proof
 	s.Value = value
-}
-
-// olderThanKnown reports whether a value was written before the newest one that is known of the same place.
-func (s *State) olderThanKnown(value *Value) bool {
-	if s.Waiting != nil && older(value, &s.Waiting.Value) {
-		return true
-	}
-	return s.Published() && older(value, &s.Value)
-}
-
-func older(a, b *Value) bool {
-	switch {
-	case a.Place != b.Place || a.Digest == b.Digest && a.Version == b.Version:
-		return false
-	case !a.CreatedTime.IsZero() && !b.CreatedTime.IsZero() && !a.CreatedTime.Equal(b.CreatedTime):
-		return a.CreatedTime.Before(b.CreatedTime)
-	}
-	return a.Version > 0 && a.Version < b.Version
-}
-
-// believes counts an older answer, and reports whether it was given often and long enough to be true: a Vault that was restored from a
-// backup, and not a standby that lags.
-func (s *State) believes(value Value, now time.Time) bool {
-	if s.Older == nil || s.Older.Digest != value.Digest {
-		s.Older = &Older{Value: value, Since: now}
-	}
-	s.Older.Value = value
-	s.Older.Reads++
-	return s.Older.Reads >= olderReads && now.Sub(s.Older.Since) >= olderTime
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/schedule"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -135,6 +136,17 @@ func TestAnAnswerOlderThanTheOneThatWaitsIsNoCandidate(t *testing.T) {
 	}
 }
 
+func TestAnotherContentOfTheVersionThatWaitsIsOlderIfItWasWrittenEarlier(t *testing.T) {
+	s := begin(t)
+	s.state.NoteRead(&s.spec, s.value(2), nil, CausePlan, s.now, s.now)
+	earlier := older1(s)
+	earlier.CreatedTime = earlier.CreatedTime.Add(-time.Second)
+	s.state.NoteRead(&s.spec, earlier, nil, CausePlan, s.now, s.now)
+	if s.state.Waiting.Digest == "edited" || s.state.Older == nil {
+		t.Errorf("waiting is %+v", s.state.Waiting)
+	}
+}
+
 // older1 is an older answer that differs from version 2.
 func older1(s *script) Value {
 	v := s.value(2)
@@ -174,5 +186,37 @@ func TestHowOldASharedAnswerMayBe(t *testing.T) {
 				t.Errorf("it may be %s old, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// A person who asks for a read wants an answer: a Vault that is sealed gives none.
+func TestARequestWhoseReadFailsIsNotAnsweredAndIsTriedAgain(t *testing.T) {
+	s := lagging(t)
+	s.sourceFails = true
+	s.spec.RefreshRequest = "now"
+	before := s.steps
+	s.after(time.Second)
+	if s.state.Reads.Request == "now" || s.steps != before+1 {
+		t.Fatalf("the request counts as answered: %t, after %d steps", s.state.Reads.Request == "now", s.steps-before)
+	}
+	if at, cause := s.state.readAt(&s.spec); cause != CauseRequest || at.Sub(s.state.Reads.Last) != schedule.FirstBackoff {
+		t.Errorf("it is tried again after %s because of %s", at.Sub(s.state.Reads.Last), cause)
+	}
+	s.after(time.Hour)
+	if tries := s.steps - before; tries > 60 {
+		t.Errorf("the source was asked %d times in an hour", tries)
+	}
+	s.sourceFails = false
+	s.after(3 * time.Minute)
+	s.inUse(2) // an older answer is true because a person asked
+	if s.state.Reads.Request != "now" {
+		t.Error("the request is not answered")
+	}
+	s.spec.RefreshRequest = "later"
+	s.sourceFails = true
+	s.after(time.Second)
+	s.spec.RefreshRequest = "later still" // it is not held up by the one before
+	if at, _ := s.state.readAt(&s.spec); at.After(s.now) {
+		t.Errorf("another request waits for %s", at.Sub(s.now))
 	}
 }

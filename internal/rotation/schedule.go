@@ -19,7 +19,9 @@ func (s *State) Schedule(spec *Spec, now time.Time) Schedule {
 		return all
 	}
 	at, _ := s.readAt(spec)
-	all.NextRead = latest(at, now)
+	if !at.Equal(never) {
+		all.NextRead = latest(at, now)
+	}
 	if tests := s.tests(spec, now); len(tests) > 0 {
 		all.NextAsked = latest(tests[0].at, now)
 	}

@@ -33,8 +33,7 @@ func (s *script) after(span time.Duration) {
 
 // rotate stores a new version in the source, which the given hosts take beside the old one.
 func (s *script) rotate(takenBy ...string) {
-	s.current++
-	s.given = s.current
+	s.store(false)
 	for _, host := range takenBy {
 		s.takes[host][s.current] = true
 	}
@@ -58,6 +57,14 @@ func (s *script) inUse(version int) {
 	if versionOf(&s.state.Value) != version {
 		s.t.Fatalf("version %d is in use, want %d; waiting is %+v", versionOf(&s.state.Value), version, s.state.Waiting)
 	}
+}
+
+// hears has the first registry say something of a version now.
+func (s *script) hears(version int, verdict Verdict) {
+	account := accountOf(version, hostA)
+	question, answer := s.spec.Question(account), Answer{Verdict: verdict, Message: string(verdict)}
+	s.state.NoteAnswer(account, question, answer, s.now)
+	s.hear(landed{flight{account: account, question: question}, answer})
 }
 
 // verdict expects what is known of the value in use.

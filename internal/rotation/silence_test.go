@@ -119,4 +119,8 @@ func TestAnOlderAnswerIsJudgedSinceItWasFirstGiven(t *testing.T) {
 	if candidate := s.candidate(spec); candidate == nil || !candidate.FirstSeen.Equal(minute(1)) {
 		t.Errorf("it is %+v", candidate)
 	}
+	s.know(spec, 1, Test{Verdict: Rejected, Since: minute(2), Time: minute(2), Attempt: minute(2)})
+	if candidate := s.candidate(spec); candidate == nil || !candidate.FirstSeen.Equal(minute(2)) { // an acceptance must be later than the refusal
+		t.Errorf("it is %+v", candidate)
+	}
 }

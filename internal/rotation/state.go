@@ -51,8 +51,8 @@ type Memory struct {
 	DoubtTime time.Time
 	// Delivered says that every selected namespace that can be served has the value in use.
 	Delivered bool
-	// Releases are the attempts to give leases back that failed, by Lease.ID.
-	Releases map[string]Attempts
+	// Releases are the attempts to give leases back that failed, Renewals those to prolong them, by Lease.ID.
+	Releases, Renewals map[string]Attempts
 }
 
 // Value is a credential that was read. Its encoding holds nothing secret: Config is kept apart.
@@ -65,14 +65,15 @@ type Value struct {
 	// SpecHash names the source, keys and registries that the value was read for, Place the source alone.
 	SpecHash string `json:"specHash,omitempty"`
 	Place    string `json:"place,omitempty"`
-	// Version and CreatedTime order the answers of one place. Zero where the source has none.
-	Version     int64     `json:"version,omitempty"`
-	CreatedTime time.Time `json:"createdTime,omitzero"`
+	// Written orders it among the answers of its place.
+	Written
 	// ReadTime is when the source was asked for the value, ExpireTime when it ends (zero where that is not known), and Minted that
 	// each read makes a new one.
-	ReadTime   time.Time     `json:"readTime,omitzero"`
-	ExpireTime time.Time     `json:"expireTime,omitzero"`
-	Minted     bool          `json:"minted,omitempty"`
+	ReadTime   time.Time `json:"readTime,omitzero"`
+	ExpireTime time.Time `json:"expireTime,omitzero"`
+	Minted     bool      `json:"minted,omitempty"`
+	// RotateTime is when the source announces to replace the value. It is known from a read alone.
+	RotateTime time.Time     `json:"-"`
 	Lease      *source.Lease `json:"lease,omitempty"`
 	// Accounts are what is tested: each value at each registry host, once.
 	Accounts []Account `json:"accounts,omitempty"`
@@ -148,7 +149,7 @@ type Lease struct {
 // Clone copies a state as deep as its methods change it.
 func (s State) Clone() State {
 	s.Tests, s.Testing = maps.Clone(s.Tests), maps.Clone(s.Testing)
-	s.Obsolete, s.Releases = slices.Clone(s.Obsolete), maps.Clone(s.Releases)
+	s.Obsolete, s.Releases, s.Renewals = slices.Clone(s.Obsolete), maps.Clone(s.Releases), maps.Clone(s.Renewals)
 	s.Previous, s.Waiting, s.Older = clone(s.Previous), clone(s.Waiting), clone(s.Older)
 	return s
 }
@@ -159,6 +160,14 @@ func clone[T any](p *T) *T {
 	}
 	copied := *p
 	return &copied
+}
+
+// Begins is from when its end counts: from when it was read, or its lease was last prolonged.
+func (v *Value) Begins() time.Time {
+	if v.Lease == nil {
+		return v.ReadTime
+	}
+	return latest(v.ReadTime, v.Lease.Obtained)
 }
 
 // at returns the accounts of a value that a kubelet would use where it used the given one: those with a key in common, else those of

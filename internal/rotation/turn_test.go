@@ -11,7 +11,7 @@ import (
 func (w *world) turn() {
 	w.spec.asked = nil
 	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	if choice := w.rng.IntN(24); choice < 10 {
+	if choice := w.rng.IntN(29); choice < 10 {
 		w.turnOutside(choice, host)
 	} else {
 		w.turnInside(choice)
@@ -22,8 +22,7 @@ func (w *world) turn() {
 func (w *world) turnOutside(choice int, host string) {
 	switch choice {
 	case 0: // somebody rotates in Vault, before or after the registry knows
-		w.current++
-		w.given = w.current
+		w.store(false)
 	case 1:
 		w.takes[host][w.current] = true
 	case 2, 3:
@@ -44,6 +43,10 @@ func (w *world) turnOutside(choice int, host string) {
 // turnInside changes the spec, the cluster or the process.
 func (w *world) turnInside(choice int) {
 	switch choice {
+	case 24: // the source's clock is set
+		w.skew = []time.Duration{0, -5000 * time.Second, 3000 * time.Second}[w.rng.IntN(3)]
+	case 25: // somebody removes the place and writes it again
+		w.store(true)
 	case 10:
 		w.restart()
 	case 11:
@@ -57,6 +60,7 @@ func (w *world) turnInside(choice int) {
 		w.spec.Mode = []v1alpha1.VerificationMode{v1alpha1.VerifyPull, v1alpha1.VerifyPull, v1alpha1.VerifyLogin, v1alpha1.VerifyDisabled}[w.rng.IntN(4)]
 	case 15: // a clock that is set
 		w.now = w.now.Add(time.Duration(w.rng.IntN(7200)-3600) * time.Second)
+		w.alone = map[string]time.Time{}
 	case 16:
 		w.state.DoubtTime = w.now
 	case 17:
@@ -69,6 +73,14 @@ func (w *world) turnInside(choice int) {
 		w.spec.RefreshRequest = fmt.Sprint(w.rng.IntN(1000))
 	case 23: // a source that takes no lease back
 		w.keepsAll = !w.keepsAll
+	case 26:
+		w.renewable = !w.renewable
+	case 27:
+		w.renewFails = !w.renewFails
+	case 28: // somebody revokes a lease
+		if w.state.Lease != nil {
+			w.ends[w.state.Lease.ID] = w.now
+		}
 	case 22: // another source
 		w.minted = !w.minted
 		w.respec()

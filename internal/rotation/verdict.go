@@ -183,11 +183,16 @@ func voided(test Test) Test {
 	return left
 }
 
-// NoteAside notes what a registry said of a value while another one was tested: to its login, or about some of its images. Where that
-// is the verdict of a test of its own, what that test proved stays. A test of its own that is under way goes on.
+// NoteAside notes what a registry said of a value while another one was tested: to its login, or about some of its images. That is less
+// than what a test of its own asks: a refusal counts, an acceptance renews one that is known, and proves no more than that one did. A test
+// of its own that is under way goes on.
 func (s *State) NoteAside(account Account, question string, answer Answer, now time.Time) {
 	known := s.Tests[account.Print]
-	if known.Question == question && known.Verdict == answer.Verdict {
+	same := known.Question == question && known.Verdict == answer.Verdict
+	if answer.Verdict == Accepted && !same {
+		return
+	}
+	if same {
 		answer.Proof, answer.Message, answer.Digests, answer.NearMiss = known.Proof, known.Message, known.Digests, known.NearMiss
 	}
 	s.note(known, account, question, answer, now)

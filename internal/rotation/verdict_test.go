@@ -19,7 +19,8 @@ func TestWhatATestProvedOutlivesAnAnswerBesideAnotherTest(t *testing.T) {
 	}{
 		{"a login beside another test leaves the pull proven", "same", Answer{Verdict: Accepted, Proof: ProofLogin}, Accepted, ProofPull, 1},
 		{"a refusal counts", "same", Answer{Verdict: Rejected, Proof: ProofLogin}, Rejected, ProofLogin, 0},
-		{"a login proves no more than a login where the question is another one", "other", Answer{Verdict: Accepted, Proof: ProofLogin}, Accepted, ProofLogin, 0},
+		{"a login is no answer to another question", "other", Answer{Verdict: Accepted, Proof: ProofLogin}, Accepted, ProofPull, 1},
+		{"a refusal is one to any", "other", Answer{Verdict: Rejected, Proof: ProofLogin}, Rejected, ProofLogin, 0},
 		{"silence changes nothing", "same", Answer{Verdict: Unknown}, Accepted, ProofPull, 1},
 	}
 	for _, tt := range tests {
@@ -31,8 +32,23 @@ func TestWhatATestProvedOutlivesAnAnswerBesideAnotherTest(t *testing.T) {
 			if got.Verdict != tt.verdict || got.Proof != tt.proof || len(got.Digests) != tt.digests {
 				t.Errorf("got %+v", got)
 			}
-			if said := tt.aside.Verdict != Unknown; got.Time.Equal(start.Add(time.Hour)) != said {
+			if said := tt.aside.Verdict == Rejected || tt.aside.Verdict == Accepted && tt.question == "same"; got.Time.Equal(start.Add(time.Hour)) != said {
 				t.Errorf("answered %s", got.Time)
+			}
+		})
+	}
+}
+
+func TestALoginBesideAnotherTestAcceptsNothingThatItsOwnTestDidNot(t *testing.T) {
+	account := Account{Print: "in-use", Host: "registry.example"}
+	for name, own := range map[string]Verdict{"its own test was refused an image": Rejected, "its own test could not try the image": Unknown} {
+		t.Run(name, func(t *testing.T) {
+			var s State
+			s.NoteAnswer(account, "pull", Answer{Verdict: own, Message: "of its own"}, start)
+			before := s.Tests[account.Print]
+			s.NoteAside(account, "pull", Answer{Verdict: Accepted, Proof: ProofLogin}, start.Add(time.Minute))
+			if got := s.Tests[account.Print]; got.Verdict != before.Verdict || got.Said != before.Said || got.Message != before.Message {
+				t.Errorf("got %+v", got)
 			}
 		})
 	}

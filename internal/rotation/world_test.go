@@ -17,8 +17,11 @@ type world struct {
 	spec Spec
 	// current is the newest version that the source has, given the version that it answers with: less for a standby that is behind.
 	current, given int
-	sourceFails    bool
-	minted         bool
+	// marks are how the source counts and dates its versions, skew is by how much its clock is wrong.
+	marks       map[int]Written
+	skew        time.Duration
+	sourceFails bool
+	minted      bool
 	// hosts says how each registry answers, takes which versions each of them takes.
 	hosts map[string]string
 	takes map[string]map[int]bool
@@ -49,9 +52,17 @@ type world struct {
 	asked map[string]bool
 	// olderReads is how often in a row the source answered with an older version.
 	olderReads int
-	// askedFor is the version that a person's request for a read found last.
+	// believed is an older version that the source gave often enough, and that waits since: a newer one that comes later changes nothing
+	// about that. Zero where there is none.
+	believed int
+	// askedFor is the version that a person's request for a read found last. answered are the requests for which the source gave a value,
+	// status is the one that the status says to be answered.
 	askedFor int
-	steps    int
+	answered map[string]bool
+	status   string
+	// alone is until when registries asked to be left alone, by the account that they were asked about.
+	alone map[string]time.Time
+	steps int
 	// leases counts those that the source gave. obtained are those that are not lost by a restart, released those that were given back.
 	leases   int
 	obtained map[string]time.Time
@@ -62,6 +73,12 @@ type world struct {
 	keepsAll bool
 	tries    map[string]int
 	gaveUp   map[string]bool
+	// renewable says whether leases are given that the source prolongs, ends until when at most. renewFails has it fail at that alone.
+	// renewals counts what succeeded; troubled are those leases of which one failed, or was refused.
+	renewable, renewFails bool
+	ends                  map[string]time.Time
+	renewals              int
+	troubled              map[string]bool
 }
 
 type flight struct {
@@ -76,9 +93,10 @@ type landed struct {
 	answer Answer
 }
 
+// heard is a verdict, and when it was said first and last without the other one in between.
 type heard struct {
-	verdict Verdict
-	at      time.Time
+	verdict   Verdict
+	since, at time.Time
 }
 
 const (
@@ -87,15 +105,16 @@ const (
 	refresh      = time.Minute
 	verifyPeriod = 10 * time.Minute
 	lifetime     = 24 * time.Hour
+	longestLease = 3 * lifetime
 )
 
-var answersOf = []string{"well", "well", "well", "400", "429", "503", "silent", "locked"}
+var answersOf = []string{"well", "well", "well", "400", "429", "later", "503", "silent", "locked"}
 
 func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
 		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, obtained: map[string]time.Time{}, released: map[string]bool{}, proof: ProofPull,
-		tries: map[string]int{}, gaveUp: map[string]bool{},
+		tries: map[string]int{}, gaveUp: map[string]bool{}, marks: map[int]Written{}, answered: map[string]bool{}, alone: map[string]time.Time{}, ends: map[string]time.Time{}, troubled: map[string]bool{},
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -118,6 +137,31 @@ func versionOf(v *Value) int {
 	return version
 }
 
+// store writes a new version, where the place was removed before as the first one of its count.
+func (w *world) store(removed bool) {
+	before := w.written(w.current)
+	w.current++
+	w.given = w.current
+	mark := Written{Version: before.Version + 1, CreatedTime: w.created(w.current)}
+	if removed {
+		mark.Version = 1
+	}
+	w.marks[w.current] = mark
+}
+
+// created is when the source says that a version was written, if it is written now.
+func (w *world) created(version int) time.Time {
+	return time.Unix(int64(version)*1000, 0).Add(w.skew)
+}
+
+// written is how the source counts and dates a version.
+func (w *world) written(version int) Written {
+	if mark, stored := w.marks[version]; stored {
+		return mark
+	}
+	return Written{Version: int64(version), CreatedTime: time.Unix(int64(version)*1000, 0)}
+}
+
 func password(version int) string { return fmt.Sprintf("v%d", version) }
 
 // value that the source gives for a version under the present spec.
@@ -131,19 +175,23 @@ func (w *world) value(version int) Value {
 	}
 	v := Value{
 		Config: dockerconfig.Config{}, Revision: password(version), SpecHash: w.spec.SpecHash, Place: w.spec.Place,
-		Version: int64(version), CreatedTime: time.Unix(int64(version)*1000, 0), ReadTime: w.now, Digest: fmt.Sprint(password(version), w.two, w.third),
+		Written: w.written(version), ReadTime: w.now, Digest: fmt.Sprint(password(version), w.two, w.third),
 	}
 	mark := "!"
 	if w.minted {
 		w.leases++
 		mark = fmt.Sprintf("#%d!", w.leases)
 		v.Lease = &source.Lease{ID: fmt.Sprint(w.leases), Duration: lifetime, Obtained: w.now}
-		v.Version, v.CreatedTime, v.Minted, v.ExpireTime = 0, time.Time{}, true, w.now.Add(lifetime)
+		v.Written, v.Minted, v.ExpireTime = Written{}, true, w.now.Add(lifetime)
 		v.Revision, v.Digest = v.Revision+mark, v.Digest+mark
 		w.obtained[v.Lease.ID] = w.now
+		if w.renewable {
+			v.Lease.Renewable, v.Lease.Term = true, lifetime
+			w.ends[v.Lease.ID] = w.now.Add(longestLease)
+		}
 	}
 	for _, host := range hosts {
-		credential, err := dockerconfig.NewCredential("robot", password(version))
+		credential, err := dockerconfig.NewCredential("robot", password(version)+mark)
 		if err != nil {
 			panic(err)
 		}
@@ -163,6 +211,8 @@ func (w *world) answer(host string, version int) Answer {
 		return Answer{Verdict: Rejected, Message: "locked"}
 	}
 	switch w.hosts[host] {
+	case "later":
+		return Answer{Verdict: Unknown, Message: "429", RetryAfter: time.Duration(w.rng.IntN(1500)) * time.Second}
 	case "429", "503", "silent":
 		return Answer{Verdict: Unknown, Message: w.hosts[host]}
 	case "locked":
@@ -193,7 +243,7 @@ func (w *world) locks(takes bool) bool {
 // restart loses what is not kept.
 func (w *world) restart() {
 	kept := State{Kept: w.stored}.Clone()
-	kept.Reads.Request = w.spec.RefreshRequest
+	kept.Reads.Request = w.status
 	if kept.Waiting != nil {
 		kept.Waiting.Config = nil
 	}
@@ -215,7 +265,7 @@ func (w *world) restart() {
 func (w *world) heal() {
 	w.crashes = false
 	w.spec.asked = nil
-	w.sourceFails, w.keepsAll, w.writable, w.given = false, false, true, w.current
+	w.sourceFails, w.renewFails, w.keepsAll, w.writable, w.given = false, false, false, true, w.current
 	w.spec.Suspended, w.spec.Refresh, w.spec.Mode = false, refresh, v1alpha1.VerifyPull
 	for _, host := range []string{hostA, hostB} {
 		w.hosts[host] = "well"

@@ -15,6 +15,9 @@ const (
 	MaxStall = 5 * time.Minute
 )
 
+// rotated is how long after an announced rotation the source is read: Vault's engines look every five seconds whether one is due.
+const rotated = 6 * time.Second
+
 // spread is the part of a wait by which randomness shortens it, so that what began together does not stay together.
 const spread = 0.1
 
@@ -26,13 +29,16 @@ type LastRead struct {
 	Expire time.Time
 	// Minted says that every read makes a new value: reading early would waste one.
 	Minted bool
+	// Rotate is when the source announces to put another value there. Zero where it announces nothing.
+	Rotate time.Time
 	// Unplanned says that the source was not asked because it was time, but because the operator had started or something had
 	// changed: many others were perhaps asked for at the same moment.
 	Unplanned bool
 }
 
 // Next returns when to read again: a refresh period after the last read, or two thirds of the way to the known end of the
-// value if that comes first. A minted value is not read again before that point at all.
+// value if that comes first. A minted value is not read again before that point at all. Where the source announces a rotation, the
+// read just after it is not missed.
 //
 // The period is exact, so that objects that shared one read share the next one, too. After an unplanned read it is shortened once
 // by up to a half, so that what began together does not stay together. A wait for the end of a value is up to a tenth shorter.
@@ -47,7 +53,19 @@ func Next(last LastRead, period time.Duration, random float64) time.Time {
 			wait = beforeEnd
 		}
 	}
+	if until := last.Rotate.Sub(last.Time); !last.Rotate.IsZero() && until > 0 {
+		wait = min(wait, until+rotated+time.Duration(float64(rotated)*random))
+	}
 	return last.Time.Add(max(wait, MinPeriod))
+}
+
+// Renewal returns when a lease is prolonged that runs from one time to another, and was given for term at first: when a third of the
+// term is left, so that there is as much time for another credential as always; after a third of the way at the earliest, where less
+// than half of the term was given. The wait is up to a tenth shorter.
+func Renewal(from, end time.Time, term time.Duration, random float64) time.Time {
+	life := max(end.Sub(from), 0)
+	left := max(life, min(term, 2*life)) / 3
+	return from.Add(max(jitter(life-left, random), MinPeriod))
 }
 
 // AfterFailure returns when to try again after so many failures in a row (1 for the first). Where the other side says when,

@@ -48,6 +48,51 @@ func TestNext(t *testing.T) {
 	}
 }
 
+func TestNextAfterAnAnnouncedRotation(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		rotate time.Duration // after the read
+		random float64
+		want   time.Duration
+	}{
+		{"one before the next read is looked at just after it", 20 * time.Second, 0, 26 * time.Second},
+		{"not all look together", 20 * time.Second, 0.5, 29 * time.Second},
+		{"one just after the read", time.Second, 0, 7 * time.Second},
+		{"one after the next read changes nothing", time.Hour, 0, time.Minute},
+		{"one that has passed changes nothing", -time.Second, 0, time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			last := schedule.LastRead{Time: read, Rotate: read.Add(test.rotate)}
+			if got := schedule.Next(last, time.Minute, test.random).Sub(read); got != test.want {
+				t.Errorf("after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRenewal(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		life, term time.Duration
+		random     float64
+		want       time.Duration
+	}{
+		{"a whole term: at two thirds", time.Hour, time.Hour, 0, 40 * time.Minute},
+		{"not all together", time.Hour, time.Hour, 0.5, 38 * time.Minute},
+		{"two thirds of a term: a third of the term is left", 40 * time.Minute, time.Hour, 0, 20 * time.Minute},
+		{"a sixth of a term: a third of the way passes", 9 * time.Minute, time.Hour, 0, 3 * time.Minute},
+		{"more than a term", 2 * time.Hour, time.Hour, 0, 80 * time.Minute},
+		{"never sooner than the shortest period", time.Second, time.Hour, 0, schedule.MinPeriod},
+		{"one that has ended", -time.Hour, time.Hour, 0, schedule.MinPeriod},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := schedule.Renewal(read, read.Add(test.life), test.term, test.random).Sub(read); got != test.want {
+				t.Errorf("after %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestAfterFailure(t *testing.T) {
 	for _, test := range []struct {
 		name     string

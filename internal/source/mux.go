@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -20,6 +21,21 @@ type Releaser interface {
 	Release(ctx context.Context, lease Lease) error
 }
 
+// ErrNotRenewable is in the chain of an error of Renew where the source prolongs that lease no more: it ended or was revoked, or the
+// operator may not renew it. Any other error may pass.
+var ErrNotRenewable = errors.New("the lease is not prolonged")
+
+// Renewer prolongs a lease by its term, or by what the source still gives, and returns it as it is then.
+type Renewer interface {
+	Renew(ctx context.Context, lease Lease) (Lease, error)
+}
+
+// Leases are what is done with leases.
+type Leases interface {
+	Releaser
+	Renewer
+}
+
 // Member is one kind of source, with the specs that are its own.
 type Member struct {
 	// Name of the member of spec.source. It is kept with leases, and never changes.
@@ -28,14 +44,14 @@ type Member struct {
 	Claims func(v1alpha1.Source) bool
 	// Reader reads it.
 	Reader Reader
-	// Releaser is nil where the source makes no leases.
+	// Releaser is nil where the source makes no leases. One that is a Renewer, too, prolongs them.
 	Releaser Releaser
 }
 
 // VaultMember is spec.source.vault, read by vault.
 func VaultMember(vault interface {
 	Reader
-	Releaser
+	Leases
 }) Member {
 	return Member{
 		Name: MemberVault, Claims: func(s v1alpha1.Source) bool { return s.Vault != nil },
@@ -43,7 +59,7 @@ func VaultMember(vault interface {
 	}
 }
 
-// Mux chooses the source by the member of spec.source. It is a Reader and a Releaser itself.
+// Mux chooses the source by the member of spec.source. It is a Reader, a Releaser and a Renewer itself.
 type Mux []Member
 
 // Read implements Reader.
@@ -63,14 +79,32 @@ func (m Mux) Read(ctx context.Context, request Request) (Snapshot, error) {
 
 // Release implements Releaser. Leases of operators that knew Vault alone name no member.
 func (m Mux) Release(ctx context.Context, lease Lease) error {
+	if releaser := m.releaserOf(lease); releaser != nil {
+		return releaser.Release(ctx, lease)
+	}
+	return Stalled(v1alpha1.ReasonMalformed, fmt.Sprintf("a lease of source %q cannot be given back by this operator, and ends on its own", lease.Member))
+}
+
+// Renew implements Renewer.
+func (m Mux) Renew(ctx context.Context, lease Lease) (Lease, error) {
+	if renewer, can := m.releaserOf(lease).(Renewer); can {
+		return renewer.Renew(ctx, lease)
+	}
+	return Lease{}, &Error{
+		Reason: v1alpha1.ReasonMalformed, Message: fmt.Sprintf("a lease of source %q is not prolonged by this operator", lease.Member), Err: ErrNotRenewable,
+	}
+}
+
+// releaserOf is nil where there is none.
+func (m Mux) releaserOf(lease Lease) Releaser {
 	name := lease.Member
 	if name == "" {
 		name = MemberVault
 	}
 	for _, member := range m {
-		if member.Name == name && member.Releaser != nil {
-			return member.Releaser.Release(ctx, lease)
+		if member.Name == name {
+			return member.Releaser
 		}
 	}
-	return Stalled(v1alpha1.ReasonMalformed, fmt.Sprintf("a lease of source %q cannot be given back by this operator, and ends on its own", name))
+	return nil
 }

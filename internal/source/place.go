@@ -24,8 +24,13 @@ func PlaceOf(spec *v1alpha1.RegistryCredentialSpec) Place { return placeOf(spec.
 func (r *Request) Place() Place { return placeOf(r.Source) }
 
 func placeOf(s v1alpha1.Source) Place {
-	if v := s.Vault; v != nil {
-		return Place{Member: MemberVault, Server: v.ConnectionName(), Name: fmt.Sprintf("%s %q %q", v.EngineKind(), v.Mount, v.Path)}
+	v := s.Vault
+	if v == nil {
+		return Place{}
 	}
-	return Place{}
+	name := fmt.Sprintf("%s %q %q", v.EngineKind(), v.Mount, v.Path)
+	if r := v.Request; r != nil { // other parameters have another credential made
+		name += fmt.Sprintf(" %s %q", r.Method, r.Parameters) // fmt sorts the keys of a map
+	}
+	return Place{Member: MemberVault, Server: v.ConnectionName(), Name: name}
 }

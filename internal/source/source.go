@@ -49,6 +49,8 @@ type Snapshot struct {
 	Version int64
 	// ExpireTime is when the credential ends. Zero where that is not known.
 	ExpireTime time.Time
+	// RotateTime is when the source announces that it puts another value in the place of this one. Zero where it announces nothing.
+	RotateTime time.Time
 	// Minted says that each read makes a new credential, so that it is read again only when it nears its end.
 	Minted bool
 	// Lease is what has to be released when the credential is no longer used. Nil where there is none.
@@ -58,8 +60,7 @@ type Snapshot struct {
 	Findings []dockerconfig.Finding
 }
 
-// Lease is the source's own handle on a credential that it made for us. It ends no later than the login with which it
-// was asked for: Snapshot.ExpireTime accounts for that.
+// Lease is the source's own handle on a credential that it made for us.
 type Lease struct {
 	// Member of spec.source from which it came. Empty in records of operators that knew Vault alone.
 	Member string `json:"member,omitempty"`
@@ -69,8 +70,30 @@ type Lease struct {
 	ID string `json:"id"`
 	// Renewable says whether the source would prolong it.
 	Renewable bool `json:"renewable,omitempty"`
+	// Spent says that the source did not prolong it any more, though it could be.
+	Spent bool `json:"spent,omitempty"`
+	// Term is for how long it was given at first. Zero in records of operators that prolonged none: these are left to their end.
+	Term time.Duration `json:"term,omitempty"`
 	// Duration of the lease from Obtained on, in nanoseconds when encoded.
 	Duration time.Duration `json:"duration"`
-	// Obtained is when it began.
+	// Obtained is when it began, or was last prolonged.
 	Obtained time.Time `json:"obtained"`
+	// LoginEnds is when the login ends with which it was asked for, and the lease with it. Zero where that does not end.
+	LoginEnds time.Time `json:"loginEnds,omitzero"`
+	// Limit is the end of which the credential itself tells: nothing moves it. Zero where it tells of none.
+	Limit time.Time `json:"limit,omitzero"`
+}
+
+// Renews reports whether it is prolonged.
+func (l *Lease) Renews() bool { return l != nil && l.Renewable && !l.Spent && l.Term > 0 }
+
+// End is when the credential ends as far as is known: with its lease, with the login that asked for it, or at its own limit.
+func (l *Lease) End() time.Time {
+	end := l.Obtained.Add(l.Duration)
+	for _, other := range []time.Time{l.LoginEnds, l.Limit} {
+		if !other.IsZero() && other.Before(end) {
+			end = other
+		}
+	}
+	return end
 }

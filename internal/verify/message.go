@@ -41,7 +41,7 @@ func (f finding) message() string {
 	case Unreachable:
 		return fmt.Sprintf("%s cannot be reached (%s): check name, DNS and network policies", who, where)
 	case TLSFailed:
-		return fmt.Sprintf("%s offers no connection to be trusted (%s): configure its CA, or declare it insecure if it speaks plain http", who, where)
+		return fmt.Sprintf("the TLS connection to %s failed (%s): give its CA with --registry-ca, or list it in --insecure-registries if it speaks plain http", who, where)
 	case Timeout:
 		return fmt.Sprintf("%s did not answer in time (%s): check the registry and network policies; this is tried again", who, where)
 	case Canceled:

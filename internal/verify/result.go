@@ -105,6 +105,8 @@ type Result struct {
 	StatusCode int
 	// RetryAfter is how long the registry asks to be left alone: between 0 and [MaxRetryAfter], 0 where it does not say.
 	RetryAfter time.Duration
+	// BeforeImage is true for what was answered before an image was named: it holds for every image of the registry.
+	BeforeImage bool
 	// Digest is that of the manifest or index behind the reference, such as "sha256:…". It can be empty even for a
 	// Valid pull, because not every registry sends it.
 	Digest string

@@ -82,6 +82,7 @@ func (s *session) close() { s.transport.close() }
 func (s *session) pull(ctx context.Context, image registry.Image) finding {
 	if s.access == nil {
 		challenge, login := s.enter(ctx)
+		login.BeforeImage = true
 		s.access = &access{challenge, login}
 	}
 	if s.access.challenge == nil && s.access.login.Reason == LoginUnproven {

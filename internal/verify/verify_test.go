@@ -218,7 +218,7 @@ func TestPull(t *testing.T) {
 			checkSafe(t, got[0])
 			want := verify.Result{
 				Registry: s.host, Image: image, Outcome: tt.outcome, Reason: tt.reason, Step: tt.step, StatusCode: tt.status,
-				Digest: got[0].Digest, Message: got[0].Message,
+				Digest: got[0].Digest, Message: got[0].Message, BeforeImage: strings.HasSuffix(tt.name, "is no denied image"),
 			}
 			if diff := cmp.Diff(want, got[0]); diff != "" {
 				t.Errorf("Pull (-want +got):\n%s\nasked: %q", diff, s.asked())

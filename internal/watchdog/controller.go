@@ -2,8 +2,10 @@ package watchdog
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -33,6 +35,29 @@ func Controller[request comparable](d *Watchdog, mgr ctrl.Manager, spec Spec, r 
 	return controller.NewTyped(spec.Name, mgr, options(d, spec, r))
 }
 
+// Named is a request that is no reconcile.Request, and says by which keys and values lines of the log name it.
+type Named interface{ LogValues() []any }
+
+// loggerFor has every line that is logged about a request name it. controller-runtime does that for reconcile.Request alone.
+func loggerFor[request comparable](name string) func(*request) logr.Logger {
+	return func(about *request) logr.Logger {
+		log := ctrl.Log.WithValues("controller", name)
+		if about == nil {
+			return log
+		}
+		switch one := any(*about).(type) {
+		case reconcile.Request:
+			if one.Namespace != "" {
+				log = log.WithValues("namespace", one.Namespace)
+			}
+			return log.WithValues("name", one.Name)
+		case Named:
+			return log.WithValues(one.LogValues()...)
+		}
+		return log.WithValues("request", fmt.Sprint(*about))
+	}
+}
+
 func options[request comparable](d *Watchdog, spec Spec, r reconcile.TypedReconciler[request]) controller.TypedOptions[request] {
 	one := &pulse{name: spec.Name, running: map[any]time.Time{}}
 	d.watch(one)
@@ -43,6 +68,7 @@ func options[request comparable](d *Watchdog, spec Spec, r reconcile.TypedReconc
 			return r.Reconcile(ctx, item)
 		}),
 		MaxConcurrentReconciles: spec.Workers,
+		LogConstructor:          loggerFor[request](spec.Name),
 		ReconciliationTimeout:   Timeout,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[request](spec.BackOffStart, BackOffEnd),
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[request]) workqueue.TypedRateLimitingInterface[request] {

@@ -19,12 +19,14 @@ const (
 	awsPodIdentityHost = "169.254.170.23"
 )
 
-// AWSCloud is AWS's Security Token Service, and EKS's agent for Pod Identity.
+// AWSCloud is AWS's Security Token Service, EKS's agent for Pod Identity, and what gives logins at Amazon ECR.
 type AWSCloud struct {
 	UserARN     string // of the access key in Env
 	RoleARN     string // of WebIdentityEnv and PodIdentityEnv, as a role in Vault binds it
 	Region      string
 	STSEndpoint string // of the region, for Vault's config/client
+
+	ecr ecrCloud
 
 	refusal
 	user      awsKey
@@ -86,6 +88,9 @@ func (a *AWSCloud) handler(host string) http.Handler {
 	if host == awsPodIdentityHost {
 		return http.HandlerFunc(a.servePodIdentity)
 	}
+	if handler := a.ecrHandler(host); handler != nil {
+		return handler
+	}
 	match := stsHost.FindStringSubmatch(host)
 	if match == nil {
 		return nil
@@ -119,7 +124,7 @@ func (a *AWSCloud) serveSTS(w http.ResponseWriter, r *http.Request, region strin
 }
 
 func (a *AWSCloud) callerIdentity(w http.ResponseWriter, r *http.Request, body []byte, region string) {
-	key, fault := a.signer(r, body, region, time.Now())
+	key, fault := a.signer(r, body, region, "sts", time.Now())
 	if fault != "" {
 		refuseSTS(w, http.StatusForbidden, fault)
 		return

@@ -7,11 +7,14 @@ import (
 	"time"
 )
 
-// AzureCloud is the metadata service of a node with a managed identity, and the tenant that signs for it.
+// AzureCloud is the metadata service of a node with a managed identity, the tenant that signs for it, and a registry (ACR).
 type AzureCloud struct {
 	Tenant    string
 	Principal string // object ID of the managed identity
 	Resource  string // an application of the tenant, for which it gives tokens
+
+	ClientID, ClientSecret string // of a service principal of the tenant
+	Registry               string // host of the registry, as far as it gives logins
 
 	refusal
 	key *cloudKey
@@ -22,6 +25,7 @@ func newAzureCloud() (*AzureCloud, error) {
 	return &AzureCloud{
 		Tenant: "11111111-2222-3333-4444-555555555555", Principal: "66666666-7777-8888-9999-000000000000",
 		Resource: "api://vault", key: key,
+		ClientID: "408bf248-dd4e-4be5-919a-7f6207a307ab", ClientSecret: randomWord(40), Registry: "company.azurecr.io",
 	}, err
 }
 
@@ -33,7 +37,9 @@ func (a *AzureCloud) handler(host string) http.Handler {
 	case "169.254.169.254":
 		return http.HandlerFunc(a.serveMetadata)
 	case "login.microsoftonline.com":
-		return http.HandlerFunc(a.serveKeys)
+		return http.HandlerFunc(a.serveLogin)
+	case a.Registry:
+		return http.HandlerFunc(a.serveExchange)
 	default:
 		return nil
 	}

@@ -19,15 +19,15 @@ import (
 const awsWindow = 15 * time.Minute
 
 var awsAuthorization = regexp.MustCompile(
-	`^AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([^/,]+)/sts/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$`)
+	`^AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([^/,]+)/([a-z-]+)/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$`)
 
-// signer finds who signed a request (Signature Version 4). The fault is AWS's code for it.
-func (a *AWSCloud) signer(r *http.Request, body []byte, region string, now time.Time) (key awsKey, fault string) {
+// signer finds who signed a request (Signature Version 4) for a service. The fault is AWS's code for it.
+func (a *AWSCloud) signer(r *http.Request, body []byte, region, service string, now time.Time) (key awsKey, fault string) {
 	match := awsAuthorization.FindStringSubmatch(r.Header.Get("Authorization"))
 	if match == nil {
 		return awsKey{}, "MissingAuthenticationToken"
 	}
-	access, day, place, headers, signature := match[1], match[2], match[3], match[4], match[5]
+	access, day, place, of, headers, signature := match[1], match[2], match[3], match[4], match[5], match[6]
 	a.mu.Lock()
 	key, found := a.keys[access]
 	a.mu.Unlock()
@@ -35,15 +35,15 @@ func (a *AWSCloud) signer(r *http.Request, body []byte, region string, now time.
 		return awsKey{}, "InvalidClientTokenId"
 	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-	if err != nil || at.Format("20060102") != day || now.Sub(at).Abs() > awsWindow || place != region {
+	if err != nil || at.Format("20060102") != day || now.Sub(at).Abs() > awsWindow || place != region || of != service {
 		return awsKey{}, "SignatureDoesNotMatch"
 	}
-	again, err := key.sign(r, body, strings.Split(headers, ";"), region, at)
+	again, err := key.sign(r, body, strings.Split(headers, ";"), region, service, at)
 	if err != nil {
 		return awsKey{}, "InternalFailure"
 	}
-	of := awsAuthorization.FindStringSubmatch(again)
-	if of == nil || of[4] != headers || !hmac.Equal([]byte(of[5]), []byte(signature)) {
+	want := awsAuthorization.FindStringSubmatch(again)
+	if want == nil || want[5] != headers || !hmac.Equal([]byte(want[6]), []byte(signature)) {
 		return awsKey{}, "SignatureDoesNotMatch"
 	}
 	return key, ""
@@ -52,7 +52,7 @@ func (a *AWSCloud) signer(r *http.Request, body []byte, region string, now time.
 // sign signs the same request again, with the headers that were signed the first time, and returns the header
 // Authorization. Host is always signed, and the signer adds the date and the session's token. The path is cleaned as
 // AWS does, since Vault sends two slashes.
-func (k awsKey) sign(r *http.Request, body []byte, headers []string, region string, at time.Time) (string, error) {
+func (k awsKey) sign(r *http.Request, body []byte, headers []string, region, service string, at time.Time) (string, error) {
 	place := url.URL{Scheme: "https", Host: r.Host, Path: path.Clean(r.URL.Path), RawQuery: r.URL.RawQuery}
 	again, err := http.NewRequestWithContext(r.Context(), r.Method, place.String(), nil)
 	if err != nil {
@@ -68,7 +68,7 @@ func (k awsKey) sign(r *http.Request, body []byte, headers []string, region stri
 		}
 	}
 	signer := v4.NewSigner(credentials.NewStaticCredentials(k.access, k.secret, k.session))
-	if _, err := signer.Sign(again, bytes.NewReader(body), "sts", region, at); err != nil {
+	if _, err := signer.Sign(again, bytes.NewReader(body), service, region, at); err != nil {
 		return "", err
 	}
 	return again.Header.Get("Authorization"), nil

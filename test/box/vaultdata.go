@@ -75,7 +75,8 @@ func (v *Vault) MountRegistryTokens(ctx context.Context, mount string, registry 
 	return v.write(ctx, mount+"/config", map[string]any{"admin_address": registry.Admin})
 }
 
-// SetTokenRole makes a role: creds/<name> then leases users, and token/<name> gives out tokens without a lease.
+// SetTokenRole makes a role: creds/<name> then leases users, issue/<name> does so for a POST with a label, token/<name> gives out
+// tokens without a lease, and static-creds/<name> always the same user.
 func (v *Vault) SetTokenRole(ctx context.Context, mount, name string, role TokenRole) error {
 	data := map[string]any{"renewable": !role.NotRenewable, "pull": role.Pull}
 	if role.TTLSeconds > 0 {
@@ -85,6 +86,11 @@ func (v *Vault) SetTokenRole(ctx context.Context, mount, name string, role Token
 		data["max_ttl"] = role.MaxTTLSeconds
 	}
 	return v.write(ctx, mount+"/role/"+name, data)
+}
+
+// RotateStatic gives the user of static-creds/<name> another password.
+func (v *Vault) RotateStatic(ctx context.Context, mount, name string) error {
+	return v.write(ctx, mount+"/rotate-role/"+name, map[string]any{})
 }
 
 // LeaseCount tells what a registrytokens engine has leased so far. A lease that ran out counts as revoked.

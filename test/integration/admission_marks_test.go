@@ -19,6 +19,7 @@ var markKeys = []string{
 	"reconcile.external-secrets.io/managed", "generate.kyverno.io/policy-name", "reflector.v1.k8s.emberstack.com/reflects",
 	"hnc.x-k8s.io/inherited-from", "notkubernetes.io/from", "tool.example/sync", "kubectl.kubernetes.io/restartedAt",
 	"kubernetes.io/description", "node.k8s.io/x", "regcred.dev/note", "team", "a.b",
+	"velero.io/exclude-from-backup", "velero.io/restore-name", "field.cattle.io/description", "capsule.clastix.io/tenant", "dopplerSecretName",
 }
 
 // compareMarks sees that whatever the operator would take over the policy lets it take over, and the other way round: where they

@@ -30,8 +30,8 @@ import (
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
-	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/named"
+	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
@@ -152,15 +152,10 @@ func (s *shelf) Read(_ context.Context, request source.Request) (source.Snapshot
 	if keys := request.Source.Vault.Keys; keys != nil { // another password of the same version
 		value.password += " of " + keys.Password
 	}
-	login, err := dockerconfig.NewCredential("robot", value.password)
-	if err != nil {
-		return source.Snapshot{}, err
-	}
-	entries := dockerconfig.Config{}
-	for _, registry := range request.Registries {
-		entries[string(registry)] = login
-	}
-	return source.Snapshot{Config: entries, Revision: fmt.Sprint(value.revision), ReadTime: time.Now()}, nil
+	made, err := payload.Render(payload.Fields{"username": "robot", "password": value.password}, payload.Want{
+		Registries: request.Registries, PerHost: request.PerHost, Keys: payload.Keys{Username: "username", Password: "password"}, Where: "the shelf",
+	})
+	return source.Snapshot{Config: made.Config, Revision: fmt.Sprint(value.revision), ReadTime: time.Now()}, err
 }
 
 // nobody stands in for what these tests do not use: every credential here has verification mode Disabled.

@@ -15,6 +15,7 @@ func TestDelivery(t *testing.T) {
 	}{
 		{"a namespace is served, and again after a rotation", servedAndRotated},
 		{"whose a Secret is", ownership},
+		{"what a Secret looks like", wantedForm},
 		{"rivals", contestedPlaces},
 		{"ServiceAccounts", serviceAccounts},
 		{"removal", removal},

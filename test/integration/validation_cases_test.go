@@ -71,6 +71,27 @@ func TestARegistryThatIsAdmittedServesImages(t *testing.T) {
 	}
 }
 
+// asking is a source of an engine that makes credentials, with a request.
+func asking(request object) object {
+	return object{"mount": "dockerhub", "path": "token/company/pull", "engine": "Dynamic", "request": request}
+}
+
+// exchanging is a spec with an exchange at a cloud.
+func exchanging(cloud string, how object, registries ...any) object {
+	return object{
+		"registries": registries, "target": object{"namespaces": list{"shop"}},
+		"source": object{"vault": object{"mount": "cloud", "path": "creds/pull", "engine": "Dynamic", "exchange": object{cloud: how}}},
+	}
+}
+
+func parametersNamed(count int) object {
+	parameters := object{}
+	for i := range count {
+		parameters[fmt.Sprintf("p%d", i)] = strings.Repeat("a", 1024)
+	}
+	return parameters
+}
+
 func sourceCases() []specCase {
 	return []specCase{
 		{"no source", "spec.source", object{}, "exactly one source"},
@@ -87,6 +108,7 @@ func sourceCases() []specCase {
 		{"a mount with an escape", "spec.source.vault.mount", "%73ys", "holds none of"},
 		{"a path of Vault's own below a namespace", "spec.source.vault", object{"mount": "team", "path": "sys/mounts", "engine": "Dynamic"}, isVaultsOwn},
 		{"a path of Vault's own below what could be a namespace", "spec.source.vault.path", "auth/token/lookup-self", isVaultsOwn},
+		{"a path of Vault's own below two namespaces", "spec.source.vault", object{"mount": "team", "path": "inner/auth/token/lookup-self", "engine": "Dynamic"}, isVaultsOwn},
 		{"a folder with such a name within the path", "spec.source.vault.path", "platform/auth/company", ""},
 		{"a mount that only begins like one of Vault's own", "spec.source.vault.mount", "system", ""},
 		{"a mount that differs in case", "spec.source.vault.mount", "Auth", ""},
@@ -99,6 +121,32 @@ func sourceCases() []specCase {
 		{"a literal user name beside a key of a user name", "spec.source.vault", withUser(object{"username": "user"}), "leave username out"},
 		{"a literal user name beside auth", "spec.source.vault", withUser(object{"auth": "auth"}), "leave username out"},
 		{"a literal user name beside a docker config", "spec.source.vault", withUser(object{"dockerConfig": "config"}), "leave username out"},
+		{"a POST with parameters", "spec.source.vault", asking(object{"method": "POST", "parameters": object{"label": "regcred", "ttl": "1h"}}), ""},
+		{"a GET with the role of another account", "spec.source.vault", asking(object{"parameters": object{"role_arn": "arn:aws:iam::111122223333:role/pull"}}), ""},
+		{"another method", "spec.source.vault", asking(object{"method": "DELETE"}), "Unsupported value"},
+		{"a request to an engine that keeps secrets", "spec.source.vault", object{"mount": "secret", "path": "a", "request": object{"method": "POST"}}, "set engine to Dynamic"},
+		{"a POST to one of Vault's own paths", "spec.source.vault", object{"mount": "sys", "path": "seal", "engine": "Dynamic", "request": object{"method": "POST"}}, isVaultsOwn},
+		{"a parameter that holds a secret", "spec.source.vault", asking(object{"parameters": object{"client_secret": "x"}}), "parameters hold no secret"},
+		{"a parameter that holds a password", "spec.source.vault", asking(object{"parameters": object{"bindPassword": "x"}}), "parameters hold no secret"},
+		{"a parameter that holds a token", "spec.source.vault", asking(object{"parameters": object{"access_token": "x"}}), "parameters hold no secret"},
+		{"a parameter that only speaks of tokens", "spec.source.vault", asking(object{"parameters": object{"token_ttl": "1h"}}), ""},
+		{"a parameter that makes a list of the read", "spec.source.vault", asking(object{"parameters": object{"list": "true"}}), "something else than make a credential"},
+		{"a parameter that brings a secret back from a snapshot", "spec.source.vault", asking(object{"method": "POST", "parameters": object{"recover_snapshot_id": "1"}}), "something else than make a credential"},
+		{"a parameter that is none", "spec.source.vault", asking(object{"parameters": object{"a b": "x"}}), "named as the engine documents it"},
+		{"a parameter with a line break", "spec.source.vault", asking(object{"parameters": object{"label": "a\nb"}}), "no control character"},
+		{"a parameter that is too long", "spec.source.vault", asking(object{"parameters": object{"label": strings.Repeat("a", 1025)}}), "may not be more than 1024"},
+		{"too many parameters", "spec.source.vault", asking(object{"parameters": parametersNamed(17)}), "at most 16"},
+		{"as many parameters as may be", "spec.source.vault", asking(object{"parameters": parametersNamed(16)}), ""},
+		{"an exchange at Amazon", "spec", exchanging("ecr", object{}, "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team", "*.dkr-ecr.us-east-1.on.aws", "public.ecr.aws"), ""},
+		{"an exchange at Amazon for a registry of somebody else", "spec", exchanging("ecr", object{}, "111122223333.dkr.ecr.eu-west-1.amazonaws.com", "ghcr.io"), "exchange.ecr gives logins at Amazon ECR"},
+		{"an exchange at Amazon for a host that only begins like one", "spec", exchanging("ecr", object{}, "public.ecr.aws.evil.example"), "exchange.ecr gives logins at Amazon ECR"},
+		{"an exchange at Azure", "spec", exchanging("acr", object{"tenant": "company.onmicrosoft.com"}, "company.azurecr.io", "other.azurecr.io/team"), ""},
+		{"an exchange at Azure with a GUID", "spec", exchanging("acr", object{"tenant": "11111111-2222-3333-4444-555555555555"}, "company.azurecr.us"), ""},
+		{"an exchange at Azure for a registry of somebody else", "spec", exchanging("acr", object{}, "company.azurecr.io.evil.example"), "exchange.acr gives logins at registries of Azure"},
+		{"a tenant that is a path", "spec", exchanging("acr", object{"tenant": "a/../b"}, "company.azurecr.io"), "a tenant is its GUID"},
+		{"two exchanges", "spec.source.vault.exchange", object{"ecr": object{}, "acr": object{}}, "exactly one exchange"},
+		{"no exchange", "spec.source.vault.exchange", object{}, "exactly one exchange"},
+		{"an exchange beside keys", "spec.source.vault", object{"mount": "aws", "path": "sts/a", "engine": "Dynamic", "exchange": object{"ecr": object{}}, "keys": object{"password": "x"}}, "leave username and keys out"},
 		{"a connection that cannot be", "spec.source.vault.connection", "Default!", isADNSName},
 		{"a connection with dots", "spec.source.vault.connection", "eu-1.vault", ""},
 		{"a refresh period that is too short", "spec.refreshPeriodSeconds", int64(1), "greater than or equal to 5"},

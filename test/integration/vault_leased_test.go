@@ -15,15 +15,15 @@ import (
 	"regcred.dev/regcred/test/box"
 )
 
-// TestALeasedCredentialIsReplacedWithoutAGap runs the program with a user of the registry that Vault leases: the operator restarts
-// while the lease lives, and later one namespace is slow to get the next one.
+// TestALeasedCredentialIsReplacedWithoutAGap runs the program with a user of the registry that Vault leases and does not prolong: the
+// operator restarts while the lease lives, and later one namespace is slow to get the next one.
 func TestALeasedCredentialIsReplacedWithoutAGap(t *testing.T) {
 	t.Parallel()
 	const lease = 45 * time.Second
 	r := startOperatorRun(t)
 	vaultMust(t, r.vault.Policy(t.Context(), "regcred", vaultLeaser))
 	vaultMust(t, r.vault.MountRegistryTokens(t.Context(), "robots", r.registry))
-	vaultMust(t, r.vault.SetTokenRole(t.Context(), "robots", "puller", box.TokenRole{TTLSeconds: int(lease.Seconds()), MaxTTLSeconds: 60, Pull: []string{""}}))
+	vaultMust(t, r.vault.SetTokenRole(t.Context(), "robots", "puller", box.TokenRole{TTLSeconds: int(lease.Seconds()), MaxTTLSeconds: 60, NotRenewable: true, Pull: []string{""}}))
 	namespaces := r.makeNamespaces(t, 3)
 	r.start(t)
 	r.applyCredentialWith(t, func(spec *v1alpha1.RegistryCredentialSpec) { spec.Source.Vault = &atRobots })

@@ -161,7 +161,7 @@ func TestVaultLoginByServiceAccount(t *testing.T) {
 	}{
 		{"kubernetes", v1alpha1.VaultAuth{Kubernetes: &v1alpha1.ServiceAccountAuth{Role: "regcred"}}, ""},
 		{"jwt", v1alpha1.VaultAuth{JWT: &v1alpha1.ServiceAccountAuth{Role: "regcred"}}, ""},
-		{"kubernetes without a reviewer", v1alpha1.VaultAuth{Kubernetes: &v1alpha1.ServiceAccountAuth{Role: "regcred", Mount: "kubernetes-alone"}}, "token_reviewer_jwt"},
+		{"kubernetes without a reviewer", v1alpha1.VaultAuth{Kubernetes: &v1alpha1.ServiceAccountAuth{Role: "regcred", Mount: "kubernetes-alone"}}, "its reviewer's token is missing"},
 		{"kubernetes, another audience", v1alpha1.VaultAuth{Kubernetes: &v1alpha1.ServiceAccountAuth{Role: "regcred", Audiences: []string{"other"}}}, "audience [other]"},
 		{"jwt, another audience", v1alpha1.VaultAuth{JWT: &v1alpha1.ServiceAccountAuth{Role: "regcred", Audiences: []string{"other"}}}, "audience [other]"},
 		{"jwt, another role", v1alpha1.VaultAuth{JWT: &v1alpha1.ServiceAccountAuth{Role: "other"}}, `role "other"`},

@@ -22,6 +22,13 @@ func (b *registryTokens) paths() []*framework.Path {
 			"pull":      {Type: framework.TypeCommaStringSlice},
 		}),
 		path("creds/"+framework.GenericNameRegex("name"), logical.ReadOperation, b.issue, name),
+		path("issue/"+framework.GenericNameRegex("name"), logical.UpdateOperation, b.issueLabelled, map[string]*framework.FieldSchema{
+			"name":  {Type: framework.TypeString},
+			"label": {Type: framework.TypeString},
+			"ttl":   {Type: framework.TypeDurationSecond},
+		}),
+		path("static-creds/"+framework.GenericNameRegex("name"), logical.ReadOperation, b.staticCreds, name),
+		path("rotate-role/"+framework.GenericNameRegex("name"), logical.UpdateOperation, b.rotate, name),
 		path("token/"+framework.GenericNameRegex("name"), logical.ReadOperation, b.token, name),
 		path("leases", logical.ReadOperation, b.countLeases, nil),
 	}

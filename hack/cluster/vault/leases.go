@@ -18,7 +18,10 @@ import (
 //	config          write admin_address: URL of the registry's admin API; without it users exist in Vault only
 //	role/<name>     write ttl, max_ttl, renewable, pull (repository prefixes)
 //	creds/<name>    read  username, password, under a lease
+//	issue/<name>    write label, ttl: username, password, label, under a lease; a read is refused (as Docker Hub's engine does)
 //	token/<name>    read  token, token_ttl, expires_at_seconds, without a lease (as Google's engine does)
+//	static-creds/<name>  read  username, password, last_vault_rotation, rotation_period, ttl, without a lease (as Vault's database engine)
+//	rotate-role/<name>   write gives the user of static-creds another password
 //	leases          read  issued, outstanding, revoked, and outstanding_usernames
 type registryTokens struct {
 	*framework.Backend
@@ -64,6 +67,31 @@ func (b *registryTokens) issue(ctx context.Context, req *logical.Request, data *
 	if err != nil || role == nil {
 		return nil, err
 	}
+	return b.lease(ctx, req, name, role)
+}
+
+// issueLabelled is what engines do that make a credential for a POST alone.
+func (b *registryTokens) issueLabelled(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+	name, label := data.Get("name").(string), data.Get("label").(string)
+	role, err := load[tokenRole](ctx, req.Storage, "role/"+name)
+	if err != nil || role == nil {
+		return nil, err
+	}
+	if label == "" {
+		return logical.ErrorResponse("a label is required"), nil
+	}
+	if ttl, given := data.GetOk("ttl"); given {
+		role.TTL = time.Duration(ttl.(int)) * time.Second
+	}
+	response, err := b.lease(ctx, req, name, role)
+	if err == nil {
+		response.Data["label"] = label
+	}
+	return response, err
+}
+
+// lease makes a user for as long as a role says.
+func (b *registryTokens) lease(ctx context.Context, req *logical.Request, name string, role *tokenRole) (*logical.Response, error) {
 	username, password := fmt.Sprintf("robot-%s-%s", name, randomHex(4)), randomHex(16)
 	admin, err := registryAdminOf(ctx, req.Storage)
 	if err != nil {

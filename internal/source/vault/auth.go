@@ -96,15 +96,15 @@ func asLoginFailure(f *failure, a *answer) *failure {
 		return f
 	}
 	if a != nil && (refusedAsError(a) || a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed) {
-		return outcomeLoginRefused.at(f.place).because(f)
+		return outcomeLoginRefused.at(f.place).because(f).saying(whyRefused(a))
 	}
 	return outcomeLoginFailed.at(f.place).because(f).saying(f.Message)
 }
 
-// refusedAsError recognises refusals that Vault 1.14.0 answers with 500: of a wrong secret ID, and of all that Azure's method does
-// not accept.
+// refusedAsError recognises refusals that Vault 1.14.0 answers with 500: of a wrong secret ID, of all that Azure's method does
+// not accept, and where a method has no config.
 func refusedAsError(a *answer) bool {
-	for _, says := range []string{"invalid secret id", "not authorized", "oidc: ", "failed to verify signature"} {
+	for _, says := range []string{"invalid secret id", "not authorized", "oidc: ", "failed to verify signature", notConfigured} {
 		if mentions(a.content.Errors, says) {
 			return true
 		}

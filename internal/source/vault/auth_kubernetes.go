@@ -30,21 +30,11 @@ func (c *connection) loginWithServiceAccount(ctx context.Context, auth *v1alpha1
 	token, err := c.requestToken(request, account, auth.TokenAudiences(), tokenLifetime)
 	if err != nil {
 		return nil, outcomeLoginFailed.at(c.place()).because(err).saying(fmt.Sprintf(
-			"no token for ServiceAccount %s could be had: check that it exists in the operator's namespace and that the operator may create tokens for it", account))
+			"the API server gave no token for ServiceAccount %s: check that it exists in the operator's namespace and that the operator may create tokens for it", account))
 	}
 	grant, failure := c.loginAt(ctx, auth.Mount, method, map[string]any{"role": auth.Role, "jwt": token})
 	if failure != nil && failure.Outcome == outcomeLoginRefused {
-		failure.saying(refusedHint(method, auth))
+		failure.saying(refusedHint(method, failure.detail, auth))
 	}
 	return grant, failure
-}
-
-// refusedHint names the usual cause. Vault's kubernetes method needs a reviewer of its own, because a token for another
-// audience cannot review itself.
-func refusedHint(method string, auth *v1alpha1.ServiceAccountAuth) string {
-	hint := fmt.Sprintf("role %q must allow ServiceAccount %s with audience %v", auth.Role, auth.AccountName(), auth.TokenAudiences())
-	if method == "kubernetes" {
-		hint += ", and the method needs a token_reviewer_jwt or a Vault whose ServiceAccount has system:auth-delegator"
-	}
-	return hint
 }

@@ -141,6 +141,8 @@ type answer struct {
 	content content
 	json    bool // the body was a JSON object
 	read    readContext
+	// exchanged is what a cloud gave for the data, nil where that is delivered itself.
+	exchanged payload.Fields
 }
 
 // readContext is what the reader adds to an answer.

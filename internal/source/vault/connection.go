@@ -81,14 +81,19 @@ func (c *connection) throughGate(ctx context.Context, do func() *failure) (f *fa
 	return do()
 }
 
-// readAsUs reads with the current token. A 403 may mean that it is dead: then a new one gets a second try.
+// readAsUs reads with the current token.
 func (c *connection) readAsUs(ctx context.Context, place, path string, ask reader) (*answer, *failure) {
+	return c.asUs(ctx, place, func(s *session) (*answer, *failure) { return c.readWith(ctx, s, place, path, ask) })
+}
+
+// asUs asks something with the current token. A 403 may mean that it is dead: then a new one gets a second try.
+func (c *connection) asUs(ctx context.Context, place string, ask func(*session) (*answer, *failure)) (*answer, *failure) {
 	for second := false; ; second = true {
 		s, failure := c.tokens.acquire(ctx)
 		if failure != nil {
 			return nil, failure
 		}
-		a, failure := c.readWith(ctx, s, place, path, ask)
+		a, failure := ask(s)
 		s.users.Done()
 		if failure == nil || failure.Outcome != outcomeDenied {
 			return a, failure
@@ -112,7 +117,7 @@ func (c *connection) readWith(ctx context.Context, s *session, place, path strin
 		return ask(ctx, s.client, path)
 	})
 	if failure != nil {
-		return nil, failure
+		return a, failure
 	}
 	a.read = readContext{at: asked, token: s.token, tokenExpires: s.expires}
 	if a.content.LeaseID != "" {

@@ -3,12 +3,39 @@ package vault
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/hashicorp/vault/api"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // reader is one way of asking for a path.
 type reader func(ctx context.Context, client *api.Client, path string) (*answer, error)
+
+// readerFor is the way of asking that a place wants. A POST goes to the active node from wherever it arrives, as every update does.
+func readerFor(place *v1alpha1.VaultSource, forward bool) reader {
+	query, body := url.Values{}, map[string]any{}
+	if place.Request != nil {
+		for name, value := range place.Request.Parameters {
+			query.Set(name, string(value))
+			body[name] = string(value)
+		}
+	}
+	switch {
+	case place.Posts():
+		return func(ctx context.Context, client *api.Client, path string) (*answer, error) {
+			return put(ctx, client, path, body) // Vault and OpenBao take PUT for POST, see buildLogicalRequestNoAuth
+		}
+	case len(query) > 0:
+		return func(ctx context.Context, client *api.Client, path string) (*answer, error) {
+			return get(ctx, client, path, query)
+		}
+	case forward:
+		return fromActiveNode
+	}
+	return plainly
+}
 
 // plainly asks the node that the address leads to.
 func plainly(ctx context.Context, client *api.Client, path string) (*answer, error) {

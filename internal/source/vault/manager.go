@@ -19,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/payload"
 )
 
 // maintenance is how often tokens are looked at for renewal.
@@ -43,6 +44,11 @@ type Metrics interface {
 	ForgetConnection(connection string)
 }
 
+// Exchanger gives the fields of a docker config, under exchange.ConfigField, for those that Vault gave. The error is an *exchange.Error.
+type Exchanger interface {
+	Exchange(ctx context.Context, how *v1alpha1.VaultExchange, registries []v1alpha1.Registry, fields payload.Fields) (payload.Fields, error)
+}
+
 // Options of a Manager. The functions are required.
 type Options struct {
 	// Connection gets a VaultConnection by name; the error is the API server's where it does not exist.
@@ -52,6 +58,8 @@ type Options struct {
 	ConfigMap ValueReader
 	// RequestToken requests ServiceAccount tokens for logins.
 	RequestToken TokenRequester
+	// Exchange trades what Vault gave for a login at a registry of a cloud: see internal/exchange. Nil where that is not done.
+	Exchange Exchanger
 	// AllowedAddresses, where given, are the only servers that logins are sent to, as scheme://host:port. A redirect is
 	// followed to one of them, and to nowhere else.
 	AllowedAddresses []string
@@ -70,6 +78,7 @@ type Manager struct {
 	allowed []string
 
 	closing sync.WaitGroup
+	inputs  inputs
 
 	mu          sync.Mutex
 	closed      bool

@@ -36,6 +36,8 @@ const (
 	RetryAsTold Retry = "as told, else 15 s, for all"
 	// RetryLogin logs in again, at most once a minute while logins fail.
 	RetryLogin Retry = "one login a minute at most"
+	// RetryShortly asks again with what was read, because it may not be known everywhere yet.
+	RetryShortly Retry = "every 10 s for 2 min, with the same"
 	// RetryAtOnce is settled within the same read.
 	RetryAtOnce Retry = "at once"
 )
@@ -47,32 +49,32 @@ var (
 	outcomeEmpty = Outcome{"200 without any key", v1alpha1.ReasonKeyMissing, RetryPeriod, true,
 		"the secret is empty: write the credential there"}
 	outcomeKeyMissing = Outcome{"200 without a key that the spec names", v1alpha1.ReasonKeyMissing, RetryPeriod, true,
-		"the secret lacks a key: write it, or name the right one in spec.source.vault.keys"}
+		"write the key in Vault, or name the right one in spec.source.vault.keys"}
 	outcomeRegistryMissing = Outcome{"200 with a docker config that lacks a listed registry", v1alpha1.ReasonRegistryMissing, RetryPeriod, true,
 		"the docker config has no entry for a registry of the spec: add it there, or take the registry out of spec.registries"}
 	outcomeMalformed = Outcome{"200 with a value that is no credential", v1alpha1.ReasonMalformed, RetryPeriod, true,
-		"the value cannot be used as a registry credential: write a right one"}
+		"the value cannot be used as a registry credential: correct it in Vault"}
 	outcomeBadRegistry = Outcome{"a registry of the spec that no image can match", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"correct it"}
 	outcomeOwnToken = Outcome{"200 with the operator's own Vault token as value", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"the value is the operator's own Vault token, which is never published: name another path"}
 	outcomeNotVault = Outcome{"200 with something that is no answer of Vault", v1alpha1.ReasonUnavailable, RetryServer, false,
-		"what answers there does not speak as Vault does: check spec.address and the proxies on the way"}
+		"the server does not answer as Vault does: check spec.address and the proxies on the way"}
 	outcomeOversized = Outcome{"an answer of more than 1 MiB", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"the answer is larger than 1 MiB, or holds thousands of values: a registry credential is smaller, name another path"}
 
 	outcomeRedirect = Outcome{"redirect to another host", v1alpha1.ReasonConnectionRefused, RetryServer, true,
-		"the server sends us to another host, which is not followed: let the standby nodes forward requests, use an address that " +
+		"the server redirects to another host, which is not followed: let the standby nodes forward requests, use an address that " +
 			"leads to the active node, or allow the host with --vault-addresses"}
 	outcomeBadRequest = Outcome{"400 or 405", v1alpha1.ReasonBadRequest, RetryPeriod, true,
-		"Vault does not take a read of this path: check mount, path and engine"}
+		"Vault does not allow a read of this path: check mount, path and engine"}
 	outcomeDeadToken = Outcome{"403, and the token is dead", v1alpha1.ReasonLoginFailed, RetryAtOnce, false,
-		"our token had ended or was revoked, and a new login did not help yet"}
+		"the operator's Vault token had ended or was revoked, and a new login did not help yet"}
 	outcomeDenied = Outcome{"403, and the token is alive", v1alpha1.ReasonPermissionDenied, RetryPeriod, true,
-		"the policy in Vault does not let us read this path: grant read on it to the role of the VaultConnection"}
+		"its policy does not allow this path, or no engine is mounted there: grant read on it to the role of the VaultConnection, or correct mount, path and engine"}
 
 	outcomeNeverWritten = Outcome{"404: nothing was ever written there", v1alpha1.ReasonSecretNotFound, RetryPeriod, true,
-		"nothing is there: write the secret, or correct mount and path"}
+		"Vault has no secret there: write it, or correct mount and path"}
 	outcomeDeleted = Outcome{"404: the newest version is deleted", v1alpha1.ReasonSecretDeleted, RetryPeriod, true,
 		"the newest version is deleted: undelete it or write a new one"}
 	outcomeDestroyed = Outcome{"404: the newest version is destroyed", v1alpha1.ReasonSecretDeleted, RetryPeriod, true,
@@ -88,7 +90,7 @@ var (
 		"Vault asks for fewer requests: raise its rate limit quota, or lower spec.requestsPerSecond of the VaultConnection"}
 	outcomeRateLimited = Outcome{"429 without Retry-After", v1alpha1.ReasonRateLimited, RetryAsTold, false,
 		"Vault asks for fewer requests: raise its rate limit quota, or lower spec.requestsPerSecond of the VaultConnection"}
-	outcomeOwnLimit = Outcome{"our own spec.requestsPerSecond is used up", v1alpha1.ReasonRateLimited, RetryBackoff, false,
+	outcomeOwnLimit = Outcome{"spec.requestsPerSecond of the VaultConnection is used up", v1alpha1.ReasonRateLimited, RetryBackoff, false,
 		"more reads are waiting than spec.requestsPerSecond of the VaultConnection allows: raise it, or the refresh periods"}
 	outcomeRecovery = Outcome{"472: disaster recovery secondary", v1alpha1.ReasonUnavailable, RetryServer, false,
 		"this is a disaster recovery secondary, which answers no reads: use the address of the primary cluster"}
@@ -114,11 +116,20 @@ var (
 		"the TLS connection failed: check spec.tls of the VaultConnection and the server's certificate"}
 
 	outcomeLoginRefused = Outcome{"login refused", v1alpha1.ReasonLoginFailed, RetryLogin, true,
-		"Vault refuses the login: check mount and role in spec.auth of the VaultConnection"}
+		"Vault refuses the login, which is tried once a minute: check spec.auth of the VaultConnection, and the auth method in Vault"}
 	outcomeLoginFailed = Outcome{"login failed for another cause", v1alpha1.ReasonLoginFailed, RetryLogin, false,
 		"the login did not succeed"}
 	outcomeNoNamespaces = Outcome{"a Vault namespace is asked for and the server knows none", v1alpha1.ReasonNamespacesUnsupported, RetryLogin, true,
 		"the server ignores namespaces, so everything would be read from its root: leave spec.vaultNamespace out, or use a server that has namespaces"}
+
+	outcomeExchangeRefused = Outcome{"the cloud refuses the exchange", v1alpha1.ReasonExchangeRefused, RetryPeriod, true,
+		"the cloud does not trade what Vault gave for a login at its registry: check the rights of the role or the service principal there"}
+	outcomeExchangeNotYet = Outcome{"the cloud refuses the exchange of what was made a moment ago", v1alpha1.ReasonExchangeRefused, RetryShortly, false,
+		"the cloud does not know yet what Vault made: it is tried again with the same"}
+	outcomeExchangeUnavailable = Outcome{"the cloud gives no answer to the exchange", v1alpha1.ReasonExchangeUnavailable, RetryBackoff, false,
+		"no login came from the cloud: look at its status, and at network policies and proxies on the way"}
+	outcomeExchangeRegistry = Outcome{"a registry of the spec that is none of the cloud's", v1alpha1.ReasonMalformed, RetryPeriod, true,
+		"correct spec.registries, or leave exchange out"}
 
 	outcomeNoConnection = Outcome{"the VaultConnection does not exist", v1alpha1.ReasonConnectionNotFound, RetryPeriod, true,
 		"create it, or name another one in spec.source.vault.connection"}
@@ -139,6 +150,7 @@ func Outcomes() []Outcome {
 		outcomeServerError, outcomeOutage, outcomeSealed, outcomeNoActive,
 		outcomeSlow, outcomeUnreachable, outcomeProxy, outcomeTLS,
 		outcomeLoginRefused, outcomeLoginFailed, outcomeNoNamespaces,
+		outcomeExchangeRefused, outcomeExchangeNotYet, outcomeExchangeUnavailable, outcomeExchangeRegistry,
 		outcomeNoConnection, outcomeConnectionRefused, outcomePathRefused,
 	}
 }

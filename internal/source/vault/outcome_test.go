@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -155,6 +156,12 @@ func situations() map[string]situation {
 
 		"a proxy that is not there": {outcomeProxy, atKV2, spec(func(s *v1alpha1.VaultConnectionSpec) { s.Proxy = &v1alpha1.VaultProxy{URL: "http://127.0.0.1:1"} })},
 
+		"a refused exchange":            {outcomeExchangeRefused, ofCloud(atKV1), both(atPath("secret/a", answers(200, `{"data":{"access_key":"a"}}`)), cloudSays(exchange.ErrRefused))},
+		"a refused exchange, just made": {outcomeExchangeNotYet, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrRefused))},
+		"a cloud that does not answer":  {outcomeExchangeUnavailable, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrUnavailable))},
+		"a registry of no cloud":        {outcomeExchangeRegistry, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrRegistry))},
+		"nothing that can be exchanged": {outcomeKeyMissing, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrInput))},
+
 		"no connection":      {outcomeNoConnection, v1alpha1.VaultSource{Mount: "secret", Path: "a", Connection: "other"}, nil},
 		"no Secret":          {outcomeConnectionRefused, atKV2, spec(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.AppRole.SecretID.Name = "other" })},
 		"no value":           {outcomeConnectionRefused, atKV2, spec(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.AppRole.SecretID.Key = "other" })},
@@ -217,7 +224,7 @@ func wantOutcome(t *testing.T, failure *source.Error, want Outcome) {
 			t.Errorf("the error holds what the server said: %s", text)
 		}
 	}
-	shortest := map[Retry]time.Duration{RetryServer: time.Second, RetryAsTold: 7 * time.Second, RetryLogin: time.Minute, RetryAtOnce: time.Second}
+	shortest := map[Retry]time.Duration{RetryServer: time.Second, RetryAsTold: 7 * time.Second, RetryLogin: time.Minute, RetryAtOnce: time.Second, RetryShortly: 10 * time.Second}
 	if low := shortest[want.Retry]; failure.RetryAfter < low || (low == 0 && failure.RetryAfter != 0) {
 		t.Errorf("asked again after %s: %s", failure.RetryAfter, want.Retry)
 	}

@@ -22,7 +22,7 @@ func apiPath(s *v1alpha1.VaultSource) (string, *failure) {
 			return "", outcomePathRefused.at(place).saying(fmt.Sprintf("the %s %s", part.name, fault))
 		}
 	}
-	if segment := reservedSegment(s.Mount, s.Path); segment != "" {
+	if segment := reservedSegment(s); segment != "" {
 		return "", outcomePathRefused.at(place).saying(segment + " is Vault's own: a registry credential is not read from there")
 	}
 	if s.EngineKind() == v1alpha1.EngineKVv2 {
@@ -32,15 +32,18 @@ func apiPath(s *v1alpha1.VaultSource) (string, *failure) {
 }
 
 // reservedSegment is the segment that makes a place one of Vault's own, or empty. On Vault Enterprise and OpenBao the first segments of
-// a path can be namespaces, so that ns/sys with mounts, and ns with sys/mounts, both read sys/mounts of the namespace ns.
-func reservedSegment(mount, path string) string {
-	for segment := range strings.SplitSeq(mount, "/") {
+// a path can be namespaces, in namespaces: ns/sys with mounts, ns with sys/mounts, and ns with inner/sys/mounts all read sys/mounts of
+// one. With KV v2, data/ stands between mount and path, so that only the first segment of the path can follow a namespace.
+func reservedSegment(s *v1alpha1.VaultSource) string {
+	looked := strings.Split(s.Mount, "/")
+	path := strings.Split(s.Path, "/")
+	if s.EngineKind() == v1alpha1.EngineKVv2 {
+		path = path[:1]
+	}
+	for _, segment := range append(looked, path...) {
 		if slices.Contains(reservedMounts, segment) {
 			return segment
 		}
-	}
-	if first, _, _ := strings.Cut(path, "/"); slices.Contains(reservedMounts, first) {
-		return first
 	}
 	return ""
 }

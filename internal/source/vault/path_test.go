@@ -46,6 +46,8 @@ func TestPathsAreReadAsWrittenOrNotAtAll(t *testing.T) {
 		{"a namespace as the mount, sys as the path", "team", "sys/mounts", v1alpha1.EngineKVv1, ""},
 		{"a namespace as the mount, a token's lookup as the path", "team/a", "auth/token/lookup-self", v1alpha1.EngineDynamic, ""},
 		{"a namespace that ends in data, sys as the path", "team", "sys/mounts", v1alpha1.EngineKVv2, ""},
+		{"a namespace in a namespace, the inner one in the path", "team", "inner/auth/token/lookup-self", v1alpha1.EngineDynamic, ""},
+		{"namespaces three deep, sys in the path", "team", "a/b/sys/mounts", v1alpha1.EngineKVv1, ""},
 		{"sys alone as the path", "team", "sys", v1alpha1.EngineDynamic, ""},
 		{"sys as an escape", "%73ys", "mounts", v1alpha1.EngineDynamic, ""},
 		{"a mount in upper case is another mount", "Sys", "mounts", v1alpha1.EngineDynamic, "Sys/mounts"},

@@ -45,6 +45,9 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 		return source.Snapshot{}, outcomePathRefused.at(place.Mount + "/" + place.Path).saying(
 			"spec.pathPrefixes of VaultConnection " + c.name + " does not cover it")
 	}
+	if place.Exchange != nil {
+		return m.readForExchange(ctx, c, place, path, request)
+	}
 	a, f := c.fetch(ctx, place, path, request)
 	if f != nil {
 		return source.Snapshot{}, f
@@ -55,20 +58,46 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 // fetch reads the path, or shares the read of another object.
 func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, path string, request source.Request) (*answer, *failure) {
 	where := place.Mount + "/" + place.Path
-	ask, maxAge := reader(plainly), request.MaxAge
+	ask, maxAge := readerFor(place, request.Forward), request.MaxAge
 	if request.Forward {
-		ask, maxAge = fromActiveNode, 0
+		maxAge = 0
 	}
 	if place.EngineKind() == v1alpha1.EngineDynamic {
-		return c.read(ctx, where, path, ask)
+		a, f := c.read(ctx, where, path, ask)
+		return a, aboutRequest(place, path, a, f)
 	}
 	return c.sharing.do(ctx, request.Place(), c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
 		a, f := c.read(ctx, where, path, ask)
 		if f != nil && f.Outcome == outcomeNeverWritten {
 			f = c.secondLook(ctx, place, f)
 		}
-		return a, f
+		return a, f.withPath(path)
 	})
+}
+
+// withPath adds to a denied read what Vault was asked for: the path that a policy must name, which has data/ in it with KV v2.
+func (f *failure) withPath(path string) *failure {
+	if f == nil || f.Outcome != outcomeDenied || f.detail != "" {
+		return f
+	}
+	told := *f
+	return told.saying("Vault answers 403 to a read of " + path)
+}
+
+// aboutRequest adds to a refusal what spec.source.vault.request has to do with it.
+func aboutRequest(place *v1alpha1.VaultSource, path string, a *answer, f *failure) *failure {
+	switch {
+	case f == nil:
+	case f.Outcome == outcomeDenied && place.Posts():
+		f.saying("Vault answers 403 to a POST to " + path + ", for which the policy grants update and not read")
+	case f.Outcome == outcomeDenied:
+		return f.withPath(path)
+	case f.Outcome == outcomeBadRequest && place.Posts():
+		f.saying("the engine does not take this POST: compare spec.source.vault.request with its documentation")
+	case f.Outcome == outcomeBadRequest && a != nil && a.status == http.StatusMethodNotAllowed:
+		f.saying("the engine does not take GET here: where it documents POST, set spec.source.vault.request")
+	}
+	return f
 }
 
 // secondLook tells a secret that was never written from one in an engine of another version, which answers the same.

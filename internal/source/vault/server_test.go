@@ -217,11 +217,16 @@ func (r *rig) read(place v1alpha1.VaultSource) (source.Snapshot, *source.Error) 
 
 func (r *rig) readAged(place v1alpha1.VaultSource, maxAge time.Duration) (source.Snapshot, *source.Error) {
 	r.t.Helper()
-	snapshot, err := r.Read(r.t.Context(), source.Request{
-		Registries: []v1alpha1.Registry{r.registry},
-		Source:     v1alpha1.Source{Vault: &place}, Salt: []byte("salt-of-sixteen-b"), MaxAge: maxAge,
-	})
+	request := requestOf(place)
+	request.Registries, request.MaxAge = []v1alpha1.Registry{r.registry}, maxAge
+	snapshot, err := r.Read(r.t.Context(), request)
 	return snapshot, source.AsError(err)
+}
+
+func requestOf(place v1alpha1.VaultSource) source.Request {
+	return source.Request{
+		Registries: []v1alpha1.Registry{"registry.example"}, Source: v1alpha1.Source{Vault: &place}, Salt: []byte("salt-of-sixteen-b"),
+	}
 }
 
 func (r *rig) mustRead(place v1alpha1.VaultSource) source.Snapshot {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/source"
@@ -21,7 +22,11 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 	if f != nil {
 		return source.Snapshot{}, f
 	}
-	made, err := payload.Render(content.data, content.wanted(place, a, request))
+	data, want := content.data, content.wanted(place, a, request)
+	if a.exchanged != nil { // another login each time, whatever the version of what it was made of
+		data, want.Keys, content.revision = a.exchanged, payload.Keys{DockerConfig: exchange.ConfigField}, ""
+	}
+	made, err := payload.Render(data, want)
 	if err != nil {
 		return source.Snapshot{}, unusable(where, err)
 	}
@@ -37,15 +42,22 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 		snapshot.Revision = payload.Revision(request.Salt, made.Config)
 	}
 	snapshot.ExpireTime = made.Expire
-	if id := a.content.LeaseID; id != "" && place.EngineKind() == v1alpha1.EngineDynamic {
+	switch id := a.content.LeaseID; {
+	case place.EngineKind() != v1alpha1.EngineDynamic:
+	case id != "":
+		term := time.Duration(a.content.LeaseDuration) * time.Second
 		lease := source.Lease{
-			Connection: connection, ID: id, Renewable: a.content.Renewable,
-			Duration: time.Duration(a.content.LeaseDuration) * time.Second, Obtained: a.read.at,
+			Connection: connection, ID: id, Renewable: a.content.Renewable, Term: term, Duration: term, Obtained: a.read.at,
+			LoginEnds: a.read.tokenExpires, Limit: made.Expire,
 		}
-		// A lease ends with the token that asked for it at the latest.
-		snapshot.Lease, snapshot.ExpireTime = &lease, payload.Earliest(made.Expire, lease.Obtained.Add(lease.Duration), a.read.tokenExpires)
+		snapshot.Lease, snapshot.ExpireTime = &lease, lease.End()
+	case a.exchanged == nil && isStatic(place, content.data):
+		// Its end is the next rotation: nobody has to act, and a read makes no other.
+		snapshot.RotateTime, snapshot.ExpireTime = made.Expire, time.Time{}
+		snapshot.CreatedTime = lastRotation(content.data)
 	}
-	snapshot.Minted = place.EngineKind() == v1alpha1.EngineDynamic && !snapshot.ExpireTime.IsZero()
+	makes := place.EngineKind() == v1alpha1.EngineDynamic || a.exchanged != nil
+	snapshot.Minted = makes && !snapshot.ExpireTime.IsZero()
 	return snapshot, nil
 }
 

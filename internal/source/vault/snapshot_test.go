@@ -84,7 +84,9 @@ func TestALeaseEndsWithTheTokenThatAskedForIt(t *testing.T) {
 	if !snapshot.ExpireTime.Equal(readAt.Add(time.Minute)) {
 		t.Errorf("ends %s", snapshot.ExpireTime)
 	}
-	want := source.Lease{Connection: "default", ID: "m/p/x", Renewable: true, Duration: 10 * time.Minute, Obtained: readAt}
+	want := source.Lease{
+		Connection: "default", ID: "m/p/x", Renewable: true, Term: 10 * time.Minute, Duration: 10 * time.Minute, Obtained: readAt, LoginEnds: readAt.Add(time.Minute),
+	}
 	if snapshot.Lease == nil || *snapshot.Lease != want {
 		t.Errorf("lease %+v", snapshot.Lease)
 	}

@@ -1,0 +1,231 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/pullsecret"
+)
+
+// forge has the people of a namespace write a pull Secret that records company, with an entry for each key.
+func (g *rig) forge(namespace string, keys ...string) {
+	g.t.Helper()
+	var entries []string
+	for _, key := range keys {
+		entries = append(entries, fmt.Sprintf(`%q:{"username":"u","password":"p"}`, key))
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "regcred", UID: types.UID(namespace), Labels: map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue},
+			Annotations: map[string]string{v1alpha1.SourcesAnnotation: pullsecret.Sources{"company": {Revision: "1-x", Keys: keys, Changed: metav1.NewTime(g.now)}}.String()},
+		},
+		Type: corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{` + strings.Join(entries, ",") + `}}`)},
+	}
+	if there := g.secret(namespace); there != nil {
+		there.Annotations, there.Data = secret.Annotations, secret.Data
+		if err := g.c.Update(g.t.Context(), there); err != nil {
+			g.t.Fatal(err)
+		}
+		return
+	}
+	if err := g.c.Create(g.t.Context(), secret); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// relabel takes some namespaces out of the selection.
+func (g *rig) relabel(namespaces int) {
+	g.t.Helper()
+	for i := range namespaces {
+		var namespace corev1.Namespace
+		if err := g.c.Get(g.t.Context(), client.ObjectKey{Name: fmt.Sprintf("n-%05d", i)}, &namespace); err != nil {
+			g.t.Fatal(err)
+		}
+		namespace.Labels["team"] = "none"
+		if err := g.c.Update(g.t.Context(), &namespace); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// withTenant is a rig in which a namespace that is not selected has people of its own.
+func withTenant(t *testing.T) *rig {
+	t.Helper()
+	g := newRig(t, 10, credential("company", "r.example"))
+	if err := g.c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tenant", UID: "tenant"}}); err != nil {
+		t.Fatal(err)
+	}
+	g.publish(record(t, "company", "1-x", "good", "r.example"))
+	g.all(10)
+	return g
+}
+
+func TestARecordThatATenantForgesGoesAtOnceAndNothingIsDecidedForIt(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		namespace string
+		keys      []string
+	}{
+		{"in a namespace that is not selected", "tenant", []string{"r.example"}},
+		{"a key too many in one that is", "n-00000", []string{"evil.example", "r.example"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := withTenant(t)
+			for range 3 {
+				g.forge(test.namespace, test.keys...)
+				if _, err := g.reconcile(test.namespace); err != nil {
+					t.Fatal(err)
+				}
+				if secret := g.secret(test.namespace); secret != nil && strings.Contains(string(secret.Data[corev1.DockerConfigJsonKey]), test.keys[0]) {
+					t.Errorf("it is still there: %s", secret.Data[corev1.DockerConfigJsonKey])
+				}
+				if _, err := g.reconcile(test.namespace); err != nil {
+					t.Fatal(err)
+				}
+				g.now = g.now.Add(time.Minute)
+			}
+			if k := g.r.keepers.m["company"]; k != nil && (!k.decided.IsZero() || len(k.losing) > 0) {
+				t.Errorf("a removal was decided on: %+v", k.outcome)
+			}
+			if got := g.removal(); got.Losing != 0 || got.Holding != 10 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestARecordThatATenantForgesDoesNotCountInTheRemovalOfOthers(t *testing.T) {
+	g := withTenant(t)
+	g.relabel(5) // as many as may lose it without a person
+	for range 3 {
+		g.forge("tenant", "r.example")
+		g.forge("n-00009", "evil.example", "r.example")
+		if _, err := g.reconcile("tenant"); err != nil {
+			t.Fatal(err)
+		}
+		g.all(10)
+		g.now = g.now.Add(time.Minute)
+	}
+	if held := g.removal(); held.Held {
+		t.Errorf("five of ten lose it, and it is held: %+v", held)
+	}
+	if got := g.having(10, `"r.example"`); got != 5 {
+		t.Errorf("%d have the entry, wanted 5", got)
+	}
+}
+
+func TestWhatWasDeliveredCountsHoweverItsRecordIsReadAgain(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after func(g *rig)
+	}{
+		{"at once", func(*rig) {}},
+		{"after the watch told of it", func(g *rig) {
+			for i := range 10 {
+				g.r.ledger.note(g.secret(fmt.Sprintf("n-%05d", i)))
+			}
+		}},
+		{"after a restart", func(g *rig) { g.restart() }},
+		{"after a rotation", func(g *rig) {
+			g.publish(record(t, "company", "2-x", "better", "r.example"))
+			g.all(10)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := withTenant(t)
+			test.after(g)
+			g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.NamespaceSelector.MatchLabels["team"] = "shpo" })
+			for range 3 {
+				g.all(10)
+				g.now = g.now.Add(time.Minute)
+			}
+			if held := g.removal(); !held.Held || held.Losing != 10 || g.having(10, `"r.example"`) != 10 {
+				t.Errorf("%+v, %d have it", held, g.having(10, `"r.example"`))
+			}
+		})
+	}
+}
+
+// TestTheLedgerCountsAsItsContentSays goes through random histories of Secrets and counts again.
+func TestTheLedgerCountsAsItsContentSays(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var l ledger
+		for version := range 60 {
+			sources := pullsecret.Sources{}
+			for range random.IntN(3) {
+				sources[fmt.Sprint("c", random.IntN(2))] = pullsecret.Source{Keys: []string{"a", "b", "c"}[:random.IntN(4)]}
+			}
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+				Namespace: fmt.Sprint("n", random.IntN(2)), Name: fmt.Sprint("s", random.IntN(2)), UID: types.UID(fmt.Sprint(random.IntN(2))),
+				ResourceVersion: fmt.Sprint(version + 1), Labels: map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue},
+				Annotations: map[string]string{v1alpha1.SourcesAnnotation: sources.String()},
+			}}
+			switch random.IntN(5) {
+			case 0:
+				l.begin(secret)
+			case 1:
+				l.drop(secret)
+			case 2:
+				l.gone(delivered.Place{Namespace: secret.Namespace, Name: secret.Name})
+			case 3:
+				l.vouch(secret, map[string][]string{"c0": {"a"}})
+			default:
+				l.note(secret)
+			}
+			for _, credential := range []string{"c0", "c1"} {
+				namespaces := map[string]bool{}
+				for _, one := range l.of(credential) {
+					if len(one.known) > 0 {
+						namespaces[one.place.Namespace] = true
+					}
+					if len(intersection(one.known, one.keys)) != len(one.known) {
+						t.Fatalf("seed %d, %d: %v is known, and recorded is %v", seed, version, one.known, one.keys)
+					}
+				}
+				if l.holding(credential) != len(namespaces) {
+					t.Fatalf("seed %d, %d: it counts %d namespaces, and there are %d", seed, version, l.holding(credential), len(namespaces))
+				}
+			}
+		}
+	}
+}
+
+func TestEveryLineOfTheLogNamesTheCredentials(t *testing.T) {
+	company := credential("company", "r.example")
+	g := newRig(t, 1, company)
+	g.publish(record(t, "company", "1-x", "good", "r.example"))
+	var lines []string
+	ctx := log.IntoContext(t.Context(), funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{}))
+	look := func(ctx context.Context) {
+		if _, err := g.r.Reconcile(ctx, delivered.Place{Namespace: "n-00000", Name: "regcred"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(ctx)
+	g.relabel(1)
+	look(ctx)
+	g.now = g.now.Add(time.Minute)
+	look(ctx)
+	if len(lines) != 4 { // written, attached, detached, removed
+		t.Errorf("%d lines: %q", len(lines), lines)
+	}
+	for _, line := range lines {
+		if !strings.Contains(line, `"credentials":["company"]`) {
+			t.Errorf("it names no credential: %s", line)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"regcred.dev/regcred/internal/cloudregistry"
+	"regcred.dev/regcred/internal/payload"
+)
+
+const (
+	// acrUser is the user name that stands for a refresh token (https://azure.github.io/acr/AAD-OAuth.html).
+	acrUser = "00000000-0000-0000-0000-000000000000"
+	// acrLife is how long Azure's registries give refresh tokens for. The token says its own end, too, and the earlier one counts.
+	acrLife = 3 * time.Hour
+)
+
+// acr exchanges an access token of Entra at each registry. Where the source gave a service principal, the token is asked for first.
+func (e *Exchanger) acr(ctx context.Context, tenant string, hosts []string, fields payload.Fields) (made, *Error) {
+	var registries []cloudregistry.ACR
+	for _, host := range hosts {
+		at, is := cloudregistry.ParseACR(host)
+		if !is {
+			return made{}, fault(ErrRegistry, "registry %s is none of Azure: give it a RegistryCredential of its own", host)
+		}
+		if len(registries) > 0 && registries[0].Login != at.Login {
+			return made{}, fault(ErrRegistry, "registries %s and %s are in two clouds: give each a RegistryCredential of its own", registries[0].Host, host)
+		}
+		registries = append(registries, at)
+	}
+	if len(registries) > mostPlaces {
+		return made{}, fault(ErrRegistry, "there are %d registries, and %d is the most: make several RegistryCredentials", len(registries), mostPlaces)
+	}
+	if tenant == "" {
+		tenant = text(fields, "tenant_id")
+	}
+	access, err := e.accessToken(ctx, registries[0], tenant, fields)
+	if err != nil {
+		return made{}, err
+	}
+	var all made
+	for i, at := range registries {
+		token, err := e.refreshToken(ctx, at.Host, tenant, access)
+		if err != nil {
+			return made{}, err
+		}
+		all.add(hosts[i], login{acrUser, token}, e.now().Add(acrLife))
+	}
+	return all, nil
+}
+
+// accessToken is the one that the source gave, or one that the authority gives to the service principal.
+func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenant string, fields payload.Fields) (string, *Error) {
+	if token := text(fields, "access_token"); token != "" {
+		return token, nil
+	}
+	id, secret := text(fields, "client_id"), text(fields, "client_secret")
+	switch {
+	case id == "" || secret == "":
+		return "", fault(ErrInput, "it has neither access_token nor client_id and client_secret as text, which are exchanged for a login at a registry of Azure")
+	case !cloudregistry.IsTenant(tenant):
+		return "", fault(ErrInput, "the tenant of the service principal is not known: set spec.source.vault.exchange.acr.tenant")
+	}
+	if known := e.gates.enter(at.Login, e.now()); known != nil {
+		return "", known
+	}
+	asking := clientcredentials.Config{
+		ClientID: id, ClientSecret: secret, Scopes: []string{at.Scope}, AuthStyle: oauth2.AuthStyleInParams,
+		TokenURL: "https://" + at.Login + "/" + tenant + "/oauth2/v2.0/token",
+	}
+	token, err := asking.Token(context.WithValue(ctx, oauth2.HTTPClient, e.client))
+	failure := e.refusedByEntra(at.Login, err)
+	if failure == nil || errors.Is(failure, ErrRefused) {
+		e.gates.leave(at.Login, e.now(), nil)
+	} else {
+		e.gates.leave(at.Login, e.now(), failure)
+	}
+	if failure != nil {
+		return "", failure
+	}
+	return token.AccessToken, nil
+}
+
+// refusedByEntra keeps status and code of an error, whose text holds the answer.
+func (e *Exchanger) refusedByEntra(host string, err error) *Error {
+	var answered *oauth2.RetrieveError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &answered) || answered.Response == nil:
+		return unreachable(host, withoutText(err))
+	}
+	if failure := unwell(host, answer{status: answered.Response.StatusCode, header: answered.Response.Header}); failure != nil {
+		return failure
+	}
+	if answered.Response.StatusCode < 300 { // a page that is none of Entra's
+		return fault(ErrUnavailable, "%s: the answer holds no token", host)
+	}
+	return refused(host, answered.Response.StatusCode, answered.ErrorCode)
+}
+
+// withoutText keeps of an error whether it was a timeout. Others of the module quote answers.
+func withoutText(err error) error {
+	if isTimeout(err) || errors.Is(err, context.Canceled) {
+		return context.DeadlineExceeded
+	}
+	return ErrUnavailable
+}
+
+// refreshToken exchanges an access token at a registry.
+func (e *Exchanger) refreshToken(ctx context.Context, host, tenant, access string) (string, *Error) {
+	form := url.Values{"grant_type": {"access_token"}, "service": {host}, "access_token": {access}}
+	if cloudregistry.IsTenant(tenant) {
+		form.Set("tenant", tenant)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+"/oauth2/exchange", strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", unreachable(host, err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	got, failure := e.send(request)
+	if failure != nil {
+		return "", failure
+	}
+	var says struct {
+		Token  string `json:"refresh_token"`
+		Errors []struct {
+			Code string `json:"code"`
+		} `json:"errors"`
+	}
+	read := decode(got.body, &says)
+	switch {
+	case got.status != http.StatusOK && read && len(says.Errors) > 0:
+		return "", refused(host, got.status, says.Errors[0].Code)
+	case got.status != http.StatusOK:
+		return "", refused(host, got.status, "")
+	case !read || says.Token == "":
+		return "", fault(ErrUnavailable, "%s: the answer holds no refresh_token", host)
+	}
+	return says.Token, nil
+}

@@ -1,0 +1,130 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"regcred.dev/regcred/internal/cloudregistry"
+	"regcred.dev/regcred/internal/payload"
+)
+
+// What GetAuthorizationToken is called in the two APIs, by their names for signatures
+// (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html).
+const (
+	ecrTarget, ecrService       = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", "ecr"
+	publicTarget, publicService = "SpencerFrontendService.GetAuthorizationToken", "ecr-public"
+)
+
+// ecr asks each region once: a login there is for all of its registries that the keys may read.
+func (e *Exchanger) ecr(ctx context.Context, hosts []string, fields payload.Fields) (made, *Error) {
+	keys := aws.Credentials{
+		AccessKeyID: text(fields, "access_key"), SecretAccessKey: text(fields, "secret_key"), SessionToken: text(fields, "security_token", "session_token"),
+	}
+	if keys.AccessKeyID == "" || keys.SecretAccessKey == "" {
+		return made{}, fault(ErrInput, "it has no access_key and secret_key as text, which are exchanged for a login at Amazon ECR")
+	}
+	regions := map[string]cloudregistry.ECR{}
+	of := map[string]string{}
+	for _, host := range hosts {
+		at, is := cloudregistry.ParseECR(host)
+		if !is {
+			return made{}, fault(ErrRegistry, "registry %s is none of Amazon ECR: give it a RegistryCredential of its own", host)
+		}
+		regions[at.Endpoint], of[host] = at, at.Endpoint
+	}
+	if len(regions) > mostPlaces {
+		return made{}, fault(ErrRegistry, "the registries are in %d regions, and %d is the most: make several RegistryCredentials", len(regions), mostPlaces)
+	}
+	var all made
+	for endpoint, at := range regions {
+		got, end, err := e.authorizationToken(ctx, at, keys)
+		if err != nil {
+			return made{}, err
+		}
+		for host, asked := range of {
+			if asked == endpoint {
+				all.add(host, got, end)
+			}
+		}
+	}
+	return all, nil
+}
+
+// authorizationToken asks one region for a login.
+func (e *Exchanger) authorizationToken(ctx context.Context, at cloudregistry.ECR, keys aws.Credentials) (login, time.Time, *Error) {
+	target, service := ecrTarget, ecrService
+	if at.Public {
+		target, service = publicTarget, publicService
+	}
+	body := []byte("{}")
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+at.Endpoint+"/", bytes.NewReader(body))
+	if err != nil {
+		return login{}, time.Time{}, unreachable(at.Endpoint, err)
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	request.Header.Set("X-Amz-Target", target)
+	sum := sha256.Sum256(body)
+	if err := v4.NewSigner().SignHTTP(ctx, keys, request, hex.EncodeToString(sum[:]), service, at.Region, e.now()); err != nil {
+		return login{}, time.Time{}, fault(ErrInput, "a request to Amazon ECR cannot be signed with access_key and secret_key")
+	}
+	got, failure := e.send(request)
+	if failure != nil {
+		return login{}, time.Time{}, failure
+	}
+	if got.status != http.StatusOK {
+		return login{}, time.Time{}, refusedByAWS(at.Endpoint, got)
+	}
+	return readToken(at.Endpoint, got.body)
+}
+
+// refusedByAWS tells a limit, which AWS answers with 400, too, from a refusal.
+func refusedByAWS(host string, a answer) *Error {
+	var says struct {
+		Type string `json:"__type"`
+	}
+	_ = decode(a.body, &says) // without a code the status says all
+	code := says.Type[strings.LastIndexByte(says.Type, '#')+1:]
+	if strings.HasPrefix(code, "Throttling") || code == "TooManyRequestsException" || code == "LimitExceededException" {
+		return fault(ErrUnavailable, "%s: AWS asks for fewer requests", host)
+	}
+	return refused(host, a.status, code)
+}
+
+// readToken reads the answer: a list with one member from ECR, the member itself from the public gallery.
+func readToken(host string, body []byte) (login, time.Time, *Error) {
+	type data struct {
+		Token string      `json:"authorizationToken"`
+		End   json.Number `json:"expiresAt"`
+	}
+	var wrapped struct {
+		Data json.RawMessage `json:"authorizationData"`
+	}
+	none := fault(ErrUnavailable, "%s: the answer holds no login", host)
+	if !decode(body, &wrapped) {
+		return login{}, time.Time{}, none
+	}
+	var one data
+	var list []data
+	switch {
+	case decode(wrapped.Data, &list) && len(list) > 0:
+		one = list[0]
+	case decode(wrapped.Data, &one):
+	}
+	plain, err := base64.StdEncoding.DecodeString(one.Token)
+	username, password, found := strings.Cut(string(plain), ":")
+	seconds, numeric := one.End.Float64()
+	if err != nil || !found || username == "" || password == "" || numeric != nil || seconds <= 0 || seconds > 1e11 {
+		return login{}, time.Time{}, none
+	}
+	return login{username, password}, time.Unix(int64(seconds), 0), nil
+}

@@ -1,0 +1,112 @@
+package payload
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"regcred.dev/regcred/internal/registry"
+)
+
+// missing names the registries for which there is no entry, and the entry that was probably meant.
+func (s *stored) missing(names []string) *Error {
+	slices.Sort(names)
+	message := fmt.Sprintf("%s has no entry for %s", s.name, strings.Join(names, ", "))
+	return &Error{Reason: ErrRegistryMissing, Message: message + s.nearest(names) + s.elsewhere()}
+}
+
+func (s *stored) elsewhere() string {
+	if s.delegation == nil {
+		return ""
+	}
+	return "; " + s.delegation.Error()
+}
+
+// nearest says which entry was probably meant for one of the missing registries, and why a kubelet would not use it.
+func (s *stored) nearest(missing []string) string {
+	const compared = 4 // of the missing, with all entries
+	missing = missing[:min(len(missing), compared)]
+	for _, why := range []func(listed, key string) string{lacksPort, otherLetters, onlyPart, namesImage, misspelt, otherPath, otherName} {
+		for _, listed := range missing {
+			for _, key := range s.keys {
+				if says := why(listed, key); says != "" {
+					return fmt.Sprintf("; its entry %s %s", quotedKey(key), says)
+				}
+			}
+		}
+	}
+	if len(s.keys) > 0 {
+		return fmt.Sprintf("; it has %d, such as %s", len(s.keys), quotedKey(s.keys[0]))
+	}
+	return "; it has none at all"
+}
+
+func lacksPort(listed, key string) string {
+	if !registry.MissesByPort(key, registry.Host(listed)+"/x/x") {
+		return ""
+	}
+	return fmt.Sprintf("lacks the port, without which a kubelet takes it for another registry: store it as %q", listed)
+}
+
+func otherLetters(listed, key string) string {
+	host, is := registry.Host(listed), registry.Host(key)
+	if is == host || !strings.EqualFold(is, host) {
+		return ""
+	}
+	return fmt.Sprintf("has other letters, and a kubelet compares letter by letter: store it as %q", listed)
+}
+
+// onlyPart is for an entry below the registry: it opens some images and not all.
+func onlyPart(listed, key string) string {
+	canonical, err := registry.CanonicalKey(key)
+	if err != nil || !registry.Matches(listed, anyImageOf(canonical)) {
+		return ""
+	}
+	return fmt.Sprintf("opens a part of it only: store one for %q, or list the part in spec.registries", listed)
+}
+
+// namesImage is for an entry whose key is an image with a tag or digest, which no kubelet uses.
+func namesImage(listed, key string) string {
+	slash := strings.LastIndex(key, "/")
+	end := strings.IndexAny(key[slash+1:], ":@")
+	if slash < 0 || end < 0 {
+		return ""
+	}
+	canonical, err := registry.CanonicalKey(key[:slash+1+end])
+	if err != nil || canonical == registry.Host(canonical) || registry.Host(canonical) != registry.Host(listed) {
+		return ""
+	}
+	return fmt.Sprintf("has a tag or digest, with which a kubelet uses it for no image: store it as %q", listed)
+}
+
+// misspelt is for a key with a scheme that kubelets do not know, or with space or quotes around it.
+func misspelt(listed, key string) string {
+	bare := strings.TrimFunc(key, func(c rune) bool { return unicode.IsSpace(c) || isHidden(c) || c == '"' || c == '\'' })
+	if _, rest, has := strings.Cut(bare, "://"); has && !strings.HasPrefix(bare, "http://") && !strings.HasPrefix(bare, "https://") {
+		bare = rest
+	}
+	if bare == key {
+		return ""
+	}
+	canonical, err := registry.CanonicalKey(bare)
+	if err != nil || registry.Host(canonical) != registry.Host(listed) {
+		return ""
+	}
+	return fmt.Sprintf("has a scheme, a space or a quote that no kubelet reads there: store it as %q", listed)
+}
+
+func otherPath(listed, key string) string {
+	if registry.Host(listed) != registry.Host(key) {
+		return ""
+	}
+	return fmt.Sprintf("is for another path of that host: store one for %q", listed)
+}
+
+// otherName is for an entry of the same service under another name, such as registry-1.docker.io for docker.io.
+func otherName(listed, key string) string {
+	if !registry.SameService(registry.Host(listed), registry.Host(key)) {
+		return ""
+	}
+	return fmt.Sprintf("is for images that are written with that host, and a kubelet uses it for no other: store one for %q, too", listed)
+}

@@ -1,0 +1,43 @@
+package source_test
+
+import (
+	"testing"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/source"
+)
+
+func TestAPlaceIsWhatDecidesTheAnswer(t *testing.T) {
+	at := func(change func(*v1alpha1.VaultSource)) source.Place {
+		vault := &v1alpha1.VaultSource{Mount: "dockerhub", Path: "token/a/pull", Engine: v1alpha1.EngineDynamic}
+		change(vault)
+		return source.PlaceOf(&v1alpha1.RegistryCredentialSpec{Source: v1alpha1.Source{Vault: vault}})
+	}
+	asking := func(method v1alpha1.VaultMethod, parameters map[string]v1alpha1.ParameterValue) func(*v1alpha1.VaultSource) {
+		return func(v *v1alpha1.VaultSource) {
+			v.Request = &v1alpha1.VaultRequest{Method: method, Parameters: parameters}
+		}
+	}
+	plain := at(func(*v1alpha1.VaultSource) {})
+	for _, test := range []struct {
+		name   string
+		change func(*v1alpha1.VaultSource)
+		same   bool
+	}{
+		{"other keys", func(v *v1alpha1.VaultSource) { v.Keys = &v1alpha1.VaultKeys{Password: "token"} }, true},
+		{"another path", func(v *v1alpha1.VaultSource) { v.Path = "token/b/pull" }, false},
+		{"another connection", func(v *v1alpha1.VaultSource) { v.Connection = "other" }, false},
+		{"another method", asking(v1alpha1.VaultPost, nil), false},
+		{"a parameter", asking("", map[string]v1alpha1.ParameterValue{"ttl": "1h"}), false},
+	} {
+		if got := at(test.change); (got == plain) != test.same {
+			t.Errorf("%s: the same place: %t, want %t", test.name, got == plain, test.same)
+		}
+	}
+	one := at(asking("", map[string]v1alpha1.ParameterValue{"a": "1", "b": "2", "c": "3"}))
+	for range 20 { // a map has no order
+		if at(asking("", map[string]v1alpha1.ParameterValue{"c": "3", "b": "2", "a": "1"})) != one {
+			t.Fatal("the same parameters make two places")
+		}
+	}
+}

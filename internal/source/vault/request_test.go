@@ -1,0 +1,93 @@
+package vault
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// asked is what an engine was asked.
+type asked struct {
+	method, query string
+	body          map[string]any
+}
+
+func TestAnEngineIsAskedAsTheSpecSays(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		request *v1alpha1.VaultRequest
+		want    asked
+	}{
+		{"nothing is said", nil, asked{http.MethodGet, "", nil}},
+		{"a request that says nothing", &v1alpha1.VaultRequest{}, asked{http.MethodGet, "", nil}},
+		{"a GET with parameters", &v1alpha1.VaultRequest{Method: v1alpha1.VaultGet, Parameters: map[string]v1alpha1.ParameterValue{"ttl": "1h", "role_arn": "arn:aws:iam::1:role/a&b=c"}},
+			asked{http.MethodGet, "role_arn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%26b%3Dc&ttl=1h", nil}},
+		{"a POST without parameters", &v1alpha1.VaultRequest{Method: v1alpha1.VaultPost}, asked{http.MethodPut, "", map[string]any{}}},
+		{"a POST with parameters", &v1alpha1.VaultRequest{Method: v1alpha1.VaultPost, Parameters: map[string]v1alpha1.ParameterValue{"label": "a\"b"}},
+			asked{http.MethodPut, "", map[string]any{"label": "a\"b"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newScripted(t)
+			var got asked
+			server.handle("/v1/robots/creds/a", func(w http.ResponseWriter, r *http.Request) {
+				got = asked{method: r.Method, query: r.URL.RawQuery}
+				if body, _ := io.ReadAll(r.Body); len(body) > 0 {
+					_ = json.Unmarshal(body, &got.body)
+				}
+				answers(200, `{"lease_id":"robots/creds/a/1","lease_duration":600,"data":{"username":"u","password":"p"}}`)(w, r)
+			})
+			place := atDynamic
+			place.Request = test.request
+			newRig(t, server.URL).mustRead(place)
+			if got.method != test.want.method || got.query != test.want.query || len(got.body) != len(test.want.body) || (got.body == nil) != (test.want.body == nil) || got.body["label"] != test.want.body["label"] {
+				t.Errorf("it was asked %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestARefusalSaysWhatTheRequestHasToDoWithIt(t *testing.T) {
+	post := atDynamic
+	post.Request = &v1alpha1.VaultRequest{Method: v1alpha1.VaultPost}
+	for _, test := range []struct {
+		name   string
+		place  v1alpha1.VaultSource
+		status int
+		reason string
+		says   string
+	}{
+		{"a POST without the right", post, 403, v1alpha1.ReasonPermissionDenied, "the policy grants update"},
+		{"a GET without the right", atDynamic, 403, v1alpha1.ReasonPermissionDenied, "grant read"},
+		{"a POST that the engine does not take", post, 400, v1alpha1.ReasonBadRequest, "spec.source.vault.request"},
+		{"a GET where only a POST is taken", atDynamic, 405, v1alpha1.ReasonBadRequest, "set spec.source.vault.request"},
+		{"a GET that is wrong", atDynamic, 400, v1alpha1.ReasonBadRequest, "check mount, path and engine"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newScripted(t)
+			server.handle("/v1/robots/creds/a", answers(test.status, `{"errors":["hidden"]}`))
+			failure := newRig(t, server.URL).mustFail(test.place, test.reason)
+			if !strings.Contains(failure.Message, test.says) || strings.Contains(failure.Message, "hidden") || len(failure.Message) > 300 {
+				t.Errorf("it says %q, want %q", failure.Message, test.says)
+			}
+		})
+	}
+}
+
+func TestAPostIsNeverSentToVaultsOwnPaths(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	for _, place := range []v1alpha1.VaultSource{
+		{Mount: "sys", Path: "seal"}, {Mount: "auth/token", Path: "create"}, {Mount: "team", Path: "sys/seal"}, {Mount: "team/identity", Path: "entity"},
+		{Mount: "robots", Path: "../sys/seal"}, {Mount: "cubbyhole", Path: "a"},
+	} {
+		place.Engine, place.Request = v1alpha1.EngineDynamic, &v1alpha1.VaultRequest{Method: v1alpha1.VaultPost}
+		rig.mustFail(place, v1alpha1.ReasonPathNotAllowed)
+	}
+	if sent := server.requests(""); len(sent) > 0 {
+		t.Errorf("%d requests were sent", len(sent))
+	}
+}

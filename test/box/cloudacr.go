@@ -1,0 +1,106 @@
+package box
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	// acrScope is what a token for a registry is asked for, acrAudience whom it is for.
+	acrScope, acrAudience = "https://containerregistry.azure.net/.default", "https://containerregistry.azure.net"
+	acrLife               = 3 * time.Hour
+	isForm                = "application/x-www-form-urlencoded"
+)
+
+// serveLogin is the authority of the tenant: it gives tokens to its service principal, and tells who signs for it.
+func (a *AzureCloud) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/"+a.Tenant+"/oauth2/v2.0/token" {
+		a.serveKeys(w, r)
+		return
+	}
+	refuse := func(status int, code string) {
+		writeJSON(w, status, map[string]string{"error": code, "error_description": CloudWords})
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
+	switch {
+	case r.Method != http.MethodPost || r.Header.Get("Content-Type") != isForm || r.ParseForm() != nil:
+		refuse(http.StatusBadRequest, "invalid_request")
+	case r.PostForm.Get("grant_type") != "client_credentials":
+		refuse(http.StatusBadRequest, "unsupported_grant_type")
+	case r.PostForm.Get("client_id") != a.ClientID:
+		refuse(http.StatusBadRequest, "unauthorized_client")
+	case r.PostForm.Get("client_secret") != a.ClientSecret || a.refuses():
+		refuse(http.StatusUnauthorized, "invalid_client")
+	case r.PostForm.Get("scope") != acrScope:
+		refuse(http.StatusBadRequest, "invalid_scope")
+	default:
+		token, err := a.token(acrAudience, time.Hour)
+		if err != nil {
+			refuse(http.StatusInternalServerError, "server_error")
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token})
+	}
+}
+
+// AccessToken is one for registries, as Vault's Azure engine gives it.
+func (a *AzureCloud) AccessToken() (string, error) { return a.token(acrAudience, time.Hour) }
+
+// token is signed for the tenant's service principal.
+func (a *AzureCloud) token(audience string, life time.Duration) (string, error) {
+	now := time.Now()
+	claims, err := json.Marshal(map[string]any{
+		"aud": audience, "iss": a.issuer(), "tid": a.Tenant, "appid": a.ClientID, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(life).Unix(),
+	})
+	if err != nil {
+		return "", err
+	}
+	return a.key.sign(claims)
+}
+
+// serveExchange is the registry's own endpoint (https://azure.github.io/acr/AAD-OAuth.html).
+func (a *AzureCloud) serveExchange(w http.ResponseWriter, r *http.Request) {
+	refuse := func(status int, code string) {
+		writeJSON(w, status, map[string]any{"errors": []any{map[string]string{"code": code, "message": CloudWords}}})
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
+	switch {
+	case r.URL.Path != "/oauth2/exchange":
+		refuse(http.StatusNotFound, "NOT_FOUND")
+	case r.Method != http.MethodPost:
+		refuse(http.StatusMethodNotAllowed, "UNSUPPORTED")
+	case r.Header.Get("Content-Type") != isForm || r.ParseForm() != nil:
+		refuse(http.StatusBadRequest, "BAD_REQUEST")
+	case r.PostForm.Get("grant_type") != "access_token" || r.PostForm.Get("service") != a.Registry:
+		refuse(http.StatusBadRequest, "BAD_REQUEST")
+	case r.PostForm.Get("tenant") != "" && r.PostForm.Get("tenant") != a.Tenant:
+		refuse(http.StatusUnauthorized, "UNAUTHORIZED")
+	case !a.accepts(r.PostForm.Get("access_token")) || a.refuses():
+		refuse(http.StatusUnauthorized, "UNAUTHORIZED")
+	default:
+		token, err := a.token(a.Registry, acrLife)
+		if err != nil {
+			refuse(http.StatusInternalServerError, "UNKNOWN")
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]string{"refresh_token": token})
+	}
+}
+
+// accepts checks an access token as a registry does: who signed it, for whom, and until when.
+func (a *AzureCloud) accepts(token string) bool {
+	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return false
+	}
+	payload, err := signed.Verify(a.key.key.Public())
+	var claims struct {
+		Audience string `json:"aud"`
+		Tenant   string `json:"tid"`
+		Ends     int64  `json:"exp"`
+	}
+	return err == nil && json.Unmarshal(payload, &claims) == nil && claims.Audience == acrAudience && claims.Tenant == a.Tenant && time.Now().Unix() < claims.Ends
+}
