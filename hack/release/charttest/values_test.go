@@ -47,7 +47,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"a credential whose Secret may not be written",
 			"registryCredentials: {a: {registries: [r.io], source: {}, target: {secretName: pull}}}", `secretNames does not list "pull"`},
 		{"a credential that waits at its deletion for the operator, which is deleted first",
-			"registryCredentials: {a: {registries: [r.io], source: {}, deletionPolicy: Delete}}", "helm uninstall deletes the operator first"},
+			"registryCredentials: {a: {registries: [r.io], source: {}, target: {namespaces: [shop]}, deletionPolicy: Delete}}", "helm uninstall deletes the operator first"},
 		{"a credential for a ServiceAccount that may not be changed",
 			"registryCredentials: {a: {registries: [r.io], source: {}, target: {serviceAccounts: [builder]}}}", `serviceAccountNames does not list "builder"`},
 		{"a credential that is attached to pods without the policy",
