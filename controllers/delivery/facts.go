@@ -238,9 +238,9 @@ func restrict(config dockerconfig.Config, keys []string) dockerconfig.Config {
 // stays reports whether the entries of a RegistryCredential stay where it does not select the place any more. known says that any of them
 // was delivered: what its namespace's people wrote goes, and no decision is made about it that concerns others.
 func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected, known bool) (bool, error) {
-	deleted := credential.DeletionTimestamp != nil
+	deleted, newer := credential.DeletionTimestamp != nil, r.Store.IsLeftAlone(credential.Name)
 	switch {
-	case deleted && credential.Spec.Policy() == v1alpha1.DeletionRetain, r.Store.LeftAlone(credential.Name) != nil:
+	case deleted && credential.Spec.Policy() == v1alpha1.DeletionRetain, newer:
 		// Of removals that a newer version recorded nothing is known here.
 		return true, nil
 	case !deleted && (credential.Spec.Suspend || !readable): // a selector that cannot be read deselects nothing

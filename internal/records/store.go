@@ -184,6 +184,9 @@ func (s *Store) LeftAlone(credential string) error {
 	return nil
 }
 
+// IsLeftAlone reports whether LeftAlone gives an error.
+func (s *Store) IsLeftAlone(credential string) bool { return s.LeftAlone(credential) != nil }
+
 // LookAgain is LeftAlone after another look at a record that is left alone: somebody may have deleted it, or run the newer version
 // until it was written in a form that is known here. It costs nothing for all others.
 func (s *Store) LookAgain(ctx context.Context, credential string) error {

@@ -52,10 +52,12 @@ func waitingLease(s *State) *source.Lease {
 	return s.Waiting.Lease
 }
 
+func (r Reads) failing() bool { return r.Fault != nil }
+
 // checkMint: while the source prolongs the lease of a value that works, nothing has another one made because it is time.
 func (w *world) checkMint(step Step) error {
 	s := &w.state
-	if step.Cause != CausePlan || !s.Published() || s.Waiting != nil || s.Lease == nil || s.Reads.Fault != nil || s.Value.SpecHash != w.spec.SpecHash {
+	if step.Cause != CausePlan || !s.Published() || s.Waiting != nil || s.Lease == nil || s.Reads.failing() || s.Value.SpecHash != w.spec.SpecHash {
 		return nil
 	}
 	ends, renewable := w.ends[s.Lease.ID]
