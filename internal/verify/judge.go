@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"regcred.dev/regcred/internal/foreign"
 )
@@ -102,23 +103,38 @@ func (a *Answer) add(other Answer) {
 // judge is the answer of one host.
 func (e evidence) judge(named bool) Answer {
 	answer := e.decide(named)
-	results := append([]Result{e.login}, e.pulls...)
 	if e.inUse != nil {
 		answer.InUse, answer.InUseMessage = e.inUseVerdict(), e.inUse.Message
-		results = append(results, *e.inUse)
 	}
-	for _, pull := range e.inUsePulls {
-		results = append(results, pull)
-	}
-	for _, result := range results {
-		answer.RetryAfter = max(answer.RetryAfter, result.RetryAfter)
-	}
+	answer.RetryAfter = e.retryAfter(named)
 	for _, pull := range e.pulls {
 		if pull.Digest != "" {
 			answer.add(Answer{Digests: map[string]string{pull.Image: pull.Digest}})
 		}
 	}
 	return answer
+}
+
+// retryAfter is how long the host asks to be left alone. What it says of an image in use delays nothing: the people of one namespace choose
+// that image, and the logins of everybody would wait for it. Behind a wildcard they choose the host, too.
+func (e evidence) retryAfter(named bool) time.Duration {
+	if e.wildcard && !named {
+		return 0
+	}
+	wait := e.login.RetryAfter
+	if e.inUse != nil {
+		wait = max(wait, e.inUse.RetryAfter)
+	}
+	if !named {
+		return wait
+	}
+	for _, pull := range e.pulls {
+		wait = max(wait, pull.RetryAfter)
+	}
+	for _, pull := range e.inUsePulls {
+		wait = max(wait, pull.RetryAfter)
+	}
+	return wait
 }
 
 // inUseVerdict is what the host said of the value in use. Behind a wildcard a refusal says nothing: the host can be somebody else's.

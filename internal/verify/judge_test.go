@@ -169,10 +169,31 @@ func TestTheVerdictDoesNotDependOnTheOrder(t *testing.T) {
 	}
 }
 
-func TestTheLongestWaitThatWasAskedForIsKept(t *testing.T) {
-	e := evidence{login: login(LoginAccepted, 200), pulls: pullsOf(PullAllowed, RateLimited)}
-	e.pulls[1].RetryAfter = 3 * time.Minute
-	if got := judge(plan{}, []evidence{e}); got.RetryAfter != 3*time.Minute {
-		t.Errorf("got %v", got.RetryAfter)
+func TestHowLongARegistryIsLeftAlone(t *testing.T) {
+	asks := func(wait time.Duration, result Result) Result { result.RetryAfter = wait; return result }
+	accepted, busy := login(LoginAccepted, 200), login(RateLimited, 429)
+	image := []Result{pulled("r.io/a", PullAllowed), asks(3*time.Minute, pulled("r.io/b", RateLimited))}
+	old := asks(2*time.Minute, busy)
+	for _, test := range []struct {
+		name  string
+		named bool
+		e     evidence
+		want  time.Duration
+	}{
+		{"as it asks for at the login", false, evidence{login: asks(time.Minute, busy)}, time.Minute},
+		{"as it asks for at a named image", true, evidence{login: accepted, pulls: image}, 3 * time.Minute},
+		{"not as it says of an image in use, which the people of a namespace choose", false, evidence{login: accepted, pulls: image}, 0},
+		{"as it asks for at the login of the value in use", false, evidence{login: accepted, inUse: &old}, 2 * time.Minute},
+		{"as it says of a named image with the value in use", true, evidence{login: accepted, inUse: &accepted, inUsePulls: map[string]Result{"r.io/b": image[1]}}, 3 * time.Minute},
+		{"not as it says of an image in use with the value in use", false, evidence{login: accepted, inUse: &accepted, inUsePulls: map[string]Result{"r.io/b": image[1]}}, 0},
+		{"not as a host asks for that an image in use chose", false, evidence{hostQuestion: hostQuestion{wildcard: true}, login: asks(time.Minute, busy)}, 0},
+		{"as a host asks for that a named image chose", true, evidence{hostQuestion: hostQuestion{wildcard: true}, login: asks(time.Minute, busy)}, time.Minute},
+		{"as the longest of all says", true, evidence{login: asks(time.Minute, busy), inUse: &old, pulls: image}, 3 * time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := judge(plan{named: test.named}, []evidence{test.e}); got.RetryAfter != test.want {
+				t.Errorf("it is left alone for %s, want %s", got.RetryAfter, test.want)
+			}
+		})
 	}
 }
