@@ -52,10 +52,10 @@ type audited struct {
 
 func (a audited) succeeded() bool { return a.Response.Code >= 200 && a.Response.Code < 300 }
 
-// writes leaves out what only reads, the lease, and questions that are asked by POST.
+// writes leaves out what only reads, dry runs, the lease, and questions that are asked by POST.
 func (a audited) writes() bool {
 	switch {
-	case a.Verb == "get", a.Verb == "list", a.Verb == "watch":
+	case a.Verb == "get", a.Verb == "list", a.Verb == "watch", strings.Contains(a.RequestURI, "dryRun=All"):
 		return false
 	case a.Object.Resource == "leases", strings.HasSuffix(a.Object.Resource, "reviews"):
 		return false
