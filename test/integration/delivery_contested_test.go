@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -38,6 +37,7 @@ func rivals() []rival {
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "regcred"}}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	// Whoever applies the list of a ServiceAccount is no rival: regcred leaves it alone, see ServiceAccountApplied.
 	return []rival{
 		{"writes another content", "secrets", merge(secret, `{"stringData":{".dockerconfigjson":"{\"auths\":{\"rival.example\":{\"username\":\"u\",\"password\":\"%d\"}}}"}}`), "field manager rival-sync: stop it from managing the Secret"},
 		{"keeps changing content and record together", "secrets", merge(secret, `{"metadata":{"annotations":{"regcred.dev/sources":"{\"ghost\":{\"keys\":[\"ghost.example\"]}}"}},"stringData":{".dockerconfigjson":"{\"auths\":{\"ghost.example\":{\"username\":\"u\",\"password\":\"%d\"}}}"}}`), "field manager rival-sync"},
@@ -47,11 +47,6 @@ func rivals() []rival {
 			secret.Namespace = namespace
 			return client.IgnoreNotFound(c.Delete(ctx, secret))
 		}, "somebody who leaves no name"},
-		{"applies the ServiceAccount with a list of its own", "serviceaccounts", func(ctx context.Context, c client.Client, namespace string, turn int) error {
-			configuration := applycorev1.ServiceAccount("default", namespace).
-				WithImagePullSecrets(applycorev1.LocalObjectReference().WithName(fmt.Sprintf("rival-%d", turn)))
-			return c.Apply(ctx, configuration, client.FieldOwner("rival-sync"), client.ForceOwnership)
-		}, "field manager rival-sync: write there imagePullSecrets: [{name: rival-"},
 		// A ServiceAccount that was made empty, and never applied, has no managedFields: whoever patches it leaves no name.
 		{"patches the ServiceAccount's list", "serviceaccounts", merge(account, `{"imagePullSecrets":[{"name":"rival-%d"}]}`), "somebody who leaves no name: write there imagePullSecrets: [{name: rival-"},
 		{"deletes the ServiceAccount and recreates it", "serviceaccounts", func(ctx context.Context, c client.Client, namespace string, _ int) error {

@@ -37,7 +37,7 @@ func obstacles() []obstacle {
 		{v1alpha1.ReasonForbidden, "ValidatingAdmissionPolicy refuses-iso.shop.example refuses the write", refusingPolicy},
 		{v1alpha1.ReasonWriteRefused, `admission webhook hangs.shop.example does not answer`, hangingWebhook},
 		{v1alpha1.ReasonNamespaceTerminating, "the namespace is being deleted", terminating},
-		{v1alpha1.ReasonForeignSecret, "Secret regcred belongs to", secretOfOthers},
+		{v1alpha1.ReasonForeignSecret, "Secret regcred was made by hand", secretOfOthers},
 	}
 }
 

@@ -28,7 +28,7 @@ func TestDeliveryForAMinute(t *testing.T) {
 	rig.start(t, runOptions{shelf: values, transport: notes.wrap})
 
 	quiet := startQuiet(t, rig, values, notes)
-	rivals := startRivals(t, rig, values, "writes another content", "applies the ServiceAccount with a list of its own")
+	rivals := startRivals(t, rig, values, "writes another content", "patches the ServiceAccount's list")
 	writers := servedTeam(t, rig, values, "two-writers")
 	var busy sync.WaitGroup
 	busy.Go(func() { rivals.letLoose(t, rig, minute) })
