@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -75,9 +76,19 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return nil
 	}
-	err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before))
+	if err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
 	memory.statusTime = r.Now()
-	return client.IgnoreNotFound(err)
+	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, keepEntries)
+	return nil
+}
+
+// tellOfRemoval tells people once that a removal waits for them: before is what the status said.
+func (r *Reconciler) tellOfRemoval(object *v1alpha1.RegistryCredential, before *v1alpha1.PendingRemovalStatus, removal delivered.Removal, otherwise string) {
+	if removal.Held && (before == nil || before.ID != removal.ID) {
+		r.event(object, corev1.EventTypeWarning, v1alpha1.ReasonRemovalUnconfirmed, "Remove", heldRemoval(removal, otherwise))
+	}
 }
 
 // What to do instead of confirming a removal: of a change, and of a deletion.

@@ -41,13 +41,9 @@ func (s *session) failure(ctx context.Context, step Step, err error) finding {
 	)
 	switch {
 	case errors.As(err, &refused) && !errors.Is(ctx.Err(), context.Canceled):
-		found := s.found(step, ProxyFailed, 0)
-		found.detail = refused.Error()
-		return found
+		return s.found(step, ProxyFailed, 0).saying(refused.Error())
 	case errors.As(err, &noRoute):
-		found := s.found(step, ProxyFailed, 0)
-		found.detail = noRoute.Error()
-		return found
+		return s.found(step, ProxyFailed, 0).saying(noRoute.Error())
 	case errors.As(err, &status):
 		found := s.found(step, RegistryError, status.code)
 		if status.code == http.StatusTooManyRequests {
@@ -60,30 +56,29 @@ func (s *session) failure(ctx context.Context, step Step, err error) finding {
 	case errors.As(err, &answer):
 		return s.found(step, refusal(step, answer), answer.StatusCode)
 	case errors.Is(err, errNoChallenge):
-		found := s.found(step, RegistryError, http.StatusUnauthorized)
-		found.detail = "it does not say how to authenticate"
-		return found
+		return s.found(step, RegistryError, http.StatusUnauthorized).saying("it does not say how to authenticate")
 	case errors.As(err, &address):
-		found := s.found(step, AddressRefused, 0)
+		reason := AddressRefused
 		if step == StepToken {
-			found.Reason = TokenRealmRefused
+			reason = TokenRealmRefused
 		}
-		found.detail = address.Error()
-		return found
+		return s.found(step, reason, 0).saying(address.Error())
 	case errors.Is(ctx.Err(), context.Canceled):
 		return s.found(step, Canceled, 0)
 	case (ctx.Err() != nil || isTimeout(err)) && s.transport.route.waits() != "":
-		found := s.found(step, ProxyFailed, 0)
-		found.detail = "the proxy " + s.transport.route.waits() + " did not answer in time: see whether it is well"
-		return found
+		return s.found(step, ProxyFailed, 0).saying("the proxy " + s.transport.route.waits() + " did not answer in time: see whether it is well")
 	case ctx.Err() != nil || isTimeout(err):
 		return s.found(step, Timeout, 0)
 	case errors.As(err, &tlsError):
-		found := s.found(step, TLSFailed, 0)
-		found.detail = tlsDetail(tlsError.err)
-		return found
+		return s.found(step, TLSFailed, 0).saying(tlsDetail(tlsError.err))
 	}
 	return s.noAnswer(step, err)
+}
+
+// saying is the finding with a detail.
+func (f finding) saying(detail string) finding {
+	f.detail = detail
+	return f
 }
 
 // refusal reads a status. A 403 for a credential counts only if the registry itself says it, in the form that is

@@ -1,0 +1,44 @@
+package credential
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/tools/events"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/delivered"
+)
+
+func TestPeopleAreToldOnceThatARemovalWaitsForThem(t *testing.T) {
+	held := delivered.Removal{Held: true, ID: "abc", Losing: 11, Holding: 12}
+	for _, test := range []struct {
+		name    string
+		before  *v1alpha1.PendingRemovalStatus
+		removal delivered.Removal
+		told    bool
+	}{
+		{"nothing waits", nil, delivered.Removal{ID: "abc"}, false},
+		{"one begins to wait", nil, held, true},
+		{"it still waits", &v1alpha1.PendingRemovalStatus{ID: "abc"}, held, false},
+		{"another one waits in its place", &v1alpha1.PendingRemovalStatus{ID: "old"}, held, true},
+		{"it does not wait any more", &v1alpha1.PendingRemovalStatus{ID: "abc"}, delivered.Removal{}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			recorder := events.NewFakeRecorder(1)
+			r := &Reconciler{Events: announce.New(recorder)}
+			r.tellOfRemoval(&v1alpha1.RegistryCredential{}, test.before, test.removal, undoChange)
+			select {
+			case event := <-recorder.Events:
+				if !test.told || !strings.Contains(event, v1alpha1.ReasonRemovalUnconfirmed) || !strings.Contains(event, "confirm-removal=abc") {
+					t.Errorf("told %q", event)
+				}
+			default:
+				if test.told {
+					t.Error("nobody was told")
+				}
+			}
+		})
+	}
+}
