@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,10 +84,14 @@ func TestNobodyLooksBeforeSomebodyAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var looked []time.Duration
 		var told []State
-		began, next := time.Now(), State{Known: true, Fault: "it is not there"}
+		began := time.Now()
+		var stands atomic.Bool
 		w := New(func(context.Context, State) State {
 			looked = append(looked, time.Since(began))
-			return next
+			if stands.Load() {
+				return State{Known: true}
+			}
+			return State{Known: true, Fault: "it is not there"}
 		}, func(s State) { told = append(told, s) })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -103,7 +108,7 @@ func TestNobodyLooksBeforeSomebodyAsks(t *testing.T) {
 		if !w.State().Known || w.State().Standing() {
 			t.Errorf("%+v", w.State())
 		}
-		next = State{Known: true}
+		stands.Store(true)
 		time.Sleep(whileMissing)
 		synctest.Wait()
 		time.Sleep(whileStanding)
