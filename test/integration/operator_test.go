@@ -330,7 +330,7 @@ func (r *operatorRun) writes(t *testing.T) map[string]string {
 			strings.Contains(line, `verb="APPLY"`) || strings.Contains(line, `verb="DELETE"`)
 		// Dry runs ask whether the admission policies stand. Of a deletion the metric does not say that it is one: theirs is of a pod that
 		// is not there.
-		dry := strings.Contains(line, `dry_run="All"`) || strings.Contains(line, `code="404"`) && strings.Contains(line, `verb="DELETE"`)
+		dry := strings.Contains(line, `dry_run="All"`) || strings.Contains(line, `code="404"`) && strings.Contains(line, `resource="pods"`) && strings.Contains(line, `verb="DELETE"`)
 		// The API server renews its own lease, and reviews are questions.
 		if writes && !dry && !strings.Contains(line, `resource="leases"`) && !strings.Contains(line, "reviews\"") {
 			series, count, _ := strings.Cut(line, "} ")
