@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // RegistryOptions says what kind of registry to start.
@@ -105,6 +106,12 @@ type User struct {
 // SetUser makes a user or replaces it. Tokens that were given out before stay valid.
 func (r *Registry) SetUser(ctx context.Context, u User) error {
 	return r.call(ctx, http.MethodPut, "/users/"+url.PathEscape(u.Name), u, nil)
+}
+
+// AddLogin gives a user one more password, which is taken until its end. The user is there already.
+func (r *Registry) AddLogin(ctx context.Context, name, password string, ends time.Time) error {
+	login := map[string]any{"password": password, "ends": ends}
+	return r.call(ctx, http.MethodPost, "/users/"+url.PathEscape(name)+"/logins", login, nil)
 }
 
 // DeleteUser removes a user.
