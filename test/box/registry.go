@@ -114,6 +114,20 @@ func (r *Registry) AddLogin(ctx context.Context, name, password string, ends tim
 	return r.call(ctx, http.MethodPost, "/users/"+url.PathEscape(name)+"/logins", login, nil)
 }
 
+// TryLogin is the status with which the registry with basic auth answers a login.
+func (r *Registry) TryLogin(ctx context.Context, name, password string) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.Basic+"/v2/", nil)
+	if err != nil {
+		return 0, err
+	}
+	request.SetBasicAuth(name, password)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
 // DeleteUser removes a user.
 func (r *Registry) DeleteUser(ctx context.Context, name string) error {
 	return r.call(ctx, http.MethodDelete, "/users/"+url.PathEscape(name), nil, nil)

@@ -161,20 +161,11 @@ func (r *operatorRun) logsIn(ctx context.Context, one exchanged) error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.registry.Basic+"/v2/", nil)
-	if err != nil {
-		return err
+	status, err := r.registry.TryLogin(ctx, config[one.registry].Username(), config[one.registry].Password())
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("what namespace %s has is answered with %d", one.name, status)
 	}
-	request.SetBasicAuth(config[one.registry].Username(), config[one.registry].Password())
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	_ = response.Body.Close() // its status says all
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("what namespace %s has is answered with %s", one.name, response.Status)
-	}
-	return nil
+	return err
 }
 
 // deliverExchanged delivers a login to a namespace of its name.
