@@ -97,7 +97,7 @@ func withoutOwner(name string) (string, bool) {
 func (r *rendering) ends(config dockerconfig.Config) time.Time {
 	ends := slices.Concat(r.endsIn(r.fields, ""), r.endsIn(r.About, "the metadata's "), r.endsIn(r.From, "the exchanged "))
 	for _, credential := range config {
-		ends = append(ends, endOfPassword(credential.Password()))
+		ends = append(ends, EndOfPassword(credential.Password()))
 	}
 	return Earliest(ends...)
 }
