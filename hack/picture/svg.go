@@ -20,7 +20,7 @@ var colours = map[kind]string{neutral: "#c9d1d9", bad: "#ff7b72", good: "#7ee787
 // who wants none, sees all of them.
 func draw(lines []line) string {
 	var out strings.Builder
-	height := firstLine + lineHeight*len(lines) + 56
+	height := firstLine + lineHeight*len(lines)
 	begun, ended := lines[1].at, lines[len(lines)-1].at
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="What make demo prints">`+"\n", width, height)
 	out.WriteString(style(lines, begun, ended-begun+pause))
@@ -33,7 +33,6 @@ func draw(lines []line) string {
 		fmt.Fprintf(&out, `<text x="20" y="%d" class="l%d" fill="%s" xml:space="preserve">%6.1fs  %s</text>`+"\n",
 			firstLine+lineHeight*i, i, colours[l.kind], l.at, html.EscapeString(cut(l.says)))
 	}
-	out.WriteString(bar(lines, float64(height-34), begun, ended))
 	out.WriteString("</svg>\n")
 	return out.String()
 }
@@ -51,25 +50,6 @@ func style(lines []line, begun, loop float64) string {
 		fmt.Fprintf(&out, ".l%d { animation: k%d %.1fs linear infinite }\n", i, i, loop)
 	}
 	out.WriteString("}\n</style>\n")
-	return out.String()
-}
-
-// bar is the time from left to right: red while a password is rotated and releases fail, green while all applications run what they should.
-func bar(lines []line, y, begun, ended float64) string {
-	var out strings.Builder
-	x := func(at float64) float64 { return 20 + (width-40)*(at-begun)/(ended-begun) }
-	fmt.Fprintf(&out, `<rect x="20" y="%.0f" width="%d" height="8" rx="4" fill="#2ea043"/>`+"\n", y, width-40)
-	broken := -1
-	for i, l := range lines {
-		switch {
-		case l.kind == bad && broken < 0:
-			broken = i
-		case broken >= 0 && strings.Contains(l.says, "run the release"):
-			fmt.Fprintf(&out, `<rect x="%.1f" y="%.0f" width="%.1f" height="8" fill="#da3633"/>`+"\n", x(lines[broken].at), y, x(l.at)-x(lines[broken].at))
-			broken = -1
-		}
-	}
-	fmt.Fprintf(&out, `<text x="20" y="%.0f" fill="#8b949e" style="font-size: 12px">red: from a rotation until every application runs its next release</text>`+"\n", y+24)
 	return out.String()
 }
 
