@@ -37,6 +37,48 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestEveryPageIsListed: who begins at the start page, or at the menu of the site, finds each page.
+func TestEveryPageIsListed(t *testing.T) {
+	menu, err := os.ReadFile(filepath.Join(root, "mkdocs.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := markdownPages(t)
+	for path := range pages {
+		below, inDocs := strings.CutPrefix(path, "docs/")
+		if !inDocs || below == "README.md" {
+			continue
+		}
+		if !strings.Contains(pages["docs/README.md"], "]("+below+")") {
+			t.Errorf("docs/README.md does not list %s", path)
+		}
+		if !strings.Contains(string(menu), ": "+path+"\n") {
+			t.Errorf("the menu in mkdocs.yml does not list %s", path)
+		}
+	}
+}
+
+// TestTheSiteShowsCode: mkdocs takes an indented block of code, or an indented table, for text.
+func TestTheSiteShowsCode(t *testing.T) {
+	for path, text := range markdownPages(t) {
+		if strings.HasPrefix(path, "docs/") && indented.MatchString(text) {
+			t.Errorf("%s has an indented table, which the site does not show as one: end the list before it", path)
+		}
+		data, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(path, "docs/") && indentedCode.Match(data) {
+			t.Errorf("%s has an indented block of code, which the site does not show as one: end the list before it", path)
+		}
+	}
+}
+
+var (
+	indented     = regexp.MustCompile(`(?m)^ +\|[^|\n]+\|`)
+	indentedCode = regexp.MustCompile("(?m)^ +```")
+)
+
 // problemOf a link to a file, by its path in the repository, and a heading of it.
 func problemOf(pages map[string]string, target, anchor string) string {
 	if _, err := os.Stat(filepath.Join(root, target)); err != nil {
