@@ -43,7 +43,7 @@ type parts struct {
 	secrets   *named.Caches
 	accounts  *named.Caches
 	metrics   *telemetry.Metrics
-	// changed rings when a new value is published, delivered when deliveries changed, news on what a status is made of, troubled when
+	// changed notifies when a new value is published, delivered when deliveries changed, news on what a status is made of, troubled when
 	// a VaultConnection became usable or unusable.
 	changed, delivered, news, troubled wakeup.Notifier
 	store                              *records.Store

@@ -218,6 +218,9 @@ func withoutCredential(f *Facts, p Finding) Finding {
 		return p.as(Report, RateLimited, "the registry limits anonymous pulls, and no RegistryCredential provides it in namespace %s", f.Pod.Namespace).
 			advise("%s", p.provide())
 	}
+	if excluded, is := excludedHere(f, p); is {
+		return excluded
+	}
 	if near, is := nearMiss(f, p); is {
 		return near
 	}
