@@ -66,7 +66,7 @@ func (d *doctor) run(ctx context.Context, out io.Writer) error {
 var levelColours = map[checkup.Level]string{checkup.OK: green, checkup.Problem: red, checkup.Warning: yellow, checkup.Unknown: yellow}
 
 func printFindings(out io.Writer, findings []checkup.Finding) error {
-	w := &writer{out: out, colours: isTerminal(out)}
+	w := newWriter(out)
 	rows := [][]cell{cells("CHECK", "RESULT", "FINDING")}
 	for _, f := range findings {
 		rows = append(rows, []cell{{text: f.Check}, {text: string(f.Level), colour: levelColours[f.Level]}, {text: f.Message}})

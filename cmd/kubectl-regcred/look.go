@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -36,12 +34,11 @@ type look struct {
 	now      time.Time
 
 	owners podfacts.Owners
+	notes
 
 	mu sync.Mutex
 	// places are what is known of each namespace, read once.
 	places map[string]*surroundings
-	// notes say what could not be read.
-	notes map[string]bool
 	// credentials are the RegistryCredentials, nil where they may not be read.
 	credentials []v1alpha1.RegistryCredential
 	unread      bool
@@ -106,7 +103,7 @@ func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (rep
 	if err := group.Wait(); err != nil {
 		return report{}, err
 	}
-	r.Notes = l.sortedNotes()
+	r.Notes = l.sorted()
 	return r, nil
 }
 
@@ -127,21 +124,6 @@ func (l *look) readCredentials(ctx context.Context) error {
 	}
 	l.credentials = list.Items
 	return nil
-}
-
-func (l *look) note(text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.notes == nil {
-		l.notes = map[string]bool{}
-	}
-	l.notes[text] = true
-}
-
-func (l *look) sortedNotes() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Sorted(maps.Keys(l.notes))
 }
 
 // surroundings are what the pods of a namespace have in common.

@@ -88,7 +88,7 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 	if err := request(ctx, c, object, o.Request); err != nil {
 		return err
 	}
-	w := &writer{out: out, colours: isTerminal(out)}
+	w := newWriter(out)
 	o.note(overview.ProgressOf(object, o.Request))
 	if r.wait {
 		err = r.follow(ctx, c, w, &o)

@@ -122,7 +122,7 @@ func separate(out io.Writer, first bool, format string) error {
 	case "yaml":
 		between = "---\n"
 	default:
-		if isTerminal(out) {
+		if hasColours(out) {
 			between = clearScreen
 		} else if first {
 			return nil

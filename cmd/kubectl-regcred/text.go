@@ -45,7 +45,13 @@ const maxMessage = 600
 type writer struct {
 	out     io.Writer
 	colours bool
-	err     error
+	// width is that of the terminal, 0 where there is none: then nothing is wrapped.
+	width int
+	err   error
+}
+
+func newWriter(out io.Writer) *writer {
+	return &writer{out: out, colours: hasColours(out), width: widthOf(out)}
 }
 
 func (w *writer) line(format string, args ...any) {
@@ -73,7 +79,7 @@ func (w *writer) field(name, value string) {
 }
 
 func printText(out io.Writer, r report) error {
-	w := &writer{out: out}
+	w := newWriter(out)
 	switch {
 	case len(r.Pods) == 0:
 		w.line("No pod waits for an image.")
