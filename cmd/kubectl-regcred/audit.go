@@ -62,8 +62,8 @@ type audited struct {
 	Images []audit.Row   `json:"images"`
 	// Notes say what could not be read.
 	Notes []string `json:"notes,omitempty"`
-	// place is where it was looked, in words.
-	place string
+	// place is where it was looked, in words, and hint how to look elsewhere.
+	place, hint string
 }
 
 func (u *auditing) run(ctx context.Context, out io.Writer) error {
@@ -74,9 +74,9 @@ func (u *auditing) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	place := "namespace " + namespace
+	place, hint := "namespace "+namespace, " All namespaces: kubectl regcred audit -A"
 	if u.allNamespaces {
-		namespace, place = "", "all namespaces"
+		namespace, place, hint = "", "all namespaces", ""
 	}
 	c, err := u.access.client()
 	if err != nil {
@@ -92,7 +92,7 @@ func (u *auditing) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	rows := audit.Rows(facts)
-	a := audited{Sum: audit.Sum(rows), Groups: audit.Groups(rows), Images: rows, Notes: s.sorted(), place: place}
+	a := audited{Sum: audit.Sum(rows), Groups: audit.Groups(rows), Images: rows, Notes: s.sorted(), place: place, hint: hint}
 	if u.output == "json" || u.output == "yaml" {
 		err = printObject(out, u.output, a)
 	} else {
@@ -112,10 +112,10 @@ func printAudit(out io.Writer, a audited, wide bool) error {
 	w := newWriter(out)
 	switch {
 	case len(a.Images) == 0:
-		w.line("There is no workload in %s.", a.place)
+		w.line("There is no workload that you may list in %s.%s", a.place, a.hint)
 	case wide:
 		w.line("%s in %s: %s", countOf(len(a.Images), "image"), a.place, a.Sum)
-		rows := [][]cell{cells("RESULT", "NAMESPACE", "WORKLOAD", "IMAGE", "OPENED BY", "FROM", "UNTIL", "REASON", "MESSAGE")}
+		rows := [][]cell{cells("RESULT", "NAMESPACE", "WORKLOAD", "IMAGE", "CREDENTIAL", "FROM", "UNTIL", "REASON", "MESSAGE")}
 		for _, r := range a.Images {
 			rows = append(rows, []cell{{text: string(r.Result), colour: resultColours[r.Result]}, {text: r.Namespace}, {text: r.Kind + "/" + r.Workload}, {text: r.Image},
 				{text: dash(r.OpenedBy())}, {text: dash(r.From)}, {text: dateOf(r.Until)}, {text: string(r.Reason)}, {text: r.Message}})
@@ -123,7 +123,7 @@ func printAudit(out io.Writer, a audited, wide bool) error {
 		w.table("", rows)
 	default:
 		w.line("%s in %s: %s", countOf(len(a.Images), "image"), a.place, a.Sum)
-		rows := [][]cell{cells("RESULT", "REGISTRY", "OPENED BY", "FROM", "UNTIL", "IMAGES", "WORKLOADS", "PODS", "REASON", "FIRST")}
+		rows := [][]cell{cells("RESULT", "REGISTRY", "CREDENTIAL", "FROM", "UNTIL", "IMAGES", "WORKLOADS", "PODS", "REASON", "FIRST")}
 		for _, g := range a.Groups {
 			first := g.First
 			if g.Message != "" {

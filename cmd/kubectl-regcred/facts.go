@@ -139,7 +139,7 @@ func told(secrets map[string]diagnosis.Secret) []diagnosis.Credential {
 			if credential == pullsecret.Adopted {
 				continue
 			}
-			c := diagnosis.Credential{Name: credential, SecretName: name, Mode: v1alpha1.RecoveryRestart, Published: true, Revision: source.Revision}
+			c := diagnosis.Credential{Name: credential, SecretName: name, Mode: v1alpha1.RecoveryRestart, Published: true, Revision: source.Revision, SecretAlone: true}
 			for _, key := range source.Keys {
 				c.Entries = append(c.Entries, diagnosis.Entry{Key: key})
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,12 +85,15 @@ func (s *survey) forbidden(err error, what, consequence string) (bool, error) {
 		}
 		return false, err
 	}
-	where := "in all namespaces"
-	if s.namespace != "" {
-		where = "in namespace " + s.namespace
-	}
-	s.note(fmt.Sprintf("You may not list %s %s: %s.", what, where, consequence))
+	s.note(fmt.Sprintf("You may not list %s %s: %s.", what, s.where(), consequence))
 	return true, nil
+}
+
+func (s *survey) where() string {
+	if s.namespace == "" {
+		return "in all namespaces"
+	}
+	return "in namespace " + s.namespace
 }
 
 func (s *survey) readNamespaces(ctx context.Context) error {
@@ -132,6 +136,12 @@ func (s *survey) readAccounts(ctx context.Context) error {
 
 // readWorkloads reads templates, and then pods: these belong to them.
 func (s *survey) readWorkloads(ctx context.Context) error {
+	var left []string // what may not be listed
+	defer func() {
+		if len(left) > 0 {
+			s.note(fmt.Sprintf("You may not list %s %s: they are left out.", strings.Join(left, ", "), s.where()))
+		}
+	}()
 	for _, list := range []client.ObjectList{&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &batchv1.CronJobList{}} {
 		kind := ""
 		err := each(ctx, s.reader, list, othersAtOnce, func(object client.Object) {
@@ -140,8 +150,10 @@ func (s *survey) readWorkloads(ctx context.Context) error {
 				s.workloads.AddTemplate(object.GetNamespace(), kind, object.GetName(), spec)
 			}
 		}, client.InNamespace(s.namespace))
-		if _, err := s.forbidden(err, pluralOf(list), "those without pods are left out"); err != nil {
-			return err
+		if apierrors.IsForbidden(err) {
+			left = append(left, pluralOf(list))
+		} else if err != nil {
+			return fmt.Errorf("list %s: %w", pluralOf(list), err)
 		}
 	}
 	truncated, err := s.pods.Each(ctx, s.namespace, "status.phase!=Succeeded,status.phase!=Failed", func(pod podlist.Pod) bool {
@@ -152,7 +164,10 @@ func (s *survey) readWorkloads(ctx context.Context) error {
 	if truncated {
 		s.note("There are more pods than are looked at: name a namespace with -n.")
 	}
-	_, err = s.forbidden(err, "pods", "what has no template that you may list is left out")
+	if apierrors.IsForbidden(err) {
+		left = append(left, "pods")
+		return nil
+	}
 	return err
 }
 

@@ -185,7 +185,7 @@ func TestAnAuditIsPrinted(t *testing.T) {
 	if err := printObject(&out, "json", a); err != nil || strings.Contains(out.String(), "canary") || strings.Contains(out.String(), "Y2FuYXJ5") {
 		t.Errorf("%v:\n%s", err, out.String())
 	}
-	if err := printAudit(&out, audited{place: "namespace shop"}, false); err != nil || !strings.Contains(out.String(), "There is no workload in namespace shop.") {
+	if err := printAudit(&out, audited{place: "namespace shop"}, false); err != nil || !strings.Contains(out.String(), "There is no workload that you may list in namespace shop.") {
 		t.Error(out.String())
 	}
 }

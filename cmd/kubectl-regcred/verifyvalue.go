@@ -184,6 +184,23 @@ func (v *verifying) imagesFor(ctx context.Context, object *v1alpha1.RegistryCred
 	return append(images, used...), notes, nil
 }
 
+// hints say which flag of this command can help.
+var hints = map[verify.Reason]string{
+	verify.AddressRefused: "A registry behind an address of this machine is asked with --allow-loopback-registries.",
+	verify.TLSFailed:      "A registry with a private CA is asked with --registry-ca HOST=FILE, one that speaks plain http with --insecure-registries HOST.",
+	verify.Unreachable:    "This machine may not reach what nodes reach. Compare it with what the operator last heard.",
+}
+
+func hintsFor(answers []verifyAnswer) []string {
+	var found []string
+	for _, a := range answers {
+		if hint := hints[a.Reason]; hint != "" && !slices.Contains(found, hint) {
+			found = append(found, hint)
+		}
+	}
+	return found
+}
+
 // heardByOperator is what the status says.
 func heardByOperator(object *v1alpha1.RegistryCredential) verifiedBefore {
 	heard := verifiedBefore{Status: metav1.ConditionUnknown}
