@@ -46,8 +46,8 @@ type look struct {
 
 // page is how many pods are read at once, parallel how many are looked at.
 const (
-	page     = 16
-	parallel = 8
+	page     = 250
+	parallel = 32
 )
 
 // pod looks at one pod.
@@ -81,6 +81,9 @@ func (l *look) stuck(ctx context.Context, namespace string) (report, error) {
 
 func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (report, error) {
 	if err := l.readCredentials(ctx); err != nil {
+		return report{}, err
+	}
+	if err := l.prefetch(ctx, pods); err != nil {
 		return report{}, err
 	}
 	r := report{single: single, Pods: make([]podReport, len(pods))}

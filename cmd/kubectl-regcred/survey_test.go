@@ -39,6 +39,7 @@ type recorded struct {
 func (r *recorded) client(objects ...client.Object) client.WithWatch {
 	return crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithIndex(&corev1.Secret{}, "type", func(o client.Object) []string { return []string{string(o.(*corev1.Secret).Type)} }).
+		WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
 		WithInterceptorFuncs(interceptor.Funcs{
 			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 				kind := strings.TrimPrefix(fmt.Sprintf("%T", list), "*v1.")
@@ -187,5 +188,48 @@ func TestAnAuditIsPrinted(t *testing.T) {
 	}
 	if err := printAudit(&out, audited{place: "namespace shop"}, false); err != nil || !strings.Contains(out.String(), "There is no workload that you may list in namespace shop.") {
 		t.Error(out.String())
+	}
+}
+
+// stuckIn are pods that cannot pull, one in each namespace of a crowd.
+func stuckIn(pods []corev1.Pod) []corev1.Pod {
+	var stuck []corev1.Pod
+	for _, pod := range pods {
+		pod.OwnerReferences = nil
+		pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "regcred"}}
+		pod.Status.Phase = corev1.PodPending
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+			Reason: "ErrImagePull", Message: "unexpected status from HEAD request to https://registry.example.com/v2/shop/web/manifests/1: 401 Unauthorized"}}}}
+		stuck = append(stuck, pod)
+	}
+	return stuck
+}
+
+func TestExplainAsksAsOftenForManyNamespacesAsForFew(t *testing.T) {
+	ask := func(namespaces int, forbids ...string) (report, int) {
+		objects, pods := crowd(namespaces, 1)
+		r := recorded{forbids: forbids}
+		l := &look{reader: r.client(objects...), operator: "regcred-system", now: noon}
+		begun := time.Now()
+		said, err := l.explain(t.Context(), stuckIn(pods), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("explain in %d namespaces takes %s and %d requests", namespaces, time.Since(begun).Round(time.Millisecond), r.requests)
+		return said, r.requests
+	}
+	one, _ := ask(1)
+	_, few := ask(fewNamespaces + 1)
+	many, requests := ask(200)
+	if requests > few {
+		t.Errorf("%d requests for 200 namespaces, %d for %d", requests, few, fewNamespaces+1)
+	}
+	for _, pod := range many.Pods {
+		if pod.Reason != one.Pods[0].Reason || pod.Action != one.Pods[0].Action || len(many.Notes) > 0 {
+			t.Fatalf("many are explained otherwise than one: %+v, %v; %+v", pod, many.Notes, one.Pods[0])
+		}
+	}
+	if said, _ := ask(fewNamespaces+1, "SecretList", "ServiceAccountList", "NamespaceList"); said.Pods[0].Reason != one.Pods[0].Reason {
+		t.Errorf("where lists are forbidden, it is explained otherwise: %+v", said.Pods[0])
 	}
 }
