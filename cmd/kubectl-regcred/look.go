@@ -56,7 +56,22 @@ func (l *look) pod(ctx context.Context, namespace, name string) (report, error) 
 	if err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &pod); err != nil {
 		return report{}, fmt.Errorf("read pod %s in namespace %s: %w", name, namespace, err)
 	}
-	return l.explain(ctx, []corev1.Pod{pod}, true)
+	r, err := l.explain(ctx, []corev1.Pod{pod}, true)
+	if err == nil && l.unread && len(r.Pods) == 1 {
+		r.Pods[0].Events, err = l.said(ctx, &pod)
+		r.Notes = l.sorted()
+	}
+	return r, err
+}
+
+// said are the operator's own events about a pod: they tell those who may not read RegistryCredentials what it decided.
+func (l *look) said(ctx context.Context, pod *corev1.Pod) ([]eventReport, error) {
+	events, err := eventsAbout(ctx, l.reader, pod.Namespace, client.MatchingFields{"involvedObject.uid": string(pod.UID), "reportingComponent": reporter})
+	if apierrors.IsForbidden(err) {
+		l.note("You may not read events in namespace " + pod.Namespace + ": what regcred said about the pod is not known.")
+		return nil, nil
+	}
+	return events, err
 }
 
 // stuck looks at all pods of a namespace, or of all with "", that cannot pull.

@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -40,6 +41,8 @@ func (r *recorded) client(objects ...client.Object) client.WithWatch {
 	return crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithIndex(&corev1.Secret{}, "type", func(o client.Object) []string { return []string{string(o.(*corev1.Secret).Type)} }).
 		WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
+		WithIndex(&corev1.Event{}, "involvedObject.uid", func(o client.Object) []string { return []string{string(o.(*corev1.Event).InvolvedObject.UID)} }).
+		WithIndex(&corev1.Event{}, "reportingComponent", func(o client.Object) []string { return []string{o.(*corev1.Event).ReportingController} }).
 		WithInterceptorFuncs(interceptor.Funcs{
 			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 				kind := strings.TrimPrefix(fmt.Sprintf("%T", list), "*v1.")
@@ -231,5 +234,42 @@ func TestExplainAsksAsOftenForManyNamespacesAsForFew(t *testing.T) {
 	}
 	if said, _ := ask(fewNamespaces+1, "SecretList", "ServiceAccountList", "NamespaceList"); said.Pods[0].Reason != one.Pods[0].Reason {
 		t.Errorf("where lists are forbidden, it is explained otherwise: %+v", said.Pods[0])
+	}
+}
+
+func TestWhoMayNotReadRegistryCredentialsIsToldWhatTheOperatorSaid(t *testing.T) {
+	objects, pods := crowd(1, 1)
+	pod := stuckIn(pods)[0]
+	pod.UID = "u1"
+	event := func(name, by string, about types.UID) client.Object {
+		return &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: name}, ReportingController: by, Reason: "JobPod", Message: "left to you by " + by,
+			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: pod.Name, UID: about}}
+	}
+	objects = append(objects, &pod, event("ours", reporter, "u1"), event("theirs", "kubelet", "u1"), event("other", reporter, "u2"))
+	for _, test := range []struct {
+		name    string
+		forbids []string
+		events  int
+		notes   string
+	}{
+		{"who may read all needs no event", nil, 0, ""},
+		{"who may not read RegistryCredentials", []string{"*v1alpha1.RegistryCredentialList"}, 1, "You may not read RegistryCredentials"},
+		{"who may not read events either", []string{"*v1alpha1.RegistryCredentialList", "EventList"}, 0, "You may not read events in namespace team-000"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := recorded{forbids: test.forbids}
+			l := &look{reader: r.client(objects...), operator: "regcred-system", now: noon}
+			said, err := l.pod(t.Context(), pod.Namespace, pod.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(said.Pods[0].Events) != test.events || !strings.Contains(strings.Join(said.Notes, " "), test.notes) {
+				t.Errorf("events %+v, notes %v", said.Pods[0].Events, said.Notes)
+			}
+			var out bytes.Buffer
+			if err := printText(&out, said); err != nil || strings.Contains(out.String(), "left to you by regcred") != (test.events == 1) {
+				t.Errorf("%v:\n%s", err, out.String())
+			}
+		})
 	}
 }
