@@ -1,9 +1,14 @@
 package integration
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +159,56 @@ func testPluginAdopt(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 		t.Error("who may not read Secrets is not told so")
 	}
 	r.forget(t, namespaces)
+}
+
+// testPluginBundle looks for every secret of the installation in a bundle.
+func testPluginBundle(t *testing.T, r *operatorRun, p *plugin) {
+	file := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	if _, complaint, code := p.says(t, "doctor", "--support-bundle", file); code != 0 || !strings.Contains(complaint, "read it before you give it away") {
+		t.Errorf("it exits with %d", code)
+	}
+	p.fails(t, 1, "is there already", "doctor", "--support-bundle", file)
+	archive, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	plain, err := gzip.NewReader(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range r.secrets(t) {
+		if bytes.Contains(text, secret) {
+			t.Errorf("the bundle holds %q", secret)
+		}
+	}
+	for _, words := range []string{"registrycredentials.json", "platform/registries/company", "Published", "v1.37"} {
+		if !bytes.Contains(text, []byte(words)) {
+			t.Errorf("the bundle lacks %q", words)
+		}
+	}
+}
+
+// secrets are all values of all Secrets, and the passwords in them.
+func (r *operatorRun) secrets(t *testing.T) [][]byte {
+	t.Helper()
+	var list corev1.SecretList
+	if err := r.admin.List(t.Context(), &list); err != nil {
+		t.Fatal(err)
+	}
+	found := [][]byte{[]byte("canary"), []byte("robot:")}
+	for i := range list.Items {
+		for _, value := range list.Items[i].Data {
+			if len(value) > 7 {
+				found = append(found, value)
+			}
+		}
+	}
+	return found
 }
 
 // forget removes what only one part of the test needs.

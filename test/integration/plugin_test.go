@@ -223,6 +223,7 @@ func testPluginDoctor(t *testing.T, r *operatorRun, p *plugin) {
 		t.Errorf("a tenant is not told which rights are missing; it exits with %d", code)
 	}
 	p.fails(t, 2, "problems", "doctor", "--operator-namespace", "default")
+	testPluginBundle(t, r, p)
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "regcred-tokens"}}
 	if err := r.admin.Delete(t.Context(), binding); err != nil {
 		t.Fatal(err)
