@@ -49,7 +49,7 @@ func TestAPlanTellsWhatKeepsPodsFromTheirSecret(t *testing.T) {
 				}}).Build()
 			l := &look{}
 			l.lookAtInjection(t.Context(), c)
-			notes := strings.Join(l.sortedNotes(), " ")
+			notes := strings.Join(l.sorted(), " ")
 			if !strings.Contains(notes, test.want) || (notes == "") != (test.want == "") {
 				t.Errorf("it notes %q", notes)
 			}

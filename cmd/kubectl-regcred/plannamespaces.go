@@ -83,7 +83,7 @@ var effectColours = map[preview.Effect]string{
 }
 
 func printPlans(out io.Writer, plans []planned) error {
-	w := &writer{out: out, colours: isTerminal(out)}
+	w := newWriter(out)
 	for i, one := range plans {
 		if i > 0 {
 			w.line("")

@@ -34,6 +34,9 @@ type options struct {
 	probeAddress    string
 	logLevel        string
 	logDevelopment  bool
+
+	// given are the flags that were set, as they may be logged.
+	given []string
 }
 
 func defaults() *options {

@@ -120,7 +120,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 	if p.accounts, err = p.caches(ctx, "serviceaccounts", o.serviceAccountNames, &corev1.ServiceAccount{}, stop); err != nil {
 		return nil, fmt.Errorf("--service-account-names: %w", err)
 	}
-	roots, err := registryCAs(o.registryCAs)
+	roots, err := verify.RootCAs(o.registryCAs)
 	if err != nil {
 		return nil, err
 	}
