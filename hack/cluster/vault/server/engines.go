@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"slices"
@@ -8,9 +8,6 @@ import (
 	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
 	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
-	"github.com/hashicorp/vault/audit"
-	auditfile "github.com/hashicorp/vault/builtin/audit/file"
-	auditsocket "github.com/hashicorp/vault/builtin/audit/socket"
 	"github.com/hashicorp/vault/builtin/credential/approle"
 	aws "github.com/hashicorp/vault/builtin/credential/aws"
 	"github.com/hashicorp/vault/builtin/credential/cert"
@@ -34,10 +31,6 @@ var (
 		"jwt":        jwt.Factory,
 		"kubernetes": kubernetes.Factory,
 		"userpass":   userpass.Factory,
-	}
-	auditDevices = map[string]audit.Factory{
-		"file":   auditfile.Factory,
-		"socket": auditsocket.Factory,
 	}
 )
 
