@@ -118,6 +118,7 @@ func (s *State) Correct(now time.Time) {
 	for _, t := range []*time.Time{&s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime} {
 		past(t)
 	}
+	s.Reads.ToldTime = earliest(s.Reads.ToldTime, now.Add(maxTold))
 	for _, attempts := range []map[string]Attempts{s.Releases, s.Renewals} {
 		for id, tried := range attempts {
 			past(&tried.Last)
