@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// firstReconnect doubles with each socket in a row that did not last, up to lastReconnect. One that was up for lasting counts as well.
+	// firstReconnect doubles with each socket in a row that was of no use, up to lastReconnect. One that told something, or that was up for
+	// lasting, was of use.
 	firstReconnect = 500 * time.Millisecond
 	lastReconnect  = 2 * time.Minute
 	lasting        = 30 * time.Second
@@ -37,7 +38,7 @@ func refusalOf(status int) *refusal {
 	}
 }
 
-// backOff counts sockets in a row that did not last.
+// backOff counts sockets in a row that were of no use.
 type backOff struct{ failures int }
 
 // after is the wait after a refusal.
@@ -48,9 +49,9 @@ func (b *backOff) after(r refusal) time.Duration {
 	return b.next()
 }
 
-// ended is the wait after a socket that was up for some time.
-func (b *backOff) ended(up time.Duration) time.Duration {
-	if up >= lasting {
+// ended is the wait after a socket that was up for some time, and told something or did not.
+func (b *backOff) ended(up time.Duration, told bool) time.Duration {
+	if told || up >= lasting {
 		b.failures = 0
 	}
 	return b.next()

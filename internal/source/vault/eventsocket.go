@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// subscribing is how long a server takes at most from the answer that opens a socket until it sends over it what is written.
+	subscribing = time.Second
 	// lookSpread is over how long the places of a connection are looked at after a gap, lookPause the least time between two such looks.
 	lookSpread = 15 * time.Second
 	lookPause  = 30 * time.Second
@@ -92,8 +94,8 @@ func (s *subscription) follow(ctx context.Context) time.Duration {
 	}
 	s.once("its events are followed")
 	began := time.Now()
-	s.listen(ctx, conn, current)
-	return s.backOff.ended(time.Since(began))
+	told := s.listen(ctx, conn, current)
+	return s.backOff.ended(time.Since(began), told)
 }
 
 // once says what became of the subscription, where that changed.
@@ -148,8 +150,9 @@ func (s *subscription) dial(ctx context.Context, current *session, pattern strin
 	return conn, 0, nil
 }
 
-// listen takes messages until the socket breaks, or is to be opened again. Before it, something may have been missed.
-func (s *subscription) listen(ctx context.Context, conn *websocket.Conn, current *session) {
+// listen takes messages until the socket breaks, or is to be opened again, and reports whether one told something. Before it, something
+// may have been missed.
+func (s *subscription) listen(ctx context.Context, conn *websocket.Conn, current *session) (told bool) {
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
 	defer conn.CloseNow() //nolint:errcheck // it is of no use any more, whatever is said of its end
@@ -163,10 +166,10 @@ func (s *subscription) listen(ctx context.Context, conn *websocket.Conn, current
 	for {
 		kind, message, err := conn.Read(ctx)
 		if err != nil {
-			return
+			return told
 		}
 		if kind == websocket.MessageText {
-			s.take(message)
+			told = s.take(message) || told
 		}
 	}
 }
@@ -204,13 +207,14 @@ func alive(ctx context.Context, conn *websocket.Conn) bool {
 	return conn.Ping(ctx) == nil
 }
 
-// take has the places read that a message names.
-func (s *subscription) take(message []byte) {
+// take has the places read that a message names, and reports whether it names any path.
+func (s *subscription) take(message []byte) bool {
 	news := parseEvent(message)
 	now := s.connection.now()
 	for _, place := range s.interests.at(news.paths) {
 		s.tell(source.News{Place: place, Time: now, State: news.state})
 	}
+	return len(news.paths) > 0
 }
 
 // lookAtAll has all places read once, not all at the same time. Sockets that break again and again do not make that happen more often.
@@ -222,6 +226,6 @@ func (s *subscription) lookAtAll() {
 	}
 	s.lastLook = from
 	for _, place := range s.interests.all() {
-		s.tell(source.News{Place: place, Time: from.Add(spread(lookSpread))})
+		s.tell(source.News{Place: place, Time: from.Add(subscribing + spread(lookSpread))})
 	}
 }
