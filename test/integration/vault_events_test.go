@@ -257,7 +257,7 @@ func (f *followers) losesEvents() bool {
 // awaitNoMore waits until all have seen a password, or, before a Vault that loses events, until nobody sees it any more.
 func (f *followers) awaitNoMore(password string, paths int) {
 	f.t.Helper()
-	patience, loses := 3*time.Second, f.losesEvents()
+	patience, loses := time.Second, f.losesEvents()
 	known, since := 0, time.Now()
 	vaultAwait(f.t, "all see "+password, func() bool {
 		f.mu.Lock()
