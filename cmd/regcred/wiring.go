@@ -159,6 +159,7 @@ func (p *parts) caches(ctx context.Context, resource string, names []string, kin
 }
 
 func (p *parts) addCredential(delivering *delivery.Reconciler) error {
+	news := &credential.News{}
 	vaults, err := vault.New(vault.Options{
 		Connection:       p.connection,
 		Secret:           p.secret,
@@ -168,6 +169,10 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		AllowedAddresses: p.options.vaultAddresses,
 		Metrics:          p.metrics,
 		Troubled:         p.troubled.Notify,
+		Told:             news.Tell,
+		EventsChanged: func(connection, message string) {
+			ctrl.Log.Info("Events of Vault: "+message, "connection", connection)
+		},
 	})
 	if err != nil {
 		return err
@@ -193,7 +198,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
 		Injection: p.injection.State, ClusterNow: p.now,
-		Watchdog: p.watchdog,
+		SourceNews: news, Watchdog: p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)
 }

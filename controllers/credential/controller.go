@@ -52,6 +52,8 @@ type Reconciler struct {
 	Now func() time.Time
 	// ClusterNow is the API server's time, with which the age of pods is compared. Now, where it is nil.
 	ClusterNow func() time.Time
+	// SourceNews is what sources tell. It may be nil.
+	SourceNews *News
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 

@@ -10,6 +10,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/source"
 )
 
 // run is one pass over one RegistryCredential.
@@ -18,8 +19,8 @@ type run struct {
 	spec   *rotation.Spec
 	state  rotation.State
 	memory *memory
-	// woken is when the connection to the source last changed.
-	woken time.Time
+	// nudge is what others know of the source.
+	nudge nudge
 	// stall is why nothing can be delivered, fault is what this pass could not do.
 	stall *stall
 	fault *fault
@@ -67,48 +68,75 @@ type told struct {
 type memories struct {
 	mu sync.Mutex
 	m  map[string]*memory
-	// woken is when the connection of a RegistryCredential last changed.
-	woken map[string]time.Time
+	// nudges are by the name of a RegistryCredential.
+	nudges map[string]nudge
+}
+
+// nudge says why the source is read before its time.
+type nudge struct {
+	// woken is when the connection to the source last changed.
+	woken time.Time
+	// told is what the source told last.
+	told source.News
 }
 
 // wake has the source of a RegistryCredential read at its next run.
 func (m *memories) wake(name string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.woken == nil {
-		m.woken = map[string]time.Time{}
-	}
-	m.woken[name] = now
+	m.change(name, func(n *nudge) { n.woken = now })
 }
 
-// of returns the memory of an object and when it was last woken. One that was deleted and created again starts with nothing.
-func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) (*memory, time.Time) {
+// tell notes what the source told. News that are still to be read, because their time lies ahead, are not put off by later ones.
+func (m *memories) tell(name string, news source.News, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.change(name, func(n *nudge) {
+		if pending := n.told.Time; pending.After(now) && pending.Before(news.Time) {
+			news.Time = pending
+		}
+		n.told = news
+	})
+}
+
+// change changes a nudge. The caller holds the mutex.
+func (m *memories) change(name string, change func(*nudge)) {
+	if m.nudges == nil {
+		m.nudges = map[string]nudge{}
+	}
+	n := m.nudges[name]
+	change(&n)
+	m.nudges[name] = n
+}
+
+// of returns the memory of an object and why its source is to be read. One that was deleted and created again starts with nothing.
+func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) (*memory, nudge) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.m == nil {
 		m.m = map[string]*memory{}
 	}
-	woken := m.woken[object.Name]
+	nudge := m.nudges[object.Name]
 	if known := m.m[object.Name]; known != nil && known.uid == object.UID {
-		return known, woken
+		return known, nudge
 	}
 	fresh := &memory{uid: object.UID, seen: now, told: told{failing: map[string]int{}}}
 	fresh.remembered.Reads.Request = object.Status.LastHandledRefresh
 	m.m[object.Name] = fresh
-	return fresh, woken
+	return fresh, nudge
 }
 
 func (m *memories) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.m, name)
-	delete(m.woken, name)
+	delete(m.nudges, name)
 }
 
 // begin puts together what is kept, what is remembered and what others found out since.
 func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
 	now := r.Now()
-	memory, woken := r.memories.of(object, now)
+	memory, nudge := r.memories.of(object, now)
 	if doubts := r.Pods.Doubts(object.Name); doubts != memory.doubts {
 		memory.doubts, memory.remembered.DoubtTime = doubts, now
 	}
@@ -116,7 +144,7 @@ func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
 	if record.UID != object.UID {
 		record = records.Record{}
 	}
-	run := &run{object: object.DeepCopy(), spec: specOf(object), memory: memory, woken: woken}
+	run := &run{object: object.DeepCopy(), spec: specOf(object), memory: memory, nudge: nudge}
 	run.state = rotation.State{Kept: record.Kept, Memory: memory.remembered}.Clone()
 	run.stall = r.checkSpec(object)
 	run.recall()
@@ -126,7 +154,8 @@ func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
 
 // learn notes in a state what others found out since the last pass.
 func (r *Reconciler) learn(run *run, s *rotation.State) {
-	s.Reads.WokenTime = run.woken
+	s.Reads.WokenTime = run.nudge.woken
+	s.Reads.ToldTime, s.Reads.ToldState = run.nudge.told.Time, run.nudge.told.State
 	s.Correct(r.Now())
 	s.Delivered = r.delivered(run.object, s)
 }

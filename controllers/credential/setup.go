@@ -32,6 +32,12 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SetupWithManager adds the controller to a manager. news notifies when a delivery or the number of stuck pods changed.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) error {
+	if r.SourceNews == nil {
+		r.SourceNews = &News{}
+	}
+	if err := indexPlaces(context.Background(), mgr); err != nil {
+		return err
+	}
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "credential", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {
 		return err
@@ -45,6 +51,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) e
 			r.tests.listen(ctx, func(credential string) { q.Add(requestFor(credential)) })
 			return nil
 		}),
+		r.SourceNews.listen(r),
 		watchdog.Source("records that were kept, once", func(ctx context.Context, q queue) error {
 			go r.sweep(ctx, q)
 			return nil

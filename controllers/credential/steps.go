@@ -145,6 +145,9 @@ func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) e
 	next, began := run.state.Clone(), r.Now()
 	request := source.NewRequest(&run.object.Spec, next.Salt, next.MaxAge(run.spec, cause, began))
 	request.Forward = next.Insists(cause)
+	if cause == rotation.CauseTold {
+		request.State = next.Reads.ToldState
+	}
 	snapshot, err := r.Source.Read(ctx, request)
 	if err != nil {
 		known := next.Reads.Fault

@@ -48,7 +48,7 @@ func specForTest(t *testing.T, withNode bool) box.Spec {
 	if built, _ := filepath.Glob(filepath.Join(root, "kubernetes", "*", "kubernetes")); len(built) == 0 {
 		t.Skip("Kubernetes has not been built yet, which takes minutes: go -C hack/cluster run . build")
 	}
-	artifacts, err := build.Select(nil, withNode)
+	artifacts, err := build.Select(nil, withNode, os.Getenv("BOX_VAULT_VERSION"))
 	if err != nil {
 		t.Fatal(err)
 	}

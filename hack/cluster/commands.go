@@ -106,7 +106,7 @@ func ensure(command *cobra.Command, only []string, withNode bool) (map[string]st
 	if _, err := os.Stat(filepath.Join(source, "kubernetes", "go.mod")); err != nil {
 		return nil, errors.New("run this where the sources of the box are: go -C hack/cluster run . VERB")
 	}
-	artifacts, err := build.Select(only, withNode)
+	artifacts, err := build.Select(only, withNode, os.Getenv("BOX_VAULT_VERSION"))
 	if err != nil {
 		return nil, err
 	}

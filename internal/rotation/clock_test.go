@@ -18,7 +18,7 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 			Obsolete: []Lease{{Lease: *leaseOf("lease", ahead), Since: ahead}},
 		},
 		Memory: Memory{
-			Reads: Reads{Last: ahead, ReadTime: ahead, WokenTime: ahead}, Older: &Older{Since: ahead}, Testing: map[string]time.Time{"attempt": ahead},
+			Reads: Reads{Last: ahead, ReadTime: ahead, WokenTime: ahead, ToldTime: ahead}, Older: &Older{Since: ahead}, Testing: map[string]time.Time{"attempt": ahead},
 			DoubtTime: ahead, Releases: map[string]Attempts{"lease": {Count: 1, Last: ahead}},
 		},
 	}
@@ -34,6 +34,9 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 		if !got.Equal(now) {
 			t.Errorf("%s is %s", name, got.Sub(now))
 		}
+	}
+	if !s.Reads.ToldTime.Equal(now.Add(maxTold)) {
+		t.Errorf("what the source told is read after %s", s.Reads.ToldTime.Sub(now))
 	}
 	if !s.Tests["retry"].NotBefore.Equal(now.Add(maxRetryAfter)) {
 		t.Errorf("a registry is left alone for %s", s.Tests["retry"].NotBefore.Sub(now))

@@ -25,12 +25,23 @@ type Reads struct {
 	SpecHash, Request, Tried string
 	// WokenTime is when the connection to the source last changed.
 	WokenTime time.Time
+	// ToldTime is from when on an answer is wanted, because the source told that something was written there, or because it may have been
+	// and that was missed. ToldState is the source's own name for the state that has it.
+	ToldTime  time.Time
+	ToldState string
 	// Findings of the last read that succeeded.
 	Findings []dockerconfig.Finding
 }
 
 // refusedInterval is the least time between two reads because the registry refuses the value in use.
 const refusedInterval = 30 * time.Second
+
+const (
+	// toldInterval is the least time between two reads because the source told of something.
+	toldInterval = 500 * time.Millisecond
+	// maxTold is how far ahead ToldTime may lie.
+	maxTold = 2 * time.Minute
+)
 
 // Cause says why the source is read.
 type Cause string
@@ -42,6 +53,8 @@ const (
 	CauseRequest Cause = "Request"
 	// CauseSpec: the spec, the connection or the process changed.
 	CauseSpec Cause = "Spec"
+	// CauseTold: the source told that something was written.
+	CauseTold Cause = "Told"
 	// CauseRefused: the registry refuses the value in use.
 	CauseRefused Cause = "Refused"
 )
@@ -68,6 +81,9 @@ func (s *State) unaskedRead(spec *Spec) (time.Time, Cause) {
 		return time.Time{}, CauseSpec
 	}
 	at, cause := s.plannedRead(spec), CausePlan
+	if told, wanted := s.toldRead(); wanted && told.Before(at) {
+		at, cause = told, CauseTold
+	}
 	last := s.lastRead(spec)
 	if refused := latest(s.refusedSince(spec), s.restoredTime()); refused.After(last) {
 		if soon := last.Add(s.refusedWait(spec)); soon.Before(at) {
@@ -75,6 +91,16 @@ func (s *State) unaskedRead(spec *Spec) (time.Time, Cause) {
 		}
 	}
 	return at, cause
+}
+
+// toldRead is when the source is read because it told of something, where that is not read yet. A value that each read makes does not
+// change on its own: another one would only be in its way.
+func (s *State) toldRead() (time.Time, bool) {
+	r := &s.Reads
+	if r.Minted || r.Last.IsZero() || !r.ToldTime.After(r.Last) {
+		return time.Time{}, false
+	}
+	return latest(r.ToldTime, r.Last.Add(toldInterval)), true
 }
 
 // restoredTime is when regcred went back from the value that waits, zero where it did not: the source may have another one by now.
@@ -156,6 +182,9 @@ func (s *State) MaxAge(spec *Spec, cause Cause, now time.Time) time.Duration {
 	r := &s.Reads
 	if s.Insists(cause) {
 		return 0
+	}
+	if cause == CauseTold { // what another object read since
+		return max(now.Sub(r.ToldTime), 0)
 	}
 	longest := spec.Refresh / 2
 	if r.ReadTime.IsZero() {

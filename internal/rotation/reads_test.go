@@ -21,6 +21,21 @@ func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 		{"the request was removed", func(s *script) { s.state.Reads.Request = "earlier" }, CausePlan, refresh},
 		{"the spec changed", func(s *script) { s.spec.SpecHash = "other" }, CauseSpec, 0},
 		{"the connection changed", func(s *script) { s.state.Reads.WokenTime = s.now.Add(time.Second) }, CauseSpec, 0},
+		{"the source tells of something", func(s *script) { s.state.Reads.ToldTime = s.now.Add(time.Second) }, CauseTold, time.Second},
+		{"it tells of something at once after a read", func(s *script) { s.state.Reads.ToldTime = s.now.Add(time.Millisecond) }, CauseTold, toldInterval},
+		{"it told before the last read", func(s *script) { s.state.Reads.ToldTime = s.now.Add(-time.Millisecond) }, CausePlan, refresh},
+		{"it tells of a time after the next read", func(s *script) { s.state.Reads.ToldTime = s.now.Add(2 * refresh) }, CausePlan, refresh},
+		{"it tells of a value that each read makes", func(s *script) {
+			s.state.Reads.Minted, s.state.Reads.Expire = true, s.now.Add(3*time.Hour)
+			s.state.Reads.ToldTime = s.now.Add(time.Second)
+		}, CausePlan, 2 * time.Hour},
+		{"the source could not be read, and tells of something", func(s *script) {
+			s.state.Reads.Fault, s.state.Reads.Failures = &source.Error{Reason: v1alpha1.ReasonSecretNotFound, Stalled: true}, 1
+			s.state.Reads.ToldTime = s.now.Add(time.Second)
+		}, CauseTold, time.Second},
+		{"a person asks for it, and the source tells, too", func(s *script) {
+			s.spec.RefreshRequest, s.state.Reads.ToldTime = "now", s.now.Add(time.Second)
+		}, CauseRequest, 0},
 		{"the value in use is refused since", func(s *script) { s.say(1, Rejected, time.Second) }, CauseRefused, refusedInterval},
 		{"it was refused when the source was read already", func(s *script) { s.say(1, Rejected, -time.Second) }, CausePlan, refresh},
 		{"so, and it was minted because the one before was refused", func(s *script) {

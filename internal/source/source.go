@@ -26,6 +26,17 @@ type Request struct {
 	// read is never answered with what another object got, whatever MaxAge says. A source without such servers, or one that is not
 	// set up for it, reads as always.
 	Forward bool
+	// State is the source's own name for a state that the answer is to hold at least: that of News. Empty where any will do.
+	State string
+}
+
+// News says that a source may have another value at a place.
+type News struct {
+	Place Place
+	// Time is from when on an answer is wanted. It may lie ahead, so that not all are asked for at once.
+	Time time.Time
+	// State is the source's own name for the state that has the value. Empty where it has none.
+	State string
 }
 
 // NewRequest is the request for a spec.

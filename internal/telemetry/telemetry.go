@@ -22,6 +22,7 @@ type Metrics struct {
 	rotationSeen                     prometheus.Histogram
 	logins, reads                    *prometheus.CounterVec
 	lastRead, tokenExpires           *prometheus.GaugeVec
+	eventsFollowed                   *prometheus.CounterVec
 	podDecisions                     *prometheus.CounterVec
 	podRecovered                     *prometheus.HistogramVec
 	policies                         prometheus.Gauge
@@ -56,11 +57,12 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "regcred_rotation_seen_seconds", Help: "Time from the creation of a value at its source to its publication.",
 			Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 86400},
 		}),
-		logins:       counter("regcred_vault_logins_total", "Logins at Vault by method and reason.", "connection", "method", "reason"),
-		reads:        counter("regcred_vault_reads_total", "Reads of Vault by reason.", "connection", "reason"),
-		lastRead:     gauge("regcred_vault_last_read_timestamp_seconds", "When a read through this connection last gave a usable credential.", "connection"),
-		tokenExpires: gauge("regcred_vault_token_expiry_timestamp_seconds", "When the present Vault token ends, 0 where it does not.", "connection"),
-		podDecisions: counter("regcred_pod_decisions_total", "Verdicts about stuck pods by action and reason.", "action", "reason"),
+		logins:         counter("regcred_vault_logins_total", "Logins at Vault by method and reason.", "connection", "method", "reason"),
+		reads:          counter("regcred_vault_reads_total", "Reads of Vault by reason.", "connection", "reason"),
+		lastRead:       gauge("regcred_vault_last_read_timestamp_seconds", "When a read through this connection last gave a usable credential.", "connection"),
+		tokenExpires:   gauge("regcred_vault_token_expiry_timestamp_seconds", "When the present Vault token ends, 0 where it does not.", "connection"),
+		eventsFollowed: counter("regcred_vault_events_followed_seconds_total", "Seconds in which Vault's events were followed.", "connection"),
+		podDecisions:   counter("regcred_pod_decisions_total", "Verdicts about stuck pods by action and reason.", "action", "reason"),
 		podRecovered: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "regcred_pod_recovered_seconds", Help: "Time from the change of Secret or ServiceAccount until a cured pod left the phase Pending.",
 			Buckets: []float64{0.5, 1, 2, 3, 5, 10, 20, 60, 120, 315},
@@ -68,7 +70,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	}
 	m.policies = prometheus.NewGauge(prometheus.GaugeOpts{Name: "regcred_admission_policies_stand", Help: "1 where the operator's admission policies stand, 0 where one is missing or nothing is known yet."})
 	registry.MustRegister(buildInfo(version.Get()), m.policies, m.podDecisions, m.podRecovered)
-	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.stuck, m.failing, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires)
+	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.stuck, m.failing, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires, m.eventsFollowed)
 	return m
 }
 
@@ -193,6 +195,11 @@ func (m *Metrics) TokenExpires(connection string, at time.Time) {
 	m.tokenExpires.WithLabelValues(connection).Set(value)
 }
 
+// EventsFollowed notes for how long more the events of a connection were followed.
+func (m *Metrics) EventsFollowed(connection string, more time.Duration) {
+	m.eventsFollowed.WithLabelValues(connection).Add(more.Seconds())
+}
+
 // ForgetConnection drops the series of a VaultConnection that is gone.
 func (m *Metrics) ForgetConnection(connection string) {
 	of := prometheus.Labels{"connection": connection}
@@ -200,6 +207,7 @@ func (m *Metrics) ForgetConnection(connection string) {
 	m.reads.DeletePartialMatch(of)
 	m.lastRead.Delete(of)
 	m.tokenExpires.Delete(of)
+	m.eventsFollowed.Delete(of)
 }
 
 // Decided counts a verdict about a stuck pod.

@@ -213,6 +213,8 @@ func (vaultMetrics) Read(string, string)            {}
 func (vaultMetrics) TokenExpires(string, time.Time) {}
 func (vaultMetrics) ForgetConnection(string)        {}
 
+func (vaultMetrics) EventsFollowed(string, time.Duration) {}
+
 func vaultRequest(place v1alpha1.VaultSource, maxAge time.Duration, registries ...string) source.Request {
 	if len(registries) == 0 {
 		registries = []string{"registry.example"}

@@ -1,75 +1,14 @@
-// Command vault is the Vault of the box: a real Vault core behind Vault's own HTTP handler, linked with the few
-// engines that regcred's tests and demo need.
-//
-// Storage is memory and the root token is given on the command line: never use it for anything but tests.
+// Command vault is Vault 1.14 for the box: the last line of Vault under the Mozilla Public License.
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
+	"github.com/hashicorp/vault/audit"
+	auditfile "github.com/hashicorp/vault/builtin/audit/file"
+	auditsocket "github.com/hashicorp/vault/builtin/audit/socket"
 
-	"github.com/hashicorp/go-hclog"
+	"regcred.dev/regcred/hack/cluster/vault/server"
 )
 
-type options struct {
-	listen          string
-	standbyListen   string
-	rootToken       string
-	infoFile        string
-	tlsDir          string
-	tlsNames        string
-	logLevel        string
-	allowAnyAddress bool
-	leaveSealed     bool
-	events          bool
-}
-
 func main() {
-	var o options
-	flag.StringVar(&o.listen, "listen", "127.0.0.1:8200", "address to listen on; port 0 picks one")
-	flag.StringVar(&o.standbyListen, "standby-listen", "", "run a second, standby node on this address")
-	flag.StringVar(&o.rootToken, "root-token", "root", "the root token")
-	flag.StringVar(&o.infoFile, "info-file", "", "write address, token and unseal key as JSON to this file once ready")
-	flag.StringVar(&o.tlsDir, "tls-dir", "", "serve TLS with a fresh CA and write ca.pem, client.pem and client-key.pem to this folder")
-	flag.StringVar(&o.tlsNames, "tls-names", "", "more host names and IP addresses for the serving certificate, separated by commas")
-	flag.StringVar(&o.logLevel, "log-level", "warn", "trace, debug, info, warn or error")
-	flag.BoolVar(&o.allowAnyAddress, "allow-any-address", false, "allow to listen on addresses that are not loopback")
-	flag.BoolVar(&o.leaveSealed, "leave-sealed", false, "set everything up, then seal")
-	flag.BoolVar(&o.events, "events", false, "enable the experiment events.alpha1 (sys/events/subscribe)")
-	flag.Parse()
-
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "vault:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, o options) error {
-	logger := hclog.New(&hclog.LoggerOptions{Name: "vault", Output: os.Stderr, Level: hclog.LevelFromString(o.logLevel)})
-	c, err := newCluster(o, logger)
-	if err != nil {
-		return err
-	}
-	defer c.shutdown()
-
-	unsealKey, err := c.setUp(o)
-	if err != nil {
-		return err
-	}
-	serveErrors := c.serve()
-	if err := writeInfo(o.infoFile, c.info(o.rootToken, unsealKey)); err != nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-serveErrors:
-		return err
-	}
+	server.Main(server.Version{AuditDevices: map[string]audit.Factory{"file": auditfile.Factory, "socket": auditsocket.Factory}})
 }

@@ -90,7 +90,7 @@ type boundedTransport struct{ *http.Transport }
 
 func (t boundedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.Transport.RoundTrip(request)
-	if err == nil {
+	if err == nil && response.StatusCode != http.StatusSwitchingProtocols { // a socket bounds its own messages
 		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
 	}
 	return response, err

@@ -35,6 +35,7 @@ type connection struct {
 
 	usage     usage
 	tokens    tokenLife
+	events    subscription
 	gathering chan proof // of an identity that a cloud gives, under way; nil if none is. It belongs to whoever logs in
 
 	mu      sync.Mutex
@@ -204,6 +205,7 @@ func (c *connection) maintain(ctx context.Context) {
 		return
 	}
 	defer c.usage.leave()
+	c.events.ensure()
 	if !c.tokens.isDue() {
 		return
 	}
@@ -218,6 +220,7 @@ func (c *connection) maintain(ctx context.Context) {
 
 // close ends the connection after its last request: the token is revoked, and no goroutine of the pool stays.
 func (c *connection) close() {
+	c.events.close()
 	c.usage.close()
 	c.tokens.close()
 	c.http.CloseIdleConnections()

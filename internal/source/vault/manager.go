@@ -20,6 +20,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/payload"
+	"regcred.dev/regcred/internal/source"
 )
 
 // maintenance is how often tokens are looked at for renewal.
@@ -40,6 +41,8 @@ type Metrics interface {
 	Read(connection, reason string)
 	// TokenExpires says when the present token ends; zero where it does not.
 	TokenExpires(connection string, at time.Time)
+	// EventsFollowed says for how long more a connection's events were followed.
+	EventsFollowed(connection string, more time.Duration)
 	// ForgetConnection says that the object of a connection is gone.
 	ForgetConnection(connection string)
 }
@@ -70,6 +73,11 @@ type Options struct {
 	// Troubled is called, and must not block, when readers see that a connection became usable or unusable, or unusable for another
 	// reason than before. Defaults to nobody.
 	Troubled func(connection string)
+	// Told is called, and must not block, when a server tells by an event that a place may have another value, or when such an event may
+	// have been missed. Nil where events are not followed.
+	Told func(source.News)
+	// EventsChanged is called when it changes whether a connection's events are followed, with a message for the log. Defaults to nobody.
+	EventsChanged func(connection, message string)
 }
 
 // Manager reads from Vault for all RegistryCredentials.
@@ -84,6 +92,7 @@ type Manager struct {
 	closed      bool
 	connections map[string]*connection
 	troubles    map[string]string // the reason why a connection is not usable, by name
+	interests   map[string]*interests
 }
 
 // New makes a Manager and removes all VAULT_* variables from the environment of this process, because Vault's client
@@ -97,10 +106,13 @@ func New(options Options) (*Manager, error) {
 	if options.Metrics == nil {
 		options.Metrics = noMetrics{}
 	}
+	if options.EventsChanged == nil {
+		options.EventsChanged = func(string, string) {}
+	}
 	if options.Troubled == nil {
 		options.Troubled = func(string) {}
 	}
-	m := &Manager{options: options, connections: map[string]*connection{}, troubles: map[string]string{}}
+	m := &Manager{options: options, connections: map[string]*connection{}, troubles: map[string]string{}, interests: map[string]*interests{}}
 	for _, address := range options.AllowedAddresses {
 		if fault := checkAddress(address, nil); fault != "" {
 			return nil, fmt.Errorf("allowed Vault address %q: want scheme://host:port, such as https://vault.company.io:8200", address)
@@ -213,6 +225,7 @@ func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnec
 		if c, f = m.newConnection(object, collected); f != nil {
 			return nil, f
 		}
+		c.events = subscription{connection: c, interests: m.interestsOf(object.Name), tell: m.options.Told, say: m.options.EventsChanged}
 		m.remove(object.Name)
 		m.connections[object.Name] = c
 	}
@@ -247,11 +260,20 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 	return c, nil
 }
 
+// interestsOf gives what is read through the connection of that name. The caller holds the mutex.
+func (m *Manager) interestsOf(name string) *interests {
+	if m.interests[name] == nil {
+		m.interests[name] = &interests{}
+	}
+	return m.interests[name]
+}
+
 // forget closes the connection of that name, whose object is gone. A later read makes a new one.
 func (m *Manager) forget(name string) {
 	m.mu.Lock()
 	m.remove(name)
 	delete(m.troubles, name)
+	delete(m.interests, name)
 	m.mu.Unlock()
 	m.options.Metrics.ForgetConnection(name)
 }
@@ -262,3 +284,5 @@ func (noMetrics) Login(string, string, string)   {}
 func (noMetrics) Read(string, string)            {}
 func (noMetrics) TokenExpires(string, time.Time) {}
 func (noMetrics) ForgetConnection(string)        {}
+
+func (noMetrics) EventsFollowed(string, time.Duration) {}

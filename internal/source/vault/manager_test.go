@@ -38,6 +38,11 @@ func (l *ledger) Read(connection, reason string) { l.note("read %s %s", connecti
 func (l *ledger) TokenExpires(connection string, at time.Time) {
 	l.note("token %s %t", connection, at.IsZero())
 }
+func (l *ledger) EventsFollowed(connection string, more time.Duration) {
+	if more > 0 {
+		l.note("events %s", connection)
+	}
+}
 func (l *ledger) ForgetConnection(connection string) { l.note("forget %s", connection) }
 
 func TestLoginsAndReadsAreCounted(t *testing.T) {

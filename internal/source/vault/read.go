@@ -45,6 +45,7 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 		return source.Snapshot{}, outcomePathRefused.at(place.Mount + "/" + place.Path).saying(
 			"spec.pathPrefixes of VaultConnection " + c.name + " does not cover it")
 	}
+	c.events.interests.note(eventPath(c.spec.VaultNamespace, path), request.Place(), place.EngineKind() == v1alpha1.EngineDynamic, c.now())
 	if place.Exchange != nil {
 		return m.readForExchange(ctx, c, place, path, request)
 	}
@@ -61,6 +62,8 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 	ask, maxAge := readerFor(place, request.Forward), request.MaxAge
 	if request.Forward {
 		maxAge = 0
+	} else if request.State != "" {
+		ask = afterState(request.State, ask)
 	}
 	if place.EngineKind() == v1alpha1.EngineDynamic {
 		a, f := c.read(ctx, where, path, ask)

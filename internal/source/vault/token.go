@@ -155,6 +155,16 @@ func (l *tokenLife) takeTurn(ctx context.Context) *failure {
 
 func (l *tokenLife) endTurn() { <-l.turn }
 
+// present gives the session in use, nil where there is none that lives. It logs nobody in, and the session may be replaced at any time.
+func (l *tokenLife) present() *session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current == nil || !l.current.alive(l.connection.now()) {
+		return nil
+	}
+	return l.current
+}
+
 // isDue reports whether the token is to be renewed or replaced.
 func (l *tokenLife) isDue() bool {
 	l.mu.Lock()

@@ -22,6 +22,8 @@ type Artifact struct {
 	Module string
 	// Inputs is the folder whose files decide whether it has to be built again; empty means the whole module.
 	Inputs string
+	// Shared are further folders whose files decide, relative to the sources of the cluster: modules that this one is made of.
+	Shared []string
 	// Packages are the main packages, as go build takes them.
 	Packages []string
 	// Tags are build tags.
@@ -70,18 +72,47 @@ var Artifacts = []Artifact{
 	},
 }
 
-// Select returns the artifacts with the given names; without names, those that a box needs.
-func Select(names []string, node bool) ([]Artifact, error) {
+// vaults are the versions of Vault that a box can have, the first by default. Vault 1.21 is under the Business Source License 1.1 of
+// HashiCorp: it is built and run by tests alone, and is no part of anything that is released.
+var vaults = []struct {
+	version  string
+	artifact Artifact
+}{
+	{"1.14", Artifact{Name: "vault", Module: "vault", Packages: []string{"."}, Estimate: "4 minutes"}},
+	{"1.21", Artifact{Name: "vault", Module: "vault121", Shared: []string{"vault"}, Packages: []string{"."}, Estimate: "6 minutes"}},
+}
+
+// withVault gives the artifacts with this version of Vault in the place of the default one.
+func withVault(version string) ([]Artifact, error) {
+	var known []string
+	for _, v := range vaults {
+		if v.version == version || version == "" {
+			all := slices.Clone(Artifacts)
+			all[slices.IndexFunc(all, func(a Artifact) bool { return a.Name == v.artifact.Name })] = v.artifact
+			return all, nil
+		}
+		known = append(known, v.version)
+	}
+	return nil, fmt.Errorf("there is no Vault %q for the box; BOX_VAULT_VERSION can be: %s", version, strings.Join(known, ", "))
+}
+
+// Select returns the artifacts with the given names; without names, those that a box needs. vault is the version of Vault as
+// BOX_VAULT_VERSION has it, or empty.
+func Select(names []string, node bool, vault string) ([]Artifact, error) {
+	all, err := withVault(vault)
+	if err != nil {
+		return nil, err
+	}
 	if len(names) == 0 {
-		return slices.DeleteFunc(slices.Clone(Artifacts), func(a Artifact) bool { return a.OnlyForNode && !node }), nil
+		return slices.DeleteFunc(all, func(a Artifact) bool { return a.OnlyForNode && !node }), nil
 	}
 	var selected []Artifact
 	for _, name := range names {
-		i := slices.IndexFunc(Artifacts, func(a Artifact) bool { return a.Name == name })
+		i := slices.IndexFunc(all, func(a Artifact) bool { return a.Name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no %q to build; there are: %s", name, strings.Join(artifactNames(), ", "))
 		}
-		selected = append(selected, Artifacts[i])
+		selected = append(selected, all[i])
 	}
 	return selected, nil
 }

@@ -71,6 +71,15 @@ func TestKey(t *testing.T) {
 			},
 			different: true,
 		},
+		"changes with a file of a module that it is made of": {
+			change: func(t *testing.T, module string, a *Artifact) string {
+				shared := filepath.Join(filepath.Dir(module), "shared")
+				write(t, filepath.Join(shared, "shared.go"), "package shared\n")
+				a.Shared = []string{"shared"}
+				return toolchain
+			},
+			different: true,
+		},
 		"changes with the tags": {
 			change: func(_ *testing.T, _ string, a *Artifact) string {
 				a.Tags = []string{"extra"}
@@ -167,15 +176,15 @@ func TestEnsureKeepsNothingOfAFailedBuild(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	all, err := Select(nil, true)
+	all, err := Select(nil, true, "")
 	if err != nil || len(all) != len(Artifacts) {
 		t.Errorf("with a node: %d artifacts, error %v; want all %d", len(all), err, len(Artifacts))
 	}
-	without, err := Select(nil, false)
+	without, err := Select(nil, false, "")
 	if err != nil || len(without) != len(Artifacts)-1 {
 		t.Errorf("without a node: %d artifacts, error %v; want all but containerd", len(without), err)
 	}
-	if _, err := Select([]string{"kubernets"}, true); err == nil || !strings.Contains(err.Error(), "kubernetes") {
+	if _, err := Select([]string{"kubernets"}, true, ""); err == nil || !strings.Contains(err.Error(), "kubernetes") {
 		t.Errorf("an unknown name gives %v, want an error that lists the known ones", err)
 	}
 }
@@ -185,7 +194,7 @@ func TestArtifactsTakeTheirVersionsFromTheirModules(t *testing.T) {
 		"kubernetes": "-X k8s.io/component-base/version.gitVersion=v1.",
 		"containerd": "-X github.com/containerd/containerd/v2/version.Version=v2.",
 	} {
-		selected, err := Select([]string{name}, true)
+		selected, err := Select([]string{name}, true, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,6 +205,18 @@ func TestArtifactsTakeTheirVersionsFromTheirModules(t *testing.T) {
 		if all := strings.Join(args, " "); !strings.Contains(all, want) {
 			t.Errorf("%s is built by %q, want %q in it", name, all, want)
 		}
+	}
+}
+
+func TestOneOfTheVersionsOfVaultIsBuilt(t *testing.T) {
+	for version, module := range map[string]string{"": "vault", "1.14": "vault", "1.21": "vault121"} {
+		selected, err := Select([]string{"vault"}, false, version)
+		if err != nil || len(selected) != 1 || selected[0].Module != module || selected[0].Name != "vault" {
+			t.Errorf("version %q: %+v, error %v", version, selected, err)
+		}
+	}
+	if _, err := Select(nil, false, "2.0"); err == nil || !strings.Contains(err.Error(), "1.14, 1.21") {
+		t.Errorf("got %v, want an error that lists what there is", err)
 	}
 }
 

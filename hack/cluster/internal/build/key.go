@@ -19,19 +19,32 @@ func (a Artifact) Key(source, toolchain string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(source, a.Module, a.Inputs)
-	files, err := inputFiles(root)
-	if err != nil {
-		return "", err
-	}
 	digest := sha256.New()
 	fmt.Fprintf(digest, "%q\n%q\n%q\n%q\n", toolchain, args, a.Packages, a.Links)
-	for _, path := range files {
-		if err := addFile(digest, root, path); err != nil {
+	roots := []string{filepath.Join(source, a.Module, a.Inputs)}
+	for _, shared := range a.Shared {
+		roots = append(roots, filepath.Join(source, shared))
+	}
+	for _, root := range roots {
+		if err := addFolder(digest, root); err != nil {
 			return "", err
 		}
 	}
 	return hex.EncodeToString(digest.Sum(nil))[:16], nil
+}
+
+// addFolder hashes all files below a folder that can change the binary.
+func addFolder(digest io.Writer, root string) error {
+	files, err := inputFiles(root)
+	if err != nil {
+		return err
+	}
+	for _, path := range files {
+		if err := addFile(digest, root, path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inputFiles lists all files below root that can change the binary, in a stable order.

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -42,7 +42,7 @@ type backends struct {
 	ha      physical.HABackend // nil for a single node
 }
 
-func newCluster(o options, logger hclog.Logger) (*cluster, error) {
+func newCluster(o options, version Version, logger hclog.Logger) (*cluster, error) {
 	certificates, err := newTLSFiles(o)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func newCluster(o options, logger hclog.Logger) (*cluster, error) {
 	shared := backends{storage: storage}
 	c := &cluster{tls: certificates}
 	if o.standbyListen == "" {
-		c.active, err = newNode(o, o.listen, shared, certificates, logger)
+		c.active, err = newNode(o, version, o.listen, shared, certificates, logger)
 		return c, err
 	}
 	ha, err := inmem.NewInmemHA(nil, logger.Named("ha"))
@@ -62,19 +62,19 @@ func newCluster(o options, logger hclog.Logger) (*cluster, error) {
 		return nil, err
 	}
 	shared.ha = ha.(physical.HABackend)
-	if c.active, err = newNode(o, o.listen, shared, certificates, logger.Named("first")); err != nil {
+	if c.active, err = newNode(o, version, o.listen, shared, certificates, logger.Named("first")); err != nil {
 		return nil, err
 	}
-	c.standby, err = newNode(o, o.standbyListen, shared, certificates, logger.Named("second"))
+	c.standby, err = newNode(o, version, o.standbyListen, shared, certificates, logger.Named("second"))
 	return c, err
 }
 
-func newNode(o options, address string, shared backends, certificates *tlsFiles, logger hclog.Logger) (*node, error) {
+func newNode(o options, version Version, address string, shared backends, certificates *tlsFiles, logger hclog.Logger) (*node, error) {
 	listener, err := listen(address, o.allowAnyAddress)
 	if err != nil {
 		return nil, err
 	}
-	config := coreConfig(o, shared, logger)
+	config := coreConfig(o, version, shared, logger)
 	var clusterAddress *net.TCPAddr
 	if shared.ha != nil {
 		if clusterAddress, err = freeLoopbackAddress(); err != nil {
@@ -89,6 +89,9 @@ func newNode(o options, address string, shared backends, certificates *tlsFiles,
 	}
 	handler := vaulthttp.Handler.Handler(&vault.HandlerProperties{Core: core, ListenerConfig: &configutil.Listener{}})
 	core.SetClusterHandler(handler)
+	if o.events && version.Subscriptions != nil {
+		handler = version.Subscriptions(core, handler)
+	}
 	if clusterAddress != nil {
 		core.SetClusterListenerAddrs([]*net.TCPAddr{clusterAddress})
 	}
@@ -103,7 +106,7 @@ func newNode(o options, address string, shared backends, certificates *tlsFiles,
 	return &node{core: core, listener: listener, server: server}, nil
 }
 
-func coreConfig(o options, shared backends, logger hclog.Logger) *vault.CoreConfig {
+func coreConfig(o options, version Version, shared backends, logger hclog.Logger) *vault.CoreConfig {
 	config := &vault.CoreConfig{
 		Physical:           shared.storage,
 		HAPhysical:         shared.ha,
@@ -115,7 +118,7 @@ func coreConfig(o options, shared backends, logger hclog.Logger) *vault.CoreConf
 		BuiltinRegistry:    catalogue{},
 		LogicalBackends:    secretsEngines,
 		CredentialBackends: authMethods,
-		AuditBackends:      auditDevices,
+		AuditBackends:      version.AuditDevices,
 	}
 	if o.events {
 		config.Experiments = []string{experiments.VaultExperimentEventsAlpha1}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"slices"
@@ -9,9 +9,6 @@ import (
 	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
 	azuresecrets "github.com/hashicorp/vault-plugin-secrets-azure"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
-	"github.com/hashicorp/vault/audit"
-	auditfile "github.com/hashicorp/vault/builtin/audit/file"
-	auditsocket "github.com/hashicorp/vault/builtin/audit/socket"
 	"github.com/hashicorp/vault/builtin/credential/approle"
 	aws "github.com/hashicorp/vault/builtin/credential/aws"
 	"github.com/hashicorp/vault/builtin/credential/cert"
@@ -38,10 +35,6 @@ var (
 		"jwt":        jwt.Factory,
 		"kubernetes": kubernetes.Factory,
 		"userpass":   userpass.Factory,
-	}
-	auditDevices = map[string]audit.Factory{
-		"file":   auditfile.Factory,
-		"socket": auditsocket.Factory,
 	}
 )
 

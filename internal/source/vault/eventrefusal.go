@@ -1,0 +1,64 @@
+package vault
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	// firstReconnect doubles with each socket in a row that was of no use, up to lastReconnect. One that told something, or that was up for
+	// lasting, was of use.
+	firstReconnect = 500 * time.Millisecond
+	lastReconnect  = 2 * time.Minute
+	lasting        = 30 * time.Second
+	// deniedPause and noEventsPause are the waits where a person has to act, and where the server has no events.
+	deniedPause   = 10 * time.Minute
+	noEventsPause = time.Hour
+)
+
+// refusal is why there is no socket.
+type refusal struct {
+	message string
+	pause   time.Duration // zero: back off
+}
+
+// refusalOf says what a status means that is not that of a socket; zero is no answer. Vault without events answers 404 or 400, and what
+// cannot pass a socket on answers whatever it likes: both are asked again rarely.
+func refusalOf(status int) *refusal {
+	switch {
+	case status == 0, status == http.StatusTooManyRequests, status >= 500 && status != http.StatusNotImplemented:
+		return &refusal{message: "its events cannot be followed now, and changes are seen at the next read"}
+	case status == http.StatusForbidden:
+		return &refusal{"its events may not be followed (403), and changes are seen at the next read: docs/vault.md has the policy for events", deniedPause}
+	case status >= 300 && status < 400:
+		return &refusal{"its events are at another address, which --vault-addresses does not list; changes are seen at the next read", deniedPause}
+	default:
+		return &refusal{fmt.Sprintf("it offers no events (status %d), and changes are seen at the next read", status), noEventsPause}
+	}
+}
+
+// backOff counts sockets in a row that were of no use.
+type backOff struct{ failures int }
+
+// after is the wait after a refusal.
+func (b *backOff) after(r refusal) time.Duration {
+	if r.pause > 0 {
+		return r.pause - spread(r.pause/5)
+	}
+	return b.next()
+}
+
+// ended is the wait after a socket that was up for some time, and told something or did not.
+func (b *backOff) ended(up time.Duration, told bool) time.Duration {
+	if told || up >= lasting {
+		b.failures = 0
+	}
+	return b.next()
+}
+
+func (b *backOff) next() time.Duration {
+	wait := min(firstReconnect<<min(b.failures, 10), lastReconnect)
+	b.failures++
+	return wait - spread(wait/2)
+}
