@@ -14,19 +14,20 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/podlist"
 )
 
 // access is how commands reach the API server: with the kubeconfig and the rights of whoever calls.
 type access struct{ clientcmd.ClientConfig }
 
-// restConfig is fast enough for a command that looks at many namespaces once.
+// restConfig leaves it to the API server's priority and fairness how fast a command may ask.
 func (a access) restConfig() (*rest.Config, error) {
 	config, err := a.ClientConfig.ClientConfig()
 	if err != nil {
 		return nil, err
 	}
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = 100, 300
+	config.QPS = -1
 	return config, nil
 }
 
@@ -36,6 +37,19 @@ func (a access) client() (client.WithWatch, error) {
 		return nil, err
 	}
 	return client.NewWithWatch(config, client.Options{Scheme: scheme})
+}
+
+// pods lists pods without holding more of each than is needed.
+func (a access) pods() (*podlist.Lister, error) {
+	config, err := a.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	transport, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	return podlist.New(config, transport)
 }
 
 // credentialNames completes the name of a RegistryCredential.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"regcred.dev/regcred/internal/checkup"
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // doctor are the options of the command.
@@ -17,6 +18,7 @@ type doctor struct {
 	access   access
 	operator string
 	output   string
+	bundle   string
 }
 
 func newDoctor(a access) *cobra.Command {
@@ -29,15 +31,16 @@ func newDoctor(a access) *cobra.Command {
 			"2 there are problems. What you may not read is shown as Unknown. It changes nothing.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return d.run(command.Context(), command.OutOrStdout())
+			return d.run(command.Context(), command.OutOrStdout(), command.ErrOrStderr())
 		},
 	}
 	command.Flags().StringVarP(&d.output, "output", "o", "text", "text, json or yaml")
 	command.Flags().StringVar(&d.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	command.Flags().StringVar(&d.bundle, "support-bundle", "", "write an archive (tar.gz) without secrets to this new file, for whoever helps")
 	return command
 }
 
-func (d *doctor) run(ctx context.Context, out io.Writer) error {
+func (d *doctor) run(ctx context.Context, out, complaints io.Writer) error {
 	if !slices.Contains([]string{"text", "json", "yaml"}, d.output) {
 		return fmt.Errorf("-o %s: write text, json or yaml", d.output)
 	}
@@ -45,9 +48,20 @@ func (d *doctor) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	facts, err := (&gathering{client: c, namespace: d.operator}).facts(ctx)
+	config, err := d.access.restConfig()
 	if err != nil {
 		return err
+	}
+	g := &gathering{client: c, config: config, namespace: d.operator}
+	facts, err := g.facts(ctx)
+	if err != nil {
+		return err
+	}
+	if d.bundle != "" {
+		if err := writeBundle(d.bundle, g.bundle(ctx, facts)); err != nil {
+			return err
+		}
+		fmt.Fprintf(complaints, "Wrote %s: read it before you give it away. It names namespaces, registries and servers\n", foreign.Text(d.bundle, maxMessage))
 	}
 	findings := checkup.Findings(facts)
 	if d.output == "text" {
@@ -66,7 +80,7 @@ func (d *doctor) run(ctx context.Context, out io.Writer) error {
 var levelColours = map[checkup.Level]string{checkup.OK: green, checkup.Problem: red, checkup.Warning: yellow, checkup.Unknown: yellow}
 
 func printFindings(out io.Writer, findings []checkup.Finding) error {
-	w := &writer{out: out, colours: isTerminal(out)}
+	w := newWriter(out)
 	rows := [][]cell{cells("CHECK", "RESULT", "FINDING")}
 	for _, f := range findings {
 		rows = append(rows, []cell{{text: f.Check}, {text: string(f.Level), colour: levelColours[f.Level]}, {text: f.Message}})

@@ -72,6 +72,7 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 		r, err = l.stuck(ctx, "")
 	default:
 		r, err = l.stuck(ctx, namespace)
+		r.namespace = namespace
 	}
 	if err != nil {
 		return err

@@ -28,10 +28,7 @@ func (l *look) facts(ctx context.Context, pod *corev1.Pod) (diagnosis.Facts, err
 		return f, err
 	}
 	f.NamespaceAnnotations = s.namespace.Annotations
-	names := []string{v1alpha1.DefaultSecretName}
-	for i := range l.credentials {
-		names = append(names, l.credentials[i].Spec.Target.Name())
-	}
+	names := l.written()
 	for _, ref := range pod.Spec.ImagePullSecrets {
 		names = append(names, ref.Name)
 	}
@@ -46,6 +43,15 @@ func (l *look) facts(ctx context.Context, pod *corev1.Pod) (diagnosis.Facts, err
 	f.Protected = slices.Contains(l.protected(), pod.Namespace) && len(f.Credentials) == 0
 	f.Owners, _, err = l.owners.Of(ctx, l.reader, l.reader, pod)
 	return f, err
+}
+
+// written are the names of the Secrets that regcred writes.
+func (l *look) written() []string {
+	names := []string{v1alpha1.DefaultSecretName}
+	for i := range l.credentials {
+		names = append(names, l.credentials[i].Spec.Target.Name())
+	}
+	return names
 }
 
 // diagnose decides, with the pod's events where its status holds no cause.
@@ -152,7 +158,7 @@ func told(secrets map[string]diagnosis.Secret) []diagnosis.Credential {
 			if credential == pullsecret.Adopted {
 				continue
 			}
-			c := diagnosis.Credential{Name: credential, SecretName: name, Mode: v1alpha1.RecoveryRestart, Published: true, Revision: source.Revision}
+			c := diagnosis.Credential{Name: credential, SecretName: name, Mode: v1alpha1.RecoveryRestart, Published: true, Revision: source.Revision, SecretAlone: true}
 			for _, key := range source.Keys {
 				c.Entries = append(c.Entries, diagnosis.Entry{Key: key})
 			}

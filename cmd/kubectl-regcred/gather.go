@@ -13,10 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/checkup"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/supportbundle"
 )
 
 const (
@@ -29,7 +32,10 @@ const (
 // gathering reads what is known of an installation with the rights of whoever calls.
 type gathering struct {
 	client    client.Client
+	config    *rest.Config
 	namespace string
+	// server is the API server's version, empty where it does not say.
+	server string
 }
 
 func (g *gathering) facts(ctx context.Context) (checkup.Facts, error) {
@@ -38,6 +44,7 @@ func (g *gathering) facts(ctx context.Context) (checkup.Facts, error) {
 	if f.Kinds, err = g.kinds(); err != nil {
 		return f, err
 	}
+	f.Missing, f.ClockOff = g.missing(ctx), g.askServer(ctx, g.config)
 	f.Deployments = g.deployments(ctx)
 	f.Lease = g.lease(ctx)
 	f.Policies, f.Bindings = g.policies(ctx), g.bindings(ctx)
@@ -89,6 +96,12 @@ func (g *gathering) deployments(ctx context.Context) checkup.Answer[[]checkup.De
 		d := checkup.Deployment{Name: object.Name, Wanted: 1, Available: object.Status.AvailableReplicas, Version: object.Labels["app.kubernetes.io/version"]}
 		if object.Spec.Replicas != nil {
 			d.Wanted = *object.Spec.Replicas
+		}
+		for _, container := range object.Spec.Template.Spec.Containers {
+			d.Images, d.Flags = append(d.Images, foreign.Name(container.Image)), append(d.Flags, supportbundle.Flags(container.Args)...)
+			for _, variable := range container.Env {
+				d.Environment = append(d.Environment, foreign.Name(variable.Name))
+			}
 		}
 		found = append(found, d)
 	}
@@ -177,6 +190,8 @@ var needed = []struct {
 		authorizationv1.ResourceAttributes{Verb: "patch", Group: "regcred.dev", Resource: "registrycredentials"}},
 	{checkup.Right{What: "list events in namespace default", Without: "status NAME shows no events", Role: "the ClusterRole view in namespace default"},
 		authorizationv1.ResourceAttributes{Verb: "list", Resource: "events", Namespace: metav1.NamespaceDefault}},
+	{checkup.Right{What: "list Secrets in all namespaces", Without: "audit, adopt and verify see the Secrets of a namespace of yours alone, with -n", Role: "an administrator, if you are to see the Secrets of all namespaces"},
+		authorizationv1.ResourceAttributes{Verb: "list", Resource: "secrets"}},
 	{checkup.Right{What: "list pods in all namespaces", Without: "explain works with -n and a namespace of yours alone", Role: "the ClusterRole view, if you are to see all namespaces"},
 		authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods"}},
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -36,12 +34,11 @@ type look struct {
 	now      time.Time
 
 	owners podfacts.Owners
+	notes
 
 	mu sync.Mutex
 	// places are what is known of each namespace, read once.
 	places map[string]*surroundings
-	// notes say what could not be read.
-	notes map[string]bool
 	// credentials are the RegistryCredentials, nil where they may not be read.
 	credentials []v1alpha1.RegistryCredential
 	unread      bool
@@ -49,8 +46,8 @@ type look struct {
 
 // page is how many pods are read at once, parallel how many are looked at.
 const (
-	page     = 16
-	parallel = 8
+	page     = 250
+	parallel = 32
 )
 
 // pod looks at one pod.
@@ -59,7 +56,22 @@ func (l *look) pod(ctx context.Context, namespace, name string) (report, error) 
 	if err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &pod); err != nil {
 		return report{}, fmt.Errorf("read pod %s in namespace %s: %w", name, namespace, err)
 	}
-	return l.explain(ctx, []corev1.Pod{pod}, true)
+	r, err := l.explain(ctx, []corev1.Pod{pod}, true)
+	if err == nil && l.unread && len(r.Pods) == 1 {
+		r.Pods[0].Events, err = l.said(ctx, &pod)
+		r.Notes = l.sorted()
+	}
+	return r, err
+}
+
+// said are the operator's own events about a pod: they tell those who may not read RegistryCredentials what it decided.
+func (l *look) said(ctx context.Context, pod *corev1.Pod) ([]eventReport, error) {
+	events, err := eventsAbout(ctx, l.reader, pod.Namespace, client.MatchingFields{"involvedObject.uid": string(pod.UID), "reportingComponent": reporter})
+	if apierrors.IsForbidden(err) {
+		l.note("You may not read events in namespace " + pod.Namespace + ": what regcred said about the pod is not known.")
+		return nil, nil
+	}
+	return events, err
 }
 
 // stuck looks at all pods of a namespace, or of all with "", that cannot pull.
@@ -86,6 +98,9 @@ func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (rep
 	if err := l.readCredentials(ctx); err != nil {
 		return report{}, err
 	}
+	if err := l.prefetch(ctx, pods); err != nil {
+		return report{}, err
+	}
 	r := report{single: single, Pods: make([]podReport, len(pods))}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
@@ -106,7 +121,7 @@ func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (rep
 	if err := group.Wait(); err != nil {
 		return report{}, err
 	}
-	r.Notes = l.sortedNotes()
+	r.Notes = l.sorted()
 	return r, nil
 }
 
@@ -127,21 +142,6 @@ func (l *look) readCredentials(ctx context.Context) error {
 	}
 	l.credentials = list.Items
 	return nil
-}
-
-func (l *look) note(text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.notes == nil {
-		l.notes = map[string]bool{}
-	}
-	l.notes[text] = true
-}
-
-func (l *look) sortedNotes() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Sorted(maps.Keys(l.notes))
 }
 
 // surroundings are what the pods of a namespace have in common.

@@ -168,7 +168,7 @@ func credentialsIn(text []byte) ([]*v1alpha1.RegistryCredential, error) {
 // plan says what applying one object would do.
 func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.RegistryCredential) (planned, error) {
 	one := planned{Name: foreign.Name(after.Name)}
-	l.notes = nil
+	l.forget()
 	before := &v1alpha1.RegistryCredential{}
 	switch err := c.Get(ctx, client.ObjectKeyFromObject(after), before); {
 	case apierrors.IsNotFound(err):
@@ -189,7 +189,10 @@ func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.Regist
 	if err != nil {
 		return one, err
 	}
-	one.Rows, one.Notes = preview.Rows(after, selectors, namespaces), l.sortedNotes()
+	if after.Spec.Target.Attachment() == v1alpha1.AttachPods {
+		l.lookAtInjection(ctx, c)
+	}
+	one.Rows, one.Notes = preview.Rows(after, selectors, namespaces), l.sorted()
 	return one, nil
 }
 

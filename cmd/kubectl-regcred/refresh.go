@@ -66,6 +66,9 @@ type outcome struct {
 	// RevisionBefore was in use before the request, Revision is now. They are equal where the source has no new value.
 	RevisionBefore string `json:"revisionBefore,omitempty"`
 	Revision       string `json:"revision,omitempty"`
+	// StuckBefore pods could not pull because they lacked the credential when the request was made, StuckPods still cannot.
+	StuckBefore int32 `json:"stuckPodsBefore"`
+	StuckPods   int32 `json:"stuckPods"`
 }
 
 var stages = map[overview.Stage]string{
@@ -84,14 +87,19 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 	if err != nil {
 		return err
 	}
-	o := outcome{Name: object.Name, Request: time.Now().UTC().Format(time.RFC3339Nano), RevisionBefore: revisionOf(object), Revision: revisionOf(object)}
+	o := outcome{Name: object.Name, Request: time.Now().UTC().Format(time.RFC3339Nano), RevisionBefore: revisionOf(object), Revision: revisionOf(object),
+		StuckBefore: stuckOf(object), StuckPods: stuckOf(object)}
 	if err := request(ctx, c, object, o.Request); err != nil {
 		return err
 	}
-	w := &writer{out: out, colours: isTerminal(out)}
+	w := newWriter(out)
+	w.colours = w.colours && r.output == "text"
 	o.note(overview.ProgressOf(object, o.Request))
 	if r.wait {
 		err = r.follow(ctx, c, w, &o)
+		if err == nil {
+			err = r.followPods(ctx, c, w, &o)
+		}
 	} else if r.output == "text" {
 		w.line("A read of the source of RegistryCredential %s was requested. Follow it: kubectl regcred status %s -w", object.Name, object.Name)
 	}
@@ -99,7 +107,7 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 		return errors.Join(err, printObject(out, r.output, o))
 	}
 	if err == nil && r.wait {
-		w.line("Done: %s", o.changed())
+		w.line("Done: %s%s", o.changed(), o.cured())
 	}
 	return errors.Join(err, w.err)
 }
@@ -135,13 +143,21 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 		}
 		p := overview.ProgressOf(object, o.Request)
 		o.note(p)
-		o.Revision = revisionOf(object)
+		o.Revision, o.StuckPods = revisionOf(object), stuckOf(object)
+		o.StuckBefore = max(o.StuckBefore, o.StuckPods)
+		if r.output == "text" && w.colours && p.Stage == overview.StagePublished && !p.Failed {
+			w.raw(bar(p.Synced, p.Selected))
+			told = o.Stage
+			return false, w.err
+		}
 		if text := o.Stage + ": " + o.Message; text != told && r.output == "text" && !p.Failed {
+			w.raw(w.clearLine())
 			w.line("%6.1fs  %s", time.Since(begun).Seconds(), text)
 			told = text
 		}
 		return p.Done(), w.err
 	})
+	w.raw(w.clearLine())
 	switch {
 	case err == nil && o.Failed:
 		return exit{exitProblem, fmt.Errorf("the refresh of RegistryCredential %s does not go on: %s", foreign.Name(o.Name), o.Message)}
@@ -164,6 +180,13 @@ func (o *outcome) changed() string {
 		return "the source still has revision " + o.Revision
 	}
 	return "revision " + o.Revision + " took the place of " + o.RevisionBefore
+}
+
+func stuckOf(object *v1alpha1.RegistryCredential) int32 {
+	if object.Status.Pods == nil {
+		return 0
+	}
+	return object.Status.Pods.Stuck
 }
 
 func revisionOf(object *v1alpha1.RegistryCredential) string {

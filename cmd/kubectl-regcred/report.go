@@ -16,6 +16,8 @@ type report struct {
 	// Notes say what could not be read.
 	Notes  []string `json:"notes,omitempty"`
 	single bool
+	// namespace is the one that was looked at, empty for all.
+	namespace string
 }
 
 // podReport is the diagnosis of one pod.
@@ -30,6 +32,8 @@ type podReport struct {
 	// LooksAgainSeconds is when the operator looks at the pod again at the latest.
 	LooksAgainSeconds int               `json:"looksAgainSeconds,omitempty"`
 	Containers        []containerReport `json:"containers"`
+	// Events are those that the operator wrote about the pod, the latest first.
+	Events []eventReport `json:"events,omitempty"`
 }
 
 // containerReport is one failing pull.

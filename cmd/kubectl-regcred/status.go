@@ -122,7 +122,7 @@ func separate(out io.Writer, first bool, format string) error {
 	case "yaml":
 		between = "---\n"
 	default:
-		if isTerminal(out) {
+		if hasColours(out) {
 			between = clearScreen
 		} else if first {
 			return nil
@@ -186,10 +186,13 @@ const eventsShown, eventsRead = 10, 200
 
 // events about a RegistryCredential, the latest first. Those about cluster-scoped objects are in the namespace default.
 func (s *status) events(ctx context.Context, object *v1alpha1.RegistryCredential) ([]eventReport, error) {
+	return eventsAbout(ctx, s.client, metav1.NamespaceDefault, client.MatchingFields{"involvedObject.kind": "RegistryCredential", "involvedObject.name": object.Name})
+}
+
+// eventsAbout are the latest events of a namespace that match, the latest first.
+func eventsAbout(ctx context.Context, reader client.Reader, namespace string, matching client.MatchingFields) ([]eventReport, error) {
 	var list corev1.EventList
-	if err := s.client.List(ctx, &list, client.InNamespace(metav1.NamespaceDefault), client.Limit(eventsRead), client.MatchingFields{
-		"involvedObject.kind": "RegistryCredential", "involvedObject.name": object.Name,
-	}); err != nil {
+	if err := reader.List(ctx, &list, client.InNamespace(namespace), client.Limit(eventsRead), matching); err != nil {
 		return nil, err
 	}
 	var events []eventReport

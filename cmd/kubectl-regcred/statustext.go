@@ -18,7 +18,7 @@ import (
 const maxProblem = 120
 
 func printRows(out io.Writer, rows []overview.Row, wide bool, now time.Time) error {
-	w := &writer{out: out, colours: isTerminal(out)}
+	w := newWriter(out)
 	if len(rows) == 0 {
 		w.line("There is no RegistryCredential.")
 		return w.err
@@ -91,7 +91,7 @@ var revocations = map[overview.Revocation]string{
 }
 
 func printDetail(out io.Writer, d printedDetail, now time.Time) error {
-	w := &writer{out: out, colours: isTerminal(out)}
+	w := newWriter(out)
 	ready := map[metav1.ConditionStatus]string{metav1.ConditionTrue: "ready", metav1.ConditionFalse: "not ready"}[d.Ready]
 	w.raw("RegistryCredential " + shown(d.Name) + ": " + w.coloured(colourOf(d.Ready), cmp.Or(ready, "not known to be ready")) + "\n")
 	w.field("Problem:", d.Problem)

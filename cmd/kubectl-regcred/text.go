@@ -45,7 +45,13 @@ const maxMessage = 600
 type writer struct {
 	out     io.Writer
 	colours bool
-	err     error
+	// width is that of the terminal, 0 where there is none: then nothing is wrapped.
+	width int
+	err   error
+}
+
+func newWriter(out io.Writer) *writer {
+	return &writer{out: out, colours: hasColours(out), width: widthOf(out)}
 }
 
 func (w *writer) line(format string, args ...any) {
@@ -73,10 +79,10 @@ func (w *writer) field(name, value string) {
 }
 
 func printText(out io.Writer, r report) error {
-	w := &writer{out: out}
+	w := newWriter(out)
 	switch {
 	case len(r.Pods) == 0:
-		w.line("No pod waits for an image.")
+		w.line("No pod waits for an image%s.%s", prefixed(" in namespace ", r.namespace), map[bool]string{true: " All namespaces: kubectl regcred explain pods -A"}[r.namespace != ""])
 	case r.single:
 		w.pod(r.Pods[0])
 	default:
@@ -101,6 +107,9 @@ func (w *writer) pod(p podReport) {
 	}
 	w.field("regcred:", what)
 	w.field("You can:", p.Advice)
+	for i, e := range p.Events {
+		w.field([]string{"It said:", ""}[min(i, 1)], e.Time.Format(time.RFC3339)+" "+e.Reason+": "+e.Message)
+	}
 }
 
 func (w *writer) container(c containerReport) {
@@ -151,7 +160,7 @@ func (s secretReport) words() string {
 }
 
 func (w *writer) groups(r report) {
-	w.line("%s cannot pull their images.", count(len(r.Pods)))
+	w.line("%s cannot pull %s.", count(len(r.Pods)), map[bool]string{true: "its image", false: "their images"}[len(r.Pods) == 1])
 	for _, g := range r.groups() {
 		w.line("\n%s: %s (%s)", count(len(g.pods)), g.first.Action, g.first.Reason)
 		w.field("For one:", g.first.Message)

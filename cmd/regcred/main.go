@@ -28,7 +28,10 @@ func newCommand() *cobra.Command {
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		RunE:              func(command *cobra.Command, _ []string) error { return run(command.Context(), options) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			options.given = given(command.Flags())
+			return run(command.Context(), options)
+		},
 	}
 	command.SetVersionTemplate(version.Get().String() + "\n")
 	options.bind(command.Flags())

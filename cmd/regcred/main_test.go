@@ -22,3 +22,14 @@ func TestTheVersionIsPrinted(t *testing.T) {
 		})
 	}
 }
+
+func TestTheFlagsThatWereSetAreLoggedWithoutLogins(t *testing.T) {
+	command := newCommand()
+	if err := command.ParseFlags([]string{"--registry-proxy=r.io=http://user:canary@proxy:3128", "--secret-names=regcred,pull"}); err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Join(given(command.Flags()), " ")
+	if strings.Contains(said, "canary") || !strings.Contains(said, "//[redacted]@proxy:3128") || !strings.Contains(said, "--secret-names=[regcred,pull]") || strings.Contains(said, "log-level") {
+		t.Errorf("said %s", said)
+	}
+}

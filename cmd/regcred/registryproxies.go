@@ -33,7 +33,7 @@ func registryProxies(texts []string, secret secretReader) (func(address string, 
 			return nil, fmt.Errorf("--registry-proxy: %w", err)
 		}
 		if rule.CA != "" {
-			if _, err := readPool(rule.CA); err != nil {
+			if _, err := verify.ReadPool(rule.CA); err != nil {
 				return nil, fmt.Errorf("--registry-proxy: ca: %w", err)
 			}
 		}
@@ -67,7 +67,7 @@ func registryProxies(texts []string, secret secretReader) (func(address string, 
 func (r *registryProxy) server() *proxy.Server {
 	server := &proxy.Server{URL: r.URL}
 	if r.CA != "" {
-		pool, err := readPool(r.CA)
+		pool, err := verify.ReadPool(r.CA)
 		if err != nil {
 			pool = x509.NewCertPool() // nothing is trusted until the file can be read again
 		}

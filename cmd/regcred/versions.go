@@ -1,14 +1,28 @@
 package main
 
 import (
+	"regexp"
 	"time"
 
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"regcred.dev/regcred/internal/version"
 )
+
+// login is what a person may write into a URL by mistake.
+var login = regexp.MustCompile(`//[^/@\s]*@`)
+
+// given are the flags that were set, without logins.
+func given(flags *pflag.FlagSet) []string {
+	var set []string
+	flags.Visit(func(flag *pflag.Flag) {
+		set = append(set, login.ReplaceAllString("--"+flag.Name+"="+flag.Value.String(), "//[redacted]@"))
+	})
+	return set
+}
 
 // sayVersions logs what runs against what, and how far the operator's hands reach. An API server that does not say its version is no
 // reason to stop: what needs it says so soon.
@@ -24,5 +38,5 @@ func sayVersions(config *rest.Config, o *options) {
 	}
 	ctrl.Log.Info("regcred starts", "version", own.Version, "commit", own.Commit, "go", own.Go, "kubernetes", server,
 		"namespace", o.namespace, "secretNames", o.secretNames, "serviceAccountNames", o.serviceAccountNames,
-		"protectedNamespaces", o.protectedNamespaces, "vaultAddresses", o.vaultAddresses)
+		"protectedNamespaces", o.protectedNamespaces, "vaultAddresses", o.vaultAddresses, "flags", o.given)
 }

@@ -120,7 +120,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 	if p.accounts, err = p.caches(ctx, "serviceaccounts", o.serviceAccountNames, &corev1.ServiceAccount{}, stop); err != nil {
 		return nil, fmt.Errorf("--service-account-names: %w", err)
 	}
-	roots, err := registryCAs(o.registryCAs)
+	roots, err := verify.RootCAs(o.registryCAs)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (p *parts) addRecovery() error {
 	healing := &recovery.Reconciler{
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Lists: lists, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
-		Limits: p.options.recovery, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
+		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
 		Watchdog: p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)

@@ -90,7 +90,8 @@ func (run *run) heldMessage(now time.Time) string {
 	case until.After(now):
 		held += "; at " + until.UTC().Format(time.RFC3339) + " it is published without proof"
 	}
-	return fmt.Sprintf("%s: %s; to publish it all the same, annotate the object with %s=%s", held, why, v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
+	return fmt.Sprintf("%s: %s; to publish it all the same, annotate the object with %s=%s", held, why, v1alpha1.PublishAnnotation, run.state.Waiting.Revision) +
+		mistaken(run.object, v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
 }
 
 // evidence tells an end that was known, a rotation and anything else apart, as far as a registry's refusal and the source let it.

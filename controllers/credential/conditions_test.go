@@ -94,6 +94,10 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "revision v2 already, which is not in use yet")}},
 		{"the new value is held", func(f *facts) { f.waits(rotation.HoldOn, "it answers 429") },
 			[]want{ready(yes, v1alpha1.ReasonSucceeded), verified(open, v1alpha1.ReasonHeld, "regcred.dev/publish-revision=v2")}},
+		{"the new value is held, and somebody names another one to publish", func(f *facts) {
+			f.waits(rotation.HoldOn, "it answers 429")
+			f.run.object.Annotations = map[string]string{v1alpha1.PublishAnnotation: "v22"}
+		}, []want{verified(open, v1alpha1.ReasonHeld, `annotation regcred.dev/publish-revision has the value "v22" now, which decides nothing here`)}},
 		{"a first value is held", func(f *facts) {
 			f.run.state.Value = rotation.Value{}
 			f.waits(rotation.Hold, "it answers 429")

@@ -14,6 +14,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // ensureFinalizer holds objects with deletionPolicy Delete, and no others.
@@ -65,8 +66,8 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 		setCondition(&status.Conditions, object.Generation, r.Now(), metav1.Condition{Type: kind, Status: value, Reason: reason, Message: message})
 	}
 	if removal.Held {
-		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal, keepEntries))
-		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(removal, keepEntries))
+		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(object, removal, keepEntries))
+		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(object, removal, keepEntries))
 		dropCondition(status, v1alpha1.ConditionReconciling)
 	} else {
 		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting,
@@ -87,7 +88,7 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 // tellOfRemoval tells people once that a removal waits for them: before is what the status said.
 func (r *Reconciler) tellOfRemoval(object *v1alpha1.RegistryCredential, before *v1alpha1.PendingRemovalStatus, removal delivered.Removal, otherwise string) {
 	if removal.Held && (before == nil || before.ID != removal.ID) {
-		r.event(object, corev1.EventTypeWarning, v1alpha1.ReasonRemovalUnconfirmed, "Remove", heldRemoval(removal, otherwise))
+		r.event(object, corev1.EventTypeWarning, v1alpha1.ReasonRemovalUnconfirmed, "Remove", heldRemoval(object, removal, otherwise))
 	}
 }
 
@@ -105,7 +106,16 @@ func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 }
 
 // heldRemoval says what waits for a person. A change can be undone, a deletion cannot.
-func heldRemoval(removal delivered.Removal, otherwise string) string {
+func heldRemoval(object *v1alpha1.RegistryCredential, removal delivered.Removal, otherwise string) string {
 	return fmt.Sprintf("%d of the %d namespaces that hold the credential would lose it, or a registry of it. Nothing was removed. If that is meant, annotate the object with %s=%s; if not, %s",
-		removal.Losing, removal.Holding, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise)
+		removal.Losing, removal.Holding, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+}
+
+// mistaken says that an annotation by which a person decides has another value than the one that is meant, and so decides nothing.
+func mistaken(object *v1alpha1.RegistryCredential, annotation, meant string) string {
+	value := object.Annotations[annotation]
+	if value == "" || value == meant {
+		return ""
+	}
+	return fmt.Sprintf(". The annotation %s has the value %q now, which decides nothing here", annotation, foreign.Name(value))
 }

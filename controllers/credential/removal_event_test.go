@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -40,5 +41,16 @@ func TestPeopleAreToldOnceThatARemovalWaitsForThem(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAValueThatConfirmsAnotherRemovalIsSaidToDecideNothing(t *testing.T) {
+	held := delivered.Removal{Held: true, ID: "abc", Losing: 11, Holding: 12}
+	for value, told := range map[string]bool{"": false, "abc": false, "true": true, "abd": true} {
+		object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.ConfirmRemovalAnnotation: value}}}
+		said := heldRemoval(object, held, undoChange)
+		if strings.Contains(said, "decides nothing here") != told || told && !strings.Contains(said, `"`+value+`"`) {
+			t.Errorf("%q: %s", value, said)
+		}
 	}
 }

@@ -40,12 +40,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) e
 		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.RegistryCredential]{}, notStatus()),
 		source.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, handler.TypedEnqueueRequestsFromMapFunc(r.usersOf),
 			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}, notThereBefore()),
-		source.Func(func(ctx context.Context, q queue) error {
+		watchdog.Source("changed deliveries, stuck pods and answers of registries", func(ctx context.Context, q queue) error {
 			news.Listen(func(credential string) { q.AddAfter(requestFor(credential), gather) })
 			r.tests.listen(ctx, func(credential string) { q.Add(requestFor(credential)) })
 			return nil
 		}),
-		source.Func(func(ctx context.Context, q queue) error {
+		watchdog.Source("records that were kept, once", func(ctx context.Context, q queue) error {
 			go r.sweep(ctx, q)
 			return nil
 		}),

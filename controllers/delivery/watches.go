@@ -20,6 +20,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[delivered.Place]
@@ -115,7 +116,7 @@ func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, del
 
 // onChange looks at all places of a RegistryCredential when a new value of it is published, first where pods are stuck.
 func (r *Reconciler) onChange(changed *wakeup.Notifier) source.TypedSource[delivered.Place] {
-	return source.TypedFunc[delivered.Place](func(ctx context.Context, q queue) error {
+	return watchdog.Source("newly published values", func(ctx context.Context, q queue) error {
 		changed.Listen(func(credential string) {
 			var object v1alpha1.RegistryCredential
 			if r.Cluster.Get(ctx, client.ObjectKey{Name: credential}, &object) != nil {
@@ -142,7 +143,7 @@ func (r *Reconciler) onChange(changed *wakeup.Notifier) source.TypedSource[deliv
 
 // onTimer looks at everything now and then.
 func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
-	return source.TypedFunc[delivered.Place](func(ctx context.Context, q queue) error {
+	return watchdog.Source("a timer", func(ctx context.Context, q queue) error {
 		go func() {
 			ticker := time.NewTicker(safetyPass)
 			defer ticker.Stop()

@@ -19,6 +19,7 @@ import (
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/target"
 	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/internal/watchdog"
 )
 
 // onStuck lets through pods that are stuck, those that hung before, and those that are expected to run.
@@ -101,7 +102,7 @@ func (r *Reconciler) stuckFor(ctx context.Context, credential *v1alpha1.Registry
 
 // onNotice looks at the stuck pods of RegistryCredentials that were named to a Notifier, of each once in a short while.
 func (r *Reconciler) onNotice(notifier *wakeup.Notifier, test func() func(*v1alpha1.RegistryCredential, string) bool) source.TypedSource[reconcile.Request] {
-	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+	return watchdog.Source("changed deliveries or values of RegistryCredentials", func(ctx context.Context, q queue) error {
 		var mu sync.Mutex
 		rung := map[string]bool{}
 		flush := func() {
@@ -189,7 +190,7 @@ func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string,
 // onReplaced looks at the running pods when a newly published value takes the place of a bad one: they may be stuck as well. That is
 // decided while the Notifier names them, since soon after it no pod may be stuck any more that tells.
 func (r *Reconciler) onReplaced(changed *wakeup.Notifier) source.TypedSource[reconcile.Request] {
-	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+	return watchdog.Source("values that take the place of bad ones", func(ctx context.Context, q queue) error {
 		changed.Listen(func(credential string) {
 			if ctx.Err() == nil && r.replacedBad(credential) {
 				r.scheduleLook(ctx, q)
@@ -201,14 +202,14 @@ func (r *Reconciler) onReplaced(changed *wakeup.Notifier) source.TypedSource[rec
 
 // onStart looks at all running pods once: what changed while no operator worked is not known.
 func (r *Reconciler) onStart() source.TypedSource[reconcile.Request] {
-	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+	return watchdog.Source("running pods, once", func(ctx context.Context, q queue) error {
 		r.scheduleLook(ctx, q)
 		return nil
 	})
 }
 
 func (r *Reconciler) onTimer() source.TypedSource[reconcile.Request] {
-	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
+	return watchdog.Source("a timer", func(ctx context.Context, q queue) error {
 		go func() {
 			ticker := time.NewTicker(safetyPass)
 			defer ticker.Stop()

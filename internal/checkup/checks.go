@@ -22,7 +22,7 @@ var Policies = []string{
 // Findings are what all checks found, in the order in which they build on each other. Each check finds something.
 func Findings(f Facts) []Finding {
 	var all []Finding
-	for _, check := range []func(Facts) []Finding{kinds, operator, lease, policies, connections, fence, credentials, rights} {
+	for _, check := range []func(Facts) []Finding{kinds, schemas, operator, lease, clock, policies, connections, fence, registries, credentials, rights} {
 		all = append(all, check(f)...)
 	}
 	for i := range all {
@@ -35,6 +35,9 @@ func Findings(f Facts) []Finding {
 func HasProblem(findings []Finding) bool {
 	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Level == Problem })
 }
+
+// clockSkew is how far clocks may differ. The API server tells whole seconds, and an answer takes time.
+const clockSkew = 5 * time.Second
 
 const reinstall = "install regcred again, by its chart or by config/default with its transformers and limits"
 

@@ -42,6 +42,16 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		says  string
 	}{
 		{"a kind is not known", func(f *checkup.Facts) { f.Kinds = f.Kinds[:1] }, "API", checkup.Problem, "does not know VaultConnection"},
+		{"a CRD is older than the plugin", func(f *checkup.Facts) {
+			f.Missing.Value = map[string][]string{"VaultConnection": {"spec.a", "spec.b", "spec.c", "spec.d"}}
+		}, "CRDs", checkup.Problem, "lacks 4 fields that this version of the plugin knows, such as spec.a, spec.b, spec.c"},
+		{"CRDs may not be read", func(f *checkup.Facts) { f.Missing.Error = "you may not" }, "CRDs", checkup.Unknown, "you may not"},
+		{"the clock is ahead", func(f *checkup.Facts) { f.ClockOff.Value = time.Minute }, "Clock", checkup.Warning, "1m0s ahead of"},
+		{"the clock is behind", func(f *checkup.Facts) { f.ClockOff.Value = -time.Minute }, "Clock", checkup.Warning, "1m0s behind"},
+		{"the API server does not tell its time", func(f *checkup.Facts) { f.ClockOff.Error = "no time" }, "Clock", checkup.Unknown, "no time"},
+		{"the operator does not reach a registry", func(f *checkup.Facts) {
+			f.Credentials.Value[0].Status.Conditions = append(f.Credentials.Value[0].Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonUnproven, Message: "no such host"})
+		}, "Registries", checkup.Warning, "RegistryCredential company: no such host"},
 		{"no operator is installed there", func(f *checkup.Facts) { f.Deployments.Value = nil }, "Operator", checkup.Problem, "has no Deployment"},
 		{"the operator was scaled down", func(f *checkup.Facts) { f.Deployments.Value[0].Wanted, f.Deployments.Value[0].Available = 0, 0 }, "Operator", checkup.Problem, "0 of 0"},
 		{"no pod of the operator runs", func(f *checkup.Facts) { f.Deployments.Value[0].Available = 0 }, "Operator", checkup.Problem, "0 of 2"},
@@ -112,7 +122,7 @@ func TestWhatIsSoundHasNoFault(t *testing.T) {
 					t.Errorf("got %+v", found)
 				}
 			}
-			if len(checks) != 8 {
+			if len(checks) != 11 {
 				t.Errorf("%d checks say something: %v", len(checks), checks)
 			}
 		})

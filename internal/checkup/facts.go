@@ -11,7 +11,11 @@ type Facts struct {
 	// Namespace is that of the operator.
 	Namespace string
 	// Kinds are those of regcred.dev/v1alpha1 that the API server knows.
-	Kinds       []string
+	Kinds []string
+	// Missing are the fields of each kind that its CRD does not have.
+	Missing Answer[map[string][]string]
+	// ClockOff is by how much this machine's clock is ahead of the API server's. Whole seconds.
+	ClockOff    Answer[time.Duration]
 	Deployments Answer[[]Deployment]
 	Lease       Answer[Lease]
 	// Policies and Bindings are the ValidatingAdmissionPolicies of the cluster and what binds them, by name.
@@ -36,6 +40,9 @@ type Deployment struct {
 	Wanted, Available int32
 	// Version is the one that its label tells, empty where it has none.
 	Version string
+	// Images are those of its containers, Flags what they are started with, as far as it can hold no secret, and Environment the names of
+	// the variables that they have.
+	Images, Flags, Environment []string
 }
 
 // Lease is what the operator's leader holds.

@@ -208,6 +208,9 @@ func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) (Finding, b
 func (f Finding) judging(facts *Facts, c *Credential, entry Entry) (Finding, bool) {
 	created := facts.Pod.CreationTimestamp.Time
 	switch {
+	case c.SecretAlone && f.Class == pullerror.AuthFailed:
+		return f.as(Wait, CredentialsUnread, "the registry refused the login of the pod with the value in Secret %s; RegistryCredential %s, which may not be read here, says whether the registry still takes that value", f.Secret, c.Name).
+			advise("ask for the ClusterRole regcred-viewer, or see the events of the pod").again(later), true
 	case !c.Judged, f.Class != pullerror.AuthFailed, !entry.Accepted.Before(created):
 		return f, false
 	case facts.Now.Sub(created) > judgeTimeout:

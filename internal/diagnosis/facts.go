@@ -201,6 +201,8 @@ type Credential struct {
 	Provable bool
 	// Judged says that the operator asks the registry whether it takes the value, when a pod gives reason to doubt it.
 	Judged bool
+	// SecretAlone says that no more is known of it than what its Secret tells: the object may not be read.
+	SecretAlone bool
 	// TakenBy names the older RegistryCredential that provides a registry of this one here. Empty where none does.
 	TakenBy string
 	// Problem says why the Secret or its attachment is not right in this namespace, in the words of the status. Empty where all

@@ -33,6 +33,8 @@ type Progress struct {
 	Failed bool
 	// Message says what was reached or what is in the way.
 	Message string
+	// Synced of Selected namespaces have the value, while it is being delivered.
+	Synced, Selected int32
 }
 
 // Done reports whether there is nothing left to wait for.
@@ -94,7 +96,8 @@ func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, complete *met
 	if n == nil || status.Credential == nil {
 		return Progress{Stage: StagePublished, Message: complete.Message}
 	}
-	p := Progress{Stage: StagePublished, Message: fmt.Sprintf("revision %s is in %d of %d namespaces", status.Credential.Revision, n.Synced, n.Selected)}
+	p := Progress{Stage: StagePublished, Synced: n.Synced, Selected: n.Selected,
+		Message: fmt.Sprintf("revision %s is in %d of %d namespaces", status.Credential.Revision, n.Synced, n.Selected)}
 	if ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); ready != nil && ready.Status == metav1.ConditionTrue {
 		return Progress{Stage: StagePublished, Failed: true, Message: p.Message + ": " + saidBy(ready)}
 	}

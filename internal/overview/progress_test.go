@@ -52,6 +52,9 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 			if got.Stage != test.stage || got.Failed != test.failed || !strings.Contains(got.Message, test.says) {
 				t.Errorf("got %+v", got)
 			}
+			if delivering := strings.Contains(test.says, " of 13"); delivering && (got.Selected != 13 || got.Synced == 0) {
+				t.Errorf("got %+v", got)
+			}
 			if got.Done() != (test.failed || test.stage == overview.StageDelivered) {
 				t.Errorf("done: %t", got.Done())
 			}

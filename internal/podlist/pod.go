@@ -3,6 +3,7 @@ package podlist
 import (
 	"errors"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,7 +25,11 @@ type Pod struct {
 	Namespace, Name string
 	UID             types.UID
 	Phase           corev1.PodPhase
-	ServiceAccount  string
+	// Owner is the first of its owners, which nearly always is its controller and the only one. Hash is what a Deployment adds to the name
+	// of that owner, by the label pod-template-hash.
+	Owner          Owner
+	Hash           string
+	ServiceAccount string
 	// PullSecrets are the names in spec.imagePullSecrets.
 	PullSecrets []string
 	// Images are those of init containers, containers and image volumes, without what ephemeral containers have.
@@ -32,6 +37,9 @@ type Pod struct {
 	// Waiting are the reasons why containers wait, of all kinds of containers.
 	Waiting []string
 }
+
+// Owner is what created a pod. It is empty where nothing did.
+type Owner struct{ Kind, Name string }
 
 // Object is a pod with what is kept, for code that reads a status: each waiting reason is that of a container without a name.
 func (p Pod) Object() *corev1.Pod {
@@ -95,6 +103,8 @@ func (s *scanner) readPod() (Pod, error) {
 	err := s.object(s.fields(map[string]func() error{
 		"metadata": s.nested(map[string]func() error{
 			"namespace": s.into(&pod.Namespace, maxName), "name": s.into(&pod.Name, maxName), "uid": s.into(&uid, maxName),
+			"labels":          s.nested(map[string]func() error{appsv1.DefaultDeploymentUniqueLabelKey: s.into(&pod.Hash, maxName)}),
+			"ownerReferences": s.firstOwner(&pod.Owner),
 		}),
 		"spec": s.nested(map[string]func() error{
 			"serviceAccountName": s.into(&pod.ServiceAccount, maxName),
@@ -114,6 +124,20 @@ func (s *scanner) readPod() (Pod, error) {
 	}))
 	pod.UID, pod.Phase = types.UID(uid), corev1.PodPhase(phase)
 	return pod, err
+}
+
+// firstOwner takes the first of the owners.
+func (s *scanner) firstOwner(owner *Owner) func() error {
+	return func() error {
+		return s.array(func() error {
+			var found Owner
+			err := s.nested(map[string]func() error{"kind": s.into(&found.Kind, maxName), "name": s.into(&found.Name, maxName)})()
+			if *owner == (Owner{}) {
+				*owner = found
+			}
+			return err
+		})
+	}
 }
 
 func (s *scanner) waiting(reasons *[]string) func() error {

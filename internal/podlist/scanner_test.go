@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-const onePod = `{"metadata":{"namespace":"shop","name":"web","uid":"u1","labels":{"name":"other"},"managedFields":[{"name":"x"}]},
+const onePod = `{"metadata":{"namespace":"shop","name":"web","uid":"u1","labels":{"name":"other","pod-template-hash":"5d4"},"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-5d4","controller":true},{"kind":"Other","name":"x"}],"managedFields":[{"name":"x"}]},
 "spec":{"serviceAccountName":"app","imagePullSecrets":[{"name":"pull"},{}],
 "initContainers":[{"name":"i","image":"r.io/init"}],
 "containers":[{"args":["\"image\":\"no\\",[{"image":"no"}]],"image":"r.io\/app:1"},{"image":null}],
@@ -23,6 +23,7 @@ const onePod = `{"metadata":{"namespace":"shop","name":"web","uid":"u1","labels"
 func TestOfAPodOnlyTheKnownFieldsAreKept(t *testing.T) {
 	want := Pod{
 		Namespace: "shop", Name: "web", UID: "u1", Phase: "Running", ServiceAccount: "app", PullSecrets: []string{"pull"},
+		Owner: Owner{Kind: "ReplicaSet", Name: "web-5d4"}, Hash: "5d4",
 		Images: []string{"r.io/init", "r.io/app:1", "r.io/data"}, Waiting: []string{"ImagePullBackOff"},
 	}
 	for _, test := range []struct {

@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"crypto/x509"
@@ -6,11 +6,11 @@ import (
 	"os"
 )
 
-// registryCAs gives the certificate authorities of registries by host[:port], read again for each test, so that a mounted file may
-// change. The error names a file that cannot be used at the start.
-func registryCAs(files map[string]string) (func(registry string) *x509.CertPool, error) {
+// RootCAs gives the certificate authorities of registries by host[:port], for [Options.RootCAs]. Their files are read again for each test,
+// so that a mounted file may change. The error names a file that cannot be used at the start.
+func RootCAs(files map[string]string) (func(registry string) *x509.CertPool, error) {
 	for registry, file := range files {
-		if _, err := readPool(file); err != nil {
+		if _, err := ReadPool(file); err != nil {
 			return nil, fmt.Errorf("--registry-ca for %s: %w", registry, err)
 		}
 	}
@@ -19,7 +19,7 @@ func registryCAs(files map[string]string) (func(registry string) *x509.CertPool,
 		if !ok {
 			return nil
 		}
-		pool, err := readPool(file)
+		pool, err := ReadPool(file)
 		if err != nil {
 			return x509.NewCertPool() // nothing is trusted until the file can be read again
 		}
@@ -27,7 +27,8 @@ func registryCAs(files map[string]string) (func(registry string) *x509.CertPool,
 	}, nil
 }
 
-func readPool(file string) (*x509.CertPool, error) {
+// ReadPool reads a file of PEM certificates.
+func ReadPool(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err

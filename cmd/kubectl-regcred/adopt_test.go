@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/adoption"
+)
+
+// handMade is a pull Secret that a person created in a namespace.
+func handMade(namespace string) []client.Object {
+	return []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "pull"}, Type: corev1.SecretTypeDockerConfigJson,
+			Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{"registry.example.com":{"auth":"dTpjYW5hcnk="}}}`)}},
+	}
+}
+
+// forbidding refuses lists of Secrets, save in some namespaces.
+func forbidding(c client.WithWatch, allowed ...string) client.WithWatch {
+	return interceptor.NewClient(c, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+		asked := &client.ListOptions{}
+		asked.ApplyOptions(options)
+		if _, secrets := list.(*corev1.SecretList); secrets && !strings.Contains(strings.Join(allowed, " "), asked.Namespace) || asked.Namespace == "" && secrets {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", nil)
+		}
+		return c.List(ctx, list, options...)
+	}})
+}
+
+func TestAHuntTriesEachNamespaceWhereAllTogetherAreForbidden(t *testing.T) {
+	var r recorded
+	objects := append(append(handMade("mine"), handMade("theirs")...), &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "x"}})
+	finder, err := adoption.New("registry.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hunt{reader: forbidding(r.client(objects...), "mine"), pods: r.podServer(t, []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Namespace: "mine", Name: "web"},
+		Spec: corev1.PodSpec{ImagePullSecrets: []corev1.LocalObjectReference{{Name: "pull"}}}}}), finder: finder}
+	if err := h.run(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	found := finder.All()
+	if len(found) != 1 || found[0].Namespace != "mine" || found[0].Pods != 1 || len(h.sorted()) != 1 || !strings.Contains(h.sorted()[0], "1 of 2 namespaces") {
+		t.Errorf("found %+v, notes %v", found, h.sorted())
+	}
+	alone := &hunt{reader: forbidding(r.client(objects...)), finder: finder, namespace: "theirs"}
+	if err := alone.run(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "you may not list Secrets in namespace theirs") {
+		t.Errorf("error %v", err)
+	}
+	if err := h.run(t.Context(), "mine/gone"); err == nil || !strings.Contains(err.Error(), "NAMESPACE/NAME") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestTheManifestAloneIsOnStandardOutput(t *testing.T) {
+	found := []adoption.Found{
+		{Namespace: "shop", Name: "pull", Owner: "field manager kubectl-create", Value: "A", Current: adoption.CurrentNo, Adoptable: true, ServiceAccounts: []string{"default"}, Keys: []string{"registry.example.com"}},
+		{Namespace: "web", Name: "pull", Owner: "Helm release web", Value: "B", Current: adoption.CurrentYes, Fix: "remove it from the chart"},
+		{Namespace: "zoo", Name: "regcred", Owner: "regcred", Value: "B", Current: adoption.CurrentYes},
+	}
+	source := v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: "platform/company"}}
+	d := &adopt{output: "text", path: "platform/company"}
+	var out, list bytes.Buffer
+	err := d.print(&out, &list, adoptable{Registry: "registry.example.com", Secrets: found, Manifests: adoption.Manifests("registry.example.com", source, found), Notes: []string{"Some."}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := credentialsIn(out.Bytes())
+	if err != nil || len(objects) != 1 || objects[0].Name != "registry.example.com" || objects[0].Spec.Target.SecretName != "pull" || strings.Contains(out.String(), "status") {
+		t.Errorf("%v: %+v\n%s", err, objects, out.String())
+	}
+	for _, words := range []string{"Helm release web", "no: remove it from the chart", "regcred has it", "yes", "Note: Some."} {
+		if !strings.Contains(list.String(), words) {
+			t.Errorf("%q is missing:\n%s", words, list.String())
+		}
+	}
+	d.path = ""
+	out.Reset()
+	if err := d.print(&out, &list, adoptable{Registry: "registry.example.com"}); err != nil || out.String() != "There is no pull Secret for registry.example.com that you may read.\n" {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	if none := (&adoptable{Secrets: found[1:]}).failure(); none == nil || exitCode(none) != exitProblem {
+		t.Error("nothing can be taken over, and it says nothing")
+	}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// How many objects are asked for at once. A page is in memory: a Secret has 1 MiB at most, and the others are small.
+const (
+	secretsAtOnce = 50
+	othersAtOnce  = 500
+)
+
+// pullSecretTypes are the types of Secrets that kubelets read as pull Secrets.
+var pullSecretTypes = []corev1.SecretType{corev1.SecretTypeDockerConfigJson, corev1.SecretTypeDockercfg}
+
+// each lists objects page by page and calls visit for each. The number of requests depends on how many objects there are, and not in how
+// many namespaces they are. list is an empty list of their kind.
+func each(ctx context.Context, reader client.Reader, list client.ObjectList, page int64, visit func(client.Object), options ...client.ListOption) error {
+	for next := ""; ; {
+		current, ok := list.DeepCopyObject().(client.ObjectList)
+		if !ok {
+			return nil
+		}
+		if err := reader.List(ctx, current, append(options[:len(options):len(options)], client.Limit(page), client.Continue(next))...); err != nil {
+			return err
+		}
+		err := meta.EachListItem(current, func(item runtime.Object) error {
+			if object, ok := item.(client.Object); ok {
+				visit(object)
+			}
+			return nil
+		})
+		if next = current.GetContinue(); err != nil || next == "" {
+			return err
+		}
+	}
+}
+
+// eachPullSecret visits the Secrets of a namespace, or of all with "", that kubelets read.
+func eachPullSecret(ctx context.Context, reader client.Reader, namespace string, visit func(*corev1.Secret), options ...client.ListOption) error {
+	for _, kind := range pullSecretTypes {
+		selected := append(options[:len(options):len(options)], client.InNamespace(namespace), client.MatchingFields{"type": string(kind)})
+		err := each(ctx, reader, &corev1.SecretList{}, secretsAtOnce, func(object client.Object) {
+			if secret, ok := object.(*corev1.Secret); ok {
+				visit(secret)
+			}
+		}, selected...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package adoption_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/adoption"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/pullsecret"
+)
+
+const host = "registry.company.io"
+
+// secret is a pull Secret with the same password for each key.
+func secret(t *testing.T, namespace, name, password string, keys ...string) *corev1.Secret {
+	t.Helper()
+	credential, err := dockerconfig.NewCredential("robot", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := dockerconfig.Config{}
+	for _, key := range keys {
+		config[key] = credential
+	}
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name,
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl-create", Operation: metav1.ManagedFieldsOperationUpdate}}},
+		Type: corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: config.Render()}}
+}
+
+// ours is what regcred wrote.
+func ours(t *testing.T, namespace, password string) *corev1.Secret {
+	s := secret(t, namespace, "regcred", password, host)
+	s.Labels = map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
+	s.Annotations = map[string]string{v1alpha1.SourcesAnnotation: pullsecret.Sources{"company": {Revision: "7", Keys: []string{host}}}.String()}
+	return s
+}
+
+func finder(t *testing.T, secrets ...*corev1.Secret) *adoption.Finder {
+	t.Helper()
+	f, err := adoption.New(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range secrets {
+		f.Add(s)
+	}
+	return f
+}
+
+func inUse(proof string) *v1alpha1.RegistryCredential {
+	return &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"},
+		Status: v1alpha1.RegistryCredentialStatus{Credential: &v1alpha1.CredentialStatus{Revision: "7", ProvenBy: proof}}}
+}
+
+func TestSecretsOfTheRegistryAreFound(t *testing.T) {
+	helm := secret(t, "b", "pull", "canary-old", host)
+	helm.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"}
+	legacy := secret(t, "c", "pull", "canary-new", host)
+	legacy.Type = corev1.SecretTypeDockercfg
+	legacy.Data = map[string][]byte{corev1.DockerConfigKey: []byte(`{"` + host + `":{"username":"robot","password":"canary-new"}}`)}
+	written := ours(t, "d", "canary-new")
+	f := finder(t, secret(t, "a", "pull", "canary-old", host, "quay.io"), helm, legacy, written, secret(t, "e", "pull", "canary", "quay.io"),
+		secret(t, "f", "pull", "canary-wild", "*.company.io"), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "g"}})
+	f.InUse(written, inUse("Pull"))
+	f.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "default"}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "pull"}, {Name: "other"}}})
+	for i := range 30 {
+		f.Pod("a", fmt.Sprint("web-", i), []string{"pull", "gone"})
+	}
+	found := f.All()
+	var got []string
+	for _, one := range found {
+		got = append(got, fmt.Sprintf("%s/%s %s %t", one.Namespace, one.Name, one.Current, one.Adoptable))
+	}
+	want := "a/pull No true, f/pull No true, b/pull No false, c/pull Yes false, d/regcred Yes false"
+	if joined := strings.Join(got, ", "); joined != want {
+		t.Errorf("got  %s\nwant %s", joined, want)
+	}
+	first := found[0]
+	if first.Pods != 30 || len(first.PodNames) != 20 || first.ServiceAccounts[0] != "default" || first.Others != 1 || first.Managers[0] != "kubectl-create" || first.Value != found[2].Value || first.Value == found[3].Value {
+		t.Errorf("got %+v", first)
+	}
+	if found[2].Fix == "" || found[4].Owner != "regcred" {
+		t.Errorf("got %+v", found)
+	}
+	if text, err := json.Marshal(found); err != nil || strings.Contains(string(text), "canary") {
+		t.Errorf("a password is shown, or %v: %s", err, text)
+	}
+}
+
+func TestWhatIsInUseIsKnownOnlyWhereTheRegistryAcceptsIt(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		say  func(*adoption.Finder, *corev1.Secret)
+		want adoption.Current
+	}{
+		{"the registry accepts what regcred wrote", func(f *adoption.Finder, s *corev1.Secret) { f.InUse(s, inUse("Login")) }, adoption.CurrentYes},
+		{"nobody tested it", func(f *adoption.Finder, s *corev1.Secret) { f.InUse(s, inUse("")) }, adoption.CurrentUnknown},
+		{"another revision is in use", func(f *adoption.Finder, s *corev1.Secret) {
+			object := inUse("Pull")
+			object.Status.Credential.Revision = "8"
+			f.InUse(s, object)
+		}, adoption.CurrentUnknown},
+		{"a person says so", func(f *adoption.Finder, s *corev1.Secret) { f.NameInUse(s.Namespace, s.Name) }, adoption.CurrentYes},
+		{"a person names a Secret that is not there", func(f *adoption.Finder, s *corev1.Secret) { f.NameInUse(s.Namespace, "gone") }, adoption.CurrentUnknown},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			written := ours(t, "a", "canary")
+			f := finder(t, written)
+			test.say(f, written)
+			if got := f.All()[0].Current; got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTwoRunsNameNoValueAlike(t *testing.T) {
+	// The letters tell Secrets of one run apart, and nothing about the value.
+	one, two := finder(t, secret(t, "a", "x", "p", host), secret(t, "b", "x", "q", host)).All(), finder(t, secret(t, "a", "x", "q", host)).All()
+	if one[0].Value != "A" || one[1].Value != "B" || two[0].Value != "A" {
+		t.Errorf("%+v, %+v", one, two)
+	}
+}
+
+func TestTheManifestTakesOverWhatCanBe(t *testing.T) {
+	f := finder(t, secret(t, "a", "pull", "p", host), secret(t, "b", "pull", "p", host), secret(t, "a", "other", "p", host), ours(t, "c", "p"))
+	f.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "app"}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "pull"}}})
+	source := v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: "x"}}
+	manifests := adoption.Manifests(host, source, f.All())
+	if len(manifests) != 2 {
+		t.Fatalf("got %+v", manifests)
+	}
+	other, pull := manifests[0].Spec.Target, manifests[1].Spec.Target
+	if other.SecretName != "other" || other.Attach != v1alpha1.AttachNone || pull.SecretName != "pull" || len(pull.Namespaces) != 2 ||
+		pull.ExistingSecrets != v1alpha1.ExistingAdopt || (*pull.ServiceAccounts)[0] != "app" || pull.Attach != "" || manifests[1].Spec.Source.Vault.Path != "x" {
+		t.Errorf("got %+v", manifests)
+	}
+	var many []adoption.Found
+	for i := range 1001 {
+		many = append(many, adoption.Found{Namespace: fmt.Sprint("n", i), Name: "pull", Adoptable: true})
+	}
+	if split := adoption.Manifests(host, source, many); len(split) != 2 || len(split[0].Spec.Target.Namespaces) != 1000 || split[1].Name != host+"-2" {
+		t.Errorf("got %d manifests", len(split))
+	}
+}
+
+func FuzzTheNameOfAManifestIsOne(f *testing.F) {
+	f.Add("registry.company.io:5000/team")
+	f.Add("..-.")
+	f.Add("A_b..c.-d")
+	f.Fuzz(func(t *testing.T, listed string) {
+		for _, m := range adoption.Manifests(listed, v1alpha1.Source{}, []adoption.Found{{Namespace: "a", Name: "x", Adoptable: true}, {Namespace: "b", Name: "y", Adoptable: true}}) {
+			if faults := validation.IsDNS1123Subdomain(m.Name); len(faults) > 0 {
+				t.Errorf("%q becomes %q: %v", listed, m.Name, faults)
+			}
+		}
+	})
+}

@@ -1,0 +1,256 @@
+package adoption
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/registry"
+)
+
+// maxData is the largest docker config that is parsed, in bytes: what the API server stores.
+const maxData = 1 << 20
+
+// Found is a pull Secret with an entry for the registry. Its JSON form is stable. It holds no secret.
+type Found struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Owner is who manages it, in words: "regcred" where it is regcred's.
+	Owner string `json:"owner"`
+	// Managers are the field managers that wrote it, the latest first.
+	Managers []string `json:"managers,omitempty"`
+	// Keys are the entries for the registry.
+	Keys []string `json:"keys"`
+	// Value is a letter: Secrets with the same user name and password have the same one.
+	Value string `json:"value"`
+	// Current says whether that is the value in use: Yes, No, or Unknown where nothing tells.
+	Current Current `json:"current"`
+	// Others are the other registries that it has entries for. They are kept where it is taken over.
+	Others int `json:"otherEntries,omitempty"`
+	// Adoptable says that regcred can take it over, Fix what to do first where it cannot.
+	Adoptable bool   `json:"adoptable"`
+	Fix       string `json:"fix,omitempty"`
+	// ServiceAccounts name it, and Pods, of which PodNames are the first.
+	ServiceAccounts []string `json:"serviceAccounts,omitempty"`
+	Pods            int      `json:"pods"`
+	PodNames        []string `json:"podNames,omitempty"`
+
+	print string
+	ours  bool
+}
+
+// Current says whether a Secret has the value in use.
+type Current string
+
+// The answers.
+const (
+	CurrentYes     Current = "Yes"
+	CurrentNo      Current = "No"
+	CurrentUnknown Current = "Unknown"
+)
+
+// Finder looks for entries of one registry.
+type Finder struct {
+	host string
+	key  []byte
+	all  []*Found
+	at   map[place]*Found
+	// current are the prints of values that are in use.
+	current map[string]bool
+}
+
+type place struct{ namespace, name string }
+
+// New looks for a registry, given as host[:port][/path]. The error says why no image could match it.
+func New(listed string) (*Finder, error) {
+	canonical, err := registry.CanonicalKey(listed)
+	if err != nil {
+		return nil, err
+	}
+	f := &Finder{host: registry.Host(canonical), key: make([]byte, sha256.Size), at: map[place]*Found{}, current: map[string]bool{}}
+	_, err = rand.Read(f.key)
+	return f, err
+}
+
+// Add looks at a Secret.
+func (f *Finder) Add(secret *corev1.Secret) {
+	config := readable(secret)
+	var keys []string
+	for key := range config {
+		if f.means(key) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	slices.Sort(keys)
+	owner := pullsecret.OwnerOf(secret)
+	found := &Found{Namespace: secret.Namespace, Name: secret.Name, Owner: owner.Manager, Adoptable: owner.Adoptable, Fix: owner.Fix,
+		Others: len(config) - len(keys), Current: CurrentUnknown, ours: owner.Ours, print: f.printOf(config, keys)}
+	if owner.Ours {
+		found.Owner = "regcred"
+	}
+	if owner.Ours || owner.Adoptable {
+		found.Fix = ""
+	}
+	for _, name := range pullsecret.Managers(secret.ManagedFields) {
+		found.Managers = append(found.Managers, foreign.Name(name))
+	}
+	for _, key := range keys {
+		found.Keys = append(found.Keys, foreign.Name(registry.Shown(key)))
+	}
+	f.all = append(f.all, found)
+	f.at[place{secret.Namespace, secret.Name}] = found
+}
+
+// readable is what a kubelet can read of a Secret.
+func readable(secret *corev1.Secret) dockerconfig.Config {
+	data := secret.Data[corev1.DockerConfigJsonKey]
+	if secret.Type == corev1.SecretTypeDockercfg {
+		data = dockerconfig.FromDockercfg(secret.Data[corev1.DockerConfigKey])
+	}
+	if len(data) > maxData || dockerconfig.IsCrowded(data) {
+		return nil
+	}
+	config, _ := dockerconfig.ParseLenient(data)
+	return config
+}
+
+func (f *Finder) means(key string) bool {
+	host := registry.Host(key)
+	return host != "" && (host == f.host || registry.SameService(host, f.host) || registry.HasWildcard(key) && registry.Matches(host, f.host+"/any"))
+}
+
+// printOf names the user names and passwords under the keys, so that equal ones are recognised in this run alone.
+func (f *Finder) printOf(config dockerconfig.Config, keys []string) string {
+	var logins []string
+	for _, key := range keys {
+		logins = append(logins, config[key].Username()+":"+config[key].Password())
+	}
+	slices.Sort(logins)
+	hash := hmac.New(sha256.New, f.key)
+	hash.Write([]byte(strings.Join(slices.Compact(logins), "\x00")))
+	return string(hash.Sum(nil))
+}
+
+// InUse says which value is in use: that which a RegistryCredential wrote into this Secret, where the registry accepts it.
+func (f *Finder) InUse(secret *corev1.Secret, object *v1alpha1.RegistryCredential) {
+	found := f.at[place{secret.Namespace, secret.Name}]
+	source, written := pullsecret.SourcesOf(secret.Annotations)[object.Name]
+	status := object.Status.Credential
+	if found == nil || !found.ours || !written || status == nil || source.Revision != status.Revision || status.ProvenBy == "" {
+		return
+	}
+	for _, key := range source.Keys {
+		if f.means(key) {
+			f.current[found.print] = true
+		}
+	}
+}
+
+// NameInUse says the same of a Secret that a person names. It reports whether that one was found.
+func (f *Finder) NameInUse(namespace, name string) bool {
+	found := f.at[place{namespace, name}]
+	if found != nil {
+		f.current[found.print] = true
+	}
+	return found != nil
+}
+
+// podsNamed are the pods that are named for one Secret; all are counted.
+const podsNamed = 20
+
+// Pod notes that a pod names pull Secrets.
+func (f *Finder) Pod(namespace, name string, secrets []string) {
+	for _, secret := range secrets {
+		if found := f.at[place{namespace, secret}]; found != nil {
+			if found.Pods++; len(found.PodNames) < podsNamed {
+				found.PodNames = append(found.PodNames, foreign.Name(name))
+			}
+		}
+	}
+}
+
+// Account notes that a ServiceAccount names pull Secrets.
+func (f *Finder) Account(account *corev1.ServiceAccount) {
+	for _, ref := range account.ImagePullSecrets {
+		if found := f.at[place{account.Namespace, ref.Name}]; found != nil && !slices.Contains(found.ServiceAccounts, account.Name) {
+			found.ServiceAccounts = append(found.ServiceAccounts, account.Name)
+		}
+	}
+}
+
+// All are the Secrets that were found, those first that regcred can take over.
+func (f *Finder) All() []Found {
+	f.letter()
+	found := []Found{}
+	for _, one := range f.all {
+		clean := *one
+		clean.Namespace, clean.Name, clean.Owner, clean.Fix = foreign.Name(one.Namespace), foreign.Name(one.Name), foreign.Name(one.Owner), foreign.Message(one.Fix)
+		found = append(found, clean)
+	}
+	slices.SortFunc(found, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return found
+}
+
+// rank orders what can be taken over before what somebody has to stop managing first, and that before what regcred has.
+func (f *Found) rank() int {
+	switch {
+	case f.Adoptable:
+		return 0
+	case f.ours:
+		return 2
+	}
+	return 1
+}
+
+// letter gives each value a letter, that of the most Secrets first, and says which is in use.
+func (f *Finder) letter() {
+	counts := map[string]int{}
+	for _, one := range f.all {
+		counts[one.print]++
+	}
+	prints := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(f.firstWith(a), f.firstWith(b)))
+	})
+	for _, one := range f.all {
+		one.Value = letterOf(slices.Index(prints, one.print))
+		switch {
+		case f.current[one.print]:
+			one.Current = CurrentYes
+		case len(f.current) > 0:
+			one.Current = CurrentNo
+		}
+	}
+}
+
+func (f *Finder) firstWith(print string) string {
+	first := ""
+	for _, one := range f.all {
+		if at := one.Namespace + "/" + one.Name; one.print == print && (first == "" || at < first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// letterOf counts A to Z, then AA, AB and so on.
+func letterOf(n int) string {
+	if n < 26 {
+		return string(rune('A' + n))
+	}
+	return letterOf(n/26-1) + letterOf(n%26)
+}
