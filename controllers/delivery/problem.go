@@ -94,7 +94,7 @@ var refusals = []struct {
 }{
 	{regexp.MustCompile(`exceeded quota: ([a-z0-9.-]+)`), v1alpha1.ReasonQuotaExceeded, "ResourceQuota %s is used up: raise it, or exclude the namespace"},
 	{regexp.MustCompile(`failed quota: ([a-z0-9.-]+)`), v1alpha1.ReasonQuotaExceeded, "ResourceQuota %s does not allow it: change it, or exclude the namespace"},
-	{regexp.MustCompile(`ValidatingAdmissionPolicy '(regcred-[a-z-]+)'.*in a protected namespace`), v1alpha1.ReasonProtected, "policy %s protects the namespace: take it from the protected namespaces, or exclude it here"},
+	{regexp.MustCompile(`ValidatingAdmissionPolicy '(regcred-[a-z-]+)'.*in a protected namespace`), v1alpha1.ReasonProtected, "policy %s protects the namespace: take it out of spec.target.namespaces, or out of protectedNamespaces in the limits (chart or config/default/limits.yaml)"},
 	{regexp.MustCompile(`ValidatingAdmissionPolicy '([A-Za-z0-9.-]+)'`), v1alpha1.ReasonForbidden, "ValidatingAdmissionPolicy %s refuses the write: allow it there, or exclude the namespace"},
 	{regexp.MustCompile(`admission webhook "([A-Za-z0-9./-]+)" denied`), v1alpha1.ReasonWriteRefused, "admission webhook %s refuses the write: allow it there, or exclude the namespace"},
 	{regexp.MustCompile(`failed calling webhook "([A-Za-z0-9./-]+)"`), v1alpha1.ReasonWriteRefused, "admission webhook %s does not answer: fix it, or exclude the namespace there"},

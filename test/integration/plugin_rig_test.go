@@ -93,6 +93,9 @@ var (
 		{regexp.MustCompile(`(?s)\n\nEvents\n.*`), ""},                                // which of them come first differs
 		{regexp.MustCompile(`(?m)^ +\d+\.\ds  (Requested|Read|Published): .*\n`), ""}, // a status is written once a second
 		{holder, "HOLDER"},
+		// The operator tests the value now and then, and once pods have an image it asks for that.
+		{regexp.MustCompile(`Verified=True .*`), "VERIFIED"},
+		{regexp.MustCompile(`\b(Login|Pull)Accepted\b`), "ACCEPTED"},
 		{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 		{regexp.MustCompile(`\b\d+-[0-9a-f]{8}\b`), "REVISION"},
 		{regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)?s\b`), "DURATION"},

@@ -47,11 +47,10 @@ func TestPlugin(t *testing.T) {
 	awaitAPI(t, "two namespaces are served", func() error { return r.allHold(t.Context(), namespaces[:2], "first") })
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 	t.Run("refresh", func(t *testing.T) { testPluginRefresh(t, r, p, namespaces) })
-	// What follows takes no longer than the operator needs to test the value before, which status waits for.
+	t.Run("status", func(t *testing.T) { testPluginStatus(t, r, p) })
 	t.Run("verify", func(t *testing.T) { testPluginVerify(t, r, p, namespaces) })
 	t.Run("audit", func(t *testing.T) { testPluginAudit(t, r, p, namespaces) })
 	t.Run("adopt", func(t *testing.T) { testPluginAdopt(t, r, p, namespaces) })
-	t.Run("status", func(t *testing.T) { testPluginStatus(t, r, p) })
 	t.Run("plan", func(t *testing.T) { testPluginPlan(t, r, p, namespaces) })
 	t.Run("watch", func(t *testing.T) { testPluginWatch(t, r, p) })
 	t.Run("doctor", func(t *testing.T) { testPluginDoctor(t, r, p) })
