@@ -9,13 +9,29 @@ import (
 	"slices"
 )
 
-// validate marks the mutants that do not compile: where a function does not compile each of its mutants is tried alone.
+// validate marks the mutants that do not compile: where a function does not compile each of its mutants is tried alone, and where they
+// compile alone, but not together, none is made.
 func validate(s *source, mutants []*mutant) {
-	for _, place := range broken(s, mutants) {
-		for _, m := range mutants {
-			if m.file == place.file && place.from <= m.line && m.line <= place.to && !m.invalid {
-				m.invalid = len(broken(s, only(mutants, m))) > 0
+	for range 10 {
+		var suspects []*mutant
+		for _, p := range broken(s, mutants) {
+			for _, m := range mutants {
+				if m.file == p.file && p.from <= m.line && m.line <= p.to && !m.invalid {
+					suspects = append(suspects, m)
+				}
 			}
+		}
+		if len(suspects) == 0 {
+			return
+		}
+		found := false
+		for _, m := range suspects {
+			if len(broken(s, only(mutants, m))) > 0 {
+				m.invalid, found = true, true
+			}
+		}
+		for _, m := range suspects {
+			m.invalid = m.invalid || !found
 		}
 	}
 }
@@ -35,8 +51,13 @@ type place struct {
 func broken(s *source, mutants []*mutant) []place {
 	fset, files := token.NewFileSet(), []*ast.File{}
 	found := map[place]bool{}
-	note := func(position token.Position) { found[functionAt(s, position)] = true }
-	texts := map[string][]byte{s.dir + "/zz_mutants.go": []byte(runtimeOf(s, len(mutants)+1))}
+	helpers := s.dir + "/zz_mutants.go" // what it imports is perhaps not at hand here
+	note := func(position token.Position) {
+		if position.Filename != helpers {
+			found[functionAt(s, position)] = true
+		}
+	}
+	texts := map[string][]byte{helpers: []byte(runtimeOf(s, len(mutants)+1))}
 	for path, text := range s.texts {
 		texts[path] = mutated(text, mutants, path)
 	}

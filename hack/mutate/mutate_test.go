@@ -27,7 +27,7 @@ func Decide(name string, count int) (string, error) {
 	if count > 5 && count < 8 {
 		return "many", nil
 	}
-	return strings.ToLower(name), nil
+	return strings.ToLower(strings.TrimSpace(name + "!")), nil
 }
 
 func exactly(uid, version string) options { return options{uid: &uid, version: &version} }
@@ -81,7 +81,7 @@ func TestEachKindOfChangeIsFoundAndCompiles(t *testing.T) {
 	for _, want := range []string{
 		`Decide: always: name == ""`, `Decide: never: name == ""`, `Decide: drop return: return "", errors.New("no name")`,
 		`Decide: forget error: errors.New("no name")`, `Decide: never: count > 5 && count < 8`, `Decide: always: count > 5`,
-		`Decide: boundary: count < 8`, `Decide: skip call: strings.ToLower(name)`, `choose: zero version: version`,
+		`Decide: boundary: count < 8`, `Decide: skip call: strings.ToLower(strings.TrimSpace(name + "!"))`, `choose: zero version: version`,
 		`counter.add: drop lock: c.mu.Lock()`, `counter.add: drop count: c.n++`,
 	} {
 		if !slices.Contains(ids, want) {
@@ -124,7 +124,7 @@ func TestDecide(t *testing.T) {
 			t.Errorf("lived, though a test fails: %s", id)
 		}
 	}
-	for _, id := range []string{`Decide: boundary: count > 5`, `Decide: boundary: count < 8`, `Decide: skip call: strings.ToLower(name)`, `choose: zero version: version`} {
+	for _, id := range []string{`Decide: boundary: count > 5`, `Decide: boundary: count < 8`, `Decide: skip call: strings.ToLower(strings.TrimSpace(name + "!"))`, `choose: zero version: version`} {
 		if !lives(id) {
 			t.Errorf("noticed, though no test looks: %s", id)
 		}

@@ -205,7 +205,7 @@ func (f *finder) other(n *ast.CallExpr, instead ast.Expr) {
 
 func (f *finder) skip(n *ast.CallExpr) {
 	f.add(n, "skip call", func(m *mutant, number int) {
-		f.wrap(m, n, fmt.Sprintf("mutant__skip(%d, ", number), ")")
+		f.wrap(m, n, fmt.Sprintf("mutant__skip(%d, ", number), "") // the call's own ) ends it
 		m.edits = append(m.edits, edit{offset: f.fset.Position(n.Lparen).Offset, removed: 1, text: ", "})
 	})
 }
