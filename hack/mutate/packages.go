@@ -20,7 +20,6 @@ var controllers = []string{"controllers/connection", "controllers/credential", "
 
 // dependents are packages whose tests look, too, at what a package decides.
 var dependents = map[string][]string{
-	"internal/removal":   {"controllers/delivery"},
 	"internal/records":   {"controllers/credential"},
 	"internal/podcounts": {"controllers/recovery"},
 }
