@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -68,6 +69,9 @@ func TestARemovalThatWaitsIsKeptOnceAndEndsWhenFewAreLeft(t *testing.T) {
 
 func TestAnIDStandsForAllThatWaitedSinceItBegan(t *testing.T) {
 	first := Decide(State{}, facts(20, teams(0, 10), "", 0))
+	if first.ID != strings.ToLower(first.ID) {
+		t.Errorf("%s has capitals, which people mistype", first.ID)
+	}
 	other := Decide(first.State, facts(20, teams(5, 15), "", time.Second))
 	if other.ID == first.ID || !other.State.Pending.Losing.covers(SetOf(teams(0, 15)...)) {
 		t.Errorf("%+v", other)
