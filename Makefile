@@ -31,6 +31,9 @@ test-e2e: ## Run the tests on a real node
 fuzz: ## Fuzz every parser for 60 seconds (FUZZTIME=10s for another time)
 	hack/fuzz.sh $(or $(FUZZTIME),60s)
 
+mutate: ## Change the code that decides, one change at a time, and see that a test notices (MUTATE_SAMPLE=200, MUTATE_SEED=2, MUTATE_CHANGED=origin/main, PACKAGES=internal/removal)
+	CGO_ENABLED=0 nice -n 10 go run -trimpath ./hack/mutate $(if $(MUTATE_SAMPLE),-sample $(MUTATE_SAMPLE)) $(if $(MUTATE_SEED),-seed $(MUTATE_SEED)) $(if $(MUTATE_CHANGED),-changed $(MUTATE_CHANGED)) $(if $(MUTATE_GOAL),-goal $(MUTATE_GOAL)) $(PACKAGES)
+
 demo-down: ## End the demo that KEEP=1 left up
 	$(CLUSTER) down --name demo
 
@@ -82,4 +85,4 @@ vulncheck: ## Look for known vulnerabilities in what the programs use; needs vul
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test test-unit test-integration test-vault test-e2e fuzz demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help
+.PHONY: demo test test-unit test-integration test-vault test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help

@@ -156,3 +156,14 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatEndsOrIsRotatedAsItIsReadIsReadAtThePeriod(t *testing.T) {
+	for name, last := range map[string]schedule.LastRead{
+		"it ended in the moment of the read":             {Time: read, Expire: read, Minted: true},
+		"it was to be rotated in the moment of the read": {Time: read, Rotate: read},
+	} {
+		if got := schedule.Next(last, time.Minute, 0).Sub(read); got != time.Minute {
+			t.Errorf("%s: after %s, want a minute", name, got)
+		}
+	}
+}

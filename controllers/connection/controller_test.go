@@ -1,0 +1,187 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/source"
+)
+
+// rig is a controller before a Vault that answers as it is told.
+type rig struct {
+	t *testing.T
+	r *Reconciler
+	c client.Client
+	// version and err are what the check gives.
+	version string
+	err     error
+	// events are reasons, patches counts the writes of the status, and refuse is the answer to them.
+	events  []string
+	patches int
+	refuse  error
+}
+
+func (g *rig) Check(context.Context, *v1alpha1.VaultConnection) (string, error) {
+	return g.version, g.err
+}
+
+func (g *rig) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
+	g.events = append(g.events, reason)
+}
+
+func newRig(t *testing.T) *rig {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	object := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 3}}
+	object.Spec.Address = "https://vault.company.io:8200"
+	g := &rig{t: t, version: "1.20.4"}
+	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).WithInterceptorFuncs(interceptor.Funcs{
+		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			g.patches++
+			if g.refuse != nil {
+				return g.refuse
+			}
+			return c.SubResource(name).Patch(ctx, object, patch, options...)
+		},
+	}).Build()
+	g.r = &Reconciler{Client: g.c, Checker: g, Events: announce.New(g)}
+	return g
+}
+
+// look has the connection looked at, and returns it as it is afterwards.
+func (g *rig) look() (*v1alpha1.VaultConnection, time.Duration) {
+	g.t.Helper()
+	result, err := g.r.Reconcile(g.t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "default"}})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var object v1alpha1.VaultConnection
+	if err := g.c.Get(g.t.Context(), client.ObjectKey{Name: "default"}, &object); err != nil {
+		g.t.Fatal(err)
+	}
+	return &object, result.RequeueAfter
+}
+
+// said are the conditions that are there, with their reasons.
+func said(object *v1alpha1.VaultConnection) map[string]string {
+	all := map[string]string{}
+	for _, c := range object.Status.Conditions {
+		all[c.Type] = string(c.Status) + " " + c.Reason
+		if c.ObservedGeneration != object.Generation {
+			all[c.Type] += " of another generation"
+		}
+	}
+	return all
+}
+
+func TestWhatAConnectionSays(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		err   error
+		want  map[string]string
+		after time.Duration
+		event bool
+	}{
+		{"Vault answers", nil, map[string]string{v1alpha1.ConditionReady: "True Connected"}, period, false},
+		{"Vault is sealed: that passes", &source.Error{Reason: v1alpha1.ReasonSealed, Message: "sealed"},
+			map[string]string{v1alpha1.ConditionReady: "False Sealed", v1alpha1.ConditionReconciling: "True Sealed"}, period / 4, true},
+		{"a person must act", &source.Error{Reason: v1alpha1.ReasonPermissionDenied, Message: "denied", Stalled: true},
+			map[string]string{v1alpha1.ConditionReady: "False " + v1alpha1.ReasonPermissionDenied, v1alpha1.ConditionStalled: "True " + v1alpha1.ReasonPermissionDenied}, period / 4, true},
+		{"Vault says when to come back", &source.Error{Reason: v1alpha1.ReasonSealed, Message: "sealed", RetryAfter: time.Hour},
+			map[string]string{v1alpha1.ConditionReady: "False Sealed", v1alpha1.ConditionReconciling: "True Sealed"}, time.Hour, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newRig(t)
+			g.err = c.err
+			object, after := g.look()
+			if got := said(object); len(got) != len(c.want) {
+				t.Errorf("says %v, want %v", got, c.want)
+			}
+			for kind, want := range c.want {
+				if got := said(object)[kind]; got != want {
+					t.Errorf("%s is %q, want %q", kind, got, want)
+				}
+			}
+			if after != c.after || object.Status.ObservedGeneration != 3 || object.Status.ServerVersion != "1.20.4" {
+				t.Errorf("again after %s, want %s; status %+v", after, c.after, object.Status)
+			}
+			if (len(g.events) == 1) != c.event {
+				t.Errorf("events %q", g.events)
+			}
+		})
+	}
+}
+
+func TestAConnectionThatIsAsBeforeIsNotWrittenAndRecoveryTakesBackWhatWasSaid(t *testing.T) {
+	g := newRig(t)
+	g.err = &source.Error{Reason: v1alpha1.ReasonSealed, Message: "sealed", Stalled: true}
+	g.look()
+	if object, after := g.look(); g.patches != 1 || len(g.events) != 1 || after != period/4 {
+		t.Errorf("%d writes, events %q, again after %s: %v", g.patches, g.events, after, said(object))
+	}
+	g.err, g.version = nil, ""
+	object, after := g.look()
+	if got := said(object); len(got) != 1 || got[v1alpha1.ConditionReady] != "True Connected" || after != period || g.patches != 2 {
+		t.Errorf("says %v, again after %s, %d writes", got, after, g.patches)
+	}
+	if object.Status.ServerVersion != "1.20.4" {
+		t.Errorf("the version that was known is %q", object.Status.ServerVersion)
+	}
+}
+
+func TestThatThePoliciesAreMissingIsToldOnceAndTakenBack(t *testing.T) {
+	g := newRig(t)
+	message := "no policy"
+	g.r.Unfenced = func() string { return message }
+	g.look()
+	object, _ := g.look()
+	if got := said(object)[v1alpha1.ConditionUnfenced]; got != "True "+v1alpha1.ReasonPoliciesMissing || !slices.Equal(g.events, []string{v1alpha1.ReasonPoliciesMissing}) {
+		t.Errorf("says %q, events %q", got, g.events)
+	}
+	message = ""
+	if object, _ = g.look(); meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionUnfenced) != nil {
+		t.Errorf("the policies stand, and it says %v", said(object))
+	}
+}
+
+func TestAStatusThatCannotBeWrittenIsTriedAgainUnlessTheConnectionIsGone(t *testing.T) {
+	connections := schema.GroupResource{Resource: "vaultconnections"}
+	for _, c := range []struct {
+		name   string
+		answer error
+		fails  bool
+	}{
+		{"the API server is away", errors.New("away"), true},
+		{"the connection is gone", apierrors.NewNotFound(connections, "default"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newRig(t)
+			g.refuse = c.answer
+			_, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "default"}})
+			if (err != nil) != c.fails || err != nil && !errors.Is(err, c.answer) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	g := newRig(t)
+	if result, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "gone"}}); err != nil || result.RequeueAfter != 0 || g.patches > 0 {
+		t.Errorf("of one that is not there: %v, %v, %d writes", result, err, g.patches)
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// pure packages decide, and their own tests must notice what is changed in them.
+var pure = []string{
+	"internal/cloudregistry", "internal/diagnosis", "internal/dockerconfig", "internal/exchange", "internal/fence", "internal/foreign",
+	"internal/injection", "internal/named", "internal/payload", "internal/podcounts", "internal/pullerror",
+	"internal/pullsecret", "internal/records", "internal/registry", "internal/removal", "internal/rotation", "internal/schedule",
+	"internal/target", "internal/verify", "internal/watchdog",
+}
+
+var controllers = []string{"controllers/connection", "controllers/credential", "controllers/delivery", "controllers/recovery"}
+
+// dependents are packages whose tests look, too, at what a package decides.
+var dependents = map[string][]string{
+	"internal/records":   {"controllers/credential"},
+	"internal/podcounts": {"controllers/recovery"},
+}
+
+// tally counts mutants.
+type tally struct{ noticed, lived, equivalent int }
+
+func (t tally) plus(o tally) tally {
+	return tally{t.noticed + o.noticed, t.lived + o.lived, t.equivalent + o.equivalent}
+}
+
+func (t tally) percent() float64 {
+	if t.noticed+t.lived == 0 {
+		return 100
+	}
+	return 100 * float64(t.noticed) / float64(t.noticed+t.lived)
+}
+
+func (t tally) line(name string) string {
+	return fmt.Sprintf("%-28s %5.1f %% noticed: %d of %d; %d more change nothing", name, t.percent(), t.noticed, t.noticed+t.lived, t.equivalent)
+}
+
+// change is a range of lines that differ from a revision.
+type change struct {
+	file     string
+	from, to int
+}
+
+// changedLines since a revision, nil where there is no revision.
+func changedLines(root, since string) ([]change, error) {
+	if since == "" {
+		return nil, nil
+	}
+	command := exec.Command("git", "diff", "-U0", "--no-color", "--no-ext-diff", since, "--", "*.go")
+	command.Dir = root
+	out, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("git diff %s: %w", since, err)
+	}
+	return parseDiff(string(out)), nil
+}
+
+// parseDiff reads the new lines of a diff without context.
+func parseDiff(diff string) []change {
+	changes, file := []change{}, ""
+	for _, line := range strings.Split(diff, "\n") {
+		if name, found := strings.CutPrefix(line, "+++ b/"); found {
+			file = name
+			continue
+		}
+		if !strings.HasPrefix(line, "@@ ") {
+			continue
+		}
+		for _, field := range strings.Fields(line) {
+			if at, found := strings.CutPrefix(field, "+"); found {
+				first, count, several := strings.Cut(at, ",")
+				from, _ := strconv.Atoi(first)
+				lines := 1
+				if several {
+					lines, _ = strconv.Atoi(count)
+				}
+				changes = append(changes, change{file, from, from + lines - 1})
+				break
+			}
+		}
+	}
+	return changes
+}
+
+func touched(root string, changes []change, m *mutant) bool {
+	for _, c := range changes {
+		if filepath.Join(root, c.file) == m.file && c.from <= m.line && m.line <= c.to {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// slowest is what a test may take to be used at all.
+	slowest = 15 * time.Second
+	// quick tests run together, before the others.
+	quick = time.Second
+)
+
+// tester is the test binary of a package with all mutants of a package in it.
+type tester struct {
+	// dir of the package whose tests these are, and variable that chooses the mutant.
+	dir, variable, binary string
+	// Digest of the binary.
+	Digest string
+	// Tests that pass where no mutant is chosen.
+	Tests []test
+}
+
+type test struct {
+	Name string
+	Took time.Duration
+	// Reaches says which mutants it reaches.
+	Reaches map[int]bool
+}
+
+// build compiles the tests of a package in folder with the mutants of s.
+func build(root, work string, s *source, mutants []*mutant, folder string, race bool) (*tester, error) {
+	work = filepath.Join(work, environment(s.name)+"-"+environment(folder)+strconv.FormatBool(race))
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return nil, err
+	}
+	replace := map[string]string{}
+	put := func(path, text string) error {
+		instead := filepath.Join(work, filepath.Base(path))
+		replace[path] = instead
+		return os.WriteFile(instead, []byte(text), 0o600)
+	}
+	if err := put(filepath.Join(s.dir, "zz_mutants.go"), runtimeOf(s, len(mutants)+1)); err != nil {
+		return nil, err
+	}
+	for path, text := range s.texts {
+		if err := put(path, string(mutated(text, mutants, path))); err != nil {
+			return nil, err
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(work, "overlay.json")
+	if err := os.WriteFile(file, overlay, 0o600); err != nil {
+		return nil, err
+	}
+	t := &tester{dir: filepath.Join(root, folder), variable: "MUTANT_" + environment(s.name), binary: filepath.Join(work, "tests")}
+	arguments := []string{"test", "-c", "-overlay", file, "-o", t.binary}
+	command := exec.Command("go", append(arguments, "./"+folder)...)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
+	if race {
+		command = exec.Command("go", append(arguments, "-race", "./"+folder)...)
+	}
+	command.Dir = root
+	if out, err := command.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the tests of %s with the mutants of %s: %w\n%s", folder, s.name, err, out)
+	}
+	content, err := os.ReadFile(t.binary)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(content)
+	t.Digest = hex.EncodeToString(sum[:8])
+	return t, nil
+}
+
+// survey runs each test once, without a mutant, and notes what it reaches and how long it takes.
+func (t *tester) survey(ctx context.Context, kept string) error {
+	if data, err := os.ReadFile(kept); err == nil {
+		before := tester{}
+		if json.Unmarshal(data, &before) == nil && before.Digest == t.Digest {
+			t.Tests = before.Tests
+			return nil
+		}
+	}
+	list := exec.CommandContext(ctx, t.binary, "-test.list", ".")
+	list.Dir = t.dir
+	out, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("list the tests of %s: %w", t.dir, err)
+	}
+	for _, name := range strings.Fields(string(out)) {
+		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") {
+			continue
+		}
+		one, err := t.look(ctx, name)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "left out: %v\n", err)
+			continue
+		}
+		t.Tests = append(t.Tests, one)
+	}
+	data, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(kept, data, 0o600)
+}
+
+func (t *tester) look(ctx context.Context, name string) (test, error) {
+	hits := t.binary + ".hits"
+	defer os.Remove(hits)
+	began := time.Now()
+	outcome, err := t.run(ctx, -1, hits, slowest, name)
+	one := test{Name: name, Took: time.Since(began), Reaches: map[int]bool{}}
+	if err != nil || outcome != passed {
+		return one, errors.Join(fmt.Errorf("%s of %s %s without a mutant", name, t.dir, outcome), err)
+	}
+	data, err := os.ReadFile(hits)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return one, err
+	}
+	for _, text := range strings.Fields(string(data)) {
+		if n, err := strconv.Atoi(text); err == nil {
+			one.Reaches[n] = true
+		}
+	}
+	return one, nil
+}
+
+// what became of tests.
+const (
+	passed   = "passed"
+	failed   = "failed"
+	timedOut = "took too long"
+)
+
+// run runs tests with one mutant.
+func (t *tester) run(ctx context.Context, mutant int, hits string, atMost time.Duration, names ...string) (string, error) {
+	ctx, stop := context.WithTimeout(ctx, atMost)
+	defer stop()
+	command := exec.CommandContext(ctx, t.binary, "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
+	command.Dir, command.WaitDelay = t.dir, time.Second
+	command.Env = append(os.Environ(), t.variable+"="+strconv.Itoa(mutant), "MUTANT_HITS="+hits, "GORACE=halt_on_error=1")
+	err := command.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return timedOut, nil
+	case err == nil:
+		return passed, nil
+	case errors.As(err, &exit):
+		return failed, nil
+	}
+	return "", err
+}
+
+// try makes one mutant. It returns what noticed it, "" where nothing does, and whether any test reaches it.
+func (t *tester) try(ctx context.Context, m *mutant, hint string) (by string, reached bool, err error) {
+	var fast, slow []string
+	var fastTook time.Duration
+	times := map[string]time.Duration{}
+	for _, one := range t.Tests {
+		if !one.Reaches[m.number] {
+			continue
+		}
+		times[one.Name] = one.Took
+		if one.Took <= quick {
+			fast, fastTook = append(fast, one.Name), fastTook+one.Took
+		} else {
+			slow = append(slow, one.Name)
+		}
+	}
+	batches := [][]string{}
+	if _, known := times[hint]; known {
+		batches, times[""] = append(batches, []string{hint}), times[hint]
+	}
+	if len(fast) > 0 {
+		batches = append(batches, fast)
+	}
+	for _, name := range slow {
+		batches = append(batches, []string{name})
+	}
+	for _, names := range batches {
+		took := times[names[0]]
+		if len(names) > 1 {
+			took = fastTook
+		}
+		outcome, err := t.run(ctx, m.number, "", 5*time.Second+4*took, names...)
+		if err != nil {
+			return "", true, err
+		}
+		if outcome != passed {
+			return outcome + " " + names[0], true, nil
+		}
+	}
+	return "", len(batches) > 0, nil
+}

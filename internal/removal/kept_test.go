@@ -1,0 +1,172 @@
+package removal
+
+import (
+	"encoding/base64"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestARemovalThatGoesOnIsDecidedAndKeptOnce(t *testing.T) {
+	first := Decide(State{}, facts(100, teams(0, 4), "", 0))
+	if !first.Changed || len(first.State.Losses) != 1 {
+		t.Fatalf("%+v", first)
+	}
+	again := Decide(first.State, facts(100, teams(0, 4), "", time.Minute))
+	if again.Changed || again.Held || len(again.State.Losses) != 1 || !again.State.GrantTime.Equal(noon) {
+		t.Errorf("the same removal is decided again: %+v", again)
+	}
+	less := Decide(again.State, facts(99, teams(1, 4), "", 2*time.Minute))
+	if less.Changed || !less.State.Granted.covers(SetOf(teams(1, 4)...)) {
+		t.Errorf("it goes on, and that is kept: %+v", less)
+	}
+}
+
+func TestARemovalIsGrantedForAWindow(t *testing.T) {
+	granted := Decide(State{}, facts(100, teams(0, 4), "", 0)).State
+	for _, c := range []struct {
+		name  string
+		after time.Duration
+		since time.Duration
+	}{
+		{"just before its end it is the same", Window - time.Second, 0},
+		{"at its end it is decided again", Window, Window},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := Decide(granted, facts(100, teams(0, 4), "", c.after))
+			if want := noon.Add(c.since); !d.State.GrantTime.Equal(want) || d.Changed != (c.since > 0) {
+				t.Errorf("granted since %s, want %s; changed %t", d.State.GrantTime, want, d.Changed)
+			}
+		})
+	}
+}
+
+func TestALossCountsForAWindowAndNoLonger(t *testing.T) {
+	lost := State{UID: "1", Losses: []Loss{{noon, SetOf(teams(0, 4)...)}}}
+	for after, held := range map[time.Duration]bool{0: true, Window - time.Second: true, Window: false} {
+		if d := Decide(lost, facts(6, teams(4, 8), "", after)); d.Held != held {
+			t.Errorf("%s after four were lost, four of six more are held: %t, want %t", after, d.Held, held)
+		}
+	}
+}
+
+func TestARemovalThatWaitsIsKeptOnceAndEndsWhenFewAreLeft(t *testing.T) {
+	first := Decide(State{}, facts(10, teams(0, 10), "", 0))
+	if again := Decide(first.State, facts(10, teams(0, 10), "", time.Second)); again.Changed || again.ID != first.ID {
+		t.Errorf("what waits is kept with each look: %+v", again)
+	}
+	few := Decide(first.State, facts(10, teams(0, 2), "", time.Second))
+	if few.Held || few.State.Pending != nil || few.State.Serial != 1 || !few.State.Granted.covers(SetOf(teams(0, 2)...)) {
+		t.Errorf("two of ten are lost, and it waits: %+v", few)
+	}
+	none := Decide(first.State, facts(10, nil, "", time.Second))
+	if none.Held || !none.Changed || none.State.Serial != 1 {
+		t.Errorf("the selector was corrected, and that is not kept: %+v", none)
+	}
+}
+
+func TestAnIDStandsForAllThatWaitedSinceItBegan(t *testing.T) {
+	first := Decide(State{}, facts(20, teams(0, 10), "", 0))
+	if first.ID != strings.ToLower(first.ID) {
+		t.Errorf("%s has capitals, which people mistype", first.ID)
+	}
+	other := Decide(first.State, facts(20, teams(5, 15), "", time.Second))
+	if other.ID == first.ID || !other.State.Pending.Losing.covers(SetOf(teams(0, 15)...)) {
+		t.Errorf("%+v", other)
+	}
+	if back := Decide(other.State, facts(20, teams(0, 10), "", 2*time.Second)); back.ID != other.ID {
+		t.Error("what a person was told to confirm changes while less is lost")
+	}
+}
+
+func TestOldLossesAreAddedTogetherAndNoneIsForgotten(t *testing.T) {
+	losses := func(n int) State {
+		s := State{UID: "1"}
+		for i := range n {
+			s.Losses = append(s.Losses, Loss{noon.Add(time.Duration(i) * time.Second), SetOf(fmt.Sprintf("gone-%d", i))})
+		}
+		return s
+	}
+	for _, n := range []int{MostLosses - 1, MostLosses, MostLosses + 1, MostLosses + 6} {
+		once := Decide(losses(n), facts(10, nil, "", 2*time.Minute)).State
+		if want := min(n, MostLosses); len(once.Losses) != want {
+			t.Errorf("of %d losses %d are kept one by one, want %d", n, len(once.Losses), want)
+		}
+		var all Set
+		for _, loss := range once.Losses {
+			all = all.or(loss.Namespaces)
+		}
+		if len(all) != n {
+			t.Errorf("of %d namespaces %d are remembered", n, len(all))
+		}
+	}
+}
+
+func TestWhatIsWorthKeeping(t *testing.T) {
+	some := State{UID: "1", Serial: 2, Granted: SetOf("a", "b"), GrantTime: noon}
+	for _, c := range []struct {
+		name   string
+		change func(*State)
+		want   bool
+	}{
+		{"nothing changed", func(*State) {}, false},
+		{"less is granted", func(s *State) { s.Granted = SetOf("a") }, false},
+		{"a loss became old", func(s *State) { s.Losses = nil }, false},
+		{"nothing is granted any more", func(s *State) { s.Granted = nil }, true},
+		{"more is granted", func(s *State) { s.Granted = SetOf("a", "b", "c") }, true},
+		{"it is granted for longer", func(s *State) { s.GrantTime = noon.Add(time.Second) }, true},
+		{"a removal waits", func(s *State) { s.Pending = &Pending{} }, true},
+		{"one that waited ended", func(s *State) { s.Serial++ }, true},
+		{"it is another object", func(s *State) { s.UID = "2" }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			after := some
+			c.change(&after)
+			if got := worthKeeping(some, after); got != c.want {
+				t.Errorf("%t, want %t", got, c.want)
+			}
+		})
+	}
+	if worthKeeping(State{UID: "1"}, State{UID: "1"}) {
+		t.Error("that nothing is granted is kept again and again")
+	}
+}
+
+func TestSets(t *testing.T) {
+	ab := SetOf("b", "a", "b")
+	if len(ab) != 2 || !ab.Has("a") || !ab.Has("b") || ab.Has("c") {
+		t.Errorf("a name is in a set once: %v", ab)
+	}
+	if without := ab.Without("a"); without.Has("a") || !without.Has("b") || !ab.Has("a") {
+		t.Errorf("%v without a is %v", ab, without)
+	}
+	if left := ab.not(SetOf("a")); left.Has("a") || !left.Has("b") || !ab.Has("a") || len(ab) != 2 || ab[1] == 0 {
+		t.Errorf("%v, of %v", left, ab)
+	}
+	for range 10 { // in each order
+		if both := SetOf("c").or(ab).or(ab); len(both) != 3 || !both.Has("a") || !both.Has("b") || !both.Has("c") {
+			t.Errorf("%v", both)
+		}
+	}
+}
+
+func TestASetThatWasWrittenByHandIsReadOrRefused(t *testing.T) {
+	text := func(packed ...byte) string { return base64.RawStdEncoding.EncodeToString(packed) }
+	var s Set
+	if err := s.UnmarshalText([]byte(text(0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 9))); err != nil || !reflect.DeepEqual(s, Set{1, 9}) {
+		t.Errorf("%v: %v", s, err)
+	}
+	for name, wrong := range map[string]string{"half a member": text(0, 0, 0, 9, 7), "no base64": "%%%%"} {
+		if err := s.UnmarshalText([]byte(wrong)); err == nil {
+			t.Errorf("%s is taken: %v", name, s)
+		}
+		if got := Decode(fmt.Appendf(nil, `{"uid":"1","serial":7,"granted":%q}`, wrong)); !reflect.DeepEqual(got, State{}) {
+			t.Errorf("%s: %+v is believed", name, got)
+		}
+	}
+	if got := Decode(nil); !reflect.DeepEqual(got, State{}) {
+		t.Errorf("%+v out of nothing", got)
+	}
+}
