@@ -47,6 +47,9 @@ func pages(t *testing.T) []string {
 	return found
 }
 
+// ownManifest is one of an object of regcred, and not one of another tool that only speaks of them.
+var ownManifest = regexp.MustCompile("(?m)^apiVersion: regcred.dev/v1alpha1$")
+
 var block = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 // blocks of one language in a text.
@@ -66,7 +69,7 @@ func TestDocsManifestsAreAccepted(t *testing.T) {
 	manifests := 0
 	for _, path := range pages(t) {
 		for i, manifest := range blocks(page(t, path), "yaml") {
-			if !strings.Contains(manifest, "apiVersion: regcred.dev/v1alpha1") {
+			if !ownManifest.MatchString(manifest) {
 				continue
 			}
 			manifests++
