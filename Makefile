@@ -70,10 +70,13 @@ lint: ## Run the linters
 verify: ## See that generated code, modules and manifests are up to date
 	hack/verify.sh
 
+site: ## Build the documentation as a site into dist/site; needs mkdocs-material
+	hack/site.sh
+
 vulncheck: ## Look for known vulnerabilities in what the programs use; needs vuln.go.dev
 	go -C hack/tools/govulncheck tool govulncheck -C $(CURDIR) ./cmd/...
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test test-unit test-integration test-e2e fuzz demo-down cluster-up cluster-down build release push reproducible generate lint verify vulncheck help
+.PHONY: demo test test-unit test-integration test-e2e fuzz demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help

@@ -27,4 +27,5 @@ template admission .Values.admissionPolicies.enabled config/admission/{secrets,r
 template namespace-labels .Values.namespaceLabels.enabled config/namespace-labels/policy.yaml
 template roles .Values.rbac.create config/rbac/{role,own_namespace_role,metrics_reader_role,people_roles,role_binding,own_namespace_role_binding}.yaml
 template repull .Values.podRecovery.repull config/repull/role.yaml
+template successor .Values.podRecovery.successorFirst config/successor/role.yaml
 template injection .Values.injection.enabled config/injection/{policy,role}.yaml

@@ -34,7 +34,7 @@ gotest() {
 }
 
 unit() {
-  gotest unit . $race ./api/... ./cmd/... ./controllers/... ./internal/... ./test/style/...
+  gotest unit . $race ./api/... ./cmd/... ./controllers/... ./internal/... ./test/style/... ./hack/picture/... ./hack/sitelinks/...
   # A million steps of the state machine are too slow for the race detector: it saw some of them above.
   CGO_ENABLED=0 gotest model . -trimpath -run '^TestModel$' ./internal/rotation/
   # What is compared with Kubernetes' own code is built as the box is, so that the two share what they compile.

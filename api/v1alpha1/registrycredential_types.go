@@ -14,6 +14,7 @@ import (
 // +kubebuilder:resource:scope=Cluster,shortName=regcred
 // +kubebuilder:selectablefield:JSONPath=`.spec.target.secretName`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Synced",type=integer,JSONPath=`.status.namespaces.synced`
 // +kubebuilder:printcolumn:name="Selected",type=integer,JSONPath=`.status.namespaces.selected`
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.credential.revision`
@@ -21,6 +22,7 @@ import (
 // +kubebuilder:printcolumn:name="Expires",type=date,JSONPath=`.status.credential.expireTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Failed",type=integer,priority=1,JSONPath=`.status.namespaces.failed`
+// +kubebuilder:printcolumn:name="Stuck",type=integer,priority=1,JSONPath=`.status.pods.stuck`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name names a Secret and metrics of its own: at most 63 characters"
 type RegistryCredential struct {

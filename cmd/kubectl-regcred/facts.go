@@ -42,6 +42,7 @@ func (l *look) facts(ctx context.Context, pod *corev1.Pod) (diagnosis.Facts, err
 		return f, err
 	}
 	f.Credentials = l.serving(s.namespace, f.Secrets)
+	f.Excluding = l.excluding(pod.Namespace)
 	f.Protected = slices.Contains(l.protected(), pod.Namespace) && len(f.Credentials) == 0
 	f.Owners, _, err = l.owners.Of(ctx, l.reader, l.reader, pod)
 	return f, err
@@ -129,6 +130,18 @@ func (l *look) serving(namespace *corev1.Namespace, secrets map[string]diagnosis
 		}
 	}
 	return serving
+}
+
+// excluding are the RegistryCredentials that exclude a namespace by name.
+func (l *look) excluding(namespace string) []diagnosis.Excluding {
+	var excluding []diagnosis.Excluding
+	for i := range l.credentials {
+		object := &l.credentials[i]
+		if slices.Contains(object.Spec.Target.ExcludedNamespaces, v1alpha1.NamespaceName(namespace)) {
+			excluding = append(excluding, diagnosis.Excluding{Name: object.Name, Keys: target.Keys(&object.Spec)})
+		}
+	}
+	return excluding
 }
 
 // told are the RegistryCredentials that the Secrets of a namespace speak of. Their mode is not known: the default is assumed.

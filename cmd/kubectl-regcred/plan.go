@@ -189,6 +189,9 @@ func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.Regist
 	if err != nil {
 		return one, err
 	}
+	if after.Spec.Target.Attachment() == v1alpha1.AttachPods {
+		l.lookAtInjection(ctx, c)
+	}
 	one.Rows, one.Notes = preview.Rows(after, selectors, namespaces), l.sortedNotes()
 	return one, nil
 }

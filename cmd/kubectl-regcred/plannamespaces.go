@@ -32,7 +32,7 @@ func (l *look) concerned(ctx context.Context, object *v1alpha1.RegistryCredentia
 			n := &list.Items[i]
 			present[n.Name] = true
 			if n.DeletionTimestamp == nil && selectors.Concerns(n.Name, n.Labels) {
-				namespaces = append(namespaces, preview.Namespace{Name: n.Name, Labels: n.Labels})
+				namespaces = append(namespaces, preview.Namespace{Name: n.Name, Labels: n.Labels, OptedOut: n.Annotations[v1alpha1.AttachAnnotation] == v1alpha1.AttachDisabled})
 			}
 		}
 		if next = list.Continue; next == "" {
@@ -92,8 +92,11 @@ func printPlans(out io.Writer, plans []planned) error {
 		w.line("RegistryCredential %s %s: %s", one.Name, verb, preview.Sum(one.Rows))
 		rows := [][]cell{}
 		for _, row := range one.Rows {
-			attach := cmp.Or(strings.Join(row.Attach, ","), "-")
-			rows = append(rows, []cell{{text: row.Namespace}, {text: string(row.Secret), colour: effectColours[row.Secret]}, {text: attach}, {text: row.Note}})
+			attach := strings.Join(row.Attach, ",")
+			if row.Pods {
+				attach = "new pods"
+			}
+			rows = append(rows, []cell{{text: row.Namespace}, {text: string(row.Secret), colour: effectColours[row.Secret]}, {text: cmp.Or(attach, "-")}, {text: row.Note}})
 		}
 		if len(rows) > 0 {
 			w.table("  ", slices.Insert(rows, 0, cells("NAMESPACE", "SECRET", "ATTACH TO", "NOTE")))

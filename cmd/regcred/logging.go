@@ -26,6 +26,10 @@ func setLogger(level zapcore.Level, development bool) {
 	klog.SetLogger(ctrl.Log.WithName("client-go"))
 }
 
+// sourceStarts is what controller-runtime says of each watch at the start. Of those that are functions it knows the address alone, which
+// tells nobody anything.
+const sourceStarts = "Starting EventSource"
+
 // boundedCore cuts and cleans what it is given: an error of the API server quotes the object that it refused, which others wrote. No
 // place that logs has to think of that.
 type boundedCore struct{ zapcore.Core }
@@ -37,6 +41,9 @@ func (c boundedCore) With(fields []zapcore.Field) zapcore.Core {
 
 // Check implements [zapcore.Core].
 func (c boundedCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if entry.Message == sourceStarts && !c.Enabled(zapcore.DebugLevel) {
+		return checked
+	}
 	if c.Enabled(entry.Level) {
 		return checked.AddCore(entry, c)
 	}

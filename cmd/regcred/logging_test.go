@@ -64,6 +64,16 @@ type spoken string
 
 func (s spoken) String() string { return string(s) }
 
+func TestStartsOfWatchesAreNotLogged(t *testing.T) {
+	for level, want := range map[zapcore.Level]bool{zapcore.InfoLevel: false, zapcore.DebugLevel: true} {
+		var out bytes.Buffer
+		ctrlzap.New(ctrlzap.WriteTo(&out), ctrlzap.Level(level), boundWords).Info("Starting EventSource", "source", "func source: 0x2321660")
+		if logged := out.Len() > 0; logged != want {
+			t.Errorf("at level %s it is logged: %t", level, logged)
+		}
+	}
+}
+
 func TestWhatIsShortKeepsItsForm(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}
 	line := logged(t, func(l logr.Logger) {

@@ -23,6 +23,7 @@ type options struct {
 	registryProxies     []string
 	loopbackRegistries  bool
 	recovery            recovery.Limits
+	successorFirst      bool
 	requireFence        bool
 
 	namespace       string
@@ -77,6 +78,8 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Pods that may be cured in one namespace in a minute")
 	flags.IntVar(&o.recovery.PodsPerMinute, "recovery-pods-per-minute", o.recovery.PodsPerMinute,
 		"Pods that may be cured in a minute in all")
+	flags.BoolVar(&o.successorFirst, "successor-first", false,
+		"Restart a pod only after a dry run in which the API server takes its successor. Needs the role of config/successor")
 	flags.BoolVar(&o.requireFence, "require-fence", o.requireFence,
 		"Write no Secret while the admission policies that bound the operator do not stand, or while its role is wider than its limits")
 	flags.StringVar(&o.namespace, "namespace", o.namespace,

@@ -43,7 +43,7 @@ type parts struct {
 	secrets   *named.Caches
 	accounts  *named.Caches
 	metrics   *telemetry.Metrics
-	// changed rings when a new value is published, delivered when deliveries changed, news on what a status is made of, troubled when
+	// changed notifies when a new value is published, delivered when deliveries changed, news on what a status is made of, troubled when
 	// a VaultConnection became usable or unusable.
 	changed, delivered, news, troubled wakeup.Notifier
 	store                              *records.Store
@@ -210,7 +210,7 @@ func (p *parts) addRecovery() error {
 	healing := &recovery.Reconciler{
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Lists: lists, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
-		Limits: p.options.recovery, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
+		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
 		Watchdog: p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)

@@ -53,7 +53,7 @@ type Reconciler struct {
 	Watchdog *watchdog.Watchdog
 }
 
-// SetupWithManager adds the controller to a manager. troubled rings when those who read through a connection see another state
+// SetupWithManager adds the controller to a manager. troubled notifies when those who read through a connection see another state
 // of it than before.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *wakeup.Notifier) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "connection", Workers: workers, BackOffStart: backOffStart}, r)

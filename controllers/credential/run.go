@@ -131,8 +131,8 @@ func (r *Reconciler) learn(run *run, s *rotation.State) {
 	s.Delivered = r.delivered(run.object, s)
 }
 
-// recall completes what was kept: the content of a value that waits is in this process alone, and records of earlier versions lack
-// digests.
+// recall completes what was kept: the content of a value that waits and can be read again is in this process alone, and records of earlier
+// versions lack digests.
 func (run *run) recall() {
 	s := &run.state
 	if len(s.Salt) == 0 {
@@ -146,6 +146,7 @@ func (run *run) recall() {
 	if known := run.memory.waiting; known != nil && s.Waiting != nil && known.Digest == s.Waiting.Digest && known.Revision == s.Waiting.Revision {
 		s.Waiting.Value = known.Value
 	}
+	s.Recall(run.spec)
 }
 
 // remember keeps in this process what is not in the record.

@@ -30,7 +30,7 @@ const (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// SetupWithManager adds the controller to a manager. news rings when a delivery or the number of stuck pods changed.
+// SetupWithManager adds the controller to a manager. news notifies when a delivery or the number of stuck pods changed.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "credential", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {

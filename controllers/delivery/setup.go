@@ -21,7 +21,7 @@ const (
 	safetyPass = 10 * time.Minute
 )
 
-// SetupWithManager adds the controller to a manager. changed rings when a published value changes.
+// SetupWithManager adds the controller to a manager. changed notifies when a published value changes.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "delivery", Workers: workers, BackOffStart: backOffStart}, r)
 	if err != nil {

@@ -25,23 +25,28 @@ const (
 	refusedAgain = 5 * time.Minute
 )
 
-// hold says why an action must wait, nil where it may be done now.
-func (r *Reconciler) hold(ctx context.Context, g gathered, verdict diagnosis.Verdict) *diagnosis.Verdict {
+// hold says why an action must wait or is not to be done, nil where it may be done now.
+func (r *Reconciler) hold(ctx context.Context, g gathered, verdict diagnosis.Verdict) (*diagnosis.Verdict, error) {
 	pod := g.Pod
 	if verdict.Action == diagnosis.Restart && len(g.Owners) > 0 && g.Owners[0].Kind == "StatefulSet" {
 		if mine, other := r.ordinals.take(ctx, r.Writer, g.owners[0].UID, pod, g.Now); !mine {
 			verdict.Action, verdict.Reason, verdict.RecheckAfter = diagnosis.Wait, diagnosis.OrdinalInProgress, time.Second
 			verdict.Message = fmt.Sprintf("%s; the pods of a StatefulSet are restarted one at a time, and %s comes first", verdict.Message, other)
-			return &verdict
+			return &verdict, nil
 		}
 	}
 	due := r.budget.reserve(r.Limits, pod.UID, pod.Spec.NodeName, pod.Namespace, diagnosis.Pulling(pod), g.Now)
 	if wait := due.Sub(g.Now); wait > 0 {
 		verdict.Action, verdict.Reason, verdict.RecheckAfter = diagnosis.Wait, diagnosis.BudgetUsed, wait
 		verdict.Message = fmt.Sprintf("%s; its turn comes within the limits in %s", verdict.Message, wait.Round(time.Second))
-		return &verdict
+		return &verdict, nil
 	}
-	return nil
+	foreseen, err := r.foresee(ctx, g, verdict)
+	if err != nil || foreseen.Action == verdict.Action {
+		return nil, err
+	}
+	r.budget.release(pod.UID)
+	return &foreseen, nil
 }
 
 // act restarts or repulls a pod. What the API server refuses is reported; what changed meanwhile is looked at again.

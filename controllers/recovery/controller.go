@@ -67,7 +67,9 @@ type Reconciler struct {
 	Protected    []string
 	OwnNamespace string
 	Limits       Limits
-	Events       announce.Recorder
+	// SuccessorFirst asks before a restart, by a dry run, whether the API server would take the pod's successor.
+	SuccessorFirst bool
+	Events         announce.Recorder
 	// Metrics may be nil.
 	Metrics Metrics
 	// Now is the clock.
@@ -176,8 +178,11 @@ func (r *Reconciler) diagnose(ctx context.Context, g *gathered) (diagnosis.Verdi
 // carryOut does what a verdict says. What it says of a pod is said once.
 func (r *Reconciler) carryOut(ctx context.Context, g gathered, verdict diagnosis.Verdict) (ctrl.Result, error) {
 	if verdict.Action == diagnosis.Restart || verdict.Action == diagnosis.Repull {
-		held := r.hold(ctx, g, verdict)
-		if held == nil {
+		held, err := r.hold(ctx, g, verdict)
+		switch {
+		case err != nil:
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		case held == nil:
 			return r.act(ctx, g, verdict)
 		}
 		verdict = *held

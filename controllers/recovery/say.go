@@ -39,16 +39,25 @@ func (r *Reconciler) say(ctx context.Context, g gathered, verdict diagnosis.Verd
 // announce tells people at the pod what is about to be done.
 func (r *Reconciler) announce(g gathered, verdict diagnosis.Verdict) {
 	if r.memories.news(client.ObjectKeyFromObject(g.Pod), g.Pod.UID, verdict) {
-		r.event(g.Pod, corev1.EventTypeNormal, verdict.Reason, verdict.Action, verdict.Message)
+		r.event(g.Pod, corev1.EventTypeNormal, verdict.Reason, verdict.Action, doing[verdict.Action]+verdict.Message)
 	}
 }
+
+// doing and did say what is done about a pod: kubectl shows no action of an event.
+var (
+	doing = map[diagnosis.Action]string{
+		diagnosis.Restart: "this pod is deleted, so that its owner creates another: ",
+		diagnosis.Repull:  "its image is pinned to its digest, so that the kubelet pulls at once: ",
+	}
+	did = map[diagnosis.Action]string{diagnosis.Restart: "was deleted, so that its owner creates another", diagnosis.Repull: "pulls again"}
+)
 
 // done tells people at the top owner what was done: a deleted pod's own events are hard to find.
 func (r *Reconciler) done(ctx context.Context, g gathered, verdict diagnosis.Verdict) {
 	r.metrics().Decided(string(verdict.Action), string(verdict.Reason))
 	log.FromContext(ctx).Info("Cured a stuck pod", "action", verdict.Action, "reason", verdict.Reason, "message", verdict.Message)
 	if owner := g.top(); owner != nil {
-		r.event(owner, corev1.EventTypeNormal, verdict.Reason, verdict.Action, "pod "+g.Pod.Name+": "+verdict.Message)
+		r.event(owner, corev1.EventTypeNormal, verdict.Reason, verdict.Action, "pod "+g.Pod.Name+" "+did[verdict.Action]+": "+verdict.Message)
 	}
 }
 

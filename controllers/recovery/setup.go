@@ -31,7 +31,7 @@ const (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// SetupWithManager adds the controller, and the cache of pods, to a manager. changed rings when a value is published, delivered
+// SetupWithManager adds the controller, and the cache of pods, to a manager. changed notifies when a value is published, delivered
 // when it was written into a namespace or attached there.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, delivered *wakeup.Notifier) error {
 	if err := r.startCaches(mgr); err != nil {
@@ -59,8 +59,8 @@ func (r *Reconciler) watches(mgr ctrl.Manager, changed, delivered *wakeup.Notifi
 		source.Kind(r.Pods, &corev1.Pod{}, &handler.TypedEnqueueRequestForObject[*corev1.Pod]{}, r.onStuck()),
 		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, mapTo(r.stuckFor), onSpec()),
 		source.Kind(mgr.GetCache(), &corev1.Namespace{}, mapTo(r.stuckIn), onMetadata[*corev1.Namespace]()),
-		r.onBell(changed, anywhere),
-		r.onBell(delivered, r.whereNews),
+		r.onNotice(changed, anywhere),
+		r.onNotice(delivered, r.whereNews),
 		r.onReplaced(changed),
 		r.onStart(),
 		r.onTimer(),

@@ -99,8 +99,8 @@ func (r *Reconciler) stuckFor(ctx context.Context, credential *v1alpha1.Registry
 	})
 }
 
-// onBell looks at the stuck pods of RegistryCredentials that something rang for, of each once in a short while.
-func (r *Reconciler) onBell(bell *wakeup.Notifier, test func() func(*v1alpha1.RegistryCredential, string) bool) source.TypedSource[reconcile.Request] {
+// onNotice looks at the stuck pods of RegistryCredentials that were named to a Notifier, of each once in a short while.
+func (r *Reconciler) onNotice(notifier *wakeup.Notifier, test func() func(*v1alpha1.RegistryCredential, string) bool) source.TypedSource[reconcile.Request] {
 	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
 		var mu sync.Mutex
 		rung := map[string]bool{}
@@ -115,7 +115,7 @@ func (r *Reconciler) onBell(bell *wakeup.Notifier, test func() func(*v1alpha1.Re
 				}
 			}
 		}
-		bell.Listen(func(credential string) {
+		notifier.Listen(func(credential string) {
 			mu.Lock()
 			defer mu.Unlock()
 			if len(rung) == 0 {
@@ -187,7 +187,7 @@ func (r *Reconciler) enqueueFor(ctx context.Context, q queue, credential string,
 }
 
 // onReplaced looks at the running pods when a newly published value takes the place of a bad one: they may be stuck as well. That is
-// decided while the bell rings, since soon after it no pod may be stuck any more that tells.
+// decided while the Notifier names them, since soon after it no pod may be stuck any more that tells.
 func (r *Reconciler) onReplaced(changed *wakeup.Notifier) source.TypedSource[reconcile.Request] {
 	return source.TypedFunc[reconcile.Request](func(ctx context.Context, q queue) error {
 		changed.Listen(func(credential string) {

@@ -187,7 +187,7 @@ func fromTheFuture(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bo
 // better, and restarting it would never end.
 func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) (Finding, bool) {
 	if f.Referenced && !facts.Repulled.IsZero() && !f.Change.After(facts.Repulled) {
-		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry does not open %s for it", c.Name, f.Image).advise("%s", f.opens(facts, entry)), true
+		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry denies pulling %s with it", c.Name, f.Image).advise("%s", f.opens(facts, entry)), true
 	}
 	if !f.Referenced || facts.Pod.CreationTimestamp.Time.Before(f.Change) {
 		return f, false
@@ -200,7 +200,7 @@ func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) (Finding, b
 	if waiting, judging := f.judging(facts, c, entry); judging {
 		return waiting, true
 	}
-	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry does not open %s for it", c.Name, f.Image).advise("%s", f.opens(facts, entry)), true
+	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry denies pulling %s with it", c.Name, f.Image).advise("%s", f.opens(facts, entry)), true
 }
 
 // judging: a login that failed says nothing about the account's rights before the registry took the value after the pod was created.

@@ -31,6 +31,8 @@ type Facts struct {
 	Secrets map[string]Secret
 	// Credentials are the RegistryCredentials that select the namespace.
 	Credentials []Credential
+	// Excluding are the RegistryCredentials that exclude the namespace by name. They are no credentials here, but who asks is told.
+	Excluding []Excluding
 	// CredentialsUnread says that RegistryCredentials may not be read.
 	CredentialsUnread bool
 	// PullEvents are the messages of the pod's events about failed pulls, the latest first. They are asked for only where the

@@ -23,6 +23,24 @@ func nearMiss(facts *Facts, p Finding) (Finding, bool) {
 	return p, false
 }
 
+// Excluding is a RegistryCredential that excludes the pod's namespace, and the keys that it provides elsewhere.
+type Excluding struct {
+	Name string
+	Keys []string
+}
+
+// excludedHere names a RegistryCredential that provides the image's registry and excludes this namespace.
+func excludedHere(facts *Facts, p Finding) (Finding, bool) {
+	for _, e := range facts.Excluding {
+		if matchingKey(e.Keys, p.Image) == "" {
+			continue
+		}
+		return p.as(Report, NoCredential, "RegistryCredential %s provides the registry of %s, and excludes namespace %s", e.Name, p.Image, facts.Pod.Namespace).
+			advise("if the namespace is meant to have it, take it out of spec.target.excludedNamespaces of RegistryCredential %s", e.Name), true
+	}
+	return p, false
+}
+
 // ignoredSecret names a Secret that the pod refers to for its pulls and that a kubelet passes over, as when a tool copied it with
 // another type.
 func ignoredSecret(facts *Facts, p Finding) (Finding, bool) {

@@ -64,3 +64,13 @@ func TestASecretThatAKubeletIgnoresIsNamedAtThePod(t *testing.T) {
 		t.Errorf("nobody's account was shown: %s", verdict.Text())
 	}
 }
+
+func TestTheCredentialThatExcludesTheNamespaceIsNamed(t *testing.T) {
+	facts := stuck()
+	facts.Credentials = nil
+	facts.Excluding = []Excluding{{Name: "other", Keys: []string{"other.example"}}, {Name: "company", Keys: []string{host}}}
+	verdict := Diagnose(facts)
+	if !strings.Contains(verdict.Text(), "RegistryCredential company provides the registry") || !strings.Contains(verdict.Text(), "spec.target.excludedNamespaces of RegistryCredential company") {
+		t.Errorf("it says %q", verdict.Text())
+	}
+}

@@ -80,6 +80,9 @@ func TestMatching(t *testing.T) {
 			secret("regcred", func(s *Secret) { *s = stuck(hub("https://index.docker.io/v1/")).Secrets["regcred"] }),
 			secret("theirs", func(s *Secret) { *s = Secret{Keys: []string{"docker.io"}} })}, Report, Shadowed},
 		{"rule 12: a port that the key lacks is another registry", []change{func(f *Facts) { f.Pod.Spec.Containers[0].Image = host + ":5000/shop/web:1" }}, Report, NoCredential},
+		{"a namespace that a RegistryCredential excludes by name is reported", []change{func(f *Facts) {
+			f.Credentials, f.Excluding = nil, []Excluding{{Name: "other", Keys: []string{"other.example"}}, {Name: "company", Keys: []string{host}}}
+		}}, Report, NoCredential},
 		{"a registry that no RegistryCredential provides is reported", []change{func(f *Facts) { f.Credentials = nil }}, Report, NoCredential},
 	})
 }

@@ -46,8 +46,10 @@ const (
 	BudgetUsed           Reason = "BudgetUsed"
 	OrdinalInProgress    Reason = "OrdinalInProgress"
 	OwnSecretBeingMended Reason = "OwnSecretBeingMended"
-	SecretUnread         Reason = "SecretUnread"
-	CredentialsUnread    Reason = "CredentialsUnread"
+	// SuccessorUnknown: the API server did not say whether it takes the pod that would replace this one.
+	SuccessorUnknown  Reason = "SuccessorUnknown"
+	SecretUnread      Reason = "SecretUnread"
+	CredentialsUnread Reason = "CredentialsUnread"
 )
 
 // Reasons for Report.
@@ -84,6 +86,8 @@ const (
 	ContainerRuns        Reason = "ContainerRuns"
 	ReportOnly           Reason = "ReportOnly"
 	ActionForbidden      Reason = "ActionForbidden"
+	// SuccessorRefused: the API server would refuse the pod that would replace this one.
+	SuccessorRefused Reason = "SuccessorRefused"
 )
 
 // Reasons for None.

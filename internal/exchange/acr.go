@@ -68,40 +68,33 @@ func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenan
 	case !cloudregistry.IsTenant(tenant):
 		return "", fault(ErrInput, "the tenant of the service principal is not known: set spec.source.vault.exchange.acr.tenant")
 	}
-	if known := e.gates.enter(at.Login, e.now()); known != nil {
-		return "", known
-	}
 	asking := clientcredentials.Config{
 		ClientID: id, ClientSecret: secret, Scopes: []string{at.Scope}, AuthStyle: oauth2.AuthStyleInParams,
 		TokenURL: "https://" + at.Login + "/" + tenant + "/oauth2/v2.0/token",
 	}
-	token, err := asking.Token(context.WithValue(ctx, oauth2.HTTPClient, e.client))
-	failure := e.refusedByEntra(at.Login, err)
-	if failure == nil || errors.Is(failure, ErrRefused) {
-		e.gates.leave(at.Login, e.now(), nil)
-	} else {
-		e.gates.leave(at.Login, e.now(), failure)
-	}
-	if failure != nil {
-		return "", failure
-	}
-	return token.AccessToken, nil
+	return throughGate(e, at.Login, func() (string, *Error) {
+		token, err := asking.Token(context.WithValue(ctx, oauth2.HTTPClient, e.client))
+		if err != nil {
+			return "", e.refusedByEntra(at.Login, err)
+		}
+		return token.AccessToken, nil
+	})
 }
 
 // refusedByEntra keeps status and code of an error, whose text holds the answer.
 func (e *Exchanger) refusedByEntra(host string, err error) *Error {
 	var answered *oauth2.RetrieveError
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &answered) || answered.Response == nil:
+	if !errors.As(err, &answered) || answered.Response == nil {
 		return unreachable(host, withoutText(err))
 	}
-	if failure := unwell(host, answer{status: answered.Response.StatusCode, header: answered.Response.Header}); failure != nil {
+	if failure := e.unwell(host, answer{status: answered.Response.StatusCode, header: answered.Response.Header}); failure != nil {
 		return failure
 	}
-	if answered.Response.StatusCode < 300 { // a page that is none of Entra's
+	switch {
+	case answered.Response.StatusCode < 300: // a page that is none of Entra's
 		return fault(ErrUnavailable, "%s: the answer holds no token", host)
+	case answered.ErrorCode == "temporarily_unavailable", answered.ErrorCode == "server_error": // RFC 6749, 4.1.2.1
+		return fault(ErrUnavailable, "%s: %s", host, answered.ErrorCode)
 	}
 	return refused(host, answered.Response.StatusCode, answered.ErrorCode)
 }
@@ -125,10 +118,16 @@ func (e *Exchanger) refreshToken(ctx context.Context, host, tenant, access strin
 		return "", unreachable(host, err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	got, failure := e.send(request)
-	if failure != nil {
-		return "", failure
-	}
+	return throughGate(e, host, func() (string, *Error) {
+		got, err := e.send(request)
+		if err != nil {
+			return "", err
+		}
+		return e.readRefreshToken(host, got)
+	})
+}
+
+func (e *Exchanger) readRefreshToken(host string, got answer) (string, *Error) {
 	var says struct {
 		Token  string `json:"refresh_token"`
 		Errors []struct {
@@ -143,6 +142,11 @@ func (e *Exchanger) refreshToken(ctx context.Context, host, tenant, access strin
 		return "", refused(host, got.status, "")
 	case !read || says.Token == "":
 		return "", fault(ErrUnavailable, "%s: the answer holds no refresh_token", host)
+	}
+	if end := payload.EndOfPassword(says.Token); !end.IsZero() {
+		if _, err := e.endOf(host, end, acrLife); err != nil {
+			return "", err
+		}
 	}
 	return says.Token, nil
 }

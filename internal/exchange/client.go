@@ -55,31 +55,32 @@ type answer struct {
 	body   []byte
 }
 
-// send sends a request to the cloud through the gate of its host.
-func (e *Exchanger) send(request *http.Request) (answer, *Error) {
-	host := request.URL.Host
+// throughGate asks a host and reads its answer. Whatever is neither a login nor a refusal shuts the host's gate, also where only the body
+// shows it, as a limit of AWS and a page of a proxy.
+func throughGate[T any](e *Exchanger, host string, ask func() (T, *Error)) (T, *Error) {
 	if known := e.gates.enter(host, e.now()); known != nil {
-		return answer{}, known
+		var none T
+		return none, known
 	}
-	got, err := e.sendOnce(request)
-	if err == nil {
-		err = unwell(host, got)
-	}
+	got, err := ask()
 	e.gates.leave(host, e.now(), err)
 	return got, err
 }
 
-func (e *Exchanger) sendOnce(request *http.Request) (answer, *Error) {
+// send sends a request, from within [throughGate].
+func (e *Exchanger) send(request *http.Request) (answer, *Error) {
+	host := request.URL.Host
 	response, err := e.client.Do(request)
 	if err != nil {
-		return answer{}, unreachable(request.URL.Host, err)
+		return answer{}, unreachable(host, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return answer{}, unreachable(request.URL.Host, err)
+		return answer{}, unreachable(host, err)
 	}
-	return answer{response.StatusCode, response.Header, body}, nil
+	got := answer{response.StatusCode, response.Header, body}
+	return got, e.unwell(host, got)
 }
 
 // unreachable keeps of a cause what is safe to show: an error of the transport names hosts and no secret, one of the body's reader nothing.
@@ -103,25 +104,53 @@ func isTimeout(err error) bool {
 }
 
 // unwell is a failure that says nothing of what was sent.
-func unwell(host string, a answer) *Error {
+func (e *Exchanger) unwell(host string, a answer) *Error {
 	switch {
 	case a.status >= 300 && a.status < 400:
 		return fault(ErrUnavailable, "%s: redirected, which is not followed", host)
 	case a.status == http.StatusTooManyRequests, a.status >= 500:
 		err := fault(ErrUnavailable, "%s: status %d", host, a.status)
-		if seconds, cause := strconv.Atoi(a.header.Get("Retry-After")); cause == nil && seconds > 0 {
-			err.RetryAfter = min(time.Duration(seconds)*time.Second, longestPause)
-		}
+		err.RetryAfter = retryAfter(a.header.Get("Retry-After"), e.now())
 		return err
 	}
 	return nil
 }
 
+// retryAfter reads the header, which is a number of seconds or a date (RFC 9110, 10.2.3), up to longestPause. It is 0 where the header is
+// missing, unreadable or in the past.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, longestPause)
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(date.Sub(now), 0), longestPause)
+}
+
+// endOf is when a login ends that a cloud gives for at most a time. An end that is said to be later is not believed: what is used for too
+// long is found out by pods. One that has passed says that a clock is wrong, since no cloud gives such a login, and to take it would have
+// one made after another.
+func (e *Exchanger) endOf(host string, said time.Time, life time.Duration) (time.Time, *Error) {
+	now := e.now()
+	if !said.After(now) {
+		return time.Time{}, fault(ErrUnavailable, "%s: the login has ended already: compare the operator's clock with the cloud's", host)
+	}
+	if longest := now.Add(life); said.After(longest) {
+		return longest, nil
+	}
+	return said, nil
+}
+
 // aCode is what the codes of the clouds look like, such as AccessDeniedException and invalid_client.
 var aCode = regexp.MustCompile(`^[A-Za-z_]{1,64}$`)
 
-// refused says with which code, if it is one.
+// refused says with which code, if it is one. Each cloud says one: an answer without is that of a proxy on the way.
 func refused(host string, status int, code string) *Error {
+	if code == "" {
+		return fault(ErrUnavailable, "%s: status %d without a code of the cloud: look for a proxy on the way", host, status)
+	}
 	if !aCode.MatchString(code) {
 		return fault(ErrRefused, "%s: status %d", host, status)
 	}

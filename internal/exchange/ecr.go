@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,15 @@ const (
 	ecrTarget, ecrService       = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", "ecr"
 	publicTarget, publicService = "SpencerFrontendService.GetAuthorizationToken", "ecr-public"
 )
+
+// ecrLife is how long Amazon gives logins for at most, by the same page.
+const ecrLife = 12 * time.Hour
+
+// ecrLogin is a login of a region, and its end.
+type ecrLogin struct {
+	login
+	end time.Time
+}
 
 // ecr asks each region once: a login there is for all of its registries that the keys may read.
 func (e *Exchanger) ecr(ctx context.Context, hosts []string, fields payload.Fields) (made, *Error) {
@@ -47,13 +57,13 @@ func (e *Exchanger) ecr(ctx context.Context, hosts []string, fields payload.Fiel
 	}
 	var all made
 	for endpoint, at := range regions {
-		got, end, err := e.authorizationToken(ctx, at, keys)
+		got, err := e.authorizationToken(ctx, at, keys)
 		if err != nil {
 			return made{}, err
 		}
 		for host, asked := range of {
 			if asked == endpoint {
-				all.add(host, got, end)
+				all.add(host, got.login, got.end)
 			}
 		}
 	}
@@ -61,7 +71,29 @@ func (e *Exchanger) ecr(ctx context.Context, hosts []string, fields payload.Fiel
 }
 
 // authorizationToken asks one region for a login.
-func (e *Exchanger) authorizationToken(ctx context.Context, at cloudregistry.ECR, keys aws.Credentials) (login, time.Time, *Error) {
+func (e *Exchanger) authorizationToken(ctx context.Context, at cloudregistry.ECR, keys aws.Credentials) (ecrLogin, *Error) {
+	request, err := e.ecrRequest(ctx, at, keys)
+	if err != nil {
+		return ecrLogin{}, err
+	}
+	return throughGate(e, at.Endpoint, func() (ecrLogin, *Error) {
+		got, err := e.send(request)
+		if err != nil {
+			return ecrLogin{}, err
+		}
+		if got.status != http.StatusOK {
+			return ecrLogin{}, refusedByAWS(at.Endpoint, got)
+		}
+		made, err := readToken(at.Endpoint, got.body)
+		if err == nil {
+			made.end, err = e.endOf(at.Endpoint, made.end, ecrLife)
+		}
+		return made, err
+	})
+}
+
+// ecrRequest is signed with the keys.
+func (e *Exchanger) ecrRequest(ctx context.Context, at cloudregistry.ECR, keys aws.Credentials) (*http.Request, *Error) {
 	target, service := ecrTarget, ecrService
 	if at.Public {
 		target, service = publicTarget, publicService
@@ -69,22 +101,21 @@ func (e *Exchanger) authorizationToken(ctx context.Context, at cloudregistry.ECR
 	body := []byte("{}")
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+at.Endpoint+"/", bytes.NewReader(body))
 	if err != nil {
-		return login{}, time.Time{}, unreachable(at.Endpoint, err)
+		return nil, unreachable(at.Endpoint, err)
 	}
 	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	request.Header.Set("X-Amz-Target", target)
 	sum := sha256.Sum256(body)
 	if err := v4.NewSigner().SignHTTP(ctx, keys, request, hex.EncodeToString(sum[:]), service, at.Region, e.now()); err != nil {
-		return login{}, time.Time{}, fault(ErrInput, "a request to Amazon ECR cannot be signed with access_key and secret_key")
+		return nil, fault(ErrInput, "a request to Amazon ECR cannot be signed with access_key and secret_key")
 	}
-	got, failure := e.send(request)
-	if failure != nil {
-		return login{}, time.Time{}, failure
-	}
-	if got.status != http.StatusOK {
-		return login{}, time.Time{}, refusedByAWS(at.Endpoint, got)
-	}
-	return readToken(at.Endpoint, got.body)
+	return request, nil
+}
+
+// awsLimits are the codes of limits, as the SDKs know them (aws/retry/standard.go of aws-sdk-go-v2), but for those that begin with Throttl.
+var awsLimits = []string{
+	"TooManyRequestsException", "LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "BandwidthLimitExceeded",
+	"SlowDown", "PriorRequestNotComplete", "EC2ThrottledException", "ProvisionedThroughputExceededException",
 }
 
 // refusedByAWS tells a limit, which AWS answers with 400, too, from a refusal.
@@ -94,14 +125,15 @@ func refusedByAWS(host string, a answer) *Error {
 	}
 	_ = decode(a.body, &says) // without a code the status says all
 	code := says.Type[strings.LastIndexByte(says.Type, '#')+1:]
-	if strings.HasPrefix(code, "Throttling") || code == "TooManyRequestsException" || code == "LimitExceededException" {
+	if strings.HasPrefix(code, "Throttl") || slices.Contains(awsLimits, code) {
 		return fault(ErrUnavailable, "%s: AWS asks for fewer requests", host)
 	}
 	return refused(host, a.status, code)
 }
 
-// readToken reads the answer: a list with one member from ECR, the member itself from the public gallery.
-func readToken(host string, body []byte) (login, time.Time, *Error) {
+// readToken reads the answer: a list with one member from ECR, the member itself from the public gallery. The registry that it names is
+// of no interest: the login is for all that the keys may read in the region, and it is delivered for those of the spec alone.
+func readToken(host string, body []byte) (ecrLogin, *Error) {
 	type data struct {
 		Token string      `json:"authorizationToken"`
 		End   json.Number `json:"expiresAt"`
@@ -111,7 +143,7 @@ func readToken(host string, body []byte) (login, time.Time, *Error) {
 	}
 	none := fault(ErrUnavailable, "%s: the answer holds no login", host)
 	if !decode(body, &wrapped) {
-		return login{}, time.Time{}, none
+		return ecrLogin{}, none
 	}
 	var one data
 	var list []data
@@ -124,7 +156,8 @@ func readToken(host string, body []byte) (login, time.Time, *Error) {
 	username, password, found := strings.Cut(string(plain), ":")
 	seconds, numeric := one.End.Float64()
 	if err != nil || !found || username == "" || password == "" || numeric != nil || seconds <= 0 || seconds > 1e11 {
-		return login{}, time.Time{}, none
+		return ecrLogin{}, none
 	}
-	return login{username, password}, time.Unix(int64(seconds), 0), nil
+	end := payload.Earliest(time.Unix(int64(seconds), 0), payload.EndOfPassword(password))
+	return ecrLogin{login{username, password}, end}, nil
 }

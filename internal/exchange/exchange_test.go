@@ -190,6 +190,8 @@ func TestTheCloudsRefuse(t *testing.T) {
 			r.now = map[bool]time.Time{true: time.Now().Add(-20 * time.Minute), false: time.Now()}[on]
 		}, exchange.ErrRefused, "InvalidSignatureException"},
 		{"AWS: an identity that was taken away", toECR, irish, session, aws.Refuse, exchange.ErrRefused, "UnrecognizedClientException"},
+		{"AWS: a session without the right", toECR, irish, aws.ForbiddenKeys(), nil, exchange.ErrRefused, "AccessDeniedException"},
+		{"AWS: a session that is over", toECR, irish, aws.EndedKeys(), nil, exchange.ErrRefused, "ExpiredTokenException"},
 		{"AWS: no secret", toECR, irish, changed(session, "secret_key", nil), nil, exchange.ErrInput, "access_key and secret_key"},
 		{"AWS: a secret that is a number", toECR, irish, changed(session, "secret_key", json.Number("1")), nil, exchange.ErrInput, "as text"},
 		{"AWS: a registry of somebody else", toECR, "registry.company.io", session, nil, exchange.ErrRegistry, "registry.company.io"},

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -48,7 +49,7 @@ func (g *gates) enter(host string, now time.Time) *Error {
 func (g *gates) leave(host string, now time.Time, result *Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if result == nil {
+	if result == nil || errors.Is(result, ErrRefused) {
 		delete(g.m, host)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -45,6 +46,9 @@ func TestWhatIsNoLogin(t *testing.T) {
 		{"no connection", func(*http.Request) (*http.Response, error) { return nil, errors.New("dial tcp: secret-of-the-cloud") }, "no connection"},
 		{"no answer in time", func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, "in time"},
 		{"a limit", answering(429, "", "Retry-After", "7"), "status 429"},
+		{"a proxy's page that forbids", answering(403, "<html>secret-of-the-cloud</html>"), "status 403"},
+		{"a proxy's page that finds nothing", answering(404, "secret-of-the-cloud"), "status 404"},
+		{"a page of a megabyte", answering(200, "<html>"+strings.Repeat("x", 1<<20)), "too large"},
 	} {
 		for cloud, ask := range map[string]func(*exchange.Exchanger) error{
 			"AWS": func(e *exchange.Exchanger) error {
@@ -69,11 +73,12 @@ func TestWhatIsNoLogin(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"no colon":      `{"authorizationData":[{"authorizationToken":"` + wrong + `","expiresAt":1893456000}]}`,
-		"no base64":     `{"authorizationData":[{"authorizationToken":"%","expiresAt":1893456000}]}`,
-		"no end":        `{"authorizationData":[{"authorizationToken":"QVdTOnB3"}]}`,
-		"a wrong end":   `{"authorizationData":[{"authorizationToken":"QVdTOnB3","expiresAt":1e300}]}`,
-		"an empty list": `{"authorizationData":[]}`,
+		"no colon":               `{"authorizationData":[{"authorizationToken":"` + wrong + `","expiresAt":2208988800}]}`,
+		"no base64":              `{"authorizationData":[{"authorizationToken":"%","expiresAt":2208988800}]}`,
+		"no end":                 `{"authorizationData":[{"authorizationToken":"QVdTOnB3"}]}`,
+		"a wrong end":            `{"authorizationData":[{"authorizationToken":"QVdTOnB3","expiresAt":1e300}]}`,
+		"an empty list":          `{"authorizationData":[]}`,
+		"an end that has passed": `{"authorizationData":[{"authorizationToken":"QVdTOnB3","expiresAt":1}]}`,
 	} {
 		_, err := exchange.New(answering(200, body), time.Now).Exchange(t.Context(), toECR, []v1alpha1.Registry{irish}, keys)
 		if !errors.Is(err, exchange.ErrUnavailable) {
@@ -98,7 +103,7 @@ func TestWhileACloudFailsOneAtATimeAsks(t *testing.T) {
 		if fails {
 			return answering(503, "")(r)
 		}
-		return answering(200, `{"authorizationData":[{"authorizationToken":"QVdTOnB3","expiresAt":1893456000}]}`)(r)
+		return answering(200, `{"authorizationData":[{"authorizationToken":"QVdTOnB3","expiresAt":2208988800}]}`)(r)
 	}), func() time.Time { return now })
 	ask := func(registry v1alpha1.Registry) *exchange.Error {
 		_, err := e.Exchange(t.Context(), toECR, []v1alpha1.Registry{registry}, keys)
@@ -138,5 +143,124 @@ func TestWhileACloudFailsOneAtATimeAsks(t *testing.T) {
 	before := sent
 	if ask(irish); sent != before+1 {
 		t.Error("the gate is still shut")
+	}
+}
+
+// soon is when a login of these tests ends by the answer.
+func soon(now time.Time, after time.Duration) string {
+	return fmt.Sprintf(`{"authorizationData":[{"authorizationToken":"QVdTOnB3","expiresAt":%d,"proxyEndpoint":"https://444455556666.dkr.ecr.us-east-2.amazonaws.com"},{"authorizationToken":"QVdTOm90aGVy","expiresAt":1}]}`, now.Add(after).Unix())
+}
+
+func TestOddAnswersOfClouds(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	token := func(claims string) string {
+		part := base64.RawURLEncoding.EncodeToString
+		return part([]byte(`{"alg":"RS256"}`)) + "." + part([]byte(claims)) + ".c2lnbmF0dXJl"
+	}
+	refresh := func(token string) string { return `{"refresh_token":"` + token + `"}` }
+	access := payload.Fields{"access_token": "secret-of-the-test"}
+	for _, test := range []struct {
+		name       string
+		how        *v1alpha1.VaultExchange
+		registries []v1alpha1.Registry
+		fields     payload.Fields
+		body       string
+		ends       time.Duration // after now, 0 where there is no login
+	}{
+		{"ECR names another registry, and gives two logins", toECR, []v1alpha1.Registry{irish}, keys, soon(now, 12*time.Hour), 12 * time.Hour},
+		{"ECR gives less than twelve hours", toECR, []v1alpha1.Registry{irish}, keys, soon(now, 11*time.Hour+38*time.Minute), 11*time.Hour + 38*time.Minute},
+		{"ECR's clock is minutes ahead", toECR, []v1alpha1.Registry{irish}, keys, soon(now, 12*time.Hour+10*time.Minute), 12 * time.Hour},
+		{"ECR says an end in a hundred years", toECR, []v1alpha1.Registry{irish}, keys, soon(now, 876000*time.Hour), 12 * time.Hour},
+		{"ECR says an end that has passed", toECR, []v1alpha1.Registry{irish}, keys, soon(now, -time.Minute), 0},
+		{"a refresh token without an end", toACR, []v1alpha1.Registry{azure}, access, refresh(token(`{"jti":"x"}`)), 3 * time.Hour},
+		{"a refresh token that is no JWT", toACR, []v1alpha1.Registry{azure}, access, refresh("opaque"), 3 * time.Hour},
+		{"a refresh token that has ended", toACR, []v1alpha1.Registry{azure}, access, refresh(token(fmt.Sprintf(`{"exp":%d}`, now.Add(-time.Minute).Unix()))), 0},
+		{"a refresh token for a day", toACR, []v1alpha1.Registry{azure}, access, refresh(token(fmt.Sprintf(`{"exp":%d}`, now.Add(24*time.Hour).Unix()))), 3 * time.Hour},
+		{"two accounts, one with a path: one login for both", toECR, []v1alpha1.Registry{irish, another, "*.dkr.ecr.eu-west-1.amazonaws.com"}, keys, soon(now, 12*time.Hour), 12 * time.Hour},
+		{"hosts of the same region in other forms", toECR, []v1alpha1.Registry{
+			"111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "111122223333.dkr-ecr.eu-west-1.on.aws", "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn",
+		}, keys, soon(now, 12*time.Hour), 12 * time.Hour},
+		{"a host with a port", toECR, []v1alpha1.Registry{irish + ":443"}, keys, soon(now, 12*time.Hour), 0},
+		{"a registry of Azure with a port", toACR, []v1alpha1.Registry{azure + ":443"}, access, refresh("opaque"), 0},
+		{"upper case", toECR, []v1alpha1.Registry{"111122223333.DKR.ECR.eu-west-1.amazonaws.com"}, keys, soon(now, 12*time.Hour), 12 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fields, err := exchange.New(answering(200, test.body), func() time.Time { return now }).Exchange(t.Context(), test.how, test.registries, test.fields)
+			if test.ends == 0 {
+				if err == nil || strings.Contains(err.Error(), "secret-of") {
+					t.Fatalf("there is a login all the same: %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, end := logins(t, fields)
+			if len(got) != len(test.registries) || !end.Equal(now.Add(test.ends)) {
+				t.Errorf("%d logins, which end after %s, want %d and %s", len(got), end.Sub(now), len(test.registries), test.ends)
+			}
+			for host, login := range got {
+				if test.how == toECR && login != "AWS:pw" {
+					t.Errorf("for %s it is %s", host, login)
+				}
+			}
+		})
+	}
+}
+
+// Whatever is neither a login nor a refusal shuts the gate, also where only the body shows it.
+func TestWhatIsNoLoginShutsTheGate(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer transport
+		sent   int
+	}{
+		{"a limit of AWS, which is a 400", answering(400, `{"__type":"ThrottlingException"}`), 1},
+		{"another limit of AWS", answering(400, `{"__type":"com.amazon.coral.service#RequestLimitExceeded"}`), 1},
+		{"a page", answering(200, "<html>"), 1},
+		{"a proxy's page that forbids", answering(403, "<html>"), 1},
+		{"a login that has ended", answering(200, soon(time.Now(), -time.Hour)), 1},
+		{"a refusal, which is an answer", answering(400, `{"__type":"AccessDeniedException"}`), 10},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sent := 0
+			e := exchange.New(transport(func(r *http.Request) (*http.Response, error) {
+				sent++
+				return test.answer(r)
+			}), time.Now)
+			for range 10 {
+				if _, err := e.Exchange(t.Context(), toECR, []v1alpha1.Registry{irish}, keys); err == nil {
+					t.Fatal("there is a login")
+				}
+			}
+			if sent != test.sent {
+				t.Errorf("%d requests were sent, want %d", sent, test.sent)
+			}
+		})
+	}
+}
+
+func TestHowLongACloudIsLeftAlone(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 2 * time.Second, "7": 7 * time.Second, "86400": 2 * time.Minute, "4294967296": 2 * time.Second, "-5": 2 * time.Second, "soon": 2 * time.Second,
+		"Wed, 04 Mar 2026 05:06:37 GMT": 30 * time.Second, "Thu, 05 Mar 2026 05:06:07 GMT": 2 * time.Minute, "Tue, 03 Mar 2026 05:06:07 GMT": 2 * time.Second,
+	} {
+		for _, status := range []int{429, 503} {
+			_, err := exchange.New(answering(status, "", "Retry-After", value), func() time.Time { return now }).Exchange(t.Context(), toECR, []v1alpha1.Registry{irish}, keys)
+			var says *exchange.Error
+			if !errors.As(err, &says) || says.RetryAfter != want {
+				t.Errorf("Retry-After %q with %d: %+v, want %s", value, status, says, want)
+			}
+		}
+	}
+}
+
+func TestEntraThatIsNotWellRefusesNothing(t *testing.T) {
+	for _, code := range []string{"temporarily_unavailable", "server_error"} {
+		_, err := exchange.New(answering(400, `{"error":"`+code+`"}`), time.Now).Exchange(t.Context(), toACR, []v1alpha1.Registry{azure}, principal)
+		if !errors.Is(err, exchange.ErrUnavailable) || errors.Is(err, exchange.ErrRefused) {
+			t.Errorf("%s: %v", code, err)
+		}
 	}
 }

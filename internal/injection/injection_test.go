@@ -2,7 +2,11 @@ package injection
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,12 +17,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	registrationv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	"k8s.io/client-go/rest"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
 func asShipped() (*admissionv1.MutatingAdmissionPolicy, *admissionv1.MutatingAdmissionPolicyBinding) {
 	policy, binding := &admissionv1.MutatingAdmissionPolicy{}, &admissionv1.MutatingAdmissionPolicyBinding{}
+	policy.Spec.FailurePolicy = new(admissionv1.Ignore)
 	policy.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: "regcred.dev/v1alpha1", Kind: "RegistryCredential"}
 	binding.Spec.PolicyName = v1alpha1.InjectionPolicy
 	binding.Spec.ParamRef = &admissionv1.ParamRef{Selector: &metav1.LabelSelector{}}
@@ -38,7 +45,7 @@ func TestJudge(t *testing.T) {
 		fault                 string
 	}{
 		{name: "policy and binding as shipped stand", known: true},
-		{name: "a policy that is not there, or that the API server does not serve", policyErr: gone, known: true, fault: "MutatingAdmissionPolicy regcred-injection is not there"},
+		{name: "a policy that is not there", policyErr: gone, known: true, fault: "MutatingAdmissionPolicy regcred-injection is not there"},
 		{name: "a binding that is not there", bindingErr: gone, known: true, fault: "Binding regcred-injection is not there"},
 		{name: "a role that is not there", policyErr: forbidden, known: true, fault: "the role regcred-injection"},
 		{name: "an API server that is away leaves a policy standing", before: stands, policyErr: away, known: true},
@@ -46,6 +53,10 @@ func TestJudge(t *testing.T) {
 		{name: "a policy for something else", known: true, fault: "is not made for RegistryCredentials",
 			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
 				p.Spec.ParamKind.Kind = "Other"
+			}},
+		{name: "a policy that refuses pods", known: true, fault: "failurePolicy of MutatingAdmissionPolicy regcred-injection is not Ignore",
+			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
+				p.Spec.FailurePolicy = nil // Fail
 			}},
 		{name: "a policy without parameters", known: true, fault: "is not made for RegistryCredentials",
 			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
@@ -75,6 +86,42 @@ func TestJudge(t *testing.T) {
 			}
 			if got.Fault != "" && (!strings.Contains(got.Message(), "kubectl apply -k config/injection") || len(got.Message()) > 400) {
 				t.Errorf("the message is %q", got.Message())
+			}
+		})
+	}
+}
+
+func TestAnAPIServerWithoutSuchPoliciesIsToldFromOneWithoutThisPolicy(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		kind     string // what the API server answers with
+		unserved bool
+	}{
+		{"Kubernetes 1.35 and older have no such path", "text/plain", true},
+		{"Kubernetes 1.36 has no such object", "application/json", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", test.kind)
+				w.WriteHeader(http.StatusNotFound)
+				if test.unserved {
+					fmt.Fprintln(w, "404 page not found")
+					return
+				}
+				status := apierrors.NewNotFound(admissionv1.Resource("mutatingadmissionpolicies"), v1alpha1.InjectionPolicy).ErrStatus
+				status.Kind, status.APIVersion = "Status", "v1"
+				if err := json.NewEncoder(w).Encode(status); err != nil {
+					t.Error(err)
+				}
+			}))
+			defer server.Close()
+			registration, err := registrationv1.NewForConfig(&rest.Config{Host: server.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Look(registration)(t.Context(), State{})
+			if !got.Known || got.Standing() || got.Unserved != test.unserved || strings.Contains(got.Message(), Install) == test.unserved || strings.Contains(got.Message(), Instead) != test.unserved {
+				t.Errorf("%+v: %s", got, got.Message())
 			}
 		})
 	}

@@ -7,13 +7,18 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
-// Install says how the policy is installed.
-const Install = "run: kubectl apply -k config/injection, or set injection.enabled=true in the chart; it needs an API server that serves " +
-	"MutatingAdmissionPolicy of admissionregistration.k8s.io/v1"
+const (
+	// Install says how the policy is installed.
+	Install = "run: kubectl apply -k config/injection, or set injection.enabled=true in the chart"
+	// Instead says what to do where it cannot be installed.
+	Instead = "set spec.target.attach to ServiceAccounts or None, or upgrade Kubernetes"
+)
 
 // State of the policy as far as it is known. The zero value knows nothing.
 type State struct {
@@ -21,6 +26,8 @@ type State struct {
 	Known bool
 	// Fault says what is missing. Empty where the policy stands.
 	Fault string
+	// Unserved says that the API server has no such policies, so that it cannot be installed.
+	Unserved bool
 }
 
 // Standing reports whether new pods get their pull Secrets.
@@ -31,7 +38,11 @@ func (s State) Message() string {
 	if s.Fault == "" {
 		return ""
 	}
-	return "spec.target.attach is Pods, and pods get no pull Secret, because " + s.Fault + ": " + Install
+	remedy := Install
+	if s.Unserved {
+		remedy = Instead
+	}
+	return "spec.target.attach is Pods, and pods get no pull Secret, because " + s.Fault + ": " + remedy
 }
 
 // Judge says what the answers to a look at policy and binding mean. A right to look that is not there counts as missing: the role comes
@@ -42,6 +53,8 @@ func Judge(before State, policy *admissionv1.MutatingAdmissionPolicy, policyErr 
 		err  error
 	}{{"MutatingAdmissionPolicy", policyErr}, {"MutatingAdmissionPolicyBinding", bindingErr}} {
 		switch {
+		case unserved(looked.err):
+			return State{Known: true, Unserved: true, Fault: "the API server does not serve " + looked.kind + " of admissionregistration.k8s.io/v1, as Kubernetes does from 1.36 on"}
 		case apierrors.IsNotFound(looked.err):
 			return State{Known: true, Fault: fmt.Sprintf("%s %s is not there", looked.kind, v1alpha1.InjectionPolicy)}
 		case apierrors.IsForbidden(looked.err):
@@ -53,6 +66,11 @@ func Judge(before State, policy *admissionv1.MutatingAdmissionPolicy, policyErr 
 	return State{Known: true, Fault: fault(policy, binding)}
 }
 
+// unserved reports whether the API server has no such kind: it then answers with a 404 of its own, not with one about the object.
+func unserved(err error) bool {
+	return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
 // fault says why policy and binding are not those of config/injection. Who narrows their match on purpose is not contradicted.
 func fault(policy *admissionv1.MutatingAdmissionPolicy, binding *admissionv1.MutatingAdmissionPolicyBinding) string {
 	kind, ref := policy.Spec.ParamKind, binding.Spec.ParamRef
@@ -61,6 +79,8 @@ func fault(policy *admissionv1.MutatingAdmissionPolicy, binding *admissionv1.Mut
 		return "the policy is being deleted"
 	case kind == nil || kind.APIVersion != v1alpha1.GroupVersion.String() || kind.Kind != "RegistryCredential":
 		return "MutatingAdmissionPolicy " + v1alpha1.InjectionPolicy + " is not made for RegistryCredentials of " + v1alpha1.GroupVersion.String()
+	case policy.Spec.FailurePolicy == nil || *policy.Spec.FailurePolicy != admissionv1.Ignore:
+		return "failurePolicy of MutatingAdmissionPolicy " + v1alpha1.InjectionPolicy + " is not Ignore, and pods of namespaces that are not selected are refused"
 	case binding.Spec.PolicyName != v1alpha1.InjectionPolicy:
 		return "MutatingAdmissionPolicyBinding " + v1alpha1.InjectionPolicy + " binds another policy"
 	case ref == nil || ref.Selector == nil:

@@ -95,9 +95,9 @@ func withoutOwner(name string) (string, bool) {
 
 // ends is the earliest end of the credential that anything tells of.
 func (r *rendering) ends(config dockerconfig.Config) time.Time {
-	ends := append(r.endsIn(r.fields, ""), r.endsIn(r.About, "the metadata's ")...)
+	ends := slices.Concat(r.endsIn(r.fields, ""), r.endsIn(r.About, "the metadata's "), r.endsIn(r.From, "the exchanged "))
 	for _, credential := range config {
-		ends = append(ends, endOfPassword(credential.Password()))
+		ends = append(ends, EndOfPassword(credential.Password()))
 	}
 	return Earliest(ends...)
 }

@@ -234,8 +234,8 @@ func FuzzEnd(f *testing.F) {
 		if life, ok := duration(text, time.Second); ok && (life > longestLife || life < -longestLife) {
 			t.Errorf("%q lasts %s", text, life)
 		}
-		_ = endOfPassword(text)
-		_ = endOfPassword("eyJhbGciOiJ4In0." + text + ".c")
-		_ = endOfPassword(base64Of(text))
+		_ = EndOfPassword(text)
+		_ = EndOfPassword("eyJhbGciOiJ4In0." + text + ".c")
+		_ = EndOfPassword(base64Of(text))
 	})
 }

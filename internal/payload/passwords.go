@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// endOfPassword is the end that a password tells of itself: the exp of a JSON Web Token, or the expiration of a password of Amazon
+// EndOfPassword is the end that a password tells of itself: the exp of a JSON Web Token, or the expiration of a password of Amazon
 // ECR. It is zero where the password is certainly neither. Whether a signature is right is the registry's business.
-func endOfPassword(password string) time.Time {
+func EndOfPassword(password string) time.Time {
 	const longest = 64 << 10
 	if len(password) > longest {
 		return time.Time{}

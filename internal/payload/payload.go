@@ -74,6 +74,8 @@ type Want struct {
 	Written time.Time
 	// About are the source's own notes on the value, such as the custom metadata of Vault's KV version 2. Ends are read there, too.
 	About Fields
+	// From is what the fields were made of, nil where they came as they are. Ends are read there, too.
+	From Fields
 }
 
 // Payload is a credential as it was read.

@@ -130,36 +130,15 @@ func (o *Owners) template(ctx context.Context, objects client.Reader, pod *corev
 	return template, nil
 }
 
-// templateOf reads the pod template of an owner, where the answer can matter: the pod lists pull secrets, which are either its
-// template's or come from its ServiceAccount. Few pods do and are stuck, so that templates are not worth a cache.
+// templateOf reads what matters of the pod template of an owner, where the answer can matter: the pod lists pull secrets, which are either
+// its template's or come from its ServiceAccount. Few pods do and are stuck, so that templates are not worth a cache.
 func templateOf(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref *metav1.OwnerReference) (*diagnosis.Template, error) {
-	key := client.ObjectKey{Namespace: pod.Namespace, Name: ref.Name}
-	var spec *corev1.PodSpec
-	var err error
-	switch ref.Kind {
-	case "ReplicaSet":
-		var owner appsv1.ReplicaSet
-		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
-	case "StatefulSet":
-		var owner appsv1.StatefulSet
-		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
-	case "DaemonSet":
-		var owner appsv1.DaemonSet
-		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
-	case "ReplicationController":
-		var owner corev1.ReplicationController
-		if err = objects.Get(ctx, key, &owner); err == nil && owner.Spec.Template != nil {
-			spec = &owner.Spec.Template.Spec
-		}
-	case "Job":
-		var owner batchv1.Job
-		err, spec = objects.Get(ctx, key, &owner), &owner.Spec.Template.Spec
-	}
-	if err != nil || spec == nil {
+	read, _, err := podTemplate(ctx, objects, pod.Namespace, ref)
+	if err != nil || read == nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	template := &diagnosis.Template{}
-	for _, secret := range spec.ImagePullSecrets[:min(len(spec.ImagePullSecrets), maxTemplateSecrets)] {
+	secrets, template := read.Spec.ImagePullSecrets, &diagnosis.Template{}
+	for _, secret := range secrets[:min(len(secrets), maxTemplateSecrets)] {
 		template.PullSecrets = append(template.PullSecrets, secret.Name)
 	}
 	return template, nil

@@ -45,6 +45,8 @@ type Namespace struct {
 	Secret diagnosis.Secret
 	// Accounts are its ServiceAccounts that the target names.
 	Accounts []diagnosis.Account
+	// OptedOut says that its annotation keeps pods from getting the Secret by the admission policy.
+	OptedOut bool
 }
 
 // Row is what happens in one namespace. Its JSON form is stable.
@@ -53,6 +55,8 @@ type Row struct {
 	Secret    Effect `json:"secret"`
 	// Attach are the ServiceAccounts that get the Secret.
 	Attach []string `json:"attach,omitempty"`
+	// Pods says that new pods get it, by the admission policy.
+	Pods bool `json:"pods,omitempty"`
 	// Note says why, or what is missing.
 	Note string `json:"note,omitempty"`
 }
@@ -116,32 +120,41 @@ func rowOf(after *v1alpha1.RegistryCredential, n Namespace, selected bool) Row {
 		row.Note = foreign.Message(row.Note)
 		return row
 	}
-	row.attach(name, n.Accounts)
+	switch after.Spec.Target.Attachment() {
+	case v1alpha1.AttachPods:
+		if row.Pods = !n.OptedOut; n.OptedOut {
+			row.note(fmt.Sprintf("its annotation %s: %s keeps pods from getting the Secret", v1alpha1.AttachAnnotation, v1alpha1.AttachDisabled))
+		}
+	case v1alpha1.AttachServiceAccounts:
+		row.attach(name, n.Accounts)
+	}
 	row.Note = foreign.Message(row.Note)
 	return row
 }
 
+func (r *Row) note(text string) {
+	if r.Note != "" {
+		text = r.Note + "; " + text
+	}
+	r.Note = text
+}
+
 // attach says which ServiceAccounts get the Secret.
 func (r *Row) attach(secret string, accounts []diagnosis.Account) {
-	var notes []string
 	for _, account := range accounts {
 		switch {
 		case account.Unread:
-			notes = append(notes, "you may not read ServiceAccount "+account.Name)
+			r.note("you may not read ServiceAccount " + account.Name)
 		case account.Missing:
-			notes = append(notes, "ServiceAccount "+account.Name+" does not exist; it is served when it comes")
+			r.note("ServiceAccount " + account.Name + " does not exist; it is served when it comes")
 		case !slices.Contains(account.PullSecrets, secret):
 			r.Attach = append(r.Attach, foreign.Name(account.Name))
 		}
 	}
-	if r.Note != "" {
-		notes = append([]string{r.Note}, notes...)
-	}
-	r.Note = strings.Join(notes, "; ")
 }
 
-// Losses are what namespaces that stay selected lose all the same: entries for registries that are not listed any more, or the whole Secret
-// because it gets another name. Before is nil where there is no such object.
+// Losses are what namespaces that stay selected lose all the same: entries for registries that are not listed any more, the whole Secret
+// because it gets another name, or the name in their pods. Before is nil where there is no such object.
 func Losses(before, after *v1alpha1.RegistryCredential) []string {
 	if before == nil {
 		return nil
@@ -149,6 +162,9 @@ func Losses(before, after *v1alpha1.RegistryCredential) []string {
 	var losses []string
 	if was, is := before.Spec.Target.Name(), after.Spec.Target.Name(); was != is {
 		losses = append(losses, fmt.Sprintf("Secret %s loses its entries once Secret %s is there", was, is))
+	}
+	if was, is := before.Spec.Target.Attachment(), after.Spec.Target.Attachment(); was != is && is == v1alpha1.AttachNone {
+		losses = append(losses, "new pods name Secret "+after.Spec.Target.Name()+" only where their templates do")
 	}
 	kept := target.Keys(&after.Spec)
 	for _, key := range target.Keys(&before.Spec) {

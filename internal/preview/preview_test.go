@@ -28,6 +28,10 @@ func adopts(spec *v1alpha1.RegistryCredentialSpec) {
 	spec.Target.ExistingSecrets = v1alpha1.ExistingAdopt
 }
 
+func attaches(mode v1alpha1.AttachMode) func(*v1alpha1.RegistryCredentialSpec) {
+	return func(spec *v1alpha1.RegistryCredentialSpec) { spec.Target.Attach = mode }
+}
+
 func rowsOf(t *testing.T, before, after *v1alpha1.RegistryCredential, namespaces ...preview.Namespace) []preview.Row {
 	t.Helper()
 	selectors, err := preview.SelectorsOf(before, after, []string{"kube-system"})
@@ -70,6 +74,12 @@ func TestWhatHappensInANamespace(t *testing.T) {
 		{"it is selected no more", object(), object(func(s *v1alpha1.RegistryCredentialSpec) {
 			s.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n"}
 		}), preview.Namespace{Labels: shop}, []preview.Row{{Namespace: "n", Secret: preview.Remove, Note: "it is not selected any more"}}},
+		{"its pods get the Secret, and its ServiceAccounts do not", nil, object(attaches(v1alpha1.AttachPods)), preview.Namespace{Labels: shop,
+			Secret: diagnosis.Secret{Missing: true}, Accounts: []diagnosis.Account{account}}, []preview.Row{{Namespace: "n", Secret: preview.Create, Pods: true}}},
+		{"its annotation keeps pods from getting the Secret", nil, object(adopts, attaches(v1alpha1.AttachPods)), preview.Namespace{Labels: shop, Secret: byHand, OptedOut: true},
+			[]preview.Row{{Namespace: "n", Secret: preview.Adopt, Note: "made by a person; its annotation regcred.dev/attach: Disabled keeps pods from getting the Secret"}}},
+		{"nothing is attached", nil, object(attaches(v1alpha1.AttachNone)), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Missing: true},
+			Accounts: []diagnosis.Account{account}}, []preview.Row{{Namespace: "n", Secret: preview.Create}}},
 		{"it never was selected", nil, object(), preview.Namespace{}, []preview.Row{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -122,6 +132,9 @@ func TestWhatNamespacesLoseThatStaySelected(t *testing.T) {
 		{"a registry is listed no more", object(), func(s *v1alpha1.RegistryCredentialSpec) { s.Registries = s.Registries[:1] },
 			[]string{"every namespace loses the entry for mirror.company.io"}},
 		{"a registry is written in another way", object(), func(s *v1alpha1.RegistryCredentialSpec) { s.Registries[1] = "mirror.company.io/" }, nil},
+		{"nothing is attached any more", object(), attaches(v1alpha1.AttachNone), []string{"new pods name Secret regcred only where their templates do"}},
+		{"nothing was attached before", object(attaches(v1alpha1.AttachNone)), attaches(v1alpha1.AttachNone), nil},
+		{"pods get the Secret from the policy now", object(), attaches(v1alpha1.AttachPods), nil},
 		{"the Secret gets another name", object(), func(s *v1alpha1.RegistryCredentialSpec) { s.Target.SecretName = "other" },
 			[]string{"Secret regcred loses its entries once Secret other is there"}},
 	} {

@@ -83,7 +83,7 @@ func stuck(secret *corev1.Secret) Owner {
 func handMade(secret *corev1.Secret) Owner {
 	by := "a person"
 	if names := Managers(secret.ManagedFields); len(names) > 0 {
-		by = foreign.Name("field manager " + strings.Join(names, ", "))
+		by = foreign.Name("a person (" + strings.Join(names, ", ") + ")")
 	}
 	o := Owner{Manager: by}
 	switch {

@@ -48,16 +48,17 @@ const (
 	recordLabel = "regcred.dev/published"
 	namePrefix  = "regcred-published-"
 	configKey   = "config"
-	// previousKey holds the value before, as configKey does the one in use.
+	// previousKey holds the value before, as configKey does the one in use, and waitingKey one that waits and cannot be read again.
 	previousKey = "previous"
+	waitingKey  = "candidate"
 	memoKey     = "memo"
 	uidKey      = "uid"
 	nameKey     = "credential"
 )
 
-// roomForTwo is the most bytes of a record that keeps the value before, too. A Secret holds 1 MiB, and what is kept of removals is in it:
-// where two values do not fit, the one in use must.
-const roomForTwo = 768 << 10
+// room is the most bytes of a record that keeps more than the value in use. A Secret holds 1 MiB, and what is kept of removals is in it:
+// where not all values fit, the one in use must, then one that waits, then the one before.
+const room = 768 << 10
 
 func secretName(credential string) string { return namePrefix + credential }
 
@@ -72,11 +73,17 @@ func encode(r Record, namespace string) (*corev1.Secret, error) {
 	if r.Config != nil {
 		data[configKey] = r.Config.Render()
 	}
-	if r.Previous != nil && r.Previous.Config != nil {
-		before := r.Previous.Config.Render()
-		if len(before)+len(data[configKey])+len(memo) <= roomForTwo {
-			data[previousKey] = before
+	used := len(memo) + len(data[configKey])
+	addWhereItFits := func(key string, config dockerconfig.Config) {
+		if content := config.Render(); used+len(content) <= room {
+			data[key], used = content, used+len(content)
 		}
+	}
+	if r.KeepsWaiting() {
+		addWhereItFits(waitingKey, r.Waiting.Config)
+	}
+	if r.Previous != nil && r.Previous.Config != nil {
+		addWhereItFits(previousKey, r.Previous.Config)
 	}
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -89,7 +96,7 @@ func encode(r Record, namespace string) (*corev1.Secret, error) {
 }
 
 // Same reports whether two records are kept by the same bytes, so that to write one over the other changes nothing. What is in memory
-// alone, such as the content of a value that waits, is no difference.
+// alone, such as the content of a value that waits and can be read again, is no difference.
 func Same(a, b Record) bool {
 	one, errA := encode(a, "")
 	other, errB := encode(b, "")
@@ -115,11 +122,15 @@ func decode(secret *corev1.Secret) (Record, error) {
 	if r.Config, err = configOf(secret, configKey); err != nil {
 		return Record{}, err
 	}
-	if r.Previous == nil {
-		return r, nil
+	if r.Waiting != nil {
+		if r.Waiting.Config, err = configOf(secret, waitingKey); err != nil {
+			return Record{}, err
+		}
 	}
-	if r.Previous.Config, err = configOf(secret, previousKey); err != nil {
-		return Record{}, err
+	if r.Previous != nil {
+		if r.Previous.Config, err = configOf(secret, previousKey); err != nil {
+			return Record{}, err
+		}
 	}
 	return r, nil
 }

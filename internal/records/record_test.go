@@ -32,7 +32,7 @@ func record(t testing.TB) Record {
 	before := value
 	before.Revision, before.Digest, before.Lease = "6", "d6", nil
 	waiting := value
-	waiting.Config, waiting.Revision, waiting.Digest, waiting.Lease = nil, "8", "d8", nil
+	waiting.Revision, waiting.Digest, waiting.Lease = "8", "d8", &source.Lease{Connection: "default", ID: "aws/creds/x/2", Duration: time.Hour, Obtained: at}
 	return Record{
 		Credential: "company", UID: "uid-1", Kept: rotation.Kept{
 			Format: Format, Salt: []byte{0, 255, 7}, Value: value,
@@ -42,7 +42,7 @@ func record(t testing.TB) Record {
 				Digests: map[string]string{"registry.example/app:1": "sha256:1"},
 			}},
 			Obsolete:     []rotation.Lease{{Lease: source.Lease{ID: "aws/creds/x/0", Duration: time.Minute, Obtained: at}, Since: at}},
-			RestoredOver: "d5", Fruitless: 2,
+			RestoredOver: "d5", Fruitless: 2, Answered: "2026-03-01T12:00:00Z",
 		},
 	}
 }
@@ -77,7 +77,7 @@ func TestARecordIsTheSameIfItIsKeptByTheSameBytes(t *testing.T) {
 		same   bool
 	}{
 		{"nothing is changed", func(*Record) {}, true},
-		{"the value that waits has its content again", func(r *Record) { r.Waiting.Config = r.Config }, true},
+		{"the minted value that waits has no content", func(r *Record) { r.Waiting.Config = nil }, false},
 		{"another object", func(r *Record) { r.UID = "uid-2" }, false},
 		{"the value in use has no content", func(r *Record) { r.Config = nil }, false},
 		{"the value before has no content", func(r *Record) { r.Previous.Config = nil }, false},
@@ -93,13 +93,31 @@ func TestARecordIsTheSameIfItIsKeptByTheSameBytes(t *testing.T) {
 	}
 }
 
+func TestTheContentOfAValueThatCanBeReadAgainIsNotKept(t *testing.T) {
+	read := record(t)
+	read.Waiting.Minted = false
+	forgotten := read
+	forgotten.Waiting = &rotation.Waiting{Value: read.Waiting.Value, FirstSeen: read.Waiting.FirstSeen}
+	forgotten.Waiting.Config = nil
+	if !Same(read, forgotten) {
+		t.Error("its content makes a difference to the record")
+	}
+	secret, err := encode(read, "regcred-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, kept := secret.Data[waitingKey]; kept {
+		t.Error("its content is kept")
+	}
+}
+
 func TestTheMemoHoldsNoSecret(t *testing.T) {
 	secret, err := encode(record(t), "regcred-system")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for key, value := range secret.Data {
-		if key != configKey && key != previousKey && strings.Contains(string(value), password) {
+		if key != configKey && key != previousKey && key != waitingKey && strings.Contains(string(value), password) {
 			t.Errorf("key %s holds the password", key)
 		}
 	}
@@ -118,6 +136,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		"a config that is no JSON":         func(s *corev1.Secret) { s.Data[configKey] = []byte(password) },
 		"a config with a broken entry":     func(s *corev1.Secret) { s.Data[configKey] = []byte(`{"auths":{"a":{"auth":"` + password + `"}}}`) },
 		"a value before that is no JSON":   func(s *corev1.Secret) { s.Data[previousKey] = []byte(password) },
+		"a value that waits and is none":   func(s *corev1.Secret) { s.Data[waitingKey] = []byte(password) },
 		"a config that is empty":           func(s *corev1.Secret) { s.Data[configKey] = nil },
 		"the record of another credential": func(s *corev1.Secret) { s.Data[nameKey] = []byte("other") },
 		"no name":                          func(s *corev1.Secret) { delete(s.Data, nameKey) },

@@ -8,7 +8,7 @@ import (
 	"regcred.dev/regcred/internal/rotation"
 )
 
-// A Secret holds 1 MiB. Where two values do not fit, the one in use does: to be able to go back is less than to be able to go on.
+// A Secret holds 1 MiB. Where not all values fit, the one in use does: to be able to go back is less than to be able to go on.
 func TestAValueThatDoesNotFitBesideTheOneBeforeIsKeptAlone(t *testing.T) {
 	of := func(letter string, size int) dockerconfig.Config {
 		value, err := dockerconfig.NewCredential("robot", strings.Repeat(letter, size))
@@ -46,6 +46,41 @@ func TestAValueThatDoesNotFitBesideTheOneBeforeIsKeptAlone(t *testing.T) {
 			}
 			if record.Previous.Config == nil {
 				t.Error("the process forgot the value before")
+			}
+		})
+	}
+}
+
+func TestWhichOfThreeValuesFit(t *testing.T) {
+	of := func(letter string, size int) rotation.Value {
+		value, err := dockerconfig.NewCredential("robot", strings.Repeat(letter, size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rotation.Value{Config: dockerconfig.Config{"r.example": value}, Minted: true}
+	}
+	for _, c := range []struct {
+		name                  string
+		inUse, waits, before  int
+		keepsWaits, keepsLast bool
+	}{
+		{"three small ones", 1 << 10, 1 << 10, 1 << 10, true, true},
+		{"the one before is too large", 1 << 10, 1 << 10, 340 << 10, true, false},
+		{"the one that waits is too large", 1 << 10, 340 << 10, 1 << 10, false, true},
+		{"the one in use leaves no room", 320 << 10, 30 << 10, 30 << 10, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			record := Record{Credential: "company", UID: "uid"}
+			record.Value = of("n", c.inUse)
+			record.Waiting = &rotation.Waiting{Value: of("w", c.waits)}
+			record.Previous = &rotation.Previous{Value: of("o", c.before)}
+			secret, err := encode(record, "regcred-system")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := decode(secret)
+			if err != nil || !got.Published() || (got.Waiting.Config != nil) != c.keepsWaits || (got.Previous.Config != nil) != c.keepsLast {
+				t.Errorf("%v; waiting is kept: %t, the one before: %t", err, got.Waiting.Config != nil, got.Previous.Config != nil)
 			}
 		})
 	}

@@ -40,9 +40,10 @@ func (s *State) fruitlessWait(spec *Spec) time.Duration {
 // firstRead is when a process that just started reads where a minted value is in use: an earlier process obtained it, and it is still
 // good. A process that crashes again and again has nothing minted sooner than one that runs on.
 func (s *State) firstRead(spec *Spec) time.Time {
-	last, wait := s.latest().ReadTime, refusedInterval
-	next := s.dueRead(spec, schedule.LastRead{Time: s.Begins(), Expire: s.ExpireTime, Minted: true})
-	if s.Waiting != nil { // its content is lost: only another read gives one
+	known, wait := s.latest(), refusedInterval
+	last := known.ReadTime
+	next := s.dueRead(spec, schedule.LastRead{Time: known.Begins(), Expire: known.ExpireTime, Minted: true})
+	if s.Waiting != nil && !s.KeepsWaiting() { // its content is lost: only another read gives one
 		next = schedule.Next(schedule.LastRead{Time: s.Begins(), Expire: s.ExpireTime, Minted: true}, spec.Refresh, spec.Random)
 	}
 	refused := s.latestIsRefused(spec)
@@ -58,9 +59,19 @@ func (s *State) firstRead(spec *Spec) time.Time {
 	return latest(next, last.Add(wait))
 }
 
-// keepsMinted reports whether the value in use is one that each read would create again: a restart of the operator asks for no other.
+// keepsMinted reports whether the value that waits or the one in use is one that each read would create again: a restart of the operator
+// asks for no other.
 func (s *State) keepsMinted(spec *Spec) bool {
-	return s.Published() && s.Minted && s.Value.SpecHash == spec.SpecHash
+	waits := s.KeepsWaiting() && s.Waiting.SpecHash == spec.SpecHash
+	return waits || s.Published() && s.Minted && s.Value.SpecHash == spec.SpecHash
+}
+
+// Recall completes what a process remembers by what is kept. A request of a person for which a value was minted is answered, also where
+// the process ended before its status said so.
+func (s *State) Recall(spec *Spec) {
+	if s.Answered != "" && s.Answered == spec.RefreshRequest {
+		s.Reads.Request = s.Answered
+	}
 }
 
 // countFruitless counts a minted value that was read while the one before it is refused. What another spec gives is another matter.

@@ -172,6 +172,9 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 	r := &s.Reads
 	if r.requested(spec) {
 		r.Request = spec.RefreshRequest
+		if value.Minted {
+			s.Answered = r.Request
+		}
 	}
 	r.Failures, r.Fault, r.Findings = 0, nil, findings
 	r.ReadTime, r.Expire, r.Rotate, r.Minted = value.ReadTime, value.ExpireTime, value.RotateTime, value.Minted

@@ -25,7 +25,8 @@ type Kept struct {
 	Value
 	// Previous is the value that was in use before, nil where there was none.
 	Previous *Previous `json:"previous,omitempty"`
-	// Waiting is a value that was read and is not published yet, or was refused. After a restart it has no Config until it is read again.
+	// Waiting is a value that was read and is not published yet, or was refused. After a restart one that is not minted has no Config until
+	// it is read again.
 	Waiting *Waiting `json:"candidate,omitempty"`
 	// Tests are what registries said of values, by Account.Print.
 	Tests map[string]Test `json:"tests,omitempty"`
@@ -33,12 +34,19 @@ type Kept struct {
 	Obsolete []Lease `json:"obsolete,omitempty"`
 	// Fruitless counts the minted values in a row that were read while the registry refused the one before. See State.fruitlessWait.
 	Fruitless int `json:"fruitless,omitempty"`
+	// Answered is the last request of a person for which the source minted a value. See State.Recall.
+	Answered string `json:"answered,omitempty"`
 	// RestoredOver is the digest of the value from which Restore went back: that happens once for each value.
 	RestoredOver string `json:"restoredOver,omitempty"`
 }
 
 // Published reports whether a value is in use.
 func (k *Kept) Published() bool { return k.Config != nil }
+
+// KeepsWaiting reports whether the content of the value that waits is to survive a restart: each read would make another one.
+func (k *Kept) KeepsWaiting() bool {
+	return k.Waiting != nil && k.Waiting.Minted && k.Waiting.Config != nil
+}
 
 // Memory is what one process remembers. All of it can be lost: then the source is read again.
 type Memory struct {

@@ -244,9 +244,10 @@ func (w *world) locks(takes bool) bool {
 func (w *world) restart() {
 	kept := State{Kept: w.stored}.Clone()
 	kept.Reads.Request = w.status
-	if kept.Waiting != nil {
+	if kept.Waiting != nil && !kept.KeepsWaiting() {
 		kept.Waiting.Config = nil
 	}
+	kept.Recall(&w.spec)
 	w.state, w.pending, w.inFlight, w.answers, w.unheard = kept, nil, nil, nil, nil
 	w.olderReads = 0
 	held := map[string]bool{}

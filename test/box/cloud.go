@@ -22,7 +22,8 @@ type Cloud struct {
 	Azure  *AzureCloud
 	CAFile string // PEM of the authority that signs for all hosts of the clouds
 
-	proxy *cloudProxy
+	proxy  *cloudProxy
+	logins *cloudLogins
 }
 
 // CloudForTest starts clouds that stop with the test.
@@ -56,6 +57,8 @@ func newCloud(folder string) (*Cloud, error) {
 	if c.Azure, err = newAzureCloud(); err != nil {
 		return nil, err
 	}
+	c.logins = &cloudLogins{}
+	c.AWS.logins, c.Azure.logins = c.logins, c.logins
 	authority, err := newCloudAuthority(c.CAFile)
 	if err != nil {
 		return nil, err
@@ -78,13 +81,14 @@ func (c *Cloud) handler(host string) http.Handler {
 }
 
 // Env leads a process to the clouds, and only there: it can reach no other host but those of its own machine. It is for
-// Vault and for whoever logs in; the latter also needs the Env of its cloud.
+// Vault and for whoever logs in; the latter also needs the Env of its cloud. What the person who runs the test uses in the clouds is kept
+// out of it.
 func (c *Cloud) Env() []string {
 	proxy := "http://" + c.proxy.address
-	return []string{
-		"HTTP_PROXY=" + proxy, "HTTPS_PROXY=" + proxy, "http_proxy=" + proxy, "https_proxy=" + proxy, "NO_PROXY=", "no_proxy=",
-		"SSL_CERT_FILE=" + c.CAFile,
-	}
+	return append(c.AWS.noIdentity(),
+		"HTTP_PROXY="+proxy, "HTTPS_PROXY="+proxy, "http_proxy="+proxy, "https_proxy="+proxy, "NO_PROXY=", "no_proxy=", "SSL_CERT_FILE="+c.CAFile,
+		"AZURE_CLIENT_ID=", "AZURE_CLIENT_SECRET=", "AZURE_SUBSCRIPTION_ID=", "AZURE_TENANT_ID=", "AZURE_ENVIRONMENT=",
+	)
 }
 
 // Client asks the clouds from the test's own process.

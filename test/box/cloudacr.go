@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 const (
@@ -13,11 +11,18 @@ const (
 	acrScope, acrAudience = "https://containerregistry.azure.net/.default", "https://containerregistry.azure.net"
 	acrLife               = 3 * time.Hour
 	isForm                = "application/x-www-form-urlencoded"
+	// acrUser stands for a refresh token of the registry.
+	acrUser = "00000000-0000-0000-0000-000000000000"
 )
 
 // serveLogin is the authority of the tenant: it gives tokens to its service principal, and tells who signs for it.
 func (a *AzureCloud) serveLogin(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/"+a.Tenant+"/oauth2/v2.0/token" {
+	switch r.URL.Path {
+	case "/" + a.Tenant + "/oauth2/v2.0/token":
+	case "/" + a.Tenant + "/oauth2/token":
+		a.serveOldLogin(w, r)
+		return
+	default:
 		a.serveKeys(w, r)
 		return
 	}
@@ -32,7 +37,7 @@ func (a *AzureCloud) serveLogin(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusBadRequest, "unsupported_grant_type")
 	case r.PostForm.Get("client_id") != a.ClientID:
 		refuse(http.StatusBadRequest, "unauthorized_client")
-	case r.PostForm.Get("client_secret") != a.ClientSecret || a.refuses():
+	case !a.isSecret(r.PostForm.Get("client_secret")) || a.refuses():
 		refuse(http.StatusUnauthorized, "invalid_client")
 	case r.PostForm.Get("scope") != acrScope:
 		refuse(http.StatusBadRequest, "invalid_scope")
@@ -61,6 +66,14 @@ func (a *AzureCloud) token(audience string, life time.Duration) (string, error) 
 	return a.key.sign(claims)
 }
 
+// serveRegistry is the registry itself, with its endpoint for logins.
+func (a *AzureCloud) serveRegistry(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/oauth2/exchange" && a.logins.serve(w, r) {
+		return
+	}
+	a.serveExchange(w, r)
+}
+
 // serveExchange is the registry's own endpoint (https://azure.github.io/acr/AAD-OAuth.html).
 func (a *AzureCloud) serveExchange(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code string) {
@@ -82,6 +95,9 @@ func (a *AzureCloud) serveExchange(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusUnauthorized, "UNAUTHORIZED")
 	default:
 		token, err := a.token(a.Registry, acrLife)
+		if err == nil {
+			err = a.logins.gave(acrUser, token, time.Now().Add(acrLife))
+		}
 		if err != nil {
 			refuse(http.StatusInternalServerError, "UNKNOWN")
 			return
@@ -90,17 +106,5 @@ func (a *AzureCloud) serveExchange(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// accepts checks an access token as a registry does: who signed it, for whom, and until when.
-func (a *AzureCloud) accepts(token string) bool {
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
-		return false
-	}
-	payload, err := signed.Verify(a.key.key.Public())
-	var claims struct {
-		Audience string `json:"aud"`
-		Tenant   string `json:"tid"`
-		Ends     int64  `json:"exp"`
-	}
-	return err == nil && json.Unmarshal(payload, &claims) == nil && claims.Audience == acrAudience && claims.Tenant == a.Tenant && time.Now().Unix() < claims.Ends
-}
+// accepts checks an access token as a registry does.
+func (a *AzureCloud) accepts(token string) bool { return a.isFor(token, acrAudience) }

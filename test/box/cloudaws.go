@@ -26,7 +26,8 @@ type AWSCloud struct {
 	Region      string
 	STSEndpoint string // of the region, for Vault's config/client
 
-	ecr ecrCloud
+	ecr    ecrCloud
+	logins *cloudLogins
 
 	refusal
 	user      awsKey
@@ -35,12 +36,16 @@ type AWSCloud struct {
 
 	mu   sync.Mutex
 	keys map[string]awsKey // by access key
+	iam  iamCloud
 }
 
 // An awsKey is what a caller signs with, and who that is.
 type awsKey struct {
 	access, secret, session string
 	arn, userID             string
+	user                    string    // name in IAM, of keys that were made there
+	made, ends              time.Time // ends is zero for never
+	noPull                  bool      // has no right to log in at Amazon ECR
 }
 
 func newAWSCloud(folder string) (*AWSCloud, error) {
@@ -51,6 +56,7 @@ func newAWSCloud(folder string) (*AWSCloud, error) {
 	}
 	a.user = awsKey{access: "AKIA" + randomWord(16), secret: randomWord(40), arn: a.UserARN, userID: "AIDA" + randomWord(16)}
 	a.keys[a.user.access] = a.user
+	a.iam.users = map[string]*iamUser{}
 	if err := os.WriteFile(a.tokenFile, []byte(a.token), 0o600); err != nil {
 		return nil, fmt.Errorf("writing a pod's token for AWS: %w", err)
 	}
@@ -91,6 +97,9 @@ func (a *AWSCloud) handler(host string) http.Handler {
 	if handler := a.ecrHandler(host); handler != nil {
 		return handler
 	}
+	if host == iamHost {
+		return http.HandlerFunc(a.serveIAM)
+	}
 	match := stsHost.FindStringSubmatch(host)
 	if match == nil {
 		return nil
@@ -118,6 +127,8 @@ func (a *AWSCloud) serveSTS(w http.ResponseWriter, r *http.Request, region strin
 		a.callerIdentity(w, r, body, region)
 	case "AssumeRoleWithWebIdentity":
 		a.assumeRole(w, form)
+	case "AssumeRole":
+		a.assumeRoleSigned(w, r, body, form, region)
 	default:
 		refuseSTS(w, http.StatusBadRequest, "InvalidAction")
 	}
@@ -147,12 +158,11 @@ func (a *AWSCloud) assumeRole(w http.ResponseWriter, form url.Values) {
 		return
 	}
 	key := a.newSession(form.Get("RoleSessionName"))
-	type credentials struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string } //nolint:revive // AWS's name
-	type result struct{ Credentials credentials }
+	type result struct{ Credentials stsCredentials }
 	writeXML(w, http.StatusOK, struct {
 		XMLName                         xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleWithWebIdentityResponse"`
 		AssumeRoleWithWebIdentityResult result
-	}{AssumeRoleWithWebIdentityResult: result{credentials{key.access, key.secret, key.session, inAnHour()}}})
+	}{AssumeRoleWithWebIdentityResult: result{stsCredentials{key.access, key.secret, key.session, inAnHour()}}})
 }
 
 func (a *AWSCloud) servePodIdentity(w http.ResponseWriter, r *http.Request) {
@@ -177,6 +187,8 @@ func (a *AWSCloud) newSession(name string) awsKey {
 	a.keys[key.access] = key
 	return key
 }
+
+type stsCredentials struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string } //nolint:revive // AWS's name
 
 func refuseSTS(w http.ResponseWriter, status int, code string) {
 	type fault struct{ Type, Code, Message string }

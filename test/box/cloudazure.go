@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -14,10 +15,17 @@ type AzureCloud struct {
 	Resource  string // an application of the tenant, for which it gives tokens
 
 	ClientID, ClientSecret string // of a service principal of the tenant
-	Registry               string // host of the registry, as far as it gives logins
+	Registry               string // host of the registry
+
+	VaultClientID, VaultSecret string // the service principal of Vault's own engine
+	Application                string // object ID of the application whose service principal ClientID is
 
 	refusal
-	key *cloudKey
+	key    *cloudKey
+	logins *cloudLogins
+
+	mu      sync.Mutex
+	secrets map[string]string // of the application, by key ID
 }
 
 func newAzureCloud() (*AzureCloud, error) {
@@ -26,6 +34,8 @@ func newAzureCloud() (*AzureCloud, error) {
 		Tenant: "11111111-2222-3333-4444-555555555555", Principal: "66666666-7777-8888-9999-000000000000",
 		Resource: "api://vault", key: key,
 		ClientID: "408bf248-dd4e-4be5-919a-7f6207a307ab", ClientSecret: randomWord(40), Registry: "company.azurecr.io",
+		VaultClientID: "0f8fad5b-d9cb-469f-a165-70867728950e", VaultSecret: randomWord(40),
+		Application: "7c9e6679-7425-40de-944b-e07fc1f90ae7", secrets: map[string]string{},
 	}, err
 }
 
@@ -38,8 +48,10 @@ func (a *AzureCloud) handler(host string) http.Handler {
 		return http.HandlerFunc(a.serveMetadata)
 	case "login.microsoftonline.com":
 		return http.HandlerFunc(a.serveLogin)
+	case graphHost:
+		return http.HandlerFunc(a.serveGraph)
 	case a.Registry:
-		return http.HandlerFunc(a.serveExchange)
+		return http.HandlerFunc(a.serveRegistry)
 	default:
 		return nil
 	}

@@ -14,13 +14,24 @@ import (
 
 // ecrCloud is what gives logins at Amazon ECR, in each region and for the public gallery.
 type ecrCloud struct {
+	refusal
 	mu    sync.Mutex
 	given []string
 	life  time.Duration
+	lag   time.Duration
 }
 
 // ecrLife is how long a login lasts.
 const ecrLife = 12 * time.Hour
+
+// Registry is the host of the account's registry.
+func (a *AWSCloud) Registry() string { return awsAccount + ".dkr.ecr." + a.Region + ".amazonaws.com" }
+
+func (a *AWSCloud) serveRegistry(w http.ResponseWriter, r *http.Request) {
+	if !a.logins.serve(w, r) {
+		http.Error(w, CloudWords, http.StatusServiceUnavailable)
+	}
+}
 
 // UserKeys are the fields that Vault's AWS engine gives for a user.
 func (a *AWSCloud) UserKeys() map[string]any {
@@ -32,6 +43,36 @@ func (a *AWSCloud) SessionKeys() map[string]any {
 	key := a.newSession("vault-token-pull")
 	return map[string]any{"access_key": key.access, "secret_key": key.secret, "session_token": key.session, "arn": key.arn, "ttl": 3600}
 }
+
+// ForbiddenKeys are those of a session that has no right to log in at Amazon ECR.
+func (a *AWSCloud) ForbiddenKeys() map[string]any {
+	return a.sessionKeys(func(k *awsKey) { k.noPull = true })
+}
+
+// EndedKeys are those of a session that is over.
+func (a *AWSCloud) EndedKeys() map[string]any {
+	return a.sessionKeys(func(k *awsKey) { k.ends = time.Now().Add(-time.Second) })
+}
+
+func (a *AWSCloud) sessionKeys(change func(*awsKey)) map[string]any {
+	keys := a.SessionKeys()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key := a.keys[keys["access_key"].(string)]
+	change(&key)
+	a.keys[key.access] = key
+	return keys
+}
+
+// SetECRLag has keys of users be known at Amazon ECR only a time after they were made, as AWS needs it.
+func (a *AWSCloud) SetECRLag(lag time.Duration) {
+	a.ecr.mu.Lock()
+	defer a.ecr.mu.Unlock()
+	a.ecr.lag = lag
+}
+
+// RefuseLogins has Amazon ECR refuse everybody, and no other service.
+func (a *AWSCloud) RefuseLogins(refuse bool) { a.ecr.Refuse(refuse) }
 
 // SetECRLife has logins end after another time than twelve hours.
 func (a *AWSCloud) SetECRLife(life time.Duration) {
@@ -50,6 +91,9 @@ func (a *AWSCloud) ECRPasswords() []string {
 var ecrAPI = regexp.MustCompile(`^api\.ecr(?:-fips|(-public))?\.([a-z0-9-]+)\.amazonaws\.com$`)
 
 func (a *AWSCloud) ecrHandler(host string) http.Handler {
+	if host == a.Registry() {
+		return http.HandlerFunc(a.serveRegistry)
+	}
 	match := ecrAPI.FindStringSubmatch(host)
 	if match == nil {
 		return nil
@@ -78,15 +122,32 @@ func (a *AWSCloud) serveECR(w http.ResponseWriter, r *http.Request, region strin
 	case !signsAll(r):
 		refuseECR(w, http.StatusBadRequest, "InvalidSignatureException")
 	default:
-		if _, fault := a.signer(r, body, region, service, time.Now()); fault != "" {
+		key, fault := a.signer(r, body, region, service, time.Now())
+		if fault == "" {
+			fault = a.ecr.refusesKey(&key)
+		}
+		if fault != "" {
 			refuseECR(w, http.StatusBadRequest, map[string]string{
 				"MissingAuthenticationToken": "MissingAuthenticationTokenException", "InvalidClientTokenId": "UnrecognizedClientException",
-				"SignatureDoesNotMatch": "InvalidSignatureException",
+				"SignatureDoesNotMatch": "InvalidSignatureException", "ExpiredToken": "ExpiredTokenException", "AccessDenied": "AccessDeniedException",
 			}[fault])
 			return
 		}
 		a.giveECR(w, region, public)
 	}
+}
+
+// refusesKey says why a key gets no login, which is nothing where it gets one.
+func (e *ecrCloud) refusesKey(key *awsKey) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case key.noPull || e.refusal.refuses():
+		return "AccessDenied"
+	case key.user != "" && time.Since(key.made) < e.lag:
+		return "InvalidClientTokenId"
+	}
+	return ""
 }
 
 // signsAll reports whether the signature covers the host and every header of Amazon's.
@@ -117,6 +178,10 @@ func (a *AWSCloud) giveECR(w http.ResponseWriter, region string, public bool) {
 	}
 	password := base64.StdEncoding.EncodeToString(content)
 	a.ecr.given = append(a.ecr.given, password)
+	if err := a.logins.gave("AWS", password, end); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	data := map[string]any{
 		"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:" + password)), "expiresAt": float64(end.UnixMilli()) / 1000,
 	}

@@ -34,6 +34,9 @@ func (a *AWSCloud) signer(r *http.Request, body []byte, region, service string, 
 	if !found || a.refuses() || r.Header.Get("X-Amz-Security-Token") != key.session {
 		return awsKey{}, "InvalidClientTokenId"
 	}
+	if !key.ends.IsZero() && !now.Before(key.ends) {
+		return awsKey{}, "ExpiredToken"
+	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil || at.Format("20060102") != day || now.Sub(at).Abs() > awsWindow || place != region || of != service {
 		return awsKey{}, "SignatureDoesNotMatch"

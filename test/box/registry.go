@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // RegistryOptions says what kind of registry to start.
@@ -105,6 +106,26 @@ type User struct {
 // SetUser makes a user or replaces it. Tokens that were given out before stay valid.
 func (r *Registry) SetUser(ctx context.Context, u User) error {
 	return r.call(ctx, http.MethodPut, "/users/"+url.PathEscape(u.Name), u, nil)
+}
+
+// AddLogin gives a user one more password, which is taken until its end. The user is there already.
+func (r *Registry) AddLogin(ctx context.Context, name, password string, ends time.Time) error {
+	login := map[string]any{"password": password, "ends": ends}
+	return r.call(ctx, http.MethodPost, "/users/"+url.PathEscape(name)+"/logins", login, nil)
+}
+
+// TryLogin is the status with which the registry with basic auth answers a login.
+func (r *Registry) TryLogin(ctx context.Context, name, password string) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.Basic+"/v2/", nil)
+	if err != nil {
+		return 0, err
+	}
+	request.SetBasicAuth(name, password)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
 }
 
 // DeleteUser removes a user.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -302,4 +303,25 @@ func testImage(t *testing.T, salt string) v1.Image {
 	image, err := box.Image(program, box.ImageOptions{Salt: salt})
 	noError(t, err)
 	return image
+}
+
+func TestAUserHasLoginsThatEnd(t *testing.T) {
+	ctx, registry := t.Context(), box.RegistryForTest(t, box.RegistryOptions{})
+	noError(t, registry.SetUser(ctx, box.User{Name: "AWS", Password: "of-the-user", Pull: []string{""}}))
+	noError(t, registry.AddLogin(ctx, "AWS", "ended", time.Now().Add(-time.Second)))
+	noError(t, registry.AddLogin(ctx, "AWS", "first", time.Now().Add(time.Hour)))
+	noError(t, registry.AddLogin(ctx, "AWS", "second", time.Now().Add(time.Hour)))
+	for password, want := range map[string]int{"of-the-user": 200, "first": 200, "second": 200, "ended": 401, "other": 401} {
+		if status, err := registry.TryLogin(ctx, "AWS", password); err != nil || status != want {
+			t.Errorf("%s is answered with %d (%v), want %d", password, status, err, want)
+		}
+	}
+	if err := registry.AddLogin(ctx, "nobody", "first", time.Now().Add(time.Hour)); err == nil {
+		t.Error("a user that is not there has a login")
+	}
+	noError(t, registry.DeleteUser(ctx, "AWS"))
+	noError(t, registry.SetUser(ctx, box.User{Name: "AWS", Password: "of-the-user"}))
+	if status, err := registry.TryLogin(ctx, "AWS", "first"); err != nil || status != 401 {
+		t.Errorf("a login outlives its user: %d, %v", status, err)
+	}
 }

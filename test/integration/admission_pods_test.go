@@ -130,7 +130,7 @@ func podDeleteAttempts() []admissionAttempt {
 
 func podUpdateAttempts() []admissionAttempt {
 	const (
-		onlyUpdates = "regcred creates no pod, uses no subresource of a pod and touches no pod in a protected namespace"
+		onlyUpdates = "regcred creates no pod that is kept, uses no subresource of a pod and touches no pod in a protected namespace"
 		onlyDigests = "regcred changes the image of a container only from X to X@sha256:<digest>"
 		onlyWaiting = "regcred changes the image only of a container that waits for it"
 		onlyImages  = "regcred changes nothing of a pod but an image"
@@ -167,6 +167,8 @@ func podUpdateAttempts() []admissionAttempt {
 		{name: "no scheduling gate any more", given: gated, do: doPatch(`{"spec":{"schedulingGates":null}}`), refused: onlyImages},
 		{name: "a node selector while the pod is gated", given: gated, do: doPatch(`{"spec":{"nodeSelector":{"pool":"secret"}}}`), refused: onlyImages},
 		{name: "a stuck pod in kube-system", namespace: metav1.NamespaceSystem, given: stuckPod(), do: doSetImage("web", webImage+"@"+digest), refused: onlyUpdates},
+		{name: "a dry run of a new pod", fresh: barePod(), do: doDryCreate},
+		{name: "a dry run of a new pod in kube-system", namespace: metav1.NamespaceSystem, fresh: barePod(), do: doDryCreate, refused: onlyUpdates},
 		{name: "a new pod", fresh: barePod(), do: doCreate, refused: onlyUpdates},
 		{name: "the status", given: stuckPod(), do: doPatchSubresource("status", `{"status":{"phase":"Failed"}}`), refused: onlyUpdates},
 		{name: "a debug container", given: running, do: doPatchSubresource("ephemeralcontainers", `{"spec":{"ephemeralContainers":[{"name":"debug","image":"evil.example/shell:1"}]}}`), refused: onlyUpdates},
@@ -175,6 +177,10 @@ func podUpdateAttempts() []admissionAttempt {
 		{name: "a command in a container", given: running, do: doConnect("exec"), refused: onlyUpdates},
 		{name: "a connection to a container", given: running, do: doConnect("portforward"), refused: onlyUpdates},
 	}
+}
+
+func doDryCreate(ctx context.Context, operator client.Client, object client.Object) error {
+	return operator.Create(ctx, object, client.DryRunAll)
 }
 
 func doDeleteNow(ctx context.Context, operator client.Client, object client.Object) error {

@@ -38,7 +38,7 @@ func occupiedSecrets() []occupied {
 	return []occupied{
 		{"kubectl create", byKubectl("create"), "kubectl-create", true},
 		{"kubectl apply", byKubectl("apply"), "kubectl-client-side-apply", true},
-		{"kubectl apply --server-side", byKubectl("apply", "--server-side"), "field manager kubectl", true},
+		{"kubectl apply --server-side", byKubectl("apply", "--server-side"), "a person (kubectl)", true},
 		{"created and edited by a person", byClient(), "kubectl-edit", true},
 		{"an apply manager that is no person's client", byApply("platform-sync"), "platform-sync", false},
 		{"our own field manager without our label", byApply("regcred"), "a person", true},

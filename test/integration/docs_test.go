@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,44 +84,6 @@ func TestDocsManifestsAreAccepted(t *testing.T) {
 	if manifests < 10 {
 		t.Errorf("%d manifests were found in the documentation: the search for them is broken", manifests)
 	}
-}
-
-func TestDocsLinksLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)?(?:#([^)]*))?\)`)
-	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
-	for _, path := range append(pages(t), "CONTRIBUTING.md", "SECURITY.md") {
-		for _, match := range link.FindAllStringSubmatch(page(t, path), -1) {
-			target := path
-			if match[1] != "" {
-				target = filepath.ToSlash(filepath.Join(filepath.Dir(path), match[1]))
-			}
-			info, err := os.Stat(filepath.Join("..", "..", target))
-			if err != nil {
-				t.Errorf("%s links to %s, which is not there", path, match[1])
-				continue
-			}
-			if match[2] == "" || info.IsDir() {
-				continue
-			}
-			if !slices.ContainsFunc(heading.FindAllStringSubmatch(page(t, target), -1), func(h []string) bool { return anchor(h[1]) == match[2] }) {
-				t.Errorf("%s links to #%s of %s, which has no such heading", path, match[2], target)
-			}
-		}
-	}
-}
-
-// anchor is the name under which a heading can be linked to.
-func anchor(heading string) string {
-	kept := strings.Map(func(r rune) rune {
-		switch {
-		case r == ' ':
-			return '-'
-		case r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z':
-			return r
-		}
-		return -1
-	}, strings.ToLower(heading))
-	return kept
 }
 
 // TestEveryRuleHasATest: each of the rules 1 to 35 of docs/design/domain.md stands there, and has a test that begins with its number.

@@ -229,7 +229,7 @@ func brokenPolicies(t *testing.T, rig *injectionRig, namespace string) {
 	vaultMust(t, rig.admin.Get(t.Context(), client.ObjectKey{Name: v1alpha1.InjectionPolicy}, shipped))
 	for _, test := range []struct{ name, patch string }{
 		{"a variable that fails", `[{"op":"replace","path":"/spec/variables/4/expression","value":"params.spec.nothing.there"}]`},
-		{"a condition that fails", `[{"op":"replace","path":"/spec/matchConditions/0/expression","value":"params.spec.nothing == 'there'"}]`},
+		{"a condition that fails", `[{"op":"add","path":"/spec/matchConditions","value":[{"name":"broken","expression":"params.spec.nothing == 'there'"}]}]`},
 		{"a patch that cannot be applied", `[{"op":"replace","path":"/spec/mutations/0/jsonPatch/expression","value":"[JSONPatch{op: 'remove', path: '/spec/nothing'}]"}]`},
 		{"a kind of parameters that is not there", `[{"op":"replace","path":"/spec/paramKind/kind","value":"Nothing"}]`},
 	} {

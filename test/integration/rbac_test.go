@@ -39,6 +39,13 @@ func TestOperatorRole(t *testing.T) {
 			{"it still creates and updates none", false, "v1/pods", "create update", ""},
 		})
 	})
+	t.Run("it creates pods only with config/successor", func(t *testing.T) {
+		c.kubectl(t, "apply", "-k", configFolder("successor"))
+		testReviews(t, c, operatorUser, operatorGroups(), []accessReview{
+			{"it creates pods", true, "v1/pods", "create", ""},
+			{"it still updates none", false, "v1/pods", "update", ""},
+		})
+	})
 	t.Run("the API server takes the samples", func(t *testing.T) {
 		c.kubectl(t, "apply", "--dry-run=server", "-k", configFolder("samples"))
 	})

@@ -82,7 +82,12 @@ func lines(path string, visit func(at, text string)) error {
 	if err != nil {
 		return err
 	}
-	for i, line := range strings.Split(string(data), "\n") {
+	all := strings.Split(string(data), "\n")
+	for i, line := range all {
+		if i+1 < len(all) { // words that stand together can be on two lines
+			next := strings.Fields(all[i+1])
+			line += " " + strings.Join(next[:min(len(next), 2)], " ")
+		}
 		visit(place(path, i+1), line)
 	}
 	return nil

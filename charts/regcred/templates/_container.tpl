@@ -26,6 +26,9 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if .Values.podRecovery.successorFirst }}
+- --successor-first
+{{- end }}
 {{- if not .Values.admissionPolicies.require }}
 - --require-fence=false
 {{- end }}

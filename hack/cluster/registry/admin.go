@@ -27,6 +27,7 @@ func newState(o options) *state {
 //	GET    /users          the users, without passwords
 //	PUT    /users/{name}   {"password", "pull": [prefix...], "push": [prefix...]}
 //	DELETE /users/{name}
+//	POST   /users/{name}/logins {"password", "ends": RFC 3339}   one more password, beside the others
 //	PUT    /mode           {"token": "limited" | "refusing" | "lying"}
 //	GET    /faults, PUT /faults [fault...], DELETE /faults
 //	GET    /requests?since=N   the requests after number N, and the counters
@@ -36,6 +37,7 @@ func newAdminAPI(s *state) http.Handler {
 	mux.HandleFunc("GET /users", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.users.list()) })
 	mux.HandleFunc("PUT /users/{name}", s.putUser)
 	mux.HandleFunc("DELETE /users/{name}", s.deleteUser)
+	mux.HandleFunc("POST /users/{name}/logins", s.postLogin)
 	mux.HandleFunc("PUT /mode", s.putMode)
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.faults.get()) })
 	mux.HandleFunc("PUT /faults", s.putFaults)
@@ -56,6 +58,13 @@ func (s *state) putUser(w http.ResponseWriter, r *http.Request) {
 
 func (s *state) deleteUser(w http.ResponseWriter, r *http.Request) {
 	if !s.users.remove(r.PathValue("name")) {
+		http.Error(w, "no such user", http.StatusNotFound)
+	}
+}
+
+func (s *state) postLogin(w http.ResponseWriter, r *http.Request) {
+	var one login
+	if readJSON(w, r, &one) && !s.users.addLogin(r.PathValue("name"), one) {
 		http.Error(w, "no such user", http.StatusNotFound)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // anonymous is the user whose rights apply to requests without credentials. There is none at the start.
@@ -20,14 +21,21 @@ type user struct {
 	Push     []string `json:"push"`
 }
 
+// A login is one more password of a user, as clouds give them: several are valid at once, each until its end.
+type login struct {
+	Password string    `json:"password"`
+	Ends     time.Time `json:"ends"`
+}
+
 // users is the live table of users.
 type users struct {
 	mu     sync.RWMutex
 	byName map[string]user
+	logins map[string][]login
 }
 
 func newUsers(initial ...user) *users {
-	u := &users{byName: map[string]user{}}
+	u := &users{byName: map[string]user{}, logins: map[string][]login{}}
 	for _, one := range initial {
 		u.put(one)
 	}
@@ -46,7 +54,19 @@ func (u *users) remove(name string) bool {
 	defer u.mu.Unlock()
 	_, found := u.byName[name]
 	delete(u.byName, name)
+	delete(u.logins, name)
 	return found
+}
+
+// addLogin reports whether there is such a user.
+func (u *users) addLogin(name string, one login) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, found := u.byName[name]; !found {
+		return false
+	}
+	u.logins[name] = append(u.logins[name], one)
+	return true
 }
 
 // list returns the users by name, without their passwords.
@@ -66,8 +86,15 @@ func (u *users) authenticate(name, password string) bool {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	one, found := u.byName[name]
-	return found && name != anonymous && subtle.ConstantTimeCompare([]byte(one.Password), []byte(password)) == 1
+	if !found || name == anonymous {
+		return false
+	}
+	return same(one.Password, password) || slices.ContainsFunc(u.logins[name], func(l login) bool {
+		return same(l.Password, password) && time.Now().Before(l.Ends)
+	})
 }
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // may answers for the actions of the distribution API: pull, push and delete, and * on the catalogue.
 func (u *users) may(name, action, kind, resource string) bool {

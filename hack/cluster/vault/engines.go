@@ -7,6 +7,7 @@ import (
 	gcp "github.com/hashicorp/vault-plugin-auth-gcp/plugin"
 	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
 	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
+	azuresecrets "github.com/hashicorp/vault-plugin-secrets-azure"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/audit"
 	auditfile "github.com/hashicorp/vault/builtin/audit/file"
@@ -15,6 +16,7 @@ import (
 	aws "github.com/hashicorp/vault/builtin/credential/aws"
 	"github.com/hashicorp/vault/builtin/credential/cert"
 	"github.com/hashicorp/vault/builtin/credential/userpass"
+	awssecrets "github.com/hashicorp/vault/builtin/logical/aws"
 	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
 )
@@ -22,6 +24,8 @@ import (
 // The core adds what it brings itself: token, system, identity and cubbyhole.
 var (
 	secretsEngines = map[string]logical.Factory{
+		"aws":            awssecrets.Factory,
+		"azure":          azuresecrets.Factory,
 		"kv":             kv.Factory,
 		"registrytokens": newRegistryTokens,
 	}

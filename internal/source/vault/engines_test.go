@@ -1,8 +1,11 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +13,8 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/exchange"
+	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -20,7 +25,9 @@ type documented struct {
 	Source          v1alpha1.VaultSource
 	Registries      []v1alpha1.Registry
 	Answer          json.RawMessage
-	Want            struct {
+	// Cloud are the answers of the cloud by method and address, where the source is exchanged.
+	Cloud map[string]json.RawMessage
+	Want  struct {
 		// Login that is delivered for each registry, as user:password, and its end.
 		Login string
 		End   time.Time
@@ -32,7 +39,7 @@ type documented struct {
 func engines(t *testing.T) map[string]documented {
 	t.Helper()
 	files, err := filepath.Glob("testdata/engines/*.json")
-	if err != nil || len(files) < 18 {
+	if err != nil || len(files) < 24 {
 		t.Fatalf("%d files were found, %v", len(files), err)
 	}
 	all := map[string]documented{}
@@ -57,6 +64,13 @@ func TestWhatEnginesAnswerIsDelivered(t *testing.T) {
 			if err := decode(a.body, &a.content); err != nil {
 				t.Fatal(err)
 			}
+			if engine.Source.Exchange != nil {
+				var err error
+				trade := exchange.New(documentedCloud(engine.Cloud), func() time.Time { return readAt })
+				if a.exchanged, err = trade.Exchange(t.Context(), engine.Source.Exchange, engine.Registries, payload.Fields(a.content.Data)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			request := source.Request{Registries: engine.Registries, Salt: []byte("salt-of-sixteen-b")}
 			got, failure := snapshotOf("default", &engine.Source, a, request)
 			if failure != nil {
@@ -78,6 +92,17 @@ func TestWhatEnginesAnswerIsDelivered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// documentedCloud answers as a cloud's documentation says, and knows nothing else.
+type documentedCloud map[string]json.RawMessage
+
+func (c documentedCloud) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, known := c[r.Method+" "+r.URL.String()]
+	if !known {
+		return nil, fmt.Errorf("the cloud's documentation has no %s %s", r.Method, r.URL)
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
 func kindOf(s source.Snapshot) string {

@@ -55,7 +55,7 @@ var (
 	outcomeMalformed = Outcome{"200 with a value that is no credential", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"the value cannot be used as a registry credential: correct it in Vault"}
 	outcomeBadRegistry = Outcome{"a registry of the spec that no image can match", v1alpha1.ReasonMalformed, RetryPeriod, true,
-		"correct it"}
+		"correct spec.registries"}
 	outcomeOwnToken = Outcome{"200 with the operator's own Vault token as value", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"the value is the operator's own Vault token, which is never published: name another path"}
 	outcomeNotVault = Outcome{"200 with something that is no answer of Vault", v1alpha1.ReasonUnavailable, RetryServer, false,
@@ -134,7 +134,7 @@ var (
 	outcomeNoConnection = Outcome{"the VaultConnection does not exist", v1alpha1.ReasonConnectionNotFound, RetryPeriod, true,
 		"create it, or name another one in spec.source.vault.connection"}
 	outcomeConnectionRefused = Outcome{"the VaultConnection must not be used as it is", v1alpha1.ReasonConnectionRefused, RetryPeriod, true,
-		"correct it"}
+		"correct the VaultConnection"}
 	outcomePathRefused = Outcome{"the path is not allowed", v1alpha1.ReasonPathNotAllowed, RetryPeriod, true,
 		"name another path, or allow this one in spec.pathPrefixes of the VaultConnection"}
 )

@@ -25,6 +25,7 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 	data, want := content.data, content.wanted(place, a, request)
 	if a.exchanged != nil { // another login each time, whatever the version of what it was made of
 		data, want.Keys, content.revision = a.exchanged, payload.Keys{DockerConfig: exchange.ConfigField}, ""
+		want.From = payload.Fields(content.data)
 	}
 	made, err := payload.Render(data, want)
 	if err != nil {

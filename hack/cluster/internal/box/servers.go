@@ -82,9 +82,7 @@ func (s *supervisor) startNode() (pid int, err error) {
 		CAFile:          s.folder.pkiFile("ca.crt"),
 		Cgroup:          s.folder.cgroup(),
 		PlainRegistries: []string{s.addresses.at(s.addresses.registryBasic), s.addresses.at(s.addresses.registryToken)},
-		Names: map[string]string{ // of the registry with basic auth; test/e2e uses them
-			"registry-1.box.example": s.addresses.at(s.addresses.registryBasic), "REGISTRY.BOX.EXAMPLE": s.addresses.at(s.addresses.registryBasic),
-		},
+		Names:           namesOf(s.addresses.at(s.addresses.registryBasic)),
 	}.Write()
 	if err != nil {
 		return 0, err
@@ -147,4 +145,16 @@ func (s *supervisor) fromHost(address string) (string, error) {
 		return address, nil
 	}
 	return s.network.Forward(s.life, address)
+}
+
+// namesOf are other hosts under which the node reaches the registry with basic auth; test/e2e uses them. Two are such as clouds have, for
+// logins that the stand-ins of clouds give.
+func namesOf(registry string) map[string]string {
+	names := map[string]string{}
+	for _, name := range []string{
+		"registry-1.box.example", "REGISTRY.BOX.EXAMPLE", "111122223333.dkr.ecr.eu-west-1.amazonaws.com", "company.azurecr.io",
+	} {
+		names[name] = registry
+	}
+	return names
 }

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+func TestAPlanTellsWhatKeepsPodsFromTheirSecret(t *testing.T) {
+	name := metav1.ObjectMeta{Name: v1alpha1.InjectionPolicy}
+	policy := &admissionv1.MutatingAdmissionPolicy{ObjectMeta: name}
+	policy.Spec.FailurePolicy = new(admissionv1.Ignore)
+	policy.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: "regcred.dev/v1alpha1", Kind: "RegistryCredential"}
+	binding := &admissionv1.MutatingAdmissionPolicyBinding{ObjectMeta: name}
+	binding.Spec.PolicyName, binding.Spec.ParamRef = v1alpha1.InjectionPolicy, &admissionv1.ParamRef{Selector: &metav1.LabelSelector{}}
+	for _, test := range []struct {
+		name    string
+		objects []client.Object
+		err     error
+		want    string
+	}{
+		{name: "the policy stands", objects: []client.Object{policy, binding}},
+		{name: "the policy is not installed", want: "MutatingAdmissionPolicy regcred-injection is not there"},
+		{name: "its binding is not there", objects: []client.Object{policy}, want: "MutatingAdmissionPolicyBinding regcred-injection is not there"},
+		{name: "the API server is too old for it", err: &meta.NoKindMatchError{GroupKind: schema.GroupKind{Kind: "MutatingAdmissionPolicy"}},
+			want: "the API server does not serve MutatingAdmissionPolicy of admissionregistration.k8s.io/v1"},
+		{name: "it may not be read", err: apierrors.NewForbidden(admissionv1.Resource("mutatingadmissionpolicies"), name.Name, errors.New("no")), want: "could not be read"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(test.objects...).WithInterceptorFuncs(interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+					if test.err != nil {
+						return test.err
+					}
+					return c.Get(ctx, key, into, options...)
+				}}).Build()
+			l := &look{}
+			l.lookAtInjection(t.Context(), c)
+			notes := strings.Join(l.sortedNotes(), " ")
+			if !strings.Contains(notes, test.want) || (notes == "") != (test.want == "") {
+				t.Errorf("it notes %q", notes)
+			}
+		})
+	}
+}
