@@ -46,8 +46,8 @@ func pages(t *testing.T) []string {
 	return found
 }
 
-// ownManifest is one of an object of regcred, and not one of another tool that only speaks of them.
-var ownManifest = regexp.MustCompile("(?m)^apiVersion: regcred.dev/v1alpha1$")
+// ofRegcred is a manifest of an object of regcred, and not one of another tool that only speaks of them.
+var ofRegcred = regexp.MustCompile("(?m)^apiVersion: regcred.dev/v1alpha1$")
 
 var block = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
@@ -68,7 +68,7 @@ func TestDocsManifestsAreAccepted(t *testing.T) {
 	manifests := 0
 	for _, path := range pages(t) {
 		for i, manifest := range blocks(page(t, path), "yaml") {
-			if !ownManifest.MatchString(manifest) {
+			if !ofRegcred.MatchString(manifest) {
 				continue
 			}
 			manifests++
