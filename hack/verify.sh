@@ -31,10 +31,12 @@ done
 go -C hack/release test ./...
 # Alerts fire when they should, and alerts and dashboard ask for metrics that exist.
 go -C hack/monitoring test ./...
+# Health checks and actions judge each state that the operator writes.
+go -C hack/gitops test ./...
 
 # The modules are tidy, and the operator's own stays small.
 go mod tidy -diff >/dev/null || fail "go.mod or go.sum is not tidy: run go mod tidy"
-for module in hack/release hack/monitoring; do
+for module in hack/release hack/monitoring hack/gitops; do
   (cd "$module" && go mod tidy -diff >/dev/null) || fail "$module/go.mod is not tidy: run go mod tidy there"
 done
 go mod verify >/dev/null

@@ -61,7 +61,7 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	}
 	before := object.DeepCopy()
 	status := &object.Status
-	status.PendingRemoval = pendingRemoval(removal)
+	status.PendingRemoval, status.ObservedGeneration = pendingRemoval(removal), object.Generation
 	set := func(kind string, value metav1.ConditionStatus, reason, message string) {
 		setCondition(&status.Conditions, object.Generation, r.Now(), metav1.Condition{Type: kind, Status: value, Reason: reason, Message: message})
 	}

@@ -46,6 +46,9 @@ func pages(t *testing.T) []string {
 	return found
 }
 
+// ofRegcred is a manifest of an object of regcred, and not one of another tool that only speaks of them.
+var ofRegcred = regexp.MustCompile("(?m)^apiVersion: regcred.dev/v1alpha1$")
+
 var block = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 // blocks of one language in a text.
@@ -65,7 +68,7 @@ func TestDocsManifestsAreAccepted(t *testing.T) {
 	manifests := 0
 	for _, path := range pages(t) {
 		for i, manifest := range blocks(page(t, path), "yaml") {
-			if !strings.Contains(manifest, "apiVersion: regcred.dev/v1alpha1") {
+			if !ofRegcred.MatchString(manifest) {
 				continue
 			}
 			manifests++
