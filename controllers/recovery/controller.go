@@ -80,6 +80,7 @@ type Reconciler struct {
 	owners          podfacts.Owners
 	secretFacts     secretFacts
 	heard           heard
+	woken           woken
 	memories        memories
 	probes          probes
 	runners         runners

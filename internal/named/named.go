@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -50,6 +51,7 @@ func New(config *rest.Config, options cache.Options, names []string) (*Caches, e
 			one.DefaultFieldSelector = fields.OneTermEqualSelector("metadata.name", name)
 		}
 		one.ReaderFailOnMissingInformer = true
+		one.DefaultUnsafeDisableDeepCopy = ptr.To(true)
 		built, err := cache.New(config, one)
 		if err != nil {
 			return nil, fmt.Errorf("cache of objects named %s: %w", name, err)
@@ -91,7 +93,8 @@ func (c *Caches) Allowed(name string) bool {
 // Names that the operator was given, "*" for all.
 func (c *Caches) Names() []string { return slices.Clone(c.names) }
 
-// Get reads one object from its cache. ErrNotAllowed where the operator was not given the name. With ErrNotHeld, into has no more than
+// Get reads one object from its cache, with which it shares all that it points to: a namespace's people make Secrets as large as they
+// like, and each look at one of their pods would copy them. Nobody may change it: take a copy. ErrNotAllowed where the operator was not given the name. With ErrNotHeld, into has no more than
 // the name, and the type of a Secret.
 func (c *Caches) Get(ctx context.Context, key client.ObjectKey, into client.Object) error {
 	reader, ok := c.of(key.Name)
