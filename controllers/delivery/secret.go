@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ const slowWrite = time.Second
 // its end: a pod that was created between them did not have the new value, and must not be taken for one that had it.
 func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *corev1.Secret) (*corev1.Secret, error) {
 	ended := metav1.NewTime(r.Now().UTC().Truncate(time.Second))
-	before, sources, late := f.recorded, pullsecret.SourcesOf(planned.Annotations), false
+	before, sources, late := f.recorded, maps.Clone(pullsecret.SourcesOf(planned.Annotations)), false
 	for name, source := range sources {
 		if !source.Changed.Equal(ptr.To(before[name].Changed)) && source.Changed.Before(&ended) {
 			source.Changed, late = ended, true
