@@ -26,6 +26,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -143,11 +144,22 @@ func cacheOptions(o *options) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.RegistryCredential{}: {},
 			&v1alpha1.VaultConnection{}:    {},
-			&corev1.Namespace{}:            {},
+			&corev1.Namespace{}:            {Transform: stripNamespace},
 			&corev1.Secret{}:               {Namespaces: own},
 			&corev1.ConfigMap{}:            {Namespaces: own},
 		},
 	}
 	maps.Copy(options.ByObject, recovery.CacheOptions())
 	return options
+}
+
+// stripNamespace leaves of a namespace what is read: tools keep whole manifests in annotations.
+func stripNamespace(in any) (any, error) {
+	namespace, ok := in.(*corev1.Namespace)
+	if !ok {
+		return in, nil
+	}
+	namespace.ManagedFields, namespace.Spec, namespace.Status = nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
+	namespace.Annotations = diagnosis.Annotations(namespace.Annotations)
+	return namespace, nil
 }

@@ -20,9 +20,6 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
-// secretTrace is where a memory keeps what it knows of the Secret.
-const secretTrace = ""
-
 // apply carries a plan out and returns the Secret as it is afterwards, nil where there is none of ours.
 func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	switch plan.Action {
@@ -40,7 +37,7 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 // write makes the Secret what it should be, unless somebody else keeps changing it back.
 func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	object, purpose := "Secret "+f.place.Name, purposeOf(f.contributions)
-	contest := f.memory.contest(secretTrace)
+	contest := f.memory.secret.contested()
 	if may, wait := contest.mayWrite(purpose, contentOf(f.secret), r.Now()); !may {
 		return nil, contested(object, rivalOf(f.secret), "stop it from managing the Secret", wait)
 	}
@@ -50,7 +47,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 		written, err = r.dateChange(ctx, f, plan.Secret, written)
 	}
 	if err != nil {
-		f.memory.trace(secretTrace).doubt = true
+		f.memory.secret.trace.doubt = true
 		return nil, failedWrite(object, err)
 	}
 	contest.note(purpose, contentOf(f.secret), r.Now())
@@ -97,15 +94,16 @@ func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *
 	if err := r.Writer.Update(ctx, dated, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
 		return nil, err
 	}
-	f.memory.trace(secretTrace).wrote(dated)
+	f.memory.secret.trace.wrote(dated)
 	return dated, nil
 }
 
 // send makes the write and notes what it gave. A nil Secret was deleted.
 func (r *Reconciler) send(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, error) {
-	trace := f.memory.trace(secretTrace)
+	trace := &f.memory.secret.trace
 	if plan.Action == pullsecret.Update {
 		secret := plan.Secret.DeepCopy()
+		secret.ManagedFields = nil // the API server keeps those that it has, and need not read them
 		if err := r.Writer.Update(ctx, secret, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
 			return nil, err
 		}
