@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +43,7 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("--log-level: %w", err)
 	}
 	setLogger(level, o.logDevelopment)
-	collectSooner()
+	boundMemory()
 	if o.namespace == "" {
 		return errors.New("--namespace or the environment variable POD_NAMESPACE must name the operator's own namespace")
 	}
@@ -76,17 +74,6 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	return mgr.Start(ctx)
-}
-
-// garbage is how much memory may become garbage before it is collected, in percent of what is in use. Each change of a pod that a tenant
-// made large is several megabytes of it, and what is in use is little: the time that this costs is little, too.
-const garbage = 50
-
-// collectSooner keeps resident memory low, unless whoever runs the operator set the environment variable GOGC.
-func collectSooner() {
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(garbage)
-	}
 }
 
 func newManager(leading *leadership, o *options) (ctrl.Manager, error) {

@@ -28,5 +28,7 @@ func remembered[V any](known *memo.Of[[sha256.Size]byte, V], data []byte, find f
 	if len(data) > longestRemembered {
 		return find()
 	}
-	return known.Get(sha256.Sum256(data), find)
+	return known.Get(sumOf(data), find)
 }
+
+func sumOf(data []byte) [sha256.Size]byte { return sha256.Sum256(data) }
