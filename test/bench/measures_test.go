@@ -40,6 +40,16 @@ func startFleet(t *testing.T, binary string, namespaces, credentials, foreign in
 	return f
 }
 
+// grow makes more namespaces, and returns when they are served.
+func (f *fleet) grow(t *testing.T, count int) {
+	t.Helper()
+	f.secrets.expect(fmt.Sprintf("password-%d", f.rotations), f.credentials)
+	more := f.makeNamespaces(t, fmt.Sprintf("more-%d", len(f.namespaces)), count)
+	f.secrets.await(t, more)
+	f.namespaces = append(f.namespaces, more...)
+	f.settle(t)
+}
+
 // settle waits until all statuses say that all namespaces are served, and until no write follows for a while.
 func (f *fleet) settle(t *testing.T) {
 	t.Helper()
