@@ -118,15 +118,8 @@ func (f Finding) promise() int {
 
 // byClass settles what no credential cures.
 func byClass(f *Facts, p Finding) (Finding, bool) {
-	if len(p.Image) > maxImage {
-		return p.as(Report, InvalidImageName, "%q is not an image reference: it is longer than %d bytes", foreign.Name(p.Image), maxImage).advise("correct the image in the pod's template"), true
-	}
-	switch p.Waiting {
-	case "InvalidImageName":
-		p.Image = foreign.Name(p.Image)
-		return p.as(Report, InvalidImageName, "%q is not an image reference", p.Image).advise("correct the image in the pod's template"), true
-	case "ErrImageNeverPull":
-		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node"), true
+	if found, settled := notPulled(p); settled {
+		return found, true
 	}
 	if mirror := pullerror.Mirror(p.Message); mirror != "" {
 		return mirrorRefuses(f, p, mirror), true
@@ -139,20 +132,41 @@ func byClass(f *Facts, p Finding) (Finding, bool) {
 		return rateLimited(f, p)
 	case pullerror.MalformedSecret:
 		return malformed(f, p), true
-	case pullerror.NotFound:
-		return p.as(Report, ImageNotFound, "the registry does not have %s", p.Image).advise("correct the image's name or tag, or push it"), true
-	case pullerror.PlatformManifest:
-		return p.as(Report, PlatformMissing, "%s is not there for the node's platform", p.Image).advise("build it for that platform, or choose other nodes"), true
-	case pullerror.TLS:
-		return p.as(Report, TLSFailed, "the node does not trust the registry's certificate, or the registry speaks no TLS").advise("set the registry up on the nodes, in the configuration of the container runtime"), true
-	case pullerror.KubeletThrottled:
-		return p.as(Wait, KubeletThrottled, "the kubelet limits its own pulls and tries again").again(kubeletRetry), true
-	case pullerror.Network:
-		return p.as(Wait, RegistryUnreachable, "the node does not reach the registry; the kubelet retries automatically").advise("see whether the registry is up, and whether the node resolves and reaches it").again(kubeletRetry), true
-	case pullerror.Registry5xx:
-		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet retries automatically").advise("see how the registry fares").again(kubeletRetry), true
 	}
-	return p.as(Report, UnknownCause, "the pull fails for a cause that is not known to be a credential").advise("see the kubelet's message"), true
+	return otherCause(p), true
+}
+
+// notPulled settles what no registry was asked about.
+func notPulled(p Finding) (Finding, bool) {
+	switch {
+	case len(p.Image) > maxImage:
+		return p.as(Report, InvalidImageName, "%q is not an image reference: it is longer than %d bytes", foreign.Name(p.Image), maxImage).advise("correct the image in the pod's template"), true
+	case p.Waiting == "InvalidImageName":
+		p.Image = foreign.Name(p.Image)
+		return p.as(Report, InvalidImageName, "%q is not an image reference", p.Image).advise("correct the image in the pod's template"), true
+	case p.Waiting == "ErrImageNeverPull":
+		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node"), true
+	}
+	return p, false
+}
+
+// otherCause is what credentials have nothing to do with.
+func otherCause(p Finding) Finding {
+	switch p.Class {
+	case pullerror.NotFound:
+		return p.as(Report, ImageNotFound, "the registry does not have %s", p.Image).advise("correct the image's name or tag, or push it")
+	case pullerror.PlatformManifest:
+		return p.as(Report, PlatformMissing, "%s is not there for the node's platform", p.Image).advise("build it for that platform, or choose other nodes")
+	case pullerror.TLS:
+		return p.as(Report, TLSFailed, "the node does not trust the registry's certificate, or the registry speaks no TLS").advise("set the registry up on the nodes, in the configuration of the container runtime")
+	case pullerror.KubeletThrottled:
+		return p.as(Wait, KubeletThrottled, "the kubelet limits its own pulls and tries again").again(kubeletRetry)
+	case pullerror.Network:
+		return p.as(Wait, RegistryUnreachable, "the node does not reach the registry; the kubelet retries automatically").advise("see whether the registry is up, and whether the node resolves and reaches it").again(kubeletRetry)
+	case pullerror.Registry5xx:
+		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet retries automatically").advise("see how the registry fares").again(kubeletRetry)
+	}
+	return p.as(Report, UnknownCause, "the pull fails for a cause that is not known to be a credential").advise("see the kubelet's message")
 }
 
 // rateLimited pulls are cured only where the pod pulled anonymously and would now have a credential.

@@ -27,18 +27,26 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, 
 			advise("add %s to imagePullSecrets of its template, or remove the list there", c.SecretName), true
 	case account.Missing:
 		return f.as(Wait, NotAttached, "ServiceAccount %s does not exist", account.Name).again(soon), true
-	case account.Unread && !slices.Contains(c.Accounts, account.Name), !account.Unread && !slices.Contains(account.PullSecrets, c.SecretName) && !slices.Contains(c.Accounts, account.Name):
-		return f.as(Report, AccountNotServed, "ServiceAccount %s does not name Secret %s, and RegistryCredential %s does not serve it", account.Name, c.SecretName, c.Name).
-			advise("add it to spec.target.serviceAccounts there and to the operator's limits%s", orAttach(facts, c)).again(later), true
-	case account.Unread:
-		return f.as(Report, AccountNotServed, "ServiceAccount %s may not be read here", account.Name).again(later), true
-	case !slices.Contains(account.PullSecrets, c.SecretName) && c.Problem != "":
-		return f.as(Report, AttachmentFails, "Secret %s is not in ServiceAccount %s: %s", c.SecretName, account.Name, c.Problem).
-			advise("add the line \"imagePullSecrets: [{name: %s}]\" where the ServiceAccount is kept", c.SecretName).again(later), true
-	case !slices.Contains(account.PullSecrets, c.SecretName):
-		return f.as(Wait, NotAttached, "Secret %s is not in ServiceAccount %s yet", c.SecretName, account.Name).again(soon), true
+	case !account.Unread && slices.Contains(account.PullSecrets, c.SecretName):
+		return missedAttachment(facts, c, f)
 	}
-	return missedAttachment(facts, c, f)
+	return notAttached(facts, c, f), true
+}
+
+// notAttached is for a ServiceAccount that does not name the Secret, or of which that is not known.
+func notAttached(facts *Facts, c *Credential, f Finding) Finding {
+	account := facts.Account
+	switch {
+	case !slices.Contains(c.Accounts, account.Name):
+		return f.as(Report, AccountNotServed, "ServiceAccount %s does not name Secret %s, and RegistryCredential %s does not serve it", account.Name, c.SecretName, c.Name).
+			advise("add it to spec.target.serviceAccounts there and to the operator's limits%s", orAttach(facts, c)).again(later)
+	case account.Unread:
+		return f.as(Report, AccountNotServed, "ServiceAccount %s may not be read here", account.Name).again(later)
+	case c.Problem != "":
+		return f.as(Report, AttachmentFails, "Secret %s is not in ServiceAccount %s: %s", c.SecretName, account.Name, c.Problem).
+			advise("add the line \"imagePullSecrets: [{name: %s}]\" where the ServiceAccount is kept", c.SecretName).again(later)
+	}
+	return f.as(Wait, NotAttached, "Secret %s is not in ServiceAccount %s yet", c.SecretName, account.Name).again(soon)
 }
 
 // missedAttachment: the ServiceAccount names the Secret and the pod does not. A pod that was created before is restarted at once, one that

@@ -44,6 +44,31 @@ func oddity(text string) (dockerconfig.Reason, string) {
 		return dockerconfig.ReasonHiddenCharacter, "holds a character that cannot be seen, such as a no-break or zero-width space"
 	case utf8.RuneCountInString(text) > 1 && closing[first] == last && last != 0:
 		return dockerconfig.ReasonQuotes, "has quotes around it"
+	}
+	if reason, says := unreplaced(text); reason != "" {
+		return reason, says
+	}
+	return badForm(text)
+}
+
+// badForm is for a value that was escaped for something else, or copied with a space.
+func badForm(text string) (dockerconfig.Reason, string) {
+	switch {
+	case jsonEscape.MatchString(text):
+		return dockerconfig.ReasonQuotes, "holds an escape of JSON, such as \\u0026 for &"
+	case strings.Contains(text, `\$`):
+		return dockerconfig.ReasonQuotes, "has a backslash before a $, as a shell wants it and a registry does not"
+	case strings.HasSuffix(text, " "):
+		return dockerconfig.ReasonOuterSpace, "ends with a space"
+	case strings.HasPrefix(text, " "):
+		return dockerconfig.ReasonOuterSpace, "begins with a space"
+	}
+	return "", ""
+}
+
+// unreplaced is for a value in whose place another one was meant.
+func unreplaced(text string) (dockerconfig.Reason, string) {
+	switch {
 	case placeholder.MatchString(text):
 		return dockerconfig.ReasonPlaceholder, "looks like a placeholder that no template replaced, such as ${NAME}, {{ .name }} or <name>"
 	case encrypted.MatchString(text):
@@ -52,14 +77,6 @@ func oddity(text string) (dockerconfig.Reason, string) {
 		return dockerconfig.ReasonPlaceholder, "looks like the name of a file, whose content vault stores only where it is written as KEY=@FILE"
 	case slices.Contains(nobody, text):
 		return dockerconfig.ReasonPlaceholder, "is what programs print where there is no value, such as null"
-	case jsonEscape.MatchString(text):
-		return dockerconfig.ReasonQuotes, "holds an escape of JSON, such as \\u0026 for &"
-	case strings.Contains(text, `\$`):
-		return dockerconfig.ReasonQuotes, "has a backslash before a $, as a shell wants it and a registry does not"
-	case last == ' ':
-		return dockerconfig.ReasonOuterSpace, "ends with a space"
-	case first == ' ':
-		return dockerconfig.ReasonOuterSpace, "begins with a space"
 	}
 	return "", ""
 }

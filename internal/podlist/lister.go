@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -25,7 +26,9 @@ const (
 type Lister struct {
 	// IntN chooses a number from 0 up to below n, at random: [rand.IntN] from [New].
 	IntN func(n int) int
-	rest rest.Interface
+	// SampleTime is how long images in use are looked for: 2 seconds from [New].
+	SampleTime time.Duration
+	rest       rest.Interface
 }
 
 // New makes a Lister. The client is that of [rest.HTTPClientFor], shared with others.
@@ -38,7 +41,7 @@ func New(config *rest.Config, client *http.Client) (*Lister, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for lists of pods: %w", err)
 	}
-	return &Lister{IntN: rand.IntN, rest: made}, nil
+	return &Lister{IntN: rand.IntN, SampleTime: sampleTime, rest: made}, nil
 }
 
 // Each calls visit for each pod of a namespace, or of all with "", that the field selector matches, until visit returns false or

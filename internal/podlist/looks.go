@@ -15,8 +15,8 @@ const (
 	// namespacesSampled bounds in how many namespaces images in use are looked for, in each of them one page. The API server makes a page
 	// before it sends the first byte: one of samplePods large pods has 30 MB.
 	namespacesSampled, samplePods = 10, 20
-	// sampleBytes is what is read of the pods of one such namespace at most, and sampleTime how long all of them are: a value waits for
-	// it. samplesAtOnce are read at the same time, so that one with large pods does not take the time of the others.
+	// sampleBytes is what is read of the pods of one such namespace at most, and sampleTime how long all of them are by default: a value
+	// waits for it. samplesAtOnce are read at the same time, so that one with large pods does not take the time of the others.
 	sampleBytes, sampleTime, samplesAtOnce = 8 << 20, 2 * time.Second, 4
 	// eachByItself is up to how many namespaces running pods are counted with a request each. For more, one look at the running
 	// pods of the whole cluster is cheaper for the API server than a request for each namespace, most of which have none.
@@ -29,7 +29,7 @@ const (
 // one whose images are asked for. Each namespace gives one image before any gives a second: where several have some, the people of
 // one do not choose all. One whose pods take too long is left out. What was found is returned with an error.
 func (l *Lister) InUse(ctx context.Context, namespaces []string, matches func(image string) bool, limit int) ([]string, error) {
-	within, cancel := context.WithTimeout(ctx, sampleTime)
+	within, cancel := context.WithTimeout(ctx, l.SampleTime)
 	defer cancel()
 	chosen := choose(l.IntN, namespaces, namespacesSampled)
 	found := make([][]string, len(chosen))

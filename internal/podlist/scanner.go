@@ -221,14 +221,17 @@ func (s *scanner) literal() error {
 		if err != nil {
 			return cutOff(err)
 		}
-		part := b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b == 'E' || b == '+' || b == '-' || b == '.'
-		switch {
+		switch part := inLiteral(b); {
 		case !part && first:
 			return fmt.Errorf("%q where a value belongs: %w", b, errSyntax)
 		case !part:
 			return s.in.UnreadByte()
 		}
 	}
+}
+
+func inLiteral(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b == 'E' || b == '+' || b == '-' || b == '.'
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\t' || b == '\r' }

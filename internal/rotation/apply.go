@@ -98,50 +98,54 @@ func (s *State) NoteAccepted(spec *Spec, now time.Time) {
 
 // Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then.
 func (s *State) Correct(now time.Time) {
-	past := func(t *time.Time) {
-		if t.After(now) {
-			*t = now
+	s.correctTests(now)
+	s.correctValues(now)
+	correct(now, &s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime)
+	for _, attempts := range []map[string]Attempts{s.Releases, s.Renewals} {
+		for id, tried := range attempts {
+			correct(now, &tried.Last)
+			attempts[id] = tried
 		}
 	}
+	s.correctLeases(now)
+	s.correctRenewed(now)
+}
+
+// correct sets times that lie ahead to now.
+func correct(now time.Time, times ...*time.Time) {
+	for _, t := range times {
+		*t = earliest(*t, now)
+	}
+}
+
+func (s *State) correctTests(now time.Time) {
 	for print, test := range s.Tests {
-		past(&test.Attempt)
-		past(&test.Time)
-		past(&test.Since)
+		correct(now, &test.Attempt, &test.Time, &test.Since)
 		test.NotBefore = earliest(test.NotBefore, now.Add(maxRetryAfter))
 		s.Tests[print] = test
 	}
 	for print, began := range s.Testing {
-		if began.After(now) {
-			s.Testing[print] = now
-		}
+		s.Testing[print] = earliest(began, now)
 	}
-	for _, t := range []*time.Time{&s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime} {
-		past(t)
-	}
-	for _, attempts := range []map[string]Attempts{s.Releases, s.Renewals} {
-		for id, tried := range attempts {
-			past(&tried.Last)
-			attempts[id] = tried
-		}
+}
+
+// correctValues does so for what is in use, what waits and what was before. When a value was read counts only for one that a read made.
+func (s *State) correctValues(now time.Time) {
+	if s.Published() && s.Minted {
+		correct(now, &s.ReadTime)
 	}
 	if s.Waiting != nil {
-		past(&s.Waiting.FirstSeen)
-		past(&s.Waiting.HeldSince)
+		correct(now, &s.Waiting.FirstSeen, &s.Waiting.HeldSince)
 		if s.Waiting.Minted {
-			past(&s.Waiting.ReadTime)
+			correct(now, &s.Waiting.ReadTime)
 		}
 	}
 	if s.Previous != nil {
-		past(&s.Previous.ReplacedTime)
+		correct(now, &s.Previous.ReplacedTime)
 	}
 	if s.Older != nil {
-		past(&s.Older.Since)
+		correct(now, &s.Older.Since)
 	}
-	if s.Published() && s.Minted {
-		past(&s.ReadTime)
-	}
-	s.correctLeases(now)
-	s.correctRenewed(now)
 }
 
 // correctLeases does so for the leases that are to be given back. Those that have ended need not be.

@@ -115,15 +115,12 @@ func (s *State) judgeAccount(spec *Spec, waiting *Waiting, account Account, now 
 
 // judgeSilence is for a registry that says nothing of a new value.
 func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old inUse, now time.Time) (Fate, time.Time) {
-	asked := !s.attempt(spec, account).Before(waiting.FirstSeen) && !s.testing(account.Print, now)
-	until := latest(waiting.Since(), s.test(spec, account).Since).Add(spec.Hold)
-	if !s.ExpireTime.IsZero() && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
-		until = waiting.FirstSeen
+	until := s.heldUntil(spec, waiting, account, old)
+	if asked := !s.attempt(spec, account).Before(waiting.FirstSeen); !asked || s.testing(account.Print, now) {
+		return Hold, latest(until, now)
 	}
 	switch {
-	case !asked:
-		return Hold, latest(until, now)
-	case spec.PublishRevision != "" && spec.PublishRevision == waiting.Revision:
+	case spec.publishes(waiting):
 		return PublishUnproven, time.Time{}
 	case s.RestoredOver == waiting.Digest: // it was in use and did not work: that is made up for by an acceptance
 		return HoldOn, time.Time{}
@@ -137,6 +134,20 @@ func (s *State) judgeSilence(spec *Spec, waiting *Waiting, account Account, old 
 		return Hold, until
 	}
 	return PublishUnproven, time.Time{}
+}
+
+// heldUntil is when a new value of which a registry says nothing is published. It is not held where the one in use has ended, and the
+// registry did not accept that since.
+func (s *State) heldUntil(spec *Spec, waiting *Waiting, account Account, old inUse) time.Time {
+	if !s.ExpireTime.IsZero() && old.attempted(s.ExpireTime) && !old.acceptedSince(s.ExpireTime) {
+		return waiting.FirstSeen
+	}
+	return latest(waiting.Since(), s.test(spec, account).Since).Add(spec.Hold)
+}
+
+// publishes reports whether a person wants this value published without a proof.
+func (spec *Spec) publishes(waiting *Waiting) bool {
+	return spec.PublishRevision != "" && spec.PublishRevision == waiting.Revision
 }
 
 func (s *State) testing(print string, now time.Time) bool {

@@ -1,6 +1,9 @@
 package rotation
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Do is what is done next.
 type Do string
@@ -65,18 +68,21 @@ func Next(spec *Spec, s *State, now time.Time) Step {
 		return Step{Do: DropPrevious, End: end}
 	}
 	tests := s.tests(spec, now)
-	for _, test := range tests {
-		if !test.at.After(now) {
-			return Step{Do: Ask, Account: test.account}
-		}
+	if i := slices.IndexFunc(tests, func(test due) bool { return !test.at.After(now) }); i >= 0 {
+		return Step{Do: Ask, Account: tests[i].account}
 	}
 	if lease, at := s.release(spec); lease != nil && !at.After(now) {
-		if s.givesUp(lease, now) {
-			return Step{Do: GiveUp, Lease: *lease}
-		}
-		return Step{Do: Release, Lease: *lease}
+		return s.endOf(lease, now)
 	}
 	return Step{Do: Rest, Judgement: judgement, Until: s.restsUntil(spec, judgement, tests, now)}
+}
+
+// endOf a lease that is not needed any more: it is given back, or left to its own end where that failed too often.
+func (s *State) endOf(lease *Lease, now time.Time) Step {
+	if s.givesUp(lease, now) {
+		return Step{Do: GiveUp, Lease: *lease}
+	}
+	return Step{Do: Release, Lease: *lease}
 }
 
 // restsUntil is the first time at which Next may say something else.

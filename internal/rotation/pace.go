@@ -147,10 +147,15 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 		since = latest(since, s.ExpireTime)
 	}
 	since = latest(since, s.refusedBefore(spec, account, test))
-	waiting := s.candidate(spec)
-	if waiting == nil {
-		return since
+	if waiting := s.candidate(spec); waiting != nil {
+		since = latest(since, s.wantedFor(spec, waiting, account, test))
 	}
+	return since
+}
+
+// wantedFor is since when an answer about an account of the value in use is wanted to judge the one that waits.
+func (s *State) wantedFor(spec *Spec, waiting *Waiting, account Account, test Test) time.Time {
+	var since time.Time
 	for _, other := range waiting.at(account) {
 		if other.Print == account.Print {
 			continue

@@ -1,6 +1,9 @@
 package rotation
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 const (
 	// olderInterval is how often at least a source is read that gave an older answer, olderReads and olderTime how often and how long
@@ -48,20 +51,38 @@ func orderOf(answer, known *Value) order {
 		return newer
 	}
 	timed := !answer.CreatedTime.IsZero() && !known.CreatedTime.IsZero()
-	switch {
-	case answer.Version == known.Version || known.Version == 0 || answer.Version == 0:
+	switch compareVersions(answer.Version, known.Version) {
+	case 0:
 		if timed && answer.CreatedTime.Before(known.CreatedTime) {
 			return older
 		}
 		return newer
-	case answer.Version < known.Version:
+	case -1:
 		if timed && answer.CreatedTime.After(known.seenTime()) {
 			return disputed
 		}
 		return older
-	case timed && answer.CreatedTime.Before(known.CountTime):
+	}
+	if !timed {
+		return newer
+	}
+	return orderOfHigher(answer.CreatedTime, known)
+}
+
+// compareVersions is as cmp.Compare, and 0 where one is not known.
+func compareVersions(answer, known int64) int {
+	if answer == 0 || known == 0 {
+		return 0
+	}
+	return cmp.Compare(answer, known)
+}
+
+// orderOfHigher is for an answer with a higher version, by when it was written.
+func orderOfHigher(written time.Time, known *Value) order {
+	switch {
+	case written.Before(known.CountTime):
 		return older
-	case timed && answer.CreatedTime.Before(known.CreatedTime):
+	case written.Before(known.CreatedTime):
 		return disputed
 	}
 	return newer

@@ -31,10 +31,7 @@ func (s *session) found(step Step, reason Reason, status int) finding {
 // their text goes any further.
 func (s *session) failure(ctx context.Context, step Step, err error) finding {
 	var (
-		status   *statusError
-		redirect *redirectError
 		address  *addressError
-		answer   *transport.Error
 		tlsError *handshakeError
 		refused  *proxy.Error
 		noRoute  *routeError
@@ -44,19 +41,11 @@ func (s *session) failure(ctx context.Context, step Step, err error) finding {
 		return s.found(step, ProxyFailed, 0).saying(refused.Error())
 	case errors.As(err, &noRoute):
 		return s.found(step, ProxyFailed, 0).saying(noRoute.Error())
-	case errors.As(err, &status):
-		found := s.found(step, RegistryError, status.code)
-		if status.code == http.StatusTooManyRequests {
-			found.Reason = RateLimited
-		}
-		found.RetryAfter = status.retryAfter
+	}
+	if found, answered := s.refused(step, err); answered {
 		return found
-	case errors.As(err, &redirect):
-		return s.found(step, RedirectRefused, redirect.code)
-	case errors.As(err, &answer):
-		return s.found(step, refusal(step, answer), answer.StatusCode)
-	case errors.Is(err, errNoChallenge):
-		return s.found(step, RegistryError, http.StatusUnauthorized).saying("it does not say how to authenticate")
+	}
+	switch {
 	case errors.As(err, &address):
 		reason := AddressRefused
 		if step == StepToken {
@@ -65,14 +54,45 @@ func (s *session) failure(ctx context.Context, step Step, err error) finding {
 		return s.found(step, reason, 0).saying(address.Error())
 	case errors.Is(ctx.Err(), context.Canceled):
 		return s.found(step, Canceled, 0)
-	case (ctx.Err() != nil || isTimeout(err)) && s.transport.route.waits() != "":
-		return s.found(step, ProxyFailed, 0).saying("the proxy " + s.transport.route.waits() + " did not answer in time: see whether it is well")
 	case ctx.Err() != nil || isTimeout(err):
-		return s.found(step, Timeout, 0)
+		return s.timedOut(step)
 	case errors.As(err, &tlsError):
 		return s.found(step, TLSFailed, 0).saying(tlsDetail(tlsError.err))
 	}
 	return s.noAnswer(step, err)
+}
+
+// refused makes a finding of an answer that is not the one that was hoped for, and reports whether there was an answer.
+func (s *session) refused(step Step, err error) (finding, bool) {
+	var (
+		status   *statusError
+		redirect *redirectError
+		answer   *transport.Error
+	)
+	switch {
+	case errors.As(err, &status):
+		found := s.found(step, RegistryError, status.code)
+		if status.code == http.StatusTooManyRequests {
+			found.Reason = RateLimited
+		}
+		found.RetryAfter = status.retryAfter
+		return found, true
+	case errors.As(err, &redirect):
+		return s.found(step, RedirectRefused, redirect.code), true
+	case errors.As(err, &answer):
+		return s.found(step, refusal(step, answer), answer.StatusCode), true
+	case errors.Is(err, errNoChallenge):
+		return s.found(step, RegistryError, http.StatusUnauthorized).saying("it does not say how to authenticate"), true
+	}
+	return finding{}, false
+}
+
+// timedOut says who did not answer in time: the proxy, while its connection was not there yet.
+func (s *session) timedOut(step Step) finding {
+	if waits := s.transport.route.waits(); waits != "" {
+		return s.found(step, ProxyFailed, 0).saying("the proxy " + waits + " did not answer in time: see whether it is well")
+	}
+	return s.found(step, Timeout, 0)
 }
 
 // saying is the finding with a detail.

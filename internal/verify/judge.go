@@ -159,12 +159,19 @@ func (e evidence) inUsePulled() bool {
 }
 
 func (e evidence) decide(named bool) Answer {
-	host := foreign.Name(e.host)
 	switch {
 	case e.login.usable() && named && len(e.pulls) > 0:
 		return e.decideNamed()
 	case e.login.usable() && len(e.pulls) > 0:
 		return e.decideSampled()
+	}
+	return e.decideLogin()
+}
+
+// decideLogin has the answer to the login alone.
+func (e evidence) decideLogin() Answer {
+	host := foreign.Name(e.host)
+	switch {
 	case e.login.Reason == LoginAccepted:
 		return Answer{Verdict: ValueAccepted, Proof: ProvenByLogin, Message: e.login.Message}
 	case e.login.Reason == LoginFailed && !e.wildcard:

@@ -21,43 +21,50 @@ func (f finding) describe() Result {
 
 // message says what happened, where, and what to do next.
 func (f finding) message() string {
-	switch who, where := f.who(), f.where(); f.Reason {
-	case LoginAccepted:
-		return fmt.Sprintf("%s accepts the login", who)
-	case PullAllowed:
+	if say, known := messages[f.Reason]; known {
+		return say(f, f.who(), f.where())
+	}
+	return fmt.Sprintf("nothing was tested: %s", f.detail)
+}
+
+// messages by reason, made of the finding, who answered, and where. They begin with who answered and end with what to do next.
+var messages = map[Reason]func(f finding, who, where string) string{
+	LoginAccepted: func(_ finding, who, _ string) string { return who + " accepts the login" },
+	PullAllowed: func(f finding, who, _ string) string {
 		return fmt.Sprintf("%s lets this credential pull %s", who, foreign.Name(f.Image))
-	case LoginFailed:
-		return fmt.Sprintf("%s refuses the login (%s): check user name and password in the source", who, where)
-	case PullDenied:
+	},
+	LoginFailed: asked("%s refuses the login (%s): check user name and password in the source"),
+	PullDenied: func(f finding, who, where string) string {
 		return fmt.Sprintf("%s does not let this credential pull %s (%s): give its account the right to pull, or name another image", who, foreign.Name(f.Image), where)
-	case LoginUnproven:
-		return fmt.Sprintf("%s answers without looking at the credential (%s): to test it, name an image that not everybody can pull", who, where)
-	case ImageNotFound:
+	},
+	LoginUnproven: asked("%s answers without looking at the credential (%s): to test it, name an image that not everybody can pull"),
+	ImageNotFound: func(f finding, who, where string) string {
 		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", who, foreign.Name(f.Image), where)
-	case RateLimited:
-		return fmt.Sprintf("%s limits how often it may be asked (%s): this is tried again later", who, where)
-	case RegistryError:
-		return fmt.Sprintf("%s gives no useful answer (%s): look at the registry; this is tried again", who, where)
-	case Unreachable:
-		return fmt.Sprintf("%s cannot be reached (%s): check name, DNS and network policies", who, where)
-	case TLSFailed:
-		return fmt.Sprintf("the TLS connection to %s failed (%s): give its CA with --registry-ca, or list it in --insecure-registries if it speaks plain http", who, where)
-	case Timeout:
-		return fmt.Sprintf("%s did not answer in time (%s): check the registry and network policies; this is tried again", who, where)
-	case Canceled:
+	},
+	RateLimited:   asked("%s limits how often it may be asked (%s): this is tried again later"),
+	RegistryError: asked("%s gives no useful answer (%s): look at the registry; this is tried again"),
+	Unreachable:   asked("%s cannot be reached (%s): check name, DNS and network policies"),
+	TLSFailed:     asked("the TLS connection to %s failed (%s): give its CA with --registry-ca, or list it in --insecure-registries if it speaks plain http"),
+	Timeout:       asked("%s did not answer in time (%s): check the registry and network policies; this is tried again"),
+	Canceled: func(f finding, _, _ string) string {
 		return fmt.Sprintf("the test at %s was interrupted: it is tried again", foreign.Name(f.Registry))
-	case RedirectRefused:
-		return fmt.Sprintf("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to", who, where)
-	case TokenRealmRefused:
+	},
+	RedirectRefused: asked("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to"),
+	TokenRealmRefused: func(f finding, _, where string) string {
 		return fmt.Sprintf("the token endpoint that %s names is not asked (%s): correct the realm in the registry's configuration", foreign.Name(f.Registry), where)
-	case ProxyFailed:
+	},
+	ProxyFailed: func(f finding, _, _ string) string {
 		f.way = "" // which the detail names
 		return fmt.Sprintf("%s was not asked: %s", f.who(), f.detail)
-	case AddressRefused:
+	},
+	AddressRefused: func(f finding, _, where string) string {
 		return fmt.Sprintf("%s is not asked (%s): correct its name or DNS entry, or allow loopback addresses if that is meant", foreign.Name(f.Registry), where)
-	default:
-		return fmt.Sprintf("nothing was tested: %s", f.detail)
-	}
+	},
+}
+
+// asked is a message of who answered and where alone.
+func asked(format string) func(finding, string, string) string {
+	return func(_ finding, who, where string) string { return fmt.Sprintf(format, who, where) }
 }
 
 // who names the other side.

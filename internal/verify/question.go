@@ -99,12 +99,7 @@ func (q Question) plan() plan {
 	if !p.named {
 		images = q.Sampled
 	}
-	found := map[string]*hostQuestion{}
-	for _, key := range q.Keys {
-		if host := registry.Host(key); host != "" && !registry.HasWildcard(key) {
-			found[host] = &hostQuestion{host: host}
-		}
-	}
+	found := q.hosts()
 	count := 0
 	for _, image := range slices.Compact(slices.Sorted(slices.Values(images))) {
 		parsed, readable := readImage(image)
@@ -127,6 +122,17 @@ func (q Question) plan() plan {
 	}
 	slices.SortFunc(p.hosts, func(a, b hostQuestion) int { return strings.Compare(a.host, b.host) })
 	return p
+}
+
+// hosts are those that the keys name.
+func (q Question) hosts() map[string]*hostQuestion {
+	hosts := map[string]*hostQuestion{}
+	for _, key := range q.Keys {
+		if host := registry.Host(key); host != "" && !registry.HasWildcard(key) {
+			hosts[host] = &hostQuestion{host: host}
+		}
+	}
+	return hosts
 }
 
 func readImage(image string) (registry.Image, bool) {

@@ -23,33 +23,42 @@ func classify(place string, a *answer, err error) *failure {
 	if err != nil {
 		return classifyError(place, err)
 	}
-	switch code := a.status; {
-	case code >= 200 && code < 300:
+	switch a.status / 100 {
+	case 2:
 		if len(a.body) > 0 && !a.json {
 			return outcomeNotVault.at(place)
 		}
 		return nil
-	case code >= 300 && code < 400:
+	case 3:
 		return outcomeRedirect.at(place).saying(redirectDetail(a.header))
-	case code == http.StatusBadRequest, code == http.StatusMethodNotAllowed:
-		return outcomeBadRequest.at(place)
-	case code == http.StatusForbidden:
-		return outcomeDenied.at(place)
-	case code == http.StatusNotFound:
-		return classifyNotFound(place, a)
-	case code == http.StatusPreconditionFailed:
-		return outcomeBehind.at(place)
-	case code == http.StatusTooManyRequests:
-		return classifyRateLimit(place, a)
-	case code == 472:
-		return outcomeRecovery.at(place)
-	case code == 473:
-		return outcomePerfStandby.at(place)
-	case code >= 500:
-		return classifyServerError(place, a)
-	default:
-		return outcomeBadRequest.at(place).saying(fmt.Sprintf("status %d", code))
+	case 4:
+		return classifyRefusal(place, a)
 	}
+	if a.status >= 500 {
+		return classifyServerError(place, a)
+	}
+	return outcomeBadRequest.at(place).saying(fmt.Sprintf("status %d", a.status))
+}
+
+// classifyRefusal tells the answers 400 to 499 apart.
+func classifyRefusal(place string, a *answer) *failure {
+	switch a.status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed:
+		return outcomeBadRequest.at(place)
+	case http.StatusForbidden:
+		return outcomeDenied.at(place)
+	case http.StatusNotFound:
+		return classifyNotFound(place, a)
+	case http.StatusPreconditionFailed:
+		return outcomeBehind.at(place)
+	case http.StatusTooManyRequests:
+		return classifyRateLimit(place, a)
+	case 472:
+		return outcomeRecovery.at(place)
+	case 473:
+		return outcomePerfStandby.at(place)
+	}
+	return outcomeBadRequest.at(place).saying(fmt.Sprintf("status %d", a.status))
 }
 
 // classifyNotFound tells the five faces of 404 apart.

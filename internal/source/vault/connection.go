@@ -167,17 +167,8 @@ func (c *connection) health(ctx context.Context) *failure {
 		}
 		return failure
 	}
-	var says api.HealthResponse
-	if err := json.Unmarshal(a.body, &says); err == nil && says.Version != "" {
-		c.mu.Lock()
-		c.version = says.Version
-		c.mu.Unlock()
-		switch {
-		case !says.Initialized:
-			return outcomeOutage.at(c.place()).saying("it is not initialised")
-		case says.Sealed:
-			return outcomeSealed.at(c.place())
-		}
+	if unwell := c.unwell(a.body); unwell != nil {
+		return unwell
 	}
 	switch {
 	case failure == nil, a.status >= 400 && a.status < 500 && !failure.wholeServer():
@@ -187,6 +178,24 @@ func (c *connection) health(ctx context.Context) *failure {
 	default:
 		return failure
 	}
+}
+
+// unwell is what the body of sys/health says against the server, nil where it says nothing. It notes the server's version.
+func (c *connection) unwell(body []byte) *failure {
+	var says api.HealthResponse
+	if err := json.Unmarshal(body, &says); err != nil || says.Version == "" {
+		return nil
+	}
+	c.mu.Lock()
+	c.version = says.Version
+	c.mu.Unlock()
+	switch {
+	case !says.Initialized:
+		return outcomeOutage.at(c.place()).saying("it is not initialised")
+	case says.Sealed:
+		return outcomeSealed.at(c.place())
+	}
+	return nil
 }
 
 // maintain renews or replaces the token when that is due, without a reader.
