@@ -64,7 +64,7 @@ func New(config *rest.Config, options cache.Options, names []string) (*Caches, e
 	return c, nil
 }
 
-// stripOwnFields takes out which fields the operator itself manages: that is most of a small Secret, and nobody looks at it. What is
+// stripOwnFields takes out which fields the operator itself manages: nobody looks at that. What is
 // written must have no list of managed fields at all, for which the API server takes the one that it has.
 func stripOwnFields(in any) (any, error) {
 	object, ok := in.(client.Object)
