@@ -28,6 +28,14 @@ test-vault: ## Run the tests of logins, outcomes and events against one version 
 test-e2e: ## Run the tests on a real node
 	hack/test.sh e2e
 
+NAMESPACES ?= 500,2000
+CREDENTIALS ?= 1
+FOREIGN ?= 0
+
+bench: ## Measure beside a plain client, and write docs/benchmarks.md (NAMESPACES=500,2000,10000 CREDENTIALS=50 FOREIGN=100000)
+	eval "$$(go -C hack/cluster run . build --only kubernetes,vault)"; CGO_ENABLED=0 go test -trimpath -count=1 -timeout 2h -v -run '^TestBenchmark$$' \
+	  ./test/bench/ -namespaces $(NAMESPACES) -credentials $(CREDENTIALS) -foreign $(FOREIGN) -page $(CURDIR)/docs/benchmarks.md
+
 fuzz: ## Fuzz every parser for 60 seconds (FUZZTIME=10s for another time)
 	hack/fuzz.sh $(or $(FUZZTIME),60s)
 
@@ -85,4 +93,4 @@ vulncheck: ## Look for known vulnerabilities in what the programs use; needs vul
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test test-unit test-integration test-vault test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help
+.PHONY: demo test bench test-unit test-integration test-vault test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help

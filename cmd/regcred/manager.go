@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -44,7 +43,7 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("--log-level: %w", err)
 	}
 	setLogger(level, o.logDevelopment)
-	collectSooner()
+	boundMemory()
 	if o.namespace == "" {
 		return errors.New("--namespace or the environment variable POD_NAMESPACE must name the operator's own namespace")
 	}
@@ -75,17 +74,6 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	return mgr.Start(ctx)
-}
-
-// garbage is how much memory may become garbage before it is collected, in percent of what is in use. Each change of a pod that a tenant
-// made large is several megabytes of it, and what is in use is little: the time that this costs is little, too.
-const garbage = 50
-
-// collectSooner keeps resident memory low, unless whoever runs the operator set the environment variable GOGC.
-func collectSooner() {
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(garbage)
-	}
 }
 
 func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
@@ -143,11 +131,22 @@ func cacheOptions(o *options) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.RegistryCredential{}: {},
 			&v1alpha1.VaultConnection{}:    {},
-			&corev1.Namespace{}:            {},
+			&corev1.Namespace{}:            {Transform: stripNamespace},
 			&corev1.Secret{}:               {Namespaces: own},
 			&corev1.ConfigMap{}:            {Namespaces: own},
 		},
 	}
 	maps.Copy(options.ByObject, recovery.CacheOptions())
 	return options
+}
+
+// stripNamespace leaves of a namespace what is read: tools keep whole manifests in annotations.
+func stripNamespace(in any) (any, error) {
+	namespace, ok := in.(*corev1.Namespace)
+	if !ok {
+		return in, nil
+	}
+	namespace.ManagedFields, namespace.Spec, namespace.Status = nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
+	namespace.Annotations = diagnosis.Annotations(namespace.Annotations)
+	return namespace, nil
 }

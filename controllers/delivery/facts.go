@@ -103,7 +103,7 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 	}
 	f.namespace, f.memory = &namespace, r.memories.of(place, namespace.UID)
 	key := client.ObjectKey{Namespace: place.Namespace, Name: place.Name}
-	secret, err := r.read(ctx, r.Secrets, key, func() client.Object { return &corev1.Secret{} }, f.memory.trace(secretTrace))
+	secret, err := r.read(ctx, r.Secrets, key, func() client.Object { return &corev1.Secret{} }, &f.memory.secret.trace)
 	if err != nil {
 		return f, err
 	}

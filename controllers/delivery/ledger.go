@@ -212,10 +212,16 @@ func intersection(keys, others []string) []string {
 			both = append(both, key)
 		}
 	}
+	if len(both) == len(keys) {
+		return keys // which thousands of places share
+	}
 	return both
 }
 
 func union(keys, others []string) []string {
+	if len(keys) == 0 && slices.IsSorted(others) || slices.Equal(keys, others) {
+		return others
+	}
 	all := slices.Concat(keys, others)
 	slices.Sort(all)
 	return slices.Compact(all)

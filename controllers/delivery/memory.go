@@ -22,11 +22,17 @@ type memories struct {
 type memory struct {
 	// namespace that it speaks of: one that was recreated under the same name starts afresh.
 	namespace types.UID
-	// contests and traces by object: "" for the Secret, else the name of a ServiceAccount.
-	contests map[string]*contest
-	traces   map[string]*trace
+	// secret is what is remembered of the Secret, and accounts of ServiceAccounts that were written, by name: few are.
+	secret   written
+	accounts map[string]*written
 	// conflicts in a row.
 	conflicts int
+}
+
+// written is what is remembered of one object.
+type written struct {
+	trace   trace
+	contest *contest
 }
 
 // contest is about one object: what it was last written for, and how often that was undone.
@@ -51,7 +57,7 @@ func (m *memories) of(place delivered.Place, namespace types.UID) *memory {
 	if m.m[place.Namespace] == nil {
 		m.m[place.Namespace] = map[string]*memory{}
 	}
-	fresh := &memory{namespace: namespace, contests: map[string]*contest{}, traces: map[string]*trace{}}
+	fresh := &memory{namespace: namespace}
 	m.m[place.Namespace][place.Name] = fresh
 	return fresh
 }
@@ -72,18 +78,31 @@ func (m *memories) forgetNamespace(namespace string) {
 	delete(m.m, namespace)
 }
 
-func (m *memory) contest(object string) *contest {
-	if m.contests[object] == nil {
-		m.contests[object] = &contest{}
+// account is what is remembered of a ServiceAccount, for who is about to write it.
+func (m *memory) account(name string) *written {
+	if m.accounts == nil {
+		m.accounts = map[string]*written{}
 	}
-	return m.contests[object]
+	if m.accounts[name] == nil {
+		m.accounts[name] = &written{}
+	}
+	return m.accounts[name]
 }
 
-func (m *memory) trace(object string) *trace {
-	if m.traces[object] == nil {
-		m.traces[object] = &trace{}
+// seen is the trace of a ServiceAccount, for who reads it. Of one that was not written there is none, and a read does not begin one.
+func (m *memory) seen(name string) *trace {
+	if known := m.accounts[name]; known != nil {
+		return &known.trace
 	}
-	return m.traces[object]
+	return &trace{}
+}
+
+// contested is the contest about an object that is about to be written.
+func (w *written) contested() *contest {
+	if w.contest == nil {
+		w.contest = &contest{}
+	}
+	return w.contest
 }
 
 // undone reports whether somebody changed back what was written for the same purpose. Where the content is as it was left, it is

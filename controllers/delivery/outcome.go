@@ -158,9 +158,13 @@ func (o outcome) findings() []dockerconfig.Finding {
 	if o.secret == nil {
 		return nil
 	}
-	return slices.DeleteFunc(dockerconfig.Lint(o.secret.Data[corev1.DockerConfigJsonKey]), func(found dockerconfig.Finding) bool {
-		return found.Key == "" && found.Reason != dockerconfig.ReasonTooLarge // of which the rest is not known
-	})
+	var findings []dockerconfig.Finding
+	for _, found := range dockerconfig.Lint(o.secret.Data[corev1.DockerConfigJsonKey]) {
+		if found.Key != "" || found.Reason == dockerconfig.ReasonTooLarge { // of which the rest is not known
+			findings = append(findings, found)
+		}
+	}
+	return findings
 }
 
 // recorders are the RegistryCredentials that exist and record a docker config key, by key.

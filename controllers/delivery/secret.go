@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +19,6 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/pullsecret"
 )
-
-// secretTrace is where a memory keeps what it knows of the Secret.
-const secretTrace = ""
 
 // apply carries a plan out and returns the Secret as it is afterwards, nil where there is none of ours.
 func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
@@ -39,7 +37,7 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 // write makes the Secret what it should be, unless somebody else keeps changing it back.
 func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	object, purpose := "Secret "+f.place.Name, purposeOf(f.contributions)
-	contest := f.memory.contest(secretTrace)
+	contest := f.memory.secret.contested()
 	if may, wait := contest.mayWrite(purpose, contentOf(f.secret), r.Now()); !may {
 		return nil, contested(object, rivalOf(f.secret), "stop it from managing the Secret", wait)
 	}
@@ -49,7 +47,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 		written, err = r.dateChange(ctx, f, plan.Secret, written)
 	}
 	if err != nil {
-		f.memory.trace(secretTrace).doubt = true
+		f.memory.secret.trace.doubt = true
 		return nil, failedWrite(object, err)
 	}
 	contest.note(purpose, contentOf(f.secret), r.Now())
@@ -70,7 +68,7 @@ const slowWrite = time.Second
 // its end: a pod that was created between them did not have the new value, and must not be taken for one that had it.
 func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *corev1.Secret) (*corev1.Secret, error) {
 	ended := metav1.NewTime(r.Now().UTC().Truncate(time.Second))
-	before, sources, late := f.recorded, pullsecret.SourcesOf(planned.Annotations), false
+	before, sources, late := f.recorded, maps.Clone(pullsecret.SourcesOf(planned.Annotations)), false
 	for name, source := range sources {
 		if !source.Changed.Equal(ptr.To(before[name].Changed)) && source.Changed.Before(&ended) {
 			source.Changed, late = ended, true
@@ -96,15 +94,16 @@ func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *
 	if err := r.Writer.Update(ctx, dated, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
 		return nil, err
 	}
-	f.memory.trace(secretTrace).wrote(dated)
+	f.memory.secret.trace.wrote(dated)
 	return dated, nil
 }
 
 // send makes the write and notes what it gave. A nil Secret was deleted.
 func (r *Reconciler) send(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, error) {
-	trace := f.memory.trace(secretTrace)
+	trace := &f.memory.secret.trace
 	if plan.Action == pullsecret.Update {
 		secret := plan.Secret.DeepCopy()
+		secret.ManagedFields = nil // the API server keeps those that it has, and need not read them
 		if err := r.Writer.Update(ctx, secret, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
 			return nil, err
 		}

@@ -105,7 +105,7 @@ func (r *Reconciler) detachFrom(ctx context.Context, f facts, name string) *prob
 // account reads a ServiceAccount of the place, nil where there is none.
 func (r *Reconciler) account(ctx context.Context, f facts, name string) (*corev1.ServiceAccount, error) {
 	key := client.ObjectKey{Namespace: f.place.Namespace, Name: name}
-	object, err := r.read(ctx, r.ServiceAccounts, key, func() client.Object { return &corev1.ServiceAccount{} }, f.memory.trace(name))
+	object, err := r.read(ctx, r.ServiceAccounts, key, func() client.Object { return &corev1.ServiceAccount{} }, f.memory.seen(name))
 	account, _ := object.(*corev1.ServiceAccount)
 	return account, err
 }
@@ -115,7 +115,8 @@ func (r *Reconciler) account(ctx context.Context, f facts, name string) (*corev1
 // who does so to the Secret; a ServiceAccount that is deleted and recreated counts as changed back.
 func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.ServiceAccount, action string, list []corev1.LocalObjectReference, attached map[string]metav1.Time) *problem {
 	object, purpose := "ServiceAccount "+account.Name, sha256.Sum256([]byte(action))
-	contest := f.memory.contest(account.Name)
+	memory := f.memory.account(account.Name)
+	contest := memory.contested()
 	if may, wait := contest.mayWrite(purpose, purpose, r.Now()); !may {
 		return contested(object, pullsecret.Rival(account.ManagedFields, "imagePullSecrets"), remedyFor(list), wait).ofAccount()
 	}
@@ -125,10 +126,10 @@ func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.
 		err = r.Writer.Patch(ctx, account, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
 	}
 	if err != nil {
-		f.memory.trace(account.Name).doubt = true
+		memory.trace.doubt = true
 		return failedWrite(object, err).ofAccount()
 	}
-	f.memory.trace(account.Name).wrote(account)
+	memory.trace.wrote(account)
 	contest.note(purpose, purpose, r.Now())
 	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action, "credentials", f.concerned())
 	return nil

@@ -82,6 +82,7 @@ type Reconciler struct {
 	owners          podfacts.Owners
 	secretFacts     secretFacts
 	heard           heard
+	woken           woken
 	memories        memories
 	probes          probes
 	runners         runners

@@ -66,14 +66,14 @@ func (r *Reconciler) watches(mgr ctrl.Manager, changed, delivered *wakeup.Notifi
 		r.onTimer(),
 	}
 	err := r.Secrets.Each(func(one cache.Cache) error {
-		watches = append(watches, source.Kind(one, &corev1.Secret{}, mapTo(r.stuckBeside)))
+		watches = append(watches, source.Kind(one, &corev1.Secret{}, wakeBeside(r, func(*corev1.Secret) string { return "" })))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return watches, r.ServiceAccounts.Each(func(one cache.Cache) error {
-		watches = append(watches, source.Kind(one, &corev1.ServiceAccount{}, mapTo(r.stuckOf)))
+		watches = append(watches, source.Kind(one, &corev1.ServiceAccount{}, wakeBeside(r, func(account *corev1.ServiceAccount) string { return account.Name })))
 		return nil
 	})
 }

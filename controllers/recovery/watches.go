@@ -75,12 +75,9 @@ func (r *Reconciler) stuckIn(ctx context.Context, namespace *corev1.Namespace) [
 	return r.stuckWhere(ctx, namespace.Name, every)
 }
 
-func (r *Reconciler) stuckBeside(ctx context.Context, secret *corev1.Secret) []reconcile.Request {
-	return r.stuckWhere(ctx, secret.Namespace, every)
-}
-
-func (r *Reconciler) stuckOf(ctx context.Context, account *corev1.ServiceAccount) []reconcile.Request {
-	return r.stuckWhere(ctx, account.Namespace, func(_, name string) bool { return name == account.Name || name == "" })
+// stuckOf are the stuck pods of a namespace that have a ServiceAccount of this name, or all of them with "".
+func (r *Reconciler) stuckOf(ctx context.Context, namespace, account string) []reconcile.Request {
+	return r.stuckWhere(ctx, namespace, func(_, name string) bool { return account == "" || name == account || name == "" })
 }
 
 // stuckFor are the stuck pods of the namespaces that a RegistryCredential selects.

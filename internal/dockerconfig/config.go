@@ -22,13 +22,26 @@ type Config map[string]Credential
 func (c Config) Raw() map[string]json.RawMessage {
 	entries := make(map[string]json.RawMessage, len(c))
 	for key, credential := range c {
-		entries[key] = encode(struct {
+		entries[key] = credential.entry()
+	}
+	return entries
+}
+
+// entry is the entry of a credential, rendered once. Nobody may change it.
+func (c Credential) entry() json.RawMessage {
+	render := func() json.RawMessage {
+		return encode(struct {
 			Username string `json:"username"`
 			Password string `json:"password"`
 			Auth     string `json:"auth"`
-		}{credential.Username(), credential.Password(), credential.auth()})
+		}{c.Username(), c.Password(), c.auth()})
 	}
-	return entries
+	if c.sealed == nil {
+		return render()
+	}
+	r := (*c.sealed).rendered
+	r.once.Do(func() { r.entry = render() })
+	return r.entry
 }
 
 // Render writes the content of a kubernetes.io/dockerconfigjson Secret. Every entry carries username, password and the

@@ -8,10 +8,12 @@ package dockerconfig
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -41,6 +43,13 @@ type Credential struct {
 type pair struct {
 	username, password string
 	trimmed            bool
+	rendered           *rendered
+}
+
+// rendered is an entry that is made where it is asked for first: a value is written into thousands of Secrets.
+type rendered struct {
+	once  sync.Once
+	entry json.RawMessage
 }
 
 // open is the pair, empty for the zero value.
@@ -68,7 +77,7 @@ func NewCredential(username, password string) (Credential, error) {
 	case strings.Contains(username, ":"):
 		return Credential{}, ErrColonInUsername
 	}
-	content := &pair{username: username, password: bare, trimmed: trimmed}
+	content := &pair{username: username, password: bare, trimmed: trimmed, rendered: &rendered{}}
 	return Credential{sealed: &content}, nil
 }
 

@@ -23,8 +23,12 @@ func RenderKeeping(current []byte, entries map[string]json.RawMessage) ([]byte, 
 	return slices.Concat(bytes.TrimSuffix(rendered, []byte("}")), kept, []byte("}")), nil
 }
 
-// Kept is what [RenderKeeping] keeps of a document: fields with their names, each after a comma.
+// Kept is what [RenderKeeping] keeps of a document: fields with their names, each after a comma. It is shared: nobody may change it.
 func Kept(current []byte) []byte {
+	return remembered(kepts, current, func() []byte { return keptOf(current) })
+}
+
+func keptOf(current []byte) []byte {
 	document, err := parseDocument(current)
 	if err != nil {
 		return nil

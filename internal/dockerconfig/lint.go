@@ -91,10 +91,13 @@ func (f Finding) String() string {
 }
 
 // Lint reports every form in a docker config that a kubelet can never use, sorted by key: first what concerns the
-// document, then the entries. Of a document that [IsCrowded] it says that and nothing else.
+// document, then the entries. Of a document that [IsCrowded] it says that and nothing else. What it gives is shared: nobody may change
+// it.
 func Lint(data []byte) []Finding {
-	_, findings := ParseLenient(data)
-	return findings
+	return remembered(lints, data, func() []Finding {
+		_, findings := ParseLenient(data)
+		return findings
+	})
 }
 
 // ParseLenient reads an existing docker config as far as a kubelet can use it, and says what it cannot use.

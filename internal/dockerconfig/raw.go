@@ -8,8 +8,16 @@ import (
 
 // ParseRaw returns the entries of a docker config with their values untouched, byte for byte, so that entries of
 // others can be kept whatever is in them. A document without "auths" has no entries. The document as a whole must
-// be well-formed, the entries need not.
+// be well-formed, the entries need not. What it gives is shared: nobody may change it.
 func ParseRaw(data []byte) (map[string]json.RawMessage, error) {
+	read := remembered(raws, data, func() rawEntries {
+		entries, err := parseRaw(data)
+		return rawEntries{entries, err}
+	})
+	return read.entries, read.err
+}
+
+func parseRaw(data []byte) (map[string]json.RawMessage, error) {
 	document, err := parseDocument(data)
 	if err != nil {
 		return nil, err

@@ -10,11 +10,15 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // Any in a list of names stands for all names: the wide mode, which needs a wide role.
@@ -50,6 +54,7 @@ func New(config *rest.Config, options cache.Options, names []string) (*Caches, e
 			one.DefaultFieldSelector = fields.OneTermEqualSelector("metadata.name", name)
 		}
 		one.ReaderFailOnMissingInformer = true
+		one.DefaultUnsafeDisableDeepCopy, one.DefaultTransform = ptr.To(true), stripOwnFields
 		built, err := cache.New(config, one)
 		if err != nil {
 			return nil, fmt.Errorf("cache of objects named %s: %w", name, err)
@@ -57,6 +62,23 @@ func New(config *rest.Config, options cache.Options, names []string) (*Caches, e
 		c.names, c.byName[name] = append(c.names, name), built
 	}
 	return c, nil
+}
+
+// stripOwnFields takes out which fields the operator itself manages: nobody looks at that. What is
+// written must have no list of managed fields at all, for which the API server takes the one that it has.
+func stripOwnFields(in any) (any, error) {
+	object, ok := in.(client.Object)
+	if !ok {
+		return in, nil
+	}
+	var others []metav1.ManagedFieldsEntry
+	for _, entry := range object.GetManagedFields() {
+		if entry.Manager != v1alpha1.FieldManager {
+			others = append(others, entry)
+		}
+	}
+	object.SetManagedFields(others)
+	return object, nil
 }
 
 // AddTo adds the caches to a manager, and starts their informers for the given kind with it.
@@ -91,7 +113,8 @@ func (c *Caches) Allowed(name string) bool {
 // Names that the operator was given, "*" for all.
 func (c *Caches) Names() []string { return slices.Clone(c.names) }
 
-// Get reads one object from its cache. ErrNotAllowed where the operator was not given the name. With ErrNotHeld, into has no more than
+// Get reads one object from its cache, with which it shares all that it points to: a namespace's people make Secrets as large as they
+// like, and each look at one of their pods would copy them. Nobody may change it: take a copy. ErrNotAllowed where the operator was not given the name. With ErrNotHeld, into has no more than
 // the name, and the type of a Secret.
 func (c *Caches) Get(ctx context.Context, key client.ObjectKey, into client.Object) error {
 	reader, ok := c.of(key.Name)

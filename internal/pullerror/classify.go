@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"regcred.dev/regcred/internal/memo"
 )
 
 const maxMessage = 16 << 10
@@ -19,15 +21,44 @@ const maxMessage = 16 << 10
 // being heard (tls, registry-5xx, network, kubelet-throttled); last whatever else it is.
 //
 // Of a message longer than 16 KiB only the beginning is read: a registry can put anything into it.
-func Classify(message string) Class {
+func Classify(message string) Class { return read(message).class }
+
+// reading is what a message means: its class, and the mirror that refused the pull.
+type reading struct {
+	class  Class
+	mirror string
+}
+
+const (
+	// readingsKept is how many messages are remembered: a kubelet repeats what it says at each attempt, and every look at a pod asks.
+	readingsKept = 512
+	// longestKept is the longest message that is remembered. That of a registry which quotes whole pages is read again each time.
+	longestKept = 4 << 10
+)
+
+var readings = memo.New[string, reading](readingsKept)
+
+// read gives what a message means. Each message is read once.
+func read(message string) reading {
 	message = message[:min(len(message), maxMessage)]
+	if len(message) > longestKept {
+		return readAfresh(message)
+	}
+	return readings.Get(message, func() reading { return readAfresh(message) })
+}
+
+// readAfresh reads a message that is not remembered.
+func readAfresh(message string) reading {
+	all := causes(unwrap(message))
+	meanings := make([]Class, len(all))
 	best := Other
-	for _, cause := range causes(unwrap(message)) {
-		if class := classifyCause(cause); slices.Index(classes, class) < slices.Index(classes, best) {
-			best = class
+	for i, cause := range all {
+		meanings[i] = classifyCause(cause)
+		if slices.Index(classes, meanings[i]) < slices.Index(classes, best) {
+			best = meanings[i]
 		}
 	}
-	return best
+	return reading{class: best, mirror: mirrorAmong(all, meanings, best)}
 }
 
 // classifyCause applies the rules to a single cause.

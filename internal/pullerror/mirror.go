@@ -26,14 +26,15 @@ var tokenServers = map[string]string{
 // message names no other host. The credential that a kubelet gives for an image is shown to every host that the runtime asks for it, in
 // the place of what the node has for that host (containerd, internal/cri/server/images/image_pull.go, PullImage), and a mirror seldom
 // takes that of the registry.
-func Mirror(message string) string {
-	message = message[:min(len(message), maxMessage)]
-	class := Classify(message)
+func Mirror(message string) string { return read(message).mirror }
+
+// mirrorAmong is the mirror of the first cause that has the class of the whole message.
+func mirrorAmong(all []string, meanings []Class, class Class) string {
 	if class != AuthFailed && class != Forbidden && class != NoCredentials && class != NotFoundOrDenied {
 		return ""
 	}
-	for _, cause := range causes(unwrap(message)) {
-		if host := mirrorOf(cause); host != "" && classifyCause(cause) == class {
+	for i, cause := range all {
+		if host := mirrorOf(cause); host != "" && meanings[i] == class {
 			return host
 		}
 	}

@@ -35,6 +35,8 @@ func TestDecideHoldsItsPromises(t *testing.T) {
 		writesOnlyWhatKubeletsRead(t, seed, in, plan)
 		keepsWhatIsNotOurs(t, seed, in, plan)
 		touchesOnlyWhatItMay(t, seed, in, plan)
+		rememberedStays(t, seed, in.Current)
+		rememberedStays(t, seed, plan.Secret)
 		if t.Failed() {
 			t.Fatalf("seed %d: %s of %+v with %+v", seed, plan.Action, in.Current, in.Contributions)
 		}

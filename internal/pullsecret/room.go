@@ -55,11 +55,24 @@ func spaceFor(name string, source Source, entries map[string]json.RawMessage) ro
 
 // quoted is the length of a string in JSON.
 func quoted(text string) int {
+	if isPlain(text) {
+		return len(text) + len(`""`)
+	}
 	encoded, err := json.Marshal(text)
 	if err != nil {
 		return 6 * len(text)
 	}
 	return len(encoded)
+}
+
+// isPlain reports whether JSON writes a text as it is.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // reserve reduces the room by what stays in any case.

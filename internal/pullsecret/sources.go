@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/memo"
 )
 
 // Adopted is the name under which the sources annotation records entries that a hand-made Secret brought along. No
@@ -50,7 +51,8 @@ type document struct {
 	Sources Sources `json:"sources"`
 }
 
-// SourcesOf reads the sources annotation. A Secret without one, or with one that somebody broke, has recorded nothing.
+// SourcesOf reads the sources annotation. A Secret without one, or with one that somebody broke, has recorded nothing. What it gives is
+// shared with all that record the same: nobody may change it.
 func SourcesOf(annotations map[string]string) Sources {
 	sources, _ := recordedIn(annotations)
 	return sources
@@ -63,6 +65,30 @@ func recordedIn(annotations map[string]string) (Sources, bool) {
 	if text == "" || len(text) > maxAnnotation {
 		return Sources{}, false
 	}
+	if len(text) > longestRemembered {
+		return parseRecord(text)
+	}
+	read := records.Get(text, func() record {
+		sources, known := parseRecord(text)
+		return record{sources, known}
+	})
+	return read.sources, read.known
+}
+
+// record is what recordedIn gives.
+type record struct {
+	sources Sources
+	known   bool
+}
+
+// records remembers what annotations say: in a rotation thousands of Secrets record the same, and each is asked several times. Longer
+// ones than longestRemembered, in bytes, are read each time.
+var records = memo.New[string, record](recordsRemembered)
+
+const recordsRemembered, longestRemembered = 256, 16 << 10
+
+// parseRecord reads an annotation that is not remembered.
+func parseRecord(text string) (Sources, bool) {
 	// In the form of earlier versions the sources are the whole document. A credential of the name "version" cannot be mistaken:
 	// its value is no number.
 	var read document

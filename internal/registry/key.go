@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"regcred.dev/regcred/internal/memo"
 )
 
 // DockerHubKey is the docker config key for Docker Hub that every client understands, the kubelet included.
@@ -65,6 +67,29 @@ func HasWildcard(key string) bool {
 // A path keeps its trailing slash, because it has a meaning: quay.io/core covers quay.io/coreos too, quay.io/core/
 // does not.
 func CanonicalKey(registry string) (string, error) {
+	if len(registry) > longestRemembered {
+		return canonicalKey(registry)
+	}
+	read := canonicalKeys.Get(registry, func() canonical {
+		key, err := canonicalKey(registry)
+		return canonical{key, err}
+	})
+	return read.key, read.err
+}
+
+// canonical is what CanonicalKey gives.
+type canonical struct {
+	key string
+	err error
+}
+
+// canonicalKeys remembers the keys that are asked for again and again: those of RegistryCredentials, for every namespace. Longer ones
+// than longestRemembered, in bytes, are no registries that anybody has.
+var canonicalKeys = memo.New[string, canonical](keysRemembered)
+
+const keysRemembered, longestRemembered = 1024, 256
+
+func canonicalKey(registry string) (string, error) {
 	if IsDockerHub(registry) {
 		return DockerHubKey, nil
 	}

@@ -104,7 +104,7 @@ func (r *tenantRun) shrink(t *testing.T) {
 			one.selected = one.selected[:1]
 		}
 	}
-	awaitWithin(t, settleOfRemovals+statusDelay, func(ctx context.Context) error {
+	awaitWithin(t, settleOfRemovals+statusPatience, func(ctx context.Context) error {
 		object, err := r.read(ctx, object.Name)
 		if err == nil && object.Status.PendingRemoval == nil {
 			err = fmt.Errorf("no removal waits for a person: %+v", object.Status.Namespaces)
@@ -120,7 +120,7 @@ func (r *tenantRun) leave(t *testing.T) {
 	gone := r.credentials[at]
 	r.credentials = r.credentials[:at]
 	vaultMust(t, r.admin.Delete(t.Context(), &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: gone.name}}))
-	awaitWithin(t, settleOfRemovals+statusDelay, func(context.Context) error {
+	awaitWithin(t, settleOfRemovals+statusPatience, func(context.Context) error {
 		for _, namespace := range gone.holding {
 			if r.secrets.holds(namespace, gone.registry) {
 				return fmt.Errorf("namespace %s holds the entry of %s", namespace, gone.name)

@@ -19,9 +19,9 @@ const (
 	tenantMemory = 160 << 20
 	// unnoticed is what a rotation may take however fast it was before: a second read of a source comes five seconds after the first.
 	unnoticed = 8 * time.Second
-	// statusDelay is how long after the last Secret a status may be behind: 5 seconds where the API server has the time to answer, which
-	// here it shares with the tenant. What was measured is logged.
-	statusDelay = 15 * time.Second
+	// statusDelay is how long after the last Secret a status may be behind, where the API server has the time to answer. Here it shares the
+	// processors with the tenant: what that costs a plain client is allowed for. A test waits for statusPatience, and measures.
+	statusDelay, statusPatience = 5 * time.Second, time.Minute
 )
 
 // TestAHostileTenantHarmsNobody runs the operator's own program while the people of one team do everything that the ClusterRole edit
@@ -74,13 +74,15 @@ func awaitMoment(t *testing.T, at time.Time) {
 func (r *tenantRun) rotateOnce(t *testing.T, plain *plainWriter, times *measuredRotations) {
 	t.Helper()
 	victims := r.makeVictims(t)
-	times.add(plain.writeAll(t), r.rotateAll(t))
+	before := plain.writeAll(t)
+	took, behind := r.rotateAll(t)
+	times.add(before, took, behind)
 	r.awaitVictims(t, victims)
 }
 
 // rotateAll changes the passwords of all credentials, waits until all namespaces hold the new ones, and until each status says so. It
-// returns how long the namespaces took, from the write to Vault on.
-func (r *tenantRun) rotateAll(t *testing.T) time.Duration {
+// returns how long the namespaces took, from the write to Vault on, and how long after that the last status was behind.
+func (r *tenantRun) rotateAll(t *testing.T) (took, behind time.Duration) {
 	t.Helper()
 	r.rotations++
 	password := fmt.Sprintf("password-%d", r.rotations)
@@ -99,13 +101,12 @@ func (r *tenantRun) rotateAll(t *testing.T) time.Duration {
 	}
 	r.requestRefreshes(t, password)
 	r.secrets.await(t, r.places(), password)
-	took := time.Since(begun).Round(10 * time.Millisecond)
+	took = time.Since(begun).Round(10 * time.Millisecond)
 	everywhere := time.Now()
 	for i, one := range r.credentials {
-		awaitWithin(t, statusDelay, func(ctx context.Context) error { return r.says(ctx, one, versions[i]) })
+		awaitWithin(t, statusPatience, func(ctx context.Context) error { return r.says(ctx, one, versions[i]) })
 	}
-	t.Logf("measured: all statuses say so %s after the last Secret", time.Since(everywhere).Round(10*time.Millisecond))
-	return took
+	return took, time.Since(everywhere).Round(10 * time.Millisecond)
 }
 
 // says reports whether the status of a credential speaks of a version at the source, and of each namespace.

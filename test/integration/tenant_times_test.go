@@ -48,27 +48,32 @@ func (w *plainWriter) writeAll(t *testing.T) time.Duration {
 	return time.Since(begun).Round(10 * time.Millisecond)
 }
 
-// measuredRotations are the times of rotations, and of the plain writer just before each.
-type measuredRotations struct{ plain, rotations []time.Duration }
+// measuredRotations are the times of rotations, of the plain writer just before each, and how long after each the last status was behind.
+type measuredRotations struct{ plain, rotations, behind []time.Duration }
 
-func (m *measuredRotations) add(plain, rotation time.Duration) {
-	m.plain, m.rotations = append(m.plain, plain), append(m.rotations, rotation)
+func (m *measuredRotations) add(plain, rotation, behind time.Duration) {
+	m.plain, m.rotations, m.behind = append(m.plain, plain), append(m.rotations, rotation), append(m.behind, behind)
 }
 
 func (m measuredRotations) String() string {
-	return fmt.Sprintf("%s (a plain client changes as many objects in %s)", m.rotations, m.plain)
+	return fmt.Sprintf("%s (a plain client changes as many objects in %s; all statuses say so another %s later)", m.rotations, m.plain, m.behind)
 }
 
-// checkTimes compares the slowest rotation with twice the slowest without the tenant, times what the plain writer lost.
+// checkTimes compares the slowest rotation with twice the slowest without the tenant, and the slowest status with what it may take: both
+// times what the plain writer lost.
 func checkTimes(t *testing.T, before, during measuredRotations) {
 	t.Helper()
 	slower := max(1, float64(median(during.plain))/float64(median(before.plain)))
-	limit := time.Duration(2 * slower * float64(slices.Max(before.rotations)))
-	took := slices.Max(during.rotations)
-	t.Logf("measured: the slowest rotation beside the tenant took %s; twice the slowest without it, on an API server that is %.1f times as slow, is %s",
-		took, slower, limit)
+	slowest, took := slices.Max(before.rotations), slices.Max(during.rotations)
+	limit := time.Duration(2 * slower * float64(slowest))
+	t.Logf("measured: the slowest rotation beside the tenant took %s, %.2f times the slowest without it; twice that, on an API server that is %.1f times as slow, is %s",
+		took, float64(took)/float64(slowest), slower, limit)
 	if limit = max(limit, unnoticed); took > limit {
 		t.Errorf("a rotation beside the tenant was everywhere after %s, want %s at most", took, limit)
+	}
+	behind, most := slices.Max(during.behind), time.Duration(slower*float64(statusDelay))
+	if behind > most {
+		t.Errorf("a status was behind for %s beside the tenant, want %s at most", behind, most)
 	}
 }
 

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+// garbage is how much memory may become garbage before it is collected, in percent of what is in use. Each change of a pod that a tenant
+// made large is several megabytes of it, and what is in use is little: the time that this costs is little, too.
+const garbage = 50
+
+// usableShare is how much of the container's memory limit Go may use, in percent, before it collects garbage as often as it must. The
+// rest is for what Go does not count, such as the pages of the program.
+const usableShare = 80
+
+// memoryLimits are the files in which the kernel says how much memory a container may use, for cgroups of version 2 and 1.
+var memoryLimits = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
+
+// boundMemory keeps resident memory low, and below the container's limit. The environment variables GOGC and GOMEMLIMIT override it.
+func boundMemory() {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(garbage)
+	}
+	if _, set := os.LookupEnv("GOMEMLIMIT"); set {
+		return
+	}
+	for _, file := range memoryLimits {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // the other version, or no container
+		}
+		if limit, limited := usable(string(text)); limited {
+			debug.SetMemoryLimit(limit)
+		}
+		return
+	}
+}
+
+// usable is how many bytes Go may use, by what the kernel says of the limit. There is none where it says "max", or more than any machine
+// has.
+func usable(text string) (int64, bool) {
+	const most = 1 << 50
+	limit, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil || limit <= 0 || limit > most {
+		return 0, false
+	}
+	return limit / 100 * usableShare, true
+}
