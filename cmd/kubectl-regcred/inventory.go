@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -44,7 +45,7 @@ func each(ctx context.Context, reader client.Reader, list client.ObjectList, pag
 // eachPullSecret visits the Secrets of a namespace, or of all with "", that kubelets read.
 func eachPullSecret(ctx context.Context, reader client.Reader, namespace string, visit func(*corev1.Secret), options ...client.ListOption) error {
 	for _, kind := range pullSecretTypes {
-		selected := append(options[:len(options):len(options)], client.InNamespace(namespace), client.MatchingFields{"type": string(kind)})
+		selected := slices.Concat(options, []client.ListOption{client.InNamespace(namespace), client.MatchingFields{"type": string(kind)}})
 		err := each(ctx, reader, &corev1.SecretList{}, secretsAtOnce, func(object client.Object) {
 			if secret, ok := object.(*corev1.Secret); ok {
 				visit(secret)

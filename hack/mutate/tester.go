@@ -122,7 +122,7 @@ func (t *tester) survey(ctx context.Context, kept string) error {
 
 func (t *tester) look(ctx context.Context, name string) (test, error) {
 	hits := t.binary + ".hits"
-	defer os.Remove(hits)
+	defer os.RemoveAll(hits)
 	began := time.Now()
 	outcome, err := t.run(ctx, -1, hits, slowest, name)
 	one := test{Name: name, Took: time.Since(began), Reaches: map[int]bool{}}

@@ -2,8 +2,8 @@ package diagnosis
 
 import (
 	"fmt"
-	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,13 +67,12 @@ func refuses(err error) bool {
 	if !ok {
 		return false
 	}
-	switch code := int(status.Status().Code); code {
-	case http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return false
-	default:
-		return code >= 400 && code < 500
-	}
+	code := status.Status().Code
+	return code >= 400 && code < 500 && !slices.Contains(momentary, code)
 }
+
+// momentary are the HTTP status codes of refusals that say nothing of the pod: no login, not found, timeout, conflict, too many requests.
+var momentary = []int32{401, 404, 408, 409, 429}
 
 func reasonIn(err error) string { return foreign.Text(err.Error(), maxShownRefusal) }
 

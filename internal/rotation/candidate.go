@@ -146,8 +146,8 @@ func (s *State) heldUntil(spec *Spec, waiting *Waiting, account Account, old inU
 }
 
 // publishes reports whether a person wants this value published without a proof.
-func (spec *Spec) publishes(waiting *Waiting) bool {
-	return spec.PublishRevision != "" && spec.PublishRevision == waiting.Revision
+func (s *Spec) publishes(waiting *Waiting) bool {
+	return s.PublishRevision != "" && s.PublishRevision == waiting.Revision
 }
 
 func (s *State) testing(print string, now time.Time) bool {

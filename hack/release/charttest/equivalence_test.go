@@ -58,7 +58,7 @@ injection: {enabled: true}
 			arguments: []string{"--namespace", "platform", "--name-template", "another"},
 		},
 		{
-			name:    "with all that is optional",
+			name: "with all that is optional",
 			overlay: "namespace: regcred-system\nresources: [CONFIG/default, CONFIG/repull, CONFIG/successor, CONFIG/namespace-labels, CONFIG/injection]\ntransformers: [CONFIG/replacements]\n" +
 				"patches:\n- target: {kind: Deployment, name: regcred}\n  patch: |\n    - {op: add, path: /spec/template/spec/containers/0/args/-, value: --successor-first}\n",
 			values: "image: {repository: regcred, tag: latest}\npodRecovery: {repull: true, successorFirst: true}\nnamespaceLabels: {enabled: true}\ninjection: {enabled: true}\n",

@@ -184,7 +184,7 @@ func (c *connection) health(ctx context.Context) *failure {
 // unwell is what the body of sys/health says against the server, nil where it says nothing. It notes the server's version.
 func (c *connection) unwell(body []byte) *failure {
 	var says api.HealthResponse
-	if err := json.Unmarshal(body, &says); err != nil || says.Version == "" {
+	if json.Unmarshal(body, &says) != nil || says.Version == "" {
 		return nil
 	}
 	c.mu.Lock()

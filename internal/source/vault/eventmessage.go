@@ -110,5 +110,6 @@ func eventPath(namespace, path string) string {
 }
 
 func notBase64(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("+/=-_", r))
+	isBase64 := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("+/=-_", r)
+	return !isBase64
 }

@@ -139,7 +139,7 @@ func (s *subscription) dial(ctx context.Context, current *session, pattern strin
 	if c.spec.VaultNamespace != "" {
 		header.Set("X-Vault-Namespace", c.spec.VaultNamespace)
 	}
-	conn, response, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: header})
+	conn, response, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: header}) //nolint:bodyclose // it needs no close, says the library
 	if err != nil {
 		if response != nil {
 			return nil, response.StatusCode, err
