@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,16 +84,20 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 
 // podName reads the arguments: "pod NAME", "pod/NAME", "pods" or nothing.
 func podName(args []string) (string, error) {
-	switch {
-	case len(args) == 0, len(args) == 1 && (args[0] == "pods" || args[0] == "pod" || args[0] == "po"):
+	kinds := []string{"pod", "pods", "po"}
+	switch len(args) {
+	case 0:
 		return "", nil
-	case len(args) == 2 && (args[0] == "pod" || args[0] == "pods" || args[0] == "po"):
-		return args[1], nil
-	case len(args) == 1:
-		for _, kind := range []string{"pod/", "pods/", "po/"} {
-			if len(args[0]) > len(kind) && args[0][:len(kind)] == kind {
-				return args[0][len(kind):], nil
-			}
+	case 1:
+		if slices.Contains(kinds, args[0]) {
+			return "", nil
+		}
+		if kind, name, _ := strings.Cut(args[0], "/"); slices.Contains(kinds, kind) && name != "" {
+			return name, nil
+		}
+	case 2:
+		if slices.Contains(kinds, args[0]) {
+			return args[1], nil
 		}
 	}
 	return "", fmt.Errorf("explain takes a pod: kubectl regcred explain pod NAME, or kubectl regcred explain pods")

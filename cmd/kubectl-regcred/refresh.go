@@ -145,15 +145,8 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 		o.note(p)
 		o.Revision, o.StuckPods = revisionOf(object), stuckOf(object)
 		o.StuckBefore = max(o.StuckBefore, o.StuckPods)
-		if r.output == "text" && w.colours && p.Stage == overview.StagePublished && !p.Failed {
-			w.raw(bar(p.Synced, p.Selected))
-			told = o.Stage
-			return false, w.err
-		}
-		if text := o.Stage + ": " + o.Message; text != told && r.output == "text" && !p.Failed {
-			w.raw(w.clearLine())
-			w.line("%6.1fs  %s", time.Since(begun).Seconds(), text)
-			told = text
+		if r.output == "text" && !p.Failed {
+			told = o.show(w, p, told, time.Since(begun))
 		}
 		return p.Done(), w.err
 	})
@@ -165,6 +158,20 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 		return exit{exitTimeout, fmt.Errorf("the refresh of RegistryCredential %s was not done within %s: %s", foreign.Name(o.Name), r.timeout, o.Message)}
 	}
 	return err
+}
+
+// show prints where the refresh is, unless that was told last, and returns what was told: on a terminal a bar while namespaces are written.
+func (o *outcome) show(w *writer, p overview.Progress, told string, after time.Duration) string {
+	if w.colours && p.Stage == overview.StagePublished {
+		w.raw(bar(p.Synced, p.Selected))
+		return o.Stage
+	}
+	text := o.Stage + ": " + o.Message
+	if text != told {
+		w.raw(w.clearLine())
+		w.line("%6.1fs  %s", after.Seconds(), text)
+	}
+	return text
 }
 
 func (o *outcome) note(p overview.Progress) {

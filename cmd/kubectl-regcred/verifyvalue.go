@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -159,14 +160,8 @@ func (v *verifying) imagesFor(ctx context.Context, object *v1alpha1.RegistryCred
 	if err != nil {
 		return nil, nil, err
 	}
-	inUse := map[string]bool{}
-	_, err = pods.Each(ctx, namespace, "", func(pod podlist.Pod) bool {
-		for _, image := range pod.Images {
-			if len(inUse) < v.limit && !slices.Contains(images, image) && len(registry.MostSpecific(keys, image)) > 0 {
-				inUse[image] = true
-			}
-		}
-		return len(inUse) < v.limit
+	inUse, err := v.inUse(ctx, pods, namespace, func(image string) bool {
+		return !slices.Contains(images, image) && len(registry.MostSpecific(keys, image)) > 0
 	})
 	switch {
 	case apierrors.IsForbidden(err):
@@ -176,12 +171,21 @@ func (v *verifying) imagesFor(ctx context.Context, object *v1alpha1.RegistryCred
 	case len(inUse) >= v.limit && v.limit > 0:
 		notes = append(notes, fmt.Sprintf("The first %d images in use were asked for; --limit changes that.", v.limit))
 	}
-	used := make([]string, 0, len(inUse))
-	for image := range inUse {
-		used = append(used, image)
-	}
-	slices.Sort(used)
-	return append(images, used...), notes, nil
+	return append(images, slices.Sorted(maps.Keys(inUse))...), notes, nil
+}
+
+// inUse are images of pods that match, up to the limit.
+func (v *verifying) inUse(ctx context.Context, pods *podlist.Lister, namespace string, matches func(image string) bool) (map[string]bool, error) {
+	found := map[string]bool{}
+	_, err := pods.Each(ctx, namespace, "", func(pod podlist.Pod) bool {
+		for _, image := range pod.Images {
+			if len(found) < v.limit && matches(image) {
+				found[image] = true
+			}
+		}
+		return len(found) < v.limit
+	})
+	return found, err
 }
 
 // hints say which flag of this command can help.

@@ -54,7 +54,16 @@ func (f *facts) verified(now time.Time) metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonHeld, f.run.heldMessage(now)
 	case !s.Published():
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "nothing was published yet"
-	case f.verdict == rotation.Accepted && s.Proof == rotation.ProofPull:
+	default:
+		return f.proof(c)
+	}
+	return c
+}
+
+// proof completes Verified for a value in use that no registry refuses.
+func (f *facts) proof(c metav1.Condition) metav1.Condition {
+	switch {
+	case f.verdict == rotation.Accepted && f.run.state.Proof == rotation.ProofPull:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the registry lets the credential pull"
 	case f.verdict == rotation.Accepted:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonLoginAccepted, f.onlyLogin()
@@ -97,10 +106,11 @@ func (run *run) heldMessage(now time.Time) string {
 // evidence tells an end that was known, a rotation and anything else apart, as far as a registry's refusal and the source let it.
 func (f *facts) evidence(now time.Time) string {
 	s := &f.run.state
-	switch ends := s.ExpireTime; {
-	case !ends.IsZero() && !now.Before(ends) && s.Minted:
+	ends := s.ExpireTime
+	switch expired := !ends.IsZero() && !now.Before(ends); {
+	case expired && s.Minted:
 		return fmt.Sprintf("It expired at %s and no new one was obtained: see CredentialAvailable", ends.UTC().Format(time.RFC3339))
-	case !ends.IsZero() && !now.Before(ends):
+	case expired:
 		return fmt.Sprintf("It expired at %s: store a new one in the source", ends.UTC().Format(time.RFC3339))
 	case s.Waiting != nil && f.run.judgement.Fate == rotation.Refuse:
 		return fmt.Sprintf("The source has revision %s, which the registry refuses, too: store a valid one in the source, or unlock the account", s.Waiting.Revision)
@@ -136,10 +146,11 @@ func (f *facts) secretsSynced() metav1.Condition {
 const noNamespaces = "the target selects no namespace: correct spec.target, or label namespaces. They are served as soon as they are selected"
 
 func (f *facts) accountsAttached() metav1.Condition {
+	if f.injects() {
+		return f.injected()
+	}
 	c := metav1.Condition{Type: v1alpha1.ConditionServiceAccountsAttached, Status: metav1.ConditionFalse}
 	switch {
-	case f.injects():
-		return f.injected()
 	case f.run.object.Spec.Target.Attachment() == v1alpha1.AttachNone:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonNoServiceAccounts, "spec.target.attach is None: pods must name the Secret themselves"
 	case len(f.run.object.Spec.Target.Accounts()) == 0:
@@ -148,6 +159,15 @@ func (f *facts) accountsAttached() metav1.Condition {
 		c.Reason, c.Message = f.run.stall.reason, f.run.stall.message
 	case !f.run.state.Published():
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "there is no Secret to attach yet"
+	default:
+		return f.attached(c)
+	}
+	return c
+}
+
+// attached completes ServiceAccountsAttached for a value in use that is to be attached.
+func (f *facts) attached(c metav1.Condition) metav1.Condition {
+	switch {
 	case f.failing(true) > 0:
 		c.Reason, c.Message = f.sum(true)
 	case f.failing(false) > 0:

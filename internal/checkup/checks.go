@@ -173,17 +173,12 @@ func credentials(f Facts) []Finding {
 	if f.Credentials.Error != "" {
 		return unknown(check, f.Credentials.Error)
 	}
-	var found []Finding
-	known := map[string]bool{}
-	for i := range f.Connections.Value {
-		known[f.Connections.Value[i].Name] = true
-	}
+	found, lost := withoutConnection(check, f)
 	var unready, working []string
 	for i := range f.Credentials.Value {
 		object := &f.Credentials.Value[i]
-		if v := object.Spec.Source.Vault; v != nil && f.Connections.Error == "" && !known[v.ConnectionName()] {
-			found = append(found, Finding{check, Problem, fmt.Sprintf("RegistryCredential %s reads through VaultConnection %s, which does not exist", object.Name, v.ConnectionName()),
-				"create that VaultConnection, or correct spec.source.vault.connection"})
+		if lost[object.Name] {
+			continue
 		} else if object.Spec.Suspend || meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady) {
 			continue
 		} else if meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling) {
@@ -204,6 +199,23 @@ func credentials(f Facts) []Finding {
 		found = append(found, Finding{check, OK, fmt.Sprintf("%d RegistryCredentials, and none that should be Ready is not", len(f.Credentials.Value)), ""})
 	}
 	return found
+}
+
+// withoutConnection finds RegistryCredentials that read through a VaultConnection that does not exist, and names them.
+func withoutConnection(check string, f Facts) (found []Finding, names map[string]bool) {
+	known, names := map[string]bool{}, map[string]bool{}
+	for i := range f.Connections.Value {
+		known[f.Connections.Value[i].Name] = true
+	}
+	for i := range f.Credentials.Value {
+		object := &f.Credentials.Value[i]
+		if v := object.Spec.Source.Vault; v != nil && f.Connections.Error == "" && !known[v.ConnectionName()] {
+			found = append(found, Finding{check, Problem, fmt.Sprintf("RegistryCredential %s reads through VaultConnection %s, which does not exist", object.Name, v.ConnectionName()),
+				"create that VaultConnection, or correct spec.source.vault.connection"})
+			names[object.Name] = true
+		}
+	}
+	return found, names
 }
 
 func rights(f Facts) []Finding {

@@ -100,16 +100,21 @@ func (c *composition) writeMetadata(secret *corev1.Secret, recorded Sources) {
 				delete(set.keys, key)
 			}
 		}
-		for name, value := range c.metadata {
-			key, is := cutKind(name, set.kind)
-			present, there := set.keys[key]
-			switch {
-			case !is:
-			case there && before[name] == "":
-				c.disown(name)
-			case !there || before[name] == printOf(present):
-				set.keys[key] = value
-			}
+		c.writeKind(set.kind, set.keys, before)
+	}
+}
+
+// writeKind writes the labels or the annotations that are wanted. Before are the prints of what was written last time.
+func (c *composition) writeKind(kind string, keys, before map[string]string) {
+	for name, value := range c.metadata {
+		key, is := cutKind(name, kind)
+		present, there := keys[key]
+		switch {
+		case !is:
+		case there && before[name] == "":
+			c.disown(name)
+		case !there || before[name] == printOf(present):
+			keys[key] = value
 		}
 	}
 }

@@ -76,11 +76,13 @@ func Decide(in Input) Plan {
 
 func decide(in Input, composed composition) Plan {
 	owner := OwnerOf(in.Current)
-	switch {
-	case in.Current == nil && len(composed.entries) == 0:
-		return Plan{Action: Keep}
-	case in.Current == nil:
+	if in.Current == nil {
+		if len(composed.entries) == 0 {
+			return Plan{Action: Keep}
+		}
 		return Plan{Action: Create, Secret: in.fresh(composed)}
+	}
+	switch {
 	case len(in.Contributions) == 0 && !composed.dropped:
 		return Plan{Action: Keep} // nobody asks for it, and what it holds is retained
 	case in.Current.DeletionTimestamp != nil:
@@ -92,6 +94,11 @@ func decide(in Input, composed composition) Plan {
 	case len(composed.entries) == 0 && !outlives(in.Current):
 		return Plan{Action: Delete}
 	}
+	return in.change(composed)
+}
+
+// change makes an existing Secret of ours what it should be. One that cannot be updated is made again, unless something is only there.
+func (in Input) change(composed composition) Plan {
 	plan := in.update(composed)
 	switch {
 	case plan.Action == Keep || updatable(in.Current):

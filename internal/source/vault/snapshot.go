@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/payload"
@@ -31,10 +32,8 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 	if err != nil {
 		return source.Snapshot{}, unusable(where, err)
 	}
-	for _, credential := range made.Config {
-		if a.read.token != "" && (credential.Password() == a.read.token || credential.Username() == a.read.token) {
-			return source.Snapshot{}, outcomeOwnToken.at(where)
-		}
+	if holds(made.Config, a.read.token) {
+		return source.Snapshot{}, outcomeOwnToken.at(where)
 	}
 	snapshot := source.Snapshot{
 		Config: made.Config, Revision: content.revision, ReadTime: a.read.at, CreatedTime: content.created, Version: content.version, Findings: made.Findings,
@@ -43,15 +42,11 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 		snapshot.Revision = payload.Revision(request.Salt, made.Config)
 	}
 	snapshot.ExpireTime = made.Expire
-	switch id := a.content.LeaseID; {
+	switch {
 	case place.EngineKind() != v1alpha1.EngineDynamic:
-	case id != "":
-		term := time.Duration(a.content.LeaseDuration) * time.Second
-		lease := source.Lease{
-			Connection: connection, ID: id, Renewable: a.content.Renewable, Term: term, Duration: term, Obtained: a.read.at,
-			LoginEnds: a.read.tokenExpires, Limit: made.Expire,
-		}
-		snapshot.Lease, snapshot.ExpireTime = &lease, lease.End()
+	case a.content.LeaseID != "":
+		lease := leaseOf(connection, a, made.Expire)
+		snapshot.Lease, snapshot.ExpireTime = lease, lease.End()
 	case a.exchanged == nil && isStatic(place, content.data):
 		// Its end is the next rotation: nobody has to act, and a read makes no other.
 		snapshot.RotateTime, snapshot.ExpireTime = made.Expire, time.Time{}
@@ -60,6 +55,25 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 	makes := place.EngineKind() == v1alpha1.EngineDynamic || a.exchanged != nil
 	snapshot.Minted = makes && !snapshot.ExpireTime.IsZero()
 	return snapshot, nil
+}
+
+// holds reports whether the token by which a value was read is part of it.
+func holds(config dockerconfig.Config, token string) bool {
+	for _, credential := range config {
+		if token != "" && (credential.Password() == token || credential.Username() == token) {
+			return true
+		}
+	}
+	return false
+}
+
+// leaseOf is the lease of an answer that has one. The value ends at the limit whatever becomes of the lease.
+func leaseOf(connection string, a *answer, limit time.Time) *source.Lease {
+	term := time.Duration(a.content.LeaseDuration) * time.Second
+	return &source.Lease{
+		Connection: connection, ID: a.content.LeaseID, Renewable: a.content.Renewable, Term: term, Duration: term, Obtained: a.read.at,
+		LoginEnds: a.read.tokenExpires, Limit: limit,
+	}
 }
 
 // unusable is the outcome that an error of internal/payload is.
