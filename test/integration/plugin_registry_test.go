@@ -152,7 +152,7 @@ func testPluginAdopt(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found.Secrets) != 3 || found.Secrets[0].Owner != "regcred" || found.Secrets[0].Current != "Yes" {
 		t.Errorf("%v: what regcred wrote is not found, or not known to be in use: %+v", err, found)
 	}
-	p.fails(t, 2, "no hand-made pull Secret for quay.io/none", "adopt", "quay.io/none")
+	p.fails(t, 2, "no hand-made pull Secret for other.company.io", "adopt", "other.company.io")
 	p.fails(t, 1, "name a registry", "adopt", "https://registry company")
 	p.fails(t, 1, "you may not list Secrets in namespace team-00", "adopt", registry, "-n", namespaces[0], "--as", "tenant")
 	if out, _, _ := p.says(t, "adopt", registry, "--as", "tenant"); !strings.Contains(out, "You may not list Secrets in") {

@@ -41,7 +41,7 @@ func TestAPodIsNotRestartedWhereItsSuccessorWouldBeRefused(t *testing.T) {
 		{name: "a webhook cannot be reached", meanwhile: func(t *testing.T, p *place) { p.deadWebhook(t) }, verdict: "Wait/SuccessorUnknown"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := rig.place(t)
+			p := rig.place(t, registry.here)
 			p.deliver(t, "1")
 			image := registry.image("shop/web")
 			set := p.owner(t, "ReplicaSet", func(object client.Object) { templateOf(object).Containers[0].Image = image })

@@ -83,11 +83,12 @@ func (f *faults) next(r *request) *fault {
 // apply reports whether it has answered the request.
 func (f *fault) apply(w http.ResponseWriter, r *http.Request) bool {
 	if !wait(r, time.Duration(f.DelaySeconds*float64(time.Second))) {
-		return true
+		panic(http.ErrAbortHandler) // an end without an answer: otherwise the server answers 200
 	}
 	switch {
 	case f.Hang:
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	case f.Garbage:
 		writeGarbage(w)
 	case f.RedirectTo != "":

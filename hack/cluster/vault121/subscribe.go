@@ -33,7 +33,7 @@ func serveSubscription(core *vault.Core, kind string, w http.ResponseWriter, r *
 	request := &logical.Request{
 		Operation: logical.ReadOperation, Path: strings.TrimPrefix(r.URL.Path, "/v1/"), ClientToken: r.Header.Get("X-Vault-Token"),
 	}
-	if _, _, err := core.CheckTokenWithLock(ctx, request, false); err != nil {
+	if _, _, err := core.CheckTokenWithLock(ctx, request); err != nil {
 		http.Error(w, `{"errors":["permission denied"]}`, http.StatusForbidden)
 		return
 	}

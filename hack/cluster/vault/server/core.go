@@ -107,6 +107,7 @@ func newNode(o options, version Version, address string, shared backends, certif
 }
 
 func coreConfig(o options, version Version, shared backends, logger hclog.Logger) *vault.CoreConfig {
+	engines := withEngines(version.Engines)
 	config := &vault.CoreConfig{
 		Physical:           shared.storage,
 		HAPhysical:         shared.ha,
@@ -115,8 +116,8 @@ func coreConfig(o options, version Version, shared backends, logger hclog.Logger
 		RawConfig:          &server.Config{SharedConfig: &configutil.SharedConfig{}},
 		DefaultLeaseTTL:    maxTTL,
 		MaxLeaseTTL:        maxTTL,
-		BuiltinRegistry:    catalogue{},
-		LogicalBackends:    secretsEngines,
+		BuiltinRegistry:    catalogue{secrets: engines},
+		LogicalBackends:    engines,
 		CredentialBackends: authMethods,
 		AuditBackends:      version.AuditDevices,
 	}

@@ -1,19 +1,18 @@
 package server
 
 import (
+	"maps"
 	"slices"
 
 	azure "github.com/hashicorp/vault-plugin-auth-azure"
 	gcp "github.com/hashicorp/vault-plugin-auth-gcp/plugin"
 	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
 	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
-	azuresecrets "github.com/hashicorp/vault-plugin-secrets-azure"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/builtin/credential/approle"
 	aws "github.com/hashicorp/vault/builtin/credential/aws"
 	"github.com/hashicorp/vault/builtin/credential/cert"
 	"github.com/hashicorp/vault/builtin/credential/userpass"
-	awssecrets "github.com/hashicorp/vault/builtin/logical/aws"
 	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
 )
@@ -21,8 +20,6 @@ import (
 // The core adds what it brings itself: token, system, identity and cubbyhole.
 var (
 	secretsEngines = map[string]logical.Factory{
-		"aws":            awssecrets.Factory,
-		"azure":          azuresecrets.Factory,
 		"kv":             kv.Factory,
 		"registrytokens": newRegistryTokens,
 	}
@@ -38,13 +35,22 @@ var (
 	}
 )
 
-// catalogue is the plugin catalogue's view of the engines above: all are linked in, none is deprecated.
-type catalogue struct{}
+// withEngines are the secrets engines of all versions, and those that one version brings.
+func withEngines(more map[string]logical.Factory) map[string]logical.Factory {
+	all := maps.Clone(secretsEngines)
+	maps.Copy(all, more)
+	return all
+}
 
-func (catalogue) factories(kind consts.PluginType) map[string]logical.Factory {
+// catalogue is the plugin catalogue's view of the engines: all are linked in, none is deprecated.
+type catalogue struct {
+	secrets map[string]logical.Factory
+}
+
+func (c catalogue) factories(kind consts.PluginType) map[string]logical.Factory {
 	switch kind {
 	case consts.PluginTypeSecrets:
-		return secretsEngines
+		return c.secrets
 	case consts.PluginTypeCredential:
 		return authMethods
 	default:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/audit"
+	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/hashicorp/vault/vault"
 )
 
@@ -22,6 +23,8 @@ import (
 type Version struct {
 	// AuditDevices by type.
 	AuditDevices map[string]audit.Factory
+	// Engines are secrets engines by type that not every version has, or that not every version compiles with.
+	Engines map[string]logical.Factory
 	// Subscriptions adds the subscription to events to Vault's handler where -events asks for it. Nil where Vault's own handler has it.
 	Subscriptions func(core *vault.Core, next http.Handler) http.Handler
 }
