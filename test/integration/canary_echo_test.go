@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,7 +31,7 @@ type echo struct {
 // echoedAnswer writes an answer, or returns false where the request is to go on. body is that of the request.
 type echoedAnswer func(w http.ResponseWriter, r *http.Request, body string) bool
 
-func startEcho(t *testing.T, to string, transport http.RoundTripper) *echo {
+func startEcho(t *testing.T, to string, transport http.RoundTripper, serve func(http.Handler) *httptest.Server) *echo {
 	t.Helper()
 	target, err := url.Parse(to)
 	vaultMust(t, err)
@@ -41,7 +42,7 @@ func startEcho(t *testing.T, to string, transport http.RoundTripper) *echo {
 		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	e := &echo{}
-	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	e.Server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if answer := e.answer.Load(); answer != nil {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
@@ -79,10 +80,11 @@ func (r *operatorRun) throughEcho(t *testing.T) *echo {
 	config.TLSClientConfig.CertData, config.TLSClientConfig.KeyData, config.BearerToken = nil, nil, "" // only what the operator itself sends
 	transport, err := rest.TransportFor(config)
 	vaultMust(t, err)
-	e := startEcho(t, withScheme(r.config.Host), transport)
+	e := startEcho(t, withScheme(r.config.Host), transport, httptest.NewTLSServer) // a client sends its token over TLS alone
 	own, err := clientcmd.LoadFromFile(r.kubeconfig)
 	vaultMust(t, err)
-	own.Clusters["c"] = &clientcmdapi.Cluster{Server: e.URL}
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: e.Certificate().Raw})
+	own.Clusters["c"] = &clientcmdapi.Cluster{Server: e.URL, CertificateAuthorityData: authority}
 	vaultMust(t, clientcmd.WriteToFile(*own, r.kubeconfig))
 	return e
 }

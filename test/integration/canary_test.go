@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -71,7 +72,7 @@ func startCanaryRun(t *testing.T) *canaryRun {
 	var secret corev1.Secret
 	vaultMust(t, r.admin.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: "vault-token"}, &secret))
 	r.token = string(secret.Data["token"])
-	r.vault = startEcho(t, r.operatorRun.vault.Address, http.DefaultTransport)
+	r.vault = startEcho(t, r.operatorRun.vault.Address, http.DefaultTransport, httptest.NewServer)
 	r.changeAddress(t, r.vault.URL)
 	r.api = r.throughEcho(t)
 	r.plugin = pluginOf(t, r.installation)
