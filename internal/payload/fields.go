@@ -3,6 +3,7 @@ package payload
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"regcred.dev/regcred/internal/dockerconfig"
@@ -153,12 +154,15 @@ func (r *rendering) tooDeep(key string) string {
 	return ""
 }
 
+// keyName is what people name keys. What looks otherwise may be a password that was written in the place of its key, and is not shown.
+var keyName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]*$`)
+
 // otherKeys names the keys that are there, one of which was probably meant.
 func (r *rendering) otherKeys(string) string {
 	const most, longest = 4, 40
 	var names []string
 	for _, name := range sortedKeys(r.fields) {
-		if told, _ := kindOf(name); told == nothing {
+		if told, _ := kindOf(name); told == nothing && keyName.MatchString(name) {
 			names = append(names, fmt.Sprintf("%q", foreign.Text(name, longest)))
 		}
 	}

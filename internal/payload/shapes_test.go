@@ -191,6 +191,7 @@ func TestWhatIsNoCredentialIsNamedWithoutShowingIt(t *testing.T) {
 		{"a user name with a colon in a docker config", asConfig, "", docker(`{"auths":{"registry.example":{"username":"a:b","password":"` + password + `"}}}`), ErrMalformed, "colon"},
 		{"a tab in a password", Keys{}, "", `{"username":"a","password":"` + password + `\t"}`, ErrMalformed, "control character"},
 		{"a docker config in the words of Python", asConfig, "", docker(`{'auths': {'registry.example': {'auth': '` + password + `'}}}`), ErrMalformed, "begins like JSON and is none"},
+		{"a password in the place of its key", asConfig, "", `{"` + password + `!":"x","other":"y"}`, ErrKeyMissing, `no key "config"; it has "other"`},
 		{"a docker config that is not there", asConfig, "", `{"other":"` + password + `"}`, ErrKeyMissing, `no key "config"; it has "other"`},
 		{"names as kubectl create secret docker-registry has them", Keys{}, "", `{"docker-server":"registry.example","docker-username":"a","docker-password":"` + password + `"}`, ErrKeyMissing, `it has "docker-password", "docker-server", "docker-username"`},
 		{"what GitLab answers for a new deploy token", Keys{}, "", `{"id":1,"name":"x","username":"a","expires_at":null,"token":"` + password + `","revoked":false,"scopes":[]}`, ErrKeyMissing, `"id", "name", "revoked", "scopes" and 2 more`},

@@ -236,7 +236,9 @@ func awaitPolicies(t *testing.T, c *installation) {
 				e.ReportingController = "other"
 			}))
 		},
-		"regcred-pod-update": func() error { return operator.Create(t.Context(), &corev1.Pod{ObjectMeta: at, Spec: barePod().Spec}) },
+		"regcred-pod-update": func() error { // a dry run is allowed elsewhere
+			return operator.Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "probe"}, Spec: barePod().Spec})
+		},
 	}
 	for policy, probe := range probes {
 		awaitAPI(t, "policy "+policy+" is enforced", func() error {

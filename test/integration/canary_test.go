@@ -52,7 +52,7 @@ func TestACanaryPasswordIsFoundNowhere(t *testing.T) {
 	r.dump(t)
 	seen := r.seen.String()
 	for what, words := range map[string]string{
-		"the log at debug": `"level":"debug"`, "the goroutines": "goroutine 1 [", "metrics": "regcred_build_info", "an event": "reason: ", "a status": "CredentialAvailable", "the plugin": "REVISION",
+		"the log at debug": `"level":"debug"`, "the goroutines": "goroutine 1 ", "metrics": "regcred_build_info", "an event": "reason: ", "a status": "CredentialAvailable", "the plugin": "VALUE AGE",
 	} {
 		if !strings.Contains(seen, words) {
 			t.Errorf("%s was not looked at", what)
