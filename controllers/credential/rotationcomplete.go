@@ -79,7 +79,10 @@ func (f *facts) lacking() int {
 func (f *facts) notEverywhere() string {
 	old := ""
 	if before := f.run.state.Previous; before != nil {
-		old = fmt.Sprintf(" Do not revoke revision %s yet: %d namespaces still have it.", before.Revision, f.holdingPrevious())
+		old = fmt.Sprintf(" No Secret of regcred has revision %s any more. Whether the other namespaces use it is not known.", before.Revision)
+		if holding := f.holdingPrevious(); holding > 0 {
+			old = fmt.Sprintf(" Do not revoke revision %s yet: %d namespaces still have it.", before.Revision, holding)
+		}
 	}
 	return fmt.Sprintf("the value in use is in %d of %d namespaces: see SecretsSynced.%s", f.summary.Selected-f.lacking(), f.summary.Selected, old)
 }
