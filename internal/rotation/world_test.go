@@ -79,6 +79,8 @@ type world struct {
 	ends                  map[string]time.Time
 	renewals              int
 	troubled              map[string]bool
+	// loginLife has the source give logins without a lease, which end after it.
+	loginLife time.Duration
 }
 
 type flight struct {
@@ -184,7 +186,11 @@ func (w *world) value(version int) Value {
 		v.Lease = &source.Lease{ID: fmt.Sprint(w.leases), Duration: lifetime, Obtained: w.now}
 		v.Written, v.Minted, v.ExpireTime = Written{}, true, w.now.Add(lifetime)
 		v.Revision, v.Digest = v.Revision+mark, v.Digest+mark
-		w.obtained[v.Lease.ID] = w.now
+		if w.loginLife > 0 { // a login at a registry, for which a cloud keeps no lease
+			v.Lease, v.ExpireTime = nil, w.now.Add(w.loginLife)
+		} else {
+			w.obtained[v.Lease.ID] = w.now
+		}
 		if w.renewable {
 			v.Lease.Renewable, v.Lease.Term = true, lifetime
 			w.ends[v.Lease.ID] = w.now.Add(longestLease)
