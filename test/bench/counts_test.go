@@ -12,8 +12,8 @@ func TestARotationCostsOneRequestForANamespace(t *testing.T) {
 	small := f.count(t)
 	f.grow(t, many-len(f.namespaces))
 	large := f.count(t)
-	// What a rotation costs beside its namespaces: reads of the source, the record, statuses, looks at policies.
-	const beside = 15
+	// What a rotation costs beside its namespaces: reads of the source, the record, statuses, and a look at policies, which is 23 dry runs.
+	const beside = 40
 	for _, one := range []counts{small, large} {
 		if limit := one.namespaces*101/100 + beside; one.rotation.all() > limit {
 			t.Errorf("a rotation over %d namespaces makes %d requests (%s), want %d at most", one.namespaces, one.rotation.all(), one.rotation.methods(), limit)
@@ -49,7 +49,13 @@ func (f *fleet) count(t *testing.T) (c counts) {
 	t.Helper()
 	c.namespaces = len(f.namespaces)
 	c.rotation = f.rotate(t, 0).usage
-	c.rest = f.rest(t, 3*time.Second)
+	// In the minutes after a start the operator looks at its policies by dry runs, which these metrics do not tell from writes: no two
+	// looks are that close.
+	for range 2 {
+		if c.rest = f.rest(t, 3*time.Second); c.rest.writes() == 0 {
+			break
+		}
+	}
 	c.restarted = f.restart(t)
 	return c
 }
