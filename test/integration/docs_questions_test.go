@@ -49,6 +49,13 @@ func TestQuestions(t *testing.T) {
 	r.rotate(t, "second")
 	asks.do(t, "kubectl regcred refresh company")
 	awaitAPI(t, "two namespaces have the new value", func() error { return r.allHold(t.Context(), namespaces[:2], "second") })
+	awaitWithin(t, 20*time.Second, func(ctx context.Context) error {
+		status := r.credential(t).Status
+		if status.Credential == nil || !strings.HasPrefix(status.Credential.Revision, "2-") || status.Namespaces == nil || status.Namespaces.Synced != 2 {
+			return fmt.Errorf("the status does not tell of the new value yet: %+v", status)
+		}
+		return r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)(ctx)
+	})
 	awaitWithin(t, 20*time.Second, func(context.Context) error {
 		if out := asks.do(t, "kubectl get events -n "+namespaces[0]); !strings.Contains(out, "BarePod") {
 			return fmt.Errorf("no event tells why the pod is left alone: %s", out)
