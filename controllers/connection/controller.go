@@ -60,13 +60,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *wakeup.Notifie
 	if err != nil {
 		return err
 	}
-	rung := kinds.Func(func(_ context.Context, q queue) error {
+	changes := watchdog.Source("states of connections that their readers see", func(_ context.Context, q queue) error {
 		troubled.Listen(func(connection string) {
 			q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: connection}})
 		})
 		return nil
 	})
-	return errors.Join(c.Watch(rung),
+	return errors.Join(c.Watch(changes),
 		c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.VaultConnection]{},
 			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{})))
 }

@@ -101,11 +101,11 @@ func (r *Reconciler) stuckFor(ctx context.Context, credential *v1alpha1.Registry
 func (r *Reconciler) onNotice(notifier *wakeup.Notifier, test func() func(*v1alpha1.RegistryCredential, string) bool) source.TypedSource[reconcile.Request] {
 	return watchdog.Source("changed deliveries or values of RegistryCredentials", func(ctx context.Context, q queue) error {
 		var mu sync.Mutex
-		rung := map[string]bool{}
+		named := map[string]bool{}
 		flush := func() {
 			mu.Lock()
-			names := maps.Clone(rung)
-			clear(rung)
+			names := maps.Clone(named)
+			clear(named)
 			mu.Unlock()
 			for name := range names {
 				if ctx.Err() == nil {
@@ -116,10 +116,10 @@ func (r *Reconciler) onNotice(notifier *wakeup.Notifier, test func() func(*v1alp
 		notifier.Listen(func(credential string) {
 			mu.Lock()
 			defer mu.Unlock()
-			if len(rung) == 0 {
+			if len(named) == 0 {
 				time.AfterFunc(collect, flush)
 			}
-			rung[credential] = true
+			named[credential] = true
 		})
 		return nil
 	})

@@ -13,7 +13,7 @@ import (
 
 // restAfterWake is how long a namespace's stuck pods are not woken again by its Secrets and ServiceAccounts after they were. Its people can
 // change these as often as they like, and each change would have all pods looked at. What delivery wrote there wakes them besides: see
-// onBell.
+// onNotice.
 const restAfterWake = 500 * time.Millisecond
 
 // woken are the namespaces whose stuck pods were woken lately. The zero value is ready.
