@@ -81,10 +81,15 @@ func (r *Reconciler) wake(ctx context.Context, q queue, namespace, account strin
 // restAfter wakes all stuck pods of a namespace after its rest, if anything changed meanwhile.
 func (r *Reconciler) restAfter(ctx context.Context, q queue, namespace string) {
 	time.AfterFunc(restAfterWake, func() {
-		if ctx.Err() == nil && r.woken.end(namespace) {
-			addAll(q, r.stuckOf(ctx, namespace, ""))
-			r.restAfter(ctx, q, namespace)
+		if !r.woken.end(namespace) {
+			return
 		}
+		if ctx.Err() != nil { // nobody looks any more: whoever starts again finds no rest
+			r.woken.end(namespace)
+			return
+		}
+		addAll(q, r.stuckOf(ctx, namespace, ""))
+		r.restAfter(ctx, q, namespace)
 	})
 }
 
