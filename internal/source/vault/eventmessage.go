@@ -54,10 +54,11 @@ func parseEvent(message []byte) eventNews {
 	for _, path := range []string{text("path"), text("data_path")} {
 		for _, below := range belowMount(mount, path) {
 			for _, read := range readPaths(data.EventType, below, text("name")) {
-				found[eventPath(data.Namespace, joined(mount, read))] = true
+				found[eventPath(data.Namespace, mount+"/"+read)] = true
 			}
 		}
 	}
+	delete(found, "") // An event without a mount and without a path.
 	news := eventNews{paths: slices.Sorted(maps.Keys(found)), state: text("vault_index")}
 	if len(news.state) > maxState || strings.ContainsFunc(news.state, notBase64) {
 		news.state = ""
@@ -98,15 +99,14 @@ func readPaths(kind, below, role string) []string {
 
 var kv2Prefixes = []string{"data", "metadata", "delete", "undelete", "destroy", "subkeys"}
 
-func joined(mount, below string) string { return strings.Trim(mount+"/"+below, "/") }
-
-// eventPath is the name of a path in a namespace. The root namespace is "" or "root".
+// eventPath is the name of a path in a namespace: its segments without the empty ones, so that no writing of slashes makes another name.
+// The root namespace is "" or "root".
 func eventPath(namespace, path string) string {
-	namespace = strings.Trim(namespace, "/")
-	if namespace == "root" {
+	if namespace = strings.Trim(namespace, "/"); namespace == "root" {
 		namespace = ""
 	}
-	return joined(namespace, path)
+	segments := strings.Split(namespace+"/"+path, "/")
+	return strings.Join(slices.DeleteFunc(segments, func(segment string) bool { return segment == "" }), "/")
 }
 
 func notBase64(r rune) bool {

@@ -123,6 +123,8 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add(eventOf("kv-v2/data-write", "ns/", "secret/", "path", "secret/data/a", "vault_index", "djE="))
 	f.Add(eventOf("database/rotate", "", "db/", "path", "", "name", "robot"))
 	f.Add([]byte(`{"data":{"event":{"metadata":null}}}`))
+	f.Add(eventOf("database/rotate", "", "", "path", "", "name", "robot"))
+	f.Add(eventOf("database/rotate", "/root//", "//", "path", "//", "name", "//"))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		news := parseEvent(message)
 		if len(news.paths) > 16 || len(news.state) > maxState || strings.ContainsAny(news.state, "\r\n") {
