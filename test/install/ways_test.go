@@ -31,7 +31,7 @@ func byChart(t *testing.T) way {
 			must(t, s.CreateNamespace(t.Context(), scenario.SystemNamespace, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}))
 			helm(t, values, "upgrade", "--install", "regcred", chart, "--values", "-")
 		},
-		uninstall: func(t *testing.T) { helm(t, "", "uninstall", "regcred") },
+		uninstall: func(t *testing.T) { helm(t, "", "uninstall", "regcred", "--wait", "--cascade", "foreground") },
 	}
 }
 
