@@ -30,6 +30,8 @@ type noted struct {
 	uid         types.UID
 	version     string
 	credentials []string
+	// settled is set where a look found this version as it should be, or left it so.
+	settled bool
 }
 
 // held is what one pull Secret records of a RegistryCredential.
@@ -97,6 +99,25 @@ func (l *ledger) take(place delivered.Place, secret *corev1.Secret) {
 		l.secrets = map[delivered.Place]noted{}
 	}
 	l.secrets[place] = fresh
+}
+
+// settle notes that a Secret is as it should be.
+func (l *ledger) settle(secret *corev1.Secret) {
+	place := delivered.Place{Namespace: secret.Namespace, Name: secret.Name}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known, there := l.secrets[place]; there && known.version == secret.ResourceVersion && known.uid == secret.UID {
+		known.settled = true
+		l.secrets[place] = known
+	}
+}
+
+// settled reports whether this version of the Secret of a place is as it should be.
+func (l *ledger) settled(place delivered.Place, version string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := l.secrets[place]
+	return known.settled && known.version == version
 }
 
 // drop takes in that a Secret is gone.

@@ -170,6 +170,10 @@ func contentOf(secret *corev1.Secret) [sha256.Size]byte {
 		secret.Labels[v1alpha1.ManagedLabel]+"\n"+secret.Annotations[v1alpha1.SourcesAnnotation])))
 }
 
+func sameMetadata(one, other *corev1.Secret) bool {
+	return maps.Equal(one.Labels, other.Labels) && maps.Equal(one.Annotations, other.Annotations)
+}
+
 func rivalOf(secret *corev1.Secret) string {
 	if secret == nil {
 		return ""
