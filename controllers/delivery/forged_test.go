@@ -188,9 +188,9 @@ func TestTheLedgerCountsAsItsContentSays(t *testing.T) {
 			}
 			for _, credential := range []string{"c0", "c1"} {
 				namespaces := map[string]bool{}
-				for _, one := range l.of(credential) {
+				for place, one := range l.of(credential) {
 					if len(one.known) > 0 {
-						namespaces[one.place.Namespace] = true
+						namespaces[place.Namespace] = true
 					}
 					if len(intersection(one.known, one.keys)) != len(one.known) {
 						t.Fatalf("seed %d, %d: %v is known, and recorded is %v", seed, version, one.known, one.keys)

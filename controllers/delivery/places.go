@@ -21,8 +21,8 @@ func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.Registry
 	for _, namespace := range r.selectedBy(ctx, credential) {
 		places[delivered.Place{Namespace: namespace, Name: credential.Spec.Target.Name()}] = true
 	}
-	for _, one := range r.ledger.of(credential.Name) {
-		places[one.place] = true
+	for place := range r.ledger.of(credential.Name) {
+		places[place] = true
 	}
 	return collect(places)
 }
