@@ -53,10 +53,10 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	contest.note(purpose, contentOf(f.secret), r.Now())
 	contest.left = contentOf(plan.Secret) // what was meant: a webhook that changes it on the way is a rival, too
 	if written == nil {
-		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it", "credentials", f.concerned())
+		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it", "revisions", f.revisions(f.secret))
 		return nil, nil
 	}
-	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "credentials", f.concerned())
+	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "revisions", f.revisions(written))
 	return written, nil
 }
 
