@@ -51,3 +51,10 @@ func (m *Of[K, V]) keep(key K, value V) {
 	}
 	m.recent[key] = value
 }
+
+// Forget forgets everything.
+func (m *Of[K, V]) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recent, m.earlier = nil, nil
+}
