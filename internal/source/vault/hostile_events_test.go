@@ -45,7 +45,9 @@ func TestAFloodOfEventsIsReadSlowly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rig, poured := flood(t, func(ctx context.Context, conn *websocket.Conn) bool { return conn.Write(ctx, websocket.MessageText, message) == nil })
+	rig, poured := flood(t, func(ctx context.Context, conn *websocket.Conn) bool {
+		return conn.Write(ctx, websocket.MessageText, message) == nil
+	})
 	time.Sleep(watched) // what is measured is how much comes through in a time
 	if read := poured.Load() * size; read > 32<<20 {
 		t.Errorf("%d MiB were read in %s", read>>20, watched)

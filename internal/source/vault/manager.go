@@ -143,6 +143,9 @@ func (m *Manager) Start(ctx context.Context) error {
 }
 
 // maintain renews what is due, and closes what no longer has an object.
+// beginMaintenance is maintain, until it is split.
+func (m *Manager) beginMaintenance(ctx context.Context) { m.maintain(ctx) }
+
 func (m *Manager) maintain(ctx context.Context) {
 	m.mu.Lock()
 	open := maps.Clone(m.connections)
