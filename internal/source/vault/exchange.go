@@ -59,7 +59,7 @@ func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1a
 	case f.Outcome == outcomeExchangeNotYet || f.Outcome == outcomeExchangeUnavailable && m.options.Now().Sub(a.read.at) < longestInput:
 		m.inputs.keep(key, a)
 	default:
-		_ = c.revoke(ctx, a.content.LeaseID) // where that fails, it ends at its own time
+		c.giveBack(ctx, place, a)
 	}
 	return snapshot, f
 }
