@@ -86,15 +86,21 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + host + ":" + port
 }
 
-// boundedTransport cuts answers off at maxAnswer.
+// boundedTransport cuts answers off at maxAnswer, and has sockets read slowly.
 type boundedTransport struct{ *http.Transport }
 
 func (t boundedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.Transport.RoundTrip(request)
-	if err == nil && response.StatusCode != http.StatusSwitchingProtocols { // a socket bounds its own messages
-		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	if err != nil {
+		return response, err
 	}
-	return response, err
+	socket, is := response.Body.(io.ReadWriteCloser)
+	if is && response.StatusCode == http.StatusSwitchingProtocols { // which bounds its own messages
+		response.Body = newThrottledSocket(socket)
+		return response, nil
+	}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	return response, nil
 }
 
 type boundedBody struct {

@@ -39,6 +39,8 @@ type connection struct {
 	events    subscription
 	gathering chan proof // of an identity that a cloud gives, under way; nil if none is. It belongs to whoever logs in
 
+	maintaining sync.Mutex // held while the token is renewed or replaced without a reader
+
 	mu      sync.Mutex
 	version string // of the server, as it said last
 }
@@ -217,6 +219,10 @@ func (c *connection) maintain(ctx context.Context) {
 		return
 	}
 	defer c.usage.leave()
+	if !c.maintaining.TryLock() {
+		return
+	}
+	defer c.maintaining.Unlock()
 	c.events.ensure()
 	if !c.tokens.isDue() {
 		return

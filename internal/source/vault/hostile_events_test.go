@@ -2,11 +2,12 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -14,53 +15,90 @@ import (
 	"regcred.dev/regcred/internal/source"
 )
 
-// flood serves sockets, and does to each of them what a server may do without an end.
-func flood(t *testing.T, pour func(context.Context, *websocket.Conn) bool) (*toldRig, *atomic.Int64) {
-	t.Helper()
-	var poured atomic.Int64
-	server := newScripted(t)
-	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
-	server.handle(eventsOfKV, func(w http.ResponseWriter, r *http.Request) {
+// A server that sends without an end is read no faster than a few servers send together: a processor is for all.
+func TestAFloodOfEventsIsReadSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		socket := newThrottledSocket(ours)
+		go func() {
+			for message := make([]byte, maxEvent); ; {
+				if _, err := theirs.Write(message); err != nil {
+					return
+				}
+			}
+		}()
+		began, read, buffer := time.Now(), 0, make([]byte, 1<<20)
+		for read < 4*socketBurst {
+			n, err := socket.Read(buffer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read += n
+		}
+		const least = 3 * socketBurst / socketRate * time.Second
+		if took := time.Since(began); took < least-time.Second || took > least+time.Second {
+			t.Errorf("%d MiB were read in %s, want %s", read>>20, took, least)
+		}
+		go func() { time.Sleep(time.Millisecond); _ = socket.Close() }()
+		for began = time.Now(); ; {
+			if _, err := socket.Read(buffer); err != nil {
+				break
+			}
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("a reader that waits sees the end after %s", took)
+		}
+		_ = theirs.Close()
+	})
+}
+
+// pinging is a server that pings its sockets as fast as they answer, and says how often each was answered.
+func pinging(answered *atomic.Int64) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
 		if err != nil {
 			return
 		}
 		defer func() { _ = conn.CloseNow() }()
-		ctx := conn.CloseRead(context.Background())
-		for pour(ctx, conn) {
-			poured.Add(1)
+		for ctx := conn.CloseRead(context.Background()); conn.Ping(ctx) == nil; {
+			answered.Add(1)
 		}
-	})
-	rig := newToldRig(t, server.URL)
-	rig.mustRead(atKV2)
-	rig.maintain(t.Context())
-	await(t, "it pours", func() bool { return poured.Load() > 0 })
-	return rig, &poured
-}
-
-// A server that sends without an end has one goroutine read what a few servers send together, and no more: a processor is for all.
-func TestAFloodOfEventsIsReadSlowly(t *testing.T) {
-	const size, watched = maxEvent - 1, 2 * time.Second
-	message, err := json.Marshal(map[string]any{"data": map[string]any{"event": map[string]any{"metadata": map[string]any{"x": strings.Repeat("y", size-100)}}}})
-	if err != nil {
-		t.Fatal(err)
 	}
-	rig, poured := flood(t, func(ctx context.Context, conn *websocket.Conn) bool {
-		return conn.Write(ctx, websocket.MessageText, message) == nil
-	})
-	time.Sleep(watched) // what is measured is how much comes through in a time
-	if read := poured.Load() * size; read > 32<<20 {
-		t.Errorf("%d MiB were read in %s", read>>20, watched)
-	}
-	rig.mustRead(atKV2)
 }
 
 func TestAFloodOfPingsIsAnsweredSlowly(t *testing.T) {
-	const watched = time.Second
-	_, poured := flood(t, func(ctx context.Context, conn *websocket.Conn) bool { return conn.Ping(ctx) == nil })
-	time.Sleep(watched)
-	if pongs := poured.Load(); pongs > 200 {
-		t.Errorf("%d pings were answered in %s", pongs, watched)
+	server, answered := newScripted(t), &atomic.Int64{}
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	server.handle(eventsOfKV, pinging(answered))
+	rig := newToldRig(t, server.URL)
+	rig.mustRead(atKV2)
+	began := time.Now()
+	rig.maintain(t.Context())
+	const pings = pingBurst + pingRate
+	await(t, "all pings are answered", func() bool { return answered.Load() >= pings })
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("%d pings were answered in %s", pings, took)
+	}
+}
+
+func TestTheSocketOfAConnectionIsReadSlowly(t *testing.T) {
+	server, _ := newBroadcasting(t)
+	rig := newRig(t, server.URL)
+	rig.mustRead(atKV2)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+eventsOfKV, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="} {
+		request.Header.Set(name, value)
+	}
+	response, err := rig.connections["default"].http.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if _, is := response.Body.(*throttledSocket); !is || response.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("status %d, and a socket of %T", response.StatusCode, response.Body)
 	}
 }
 
