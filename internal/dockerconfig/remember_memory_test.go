@@ -20,13 +20,13 @@ func heapAfter(do func()) int64 {
 
 // A namespace's people write any docker config to their Secret, and another one a moment later.
 func TestWhatIsRememberedOfForgedDocumentsIsSmall(t *testing.T) {
-	const most = 16 << 20
+	const most = 8 << 20
 	for name, entry := range map[string]string{"many entries": `"%03x":{}`, "many numbers": `"%03x":1`, "many bad keys": `"http://%03x":{"auth":"!"}`} {
 		t.Run(name, func(t *testing.T) {
 			lints.Forget()
 			raws.Forget()
 			grown := heapAfter(func() {
-				for n := range 2 * documentsRemembered {
+				for n := range 48 {
 					var b strings.Builder
 					fmt.Fprintf(&b, `{"auths":{"n%d":{}`, n)
 					for i := 0; b.Len() < longestRemembered-100; i++ {

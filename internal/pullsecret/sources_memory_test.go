@@ -22,12 +22,12 @@ func heapAfter(do func()) int64 {
 
 // A namespace's people write any annotation to their Secret, and another one a moment later.
 func TestWhatIsRememberedOfForgedRecordsIsSmall(t *testing.T) {
-	const most = 16 << 20
+	const most = 8 << 20
 	for name, entry := range map[string]string{"many sources": `"%03x":{}`, "many keys": `"%03x":{"keys":["","","","","","","","","",""]}`, "many marks": `"%03x":{"written":{"":""}}`} {
 		t.Run(name, func(t *testing.T) {
 			records.Forget()
 			grown := heapAfter(func() {
-				for n := range 2 * recordsRemembered {
+				for n := range 64 {
 					var b strings.Builder
 					fmt.Fprintf(&b, `{"version":1,"sources":{"n%d":{}`, n)
 					for i := 0; b.Len() < longestRemembered-100; i++ {
