@@ -3,6 +3,7 @@ package fence
 import (
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,5 +33,17 @@ func TestTheKernelGivesUpWhatIsNotAcknowledgedBeforeTheLeaseEnds(t *testing.T) {
 	must(t, listener.Close())
 	if got, err := f.dial(t.Context(), "tcp", listener.Addr().String()); err == nil || got != nil {
 		t.Errorf("nobody listens, and it gives %v, %v", got, err)
+	}
+}
+
+func TestTheClocksAreThoseOfTheMachine(t *testing.T) {
+	var boot unix.Timespec
+	must(t, unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot))
+	read := now()
+	if ahead := read.boot - time.Duration(boot.Nano()); ahead < 0 || ahead > time.Minute {
+		t.Errorf("the clock of the machine is off by %s", ahead)
+	}
+	if off := time.Since(read.wall); off < -time.Minute || off > time.Minute {
+		t.Errorf("the wall clock is off by %s", off)
 	}
 }

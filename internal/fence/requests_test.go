@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
@@ -113,6 +114,7 @@ func TestOnlyATokenOfAServiceAccountIsNoWrite(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/api/v1/namespaces/a/serviceaccounts/b/token": false,
 		"/api/v1/namespaces/a/serviceaccounts":         true,
+		"/api/v1/namespaces/a/serviceaccounts/b/other": true,
 		"/api/v1/namespaces/a/secrets/token":           true,
 	} {
 		if got := writes(request(t, "POST", path, nil)); got != want {
@@ -149,7 +151,7 @@ func TestTheLeaseIsGivenBackAfterTheLastOfSeveralWrites(t *testing.T) {
 	f.end()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := f.drain(ended); !errors.Is(err, context.Canceled) {
+	if err := f.drain(ended); !errors.Is(err, context.Canceled) || f.landed == nil {
 		t.Errorf("after the first of two writes: %v", err)
 	}
 	f.end()
@@ -205,8 +207,25 @@ func TestTheElectionHearsOfEveryError(t *testing.T) {
 		t.Errorf("a lease that could not be created: %v, open: %t", err, f.Open())
 	}
 	lease := &shelf{identity: "us", record: us}
-	if record, raw, err := f.Lock(lease).Get(t.Context()); err != nil || record == nil || record.HolderIdentity != "us" {
+	if record, raw, err := f.Lock(lease).Get(t.Context()); err != nil || record == nil || record.HolderIdentity != "us" || string(raw) != "us" {
 		t.Errorf("a look at our lease: %v, %q, %v", record, raw, err)
+	}
+}
+
+func TestWhatAClientIsMadeOfStaysAsItWas(t *testing.T) {
+	f := New(terms)
+	given := &rest.Config{Host: "https://api.example"}
+	_, err := f.Wrap(given)
+	must(t, err)
+	if given.Dial != nil || given.WrapTransport != nil {
+		t.Error("the configuration of the caller is changed")
+	}
+	broken := &rest.Config{Host: "https://api.example", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("none")}}
+	if wrapped, err := f.Wrap(broken); err == nil || wrapped != nil {
+		t.Errorf("with a CA that cannot be read: %v, %v", wrapped, err)
+	}
+	if err := f.Check(); !errors.Is(err, ErrClosed) {
+		t.Errorf("by its own clock: %v", err)
 	}
 }
 
