@@ -1,0 +1,188 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"k8s.io/client-go/tools/events"
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/podcounts"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/telemetry"
+)
+
+// leasing gives another value at each read, with a lease of an hour that it prolongs for ever, and notes when.
+type leasing struct {
+	minting
+	ends    map[string]time.Time
+	renewed []time.Time
+	// fails has renewals fail.
+	fails bool
+}
+
+func (l *leasing) Read(ctx context.Context, request source.Request) (source.Snapshot, error) {
+	snapshot, err := l.minting.Read(ctx, request)
+	if err != nil {
+		return snapshot, err
+	}
+	snapshot.Lease.Renewable, snapshot.Lease.Term = true, time.Hour
+	l.ends[snapshot.Lease.ID] = snapshot.Lease.End()
+	return snapshot, nil
+}
+
+func (l *leasing) Renew(_ context.Context, lease source.Lease) (source.Lease, error) {
+	if l.fails {
+		return source.Lease{}, errors.New("down")
+	}
+	if !l.now().Before(l.ends[lease.ID]) {
+		return source.Lease{}, source.ErrNotRenewable
+	}
+	l.renewed = append(l.renewed, l.now())
+	lease.Obtained, lease.Duration = l.now(), time.Hour
+	l.ends[lease.ID] = lease.End()
+	return lease, nil
+}
+
+func (l *leasing) Release(_ context.Context, lease source.Lease) error {
+	delete(l.ends, lease.ID)
+	return nil
+}
+
+// passes is a controller before an API server that keeps records, a source with leases and a clock. Its passes have no cluster.
+type passes struct {
+	*Reconciler
+	t      *testing.T
+	server *kept
+	source *leasing
+	now    time.Time
+	object *v1alpha1.RegistryCredential
+	spec   *rotation.Spec
+}
+
+func newPasses(t *testing.T) *passes {
+	t.Helper()
+	p := &passes{t: t, server: &kept{}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), object: &v1alpha1.RegistryCredential{}}
+	p.object.Name, p.object.UID = "company", "uid"
+	p.object.Spec.Registries = []v1alpha1.Registry{"r.example"}
+	p.source = &leasing{minting: minting{now: func() time.Time { return p.now }}, ends: map[string]time.Time{}}
+	p.Reconciler = &Reconciler{
+		Store: records.NewStore(p.server.client().CoreV1(), "regcred-system", func(string) {}), Source: p.source, Leases: p.source,
+		Board: delivered.NewBoard(func(string) {}), Now: p.source.now, Events: announce.New(events.NewFakeRecorder(1000)),
+		Metrics: telemetry.New(prometheus.NewRegistry()), Pods: podcounts.New(func(string) {}),
+	}
+	p.spec = &rotation.Spec{SpecHash: "spec", Place: "place", Mode: v1alpha1.VerifyDisabled, Refresh: time.Hour, Verify: time.Hour}
+	return p
+}
+
+// pass is one of the controller.
+func (p *passes) pass() error {
+	memory, nudge := p.memories.of(p.object, p.now)
+	one := &run{object: p.object, spec: p.spec, memory: memory, nudge: nudge}
+	one.state = rotation.State{Kept: p.Store.Get("company").Kept, Memory: memory.remembered}.Clone()
+	one.recall()
+	p.learn(one, &one.state)
+	return p.work(p.t.Context(), one)
+}
+
+// during makes a pass each minute.
+func (p *passes) during(span time.Duration) {
+	for end := p.now.Add(span); p.now.Before(end); p.now = p.now.Add(time.Minute) {
+		_ = p.pass()
+	}
+}
+
+// Something refuses the operator's Secrets for hours. A lease is prolonged in Vault, and nothing of that has to be kept first.
+func TestALeaseIsProlongedThoughTheRecordCannotBeWritten(t *testing.T) {
+	p := newPasses(t)
+	p.during(10 * time.Minute)
+	lease := p.Store.Get("company").Lease
+	p.server.refuse = 100_000
+	p.during(6 * time.Hour)
+	if left := p.source.ends[lease.ID].Sub(p.now); p.source.made != 1 || left <= 0 || len(p.source.renewed) < 5 || len(p.source.renewed) > 40 {
+		t.Errorf("after 6 hours in which nothing could be written %d values were made, and the lease in use ends %s from now after %d renewals", p.source.made, left, len(p.source.renewed))
+	}
+	p.server.refuse = 0
+	p.during(2 * time.Hour)
+	known := p.Store.Get("company")
+	if p.source.made != 1 || known.Lease.ID != lease.ID || !known.Lease.End().Equal(p.source.ends[lease.ID]) {
+		t.Errorf("%d values were made; the record says that %s ends at %s, and it does at %s", p.source.made, known.Lease.ID, known.Lease.End(), p.source.ends[lease.ID])
+	}
+}
+
+// What could not be written waits. A value that was made before that is published as soon as it can be, with the lease that it has by then.
+func TestALeaseThatWaitsForTheRecordIsProlonged(t *testing.T) {
+	p := newPasses(t)
+	p.server.refuse = 100_000
+	p.during(5 * time.Hour)
+	if p.source.made != 1 {
+		t.Fatalf("%d values were made", p.source.made)
+	}
+	p.server.refuse = 0
+	p.during(10 * time.Minute)
+	known := p.Store.Get("company")
+	if !known.Published() || p.source.made != 1 || !known.Lease.End().After(p.now) || !known.Lease.End().Equal(p.source.ends[known.Lease.ID]) {
+		t.Errorf("published %t, %d values were made, the lease is %+v", known.Published(), p.source.made, known.Lease)
+	}
+}
+
+// told is whether the source is read now because of news.
+func (p *passes) told() bool {
+	memory, nudge := p.memories.of(p.object, p.now)
+	one := &run{object: p.object, spec: p.spec, memory: memory, nudge: nudge}
+	one.state = rotation.State{Kept: p.Store.Get("company").Kept, Memory: memory.remembered}.Clone()
+	p.learn(one, &one.state)
+	step := rotation.Next(p.spec, &one.state, p.now)
+	return step.Do == rotation.Read && step.Cause == rotation.CauseTold
+}
+
+// plainly has the source give the same value at each read.
+type plainly struct{ *passes }
+
+func (s plainly) Read(ctx context.Context, request source.Request) (source.Snapshot, error) {
+	snapshot, err := s.passes.source.minting.Read(ctx, request)
+	snapshot.Minted, snapshot.Lease, snapshot.ExpireTime = false, nil, time.Time{}
+	return snapshot, err
+}
+
+func TestNewsThatWereNotReadYetAreNotPutOffByALookThatIsPlanned(t *testing.T) {
+	p := newPasses(t)
+	p.Source = plainly{p}
+	if err := p.pass(); err != nil {
+		t.Fatal(err)
+	}
+	p.now = p.now.Add(time.Minute)
+	p.memories.tell("company", source.News{Time: p.now, State: "of the event"}, p.now)
+	p.now = p.now.Add(100 * time.Millisecond)
+	p.memories.tell("company", source.News{Time: p.now.Add(12 * time.Second)}, p.now) // the socket broke, and another one is open
+	p.now = p.now.Add(100 * time.Millisecond)
+	p.memories.tell("company", source.News{Time: p.now.Add(20 * time.Second)}, p.now)
+	if !p.told() {
+		t.Error("the event is not read at once")
+	}
+	if _, nudge := p.memories.of(p.object, p.now); nudge.told.State != "of the event" {
+		t.Errorf("it is read in the state %q", nudge.told.State)
+	}
+	if err := p.pass(); err != nil {
+		t.Fatal(err)
+	}
+	if p.now = p.now.Add(11 * time.Second); p.told() {
+		t.Error("the look comes before its time")
+	}
+	if p.now = p.now.Add(time.Second); !p.told() {
+		t.Error("the first look that was planned does not come")
+	}
+	if err := p.pass(); err != nil {
+		t.Fatal(err)
+	}
+	if p.now = p.now.Add(time.Hour / 2); p.told() {
+		t.Error("what was read is read again")
+	}
+}
