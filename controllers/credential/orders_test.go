@@ -186,3 +186,26 @@ func TestNewsThatWereNotReadYetAreNotPutOffByALookThatIsPlanned(t *testing.T) {
 		t.Error("what was read is read again")
 	}
 }
+
+// Another replica led, whose clock was six hours ahead. What it noted counts from the moment at which this one first sees it, and not anew
+// at each pass.
+func TestWhatAnotherReplicaNotedAheadOfTimeCountsFromWhenThisOneLeads(t *testing.T) {
+	for _, renewable := range []bool{true, false} {
+		p := newPasses(t)
+		if err := p.pass(); err != nil {
+			t.Fatal(err)
+		}
+		known, ahead := p.Store.Get("company"), 6*time.Hour
+		lease := *known.Lease
+		lease.Obtained, lease.Renewable = lease.Obtained.Add(ahead), renewable
+		known.Lease, known.ReadTime, known.ExpireTime, known.ChangeTime = &lease, known.ReadTime.Add(ahead), known.ExpireTime.Add(ahead), known.ChangeTime.Add(ahead)
+		if err := p.Store.Save(t.Context(), known); err != nil {
+			t.Fatal(err)
+		}
+		p.memories = memories{}
+		p.during(55 * time.Minute)
+		if renewed, made := len(p.source.renewed), p.source.made; renewed+made != 2 || renewable != (renewed == 1) {
+			t.Errorf("renewable %t: of an hour, 55 minutes have passed: %d renewals, %d values were made", renewable, renewed, made)
+		}
+	}
+}

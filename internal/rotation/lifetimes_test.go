@@ -178,3 +178,16 @@ func TestNewsAreNotAnsweredByWhatAnotherObjectReadBefore(t *testing.T) {
 		}
 	}
 }
+
+// The spec named an engine before, and names a place in KV now that has nothing yet: what is written there is news like any other.
+func TestNewsOfAPlaceThatTookThePlaceOfAnEngineAreRead(t *testing.T) {
+	spec, s := leased(source.Lease{ID: "l", Renewable: true, Term: 24 * time.Hour, Duration: 24 * time.Hour, Obtained: start})
+	spec.SpecHash, spec.Place, spec.Refresh = "of KV", "in KV", time.Hour
+	now := start.Add(time.Minute)
+	s.NoteFault(spec, source.Stalled("SecretNotFound", "nothing is there"), now)
+	now = now.Add(time.Minute)
+	s.Reads.ToldTime = now
+	if at, cause := s.readAt(spec); at.After(now) || cause != CauseTold {
+		t.Errorf("what was written is read after %s, because of %s", at.Sub(now), cause)
+	}
+}

@@ -183,3 +183,17 @@ func TestALeaseIsGivenBackThoughTheTokenDied(t *testing.T) {
 		t.Errorf("%d are not given back", left)
 	}
 }
+
+// KVv2 is the default: whoever forgets to set the engine has each read make a credential that nobody follows.
+func TestALeaseFromWhatIsSaidToBeKVIsGivenBack(t *testing.T) {
+	server := newScripted(t)
+	engine := newEngine(server, `{"username":"robot","password":"pw"}`)
+	r := newRig(t, server.URL)
+	place := atDynamic
+	place.Engine = v1alpha1.EngineKVv1
+	r.mustFail(place, v1alpha1.ReasonWrongEngine)
+	r.maintain(t.Context())
+	if left, made := engine.left(); made != 1 || left != 0 {
+		t.Errorf("%d were made, and %d are not given back", made, left)
+	}
+}
