@@ -96,12 +96,12 @@ func (s *State) NoteAccepted(spec *Spec, now time.Time) {
 	s.Proof = s.proofOf(spec, &s.Value)
 }
 
-// Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then.
+// Correct forgets what cannot be: times that lie ahead were noted by a clock that was wrong, and would stop everything until then. Whoever
+// keeps the State keeps that, too: corrected at each look, they would never pass.
 func (s *State) Correct(now time.Time) {
 	s.correctTests(now)
 	s.correctValues(now)
-	correct(now, &s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime)
-	s.Reads.ToldTime = earliest(s.Reads.ToldTime, now.Add(maxTold)) // it may lie ahead, by as much
+	s.correctReads(now)
 	for _, attempts := range []map[string]Attempts{s.Releases, s.Renewals} {
 		for id, tried := range attempts {
 			correct(now, &tried.Last)
@@ -109,7 +109,15 @@ func (s *State) Correct(now time.Time) {
 		}
 	}
 	s.correctLeases(now)
-	s.correctRenewed(now)
+}
+
+func (s *State) correctReads(now time.Time) {
+	r := &s.Reads
+	if ahead := r.ReadTime.Sub(now); ahead > 0 && r.Minted {
+		r.Expire = moved(r.Expire, -ahead)
+	}
+	correct(now, &r.Last, &r.ReadTime, &r.WokenTime, &s.DoubtTime)
+	r.ToldTime = earliest(r.ToldTime, now.Add(maxTold)) // it may lie ahead, by as much
 }
 
 // correct sets times that lie ahead to now.
@@ -130,23 +138,48 @@ func (s *State) correctTests(now time.Time) {
 	}
 }
 
-// correctValues does so for what is in use, what waits and what was before. When a value was read counts only for one that a read made.
+// correctValues does so for what is in use, what waits and what was before.
 func (s *State) correctValues(now time.Time) {
-	if s.Published() && s.Minted {
-		correct(now, &s.ReadTime)
+	if s.Published() {
+		s.Value.correct(now)
 	}
 	if s.Waiting != nil {
 		correct(now, &s.Waiting.FirstSeen, &s.Waiting.HeldSince)
-		if s.Waiting.Minted {
-			correct(now, &s.Waiting.ReadTime)
-		}
+		s.Waiting.correct(now)
 	}
 	if s.Previous != nil {
 		correct(now, &s.Previous.ReplacedTime)
+		s.Previous.correct(now)
 	}
 	if s.Older != nil {
 		correct(now, &s.Older.Since)
+		s.Older.correct(now)
 	}
+}
+
+// correct moves a value that a read made, and that seems to begin later, to now, with all that was counted from its begin. Of an end that
+// the source told by its own clock that is too early, which costs a read; the other way round it would be used after its end.
+func (v *Value) correct(now time.Time) {
+	ahead := v.Begins().Sub(now)
+	if !v.Minted || ahead <= 0 {
+		return
+	}
+	v.ReadTime, v.ExpireTime = earliest(v.ReadTime, now), moved(v.ExpireTime, -ahead)
+	if v.Lease == nil {
+		return
+	}
+	lease := *v.Lease // states share leases
+	lease.Obtained = earliest(lease.Obtained, now)
+	lease.LoginEnds, lease.Limit = moved(lease.LoginEnds, -ahead), moved(lease.Limit, -ahead)
+	v.Lease, v.ExpireTime = &lease, lease.End()
+}
+
+// moved is a time that is known, moved.
+func moved(t time.Time, by time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(by)
 }
 
 // correctLeases does so for the leases that are to be given back. Those that have ended need not be.

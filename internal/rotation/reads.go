@@ -97,10 +97,27 @@ func (s *State) unaskedRead(spec *Spec) (time.Time, Cause) {
 // change on its own: another one would only be in its way.
 func (s *State) toldRead() (time.Time, bool) {
 	r := &s.Reads
-	if r.Minted || r.Last.IsZero() || !r.ToldTime.After(r.Last) {
+	if r.Minted || r.Last.IsZero() || !r.ToldTime.After(r.Answered()) {
 		return time.Time{}, false
 	}
 	return latest(r.ToldTime, r.Last.Add(toldInterval)), true
+}
+
+// Answered is until when what the source told is read. That another object asked before is no answer. A read that failed counts: it is
+// repeated at its own pace.
+func (r *Reads) Answered() time.Time {
+	if r.Fault != nil {
+		return r.Last
+	}
+	return r.ReadTime
+}
+
+// StateWanted is the source's own name for the state that a read is to hold at least. Empty where any will do.
+func (s *State) StateWanted(now time.Time) string {
+	if r := &s.Reads; !r.ToldTime.After(now) && r.ToldTime.After(r.Answered()) {
+		return r.ToldState
+	}
+	return ""
 }
 
 // restoredTime is when regcred went back from the value that waits, zero where it did not: the source may have another one by now.
@@ -253,7 +270,11 @@ func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
 }
 
 func (s *State) noteAsked(spec *Spec, began time.Time) {
-	s.Reads.Last, s.Reads.SpecHash, s.Reads.Tried = began, spec.SpecHash, spec.RefreshRequest
+	r := &s.Reads
+	if r.SpecHash != spec.SpecHash { // the latest value is that of another spec
+		r.Expire, r.Rotate, r.Minted, r.Unplanned = time.Time{}, time.Time{}, false, false
+	}
+	r.Last, r.SpecHash, r.Tried = began, spec.SpecHash, spec.RefreshRequest
 }
 
 // refresh takes over what the source now says of the value in use. A read that says nothing new changes nothing that is kept.
