@@ -32,6 +32,18 @@ func (s *State) renewal(spec *Spec) (*source.Lease, time.Time) {
 	return next, at
 }
 
+// DueRenewal is a lease that is to be prolonged now, false where none is.
+func (s *State) DueRenewal(spec *Spec, now time.Time) (source.Lease, bool) {
+	if spec.Suspended {
+		return source.Lease{}, false
+	}
+	lease, at := s.renewal(spec)
+	if lease == nil || at.After(now) {
+		return source.Lease{}, false
+	}
+	return *lease, true
+}
+
 func (s *State) renewsAt(spec *Spec, lease *source.Lease) time.Time {
 	if tried := s.Renewals[lease.ID]; tried.Count > 0 {
 		return schedule.AfterFailure(tried.Last, tried.Count, tried.Told, spec.Random)
