@@ -36,6 +36,7 @@ type connection struct {
 	usage     usage
 	tokens    tokenLife
 	events    subscription
+	unused    *unused    // of all connections
 	gathering chan proof // of an identity that a cloud gives, under way; nil if none is. It belongs to whoever logs in
 
 	mu      sync.Mutex
@@ -207,6 +208,7 @@ func (c *connection) maintain(ctx context.Context) {
 	}
 	defer c.usage.leave()
 	c.events.ensure()
+	c.giveBackWhatIsDue(ctx)
 	if !c.tokens.isDue() {
 		return
 	}

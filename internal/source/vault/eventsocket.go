@@ -69,33 +69,61 @@ func (s *subscription) close() {
 
 func (s *subscription) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait := s.follow(ctx)
+		s.pause(ctx, s.follow(ctx))
+	}
+}
+
+// pause waits, and no longer than until another token is in use where it is the token that may not.
+func (s *subscription) pause(ctx context.Context, p pause) {
+	for left := p.wait; left > 0; left -= pulse {
 		select {
 		case <-ctx.Done():
-		case <-time.After(wait):
+			return
+		case <-time.After(min(left, pulse)):
+		}
+		if p.of != nil && s.connection.tokens.replaced(p.of) {
+			return
 		}
 	}
 }
 
+// pause is for how long no socket is opened.
+type pause struct {
+	wait time.Duration
+	// of is the session that was refused, nil where it has nothing to do with that.
+	of *session
+}
+
+// socket is one that is open: for the best pattern that was wanted, with the token of a session.
+type socket struct {
+	*websocket.Conn
+	wanted  string
+	session *session
+}
+
 // follow subscribes and listens until the socket ends. It gives the time after which to try again.
-func (s *subscription) follow(ctx context.Context) time.Duration {
+func (s *subscription) follow(ctx context.Context) pause {
 	c := s.connection
 	if refused := c.gate.peek(c.now()); refused != nil {
-		return max(refused.wait, pulse) // the server is not well: those who read find out when it is
+		return pause{wait: max(refused.wait, pulse)} // the server is not well: those who read find out when it is
 	}
 	current := c.tokens.present()
 	if current == nil {
-		return pulse
+		return pause{wait: pulse}
 	}
-	conn, refusal := s.subscribe(ctx, current)
+	open, refusal := s.subscribe(ctx, current)
 	if refusal != nil {
 		s.once(refusal.message)
-		return s.backOff.after(*refusal)
+		p := pause{wait: s.backOff.after(*refusal)}
+		if refusal.ofToken {
+			p.of = current
+		}
+		return p
 	}
 	s.once("its events are followed")
 	began := time.Now()
-	told := s.listen(ctx, conn, current)
-	return s.backOff.ended(time.Since(began), told)
+	told := s.listen(ctx, open)
+	return pause{wait: s.backOff.ended(time.Since(began), told)}
 }
 
 // once says what became of the subscription, where that changed.
@@ -107,18 +135,19 @@ func (s *subscription) once(message string) {
 }
 
 // subscribe opens the socket for the first pattern that the policy allows.
-func (s *subscription) subscribe(ctx context.Context, current *session) (*websocket.Conn, *refusal) {
+func (s *subscription) subscribe(ctx context.Context, current *session) (socket, *refusal) {
 	var last *refusal
-	for _, pattern := range s.interests.patterns(s.connection.now()) {
+	patterns := s.interests.patterns(s.connection.now())
+	for _, pattern := range patterns {
 		conn, status, err := s.dial(ctx, current, pattern)
 		if err == nil {
-			return conn, nil
+			return socket{conn, patterns[0], current}, nil
 		}
 		if last = refusalOf(status); status != http.StatusForbidden {
 			break
 		}
 	}
-	return nil, last
+	return socket{}, last
 }
 
 // dial opens a socket as every other request goes out: by the connection's client, with its CA, proxy, limits and rules for redirects.
@@ -152,19 +181,19 @@ func (s *subscription) dial(ctx context.Context, current *session, pattern strin
 
 // listen takes messages until the socket breaks, or is to be opened again, and reports whether one told something. Before it, something
 // may have been missed.
-func (s *subscription) listen(ctx context.Context, conn *websocket.Conn, current *session) (told bool) {
+func (s *subscription) listen(ctx context.Context, open socket) (told bool) {
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
-	defer conn.CloseNow() //nolint:errcheck // it is of no use any more, whatever is said of its end
+	defer open.CloseNow() //nolint:errcheck // it is of no use any more, whatever is said of its end
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	keeper.Go(func() {
 		defer cancel()
-		s.lookAfter(ctx, conn, current)
+		s.lookAfter(ctx, open)
 	})
 	s.lookAtAll()
 	for {
-		kind, message, err := conn.Read(ctx)
+		kind, message, err := open.Read(ctx)
 		if err != nil {
 			return told
 		}
@@ -174,8 +203,9 @@ func (s *subscription) listen(ctx context.Context, conn *websocket.Conn, current
 	}
 }
 
-// lookAfter counts how long the socket is up, and sees when it is dead or when the token is another one. It returns then.
-func (s *subscription) lookAfter(ctx context.Context, conn *websocket.Conn, current *session) {
+// lookAfter counts how long the socket is up, and sees when it is dead, when the token is another one, or when what is read since has
+// events of other types. It returns then.
+func (s *subscription) lookAfter(ctx context.Context, open socket) {
 	c, counted := s.connection, time.Now()
 	count := func() {
 		now := time.Now()
@@ -192,10 +222,10 @@ func (s *subscription) lookAfter(ctx context.Context, conn *websocket.Conn, curr
 		case <-ticker.C:
 		}
 		count()
-		if c.tokens.replaced(current) {
+		if c.tokens.replaced(open.session) || s.interests.patterns(c.now())[0] != open.wanted {
 			return
 		}
-		if n%pingEvery == 0 && !alive(ctx, conn) {
+		if n%pingEvery == 0 && !alive(ctx, open.Conn) {
 			return
 		}
 	}
@@ -220,12 +250,19 @@ func (s *subscription) take(message []byte) bool {
 // lookAtAll has all places read once, not all at the same time. Sockets that break again and again do not make that happen more often.
 func (s *subscription) lookAtAll() {
 	now := s.connection.now()
-	from := now
-	if again := s.lastLook.Add(lookPause); again.After(now) {
-		from = again
+	from := s.lastLook
+	if !from.After(now) { // else a look is planned already, and finds what this gap may have hidden, too
+		from = later(now, s.lastLook.Add(lookPause))
 	}
 	s.lastLook = from
 	for _, place := range s.interests.all() {
 		s.tell(source.News{Place: place, Time: from.Add(subscribing + spread(lookSpread))})
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

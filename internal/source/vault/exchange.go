@@ -42,8 +42,10 @@ func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1a
 		return source.Snapshot{}, outcomeExchangeRegistry.at(where).saying("this operator does no exchange")
 	}
 	key := inputKey{request.Place(), string(request.Salt)}
-	a := m.inputs.take(key, m.options.Now())
+	m.inputs.forgetOld(m.options.Now(), &m.unused)
+	a := m.inputs.take(key)
 	if a == nil {
+		c.giveBackWhatIsDue(ctx) // before another is made
 		var f *failure
 		if a, f = c.fetch(ctx, place, path, request); f != nil {
 			return source.Snapshot{}, f
@@ -59,7 +61,7 @@ func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1a
 	case f.Outcome == outcomeExchangeNotYet || f.Outcome == outcomeExchangeUnavailable && m.options.Now().Sub(a.read.at) < longestInput:
 		m.inputs.keep(key, a)
 	default:
-		_ = c.revoke(ctx, a.content.LeaseID) // where that fails, it ends at its own time
+		c.giveBack(ctx, a)
 	}
 	return snapshot, f
 }
@@ -102,18 +104,25 @@ func notExchanged(where string, err error, age time.Duration) *failure {
 	return f.because(err)
 }
 
-// take gives the answer that is still to be exchanged, nil where there is none. Those that are too old are forgotten.
-func (i *inputs) take(key inputKey, now time.Time) *answer {
+// take gives the answer that is still to be exchanged, nil where there is none.
+func (i *inputs) take(key inputKey) *answer {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for other, kept := range i.m {
-		if now.Sub(kept.read.at) > longestInput {
-			delete(i.m, other)
-		}
-	}
 	kept := i.m[key]
 	delete(i.m, key)
 	return kept
+}
+
+// forgetOld takes out the answers that are too old, whoever they are for, and has their leases given back.
+func (i *inputs) forgetOld(now time.Time, unused *unused) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for key, kept := range i.m {
+		if now.Sub(kept.read.at) > longestInput {
+			delete(i.m, key)
+			unused.add(key.place.Server, kept.content.LeaseID, now)
+		}
+	}
 }
 
 func (i *inputs) keep(key inputKey, a *answer) {

@@ -87,6 +87,7 @@ type Manager struct {
 
 	closing sync.WaitGroup
 	inputs  inputs
+	unused  unused
 
 	mu          sync.Mutex
 	closed      bool
@@ -147,6 +148,7 @@ func (m *Manager) maintain(ctx context.Context) {
 	m.mu.Lock()
 	open := maps.Clone(m.connections)
 	m.mu.Unlock()
+	m.inputs.forgetOld(m.options.Now(), &m.unused)
 	var group sync.WaitGroup
 	for name, c := range open {
 		if _, err := m.options.Connection(ctx, name); apierrors.IsNotFound(err) {
@@ -254,6 +256,7 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 		now:          m.options.Now,
 		metrics:      m.options.Metrics,
 		requestToken: m.options.RequestToken,
+		unused:       &m.unused,
 	}
 	c.tokens.begin(c)
 	c.sharing.usage, c.sharing.gate = &c.usage, &c.gate
