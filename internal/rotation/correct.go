@@ -97,7 +97,8 @@ func moved(t time.Time, by time.Duration) time.Time {
 	return t.Add(by)
 }
 
-// correctLeases does so for the leases that are to be given back. Those that have ended need not be.
+// correctLeases does so for the leases that are to be given back. Those that have ended need not be, but by a clock that is wrong one can
+// seem so: each is tried once.
 func (s *State) correctLeases(now time.Time) bool {
 	before := s.Obsolete
 	s.Obsolete = slices.Clone(before)
@@ -106,6 +107,8 @@ func (s *State) correctLeases(now time.Time) bool {
 		lease := &s.Obsolete[i]
 		corrected = correct(now, &lease.Since, &lease.Obtained) || corrected
 	}
-	s.Obsolete = slices.DeleteFunc(s.Obsolete, func(l Lease) bool { return now.After(l.Obtained.Add(l.Duration)) })
+	s.Obsolete = slices.DeleteFunc(s.Obsolete, func(l Lease) bool {
+		return now.After(l.Obtained.Add(l.Duration)) && s.Releases[l.ID].Count > 0
+	})
 	return corrected || len(s.Obsolete) < len(before)
 }
