@@ -77,3 +77,18 @@ func (r *Reconciler) giveUp(ctx context.Context, run *run, lease rotation.Lease)
 			foreign.Name(lease.ID), rotation.ReleaseGivenUp.Hours(), lease.Obtained.Add(lease.Duration).UTC().Format(time.RFC3339)))
 	})
 }
+
+// giveBackAll gives back the leases of an object of which no entry is left. Each is tried once: a deletion does not wait for Vault, and
+// what is not given back ends at its own time.
+func (r *Reconciler) giveBackAll(ctx context.Context, object *v1alpha1.RegistryCredential) {
+	record := r.Store.Get(object.Name)
+	if record.UID != object.UID {
+		return
+	}
+	known := rotation.State{Kept: record.Kept}
+	for _, lease := range known.Leases() {
+		if err := r.Leases.Release(ctx, lease); err != nil {
+			log.FromContext(ctx).Error(err, "A lease of a RegistryCredential that is deleted could not be revoked, and ends at its own time", "lease", foreign.Name(lease.ID))
+		}
+	}
+}

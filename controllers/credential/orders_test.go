@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
@@ -207,5 +208,58 @@ func TestWhatAnotherReplicaNotedAheadOfTimeCountsFromWhenThisOneLeads(t *testing
 		if renewed, made := len(p.source.renewed), p.source.made; renewed+made != 2 || renewable != (renewed == 1) {
 			t.Errorf("renewable %t: of an hour, 55 minutes have passed: %d renewals, %d values were made", renewable, renewed, made)
 		}
+	}
+}
+
+// Nobody in the cluster has a credential of which no entry is left: its leases can last for a month.
+func TestADeletionThatRemovesAllEntriesGivesTheLeasesBack(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		policy  v1alpha1.DeletionPolicy
+		holding int
+		left    int
+	}{
+		{"no entry is left", v1alpha1.DeletionDelete, 0, 0},
+		{"an entry is left", v1alpha1.DeletionDelete, 1, 2},
+		{"the entries stay", v1alpha1.DeletionRetain, 0, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, now := newPasses(t), metav1.Now()
+			p.during(2 * time.Minute)
+			cluster, object := reporting(t, 1, 1)
+			object.Spec.DeletionPolicy, object.DeletionTimestamp, object.Finalizers = c.policy, &now, []string{v1alpha1.Finalizer}
+			known := p.Store.Get("company")
+			known.Credential, known.UID = object.Name, object.UID
+			before := *known.Lease
+			before.ID = "before"
+			known.Obsolete, p.source.ends["before"] = []rotation.Lease{{Lease: before, Since: p.now}}, before.End()
+			p.Client, p.Store = cluster.Client, records.NewStore((&kept{}).client().CoreV1(), "regcred-system", func(string) {})
+			p.Removal = func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) {
+				return delivered.Removal{Holding: c.holding}, nil
+			}
+			if err := p.Store.Save(t.Context(), known); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = p.finish(t.Context(), object) // the cluster of this test knows no such object in deletion
+			if len(p.source.ends) != c.left {
+				t.Errorf("%d leases live, want %d", len(p.source.ends), c.left)
+			}
+		})
+	}
+}
+
+// What is exchanged is another login at each read. An older version of its keys is told of once.
+func TestAnOlderAnswerThatIsAnotherValueEachTimeIsToldOfOnce(t *testing.T) {
+	p := newPasses(t)
+	told := events.NewFakeRecorder(1000)
+	p.Events = announce.New(told)
+	one := &run{object: p.object, spec: p.spec, memory: &memory{}}
+	for n := range 5 {
+		value := rotation.Value{Minted: true, Digest: string(rune('a' + n)), Written: rotation.Written{Version: 4, CreatedTime: p.now}}
+		one.state.Older = &rotation.Older{Value: value, Since: p.now, Reads: 2 + n}
+		p.tellOfWaiting(one)
+	}
+	if got := len(told.Events); got != 1 {
+		t.Errorf("it is told of %d times", got)
 	}
 }

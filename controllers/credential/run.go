@@ -59,7 +59,7 @@ type pending struct {
 
 // told is what people were told already.
 type told struct {
-	// refused, held and older are the digests of values.
+	// refused and held are the digests of values, older is the name of an older answer.
 	refused, held, older string
 	// warned is the end that people were warned of.
 	warned time.Time

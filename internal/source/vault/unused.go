@@ -15,7 +15,7 @@ const (
 )
 
 // unused are leases of credentials that nobody uses: what was read could not be delivered, or waited too long for a cloud. Each read
-// makes another one, so that whatever is read in vain is given back: an engine's leases can last for a month. They are in memory alone.
+// makes another one, so that whatever comes to nothing is given back: an engine's leases can last for a month. They are in memory alone.
 type unused struct {
 	mu  sync.Mutex
 	all []unusedLease
