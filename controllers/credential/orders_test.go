@@ -263,3 +263,32 @@ func TestAnOlderAnswerThatIsAnotherValueEachTimeIsToldOfOnce(t *testing.T) {
 		t.Errorf("it is told of %d times", got)
 	}
 }
+
+// Another replica led for a moment and wrote another value. What this one had made and could not write is of no use any more.
+func TestTheLeaseOfWhatSomebodyElseWroteOverIsGivenBack(t *testing.T) {
+	p := newPasses(t)
+	p.during(2 * time.Minute)
+	mine := p.Store.Get("company").Lease.ID
+	p.spec.RefreshRequest, p.server.refuse = "another", 1
+	if err := p.pass(); err == nil || p.source.made != 2 {
+		t.Fatalf("%d values were made, and the second was written: %v", p.source.made, err)
+	}
+	other := records.NewStore(p.server.client().CoreV1(), "regcred-system", func(string) {})
+	theirs := p.Store.Get("company")
+	lease := *theirs.Lease
+	lease.ID = "theirs"
+	theirs.Lease, theirs.Revision, theirs.Digest = &lease, "theirs", "theirs"
+	p.source.ends["theirs"] = lease.End()
+	_ = other.Save(t.Context(), theirs) // it sees that there is a record
+	if err := other.Save(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	p.spec.RefreshRequest = ""
+	p.during(3 * time.Minute)
+	if known := p.Store.Get("company"); known.Lease.ID != "theirs" {
+		t.Fatalf("in use is %s", known.Lease.ID)
+	}
+	if _, lives := p.source.ends["theirs"]; !lives || len(p.source.ends) != 1 {
+		t.Errorf("these leases live: %v; this process had %s before", p.source.ends, mine)
+	}
+}

@@ -120,8 +120,8 @@ func (run *run) recordOf(kept rotation.Kept) records.Record {
 	return records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: kept}
 }
 
-// keepPending writes what an earlier pass could not, unless somebody else has written since. Where it was written and only the answer
-// was lost, people are still to be told.
+// keepPending writes what an earlier pass could not, unless somebody else has written since: of that, the leases are given back. Where it
+// was written and only the answer was lost, people are still to be told.
 func (r *Reconciler) keepPending(ctx context.Context, run *run) error {
 	p := run.memory.pending
 	if p == nil {
@@ -135,7 +135,9 @@ func (r *Reconciler) keepPending(ctx context.Context, run *run) error {
 		}
 		return nil
 	case !records.Same(current, p.base):
-		return nil
+		dropped, next := rotation.State{Kept: p.next}, run.state.Clone()
+		next.Discard(dropped.Leases(), r.Now())
+		return r.keep(ctx, run, next, nil)
 	}
 	next := rotation.State{Kept: p.next, Memory: run.memory.remembered}.Clone()
 	r.learn(run, &next)
