@@ -36,13 +36,6 @@ type Reads struct {
 // refusedInterval is the least time between two reads because the registry refuses the value in use.
 const refusedInterval = 30 * time.Second
 
-const (
-	// toldInterval is the least time between two reads because the source told of something.
-	toldInterval = 500 * time.Millisecond
-	// maxTold is how far ahead ToldTime may lie.
-	maxTold = 2 * time.Minute
-)
-
 // Cause says why the source is read.
 type Cause string
 
@@ -91,33 +84,6 @@ func (s *State) unaskedRead(spec *Spec) (time.Time, Cause) {
 		}
 	}
 	return at, cause
-}
-
-// toldRead is when the source is read because it told of something, where that is not read yet. A value that each read makes does not
-// change on its own: another one would only be in its way.
-func (s *State) toldRead() (time.Time, bool) {
-	r := &s.Reads
-	if r.Minted || r.Last.IsZero() || !r.ToldTime.After(r.Answered()) {
-		return time.Time{}, false
-	}
-	return latest(r.ToldTime, r.Last.Add(toldInterval)), true
-}
-
-// Answered is until when what the source told is read. That another object asked before is no answer. A read that failed counts: it is
-// repeated at its own pace.
-func (r *Reads) Answered() time.Time {
-	if r.Fault != nil {
-		return r.Last
-	}
-	return r.ReadTime
-}
-
-// StateWanted is the source's own name for the state that a read is to hold at least. Empty where any will do.
-func (s *State) StateWanted(now time.Time) string {
-	if r := &s.Reads; !r.ToldTime.After(now) && r.ToldTime.After(r.Answered()) {
-		return r.ToldState
-	}
-	return ""
 }
 
 // restoredTime is when regcred went back from the value that waits, zero where it did not: the source may have another one by now.

@@ -14,11 +14,6 @@ import (
 )
 
 const (
-	// subscribing is how long a server takes at most from the answer that opens a socket until it sends over it what is written.
-	subscribing = time.Second
-	// lookSpread is over how long the places of a connection are looked at after a gap, lookPause the least time between two such looks.
-	lookSpread = 15 * time.Second
-	lookPause  = 30 * time.Second
 	// pulse is how often a socket is looked after, pingEvery how many pulses lie between two pings, pingLimit how long one may take.
 	pulse     = 5 * time.Second
 	pingEvery = 6
@@ -235,34 +230,4 @@ func alive(ctx context.Context, conn *websocket.Conn) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
 	return conn.Ping(ctx) == nil
-}
-
-// take has the places read that a message names, and reports whether it names any path.
-func (s *subscription) take(message []byte) bool {
-	news := parseEvent(message)
-	now := s.connection.now()
-	for _, place := range s.interests.at(news.paths) {
-		s.tell(source.News{Place: place, Time: now, State: news.state})
-	}
-	return len(news.paths) > 0
-}
-
-// lookAtAll has all places read once, not all at the same time. Sockets that break again and again do not make that happen more often.
-func (s *subscription) lookAtAll() {
-	now := s.connection.now()
-	from := s.lastLook
-	if !from.After(now) { // else a look is planned already, and finds what this gap may have hidden, too
-		from = later(now, s.lastLook.Add(lookPause))
-	}
-	s.lastLook = from
-	for _, place := range s.interests.all() {
-		s.tell(source.News{Place: place, Time: from.Add(subscribing + spread(lookSpread))})
-	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
