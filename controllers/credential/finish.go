@@ -46,6 +46,7 @@ func (r *Reconciler) finish(ctx context.Context, object *v1alpha1.RegistryCreden
 		if removal.Holding > 0 {
 			return ctrl.Result{RequeueAfter: time.Second}, r.reportDeletion(ctx, object, removal)
 		}
+		r.giveBackAll(ctx, object)
 	}
 	before := object.DeepCopy()
 	controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer)

@@ -73,8 +73,8 @@ func (r *Reconciler) tellOfWaiting(run *run) {
 			r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonHeld, "Verify", run.heldMessage(r.Now()))
 		}
 	}
-	if older := s.Older; older != nil && older.Reads > 1 && older.Digest != s.Digest && told.older != older.Digest {
-		told.older = older.Digest
+	if older := s.Older; older != nil && older.Reads > 1 && older.Digest != s.Digest && told.older != older.Name() {
+		told.older = older.Name()
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonStaleAnswer, "Refresh", run.olderMessage())
 	}
 }

@@ -21,6 +21,8 @@ type run struct {
 	memory *memory
 	// nudge is what others know of the source.
 	nudge nudge
+	// corrected says that kept times lay ahead, and that they are corrected in the state.
+	corrected bool
 	// stall is why nothing can be delivered, fault is what this pass could not do.
 	stall *stall
 	fault *fault
@@ -57,7 +59,7 @@ type pending struct {
 
 // told is what people were told already.
 type told struct {
-	// refused, held and older are the digests of values.
+	// refused and held are the digests of values, older is the name of an older answer.
 	refused, held, older string
 	// warned is the end that people were warned of.
 	warned time.Time
@@ -72,14 +74,6 @@ type memories struct {
 	nudges map[string]nudge
 }
 
-// nudge says why the source is read before its time.
-type nudge struct {
-	// woken is when the connection to the source last changed.
-	woken time.Time
-	// told is what the source told last.
-	told source.News
-}
-
 // wake has the source of a RegistryCredential read at its next run.
 func (m *memories) wake(name string, now time.Time) {
 	m.mu.Lock()
@@ -87,16 +81,11 @@ func (m *memories) wake(name string, now time.Time) {
 	m.change(name, func(n *nudge) { n.woken = now })
 }
 
-// tell notes what the source told. News that are still to be read, because their time lies ahead, are not put off by later ones.
+// tell notes what the source told.
 func (m *memories) tell(name string, news source.News, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.change(name, func(n *nudge) {
-		if pending := n.told.Time; pending.After(now) && pending.Before(news.Time) {
-			news.Time = pending
-		}
-		n.told = news
-	})
+	m.change(name, func(n *nudge) { n.hear(news, now) })
 }
 
 // change changes a nudge. The caller holds the mutex.
@@ -117,6 +106,7 @@ func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) (*memo
 		m.m = map[string]*memory{}
 	}
 	nudge := m.nudges[object.Name]
+	nudge.comeDue(now)
 	if known := m.m[object.Name]; known != nil && known.uid == object.UID {
 		return known, nudge
 	}
@@ -155,8 +145,9 @@ func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
 // learn notes in a state what others found out since the last pass.
 func (r *Reconciler) learn(run *run, s *rotation.State) {
 	s.Reads.WokenTime = run.nudge.woken
-	s.Reads.ToldTime, s.Reads.ToldState = run.nudge.told.Time, run.nudge.told.State
-	s.Correct(r.Now())
+	news := run.nudge.next(s.Reads.Answered())
+	s.Reads.ToldTime, s.Reads.ToldState = news.Time, news.State
+	run.corrected = s.Correct(r.Now())
 	s.Delivered = r.delivered(run.object, s)
 }
 

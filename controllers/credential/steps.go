@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
@@ -33,6 +31,10 @@ func (r *Reconciler) work(ctx context.Context, run *run) error {
 
 func (r *Reconciler) carryOn(ctx context.Context, run *run) error {
 	if err := r.keepPending(ctx, run); err != nil {
+		r.renewUnkept(ctx, run)
+		return err
+	}
+	if err := r.keepCorrected(ctx, run); err != nil {
 		return err
 	}
 	if err := r.takeAnswers(ctx, run); err != nil {
@@ -118,8 +120,8 @@ func (run *run) recordOf(kept rotation.Kept) records.Record {
 	return records.Record{Credential: run.object.Name, UID: run.object.UID, Kept: kept}
 }
 
-// keepPending writes what an earlier pass could not, unless somebody else has written since. Where it was written and only the answer
-// was lost, people are still to be told.
+// keepPending writes what an earlier pass could not, unless somebody else has written since: of that, the leases are given back. Where it
+// was written and only the answer was lost, people are still to be told.
 func (r *Reconciler) keepPending(ctx context.Context, run *run) error {
 	p := run.memory.pending
 	if p == nil {
@@ -133,21 +135,29 @@ func (r *Reconciler) keepPending(ctx context.Context, run *run) error {
 		}
 		return nil
 	case !records.Same(current, p.base):
-		return nil
+		dropped, next := rotation.State{Kept: p.next}, run.state.Clone()
+		next.Discard(dropped.Leases(), r.Now())
+		return r.keep(ctx, run, next, nil)
 	}
 	next := rotation.State{Kept: p.next, Memory: run.memory.remembered}.Clone()
 	r.learn(run, &next)
 	return r.keep(ctx, run, next, p.tell)
 }
 
+// keepCorrected keeps times that a wrong clock had noted ahead as they were corrected. Else each pass would correct them, and they would
+// never pass.
+func (r *Reconciler) keepCorrected(ctx context.Context, run *run) error {
+	if !run.corrected {
+		return nil
+	}
+	return r.keep(ctx, run, run.state.Clone(), nil)
+}
+
 // read asks the source.
 func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) error {
 	next, began := run.state.Clone(), r.Now()
 	request := source.NewRequest(&run.object.Spec, next.Salt, next.MaxAge(run.spec, cause, began))
-	request.Forward = next.Insists(cause)
-	if cause == rotation.CauseTold {
-		request.State = next.Reads.ToldState
-	}
+	request.Forward, request.State = next.Insists(cause), next.StateWanted(began)
 	snapshot, err := r.Source.Read(ctx, request)
 	if err != nil {
 		known := next.Reads.Fault
@@ -160,44 +170,4 @@ func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) e
 	}
 	next.NoteRead(run.spec, valueOf(run.spec, next.Salt, snapshot), snapshot.Findings, cause, began, r.Now())
 	return r.keep(ctx, run, next, nil)
-}
-
-// renew prolongs a lease, so that its credential stays as it is.
-func (r *Reconciler) renew(ctx context.Context, run *run, lease rotation.Lease) error {
-	next := run.state.Clone()
-	renewed, err := r.Leases.Renew(ctx, lease.Lease)
-	switch {
-	case err == nil:
-		next.NoteRenewed(renewed)
-	case errors.Is(err, source.ErrNotRenewable):
-		log.FromContext(ctx).Info("A lease is not prolonged any more, and another credential is obtained", "message", err.Error())
-		next.NoteNotRenewed(lease.ID)
-	default:
-		attempts := next.NoteRenewFailed(lease.ID, source.AsError(err).RetryAfter, r.Now())
-		log.FromContext(ctx).Info("A lease could not be prolonged and is tried again", "attempts", attempts, "message", err.Error())
-	}
-	return r.keep(ctx, run, next, nil)
-}
-
-// release gives a lease back.
-func (r *Reconciler) release(ctx context.Context, run *run, lease rotation.Lease) error {
-	next := run.state.Clone()
-	if err := r.Leases.Release(ctx, lease.Lease); err != nil {
-		attempts := next.NoteReleaseFailed(lease.ID, r.Now())
-		log.FromContext(ctx).Error(err, "An old lease could not be revoked and is tried again", "attempts", attempts)
-		return r.keep(ctx, run, next, nil)
-	}
-	next.NoteReleased(lease.ID)
-	return r.keep(ctx, run, next, nil)
-}
-
-// giveUp leaves a lease to its own end, and says so.
-func (r *Reconciler) giveUp(ctx context.Context, run *run, lease rotation.Lease) error {
-	next := run.state.Clone()
-	next.NoteReleased(lease.ID)
-	return r.keep(ctx, run, next, func() {
-		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonLeaseNotRevoked, "Release", fmt.Sprintf(
-			"the lease %s of a replaced credential could not be revoked for %.0f hours and is not tried again: that credential works until %s. Revoke it in Vault; the operator's log says what failed",
-			foreign.Name(lease.ID), rotation.ReleaseGivenUp.Hours(), lease.Obtained.Add(lease.Duration).UTC().Format(time.RFC3339)))
-	})
 }

@@ -269,6 +269,8 @@ func (w *world) checkLeases(step Step) error {
 	for id, obtained := range w.obtained {
 		switch {
 		case known[id]:
+		case w.clockSet && w.tries[id] > 0: // it was tried, and seems to have ended
+			delete(w.obtained, id)
 		case w.released[id], w.gaveUp[id], w.now.After(obtained.Add(lifetime)), len(w.state.Obsolete) == maxObsolete:
 			delete(w.obtained, id)
 		default:

@@ -79,6 +79,29 @@ func (s *State) held() []*source.Lease {
 	return held
 }
 
+// Leases are all that are known, whether they are held or to be given back.
+func (s *State) Leases() []source.Lease {
+	var all []source.Lease
+	for _, lease := range s.held() {
+		if lease != nil {
+			all = append(all, *lease)
+		}
+	}
+	for _, lease := range s.Obsolete {
+		all = append(all, lease.Lease)
+	}
+	return all
+}
+
+// Discard notes leases of values that are none of this state, and that are to be given back.
+func (s *State) Discard(leases []source.Lease, now time.Time) {
+	var lost []*source.Lease
+	for i := range leases {
+		lost = append(lost, &leases[i])
+	}
+	s.discardLost(lost, now)
+}
+
 // discardLost notes each lease that was held before a change and is not any more. Whatever changes which values are known ends with
 // it, so that no lease is lost; and one that is held again is not given back.
 func (s *State) discardLost(before []*source.Lease, now time.Time) {

@@ -54,8 +54,8 @@ func Next(spec *Spec, s *State, now time.Time) Step {
 	if at, cause := s.readAt(spec); !at.After(now) {
 		return Step{Do: Read, Cause: cause}
 	}
-	if lease, at := s.renewal(spec); lease != nil && !at.After(now) {
-		return Step{Do: Renew, Lease: Lease{Lease: *lease}}
+	if lease, due := s.DueRenewal(spec, now); due {
+		return Step{Do: Renew, Lease: Lease{Lease: lease}}
 	}
 	judgement, waits := s.Judge(spec, now)
 	if waits && judgement.publishes() {

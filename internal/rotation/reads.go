@@ -38,16 +38,6 @@ type Reads struct {
 // refusedInterval is the least time between two reads because the registry refuses the value in use.
 const refusedInterval = 30 * time.Second
 
-const (
-	// toldInterval is the least time between two reads because the source told of something.
-	toldInterval = 500 * time.Millisecond
-	// toldAtOnce is how many such reads may follow each other at that interval, toldPeriod the time after which one more may: who writes
-	// to the source again and again has it told each time, and each other value is written to every namespace.
-	toldAtOnce, toldPeriod = 20, 10 * time.Second
-	// maxTold is how far ahead ToldTime may lie.
-	maxTold = 2 * time.Minute
-)
-
 // Cause says why the source is read.
 type Cause string
 
@@ -96,16 +86,6 @@ func (s *State) unaskedRead(spec *Spec) (time.Time, Cause) {
 		}
 	}
 	return at, cause
-}
-
-// toldRead is when the source is read because it told of something, where that is not read yet. A value that each read makes does not
-// change on its own: another one would only be in its way.
-func (s *State) toldRead() (time.Time, bool) {
-	r := &s.Reads
-	if r.Minted || r.Last.IsZero() || !r.ToldTime.After(r.Last) {
-		return time.Time{}, false
-	}
-	return latest(latest(r.ToldTime, r.Last.Add(toldInterval)), r.ToldPaid.Add(-toldAtOnce*toldPeriod)), true
 }
 
 // restoredTime is when regcred went back from the value that waits, zero where it did not: the source may have another one by now.
@@ -261,7 +241,11 @@ func (s *State) noteAsked(spec *Spec, began time.Time) {
 	if told, wanted := s.toldRead(); wanted && !told.After(began) {
 		s.Reads.ToldPaid = latest(s.Reads.ToldPaid, began).Add(toldPeriod)
 	}
-	s.Reads.Last, s.Reads.SpecHash, s.Reads.Tried = began, spec.SpecHash, spec.RefreshRequest
+	r := &s.Reads
+	if r.SpecHash != spec.SpecHash { // the latest value is that of another spec
+		r.Expire, r.Rotate, r.Minted, r.Unplanned = time.Time{}, time.Time{}, false, false
+	}
+	r.Last, r.SpecHash, r.Tried = began, spec.SpecHash, spec.RefreshRequest
 }
 
 // refresh takes over what the source now says of the value in use. A read that says nothing new changes nothing that is kept.

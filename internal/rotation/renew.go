@@ -8,7 +8,7 @@ import (
 	"regcred.dev/regcred/internal/source"
 )
 
-// tooLittle is the part of its term that a lease must gain by being prolonged. One that gains less has come to its end.
+// tooLittle is the part of its time that a lease must gain by being prolonged. One that gains less has come to its end.
 const tooLittle = 20
 
 // renewed are the values whose leases are prolonged: the one in use, and one that waits and whose content this process has.
@@ -30,6 +30,18 @@ func (s *State) renewal(spec *Spec) (*source.Lease, time.Time) {
 		}
 	}
 	return next, at
+}
+
+// DueRenewal is a lease that is to be prolonged now, false where none is.
+func (s *State) DueRenewal(spec *Spec, now time.Time) (source.Lease, bool) {
+	if spec.Suspended {
+		return source.Lease{}, false
+	}
+	lease, at := s.renewal(spec)
+	if lease == nil || at.After(now) {
+		return source.Lease{}, false
+	}
+	return *lease, true
 }
 
 func (s *State) renewsAt(spec *Spec, lease *source.Lease) time.Time {
@@ -55,10 +67,12 @@ func (s *State) dueRead(spec *Spec, last schedule.LastRead) time.Time {
 	return schedule.Next(last, spec.Refresh, spec.Random)
 }
 
-// NoteRenewed notes a lease as it is after the source prolonged it.
+// NoteRenewed notes a lease as it is after the source prolonged it. What it gained is held against the time that it had: its term, or less
+// where the login that asked for it ends before.
 func (s *State) NoteRenewed(lease source.Lease) {
 	s.changeLease(lease.ID, func(before source.Lease) source.Lease {
-		lease.Spent = lease.End().Sub(before.End()) < lease.Term/tooLittle
+		had, gained := min(before.Term, before.End().Sub(before.Obtained)), lease.End().Sub(before.End())
+		lease.Spent = gained <= had/tooLittle
 		return lease
 	})
 }
@@ -103,17 +117,6 @@ func (s *State) changeLease(id string, change func(source.Lease) source.Lease) {
 		if value.Lease != nil && value.Lease.ID == id {
 			changed := change(*value.Lease)
 			value.Lease, value.ExpireTime = &changed, changed.End()
-		}
-	}
-}
-
-// correctRenewed forgets times that a wrong clock noted ahead: a lease that seems to begin later ends later than it does.
-func (s *State) correctRenewed(now time.Time) {
-	for _, value := range s.renewed() {
-		if value.Lease.Obtained.After(now) {
-			lease := *value.Lease
-			lease.Obtained = now
-			value.Lease, value.ExpireTime = &lease, earliest(value.ExpireTime, lease.End())
 		}
 	}
 }

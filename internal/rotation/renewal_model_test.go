@@ -20,6 +20,9 @@ func (w *world) renew(next *State, lease source.Lease) {
 	default:
 		w.renewals++
 		lease.Obtained, lease.Duration = w.now, min(lifetime, left)
+		if w.holders[lease.ID] == w.process {
+			w.noteHolder(&lease)
+		}
 		w.obtained[lease.ID] = lease.Obtained.Add(lease.Duration - lifetime)
 		next.NoteRenewed(lease)
 	}
@@ -34,12 +37,12 @@ func (w *world) checkRenew(step Step) error {
 			held = known
 		}
 	}
-	switch soonest := lease.Obtained.Add(lease.Duration / 4); {
+	switch soonest := lease.Obtained.Add(lease.End().Sub(lease.Obtained) / 4); {
 	case held == nil:
 		return fmt.Errorf("lease %s is prolonged, and is neither in use nor does it wait", lease.ID)
 	case w.released[lease.ID]:
 		return fmt.Errorf("lease %s was given back", lease.ID)
-	case w.now.Before(soonest):
+	case w.now.Before(soonest) && w.state.Renewals[lease.ID].Count == 0:
 		return fmt.Errorf("lease %s is prolonged %s too soon", lease.ID, soonest.Sub(w.now))
 	}
 	return nil
@@ -68,4 +71,35 @@ func (w *world) checkMint(step Step) error {
 		return fmt.Errorf("another value is made, though lease %s can be prolonged for %s", s.Lease.ID, left)
 	}
 	return nil
+}
+
+// noteHolder notes that this process obtained a lease, which ends with its login.
+func (w *world) noteHolder(lease *source.Lease) {
+	w.holders[lease.ID], lease.LoginEnds = w.process, time.Time{}
+	if w.tokenLife > 0 {
+		lease.LoginEnds = w.now.Add(w.tokenLife)
+	}
+}
+
+// leaveLeases has the leases of earlier processes end with the logins of these, which nobody renews.
+func (w *world) leaveLeases() {
+	for _, lease := range w.state.held() {
+		if lease == nil || lease.LoginEnds.IsZero() || w.holders[lease.ID] == w.process {
+			continue
+		}
+		if ends, known := w.ends[lease.ID]; known {
+			w.ends[lease.ID] = earliest(ends, lease.LoginEnds)
+		}
+	}
+}
+
+// setClock sets the clock of the process. That of the source goes on as it did.
+func (w *world) setClock(by time.Duration) {
+	w.now, w.clockSet = w.now.Add(by), true
+	w.alone = map[string]time.Time{}
+	for _, times := range []map[string]time.Time{w.ends, w.obtained} {
+		for id, at := range times {
+			times[id] = at.Add(by)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -145,6 +146,14 @@ type Older struct {
 	Value
 	Since time.Time
 	Reads int
+}
+
+// Name is the same for answers that say the same: the digest, or the version of what each read makes another value of.
+func (o *Older) Name() string {
+	if o.Minted {
+		return fmt.Sprintf("%d of %s", o.Version, o.CreatedTime.UTC().Format(time.RFC3339Nano))
+	}
+	return o.Digest
 }
 
 // Lease is a lease that is still to be given back.

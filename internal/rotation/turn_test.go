@@ -11,7 +11,7 @@ import (
 func (w *world) turn() {
 	w.spec.asked = nil
 	host := []string{hostA, hostB}[w.rng.IntN(2)]
-	if choice := w.rng.IntN(29); choice < 10 {
+	if choice := w.rng.IntN(30); choice < 10 {
 		w.turnOutside(choice, host)
 	} else {
 		w.turnInside(choice)
@@ -59,8 +59,7 @@ func (w *world) turnInside(choice int) {
 	case 14:
 		w.spec.Mode = []v1alpha1.VerificationMode{v1alpha1.VerifyPull, v1alpha1.VerifyPull, v1alpha1.VerifyLogin, v1alpha1.VerifyDisabled}[w.rng.IntN(4)]
 	case 15: // a clock that is set
-		w.now = w.now.Add(time.Duration(w.rng.IntN(7200)-3600) * time.Second)
-		w.alone = map[string]time.Time{}
+		w.setClock(time.Duration(w.rng.IntN(7200)-3600) * time.Second)
 	case 16:
 		w.state.DoubtTime = w.now
 	case 17:
@@ -77,6 +76,8 @@ func (w *world) turnInside(choice int) {
 		w.renewable = !w.renewable
 	case 27:
 		w.renewFails = !w.renewFails
+	case 29: // the login at the source is shorter than its leases
+		w.tokenLife = []time.Duration{0, time.Hour}[w.rng.IntN(2)]
 	case 28: // somebody revokes a lease
 		if w.state.Lease != nil {
 			w.ends[w.state.Lease.ID] = w.now

@@ -79,6 +79,13 @@ type world struct {
 	ends                  map[string]time.Time
 	renewals              int
 	troubled              map[string]bool
+	// tokenLife is for how long the process logs in at the source, zero for ever: it renews that login with each lease, and a restart
+	// leaves the leases of before to the end of theirs. holders are the processes that obtained leases, of which this is one.
+	tokenLife time.Duration
+	holders   map[string]int
+	process   int
+	// clockSet says that the clock of the process was set.
+	clockSet bool
 	// loginLife has the source give logins without a lease, which end after it.
 	loginLife time.Duration
 }
@@ -116,7 +123,7 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), current: 1, given: 1, writable: true,
 		hosts: map[string]string{hostA: "well", hostB: "well", hostC: "well"}, heard: map[string]heard{}, asked: map[string]bool{}, obtained: map[string]time.Time{}, released: map[string]bool{}, proof: ProofPull,
-		tries: map[string]int{}, gaveUp: map[string]bool{}, marks: map[int]Written{}, answered: map[string]bool{}, alone: map[string]time.Time{}, ends: map[string]time.Time{}, troubled: map[string]bool{},
+		tries: map[string]int{}, gaveUp: map[string]bool{}, marks: map[int]Written{}, answered: map[string]bool{}, alone: map[string]time.Time{}, ends: map[string]time.Time{}, holders: map[string]int{}, troubled: map[string]bool{},
 		takes: map[string]map[int]bool{hostA: {1: true}, hostB: {1: true}, hostC: {1: true}},
 	}
 	w.spec = Spec{Mode: v1alpha1.VerifyPull, Refresh: refresh, Verify: verifyPeriod, Hold: 2 * time.Minute, Place: "place"}
@@ -194,6 +201,8 @@ func (w *world) value(version int) Value {
 		if w.renewable {
 			v.Lease.Renewable, v.Lease.Term = true, lifetime
 			w.ends[v.Lease.ID] = w.now.Add(longestLease)
+			w.noteHolder(v.Lease)
+			v.ExpireTime = v.Lease.End()
 		}
 	}
 	for _, host := range hosts {
@@ -256,6 +265,8 @@ func (w *world) restart() {
 	kept.Recall(&w.spec)
 	w.state, w.pending, w.inFlight, w.answers, w.unheard = kept, nil, nil, nil, nil
 	w.olderReads = 0
+	w.process++
+	w.leaveLeases()
 	held := map[string]bool{}
 	for _, id := range w.heldLeases() {
 		held[id] = true

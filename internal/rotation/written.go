@@ -98,11 +98,20 @@ func (w *Written) follow(before *Written) {
 	}
 }
 
+// sameAnswer reports whether an answer is one that was given before: the same value, or one that each read makes of the same version.
+func sameAnswer(answer, before *Value) bool {
+	if answer.Place != before.Place || answer.Version != before.Version {
+		return false
+	}
+	made := answer.Minted && before.Minted && !answer.CreatedTime.IsZero() && answer.CreatedTime.Equal(before.CreatedTime)
+	return made || answer.Digest == before.Digest
+}
+
 // orderOf says how an answer stands to what is known of its place. One that waits already was found to be new before.
 func (s *State) orderOf(value *Value) order {
 	found := newer
 	if waiting := s.Waiting; waiting != nil {
-		if waiting.Place == value.Place && waiting.Digest == value.Digest && waiting.Version == value.Version {
+		if sameAnswer(value, &waiting.Value) {
 			return newer
 		}
 		found = orderOf(value, &waiting.Value)
@@ -126,7 +135,7 @@ func (s *State) follow(value *Value) {
 // believes counts an older answer, and reports whether it was given often and long enough to be true: a Vault that was restored from a
 // backup, and not a standby that lags. Of one that only the version or only the time makes older, the active node's word is enough.
 func (s *State) believes(value Value, found order, now time.Time) bool {
-	if s.Older == nil || s.Older.Digest != value.Digest {
+	if s.Older == nil || s.Older.Digest != value.Digest && !sameAnswer(&value, &s.Older.Value) {
 		s.Older = &Older{Value: value, Since: now}
 	}
 	s.Older.Value = value

@@ -95,8 +95,10 @@ type Lease struct {
 	Limit time.Time `json:"limit,omitzero"`
 }
 
-// Renews reports whether it is prolonged.
-func (l *Lease) Renews() bool { return l != nil && l.Renewable && !l.Spent && l.Term > 0 }
+// Renews reports whether it is prolonged. Where the credential reaches its own limit already, that would move nothing.
+func (l *Lease) Renews() bool {
+	return l != nil && l.Renewable && !l.Spent && l.Term > 0 && (l.Limit.IsZero() || l.End().Before(l.Limit))
+}
 
 // End is when the credential ends as far as is known: with its lease, with the login that asked for it, or at its own limit.
 func (l *Lease) End() time.Time {

@@ -37,6 +37,7 @@ type connection struct {
 	usage     usage
 	tokens    tokenLife
 	events    subscription
+	unused    *unused    // of all connections
 	gathering chan proof // of an identity that a cloud gives, under way; nil if none is. It belongs to whoever logs in
 
 	maintaining sync.Mutex // held while the token is renewed or replaced without a reader
@@ -224,16 +225,16 @@ func (c *connection) maintain(ctx context.Context) {
 	}
 	defer c.maintaining.Unlock()
 	c.events.ensure()
-	if !c.tokens.isDue() {
-		return
+	if c.tokens.isDue() {
+		_ = c.throughGate(ctx, func() *failure {
+			s, failure := c.tokens.acquire(ctx)
+			if failure == nil {
+				s.users.Done()
+			}
+			return failure // the gate keeps it; the next reader reports it
+		})
 	}
-	_ = c.throughGate(ctx, func() *failure {
-		s, failure := c.tokens.acquire(ctx)
-		if failure == nil {
-			s.users.Done()
-		}
-		return failure // the gate keeps it; the next reader reports it
-	})
+	c.giveBackWhatIsDue(ctx)
 }
 
 // close ends the connection after its last request: the token is revoked, and no goroutine of the pool stays.

@@ -21,6 +21,7 @@ const (
 type refusal struct {
 	message string
 	pause   time.Duration // zero: back off
+	ofToken bool          // perhaps another token may: the policy of this one does not allow it, or it is dead
 }
 
 // refusalOf says what a status means that is not that of a socket; zero is no answer. Vault without events answers 404 or 400, and what
@@ -30,11 +31,11 @@ func refusalOf(status int) *refusal {
 	case status == 0, status == http.StatusTooManyRequests, status >= 500 && status != http.StatusNotImplemented:
 		return &refusal{message: "its events cannot be followed now, and changes are seen at the next read"}
 	case status == http.StatusForbidden:
-		return &refusal{"its events may not be followed (403), and changes are seen at the next read: docs/vault.md has the policy for events", deniedPause}
+		return &refusal{"its events may not be followed (403), and changes are seen at the next read: docs/vault.md has the policy for events", deniedPause, true}
 	case status >= 300 && status < 400:
-		return &refusal{"its events are at another address, which --vault-addresses does not list; changes are seen at the next read", deniedPause}
+		return &refusal{"its events are at another address, which --vault-addresses does not list; changes are seen at the next read", deniedPause, false}
 	default:
-		return &refusal{fmt.Sprintf("it offers no events (status %d), and changes are seen at the next read", status), noEventsPause}
+		return &refusal{fmt.Sprintf("it offers no events (status %d), and changes are seen at the next read", status), noEventsPause, false}
 	}
 }
 

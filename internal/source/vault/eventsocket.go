@@ -14,11 +14,6 @@ import (
 )
 
 const (
-	// subscribing is how long a server takes at most from the answer that opens a socket until it sends over it what is written.
-	subscribing = time.Second
-	// lookSpread is over how long the places of a connection are looked at after a gap, lookPause the least time between two such looks.
-	lookSpread = 15 * time.Second
-	lookPause  = 30 * time.Second
 	// pulse is how often a socket is looked after, pingEvery how many pulses lie between two pings, pingLimit how long one may take.
 	pulse     = 5 * time.Second
 	pingEvery = 6
@@ -42,6 +37,8 @@ type subscription struct {
 	backOff  backOff
 	said     string
 	lastLook time.Time
+	// looked are the places that are read at lastLook.
+	looked map[source.Place]bool
 }
 
 // ensure starts the subscription where there is something that it could tell of.
@@ -69,33 +66,61 @@ func (s *subscription) close() {
 
 func (s *subscription) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait := s.follow(ctx)
+		s.pause(ctx, s.follow(ctx))
+	}
+}
+
+// pause waits, and no longer than until another token is in use where it is the token that may not.
+func (s *subscription) pause(ctx context.Context, p pause) {
+	for left := p.wait; left > 0; left -= pulse {
 		select {
 		case <-ctx.Done():
-		case <-time.After(wait):
+			return
+		case <-time.After(min(left, pulse)):
+		}
+		if p.of != nil && s.connection.tokens.replaced(p.of) {
+			return
 		}
 	}
 }
 
+// pause is for how long no socket is opened.
+type pause struct {
+	wait time.Duration
+	// of is the session that was refused, nil where it has nothing to do with that.
+	of *session
+}
+
+// socket is one that is open: for the best pattern that was wanted, with the token of a session.
+type socket struct {
+	*websocket.Conn
+	wanted  string
+	session *session
+}
+
 // follow subscribes and listens until the socket ends. It gives the time after which to try again.
-func (s *subscription) follow(ctx context.Context) time.Duration {
+func (s *subscription) follow(ctx context.Context) pause {
 	c := s.connection
 	if refused := c.gate.peek(c.now()); refused != nil {
-		return max(refused.wait, pulse) // the server is not well: those who read find out when it is
+		return pause{wait: max(refused.wait, pulse)} // the server is not well: those who read find out when it is
 	}
 	current := c.tokens.present()
 	if current == nil {
-		return pulse
+		return pause{wait: pulse}
 	}
-	conn, refusal := s.subscribe(ctx, current)
+	open, refusal := s.subscribe(ctx, current)
 	if refusal != nil {
 		s.once(refusal.message)
-		return s.backOff.after(*refusal)
+		p := pause{wait: s.backOff.after(*refusal)}
+		if refusal.ofToken {
+			p.of = current
+		}
+		return p
 	}
 	s.once("its events are followed")
 	began := time.Now()
-	told := s.listen(ctx, conn, current)
-	return s.backOff.ended(time.Since(began), told)
+	told := s.listen(ctx, open)
+	return pause{wait: s.backOff.ended(time.Since(began), told)}
 }
 
 // once says what became of the subscription, where that changed.
@@ -107,18 +132,19 @@ func (s *subscription) once(message string) {
 }
 
 // subscribe opens the socket for the first pattern that the policy allows.
-func (s *subscription) subscribe(ctx context.Context, current *session) (*websocket.Conn, *refusal) {
+func (s *subscription) subscribe(ctx context.Context, current *session) (socket, *refusal) {
 	var last *refusal
-	for _, pattern := range s.interests.patterns(s.connection.now()) {
+	patterns := s.interests.patterns(s.connection.now())
+	for _, pattern := range patterns {
 		conn, status, err := s.dial(ctx, current, pattern)
 		if err == nil {
-			return conn, nil
+			return socket{conn, patterns[0], current}, nil
 		}
 		if last = refusalOf(status); status != http.StatusForbidden {
 			break
 		}
 	}
-	return nil, last
+	return socket{}, last
 }
 
 // dial opens a socket as every other request goes out: by the connection's client, with its CA, proxy, limits and rules for redirects.
@@ -154,19 +180,19 @@ func (s *subscription) dial(ctx context.Context, current *session, pattern strin
 
 // listen takes messages until the socket breaks, or is to be opened again, and reports whether one told something. Before it, something
 // may have been missed.
-func (s *subscription) listen(ctx context.Context, conn *websocket.Conn, current *session) (told bool) {
+func (s *subscription) listen(ctx context.Context, open socket) (told bool) {
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
-	defer conn.CloseNow() //nolint:errcheck // it is of no use any more, whatever is said of its end
+	defer open.CloseNow() //nolint:errcheck // it is of no use any more, whatever is said of its end
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	keeper.Go(func() {
 		defer cancel()
-		s.lookAfter(ctx, conn, current)
+		s.lookAfter(ctx, open)
 	})
 	s.lookAtAll()
 	for {
-		kind, message, err := conn.Read(ctx)
+		kind, message, err := open.Read(ctx)
 		if err != nil {
 			return told
 		}
@@ -176,8 +202,9 @@ func (s *subscription) listen(ctx context.Context, conn *websocket.Conn, current
 	}
 }
 
-// lookAfter counts how long the socket is up, and sees when it is dead or when the token is another one. It returns then.
-func (s *subscription) lookAfter(ctx context.Context, conn *websocket.Conn, current *session) {
+// lookAfter counts how long the socket is up, and sees when it is dead, when the token is another one, or when what is read since has
+// events of other types. It returns then.
+func (s *subscription) lookAfter(ctx context.Context, open socket) {
 	c, counted := s.connection, time.Now()
 	count := func() {
 		now := time.Now()
@@ -194,10 +221,10 @@ func (s *subscription) lookAfter(ctx context.Context, conn *websocket.Conn, curr
 		case <-ticker.C:
 		}
 		count()
-		if c.tokens.replaced(current) {
+		if c.tokens.replaced(open.session) || s.interests.patterns(c.now())[0] != open.wanted {
 			return
 		}
-		if n%pingEvery == 0 && !alive(ctx, conn) {
+		if n%pingEvery == 0 && !alive(ctx, open.Conn) {
 			return
 		}
 	}
@@ -207,30 +234,4 @@ func alive(ctx context.Context, conn *websocket.Conn) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
 	return conn.Ping(ctx) == nil
-}
-
-// take has the places read that a message names, and reports whether it names any path.
-func (s *subscription) take(message []byte) bool {
-	news := parseEvent(message)
-	now := s.connection.now()
-	for _, place := range s.interests.at(news.paths) {
-		s.tell(source.News{Place: place, Time: now, State: news.state})
-	}
-	return len(news.paths) > 0
-}
-
-// lookAtAll has all places read once, not all at the same time. Sockets that break again and again do not make that happen more often.
-func (s *subscription) lookAtAll() {
-	now := s.connection.now()
-	if s.lastLook.After(now) {
-		return // what was missed is seen by the look that lies ahead
-	}
-	from := now
-	if again := s.lastLook.Add(lookPause); again.After(now) {
-		from = again
-	}
-	s.lastLook = from
-	for _, place := range s.interests.all() {
-		s.tell(source.News{Place: place, Time: from.Add(subscribing + spread(lookSpread))})
-	}
 }

@@ -290,7 +290,7 @@ func TestASickServerIsNotAskedForEvents(t *testing.T) {
 	server.handle("/v1/secret/data/a", answers(503, `{"errors":["Vault is sealed"]}`))
 	server.handle("/v1/sys/health", answers(503, sealedHealth))
 	rig.mustFail(atKV2, v1alpha1.ReasonSealed)
-	if wait := rig.connections["default"].events.follow(t.Context()); wait < pulse {
+	if wait := rig.connections["default"].events.follow(t.Context()).wait; wait < pulse {
 		t.Errorf("a wait of %s", wait)
 	}
 	if asked := len(server.requests(eventsOfKV)); asked > 0 {

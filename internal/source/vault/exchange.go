@@ -28,6 +28,7 @@ func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1a
 	key := inputKey{request.Place(), string(request.Salt)}
 	a := m.inputs.take(key, m.options.Now())
 	if a == nil {
+		c.giveBackWhatIsDue(ctx) // before another is made
 		var f *failure
 		if a, f = c.fetch(ctx, place, path, request); f != nil {
 			return source.Snapshot{}, f
@@ -43,7 +44,7 @@ func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1a
 	case f.Outcome == outcomeExchangeNotYet || f.Outcome == outcomeExchangeUnavailable && m.options.Now().Sub(a.read.at) < longestInput:
 		m.inputs.keep(key, a, m.options.Now())
 	default:
-		c.giveBack(ctx, place, a)
+		c.giveBack(ctx, a)
 	}
 	return snapshot, f
 }

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -20,8 +19,8 @@ const (
 type inputs struct {
 	mu sync.Mutex
 	m  map[inputKey]*answer
-	// unwanted are those that nobody asked for again: their leases are given back.
-	unwanted []source.Lease
+	// unused takes the leases of those that nobody asked for again.
+	unused *unused
 }
 
 // inputKey is one object at one place: an answer of an engine has one owner, and each object has a salt of its own.
@@ -46,7 +45,7 @@ func (i *inputs) keep(key inputKey, a *answer, now time.Time) {
 	defer i.mu.Unlock()
 	i.forget(now)
 	if len(i.m) >= mostInputs || len(a.body) > largestInput {
-		i.drop(key, a)
+		i.drop(key, a, now)
 		return
 	}
 	if i.m == nil {
@@ -59,30 +58,20 @@ func (i *inputs) keep(key inputKey, a *answer, now time.Time) {
 func (i *inputs) forget(now time.Time) {
 	for key, kept := range i.m {
 		if now.Sub(kept.read.at) > longestInput {
-			i.drop(key, kept)
+			i.drop(key, kept, now)
 		}
 	}
 }
 
-// drop has the lease of an answer given back. The caller holds the mutex.
-func (i *inputs) drop(key inputKey, a *answer) {
-	delete(i.m, key)
-	i.unwanted = append(i.unwanted, source.Lease{Connection: key.place.Server, ID: a.content.LeaseID})
-}
-
-// takeUnwanted gives the leases that are to be given back, each once.
-func (i *inputs) takeUnwanted(now time.Time) []source.Lease {
+// forgetOld is forget for who does not hold the mutex.
+func (i *inputs) forgetOld(now time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.forget(now)
-	unwanted := i.unwanted
-	i.unwanted = nil
-	return unwanted
 }
 
-// giveBackUnwanted gives leases back. What fails ends at its own time.
-func (m *Manager) giveBackUnwanted(ctx context.Context) {
-	for _, lease := range m.inputs.takeUnwanted(m.options.Now()) {
-		_ = m.Release(ctx, lease)
-	}
+// drop has the lease of an answer given back. The caller holds the mutex.
+func (i *inputs) drop(key inputKey, a *answer, now time.Time) {
+	delete(i.m, key)
+	i.unused.add(key.place.Server, a.content.LeaseID, now)
 }

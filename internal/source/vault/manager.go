@@ -87,6 +87,7 @@ type Manager struct {
 
 	closing sync.WaitGroup
 	inputs  inputs
+	unused  unused
 
 	mu          sync.Mutex
 	closed      bool
@@ -113,6 +114,7 @@ func New(options Options) (*Manager, error) {
 		options.Troubled = func(string) {}
 	}
 	m := &Manager{options: options, connections: map[string]*connection{}, troubles: map[string]string{}, interests: map[string]*interests{}}
+	m.inputs.unused = &m.unused
 	for _, address := range options.AllowedAddresses {
 		if fault := checkAddress(address, nil); fault != "" {
 			return nil, fmt.Errorf("allowed Vault address %q: want scheme://host:port, such as https://vault.company.io:8200", address)
@@ -151,6 +153,7 @@ func (m *Manager) beginMaintenance(ctx context.Context) *sync.WaitGroup {
 	m.mu.Lock()
 	open := maps.Clone(m.connections)
 	m.mu.Unlock()
+	m.inputs.forgetOld(m.options.Now())
 	var group sync.WaitGroup
 	for name, c := range open {
 		if _, err := m.options.Connection(ctx, name); apierrors.IsNotFound(err) {
@@ -159,7 +162,6 @@ func (m *Manager) beginMaintenance(ctx context.Context) *sync.WaitGroup {
 		}
 		group.Go(func() { c.maintain(ctx) })
 	}
-	group.Go(func() { m.giveBackUnwanted(ctx) })
 	return &group
 }
 
@@ -259,6 +261,7 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 		now:          m.options.Now,
 		metrics:      m.options.Metrics,
 		requestToken: m.options.RequestToken,
+		unused:       &m.unused,
 	}
 	c.tokens.begin(c)
 	c.sharing.usage, c.sharing.gate = &c.usage, &c.gate

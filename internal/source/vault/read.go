@@ -55,17 +55,9 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	}
 	snapshot, f := snapshotOf(c.name, place, a, request)
 	if f != nil {
-		c.giveBack(ctx, place, a)
+		c.giveBack(ctx, a)
 	}
 	return snapshot, f
-}
-
-// giveBack revokes what an engine made and nobody uses. Where that fails, it ends at its own time. Answers of other engines are shared,
-// and have no leases.
-func (c *connection) giveBack(ctx context.Context, place *v1alpha1.VaultSource, a *answer) {
-	if place.EngineKind() == v1alpha1.EngineDynamic && a.content.LeaseID != "" {
-		_ = c.revoke(ctx, a.content.LeaseID)
-	}
 }
 
 // fetch reads the path, or shares the read of another object.
@@ -83,8 +75,12 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 	}
 	return c.sharing.do(ctx, request.Place(), c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
 		a, f := c.read(ctx, where, path, ask)
-		if f != nil && f.Outcome == outcomeNeverWritten {
+		switch {
+		case f != nil && f.Outcome == outcomeNeverWritten:
 			f = c.secondLook(ctx, place, f)
+		case f == nil && a.content.LeaseID != "": // KV makes none, and whoever shares the answer would not follow it
+			c.giveBack(ctx, a)
+			f = outcomeWrongEngine.at(where).saying("the answer has a lease, so the mount is none of KV: set engine Dynamic")
 		}
 		return a, f.withPath(path)
 	})
@@ -160,19 +156,18 @@ func (m *Manager) Release(ctx context.Context, lease source.Lease) error {
 }
 
 func (c *connection) revoke(ctx context.Context, lease string) *failure {
-	s, failure := c.tokens.acquire(ctx)
-	if failure != nil {
-		return failure
-	}
-	defer s.users.Done()
-	a, failure := c.send(ctx, c.place()+": sys/leases/revoke", func(ctx context.Context) (*answer, error) {
-		return put(ctx, s.client, "sys/leases/revoke", map[string]any{"lease_id": lease})
+	place := c.place() + ": sys/leases/revoke"
+	a, failure := c.asUs(ctx, place, func(s *session) (*answer, *failure) {
+		a, f := c.send(ctx, place, func(ctx context.Context) (*answer, error) {
+			return put(ctx, s.client, "sys/leases/revoke", map[string]any{"lease_id": lease})
+		})
+		if f == nil || a != nil && a.status == http.StatusBadRequest {
+			c.tokens.forgetLease(s, lease)
+		}
+		return a, f
 	})
 	switch {
 	case failure == nil, a != nil && a.status == http.StatusBadRequest: // not a lease any more
-		c.tokens.mu.Lock()
-		delete(s.leases, lease)
-		c.tokens.mu.Unlock()
 		return nil
 	case failure.Outcome == outcomeDenied:
 		return failure.saying("an old lease cannot be revoked, and expires: grant update on sys/leases/revoke")

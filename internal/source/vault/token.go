@@ -172,6 +172,13 @@ func (l *tokenLife) isDue() bool {
 	return l.current != nil && l.current.due(l.connection.now())
 }
 
+// forgetLease notes that a lease does not depend on the token of a session any more.
+func (l *tokenLife) forgetLease(s *session, lease string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(s.leases, lease)
+}
+
 // noteLease notes that a lease ends with the token of a session.
 func (l *tokenLife) noteLease(s *session, lease string) {
 	l.mu.Lock()
