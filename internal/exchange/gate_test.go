@@ -103,3 +103,33 @@ func TestALoginWithWhatNoHeaderHolds(t *testing.T) {
 		t.Errorf("%d requests were sent", sent)
 	}
 }
+
+// Who probes a host that failed and gives up leaves the turn to the next one.
+func TestAProbeThatIsGivenUpKeepsNobodyWaiting(t *testing.T) {
+	now, fails := time.Now(), true
+	e := exchange.New(transport(func(r *http.Request) (*http.Response, error) {
+		if err := r.Context().Err(); err != nil {
+			return nil, err
+		}
+		if fails {
+			return answering(503, "")(r)
+		}
+		return answering(200, `{"authorizationData":[{"authorizationToken":"QVdTOnB3","expiresAt":2208988800}]}`)(r)
+	}), func() time.Time { return now })
+	ask := func(ctx context.Context) error {
+		_, err := e.Exchange(ctx, toECR, []v1alpha1.Registry{irish}, keys)
+		return err
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ask(t.Context()) == nil {
+		t.Fatal("there is a login")
+	}
+	fails, now = false, now.Add(time.Minute)
+	if ask(gone) == nil {
+		t.Fatal("there is a login for one who gave up")
+	}
+	if err := ask(t.Context()); err != nil {
+		t.Errorf("the next one waits: %v", err)
+	}
+}

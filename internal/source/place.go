@@ -1,6 +1,7 @@
 package source
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -30,7 +31,17 @@ func placeOf(s v1alpha1.Source) Place {
 	}
 	name := fmt.Sprintf("%s %q %q", v.EngineKind(), v.Mount, v.Path)
 	if r := v.Request; r != nil { // other parameters have another credential made
-		name += fmt.Sprintf(" %s %q", r.Method, r.Parameters) // fmt sorts the keys of a map
+		name += fmt.Sprintf(" %s %s", r.Method, parametersOf(r))
 	}
 	return Place{Member: MemberVault, Server: v.ConnectionName(), Name: name}
+}
+
+// parametersOf are the parameters of a request as far as they are part of a Place. Places are kept for a day, and parameters can have
+// thousands of bytes: of long ones there is a hash.
+func parametersOf(r *v1alpha1.VaultRequest) string {
+	text := fmt.Sprintf("%q", r.Parameters) // fmt sorts the keys of a map
+	if len(text) > 2*sha256.Size {
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+	}
+	return text
 }

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"strings"
 	"testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -33,6 +34,11 @@ func TestAPlaceIsWhatDecidesTheAnswer(t *testing.T) {
 		if got := at(test.change); (got == plain) != test.same {
 			t.Errorf("%s: the same place: %t, want %t", test.name, got == plain, test.same)
 		}
+	}
+	long := at(asking("", map[string]v1alpha1.ParameterValue{"a": v1alpha1.ParameterValue(strings.Repeat("x", 1024)), "b": "1"}))
+	other := at(asking("", map[string]v1alpha1.ParameterValue{"a": v1alpha1.ParameterValue(strings.Repeat("x", 1024)), "b": "2"}))
+	if long == other || len(long.Name) > 200 {
+		t.Errorf("long parameters make the places %q and %q", long.Name, other.Name)
 	}
 	one := at(asking("", map[string]v1alpha1.ParameterValue{"a": "1", "b": "2", "c": "3"}))
 	for range 20 { // a map has no order

@@ -22,7 +22,7 @@ const (
 type throttledSocket struct {
 	io.ReadWriteCloser
 	left   *rate.Limiter
-	closed context.Context //nolint:containedctx // it ends with the socket, and a Read has none
+	closed context.Context // it ends with the socket: a Read has none of its own
 	close  context.CancelFunc
 }
 
