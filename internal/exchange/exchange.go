@@ -87,13 +87,3 @@ func hostsOf(registries []v1alpha1.Registry) []string {
 	}
 	return hosts
 }
-
-// text is a field that holds text, under the first of the names that is there. Empty where none is.
-func text(fields payload.Fields, names ...string) string {
-	for _, name := range names {
-		if value, is := fields[name].(string); is && value != "" {
-			return value
-		}
-	}
-	return ""
-}
