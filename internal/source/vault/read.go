@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -53,7 +54,21 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	if f != nil {
 		return source.Snapshot{}, f
 	}
-	return snapshotOf(c.name, place, a, request)
+	snapshot, f := snapshotOf(c.name, place, a, request)
+	if f != nil {
+		c.giveBack(ctx, a, f)
+	}
+	return snapshot, f
+}
+
+// giveBack revokes the lease of an answer that became no snapshot: nobody else knows of what the engine made. The failure tells that each
+// read makes another.
+func (c *connection) giveBack(ctx context.Context, a *answer, f *failure) {
+	if a.content.LeaseID == "" {
+		return
+	}
+	f.wasted = true
+	_ = c.revoke(context.WithoutCancel(ctx), a.content.LeaseID) // where that fails, it ends at its own time
 }
 
 // fetch reads the path, or shares the read of another object.
@@ -67,14 +82,11 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 	}
 	if place.EngineKind() == v1alpha1.EngineDynamic {
 		a, f := c.read(ctx, where, path, ask)
-		return a, aboutRequest(place, path, a, f)
+		return a, aboutRequest(place, path, a, aboutRole(a, c.secondLook(ctx, place, f)))
 	}
 	return c.sharing.do(ctx, request.Place(), c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
 		a, f := c.read(ctx, where, path, ask)
-		if f != nil && f.Outcome == outcomeNeverWritten {
-			f = c.secondLook(ctx, place, f)
-		}
-		return a, f.withPath(path)
+		return a, c.secondLook(ctx, place, f).withPath(path)
 	})
 }
 
@@ -84,7 +96,7 @@ func (f *failure) withPath(path string) *failure {
 		return f
 	}
 	told := *f
-	return told.saying("Vault answers 403 to a read of " + path)
+	return told.saying("Vault answers 403 to a read of " + path + ", for which a policy has to grant read")
 }
 
 // aboutRequest adds to a refusal what spec.source.vault.request has to do with it.
@@ -92,7 +104,7 @@ func aboutRequest(place *v1alpha1.VaultSource, path string, a *answer, f *failur
 	switch {
 	case f == nil:
 	case f.Outcome == outcomeDenied && place.Posts():
-		f.saying("Vault answers 403 to a POST to " + path + ", for which the policy grants update and not read")
+		f.saying("Vault answers 403 to a POST to " + path + ", for which a policy has to grant update")
 	case f.Outcome == outcomeDenied:
 		return f.withPath(path)
 	case f.Outcome == outcomeBadRequest && place.Posts():
@@ -103,9 +115,34 @@ func aboutRequest(place *v1alpha1.VaultSource, path string, a *answer, f *failur
 	return f
 }
 
-// secondLook tells a secret that was never written from one in an engine of another version, which answers the same.
+// aboutRole tells that an engine knows no such role from other refusals. Engines say so in words of their own, with 400 or 404.
+func aboutRole(a *answer, f *failure) *failure {
+	switch {
+	case f == nil:
+	case f.Outcome == outcomeNeverWritten:
+		return outcomeNoRole.at(f.place)
+	case f.Outcome == outcomeBadRequest && a != nil && a.status == http.StatusBadRequest && saysNoRole(a.content.Errors):
+		return outcomeNoRole.at(f.place)
+	}
+	return f
+}
+
+// saysNoRole reports whether an engine says that it does not have what was asked for, as those of AWS (Role "a" not found), of databases
+// (unknown role: a), of Azure and Google Cloud (role 'a' does not exist) and of JFrog (no such role: a) do.
+func saysNoRole(errors []string) bool {
+	return slices.ContainsFunc(errors, func(text string) bool {
+		text = strings.ToLower(text)
+		return strings.Contains(text, "role") && slices.ContainsFunc([]string{"not found", "unknown role", "does not exist", "no such role", "not recognised"},
+			func(part string) bool { return strings.Contains(text, part) })
+	})
+}
+
+// secondLook tells a secret that was never written, or may not be read, from one in an engine of another kind, which answers the same.
 // Vault's own command line asks the same endpoint; where the policy does not allow it, the first look stands.
 func (c *connection) secondLook(ctx context.Context, place *v1alpha1.VaultSource, first *failure) *failure {
+	if first == nil || first.Outcome != outcomeNeverWritten && first.Outcome != outcomeDenied {
+		return first
+	}
 	s, failure := c.tokens.acquire(ctx)
 	if failure != nil {
 		return first
@@ -121,6 +158,10 @@ func (c *connection) secondLook(ctx context.Context, place *v1alpha1.VaultSource
 	options, _ := a.content.Data["options"].(map[string]any)
 	version, _ := options["version"].(string)
 	switch engine := place.EngineKind(); {
+	case engine == v1alpha1.EngineDynamic && kind == "kv" && version == "2":
+		return outcomeWrongEngine.at(first.place).saying("the mount is KV version 2: set engine KVv2, and leave data/ out of the path")
+	case engine == v1alpha1.EngineDynamic:
+		return first
 	case kind != "kv" && kind != "generic":
 		return outcomeWrongEngine.at(first.place).saying(fmt.Sprintf("the mount is of type %q: set engine Dynamic", kind))
 	case engine == v1alpha1.EngineKVv2 && version != "2":
@@ -128,7 +169,7 @@ func (c *connection) secondLook(ctx context.Context, place *v1alpha1.VaultSource
 	case engine == v1alpha1.EngineKVv1 && version == "2":
 		return outcomeWrongEngine.at(first.place).saying("the mount is KV version 2: set engine KVv2")
 	case engine == v1alpha1.EngineKVv2 && strings.HasPrefix(place.Path, "data/"):
-		return outcomeNeverWritten.at(first.place).saying("spec.source.vault.path is written without data/")
+		return first.Outcome.at(first.place).saying("spec.source.vault.path is written without data/")
 	}
 	return first
 }
