@@ -42,6 +42,8 @@ type subscription struct {
 	backOff  backOff
 	said     string
 	lastLook time.Time
+	followed bool     // once at least
+	denied   *session // whose token was refused, nil where none was
 }
 
 // ensure starts the subscription where there is something that it could tell of.
@@ -69,10 +71,27 @@ func (s *subscription) close() {
 
 func (s *subscription) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait := s.follow(ctx)
+		s.rest(ctx, s.follow(ctx))
+	}
+}
+
+// rest waits for a time, or until the token that was refused is no longer the one in use: the next one may have ended nothing, and may have
+// other policies.
+func (s *subscription) rest(ctx context.Context, wait time.Duration) {
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-		case <-time.After(wait):
+			return
+		case <-over.C:
+			return
+		case <-look.C:
+		}
+		if s.denied != nil && s.connection.tokens.replaced(s.denied) {
+			return
 		}
 	}
 }
@@ -87,11 +106,19 @@ func (s *subscription) follow(ctx context.Context) time.Duration {
 	if current == nil {
 		return pulse
 	}
+	s.denied = nil
 	conn, refusal := s.subscribe(ctx, current)
 	if refusal != nil {
+		if s.followed {
+			refusal = refusal.withEvents()
+		}
+		if refusal.pause == deniedPause {
+			s.denied = current
+		}
 		s.once(refusal.message)
 		return s.backOff.after(*refusal)
 	}
+	s.followed = true
 	s.once("its events are followed")
 	began := time.Now()
 	told := s.listen(ctx, conn, current)

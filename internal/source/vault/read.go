@@ -46,7 +46,7 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 		return source.Snapshot{}, outcomePathRefused.at(place.Mount + "/" + place.Path).saying(
 			"spec.pathPrefixes of VaultConnection " + c.name + " does not cover it")
 	}
-	c.events.interests.note(eventPath(c.spec.VaultNamespace, path), request.Place(), place.EngineKind() == v1alpha1.EngineDynamic, c.now())
+	c.events.interests.read(c, place, path, request, nil)
 	if place.Exchange != nil {
 		return m.readForExchange(ctx, c, place, path, request)
 	}
@@ -57,8 +57,10 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	snapshot, f := snapshotOf(c.name, place, a, request)
 	if f != nil {
 		c.giveBack(ctx, a, f)
+		return snapshot, f
 	}
-	return snapshot, f
+	c.events.interests.read(c, place, path, request, a.content.Data)
+	return snapshot, nil
 }
 
 // giveBack revokes the lease of an answer that became no snapshot: nobody else knows of what the engine made. The failure tells that each
