@@ -19,7 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Selected",type=integer,JSONPath=`.status.namespaces.selected`
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.credential.revision`
 // +kubebuilder:printcolumn:name="Changed",type=date,JSONPath=`.status.credential.changeTime`
-// +kubebuilder:printcolumn:name="Expires",type=date,JSONPath=`.status.credential.expireTime`
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.credential.expireTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Failed",type=integer,priority=1,JSONPath=`.status.namespaces.failed`
 // +kubebuilder:printcolumn:name="Stuck",type=integer,priority=1,JSONPath=`.status.pods.stuck`

@@ -107,3 +107,23 @@ func TestWhatIsMadeForNothingIsMadeEverMoreRarely(t *testing.T) {
 		t.Error("what was made for nothing is counted on after a good one")
 	}
 }
+
+// TestWhatIsMadeAndNeverEndsIsMadeOnce: an engine that takes a POST and tells of no end would make a token at every refresh period.
+func TestWhatIsMadeAndNeverEndsIsMadeOnce(t *testing.T) {
+	s := begin(t)
+	value := s.value(2)
+	value.Minted, value.Lease, value.ExpireTime, value.ReadTime = true, nil, time.Time{}, s.now
+	s.state.NoteRead(&s.spec, value, nil, CausePlan, s.now, s.now)
+	s.state.Value, s.state.Waiting = value, nil
+	if at, _ := s.state.readAt(&s.spec); at.Sub(s.now) < 365*24*time.Hour {
+		t.Errorf("it is read again after %s", at.Sub(s.now))
+	}
+	s.state.Reads = Reads{} // the process is new
+	if at, _ := s.state.readAt(&s.spec); at.Sub(s.now) < 365*24*time.Hour {
+		t.Errorf("after a restart it is read again after %s", at.Sub(s.now))
+	}
+	s.spec.RefreshRequest = "now"
+	if at, _ := s.state.readAt(&s.spec); at.After(s.now) {
+		t.Errorf("when a person asks it is read after %s", at.Sub(s.now))
+	}
+}

@@ -126,3 +126,13 @@ func TestWhatIsMadeAndCannotBeUsedIsGivenBack(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatAPostMakesIsMadeThoughNobodySaysWhenItEnds(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/robots/creds/a", answers(200, `{"data":{"username":"u","password":"p"}}`))
+	r, post := newRig(t, server.URL), atDynamic
+	post.Request = &v1alpha1.VaultRequest{Method: v1alpha1.VaultPost}
+	if made, given := r.mustRead(post), r.mustRead(atDynamic); !made.Minted || given.Minted || !made.ExpireTime.IsZero() {
+		t.Errorf("a POST makes: %t, a GET: %t", made.Minted, given.Minted)
+	}
+}

@@ -53,7 +53,7 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 		snapshot.CreatedTime = lastRotation(content.data)
 	}
 	makes := place.EngineKind() == v1alpha1.EngineDynamic || a.exchanged != nil
-	snapshot.Minted = makes && !snapshot.ExpireTime.IsZero()
+	snapshot.Minted = makes && (!snapshot.ExpireTime.IsZero() || place.Posts()) // a POST makes one, also where nobody says when it ends
 	return snapshot, nil
 }
 
