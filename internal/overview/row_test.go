@@ -65,7 +65,9 @@ func TestARowTellsOfValueAndSource(t *testing.T) {
 
 func TestWhichSourcesMakeWhatTheyGive(t *testing.T) {
 	engine := func(kind v1alpha1.Engine, exchange *v1alpha1.VaultExchange) change {
-		return func(o *v1alpha1.RegistryCredential) { o.Spec.Source.Vault = &v1alpha1.VaultSource{Engine: kind, Exchange: exchange} }
+		return func(o *v1alpha1.RegistryCredential) {
+			o.Spec.Source.Vault = &v1alpha1.VaultSource{Engine: kind, Exchange: exchange}
+		}
 	}
 	for _, test := range []struct {
 		name    string
