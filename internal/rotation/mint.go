@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"regcred.dev/regcred/internal/schedule"
-	"regcred.dev/regcred/internal/source"
 )
 
 // fruitlessInterval is the longest wait for another minted value because the registry refuses the one before: each is a login that fails,
@@ -36,29 +35,6 @@ func (s *State) fruitlessWait(spec *Spec) time.Duration {
 		wait *= 2
 	}
 	return min(wait, longest)
-}
-
-// wastedInterval is the longest wait for another read where each has the source make what cannot be used: it is made at the registry or the
-// cloud and taken away again, and only a person changes that.
-const wastedInterval = 30 * time.Minute
-
-// countWasted counts a read for which the source made something of no use. What another spec makes is another matter.
-func (s *State) countWasted(spec *Spec, fault *source.Error) {
-	if s.Reads.SpecHash != spec.SpecHash {
-		s.Reads.Wasted = 0
-	}
-	if fault.Wasted && fault.Stalled {
-		s.Reads.Wasted++
-	}
-}
-
-// wastedWait is how long after a read the source is read again that made something of no use. It doubles up to wastedInterval.
-func (s *State) wastedWait(spec *Spec) time.Duration {
-	wait := schedule.AfterStall(s.Reads.Last, spec.Refresh, 0, spec.Random).Sub(s.Reads.Last)
-	for more := s.Reads.Wasted; more > 1 && wait < wastedInterval; more-- {
-		wait *= 2
-	}
-	return min(wait, wastedInterval)
 }
 
 // firstRead is when a process that just started reads where a minted value is in use: an earlier process obtained it, and it is still

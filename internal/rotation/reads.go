@@ -125,12 +125,8 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 	switch {
 	case r.Last.IsZero():
 		return s.firstRead(spec)
-	case r.Fault != nil && r.Fault.Stalled && r.Wasted > 1:
-		return latest(r.Last.Add(s.wastedWait(spec)), r.Last.Add(r.Fault.RetryAfter))
-	case r.Fault != nil && r.Fault.Stalled:
-		return schedule.AfterStall(r.Last, spec.Refresh, r.Fault.RetryAfter, spec.Random)
 	case r.Fault != nil:
-		return schedule.AfterFailure(r.Last, r.Failures, r.Fault.RetryAfter, spec.Random)
+		return s.afterFault(spec)
 	}
 	last := schedule.LastRead{Time: r.ReadTime, Expire: r.Expire, Minted: r.Minted, Rotate: r.Rotate, Unplanned: r.Unplanned}
 	next := s.dueRead(spec, last)
@@ -253,14 +249,6 @@ func (s *State) heldSince(spec *Spec, value *Value) time.Time {
 		return time.Time{}
 	}
 	return before.Since()
-}
-
-// NoteFault notes that the source gave nothing usable. What is in use and what waits stays.
-func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
-	s.countWasted(spec, fault)
-	s.noteAsked(spec, began)
-	s.Reads.Failures++
-	s.Reads.Fault = fault
 }
 
 func (s *State) noteAsked(spec *Spec, began time.Time) {
