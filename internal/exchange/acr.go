@@ -75,12 +75,12 @@ func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenan
 		ClientID: id, ClientSecret: secret, Scopes: []string{at.Scope}, AuthStyle: oauth2.AuthStyleInParams,
 		TokenURL: "https://" + at.Login + "/" + tenant + "/oauth2/v2.0/token",
 	}
-	return throughGate(e, at.Login, func() (string, *Error) {
-		token, err := asking.Token(context.WithValue(ctx, oauth2.HTTPClient, e.client))
+	return throughGate(ctx, e, askerOf(at.Login, tenant, id), func() (string, *Error) {
+		made, err := asking.Token(context.WithValue(ctx, oauth2.HTTPClient, e.client))
 		if err != nil {
 			return "", e.refusedByEntra(at.Login, err)
 		}
-		return token.AccessToken, nil
+		return made.AccessToken, nil
 	})
 }
 
@@ -140,7 +140,7 @@ func (e *Exchanger) refreshToken(ctx context.Context, host, tenant, access strin
 		return "", unreachable(host, err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return throughGate(e, host, func() (string, *Error) {
+	return throughGate(ctx, e, askerOf(host, access), func() (string, *Error) {
 		got, err := e.send(request)
 		if err != nil {
 			return "", err

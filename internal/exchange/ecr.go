@@ -89,7 +89,7 @@ func (e *Exchanger) authorizationToken(ctx context.Context, at cloudregistry.ECR
 	if err != nil {
 		return ecrLogin{}, err
 	}
-	return throughGate(e, at.Endpoint, func() (ecrLogin, *Error) {
+	return throughGate(ctx, e, askerOf(at.Endpoint, keys.AccessKeyID), func() (ecrLogin, *Error) {
 		got, err := e.send(request)
 		if err != nil {
 			return ecrLogin{}, err
@@ -139,7 +139,9 @@ func refusedByAWS(host string, a answer) *Error {
 	_ = decode(a.body, &says) // without a code the status says all
 	code := says.Type[strings.LastIndexByte(says.Type, '#')+1:]
 	if strings.HasPrefix(code, "Throttl") || slices.Contains(awsLimits, code) {
-		return fault(ErrUnavailable, "%s: AWS asks for fewer requests", host)
+		err := fault(ErrUnavailable, "%s: AWS asks for fewer requests", host)
+		err.ofLogin = true
+		return err
 	}
 	return refused(host, a.status, code).hinting(awsHints[code])
 }

@@ -26,7 +26,7 @@ type Exchanger struct {
 
 // New makes an Exchanger that sends by a transport. See NewTransport.
 func New(transport http.RoundTripper, now func() time.Time) *Exchanger {
-	return &Exchanger{client: boundedClient(transport), now: now, gates: gates{m: map[string]shut{}}}
+	return &Exchanger{client: boundedClient(transport), now: now, gates: gates{m: map[asker]shut{}}}
 }
 
 // login is what is delivered for a host.

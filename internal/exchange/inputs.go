@@ -6,6 +6,10 @@ import (
 	"regcred.dev/regcred/internal/payload"
 )
 
+// longestSent is the most bytes of a field that is sent to a cloud. Tokens of Entra have a few thousand, and the clouds' front doors refuse
+// much more.
+const longestSent = 16 << 10
+
 // inputs are what a source gave to be traded. What no cloud can have given is found before anything is sent: a key with a line break
 // within makes no request, and would look like a cloud that does not answer.
 type inputs struct {
@@ -22,7 +26,11 @@ func (i *inputs) text(names ...string) string {
 		if value = strings.TrimSpace(value); value == "" {
 			continue
 		}
-		if i.fault == nil && strings.ContainsFunc(value, notGiven) {
+		switch {
+		case i.fault != nil:
+		case len(value) > longestSent:
+			i.fault = fault(ErrInput, "%s is longer than anything that the cloud gives", name)
+		case strings.ContainsFunc(value, notGiven):
 			i.fault = fault(ErrInput, "%s holds a space, a line break or another character that the cloud never puts there", name)
 		}
 		return value

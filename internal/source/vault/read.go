@@ -53,21 +53,21 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	}
 	snapshot, f := snapshotOf(c.name, place, a, request)
 	if f != nil {
-		c.giveBack(ctx, a, f)
+		c.giveBack(ctx, place, a, f)
 		return snapshot, f
 	}
 	c.events.interests.read(c, place, path, request, a.content.Data)
 	return snapshot, nil
 }
 
-// giveBack revokes the lease of an answer that became no snapshot: nobody else knows of what the engine made. The failure tells that each
-// read makes another.
-func (c *connection) giveBack(ctx context.Context, a *answer, f *failure) {
-	if a.content.LeaseID == "" {
+// giveBack revokes what an engine made and nobody uses. Where that fails, it ends at its own time. Answers of other engines are shared,
+// and have no leases. The failure tells that each read makes another.
+func (c *connection) giveBack(ctx context.Context, place *v1alpha1.VaultSource, a *answer, f *failure) {
+	if place.EngineKind() != v1alpha1.EngineDynamic || a.content.LeaseID == "" {
 		return
 	}
 	f.wasted = true
-	_ = c.revoke(context.WithoutCancel(ctx), a.content.LeaseID) // where that fails, it ends at its own time
+	_ = c.revoke(context.WithoutCancel(ctx), a.content.LeaseID)
 }
 
 // fetch reads the path, or shares the read of another object.
