@@ -19,7 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Selected",type=integer,JSONPath=`.status.namespaces.selected`
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.credential.revision`
 // +kubebuilder:printcolumn:name="Changed",type=date,JSONPath=`.status.credential.changeTime`
-// +kubebuilder:printcolumn:name="Expires",type=date,JSONPath=`.status.credential.expireTime`
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.credential.expireTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Failed",type=integer,priority=1,JSONPath=`.status.namespaces.failed`
 // +kubebuilder:printcolumn:name="Stuck",type=integer,priority=1,JSONPath=`.status.pods.stuck`
@@ -53,7 +53,7 @@ type RegistryCredentialList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.verification) || !has(self.verification.images) || self.verification.images.all(i, self.registries.exists(r, !i.matches('^([^/]*[.:A-Z][^/]*|localhost)/') || i.matches('^(index[.]|registry-1[.])?docker[.]io/') ? r.contains('*') || r.matches('^((index[.]|registry-1[.])?docker[.]io|hub[.]docker[.]com)(/|$)') : r.contains('*') ? i.matches('^' + r.split('/')[0].replace('.', '[.]').replace('*', '[^.:/]*') + '/') : i.startsWith(r.contains('/') && !r.matches('^[^/]*/v[12](/|$)') ? r : r.split('/')[0] + '/')))",message="an image of verification.images belongs to none of the registries, so this credential is never used for it: list its registry, written as in the image, or take the image out"
 // +kubebuilder:validation:XValidation:rule="!has(self.source.vault) || !has(self.source.vault.exchange) || !has(self.source.vault.exchange.ecr) || self.registries.all(r, r.matches('^((([0-9]{12}|[*])[.]dkr[.-]ecr(-fips)?[.][a-z0-9-]+([.][a-z-]+)+)|public[.]ecr[.]aws|ecr-public[.]aws[.]com)(/|$)'))",message="exchange.ecr gives logins at Amazon ECR: list hosts such as 111122223333.dkr.ecr.eu-west-1.amazonaws.com or public.ecr.aws, and others in a RegistryCredential of their own"
-// +kubebuilder:validation:XValidation:rule="!has(self.source.vault) || !has(self.source.vault.exchange) || !has(self.source.vault.exchange.acr) || self.registries.all(r, r.matches('^[a-z0-9-]+[.]azurecr[.](io|cn|us)(/|$)'))",message="exchange.acr gives logins at registries of Azure: list hosts such as company.azurecr.io, and others in a RegistryCredential of their own"
+// +kubebuilder:validation:XValidation:rule="!has(self.source.vault) || !has(self.source.vault.exchange) || !has(self.source.vault.exchange.acr) || self.registries.all(r, r.matches('^[a-z0-9-]+([.][a-z0-9]+[.]geo)?[.]azurecr[.](io|cn|us)(/|$)'))",message="exchange.acr gives logins at registries of Azure: list hosts such as company.azurecr.io, and others in a RegistryCredential of their own"
 type RegistryCredentialSpec struct {
 	// registries are the hosts, or host/path prefixes, that this credential logs in to, such as registry.company.io,
 	// registry.company.io:5000 or ghcr.io/company. Docker Hub is docker.io.

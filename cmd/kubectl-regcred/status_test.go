@@ -67,6 +67,7 @@ func TestHowSourcesAreShown(t *testing.T) {
 		want   string
 	}{
 		{"it is read", overview.Source{Usable: metav1.ConditionTrue, PeriodSeconds: 300}, "read every 5m"},
+		{"each read makes another", overview.Source{Usable: metav1.ConditionTrue, PeriodSeconds: 300, Made: true}, "made, again near its end"},
 		{"nobody read it yet", overview.Source{Usable: metav1.ConditionUnknown}, "not read yet"},
 		{"somebody suspended it", overview.Source{Usable: metav1.ConditionTrue, Suspended: true}, "suspended"},
 		{"it fails", overview.Source{Usable: metav1.ConditionFalse, Reason: "Sealed", Since: ptr.To(noon.Add(-time.Hour))}, "Sealed for 60m"},

@@ -50,6 +50,8 @@ func sourceText(s overview.Source, now time.Time) string {
 	switch {
 	case s.Suspended:
 		return "suspended"
+	case s.Usable == metav1.ConditionTrue && s.Made:
+		return "made, again near its end"
 	case s.Usable == metav1.ConditionTrue:
 		return "read every " + period
 	case s.Since == nil:

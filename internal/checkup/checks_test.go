@@ -156,3 +156,28 @@ func TestThePoliciesAreThoseThatAreInstalled(t *testing.T) {
 		t.Errorf("config/admission installs %v, and the list is %v", installed, checkup.Policies)
 	}
 }
+
+func TestOnlyRegistriesThatWereAskedCountAsAnswering(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		status metav1.ConditionStatus
+		reason string
+		says   string
+	}{
+		{"nothing was published yet", metav1.ConditionUnknown, v1alpha1.ReasonNothingPublished, "for 0 of 1 RegistryCredentials"},
+		{"verification is off", metav1.ConditionUnknown, v1alpha1.ReasonVerificationOff, "for 0 of 1 RegistryCredentials"},
+		{"the registry refuses", metav1.ConditionFalse, v1alpha1.ReasonRejected, "for 1 of 1 RegistryCredentials"},
+		{"the registry accepts", metav1.ConditionTrue, "Accepted", "for 1 of 1 RegistryCredentials"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := sound()
+			verified := metav1.Condition{Type: v1alpha1.ConditionVerified, Status: test.status, Reason: test.reason}
+			f.Credentials.Value[0].Status.Conditions = append(f.Credentials.Value[0].Status.Conditions, verified)
+			if !slices.ContainsFunc(checkup.Findings(f), func(found checkup.Finding) bool {
+				return found.Check == "Registries" && strings.Contains(found.Message, test.says)
+			}) {
+				t.Errorf("found %+v", checkup.Findings(f))
+			}
+		})
+	}
+}

@@ -22,10 +22,12 @@ func registries(f Facts) []Finding {
 	for i := range f.Credentials.Value {
 		object := &f.Credentials.Value[i]
 		c := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionVerified)
-		if c == nil || c.Reason == v1alpha1.ReasonVerificationOff {
+		if c == nil {
 			continue
 		}
-		asked++
+		if c.Status != metav1.ConditionUnknown { // unknown is also what was not asked yet, or is not to be asked
+			asked++
+		}
 		if c.Status == metav1.ConditionUnknown && (c.Reason == v1alpha1.ReasonHeld || c.Reason == v1alpha1.ReasonUnproven) {
 			found = append(found, Finding{check, Warning, fmt.Sprintf("the operator got no clear answer for RegistryCredential %s: %s", object.Name, c.Message),
 				"see whether the operator's pods reach the registry: DNS, NetworkPolicies, --registry-ca, --registry-proxy"})

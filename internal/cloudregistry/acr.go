@@ -21,8 +21,11 @@ var azureClouds = map[string]ACR{
 	"azurecr.us": {Login: "login.microsoftonline.us", Scope: "https://management.core.usgovcloudapi.net/.default"},
 }
 
-// acrHost: a registry has 5 to 50 letters and digits, and since 2025 perhaps a hash behind a hyphen.
-var acrHost = regexp.MustCompile(`^[a-z0-9]{5,50}(?:-[a-z0-9]{4,32})?\.(azurecr\.(?:io|cn|us))$`)
+// acrHost: a registry has 5 to 50 letters and digits, and since 2025 perhaps a hash behind a hyphen. Each replica of a registry may have a
+// host of its own with the region in it, such as company.eastus2.geo.azurecr.io, which logs in on its own, too
+// (https://learn.microsoft.com/azure/container-registry/container-registry-geo-replication). Hosts for data (eastus2.data) are none: who is
+// sent there brings no login.
+var acrHost = regexp.MustCompile(`^[a-z0-9]{5,50}(?:-[a-z0-9]{4,32})?(?:\.[a-z0-9]{2,40}\.geo)?\.(azurecr\.(?:io|cn|us))$`)
 
 // ParseACR reads the host of a registry, in any case of letters. It reports false for a host that is none of Azure's.
 func ParseACR(host string) (ACR, bool) {

@@ -9,7 +9,8 @@ import (
 func TestParseACR(t *testing.T) {
 	for host, login := range map[string]string{
 		"company.azurecr.io": "login.microsoftonline.com", "Company.AzureCR.io": "login.microsoftonline.com", "company-a1b2c3d4.azurecr.io": "login.microsoftonline.com",
-		"company.azurecr.cn": "login.chinacloudapi.cn", "company.azurecr.us": "login.microsoftonline.us",
+		"company.eastus2.geo.azurecr.io": "login.microsoftonline.com", "company-a1b2c3d4.eastus2.geo.azurecr.io": "login.microsoftonline.com",
+		"company.usgovvirginia.geo.azurecr.us": "login.microsoftonline.us", "company.azurecr.cn": "login.chinacloudapi.cn", "company.azurecr.us": "login.microsoftonline.us",
 	} {
 		got, ok := ParseACR(host)
 		if !ok || got.Login != login || got.Host != strings.ToLower(host) || !strings.HasSuffix(got.Scope, "/.default") {
@@ -20,6 +21,8 @@ func TestParseACR(t *testing.T) {
 		"", "azurecr.io", ".azurecr.io", "abc.azurecr.io", "*.azurecr.io", "company.azurecr.de", "company.azurecr.io.evil.example", "evil.example/company.azurecr.io",
 		"evil.company.azurecr.io", "company.azurecr.io:443", "company.eastus.data.azurecr.io", "com_pany.azurecr.io", "company.azurecr.io\n", "company@evil.azurecr.io",
 		strings.Repeat("a", 51) + ".azurecr.io", "company-.azurecr.io", "company.azurecr.io/",
+		"company.geo.azurecr.io", "company.eastus2.azurecr.io", "company.evil.example.geo.azurecr.io", "company.east-us.geo.azurecr.io", "company..geo.azurecr.io",
+		"company.eastus2.geo.geo.azurecr.io", "company.eastus2.geo.azurecr.io.evil.example",
 	} {
 		if got, ok := ParseACR(host); ok {
 			t.Errorf("%q is taken for %+v", host, got)
@@ -30,12 +33,16 @@ func TestParseACR(t *testing.T) {
 func FuzzParseACR(f *testing.F) {
 	f.Add("company.azurecr.io")
 	f.Add("company-a1b2c3d4.azurecr.cn")
+	f.Add("company.eastus2.geo.azurecr.io")
 	f.Fuzz(func(t *testing.T, host string) {
 		got, ok := ParseACR(host)
 		if !ok {
 			return
 		}
 		name, suffix, _ := strings.Cut(got.Host, ".")
+		if region, rest, regional := strings.Cut(suffix, ".geo."); regional {
+			name, suffix = name+region, rest
+		}
 		if got.Host != strings.ToLower(host) || strings.ContainsAny(name, "./@:?#% *") || !slices.Contains([]string{"azurecr.io", "azurecr.cn", "azurecr.us"}, suffix) {
 			t.Errorf("%q is %+v", host, got)
 		}

@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,7 +29,7 @@ func (e *Exchanger) acr(ctx context.Context, tenant string, hosts []string, fiel
 	for _, host := range hosts {
 		at, is := cloudregistry.ParseACR(host)
 		if !is {
-			return made{}, fault(ErrRegistry, "registry %s is none of Azure: give it a RegistryCredential of its own", host)
+			return made{}, fault(ErrRegistry, "registry %s is not written as Azure writes its registries' hosts, such as company.azurecr.io", host)
 		}
 		if len(registries) > 0 && registries[0].Login != at.Login {
 			return made{}, fault(ErrRegistry, "registries %s and %s are in two clouds: give each a RegistryCredential of its own", registries[0].Host, host)
@@ -38,10 +39,11 @@ func (e *Exchanger) acr(ctx context.Context, tenant string, hosts []string, fiel
 	if len(registries) > mostPlaces {
 		return made{}, fault(ErrRegistry, "there are %d registries, and %d is the most: make several RegistryCredentials", len(registries), mostPlaces)
 	}
+	given := inputs{fields: fields}
 	if tenant == "" {
-		tenant = text(fields, "tenant_id")
+		tenant = given.text("tenant_id")
 	}
-	access, err := e.accessToken(ctx, registries[0], tenant, fields)
+	access, err := e.accessToken(ctx, registries[0], tenant, &given)
 	if err != nil {
 		return made{}, err
 	}
@@ -57,15 +59,17 @@ func (e *Exchanger) acr(ctx context.Context, tenant string, hosts []string, fiel
 }
 
 // accessToken is the one that the source gave, or one that the authority gives to the service principal.
-func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenant string, fields payload.Fields) (string, *Error) {
-	token, id, secret := text(fields, "access_token"), text(fields, "client_id"), text(fields, "client_secret")
+func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenant string, given *inputs) (string, *Error) {
+	token, id, secret := given.text("access_token"), given.text("client_id"), given.text("client_secret")
 	switch {
-	case token != "" && sendable(token):
+	case given.fault != nil:
+		return "", given.fault
+	case token != "":
 		return token, nil
-	case id == "" || secret == "" || !sendable(id, secret):
+	case id == "" || secret == "":
 		return "", fault(ErrInput, "it has neither access_token nor client_id and client_secret as text, which are exchanged for a login at a registry of Azure")
 	case !cloudregistry.IsTenant(tenant):
-		return "", fault(ErrInput, "the tenant of the service principal is not known: set spec.source.vault.exchange.acr.tenant")
+		return "", fault(ErrInput, "the tenant of the service principal is not known: set spec.source.vault.exchange.acr.tenant, or store it as tenant_id")
 	}
 	asking := clientcredentials.Config{
 		ClientID: id, ClientSecret: secret, Scopes: []string{at.Scope}, AuthStyle: oauth2.AuthStyleInParams,
@@ -95,7 +99,26 @@ func (e *Exchanger) refusedByEntra(host string, err error) *Error {
 	case answered.ErrorCode == "temporarily_unavailable", answered.ErrorCode == "server_error": // RFC 6749, 4.1.2.1
 		return fault(ErrUnavailable, "%s: %s", host, answered.ErrorCode)
 	}
-	return refused(host, answered.Response.StatusCode, answered.ErrorCode)
+	return refused(host, answered.Response.StatusCode, answered.ErrorCode).hinting(entraHint(answered.Body))
+}
+
+// entraHints are what Entra's own numbers of refusals mean (https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
+var entraHints = map[int]string{
+	7000215: ", the client secret is wrong, or is the ID of one",
+	7000222: ", the client secret has ended",
+	700016:  ", the tenant knows no such application",
+	90002:   ", there is no such tenant in this cloud",
+}
+
+// entraHint is the number by which Entra tells why: its codes stand for many causes, and people look for the number.
+func entraHint(body []byte) string {
+	var says struct {
+		Numbers []int `json:"error_codes"`
+	}
+	if !decode(body, &says) || len(says.Numbers) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("AADSTS%d%s", says.Numbers[0], entraHints[says.Numbers[0]])
 }
 
 // withoutText keeps of an error whether it was a timeout. Others of the module quote answers.

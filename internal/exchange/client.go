@@ -164,5 +164,13 @@ func refused(host string, status int, code string) *Error {
 	return fault(ErrRefused, "%s: %s", host, code)
 }
 
+// hinting adds what a refusal means, where that is known.
+func (e *Error) hinting(hint string) *Error {
+	if hint != "" && errors.Is(e, ErrRefused) {
+		e.Message += " (" + hint + ")"
+	}
+	return e
+}
+
 // decode reads JSON, whose members may be any.
 func decode(body []byte, into any) bool { return json.Unmarshal(body, into) == nil }

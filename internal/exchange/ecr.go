@@ -37,18 +37,16 @@ type ecrLogin struct {
 
 // ecr asks each region once: a login there is for all of its registries that the keys may read.
 func (e *Exchanger) ecr(ctx context.Context, hosts []string, fields payload.Fields) (made, *Error) {
-	keys := aws.Credentials{
-		AccessKeyID: text(fields, "access_key"), SecretAccessKey: text(fields, "secret_key"), SessionToken: text(fields, "security_token", "session_token"),
-	}
-	if keys.AccessKeyID == "" || keys.SecretAccessKey == "" || !sendable(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken) {
-		return made{}, fault(ErrInput, "it has no access_key and secret_key as text, which are exchanged for a login at Amazon ECR")
+	keys, err := keysOf(fields)
+	if err != nil {
+		return made{}, err
 	}
 	regions := map[string]cloudregistry.ECR{}
 	of := map[string]string{}
 	for _, host := range hosts {
 		at, is := cloudregistry.ParseECR(host)
 		if !is {
-			return made{}, fault(ErrRegistry, "registry %s is none of Amazon ECR: give it a RegistryCredential of its own", host)
+			return made{}, fault(ErrRegistry, "registry %s is not written as Amazon ECR writes its hosts, such as 111122223333.dkr.ecr.eu-west-1.amazonaws.com", host)
 		}
 		regions[at.Endpoint], of[host] = at, at.Endpoint
 	}
@@ -68,6 +66,21 @@ func (e *Exchanger) ecr(ctx context.Context, hosts []string, fields payload.Fiel
 		}
 	}
 	return all, nil
+}
+
+// keysOf are the keys of AWS that a source gave.
+func keysOf(fields payload.Fields) (aws.Credentials, *Error) {
+	given := inputs{fields: fields}
+	keys := aws.Credentials{
+		AccessKeyID: given.text("access_key"), SecretAccessKey: given.text("secret_key"), SessionToken: given.text("security_token", "session_token"),
+	}
+	switch {
+	case given.fault != nil:
+		return aws.Credentials{}, given.fault
+	case keys.AccessKeyID == "" || keys.SecretAccessKey == "":
+		return aws.Credentials{}, fault(ErrInput, "it has no access_key and secret_key as text, which are exchanged for a login at Amazon ECR")
+	}
+	return keys, nil
 }
 
 // authorizationToken asks one region for a login.
@@ -130,7 +143,15 @@ func refusedByAWS(host string, a answer) *Error {
 		err.ofLogin = true
 		return err
 	}
-	return refused(host, a.status, code)
+	return refused(host, a.status, code).hinting(awsHints[code])
+}
+
+// awsHints are what the codes of refusals mean in practice (https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html).
+var awsHints = map[string]string{
+	"AccessDeniedException":       "the keys have no right to ecr:GetAuthorizationToken, or a policy above them forbids it",
+	"UnrecognizedClientException": "AWS does not know the access key there: it is new or deleted, or the account has not enabled the region",
+	"InvalidSignatureException":   "secret_key does not belong to access_key, or the operator's clock is wrong",
+	"ExpiredTokenException":       "the session of the keys has ended",
 }
 
 // readToken reads the answer: a list with one member from ECR, the member itself from the public gallery. The registry that it names is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -87,26 +86,4 @@ func hostsOf(registries []v1alpha1.Registry) []string {
 		}
 	}
 	return hosts
-}
-
-// text is a field that holds text, under the first of the names that is there. Empty where none is.
-func text(fields payload.Fields, names ...string) string {
-	for _, name := range names {
-		if value, is := fields[name].(string); is && value != "" {
-			return value
-		}
-	}
-	return ""
-}
-
-// longestSent is the most bytes of a field that is sent to a cloud. Tokens of Entra have a few thousand, and the clouds' front doors refuse
-// much more.
-const longestSent = 16 << 10
-
-// sendable reports whether fields may be parts of a request: no login of a cloud has anything but printable ASCII in it, and in a header
-// nothing else can be sent.
-func sendable(fields ...string) bool {
-	return !slices.ContainsFunc(fields, func(field string) bool {
-		return len(field) > longestSent || strings.ContainsFunc(field, func(r rune) bool { return r < ' ' || r > '~' })
-	})
 }

@@ -195,7 +195,7 @@ func TestTheCloudsRefuse(t *testing.T) {
 		{"AWS: no secret", toECR, irish, changed(session, "secret_key", nil), nil, exchange.ErrInput, "access_key and secret_key"},
 		{"AWS: a secret that is a number", toECR, irish, changed(session, "secret_key", json.Number("1")), nil, exchange.ErrInput, "as text"},
 		{"AWS: a registry of somebody else", toECR, "registry.company.io", session, nil, exchange.ErrRegistry, "registry.company.io"},
-		{"AWS: a registry that only looks like one", toECR, "111122223333.dkr.ecr.evil.amazonaws.com.evil.example", session, nil, exchange.ErrRegistry, "none of Amazon ECR"},
+		{"AWS: a registry that only looks like one", toECR, "111122223333.dkr.ecr.evil.amazonaws.com.evil.example", session, nil, exchange.ErrRegistry, "as Amazon ECR writes"},
 
 		{"Azure: another secret", toACR, azure, changed(principal, "client_secret", "other"), nil, exchange.ErrRefused, "login.microsoftonline.com: invalid_client"},
 		{"Azure: a principal that nobody knows", toACR, azure, changed(principal, "client_id", other), nil, exchange.ErrRefused, "unauthorized_client"},

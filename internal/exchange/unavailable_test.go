@@ -256,6 +256,68 @@ func TestHowLongACloudIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestWhatNoCloudGivesIsNotSent: a key with a line break at its end is what "echo KEY | base64" stores, and one with a line break within
+// cannot be sent. That is no fault of the cloud, which others ask on.
+func TestWhatNoCloudGivesIsNotSent(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		how    *v1alpha1.VaultExchange
+		at     v1alpha1.Registry
+		fields payload.Fields
+		says   string // empty: it is sent
+	}{
+		{"keys with a line break at their ends", toECR, irish, payload.Fields{"access_key": "AKIAEXAMPLE\n", "secret_key": " secret-of-the-test\r\n"}, ""},
+		{"a principal with a line break at its end", toACR, azure, payload.Fields{"client_id": "id\n", "client_secret": "secret-of-the-test\n", "tenant_id": "company.io\n"}, ""},
+		{"an access key of two lines", toECR, irish, payload.Fields{"access_key": "AKIA\nEXAMPLE", "secret_key": "secret-of-the-test"}, "access_key holds"},
+		{"a secret key of two lines", toECR, irish, payload.Fields{"access_key": "AKIAEXAMPLE", "secret_key": "secret\tof-the-test"}, "secret_key holds"},
+		{"a session token of two lines", toECR, irish, payload.Fields{"access_key": "AKIAEXAMPLE", "secret_key": "secret-of-the-test", "session_token": "a\nb"}, "session_token holds"},
+		{"a secret of typographer's dashes", toACR, azure, payload.Fields{"client_id": "id", "client_secret": "a–b", "tenant_id": "company.io"}, "client_secret holds"},
+		{"an access token of two lines", toACR, azure, payload.Fields{"access_token": "a\nb"}, "access_token holds"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sent := 0
+			e := exchange.New(transport(func(r *http.Request) (*http.Response, error) {
+				sent++
+				return answering(400, `{"error":"invalid_client","__type":"UnrecognizedClientException"}`)(r)
+			}), time.Now)
+			_, err := e.Exchange(t.Context(), test.how, []v1alpha1.Registry{test.at}, test.fields)
+			switch {
+			case test.says == "" && (sent != 1 || !errors.Is(err, exchange.ErrRefused)):
+				t.Errorf("%d requests, %v", sent, err)
+			case test.says != "" && (sent != 0 || !errors.Is(err, exchange.ErrInput) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "of-the-test")):
+				t.Errorf("%d requests, %v", sent, err)
+			}
+		})
+	}
+}
+
+func TestARefusalSaysWhatItsCodeMeans(t *testing.T) {
+	for _, test := range []struct {
+		name, answer, says string
+		how                *v1alpha1.VaultExchange
+	}{
+		{"the tenant is not there", `{"error":"invalid_request","error_codes":[90002],"error_description":"AADSTS90002: Tenant 'secret-of-the-cloud' not found."}`, "AADSTS90002, there is no such tenant", toACR},
+		{"the secret is wrong", `{"error":"invalid_client","error_codes":[7000215]}`, "invalid_client (AADSTS7000215, the client secret is wrong", toACR},
+		{"a number that is not known here", `{"error":"access_denied","error_codes":[53003]}`, "access_denied (AADSTS53003)", toACR},
+		{"no number", `{"error":"invalid_client"}`, "invalid_client", toACR},
+		{"numbers that are none", `{"error":"invalid_client","error_codes":["secret-of-the-cloud"]}`, "invalid_client", toACR},
+		{"no right", `{"__type":"AccessDeniedException","message":"secret-of-the-cloud"}`, "AccessDeniedException (the keys have no right to ecr:GetAuthorizationToken", toECR},
+		{"a clock that is wrong", `{"__type":"InvalidSignatureException"}`, "the operator's clock is wrong", toECR},
+		{"a code that is not known here", `{"__type":"com.amazon#ServerException"}`, "ServerException", toECR},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			at, fields := azure, principal
+			if test.how == toECR {
+				at, fields = irish, keys
+			}
+			_, err := exchange.New(answering(400, test.answer), time.Now).Exchange(t.Context(), test.how, []v1alpha1.Registry{at}, fields)
+			if !errors.Is(err, exchange.ErrRefused) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret-of-the-cloud") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 func TestEntraThatIsNotWellRefusesNothing(t *testing.T) {
 	for _, code := range []string{"temporarily_unavailable", "server_error"} {
 		_, err := exchange.New(answering(400, `{"error":"`+code+`"}`), time.Now).Exchange(t.Context(), toACR, []v1alpha1.Registry{azure}, principal)

@@ -41,6 +41,8 @@ type Source struct {
 	// PeriodSeconds is how often it is read.
 	PeriodSeconds int64 `json:"periodSeconds"`
 	Suspended     bool  `json:"suspended,omitempty"`
+	// Made says that each read makes a credential, so that it is read, or its lease renewed, when that nears its end.
+	Made bool `json:"made,omitempty"`
 }
 
 // RowOf is a RegistryCredential in a table at a time.
@@ -66,6 +68,9 @@ func sourceOf(object *v1alpha1.RegistryCredential) Source {
 	s := Source{
 		Usable: metav1.ConditionUnknown, Reason: v1alpha1.ReasonProgressing,
 		PeriodSeconds: int64(object.Spec.RefreshPeriod() / time.Second), Suspended: object.Spec.Suspend,
+	}
+	if vault, value := object.Spec.Source.Vault, object.Status.Credential; vault != nil && value != nil {
+		s.Made = (vault.EngineKind() == v1alpha1.EngineDynamic || vault.Exchange != nil) && !value.ExpireTime.IsZero()
 	}
 	if c := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionCredentialAvailable); c != nil {
 		s.Usable, s.Reason, s.Since = c.Status, foreign.Name(c.Reason), timeOf(&c.LastTransitionTime)

@@ -63,6 +63,30 @@ func TestARowTellsOfValueAndSource(t *testing.T) {
 	}
 }
 
+func TestWhichSourcesMakeWhatTheyGive(t *testing.T) {
+	engine := func(kind v1alpha1.Engine, exchange *v1alpha1.VaultExchange) change {
+		return func(o *v1alpha1.RegistryCredential) {
+			o.Spec.Source.Vault = &v1alpha1.VaultSource{Engine: kind, Exchange: exchange}
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		changes []change
+		want    bool
+	}{
+		{"an engine whose credential ends", []change{engine(v1alpha1.EngineDynamic, nil), ends(time.Hour)}, true},
+		{"a static role, which ends never", []change{engine(v1alpha1.EngineDynamic, nil)}, false},
+		{"KV that tells of an end", []change{engine(v1alpha1.EngineKVv2, nil), ends(time.Hour)}, false},
+		{"KV that is exchanged", []change{engine(v1alpha1.EngineKVv2, &v1alpha1.VaultExchange{}), ends(time.Hour)}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := overview.RowOf(healthy(test.changes...), noon).Source.Made; got != test.want {
+				t.Errorf("it is made: %t", got)
+			}
+		})
+	}
+}
+
 func TestNothingInARowActsOnATerminal(t *testing.T) {
 	const raw = "\x1b[2J\u202e"
 	row := overview.RowOf(healthy(says(v1alpha1.ConditionReady, metav1.ConditionFalse, "x", strings.Repeat(raw, 1000)),

@@ -20,6 +20,10 @@ type Reads struct {
 	// Failures counts those in a row, Fault is the last of them, nil where the last read succeeded.
 	Failures int
 	Fault    *source.Error
+	// Wasted counts those in a row for which the source made a credential that is of no use.
+	Wasted int
+	// Missed is the rotation that the source announced and that had not come when it was read after it, zero where none is missed.
+	Missed time.Time
 	// SpecHash is what the last read was made for. Request is the last request for which the source gave a value, Tried the last one
 	// for which it was asked.
 	SpecHash, Request, Tried string
@@ -106,13 +110,14 @@ func (s *State) plannedRead(spec *Spec) time.Time {
 	switch {
 	case r.Last.IsZero():
 		return s.firstRead(spec)
-	case r.Fault != nil && r.Fault.Stalled:
-		return schedule.AfterStall(r.Last, spec.Refresh, r.Fault.RetryAfter, spec.Random)
 	case r.Fault != nil:
-		return schedule.AfterFailure(r.Last, r.Failures, r.Fault.RetryAfter, spec.Random)
+		return s.afterFault(spec)
 	}
 	last := schedule.LastRead{Time: r.ReadTime, Expire: r.Expire, Minted: r.Minted, Rotate: r.Rotate, Unplanned: r.Unplanned}
 	next := s.dueRead(spec, last)
+	if !r.Missed.IsZero() {
+		next = earliest(next, schedule.Overdue(r.Missed, r.Last, spec.Random))
+	}
 	if s.Older != nil && s.Older.Reads == 1 {
 		next = earliest(next, r.Last.Add(schedule.MinPeriod))
 	} else if s.Older != nil {
@@ -190,7 +195,8 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 			s.Answered = r.Request
 		}
 	}
-	r.Failures, r.Fault, r.Findings = 0, nil, findings
+	r.Missed = s.missedRotation(&value)
+	r.Failures, r.Fault, r.Wasted, r.Findings = 0, nil, 0, findings
 	r.ReadTime, r.Expire, r.Rotate, r.Minted = value.ReadTime, value.ExpireTime, value.RotateTime, value.Minted
 	r.Unplanned = cause != CausePlan && !shared
 	held := append(s.held(), value.Lease)
@@ -228,13 +234,6 @@ func (s *State) heldSince(spec *Spec, value *Value) time.Time {
 		return time.Time{}
 	}
 	return before.Since()
-}
-
-// NoteFault notes that the source gave nothing usable. What is in use and what waits stays.
-func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
-	s.noteAsked(spec, began)
-	s.Reads.Failures++
-	s.Reads.Fault = fault
 }
 
 func (s *State) noteAsked(spec *Spec, began time.Time) {

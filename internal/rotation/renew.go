@@ -56,6 +56,8 @@ func (s *State) renewsAt(spec *Spec, lease *source.Lease) time.Time {
 func (s *State) dueRead(spec *Spec, last schedule.LastRead) time.Time {
 	known := s.latest()
 	switch lease := known.Lease; {
+	case last.Minted && lease == nil && last.Expire.IsZero():
+		return never
 	case !last.Minted || lease == nil:
 	case lease.Spent:
 		return time.Time{}

@@ -59,6 +59,12 @@ func Next(last LastRead, period time.Duration, random float64) time.Time {
 	return last.Time.Add(max(wait, MinPeriod))
 }
 
+// Overdue returns when to read again where a rotation was announced and had not come by the last read: the wait is as long as it is late,
+// so that it doubles.
+func Overdue(announced, last time.Time, random float64) time.Time {
+	return last.Add(jitter(max(last.Sub(announced), rotated), random))
+}
+
 // Renewal returns when a lease is prolonged that runs from one time to another, and was given for term at first: when a third of the
 // term is left, so that there is as much time for another credential as always; after a third of the way at the earliest, where less
 // than half of the term was given. The wait is up to a tenth shorter.

@@ -17,6 +17,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Stalled means that a person must act: asking more often than the refresh period is of no use.
 	Stalled bool
+	// Wasted means that the source made a credential for this read, which is of no use: each further read makes another.
+	Wasted bool
 	// Err is the cause, for errors.Is and for logs. It holds no secret and no response body either.
 	Err error
 }

@@ -62,7 +62,8 @@ type Snapshot struct {
 	ExpireTime time.Time
 	// RotateTime is when the source announces that it puts another value in the place of this one. Zero where it announces nothing.
 	RotateTime time.Time
-	// Minted says that each read makes a new credential, so that it is read again only when it nears its end.
+	// Minted says that each read makes a new credential, so that it is read again only when it nears its end: never of itself, where that is
+	// not known.
 	Minted bool
 	// Lease is what has to be released when the credential is no longer used. Nil where there is none.
 	Lease *Lease

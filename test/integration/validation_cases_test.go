@@ -142,6 +142,8 @@ func sourceCases() []specCase {
 		{"an exchange at Amazon for a host that only begins like one", "spec", exchanging("ecr", object{}, "public.ecr.aws.evil.example"), "exchange.ecr gives logins at Amazon ECR"},
 		{"an exchange at Azure", "spec", exchanging("acr", object{"tenant": "company.onmicrosoft.com"}, "company.azurecr.io", "other.azurecr.io/team"), ""},
 		{"an exchange at Azure with a GUID", "spec", exchanging("acr", object{"tenant": "11111111-2222-3333-4444-555555555555"}, "company.azurecr.us"), ""},
+		{"an exchange at Azure for the replica of a region", "spec", exchanging("acr", object{"tenant": "company.io"}, "company-a1b2.eastus2.geo.azurecr.io/team"), ""},
+		{"an exchange at Azure for a host of data", "spec", exchanging("acr", object{}, "company.eastus2.data.azurecr.io"), "exchange.acr gives logins at registries of Azure"},
 		{"an exchange at Azure for a registry of somebody else", "spec", exchanging("acr", object{}, "company.azurecr.io.evil.example"), "exchange.acr gives logins at registries of Azure"},
 		{"a tenant that is a path", "spec", exchanging("acr", object{"tenant": "a/../b"}, "company.azurecr.io"), "a tenant is its GUID"},
 		{"two exchanges", "spec.source.vault.exchange", object{"ecr": object{}, "acr": object{}}, "exactly one exchange"},

@@ -2,9 +2,13 @@ package vault
 
 import (
 	"context"
+	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
+
+// unknownLifetime is for how long a token is used before it is asked about again, where nobody said when it ends.
+const unknownLifetime = time.Minute
 
 // authToken is made of a token in a Secret of the operator's namespace. It is somebody else's: it is renewed, and never revoked.
 var authToken = method{
@@ -30,5 +34,26 @@ func (c *connection) adoptToken(ctx context.Context, token string) (*grant, *fai
 		return nil, asLoginFailure(failure, nil)
 	}
 	renewable, _ := about["renewable"].(bool)
-	return &grant{token: token, lifetime: seconds(about["ttl"]), renewable: renewable, about: about}, nil
+	adopted := &grant{token: token, lifetime: seconds(about["ttl"]), renewable: renewable, about: about}
+	if ends, _ := about["expire_time"].(string); ends != "" && adopted.lifetime == 0 {
+		c.learnLifetime(ctx, adopted)
+	}
+	return adopted, nil
+}
+
+// learnLifetime renews a token that lives though the node says that its end has passed: standbys of OpenBao can answer with the end that it
+// had before it was last renewed (https://github.com/openbao/openbao/issues/3505). The active node renews it, and knows.
+func (c *connection) learnLifetime(ctx context.Context, g *grant) {
+	a, failure := c.send(ctx, c.place(), func(ctx context.Context) (*answer, error) {
+		client, err := c.client(g.token)
+		if err != nil {
+			return nil, err
+		}
+		return put(ctx, client, "auth/token/renew-self", map[string]any{})
+	})
+	if failure == nil && a.content.Auth != nil {
+		g.lifetime, g.renewable = time.Duration(a.content.Auth.LeaseDuration)*time.Second, a.content.Auth.Renewable
+		return
+	}
+	g.lifetime = unknownLifetime
 }

@@ -78,7 +78,7 @@ func classifyNotFound(place string, a *answer) *failure {
 	case mentions(a.content.Errors, "namespace not found"):
 		return outcomeNoMount.at(place).saying("the Vault namespace does not exist")
 	case mentions(a.content.Warnings, "versioned K/V"):
-		return outcomeWrongEngine.at(place).saying("the mount is KV version 2: set engine KVv2, and leave data/ out of the path")
+		return outcomeWrongEngine.at(place).saying(isVersion2)
 	default:
 		return outcomeNeverWritten.at(place)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -22,12 +23,21 @@ type interests struct {
 	paths  map[string]map[source.Place]time.Time // when each was last read
 	places int                                   // how many there are
 	pruned time.Time
-	// dynamic is when a place was last read that is no KV: their events have other types.
-	dynamic time.Time
+	// rotated is when a place was last read that an engine rotates: their events have other types than those of KV.
+	rotated time.Time
 }
 
-// note notes that a place is read at a path.
-func (i *interests) note(path string, place source.Place, dynamic bool, now time.Time) {
+// read notes that a place is read. What each read makes is no matter of events: the only one that could name it tells of that read, and to
+// read again because of it would make another, and another event. data is the answer, nil before there is one.
+func (i *interests) read(c *connection, place *v1alpha1.VaultSource, path string, request source.Request, data map[string]any) {
+	dynamic := place.EngineKind() == v1alpha1.EngineDynamic
+	if !dynamic || isStatic(place, data) {
+		i.note(eventPath(c.spec.VaultNamespace, path), request.Place(), dynamic, c.now())
+	}
+}
+
+// note notes that a place is read at a path, and whether an engine rotates it.
+func (i *interests) note(path string, place source.Place, rotated bool, now time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.paths == nil {
@@ -40,8 +50,8 @@ func (i *interests) note(path string, place source.Place, dynamic bool, now time
 		i.places++
 	}
 	i.paths[path][place] = now
-	if dynamic {
-		i.dynamic = now
+	if rotated {
+		i.rotated = now
 	}
 	i.prune(now)
 }
@@ -114,7 +124,7 @@ func (i *interests) empty() bool {
 func (i *interests) patterns(now time.Time) []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if !i.dynamic.IsZero() && now.Sub(i.dynamic) <= forgetInterest {
+	if !i.rotated.IsZero() && now.Sub(i.rotated) <= forgetInterest {
 		return []string{"*", "kv*"}
 	}
 	return []string{"kv*"}

@@ -24,6 +24,15 @@ type refusal struct {
 	ofToken bool          // perhaps another token may: the policy of this one does not allow it, or it is dead
 }
 
+// withEvents is a refusal of a server that had events before: what it answers now passes. Vault answers 400, too, where a node or a proxy on
+// the way is not ready for a socket (https://github.com/hashicorp/vault/issues/31471).
+func (r *refusal) withEvents() *refusal {
+	if r.pause != noEventsPause {
+		return r
+	}
+	return refusalOf(0)
+}
+
 // refusalOf says what a status means that is not that of a socket; zero is no answer. Vault without events answers 404 or 400, and what
 // cannot pass a socket on answers whatever it likes: both are asked again rarely.
 func refusalOf(status int) *refusal {
@@ -31,7 +40,8 @@ func refusalOf(status int) *refusal {
 	case status == 0, status == http.StatusTooManyRequests, status >= 500 && status != http.StatusNotImplemented:
 		return &refusal{message: "its events cannot be followed now, and changes are seen at the next read"}
 	case status == http.StatusForbidden:
-		return &refusal{"its events may not be followed (403), and changes are seen at the next read: docs/vault.md has the policy for events", deniedPause, true}
+		return &refusal{"its events may not be followed (403), and changes are seen at the next read: docs/vault.md has the policy for events. " +
+			"Vault's community edition and OpenBao have none, and may answer this, too", deniedPause, true}
 	case status >= 300 && status < 400:
 		return &refusal{"its events are at another address, which --vault-addresses does not list; changes are seen at the next read", deniedPause, false}
 	default:

@@ -38,7 +38,8 @@ type subscription struct {
 	said     string
 	lastLook time.Time
 	// looked are the places that are read at lastLook.
-	looked map[source.Place]bool
+	looked   map[source.Place]bool
+	followed bool // once at least
 }
 
 // ensure starts the subscription where there is something that it could tell of.
@@ -110,6 +111,9 @@ func (s *subscription) follow(ctx context.Context) pause {
 	}
 	open, refusal := s.subscribe(ctx, current)
 	if refusal != nil {
+		if s.followed {
+			refusal = refusal.withEvents()
+		}
 		s.once(refusal.message)
 		p := pause{wait: s.backOff.after(*refusal)}
 		if refusal.ofToken {
@@ -117,6 +121,7 @@ func (s *subscription) follow(ctx context.Context) pause {
 		}
 		return p
 	}
+	s.followed = true
 	s.once("its events are followed")
 	began := time.Now()
 	told := s.listen(ctx, open)

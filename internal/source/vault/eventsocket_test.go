@@ -283,6 +283,60 @@ func TestOnlyRolesAskForAllEvents(t *testing.T) {
 	}
 }
 
+// TestWhatEachReadMakesIsNotReadBecauseOfItsOwnEvent: the database engine tells of each login that it makes, at the path that was read.
+func TestWhatEachReadMakesIsNotReadBecauseOfItsOwnEvent(t *testing.T) {
+	server, events := newBroadcasting(t)
+	rig := newToldRig(t, server.URL)
+	server.handle("/v1/db/creds/robot", answers(200, `{"lease_id":"db/creds/robot/1","lease_duration":60,"data":{"user":"u","password":"p"}}`))
+	rig.mustFail(v1alpha1.VaultSource{Mount: "db", Path: "creds/robot", Engine: v1alpha1.EngineDynamic}, v1alpha1.ReasonKeyMissing)
+	rig.following(events)
+	events.send(t, eventOf("database/creds-create", "", "db/", "path", "db/creds/robot", "name", "robot", "modified", "true"))
+	events.send(t, eventOf("kv-v2/data-write", "", "secret/", "path", "secret/data/a"))
+	var news []source.News
+	await(t, "the other event is told", func() bool { news = append(news, rig.take()...); return len(news) > 0 })
+	request := requestOf(atKV2)
+	for _, told := range news {
+		if told.Place != request.Place() {
+			t.Errorf("told of %+v", told.Place)
+		}
+	}
+	if asked := server.requests("/v1/sys/events/subscribe/*"); len(asked) > 0 {
+		t.Error("all events were asked for, though none could be of use")
+	}
+}
+
+// TestARefusedTokenIsNotWaitedForWhenThereIsAnother: a token that has ended is refused as one without the policy is.
+func TestARefusedTokenIsNotWaitedForWhenThereIsAnother(t *testing.T) {
+	server, events := newBroadcasting(t)
+	server.handle(eventsOfKV, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Vault-Token") == testToken {
+			answers(403, `{"errors":["permission denied"]}`)(w, r)
+			return
+		}
+		events.ServeHTTP(w, r)
+	})
+	rig := newToldRig(t, server.URL)
+	rig.mustRead(atKV2)
+	rig.maintain(t.Context())
+	await(t, "it is refused", func() bool { return rig.says("403") })
+	server.handle("/v1/auth/approle/login", answers(200, loginAnswer("hvs.another")))
+	server.handle("/v1/auth/token/renew-self", answers(403, `{"errors":["permission denied"]}`))
+	rig.pass(50 * time.Minute)
+	rig.mustRead(atKV2)
+	await(t, "a socket with the new token is open", func() bool { open, _ := events.counts(); return open == 1 })
+}
+
+func TestAServerThatHadEventsHasThemAgainSoon(t *testing.T) {
+	for status, most := range map[int]time.Duration{400: lastReconnect, 404: lastReconnect, 200: lastReconnect, 403: deniedPause, 503: lastReconnect} {
+		var b backOff
+		for range 20 {
+			if wait := b.after(*refusalOf(status).withEvents()); wait > most {
+				t.Fatalf("after %d a wait of %s", status, wait)
+			}
+		}
+	}
+}
+
 func TestASickServerIsNotAskedForEvents(t *testing.T) {
 	server, _ := newBroadcasting(t)
 	rig := newToldRig(t, server.URL)

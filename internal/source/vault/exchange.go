@@ -44,7 +44,7 @@ func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1a
 	case f.Outcome == outcomeExchangeNotYet || f.Outcome == outcomeExchangeUnavailable && m.options.Now().Sub(a.read.at) < longestInput:
 		m.inputs.keep(key, a, m.options.Now())
 	default:
-		c.giveBack(ctx, a)
+		c.giveBack(ctx, a, f)
 	}
 	return snapshot, f
 }
@@ -70,7 +70,7 @@ func notExchanged(where string, err error, age time.Duration) *failure {
 	f := outcomeExchangeUnavailable.at(where)
 	switch {
 	case errors.Is(err, exchange.ErrInput):
-		f = outcomeKeyMissing.at(where)
+		f = outcomeExchangeInput.at(where)
 	case errors.Is(err, exchange.ErrRegistry):
 		f = outcomeExchangeRegistry.at("spec.registries")
 	case errors.Is(err, exchange.ErrRefused) && age < settling:

@@ -3,6 +3,7 @@ package vault
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
@@ -50,6 +51,40 @@ func TestOpenBaoIsReadFromAnyNode(t *testing.T) {
 			}
 			rig.maintain(t.Context())
 			await(t, "it is said that there are no events", func() bool { return rig.says("no events") })
+		})
+	}
+}
+
+// TestATokenIsRenewedThoughAStandbyOfOpenBaoDoesNotKnowItsEnd: it says the end of before the last renewals, which has passed.
+func TestATokenIsRenewedThoughAStandbyOfOpenBaoDoesNotKnowItsEnd(t *testing.T) {
+	for _, test := range []struct {
+		name, lookup string
+		renews       bool // it can be renewed
+		renewals     int  // within 50 minutes
+	}{
+		{"the end that it knows has passed", `{"ttl":-432000,"expire_time":"2026-01-01T00:00:00Z","renewable":true}`, true, 2},
+		{"so, and the token cannot be renewed now", `{"ttl":0,"expire_time":"2026-01-01T00:00:00Z","renewable":true}`, false, 50},
+		{"it ends never", `{"ttl":0,"expire_time":null,"renewable":false}`, true, 0},
+		{"it knows the end", `{"ttl":3600,"expire_time":"2026-01-01T00:00:00Z","renewable":true}`, true, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newOpenBao(t, true)
+			server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+			server.handle("/v1/auth/token/lookup-self", answers(200, `{"data":`+test.lookup+`}`))
+			if server.handle("/v1/auth/token/renew-self", answers(200, loginAnswer("secret-id"))); !test.renews {
+				server.handle("/v1/auth/token/renew-self", answers(503, `{"errors":["hidden"]}`))
+			}
+			rig := newRig(t, server.URL)
+			rig.change(func(s *v1alpha1.VaultConnectionSpec) {
+				s.Auth = v1alpha1.VaultAuth{Token: &v1alpha1.TokenAuth{Secret: v1alpha1.KeyReference{Name: "approle", Key: "id"}}}
+			})
+			for range 50 {
+				rig.mustRead(atKV2)
+				rig.pass(time.Minute)
+			}
+			if n := len(server.requests("/v1/auth/token/renew-self")); n < test.renewals || n > 3*test.renewals {
+				t.Errorf("%d renewals in 50 minutes", n)
+			}
 		})
 	}
 }

@@ -74,7 +74,7 @@ var (
 	outcomeDeadToken = Outcome{"403, and the token is dead", v1alpha1.ReasonLoginFailed, RetryAtOnce, false,
 		"the operator's Vault token had ended or was revoked, and a new login did not help yet"}
 	outcomeDenied = Outcome{"403, and the token is alive", v1alpha1.ReasonPermissionDenied, RetryPeriod, true,
-		"its policy does not allow this path, or no engine is mounted there: grant read on it to the role of the VaultConnection, or correct mount, path and engine"}
+		"its policy does not allow this, or no engine is mounted there: allow it to the role of the VaultConnection, or correct mount, path and engine"}
 
 	outcomeNeverWritten = Outcome{"404: nothing was ever written there", v1alpha1.ReasonSecretNotFound, RetryPeriod, true,
 		"Vault has no secret there: write it, or correct mount and path"}
@@ -82,6 +82,8 @@ var (
 		"the newest version is deleted: undelete it or write a new one"}
 	outcomeDestroyed = Outcome{"404: the newest version is destroyed", v1alpha1.ReasonSecretDeleted, RetryPeriod, true,
 		"the newest version is destroyed: write a new one"}
+	outcomeNoRole = Outcome{"400 or 404 from an engine that knows no such role", v1alpha1.ReasonSecretNotFound, RetryPeriod, true,
+		"the engine knows no such role: write it there, or correct spec.source.vault.path"}
 	outcomeNoMount = Outcome{"404: no engine is mounted there", v1alpha1.ReasonMountNotFound, RetryPeriod, true,
 		"no secrets engine is mounted there: correct spec.source.vault.mount, or mount one"}
 	outcomeWrongEngine = Outcome{"404 or 200 from an engine of another kind", v1alpha1.ReasonWrongEngine, RetryPeriod, true,
@@ -133,8 +135,10 @@ var (
 		"the cloud does not know yet what Vault made: it is tried again with the same"}
 	outcomeExchangeUnavailable = Outcome{"the cloud gives no answer to the exchange", v1alpha1.ReasonExchangeUnavailable, RetryBackoff, false,
 		"no login came from the cloud: look at its status, and at network policies and proxies on the way"}
+	outcomeExchangeInput = Outcome{"200 without what the exchange trades", v1alpha1.ReasonKeyMissing, RetryPeriod, true,
+		"the exchange takes what Vault's engines give, under the names that they give it: correct it in Vault"}
 	outcomeExchangeRegistry = Outcome{"a registry of the spec that is none of the cloud's", v1alpha1.ReasonMalformed, RetryPeriod, true,
-		"correct spec.registries, or leave exchange out"}
+		"correct spec.registries, or give the registry a RegistryCredential of its own without exchange"}
 
 	outcomeNoConnection = Outcome{"the VaultConnection does not exist", v1alpha1.ReasonConnectionNotFound, RetryPeriod, true,
 		"create it, or name another one in spec.source.vault.connection"}
@@ -150,12 +154,12 @@ func Outcomes() []Outcome {
 		outcomeRead, outcomeEmpty, outcomeKeyMissing, outcomeRegistryMissing, outcomeMalformed, outcomeBadRegistry, outcomeOwnToken,
 		outcomeNotVault, outcomeNoAnswer, outcomeOversized,
 		outcomeRedirect, outcomeBadRequest, outcomeDeadToken, outcomeDenied,
-		outcomeNeverWritten, outcomeDeleted, outcomeDestroyed, outcomeNoMount, outcomeWrongEngine,
+		outcomeNeverWritten, outcomeDeleted, outcomeDestroyed, outcomeNoRole, outcomeNoMount, outcomeWrongEngine,
 		outcomeBehind, outcomeRateLimitedFor, outcomeRateLimited, outcomeOwnLimit, outcomeRecovery, outcomePerfStandby,
 		outcomeServerError, outcomeOutage, outcomeSealed, outcomeNoActive,
 		outcomeSlow, outcomeBroken, outcomeUnreachable, outcomeProxy, outcomeTLS,
 		outcomeLoginRefused, outcomeLoginFailed, outcomeNoNamespaces,
-		outcomeExchangeRefused, outcomeExchangeNotYet, outcomeExchangeUnavailable, outcomeExchangeRegistry,
+		outcomeExchangeRefused, outcomeExchangeNotYet, outcomeExchangeUnavailable, outcomeExchangeInput, outcomeExchangeRegistry,
 		outcomeNoConnection, outcomeConnectionRefused, outcomePathRefused,
 	}
 }
@@ -167,6 +171,7 @@ type failure struct {
 	detail string // more than the table knows, such as the name of a key; never anything out of an answer's value
 	cause  error
 	wait   time.Duration // how long not to ask again; zero where the outcome leaves it open
+	wasted bool          // the read made a credential, which was given back
 }
 
 func (o Outcome) at(place string) *failure { return &failure{Outcome: o, place: place} }
@@ -196,5 +201,5 @@ func (f *failure) wholeConnection() bool {
 
 // exported is what leaves this package: its message may quote certificates, places and versions, which others wrote.
 func (f *failure) exported() *source.Error {
-	return &source.Error{Reason: f.Reason, Message: foreign.Message(f.Error()), RetryAfter: f.wait, Stalled: f.Stalled, Err: f.cause}
+	return &source.Error{Reason: f.Reason, Message: foreign.Message(f.Error()), RetryAfter: f.wait, Stalled: f.Stalled, Wasted: f.wasted, Err: f.cause}
 }

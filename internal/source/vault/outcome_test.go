@@ -106,6 +106,21 @@ func situations() map[string]situation {
 		"another kind of mount": {outcomeWrongEngine, atKV2,
 			atPath("sys/internal/ui/mounts/secret", answers(200, `{"data":{"type":"gcp","options":null}}`))},
 
+		"another kind of mount, which the policy does not allow": {outcomeWrongEngine, atKV2, both(
+			atPath("secret/data/a", answers(403, `{"errors":["hidden"]}`)),
+			atPath("sys/internal/ui/mounts/secret", answers(200, `{"data":{"type":"aws","options":null}}`)))},
+		"KV version 2 for an engine, which the policy does not allow": {outcomeWrongEngine, atDynamic, both(
+			atPath("robots/creds/a", answers(403, `{"errors":["hidden"]}`)),
+			atPath("sys/internal/ui/mounts/robots", answers(200, `{"data":{"type":"kv","options":{"version":"2"}}}`)))},
+		"403 of an engine": {outcomeDenied, atDynamic, both(
+			atPath("robots/creds/a", answers(403, `{"errors":["hidden"]}`)),
+			atPath("sys/internal/ui/mounts/robots", answers(200, `{"data":{"type":"aws","options":null}}`)))},
+		"an engine that answers nothing":         {outcomeNoRole, atDynamic, nil},
+		"an engine that knows no such role":      {outcomeNoRole, atDynamic, atPath("robots/creds/a", answers(400, `{"errors":["Role \"a\" not found"]}`))},
+		"a database that knows no such role":     {outcomeNoRole, atDynamic, atPath("robots/creds/a", answers(400, `{"errors":["unknown role: a"]}`))},
+		"an engine that is not configured":       {outcomeBadRequest, atDynamic, atPath("robots/creds/a", answers(400, `{"errors":["subscription_id is required"]}`))},
+		"KV that tells of a role in its refusal": {outcomeBadRequest, atKV2, atPath("secret/data/a", answers(400, `{"errors":["role not found"]}`))},
+
 		"412":                     {outcomeBehind, atKV2, atPath("secret/data/a", answers(412, `{"errors":["hidden"]}`))},
 		"429 with Retry-After":    {outcomeRateLimitedFor, atKV2, atPath("secret/data/a", answers(429, `{"errors":["hidden"]}`, "Retry-After", "7"))},
 		"429 without Retry-After": {outcomeRateLimited, atKV2, atPath("secret/data/a", answers(429, `{"errors":["hidden"]}`))},
@@ -165,7 +180,7 @@ func situations() map[string]situation {
 		"a refused exchange, just made": {outcomeExchangeNotYet, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrRefused))},
 		"a cloud that does not answer":  {outcomeExchangeUnavailable, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrUnavailable))},
 		"a registry of no cloud":        {outcomeExchangeRegistry, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrRegistry))},
-		"nothing that can be exchanged": {outcomeKeyMissing, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrInput))},
+		"nothing that can be exchanged": {outcomeExchangeInput, ofCloud(atDynamic), both(atPath("robots/creds/a", answers(200, keysAnswer)), cloudSays(exchange.ErrInput))},
 
 		"no connection":      {outcomeNoConnection, v1alpha1.VaultSource{Mount: "secret", Path: "a", Connection: "other"}, nil},
 		"no Secret":          {outcomeConnectionRefused, atKV2, spec(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.AppRole.SecretID.Name = "other" })},

@@ -2,9 +2,7 @@ package vault
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
@@ -45,7 +43,7 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 		return source.Snapshot{}, outcomePathRefused.at(place.Mount + "/" + place.Path).saying(
 			"spec.pathPrefixes of VaultConnection " + c.name + " does not cover it")
 	}
-	c.events.interests.note(eventPath(c.spec.VaultNamespace, path), request.Place(), place.EngineKind() == v1alpha1.EngineDynamic, c.now())
+	c.events.interests.read(c, place, path, request, nil)
 	if place.Exchange != nil {
 		return m.readForExchange(ctx, c, place, path, request)
 	}
@@ -55,9 +53,11 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	}
 	snapshot, f := snapshotOf(c.name, place, a, request)
 	if f != nil {
-		c.giveBack(ctx, a)
+		c.giveBack(ctx, a, f)
+		return snapshot, f
 	}
-	return snapshot, f
+	c.events.interests.read(c, place, path, request, a.content.Data)
+	return snapshot, nil
 }
 
 // fetch reads the path, or shares the read of another object.
@@ -71,74 +71,19 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 	}
 	if place.EngineKind() == v1alpha1.EngineDynamic {
 		a, f := c.read(ctx, where, path, ask)
-		return a, aboutRequest(place, path, a, f)
+		return a, aboutRequest(place, path, a, aboutRole(a, c.secondLook(ctx, place, f)))
 	}
 	return c.sharing.do(ctx, request.Place(), c.now(), maxAge, func(ctx context.Context) (*answer, *failure) {
 		a, f := c.read(ctx, where, path, ask)
 		switch {
-		case f != nil && f.Outcome == outcomeNeverWritten:
+		case f != nil:
 			f = c.secondLook(ctx, place, f)
-		case f == nil && a.content.LeaseID != "": // KV makes none, and whoever shares the answer would not follow it
-			c.giveBack(ctx, a)
+		case a.content.LeaseID != "": // KV makes none, and whoever shares the answer would not follow it
 			f = outcomeWrongEngine.at(where).saying("the answer has a lease, so the mount is none of KV: set engine Dynamic")
+			c.giveBack(ctx, a, f)
 		}
 		return a, f.withPath(path)
 	})
-}
-
-// withPath adds to a denied read what Vault was asked for: the path that a policy must name, which has data/ in it with KV v2.
-func (f *failure) withPath(path string) *failure {
-	if f == nil || f.Outcome != outcomeDenied || f.detail != "" {
-		return f
-	}
-	told := *f
-	return told.saying("Vault answers 403 to a read of " + path)
-}
-
-// aboutRequest adds to a refusal what spec.source.vault.request has to do with it.
-func aboutRequest(place *v1alpha1.VaultSource, path string, a *answer, f *failure) *failure {
-	switch {
-	case f == nil:
-	case f.Outcome == outcomeDenied && place.Posts():
-		f.saying("Vault answers 403 to a POST to " + path + ", for which the policy grants update and not read")
-	case f.Outcome == outcomeDenied:
-		return f.withPath(path)
-	case f.Outcome == outcomeBadRequest && place.Posts():
-		f.saying("the engine does not take this POST: compare spec.source.vault.request with its documentation")
-	case f.Outcome == outcomeBadRequest && a != nil && a.status == http.StatusMethodNotAllowed:
-		f.saying("the engine does not take GET here: where it documents POST, set spec.source.vault.request")
-	}
-	return f
-}
-
-// secondLook tells a secret that was never written from one in an engine of another version, which answers the same.
-// Vault's own command line asks the same endpoint; where the policy does not allow it, the first look stands.
-func (c *connection) secondLook(ctx context.Context, place *v1alpha1.VaultSource, first *failure) *failure {
-	s, failure := c.tokens.acquire(ctx)
-	if failure != nil {
-		return first
-	}
-	defer s.users.Done()
-	a, failure := c.sendOnce(ctx, first.place, func(ctx context.Context) (*answer, error) {
-		return get(ctx, s.client, "sys/internal/ui/mounts/"+place.Mount, nil)
-	})
-	if failure != nil || a.content.Data == nil {
-		return first
-	}
-	kind, _ := a.content.Data["type"].(string)
-	options, _ := a.content.Data["options"].(map[string]any)
-	version, _ := options["version"].(string)
-	switch engine := place.EngineKind(); {
-	case kind != "kv" && kind != "generic":
-		return outcomeWrongEngine.at(first.place).saying(fmt.Sprintf("the mount is of type %q: set engine Dynamic", kind))
-	case engine == v1alpha1.EngineKVv2 && version != "2":
-		return outcomeWrongEngine.at(first.place).saying("the mount is KV version 1: set engine KVv1")
-	case engine == v1alpha1.EngineKVv1 && version == "2":
-		return outcomeWrongEngine.at(first.place).saying("the mount is KV version 2: set engine KVv2")
-	case engine == v1alpha1.EngineKVv2 && strings.HasPrefix(place.Path, "data/"):
-		return outcomeNeverWritten.at(first.place).saying("spec.source.vault.path is written without data/")
-	}
-	return first
 }
 
 // Release revokes a lease whose credential is no longer used anywhere. A lease that is gone already is no error. The

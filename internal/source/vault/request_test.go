@@ -60,7 +60,7 @@ func TestARefusalSaysWhatTheRequestHasToDoWithIt(t *testing.T) {
 		reason string
 		says   string
 	}{
-		{"a POST without the right", post, 403, v1alpha1.ReasonPermissionDenied, "the policy grants update"},
+		{"a POST without the right", post, 403, v1alpha1.ReasonPermissionDenied, "a policy has to grant update"},
 		{"a GET without the right", atDynamic, 403, v1alpha1.ReasonPermissionDenied, "grant read"},
 		{"a POST that the engine does not take", post, 400, v1alpha1.ReasonBadRequest, "spec.source.vault.request"},
 		{"a GET where only a POST is taken", atDynamic, 405, v1alpha1.ReasonBadRequest, "set spec.source.vault.request"},
@@ -89,5 +89,50 @@ func TestAPostIsNeverSentToVaultsOwnPaths(t *testing.T) {
 	}
 	if sent := server.requests(""); len(sent) > 0 {
 		t.Errorf("%d requests were sent", len(sent))
+	}
+}
+
+// TestWhatIsMadeAndCannotBeUsedIsGivenBack: a key that is written wrongly in the spec has an engine make a credential at every read.
+func TestWhatIsMadeAndCannotBeUsedIsGivenBack(t *testing.T) {
+	wrongKey, dockerConfig := atDynamic, atDynamic
+	wrongKey.Keys = &v1alpha1.VaultKeys{Password: "pasword"}
+	dockerConfig.Keys = &v1alpha1.VaultKeys{DockerConfig: "config"}
+	for _, test := range []struct {
+		name    string
+		place   v1alpha1.VaultSource
+		data    string
+		reason  string
+		revoked int
+		denied  bool
+	}{
+		{"the spec names a key that is not there", wrongKey, `{"username":"u","password":"p"}`, v1alpha1.ReasonKeyMissing, 1, false},
+		{"so, and the lease may not be revoked", wrongKey, `{"username":"u","password":"p"}`, v1alpha1.ReasonKeyMissing, 1, true},
+		{"a docker config is for another registry", dockerConfig, `{"config":"{\"auths\":{\"other.example\":{\"username\":\"a\",\"password\":\"b\"}}}"}`, v1alpha1.ReasonRegistryMissing, 1, false},
+		{"the value cannot be used", atDynamic, `{"username":"u","password":"a\tb"}`, v1alpha1.ReasonMalformed, 1, false},
+		{"there is nothing in it", atDynamic, `{}`, v1alpha1.ReasonKeyMissing, 1, false},
+		{"it is a good one", atDynamic, `{"username":"u","password":"p"}`, "", 0, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newScripted(t)
+			server.handle("/v1/robots/creds/a", answers(200, `{"lease_id":"robots/creds/a/1","lease_duration":3600,"renewable":true,"data":`+test.data+`}`))
+			if server.handle("/v1/sys/leases/revoke", answers(204, "")); test.denied {
+				server.handle("/v1/sys/leases/revoke", answers(403, `{"errors":["permission denied"]}`))
+			}
+			_, failure := newRig(t, server.URL).read(test.place)
+			revoked := len(server.requests("/v1/sys/leases/revoke"))
+			if (failure == nil) != (test.reason == "") || failure != nil && (failure.Reason != test.reason || !failure.Wasted || !failure.Stalled) || revoked != test.revoked {
+				t.Errorf("%+v, and %d leases were revoked", failure, revoked)
+			}
+		})
+	}
+}
+
+func TestWhatAPostMakesIsMadeThoughNobodySaysWhenItEnds(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/robots/creds/a", answers(200, `{"data":{"username":"u","password":"p"}}`))
+	r, post := newRig(t, server.URL), atDynamic
+	post.Request = &v1alpha1.VaultRequest{Method: v1alpha1.VaultPost}
+	if made, given := r.mustRead(post), r.mustRead(atDynamic); !made.Minted || given.Minted || !made.ExpireTime.IsZero() {
+		t.Errorf("a POST makes: %t, a GET: %t", made.Minted, given.Minted)
 	}
 }

@@ -52,9 +52,15 @@ func snapshotOf(connection string, place *v1alpha1.VaultSource, a *answer, reque
 		snapshot.RotateTime, snapshot.ExpireTime = made.Expire, time.Time{}
 		snapshot.CreatedTime = lastRotation(content.data)
 	}
-	makes := place.EngineKind() == v1alpha1.EngineDynamic || a.exchanged != nil
-	snapshot.Minted = makes && !snapshot.ExpireTime.IsZero()
+	snapshot.Minted = isMinted(place, a, snapshot.ExpireTime)
 	return snapshot, nil
+}
+
+// isMinted reports whether each read makes another value: an engine or a cloud makes those that end, and a POST also one of which nobody
+// says when it ends. A GET without an end may as well give the same again.
+func isMinted(place *v1alpha1.VaultSource, a *answer, end time.Time) bool {
+	makes := place.EngineKind() == v1alpha1.EngineDynamic || a.exchanged != nil
+	return makes && (!end.IsZero() || place.Posts())
 }
 
 // holds reports whether the token by which a value was read is part of it.
@@ -141,7 +147,7 @@ func contentOf(where string, engine v1alpha1.Engine, a *answer) (*kept, *failure
 			return nil, f
 		}
 	} else if nested(a.content.Data) {
-		return nil, outcomeWrongEngine.at(where).saying("the mount is KV version 2: set engine KVv2, and leave data/ out of the path")
+		return nil, outcomeWrongEngine.at(where).saying(isVersion2)
 	}
 	if len(p.data) == 0 {
 		return nil, outcomeEmpty.at(where)

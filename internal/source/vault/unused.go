@@ -68,11 +68,13 @@ func (u *unused) putBack(lease unusedLease) {
 	u.all = append(u.all, lease)
 }
 
-// giveBack revokes the lease of an answer of which nothing is used, if it has one, now or later.
-func (c *connection) giveBack(ctx context.Context, a *answer) {
-	if a == nil || a.content.LeaseID == "" {
+// giveBack revokes the lease of an answer of which nothing is used, if it has one, now or later. The failure then tells that each read makes
+// another.
+func (c *connection) giveBack(ctx context.Context, a *answer, f *failure) {
+	if a.content.LeaseID == "" {
 		return
 	}
+	f.wasted = true
 	c.unused.add(c.name, a.content.LeaseID, c.now())
 	_ = c.giveBackUnused(ctx) // what was not taken back stays noted
 }

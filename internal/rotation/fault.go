@@ -1,0 +1,52 @@
+package rotation
+
+import (
+	"time"
+
+	"regcred.dev/regcred/internal/schedule"
+	"regcred.dev/regcred/internal/source"
+)
+
+// wastedInterval is the longest wait for another read where each has the source make what cannot be used: it is made at the registry or the
+// cloud and taken away again, and only a person changes that.
+const wastedInterval = 30 * time.Minute
+
+// NoteFault notes that the source gave nothing usable. What is in use and what waits stays.
+func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
+	s.countWasted(spec, fault)
+	s.noteAsked(spec, began)
+	s.Reads.Failures++
+	s.Reads.Fault = fault
+}
+
+// afterFault is when the source is read again that gave nothing usable.
+func (s *State) afterFault(spec *Spec) time.Time {
+	r := &s.Reads
+	switch fault := r.Fault; {
+	case fault.Stalled && r.Wasted > 1:
+		return r.Last.Add(max(s.wastedWait(spec), fault.RetryAfter))
+	case fault.Stalled:
+		return schedule.AfterStall(r.Last, spec.Refresh, fault.RetryAfter, spec.Random)
+	default:
+		return schedule.AfterFailure(r.Last, r.Failures, fault.RetryAfter, spec.Random)
+	}
+}
+
+// countWasted counts a read for which the source made something of no use. What another spec makes is another matter.
+func (s *State) countWasted(spec *Spec, fault *source.Error) {
+	if s.Reads.SpecHash != spec.SpecHash {
+		s.Reads.Wasted = 0
+	}
+	if fault.Wasted && fault.Stalled {
+		s.Reads.Wasted++
+	}
+}
+
+// wastedWait is how long after a read the source is read again that made something of no use. It doubles up to wastedInterval.
+func (s *State) wastedWait(spec *Spec) time.Duration {
+	wait := schedule.AfterStall(s.Reads.Last, spec.Refresh, 0, spec.Random).Sub(s.Reads.Last)
+	for more := s.Reads.Wasted; more > 1 && wait < wastedInterval; more-- {
+		wait *= 2
+	}
+	return min(wait, wastedInterval)
+}
