@@ -18,6 +18,7 @@ import (
 	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/injection"
@@ -215,7 +216,7 @@ func (p *parts) addRecovery() error {
 	healing := &recovery.Reconciler{
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Lists: lists, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
-		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
+		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, OwnerKinds: diagnosis.OwnerKinds(p.options.ownerKinds), Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
 		Watchdog: p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)
