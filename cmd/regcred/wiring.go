@@ -54,6 +54,8 @@ type parts struct {
 	protected                          []string
 	// injection sees the admission policy for attach: Pods.
 	injection *injection.Watcher
+	// book knows what is in the index that this policy reads.
+	book *injection.Book
 	// now is the API server's time: that of what is compared with the age of pods.
 	now func() time.Time
 	guards
@@ -83,7 +85,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: p.watchdog,
-		Injection: p.injection.State,
+		Injection: p.injects,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
 		return fmt.Errorf("delivery: %w", err)
@@ -198,7 +200,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
-		Injection: p.injection.State, ClusterNow: p.now,
+		Injection: p.injects, ClusterNow: p.now,
 		SourceNews: news, Watchdog: p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)
