@@ -19,12 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/metricsaccess"
 	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -116,7 +116,7 @@ func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
 func metricsOptions(o *options) metricsserver.Options {
 	m := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: !o.insecureMetrics, CertDir: o.metricsCertDir}
 	if !o.insecureMetrics {
-		m.FilterProvider = filters.WithAuthenticationAndAuthorization
+		m.FilterProvider = metricsaccess.Filter
 	}
 	return m
 }

@@ -192,7 +192,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 	if err != nil {
 		return err
 	}
-	sources := source.Mux{source.VaultMember(vaults)}
+	sources := source.NewPatient(source.Mux{source.VaultMember(vaults)}, time.Now)
 	reading := &credential.Reconciler{
 		Client: p.mgr.GetClient(), Source: sources, Leases: fencedLeases{sources, p.fence},
 		Asker:  p.prober,

@@ -18,6 +18,9 @@ import (
 // placeField is the index of RegistryCredentials by the place that they read.
 const placeField = "source.place"
 
+// gatherNews is how long news of one place are gathered: a source may tell hundreds of times a second, and each run is a look at the object.
+const gatherNews = 50 * time.Millisecond
+
 func placeKey(place source.Place) string {
 	return fmt.Sprintf("%q %q %q", place.Member, place.Server, place.Name)
 }
@@ -63,7 +66,7 @@ func (n *News) listen(r *Reconciler) kinds.Source {
 			for i := range readers.Items {
 				name := readers.Items[i].Name
 				r.memories.tell(name, news, now)
-				q.AddAfter(requestFor(name), max(news.Time.Sub(now), time.Duration(0)))
+				q.AddAfter(requestFor(name), max(news.Time.Sub(now), gatherNews))
 			}
 		}
 		return nil

@@ -58,6 +58,7 @@ type Reconciler struct {
 	selectors selectors
 	keepers   keepers
 	ledger    ledger
+	echoes    echoes
 }
 
 // Reconcile makes one pull Secret right: gather, decide, act, say what became of it.
@@ -65,6 +66,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 	if err := r.Store.Load(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
+	defer r.look(place)()
 	facts, err := r.gather(ctx, place)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -86,6 +88,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 		r.memories.forget(place) // nobody wants anything here, and most namespaces want few of all names
 	}
 	r.Board.Post(place, outcome.deliveries(facts, r.Board))
+	if outcome.settled() {
+		r.ledger.settle(outcome.secret)
+	}
 	return ctrl.Result{RequeueAfter: soonest(outcome.after(), facts.after())}, outcome.retry()
 }
 
@@ -106,6 +111,7 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	}
 	r.vouch(f, secret, plan.Refused)
 	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
+	result.asMeant = plan.Secret == nil || contentOf(secret) == contentOf(plan.Secret) && sameMetadata(secret, plan.Secret)
 	return result.with(detached)
 }
 

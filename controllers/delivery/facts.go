@@ -61,6 +61,18 @@ func (f facts) concerned() []string {
 	return names
 }
 
+// revisions are those that a Secret holds of the RegistryCredentials that are concerned, by name: empty where it holds nothing of one.
+func (f facts) revisions(secret *corev1.Secret) map[string]string {
+	held := map[string]string{}
+	for _, name := range f.concerned() {
+		held[name] = ""
+		if secret != nil {
+			held[name] = pullsecret.SourcesOf(secret.Annotations)[name].Revision
+		}
+	}
+	return held
+}
+
 // wanted are the ServiceAccounts that must name the Secret: those of all RegistryCredentials that select the place, have
 // something in the Secret and may write.
 func (f facts) wanted(written pullsecret.Sources) []string {

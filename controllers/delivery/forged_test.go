@@ -188,9 +188,9 @@ func TestTheLedgerCountsAsItsContentSays(t *testing.T) {
 			}
 			for _, credential := range []string{"c0", "c1"} {
 				namespaces := map[string]bool{}
-				for _, one := range l.of(credential) {
+				for place, one := range l.of(credential) {
 					if len(one.known) > 0 {
-						namespaces[one.place.Namespace] = true
+						namespaces[place.Namespace] = true
 					}
 					if len(intersection(one.known, one.keys)) != len(one.known) {
 						t.Fatalf("seed %d, %d: %v is known, and recorded is %v", seed, version, one.known, one.keys)
@@ -204,7 +204,7 @@ func TestTheLedgerCountsAsItsContentSays(t *testing.T) {
 	}
 }
 
-func TestEveryLineOfTheLogNamesTheCredentials(t *testing.T) {
+func TestEveryLineOfTheLogNamesTheCredentialsAndTheirRevisions(t *testing.T) {
 	company := credential("company", "r.example")
 	g := newRig(t, 1, company)
 	g.publish(record(t, "company", "1-x", "good", "r.example"))
@@ -224,8 +224,8 @@ func TestEveryLineOfTheLogNamesTheCredentials(t *testing.T) {
 		t.Errorf("%d lines: %q", len(lines), lines)
 	}
 	for _, line := range lines {
-		if !strings.Contains(line, `"credentials":["company"]`) {
-			t.Errorf("it names no credential: %s", line)
+		if !strings.Contains(line, `"revisions":{"company":"1-x"}`) {
+			t.Errorf("it does not say which revision: %s", line)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -20,8 +21,8 @@ import (
 type ledger struct {
 	mu      sync.Mutex
 	secrets map[delivered.Place]noted
-	// holders by RegistryCredential, namespace and name of the Secret.
-	holders map[string]map[string]map[string]held
+	// holders by RegistryCredential and place: few are in one namespace, and a map for each would cost more than what is in it.
+	holders map[string]map[delivered.Place]held
 	// proven counts, by RegistryCredential and namespace, the Secrets that are known to hold something.
 	proven map[string]map[string]int
 }
@@ -30,11 +31,12 @@ type noted struct {
 	uid         types.UID
 	version     string
 	credentials []string
+	// settled is set where a look found this version as it should be, or left it so.
+	settled bool
 }
 
 // held is what one pull Secret records of a RegistryCredential.
 type held struct {
-	place delivered.Place
 	// keys of the docker config that are recorded, and those of them that are known to be delivered.
 	keys, known []string
 }
@@ -58,9 +60,9 @@ func (l *ledger) vouch(secret *corev1.Secret, known map[string][]string) {
 		l.take(place, secret)
 	}
 	for credential, keys := range known {
-		if one, recorded := l.holders[credential][place.Namespace][place.Name]; recorded {
+		if one, recorded := l.holders[credential][place]; recorded {
 			one.known = union(one.known, intersection(one.keys, keys))
-			l.put(credential, one)
+			l.put(credential, place, one)
 		}
 	}
 }
@@ -80,7 +82,7 @@ func (l *ledger) take(place delivered.Place, secret *corev1.Secret) {
 	}
 	before := map[string][]string{}
 	for _, credential := range known.credentials {
-		before[credential] = l.holders[credential][place.Namespace][place.Name].known
+		before[credential] = l.holders[credential][place].known
 	}
 	l.clear(place)
 	if !pullsecret.OwnerOf(secret).Ours {
@@ -90,13 +92,32 @@ func (l *ledger) take(place delivered.Place, secret *corev1.Secret) {
 	for credential, source := range pullsecret.SourcesOf(secret.Annotations) {
 		if credential != pullsecret.Adopted {
 			fresh.credentials = append(fresh.credentials, credential)
-			l.put(credential, held{place: place, keys: source.Keys, known: intersection(source.Keys, before[credential])})
+			l.put(credential, place, held{keys: source.Keys, known: intersection(source.Keys, before[credential])})
 		}
 	}
 	if l.secrets == nil {
 		l.secrets = map[delivered.Place]noted{}
 	}
 	l.secrets[place] = fresh
+}
+
+// settle notes that a Secret is as it should be.
+func (l *ledger) settle(secret *corev1.Secret) {
+	place := delivered.Place{Namespace: secret.Namespace, Name: secret.Name}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known, there := l.secrets[place]; there && known.version == secret.ResourceVersion && known.uid == secret.UID {
+		known.settled = true
+		l.secrets[place] = known
+	}
+}
+
+// settled reports whether this version of the Secret of a place is as it should be.
+func (l *ledger) settled(place delivered.Place, version string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := l.secrets[place]
+	return known.settled && known.version == version
 }
 
 // drop takes in that a Secret is gone.
@@ -122,19 +143,16 @@ func newer(version, than string) bool {
 }
 
 // put notes what a Secret records of a RegistryCredential.
-func (l *ledger) put(credential string, one held) {
+func (l *ledger) put(credential string, place delivered.Place, one held) {
 	if l.holders == nil {
-		l.holders, l.proven = map[string]map[string]map[string]held{}, map[string]map[string]int{}
+		l.holders, l.proven = map[string]map[delivered.Place]held{}, map[string]map[string]int{}
 	}
 	if l.holders[credential] == nil {
-		l.holders[credential] = map[string]map[string]held{}
+		l.holders[credential] = map[delivered.Place]held{}
 	}
-	if l.holders[credential][one.place.Namespace] == nil {
-		l.holders[credential][one.place.Namespace] = map[string]held{}
-	}
-	before := l.holders[credential][one.place.Namespace][one.place.Name]
-	l.holders[credential][one.place.Namespace][one.place.Name] = one
-	l.count(credential, one.place.Namespace, len(one.known) > 0, len(before.known) > 0)
+	before := l.holders[credential][place]
+	l.holders[credential][place] = one
+	l.count(credential, place.Namespace, len(one.known) > 0, len(before.known) > 0)
 }
 
 // count follows a Secret that begins or ceases to be known to hold something.
@@ -157,12 +175,9 @@ func (l *ledger) count(credential, namespace string, now, before bool) {
 
 func (l *ledger) clear(place delivered.Place) {
 	for _, credential := range l.secrets[place].credentials {
-		before := l.holders[credential][place.Namespace][place.Name]
+		before := l.holders[credential][place]
 		l.count(credential, place.Namespace, false, len(before.known) > 0)
-		delete(l.holders[credential][place.Namespace], place.Name)
-		if len(l.holders[credential][place.Namespace]) == 0 {
-			delete(l.holders[credential], place.Namespace)
-		}
+		delete(l.holders[credential], place)
 		if len(l.holders[credential]) == 0 {
 			delete(l.holders, credential)
 		}
@@ -177,24 +192,18 @@ func (l *ledger) holding(credential string) int {
 	return len(l.proven[credential])
 }
 
-// of returns the pull Secrets that record a RegistryCredential.
-func (l *ledger) of(credential string) []held {
+// of returns the places of the pull Secrets that record a RegistryCredential, and what they record.
+func (l *ledger) of(credential string) map[delivered.Place]held {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make([]held, 0, len(l.holders[credential]))
-	for _, names := range l.holders[credential] {
-		for _, one := range names {
-			all = append(all, one)
-		}
-	}
-	return all
+	return maps.Clone(l.holders[credential])
 }
 
 // knownAt are the keys that a Secret is known to hold of a RegistryCredential.
 func (l *ledger) knownAt(place delivered.Place, credential string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.holders[credential][place.Namespace][place.Name].known
+	return l.holders[credential][place].known
 }
 
 // intersection are those of some keys that are among others, in their order.

@@ -19,7 +19,9 @@ import (
 type outcome struct {
 	// secret of ours as it is now, nil where there is none.
 	secret *corev1.Secret
-	taken  []pullsecret.Taken
+	// asMeant is false where the API server keeps another Secret than it was given.
+	asMeant bool
+	taken   []pullsecret.Taken
 	// refused are the RegistryCredentials for whose entries the Secret has no room.
 	refused []string
 	// problem concerns all RegistryCredentials of the place, and accounts those that want the ServiceAccount.
@@ -30,6 +32,11 @@ type outcome struct {
 func (o outcome) with(p *problem) outcome {
 	o.problem = p
 	return o
+}
+
+// settled reports whether the Secret is as it should be, so that there is nothing to look at until something changes.
+func (o outcome) settled() bool {
+	return o.secret != nil && o.secret.ResourceVersion != "" && o.asMeant && o.worst() == nil
 }
 
 // worst is the gravest of all problems.

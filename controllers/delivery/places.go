@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,8 +21,8 @@ func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.Registry
 	for _, namespace := range r.selectedBy(ctx, credential) {
 		places[delivered.Place{Namespace: namespace, Name: credential.Spec.Target.Name()}] = true
 	}
-	for _, one := range r.ledger.of(credential.Name) {
-		places[one.place] = true
+	for place := range r.ledger.of(credential.Name) {
+		places[place] = true
 	}
 	return collect(places)
 }
@@ -60,13 +61,15 @@ func (r *Reconciler) placesFor(ctx context.Context, account *corev1.ServiceAccou
 	return r.placesIn(ctx, account.Namespace)
 }
 
-// placesBeside are the place of a Secret, and the others of ours in its namespace: one may wait until it can give way to this.
-func (r *Reconciler) placesBeside(ctx context.Context, secret *corev1.Secret) []delivered.Place {
-	places := map[delivered.Place]bool{}
-	if pullsecret.OwnerOf(secret).Ours || r.wantedNames(ctx)[secret.Name] {
-		places[delivered.Place{Namespace: secret.Namespace, Name: secret.Name}] = true
-		r.addOurs(ctx, secret.Namespace, places)
+// placesBeside are the place of a Secret, as it was and is, and the others of ours in its namespace: one may wait until it can give way
+// to this.
+func (r *Reconciler) placesBeside(ctx context.Context, secret *corev1.Secret, before ...*corev1.Secret) []delivered.Place {
+	ours := func(one *corev1.Secret) bool { return pullsecret.OwnerOf(one).Ours }
+	if !ours(secret) && !slices.ContainsFunc(before, ours) && !r.wantedNames(ctx)[secret.Name] {
+		return nil
 	}
+	places := map[delivered.Place]bool{{Namespace: secret.Namespace, Name: secret.Name}: true}
+	r.addOurs(ctx, secret.Namespace, places)
 	return collect(places)
 }
 

@@ -30,9 +30,9 @@ func (r *Reconciler) Removal(ctx context.Context, credential *v1alpha1.RegistryC
 		return result, err
 	}
 	holding := map[string]bool{}
-	for _, one := range r.ledger.of(credential.Name) {
-		if r.detains(credential, one.place) {
-			holding[one.place.Namespace] = true
+	for place := range r.ledger.of(credential.Name) {
+		if r.detains(credential, place) {
+			holding[place.Namespace] = true
 		}
 	}
 	if len(holding) == 0 {
@@ -80,12 +80,12 @@ func (r *Reconciler) detains(credential *v1alpha1.RegistryCredential, place deli
 // losses are the names of the namespaces that are known to hold entries of a RegistryCredential, and the names of those that lose some.
 func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding, losing []string, err error) {
 	holds, loses := map[string]bool{}, map[string]bool{}
-	for _, one := range r.ledger.of(credential.Name) {
+	for place, one := range r.ledger.of(credential.Name) {
 		if len(one.known) == 0 {
 			continue // its people wrote the record: it is told of nobody else
 		}
 		var namespace corev1.Namespace
-		err := r.Cluster.Get(ctx, client.ObjectKey{Name: one.place.Namespace}, &namespace)
+		err := r.Cluster.Get(ctx, client.ObjectKey{Name: place.Namespace}, &namespace)
 		if apierrors.IsNotFound(err) || err == nil && namespace.DeletionTimestamp != nil {
 			continue
 		}
@@ -93,7 +93,7 @@ func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCr
 			return nil, nil, err
 		}
 		holds[namespace.Name] = true
-		lost, err := r.loses(ctx, credential, &namespace, one)
+		lost, err := r.loses(ctx, credential, &namespace, place.Name, one)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -105,7 +105,7 @@ func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCr
 }
 
 // loses reports whether a Secret is to lose entries of a RegistryCredential.
-func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, one held) (bool, error) {
+func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, secret string, one held) (bool, error) {
 	if credential.DeletionTimestamp != nil {
 		return credential.Spec.Policy() == v1alpha1.DeletionDelete, nil
 	}
@@ -113,7 +113,7 @@ func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCre
 	if credential.Spec.Suspend || !readable {
 		return false, nil
 	}
-	if !selected || one.place.Name != credential.Spec.Target.Name() {
+	if !selected || secret != credential.Spec.Target.Name() {
 		return true, nil
 	}
 	missing := r.missing(credential, one.known)
@@ -124,7 +124,7 @@ func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCre
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, err
 	}
-	return len(missing) > len(r.stillListed(namespace, one.place.Name, missing, list.Items)), nil
+	return len(missing) > len(r.stillListed(namespace, secret, missing, list.Items)), nil
 }
 
 // missing are the recorded keys for which the published value has no entry any more. Nothing is missing while nothing is published.

@@ -53,10 +53,10 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	contest.note(purpose, contentOf(f.secret), r.Now())
 	contest.left = contentOf(plan.Secret) // what was meant: a webhook that changes it on the way is a rival, too
 	if written == nil {
-		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it", "credentials", f.concerned())
+		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it", "revisions", f.revisions(f.secret))
 		return nil, nil
 	}
-	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "credentials", f.concerned())
+	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "revisions", f.revisions(written))
 	return written, nil
 }
 
@@ -168,6 +168,10 @@ func contentOf(secret *corev1.Secret) [sha256.Size]byte {
 	}
 	return sha256.Sum256(slices.Concat(secret.Data[corev1.DockerConfigJsonKey], []byte("\n"+string(secret.Type)+"\n"+
 		secret.Labels[v1alpha1.ManagedLabel]+"\n"+secret.Annotations[v1alpha1.SourcesAnnotation])))
+}
+
+func sameMetadata(one, other *corev1.Secret) bool {
+	return maps.Equal(one.Labels, other.Labels) && maps.Equal(one.Annotations, other.Annotations)
 }
 
 func rivalOf(secret *corev1.Secret) string {

@@ -29,6 +29,7 @@ func (r *Reconciler) attach(ctx context.Context, f facts, secret *corev1.Secret)
 	if secret == nil {
 		return problems
 	}
+	f.ours = secret
 	for _, name := range f.wanted(pullsecret.SourcesOf(secret.Annotations)) {
 		if p := r.attachTo(ctx, f, name); p != nil {
 			problems[name] = p
@@ -131,7 +132,7 @@ func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.
 	}
 	memory.trace.wrote(account)
 	contest.note(purpose, purpose, r.Now())
-	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action, "credentials", f.concerned())
+	log.FromContext(ctx).Info("Changed who names the pull secret", "serviceAccount", account.Name, "action", action, "revisions", f.revisions(f.ours))
 	return nil
 }
 

@@ -85,8 +85,12 @@ func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delive
 			if named.Held(e.ObjectNew) {
 				r.ledger.note(e.ObjectNew)
 			}
-			enqueue(q, normal, r.placesBeside(ctx, e.ObjectOld)...)
-			enqueue(q, normal, r.placesBeside(ctx, e.ObjectNew)...)
+			places := r.placesBeside(ctx, e.ObjectNew, e.ObjectOld)
+			own := delivered.Place{Namespace: e.ObjectNew.Namespace, Name: e.ObjectNew.Name}
+			if slices.Contains(places, own) && r.isEcho(e.ObjectNew, q) {
+				places = slices.DeleteFunc(places, func(place delivered.Place) bool { return place == own })
+			}
+			enqueue(q, normal, places...)
 		},
 		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*corev1.Secret], q queue) {
 			r.ledger.drop(e.Object)

@@ -23,6 +23,17 @@ type woken struct {
 	again map[string]bool
 }
 
+// rests notes that something changed in a namespace that rests, and reports whether it does.
+func (w *woken) rests(namespace string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, resting := w.again[namespace]
+	if resting {
+		w.again[namespace] = true
+	}
+	return resting
+}
+
 // begin reports whether the pods of a namespace are to be woken now. Where they were lately, they are woken when their rest ends.
 func (w *woken) begin(namespace string) bool {
 	w.mu.Lock()
@@ -69,7 +80,11 @@ func wakeBeside[T client.Object](r *Reconciler, account func(T) string) handler.
 }
 
 // wake has the stuck pods of a namespace looked at, at once where they were not lately. A namespace in which none is stuck does not rest.
+// While one rests its pods are not even listed: the handler of an informer serves all namespaces.
 func (r *Reconciler) wake(ctx context.Context, q queue, namespace, account string) {
+	if r.woken.rests(namespace) {
+		return
+	}
 	stuck := r.stuckOf(ctx, namespace, account)
 	if len(stuck) == 0 || !r.woken.begin(namespace) {
 		return

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -81,4 +83,37 @@ func TestAServiceAccountWakesThePodsThatHaveIt(t *testing.T) {
 			t.Errorf("ServiceAccount %s wakes %d pods, want %d", name, got, want)
 		}
 	}
+}
+
+// countingPods counts how often pods are listed.
+type countingPods struct {
+	client.Reader
+	lists atomic.Int32
+}
+
+func (p *countingPods) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	p.lists.Add(1)
+	return p.Reader.List(ctx, list, options...)
+}
+
+// The handler of an informer serves all namespaces: while one rests, its changes cost a look at a map and none at its pods.
+func TestWhileANamespaceRestsItsPodsAreNotListed(t *testing.T) {
+	r := stuckCluster(t, 1, 1)
+	pods := &countingPods{Reader: r.Cluster}
+	r.Pods = podsOf{Reader: pods}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "n-00000", Name: "regcred"}}
+	synctest.Test(t, func(t *testing.T) {
+		q, wakes := &countingQueue{}, wakeBeside(r, func(*corev1.Secret) string { return "" })
+		for range 100 {
+			wakes.Update(t.Context(), event.TypedUpdateEvent[*corev1.Secret]{ObjectOld: secret, ObjectNew: secret}, q)
+		}
+		if lists := pods.lists.Load(); lists > 1 {
+			t.Errorf("100 changes list the pods %d times", lists)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if looks := q.looks.Load(); looks != 2 {
+			t.Errorf("%d looks, want 2", looks)
+		}
+	})
 }

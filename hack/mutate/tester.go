@@ -68,12 +68,12 @@ func build(root, work string, s *source, mutants []*mutant, folder string, race 
 		return nil, err
 	}
 	t := &tester{dir: filepath.Join(root, folder), variable: "MUTANT_" + environment(s.name), binary: filepath.Join(work, "tests")}
-	arguments := []string{"test", "-c", "-overlay", file, "-o", t.binary}
-	command := exec.Command("go", append(arguments, "./"+folder)...)
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
-	if race {
-		command = exec.Command("go", append(arguments, "-race", "./"+folder)...)
+	arguments, variables := []string{"test", "-c", "-overlay", file, "-o", t.binary}, []string{"CGO_ENABLED=0", "GOFLAGS=-trimpath"}
+	if race { // which needs cgo
+		arguments, variables = append(arguments, "-race"), []string{"CGO_ENABLED=1", "GOFLAGS="}
 	}
+	command := exec.Command("go", append(arguments, "./"+folder)...)
+	command.Env = append(os.Environ(), variables...)
 	command.Dir = root
 	if out, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the tests of %s with the mutants of %s: %w\n%s", folder, s.name, err, out)

@@ -58,12 +58,11 @@ func (e *Exchanger) acr(ctx context.Context, tenant string, hosts []string, fiel
 
 // accessToken is the one that the source gave, or one that the authority gives to the service principal.
 func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenant string, fields payload.Fields) (string, *Error) {
-	if token := text(fields, "access_token"); token != "" {
-		return token, nil
-	}
-	id, secret := text(fields, "client_id"), text(fields, "client_secret")
+	token, id, secret := text(fields, "access_token"), text(fields, "client_id"), text(fields, "client_secret")
 	switch {
-	case id == "" || secret == "":
+	case token != "" && sendable(token):
+		return token, nil
+	case id == "" || secret == "" || !sendable(id, secret):
 		return "", fault(ErrInput, "it has neither access_token nor client_id and client_secret as text, which are exchanged for a login at a registry of Azure")
 	case !cloudregistry.IsTenant(tenant):
 		return "", fault(ErrInput, "the tenant of the service principal is not known: set spec.source.vault.exchange.acr.tenant")
@@ -72,12 +71,12 @@ func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenan
 		ClientID: id, ClientSecret: secret, Scopes: []string{at.Scope}, AuthStyle: oauth2.AuthStyleInParams,
 		TokenURL: "https://" + at.Login + "/" + tenant + "/oauth2/v2.0/token",
 	}
-	return throughGate(e, at.Login, func() (string, *Error) {
-		token, err := asking.Token(context.WithValue(ctx, oauth2.HTTPClient, e.client))
+	return throughGate(ctx, e, askerOf(at.Login, tenant, id), func() (string, *Error) {
+		made, err := asking.Token(context.WithValue(ctx, oauth2.HTTPClient, e.client))
 		if err != nil {
 			return "", e.refusedByEntra(at.Login, err)
 		}
-		return token.AccessToken, nil
+		return made.AccessToken, nil
 	})
 }
 
@@ -118,7 +117,7 @@ func (e *Exchanger) refreshToken(ctx context.Context, host, tenant, access strin
 		return "", unreachable(host, err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return throughGate(e, host, func() (string, *Error) {
+	return throughGate(ctx, e, askerOf(host, access), func() (string, *Error) {
 		got, err := e.send(request)
 		if err != nil {
 			return "", err

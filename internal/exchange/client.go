@@ -55,15 +55,19 @@ type answer struct {
 	body   []byte
 }
 
-// throughGate asks a host and reads its answer. Whatever is neither a login nor a refusal shuts the host's gate, also where only the body
-// shows it, as a limit of AWS and a page of a proxy.
-func throughGate[T any](e *Exchanger, host string, ask func() (T, *Error)) (T, *Error) {
-	if known := e.gates.enter(host, e.now()); known != nil {
+// throughGate asks a host and reads its answer. Whatever is neither a login nor a refusal shuts a gate, also where only the body shows it,
+// as a limit of AWS and a page of a proxy.
+func throughGate[T any](ctx context.Context, e *Exchanger, who asker, ask func() (T, *Error)) (T, *Error) {
+	if known := e.gates.enter(who, e.now()); known != nil {
 		var none T
 		return none, known
 	}
 	got, err := ask()
-	e.gates.leave(host, e.now(), err)
+	if err != nil && ctx.Err() != nil {
+		e.gates.giveUp(who, e.now())
+		return got, err
+	}
+	e.gates.leave(who, e.now(), err)
 	return got, err
 }
 
@@ -111,6 +115,7 @@ func (e *Exchanger) unwell(host string, a answer) *Error {
 	case a.status == http.StatusTooManyRequests, a.status >= 500:
 		err := fault(ErrUnavailable, "%s: status %d", host, a.status)
 		err.RetryAfter = retryAfter(a.header.Get("Retry-After"), e.now())
+		err.ofLogin = a.status == http.StatusTooManyRequests // the clouds count for each account
 		return err
 	}
 	return nil
@@ -149,7 +154,9 @@ var aCode = regexp.MustCompile(`^[A-Za-z_]{1,64}$`)
 // refused says with which code, if it is one. Each cloud says one: an answer without is that of a proxy on the way.
 func refused(host string, status int, code string) *Error {
 	if code == "" {
-		return fault(ErrUnavailable, "%s: status %d without a code of the cloud: look for a proxy on the way", host, status)
+		err := fault(ErrUnavailable, "%s: status %d without a code of the cloud: look for a proxy on the way", host, status)
+		err.ofLogin = true // or what was sent is too long, or of a form that the cloud's front door does not let through
+		return err
 	}
 	if !aCode.MatchString(code) {
 		return fault(ErrRefused, "%s: status %d", host, status)

@@ -40,7 +40,7 @@ func (e *Exchanger) ecr(ctx context.Context, hosts []string, fields payload.Fiel
 	keys := aws.Credentials{
 		AccessKeyID: text(fields, "access_key"), SecretAccessKey: text(fields, "secret_key"), SessionToken: text(fields, "security_token", "session_token"),
 	}
-	if keys.AccessKeyID == "" || keys.SecretAccessKey == "" {
+	if keys.AccessKeyID == "" || keys.SecretAccessKey == "" || !sendable(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken) {
 		return made{}, fault(ErrInput, "it has no access_key and secret_key as text, which are exchanged for a login at Amazon ECR")
 	}
 	regions := map[string]cloudregistry.ECR{}
@@ -76,7 +76,7 @@ func (e *Exchanger) authorizationToken(ctx context.Context, at cloudregistry.ECR
 	if err != nil {
 		return ecrLogin{}, err
 	}
-	return throughGate(e, at.Endpoint, func() (ecrLogin, *Error) {
+	return throughGate(ctx, e, askerOf(at.Endpoint, keys.AccessKeyID), func() (ecrLogin, *Error) {
 		got, err := e.send(request)
 		if err != nil {
 			return ecrLogin{}, err
@@ -126,7 +126,9 @@ func refusedByAWS(host string, a answer) *Error {
 	_ = decode(a.body, &says) // without a code the status says all
 	code := says.Type[strings.LastIndexByte(says.Type, '#')+1:]
 	if strings.HasPrefix(code, "Throttl") || slices.Contains(awsLimits, code) {
-		return fault(ErrUnavailable, "%s: AWS asks for fewer requests", host)
+		err := fault(ErrUnavailable, "%s: AWS asks for fewer requests", host)
+		err.ofLogin = true
+		return err
 	}
 	return refused(host, a.status, code)
 }

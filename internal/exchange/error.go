@@ -27,6 +27,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Err is the cause, nil where there is none.
 	Err error
+	// ofLogin says that it concerns the login that was shown, and no other.
+	ofLogin bool
 }
 
 // Error implements error.

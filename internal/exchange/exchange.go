@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -26,7 +27,7 @@ type Exchanger struct {
 
 // New makes an Exchanger that sends by a transport. See NewTransport.
 func New(transport http.RoundTripper, now func() time.Time) *Exchanger {
-	return &Exchanger{client: boundedClient(transport), now: now, gates: gates{m: map[string]shut{}}}
+	return &Exchanger{client: boundedClient(transport), now: now, gates: gates{m: map[asker]shut{}}}
 }
 
 // login is what is delivered for a host.
@@ -96,4 +97,16 @@ func text(fields payload.Fields, names ...string) string {
 		}
 	}
 	return ""
+}
+
+// longestSent is the most bytes of a field that is sent to a cloud. Tokens of Entra have a few thousand, and the clouds' front doors refuse
+// much more.
+const longestSent = 16 << 10
+
+// sendable reports whether fields may be parts of a request: no login of a cloud has anything but printable ASCII in it, and in a header
+// nothing else can be sent.
+func sendable(fields ...string) bool {
+	return !slices.ContainsFunc(fields, func(field string) bool {
+		return len(field) > longestSent || strings.ContainsFunc(field, func(r rune) bool { return r < ' ' || r > '~' })
+	})
 }

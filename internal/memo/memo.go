@@ -3,17 +3,26 @@ package memo
 
 import "sync"
 
+// heaviest is the part of the bound that one value may have. What is heavier is not remembered: nobody may fill the memory with a few.
+const heaviest = 8
+
 // Of remembers values by key. Its zero value remembers nothing.
 type Of[K comparable, V any] struct {
-	limit int
+	bound int
+	weigh func(K, V) int
 	mu    sync.Mutex
 	// recent are the values that were asked for lately, and earlier those before: where recent is full, earlier is forgotten.
 	recent, earlier map[K]V
+	// weight is that of recent.
+	weight int
 }
 
-// New returns a memo of at most twice as many values as limit. What is asked for again stays, however many others there are in between,
-// as long as those are fewer than limit.
-func New[K comparable, V any](limit int) *Of[K, V] { return &Of[K, V]{limit: limit} }
+// New returns a memo of values that weigh at most twice as much as bound, all together, in whatever unit weigh gives: bytes, where others
+// decide how large a value is. What is asked for again stays, however many others there are in between, as long as those weigh less
+// than bound.
+func New[K comparable, V any](bound int, weigh func(K, V) int) *Of[K, V] {
+	return &Of[K, V]{bound: bound, weigh: weigh}
+}
 
 // Get gives the value of a key, and computes it where it is not remembered. Two who ask for the same key at once may both compute it, and
 // all share what they are given: nobody may change it.
@@ -42,12 +51,28 @@ func (m *Of[K, V]) Look(key K) (V, bool) {
 	return value, known
 }
 
+// keep notes a value. The caller holds the mutex.
 func (m *Of[K, V]) keep(key K, value V) {
-	if m.limit <= 0 {
+	if m.bound <= 0 {
 		return
 	}
-	if m.recent == nil || len(m.recent) >= m.limit {
-		m.earlier, m.recent = m.recent, make(map[K]V)
+	weight := m.weigh(key, value)
+	if weight > max(m.bound/heaviest, 1) {
+		return
+	}
+	if _, known := m.recent[key]; known {
+		return // another one computed the same
+	}
+	if m.recent == nil || m.weight+weight > m.bound {
+		m.earlier, m.recent, m.weight = m.recent, make(map[K]V), 0
 	}
 	m.recent[key] = value
+	m.weight += weight
+}
+
+// Forget forgets everything.
+func (m *Of[K, V]) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recent, m.earlier, m.weight = nil, nil, 0
 }

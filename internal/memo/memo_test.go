@@ -1,9 +1,13 @@
 package memo
 
 import (
+	"strings"
 	"sync"
 	"testing"
 )
+
+// one is the weight of a value where their number is bounded.
+func one(int, int) int { return 1 }
 
 // counted gives twice the key, and counts how often that was computed.
 type counted struct {
@@ -16,7 +20,7 @@ func (c *counted) get(key int) int {
 }
 
 func TestAValueIsComputedOnce(t *testing.T) {
-	c := counted{memo: New[int, int](4)}
+	c := counted{memo: New(4, one)}
 	for range 3 {
 		if got := c.get(21); got != 42 {
 			t.Fatalf("got %d", got)
@@ -29,7 +33,7 @@ func TestAValueIsComputedOnce(t *testing.T) {
 
 func TestNoMoreIsRememberedThanTwiceTheLimit(t *testing.T) {
 	const limit = 8
-	c := counted{memo: New[int, int](limit)}
+	c := counted{memo: New(limit, one)}
 	for key := range 1000 {
 		c.get(key)
 		if kept := len(c.memo.recent) + len(c.memo.earlier); kept > 2*limit {
@@ -43,7 +47,7 @@ func TestNoMoreIsRememberedThanTwiceTheLimit(t *testing.T) {
 
 func TestWhatIsAskedForAgainStaysBesideManyOthers(t *testing.T) {
 	const limit = 8
-	c := counted{memo: New[int, int](limit)}
+	c := counted{memo: New(limit, one)}
 	c.get(-1)
 	for key := range 1000 {
 		c.get(key)
@@ -53,6 +57,31 @@ func TestWhatIsAskedForAgainStaysBesideManyOthers(t *testing.T) {
 	}
 	if c.times != 1001 {
 		t.Errorf("%d values were computed, want 1001: the one that was asked for again and again was forgotten", c.times)
+	}
+}
+
+func TestWhatIsRememberedWeighsNoMoreThanTwiceTheBound(t *testing.T) {
+	const bound = 800
+	memo := New(bound, func(_ int, value string) int { return len(value) })
+	weight := func(values map[int]string) (sum int) {
+		for _, value := range values {
+			sum += len(value)
+		}
+		return sum
+	}
+	for key := range 1000 {
+		memo.Get(key, func() string { return strings.Repeat("x", key*7%(bound/heaviest+20)) })
+		memo.Get(key/2, func() string { return strings.Repeat("x", key/2*7%(bound/heaviest+20)) })
+		if kept := weight(memo.recent) + weight(memo.earlier); kept > 2*bound || weight(memo.recent) != memo.weight {
+			t.Fatalf("after %d keys %d are remembered, and %d are counted", key, kept, memo.weight)
+		}
+	}
+	memo.Forget()
+	for key, length := range map[int]int{1: bound/heaviest + 1, 2: bound / heaviest} {
+		memo.Get(key, func() string { return strings.Repeat("x", length) })
+		if _, kept := memo.Look(key); kept != (key == 2) {
+			t.Errorf("a value of %d is remembered: %t", length, kept)
+		}
 	}
 }
 
@@ -66,7 +95,7 @@ func TestTheZeroValueRemembersNothing(t *testing.T) {
 }
 
 func TestManyMayAskAtOnce(t *testing.T) {
-	memo := New[int, int](16)
+	memo := New(16, one)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {

@@ -36,7 +36,7 @@ const (
 	longestKept = 4 << 10
 )
 
-var readings = memo.New[string, reading](readingsKept)
+var readings = memo.New(readingsKept, func(string, reading) int { return 1 })
 
 // read gives what a message means. Each message is read once.
 func read(message string) reading {

@@ -83,9 +83,28 @@ type record struct {
 
 // records remembers what annotations say: in a rotation thousands of Secrets record the same, and each is asked several times. Longer
 // ones than longestRemembered, in bytes, are read each time.
-var records = memo.New[string, record](recordsRemembered)
+var records = memo.New(bytesRemembered, weightOfRecord)
 
-const recordsRemembered, longestRemembered = 256, 16 << 10
+// bytesRemembered is how much is remembered, in bytes: a namespace's people write annotations of which each byte makes fifty. inMap is what
+// a member of a map takes beside its text, inSource a source, and inKey a key.
+const bytesRemembered, longestRemembered, inMap, inSource, inKey = 2 << 20, 16 << 10, 64, 256, 24
+
+func weightOfRecord(text string, read record) int {
+	weight := inSource + len(text)
+	for name, source := range read.sources {
+		weight += inSource + len(name) + len(source.Revision) + len(source.Digest)
+		for _, key := range source.Keys {
+			weight += inKey + len(key)
+		}
+		if source.Written != nil {
+			weight += inSource
+		}
+		for name, value := range source.Written {
+			weight += inMap + len(name) + len(value)
+		}
+	}
+	return weight
+}
 
 // parseRecord reads an annotation that is not remembered.
 func parseRecord(text string) (Sources, bool) {

@@ -85,7 +85,7 @@ type canonical struct {
 
 // canonicalKeys remembers the keys that are asked for again and again: those of RegistryCredentials, for every namespace. Longer ones
 // than longestRemembered, in bytes, are no registries that anybody has.
-var canonicalKeys = memo.New[string, canonical](keysRemembered)
+var canonicalKeys = memo.New(keysRemembered, func(string, canonical) int { return 1 })
 
 const keysRemembered, longestRemembered = 1024, 256
 

@@ -102,6 +102,7 @@ func (s *State) Correct(now time.Time) {
 	s.correctValues(now)
 	correct(now, &s.Reads.Last, &s.Reads.ReadTime, &s.Reads.WokenTime, &s.DoubtTime)
 	s.Reads.ToldTime = earliest(s.Reads.ToldTime, now.Add(maxTold)) // it may lie ahead, by as much
+	s.Reads.ToldPaid = earliest(s.Reads.ToldPaid, now.Add((toldAtOnce+1)*toldPeriod))
 	for _, attempts := range []map[string]Attempts{s.Releases, s.Renewals} {
 		for id, tried := range attempts {
 			correct(now, &tried.Last)

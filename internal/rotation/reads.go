@@ -29,6 +29,8 @@ type Reads struct {
 	// and that was missed. ToldState is the source's own name for the state that has it.
 	ToldTime  time.Time
 	ToldState string
+	// ToldPaid is until when the reads that were made because the source told of something are paid for: each costs toldPeriod.
+	ToldPaid time.Time
 	// Findings of the last read that succeeded.
 	Findings []dockerconfig.Finding
 }
@@ -39,6 +41,9 @@ const refusedInterval = 30 * time.Second
 const (
 	// toldInterval is the least time between two reads because the source told of something.
 	toldInterval = 500 * time.Millisecond
+	// toldAtOnce is how many such reads may follow each other at that interval, toldPeriod the time after which one more may: who writes
+	// to the source again and again has it told each time, and each other value is written to every namespace.
+	toldAtOnce, toldPeriod = 20, 10 * time.Second
 	// maxTold is how far ahead ToldTime may lie.
 	maxTold = 2 * time.Minute
 )
@@ -100,7 +105,7 @@ func (s *State) toldRead() (time.Time, bool) {
 	if r.Minted || r.Last.IsZero() || !r.ToldTime.After(r.Last) {
 		return time.Time{}, false
 	}
-	return latest(r.ToldTime, r.Last.Add(toldInterval)), true
+	return latest(latest(r.ToldTime, r.Last.Add(toldInterval)), r.ToldPaid.Add(-toldAtOnce*toldPeriod)), true
 }
 
 // restoredTime is when regcred went back from the value that waits, zero where it did not: the source may have another one by now.
@@ -253,6 +258,9 @@ func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
 }
 
 func (s *State) noteAsked(spec *Spec, began time.Time) {
+	if told, wanted := s.toldRead(); wanted && !told.After(began) {
+		s.Reads.ToldPaid = latest(s.Reads.ToldPaid, began).Add(toldPeriod)
+	}
 	s.Reads.Last, s.Reads.SpecHash, s.Reads.Tried = began, spec.SpecHash, spec.RefreshRequest
 }
 

@@ -41,20 +41,20 @@ type Named interface{ LogValues() []any }
 // loggerFor has every line that is logged about a request name it. controller-runtime does that for reconcile.Request alone.
 func loggerFor[request comparable](name string) func(*request) logr.Logger {
 	return func(about *request) logr.Logger {
-		log := ctrl.Log.WithValues("controller", name)
+		values := []any{"controller", name}
 		if about == nil {
-			return log
+			return logWith(values...)
 		}
 		switch one := any(*about).(type) {
 		case reconcile.Request:
 			if one.Namespace != "" {
-				log = log.WithValues("namespace", one.Namespace)
+				values = append(values, "namespace", one.Namespace)
 			}
-			return log.WithValues("name", one.Name)
+			return logWith(append(values, "name", one.Name)...)
 		case Named:
-			return log.WithValues(one.LogValues()...)
+			return logWith(append(values, one.LogValues()...)...)
 		}
-		return log.WithValues("request", fmt.Sprint(*about))
+		return logWith(append(values, "request", fmt.Sprint(*about))...)
 	}
 }
 

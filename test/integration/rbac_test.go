@@ -31,6 +31,7 @@ func TestOperatorRole(t *testing.T) {
 	t.Run("the operator's own namespace", func(t *testing.T) { testOwnNamespaceRights(t, c, operator) })
 	t.Run("everything else", func(t *testing.T) { testReviews(t, c, operatorUser, operatorGroups(), operatorReviews()) })
 	t.Run("people", func(t *testing.T) { testPeople(t, c) })
+	t.Run("scrapers of the metrics", func(t *testing.T) { testScrapers(t, c) })
 	t.Run("the operator's pod is admitted where Pod Security is restricted", func(t *testing.T) { testManagerPod(t, c) })
 	t.Run("it patches pods only with config/repull", func(t *testing.T) {
 		c.kubectl(t, "apply", "-k", configFolder("repull"))

@@ -86,7 +86,7 @@ func (c *connection) loginAt(ctx context.Context, mount, defaultMount string, bo
 	}
 	return &grant{
 		token:    auth.ClientToken,
-		lifetime: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable,
+		lifetime: lifetime(int64(auth.LeaseDuration)), renewable: auth.Renewable,
 	}, nil
 }
 
@@ -134,8 +134,16 @@ func seconds(value any) time.Duration {
 		return 0
 	}
 	n, err := number.Int64()
-	if err != nil || n < 0 || n > int64(time.Duration(1<<63-1)/time.Second) {
+	if err != nil {
 		return 0
 	}
-	return time.Duration(n) * time.Second
+	return lifetime(n)
+}
+
+// longestLife is as long as anything of Vault lives: far beyond what its own limits allow.
+const longestLife = 10 * 365 * 24 * time.Hour
+
+// lifetime is a number of seconds that a server gave: not less than nothing, and not more than longestLife.
+func lifetime(seconds int64) time.Duration {
+	return time.Duration(min(max(seconds, 0), int64(longestLife/time.Second))) * time.Second
 }

@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/proxy"
 )
 
@@ -85,14 +85,14 @@ func classifyNotFound(place string, a *answer) *failure {
 }
 
 func classifyRateLimit(place string, a *answer) *failure {
-	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+	seconds, err := strconv.ParseInt(a.header.Get("Retry-After"), 10, 64)
 	if err != nil || seconds <= 0 {
 		f := outcomeRateLimited.at(place)
 		f.wait = lastProbe
 		return f
 	}
 	f := outcomeRateLimitedFor.at(place)
-	f.wait = min(time.Duration(seconds)*time.Second, longestPause)
+	f.wait = min(lifetime(seconds), longestPause)
 	return f
 }
 
@@ -137,7 +137,7 @@ func classifyError(place string, err error) *failure {
 	case errors.As(err, &transported) && transported.Timeout():
 		return outcomeSlow.at(place).because(err)
 	default:
-		return outcomeUnreachable.at(place).because(err).saying("the connection broke")
+		return outcomeBroken.at(place).because(err)
 	}
 }
 
@@ -147,7 +147,8 @@ func tlsDetail(err error) string {
 	if errors.As(err, &transported) {
 		err = transported.Err
 	}
-	return err.Error()
+	const longest = 400
+	return foreign.Text(err.Error(), longest)
 }
 
 func redirectDetail(header http.Header) string {
@@ -156,7 +157,7 @@ func redirectDetail(header http.Header) string {
 		return "redirected"
 	}
 	const longestHost = 253
-	return fmt.Sprintf("redirected to %s://%.*s", target.Scheme, longestHost, target.Host)
+	return fmt.Sprintf("redirected to %s://%s", target.Scheme, foreign.Text(target.Host, longestHost))
 }
 
 func mentions(texts []string, part string) bool {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/proxy"
 )
@@ -85,15 +86,21 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + host + ":" + port
 }
 
-// boundedTransport cuts answers off at maxAnswer.
+// boundedTransport cuts answers off at maxAnswer, and has sockets read slowly.
 type boundedTransport struct{ *http.Transport }
 
 func (t boundedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.Transport.RoundTrip(request)
-	if err == nil && response.StatusCode != http.StatusSwitchingProtocols { // a socket bounds its own messages
-		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	if err != nil {
+		return response, err
 	}
-	return response, err
+	socket, is := response.Body.(io.ReadWriteCloser)
+	if is && response.StatusCode == http.StatusSwitchingProtocols { // which bounds its own messages
+		response.Body = newThrottledSocket(socket)
+		return response, nil
+	}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	return response, nil
 }
 
 type boundedBody struct {
@@ -201,9 +208,16 @@ func readAnswer(response *api.Response, err error) (*answer, error) {
 		return nil, errOversized // decoded, it would take fifty times its size, at each worker
 	}
 	a := &answer{status: response.StatusCode, header: response.Header, body: body}
-	a.json = decode(body, &a.content) == nil
+	a.json = decode(body, &a.content) == nil && isLeaseName(a.content.LeaseID)
 	return a, nil
 }
+
+// longestLeaseName is the most bytes of a lease's name: those of Vault are the path that was read, and a few letters. It is kept in a record
+// of one credential, with those of the leases before it.
+const longestLeaseName = 1 << 10
+
+// isLeaseName reports whether a text can name a lease, or is empty. It is sent back to the server, and shown where that fails.
+func isLeaseName(text string) bool { return foreign.Text(text, longestLeaseName) == text }
 
 // decode keeps numbers as they were written.
 func decode(body []byte, into *content) error {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // connection is one VaultConnection as it was at one time: its object, CA and secrets. A change of any of them makes a
@@ -37,6 +38,8 @@ type connection struct {
 	tokens    tokenLife
 	events    subscription
 	gathering chan proof // of an identity that a cloud gives, under way; nil if none is. It belongs to whoever logs in
+
+	maintaining sync.Mutex // held while the token is renewed or replaced without a reader
 
 	mu      sync.Mutex
 	version string // of the server, as it said last
@@ -134,10 +137,14 @@ func (c *connection) send(ctx context.Context, place string, ask func(context.Co
 	if failure == nil || ctx.Err() != nil {
 		return a, failure
 	}
-	if failure.Outcome == outcomeServerError || failure.Outcome == outcomeSlow {
+	switch failure.Outcome {
+	case outcomeServerError, outcomeSlow, outcomeBroken, outcomeNotVault:
 		if sick := c.health(ctx); sick != nil {
 			return a, sick
 		}
+	}
+	if failure.Outcome == outcomeNotVault {
+		failure = outcomeNoAnswer.at(failure.place).saying(failure.detail)
 	}
 	return a, failure
 }
@@ -163,8 +170,11 @@ func (c *connection) health(ctx context.Context) *failure {
 		return get(ctx, client, "sys/health", url.Values{"standbyok": {"true"}, "perfstandbyok": {"true"}})
 	})
 	if a == nil {
-		if failure.Outcome == outcomeSlow || failure.Outcome == outcomeOwnLimit {
+		switch failure.Outcome {
+		case outcomeSlow, outcomeOwnLimit:
 			return outcomeUnreachable.at(c.place()).because(failure.cause).saying("no answer in time")
+		case outcomeBroken, outcomeOversized:
+			return outcomeUnreachable.at(c.place()).because(failure.cause).saying("the connection broke")
 		}
 		return failure
 	}
@@ -181,6 +191,9 @@ func (c *connection) health(ctx context.Context) *failure {
 	}
 }
 
+// longestVersion is the most bytes of a server's version that are shown.
+const longestVersion = 64
+
 // unwell is what the body of sys/health says against the server, nil where it says nothing. It notes the server's version.
 func (c *connection) unwell(body []byte) *failure {
 	var says api.HealthResponse
@@ -189,7 +202,7 @@ func (c *connection) unwell(body []byte) *failure {
 		return nil
 	}
 	c.mu.Lock()
-	c.version = says.Version
+	c.version = foreign.Text(says.Version, longestVersion)
 	c.mu.Unlock()
 	switch {
 	case !says.Initialized:
@@ -206,6 +219,10 @@ func (c *connection) maintain(ctx context.Context) {
 		return
 	}
 	defer c.usage.leave()
+	if !c.maintaining.TryLock() {
+		return
+	}
+	defer c.maintaining.Unlock()
 	c.events.ensure()
 	if !c.tokens.isDue() {
 		return

@@ -12,11 +12,15 @@ import (
 // forgetInterest is after how long a place counts as read no more: longer than the longest refresh period, which is a day.
 const forgetInterest = 25 * time.Hour
 
+// mostInterests is how many places are remembered of a connection: several times as many as the RegistryCredentials of a large cluster.
+const mostInterests = 10_000
+
 // interests are the places that are read through a connection, by the paths under which events name them. They outlive a connection
 // that is made again, because its object or a Secret changed.
 type interests struct {
 	mu     sync.Mutex
 	paths  map[string]map[source.Place]time.Time // when each was last read
+	places int                                   // how many there are
 	pruned time.Time
 	// dynamic is when a place was last read that is no KV: their events have other types.
 	dynamic time.Time
@@ -32,6 +36,9 @@ func (i *interests) note(path string, place source.Place, dynamic bool, now time
 	if i.paths[path] == nil {
 		i.paths[path] = map[source.Place]time.Time{}
 	}
+	if _, known := i.paths[path][place]; !known {
+		i.places++
+	}
 	i.paths[path][place] = now
 	if dynamic {
 		i.dynamic = now
@@ -39,17 +46,33 @@ func (i *interests) note(path string, place source.Place, dynamic bool, now time
 	i.prune(now)
 }
 
-// prune forgets what is read no more. The caller holds the mutex.
+// prune forgets what is read no more, and where there are too many places those that were read longest ago: who edits a path makes each
+// of them another one. The caller holds the mutex.
 func (i *interests) prune(now time.Time) {
-	if now.Sub(i.pruned) < time.Hour {
+	if now.Sub(i.pruned) >= time.Hour {
+		i.pruned = now
+		i.forgetBefore(now.Add(-forgetInterest))
+	}
+	if i.places <= mostInterests {
 		return
 	}
-	i.pruned = now
+	var read []time.Time
+	for _, places := range i.paths {
+		read = slices.AppendSeq(read, maps.Values(places))
+	}
+	slices.SortFunc(read, time.Time.Compare)
+	i.forgetBefore(read[len(read)/2])
+}
+
+// forgetBefore forgets what was not read since. The caller holds the mutex.
+func (i *interests) forgetBefore(since time.Time) {
+	i.places = 0
 	for path, places := range i.paths {
-		maps.DeleteFunc(places, func(_ source.Place, read time.Time) bool { return now.Sub(read) > forgetInterest })
+		maps.DeleteFunc(places, func(_ source.Place, read time.Time) bool { return read.Before(since) })
 		if len(places) == 0 {
 			delete(i.paths, path)
 		}
+		i.places += len(places)
 	}
 }
 

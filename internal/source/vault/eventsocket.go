@@ -139,7 +139,9 @@ func (s *subscription) dial(ctx context.Context, current *session, pattern strin
 	if c.spec.VaultNamespace != "" {
 		header.Set("X-Vault-Namespace", c.spec.VaultNamespace)
 	}
-	conn, response, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: header}) //nolint:bodyclose // it needs no close, says the library
+	control := newControlLimit()
+	options := &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: header, OnPingReceived: control.answers, OnPongReceived: control.notes}
+	conn, response, err := websocket.Dial(ctx, address.String(), options) //nolint:bodyclose // it needs no close, says the library
 	if err != nil {
 		if response != nil {
 			return nil, response.StatusCode, err
@@ -220,6 +222,9 @@ func (s *subscription) take(message []byte) bool {
 // lookAtAll has all places read once, not all at the same time. Sockets that break again and again do not make that happen more often.
 func (s *subscription) lookAtAll() {
 	now := s.connection.now()
+	if s.lastLook.After(now) {
+		return // what was missed is seen by the look that lies ahead
+	}
 	from := now
 	if again := s.lastLook.Add(lookPause); again.After(now) {
 		from = again

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -18,22 +17,7 @@ const (
 	settling = 2 * time.Minute
 	// settlingPause is the wait between two tries meanwhile.
 	settlingPause = 10 * time.Second
-	// longestInput is how long at most an answer is kept that is still to be exchanged.
-	longestInput = 10 * time.Minute
 )
-
-// inputs are answers of engines that the clouds did not exchange yet. They are kept, because each other read would make another user or
-// principal, and that would be as new to the cloud. They are in memory alone: what is in them when the process ends is left to its end.
-type inputs struct {
-	mu sync.Mutex
-	m  map[inputKey]*answer
-}
-
-// inputKey is one object at one place: an answer of an engine has one owner, and each object has a salt of its own.
-type inputKey struct {
-	place source.Place
-	salt  string
-}
 
 // readForExchange reads, and trades what came for a login at a cloud.
 func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1alpha1.VaultSource, path string, request source.Request) (source.Snapshot, *failure) {
@@ -57,9 +41,9 @@ func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1a
 			f.Outcome, f.wait = outcomeExchangeRefused, 0
 		}
 	case f.Outcome == outcomeExchangeNotYet || f.Outcome == outcomeExchangeUnavailable && m.options.Now().Sub(a.read.at) < longestInput:
-		m.inputs.keep(key, a)
+		m.inputs.keep(key, a, m.options.Now())
 	default:
-		_ = c.revoke(ctx, a.content.LeaseID) // where that fails, it ends at its own time
+		c.giveBack(ctx, place, a)
 	}
 	return snapshot, f
 }
@@ -100,27 +84,4 @@ func notExchanged(where string, err error, age time.Duration) *failure {
 		f.detail = says.Message
 	}
 	return f.because(err)
-}
-
-// take gives the answer that is still to be exchanged, nil where there is none. Those that are too old are forgotten.
-func (i *inputs) take(key inputKey, now time.Time) *answer {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for other, kept := range i.m {
-		if now.Sub(kept.read.at) > longestInput {
-			delete(i.m, other)
-		}
-	}
-	kept := i.m[key]
-	delete(i.m, key)
-	return kept
-}
-
-func (i *inputs) keep(key inputKey, a *answer) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.m == nil {
-		i.m = map[inputKey]*answer{}
-	}
-	i.m[key] = a
 }

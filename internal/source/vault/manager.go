@@ -137,13 +137,17 @@ func (m *Manager) Start(ctx context.Context) error {
 			defer cancel()
 			return m.Close(ctx)
 		case <-ticker.C:
-			m.maintain(ctx)
+			m.beginMaintenance(ctx)
 		}
 	}
 }
 
 // maintain renews what is due, and closes what no longer has an object.
-func (m *Manager) maintain(ctx context.Context) {
+func (m *Manager) maintain(ctx context.Context) { m.beginMaintenance(ctx).Wait() }
+
+// beginMaintenance is maintain, and gives what to wait for. A server that is slow delays no other: whatever is under way from an earlier
+// round goes on, and is not begun again.
+func (m *Manager) beginMaintenance(ctx context.Context) *sync.WaitGroup {
 	m.mu.Lock()
 	open := maps.Clone(m.connections)
 	m.mu.Unlock()
@@ -155,7 +159,8 @@ func (m *Manager) maintain(ctx context.Context) {
 		}
 		group.Go(func() { c.maintain(ctx) })
 	}
-	group.Wait()
+	group.Go(func() { m.giveBackUnwanted(ctx) })
+	return &group
 }
 
 // Close revokes the tokens of our logins that hold no lease, and waits for what is under way. After it nothing is read

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -60,6 +61,8 @@ var (
 		"the value is the operator's own Vault token, which is never published: name another path"}
 	outcomeNotVault = Outcome{"200 with something that is no answer of Vault", v1alpha1.ReasonUnavailable, RetryServer, false,
 		"the server does not answer as Vault does: check spec.address and the proxies on the way"}
+	outcomeNoAnswer = Outcome{"200 or 404 without JSON of Vault, while the server is well otherwise", v1alpha1.ReasonMalformed, RetryPeriod, true,
+		"this path does not answer as a secrets engine does: name another path, or look for a proxy on the way"}
 	outcomeOversized = Outcome{"an answer of more than 1 MiB", v1alpha1.ReasonMalformed, RetryPeriod, true,
 		"the answer is larger than 1 MiB, or holds thousands of values: a registry credential is smaller, name another path"}
 
@@ -108,6 +111,8 @@ var (
 
 	outcomeSlow = Outcome{"no answer in time, while the server is well otherwise", v1alpha1.ReasonUnavailable, RetryBackoff, false,
 		"no whole answer came in time: look into Vault's log, or raise spec.timeoutSeconds of the VaultConnection"}
+	outcomeBroken = Outcome{"the connection broke, while the server is well otherwise", v1alpha1.ReasonUnavailable, RetryBackoff, false,
+		"the connection broke before a whole answer came: look into Vault's log, and at the proxies on the way"}
 	outcomeUnreachable = Outcome{"no connection, or no answer in time", v1alpha1.ReasonUnavailable, RetryServer, false,
 		"Vault does not answer: check that it runs, and the network policies on the way"}
 	outcomeProxy = Outcome{"the proxy does not connect to the server", v1alpha1.ReasonProxyFailed, RetryServer, false,
@@ -143,12 +148,12 @@ var (
 func Outcomes() []Outcome {
 	return []Outcome{
 		outcomeRead, outcomeEmpty, outcomeKeyMissing, outcomeRegistryMissing, outcomeMalformed, outcomeBadRegistry, outcomeOwnToken,
-		outcomeNotVault, outcomeOversized,
+		outcomeNotVault, outcomeNoAnswer, outcomeOversized,
 		outcomeRedirect, outcomeBadRequest, outcomeDeadToken, outcomeDenied,
 		outcomeNeverWritten, outcomeDeleted, outcomeDestroyed, outcomeNoMount, outcomeWrongEngine,
 		outcomeBehind, outcomeRateLimitedFor, outcomeRateLimited, outcomeOwnLimit, outcomeRecovery, outcomePerfStandby,
 		outcomeServerError, outcomeOutage, outcomeSealed, outcomeNoActive,
-		outcomeSlow, outcomeUnreachable, outcomeProxy, outcomeTLS,
+		outcomeSlow, outcomeBroken, outcomeUnreachable, outcomeProxy, outcomeTLS,
 		outcomeLoginRefused, outcomeLoginFailed, outcomeNoNamespaces,
 		outcomeExchangeRefused, outcomeExchangeNotYet, outcomeExchangeUnavailable, outcomeExchangeRegistry,
 		outcomeNoConnection, outcomeConnectionRefused, outcomePathRefused,
@@ -189,6 +194,7 @@ func (f *failure) wholeConnection() bool {
 	return f.wholeServer() || f.Retry == RetryLogin || f.Outcome == outcomeDeadToken || f.Outcome == outcomeConnectionRefused
 }
 
+// exported is what leaves this package: its message may quote certificates, places and versions, which others wrote.
 func (f *failure) exported() *source.Error {
-	return &source.Error{Reason: f.Reason, Message: f.Error(), RetryAfter: f.wait, Stalled: f.Stalled, Err: f.cause}
+	return &source.Error{Reason: f.Reason, Message: foreign.Message(f.Error()), RetryAfter: f.wait, Stalled: f.Stalled, Err: f.cause}
 }

@@ -69,8 +69,10 @@ func situations() map[string]situation {
 		"a registry nobody can pull by":  {outcomeBadRegistry, atKV2, both(kv2Data(goodData), func(_ *testing.T, _ *scripted, r *rig) { r.registry = "registry.example/Team" })},
 		"our own token as the password":  {outcomeOwnToken, atKV2, kv2Data(map[string]any{"username": "robot", "password": testToken})},
 		"our own token as the user name": {outcomeOwnToken, atKV2, kv2Data(map[string]any{"username": testToken, "password": "pw"})},
-		"a web page":                     {outcomeNotVault, atKV2, atPath("secret/data/a", answers(200, "<html>please log in</html>"))},
-		"a web page for 404":             {outcomeNotVault, atKV2, atPath("secret/data/a", answers(404, "<html>not found</html>"))},
+		"a web page":                     {outcomeNoAnswer, atKV2, atPath("secret/data/a", answers(200, "<html>please log in</html>"))},
+		"a web page everywhere":          {outcomeNotVault, atKV2, both(atPath("secret/data/a", answers(200, "<html>")), health(200, "<html>"))},
+		"a web page for all that is 404": {outcomeNotVault, atKV2, both(atPath("secret/data/a", answers(404, "<html>")), health(404, "<html>"))},
+		"a web page for 404":             {outcomeNoAnswer, atKV2, atPath("secret/data/a", answers(404, "<html>not found</html>"))},
 		"a large answer":                 {outcomeOversized, atKV2, atPath("secret/data/a", answers(200, kv2Answer(map[string]any{"x": strings.Repeat("x", maxAnswer)})))},
 		"a large failure":                {outcomeOversized, atKV2, atPath("secret/data/a", answers(400, strings.Repeat("x", maxAnswer+1)))},
 
@@ -133,7 +135,10 @@ func situations() map[string]situation {
 			atPath("secret/data/a", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
 			atPath("sys/health", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))},
 		"no server":         {outcomeUnreachable, atKV2, func(_ *testing.T, s *scripted, _ *rig) { s.Close() }},
-		"connection broken": {outcomeUnreachable, atKV2, atPath("secret/data/a", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })},
+		"connection broken": {outcomeBroken, atKV2, atPath("secret/data/a", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })},
+		"connections broken everywhere": {outcomeUnreachable, atKV2, both(
+			atPath("secret/data/a", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+			atPath("sys/health", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))},
 		"unknown CA": {outcomeTLS, atKV2, func(t *testing.T, _ *scripted, r *rig) {
 			secure := httptest.NewTLSServer(http.NotFoundHandler())
 			t.Cleanup(secure.Close)

@@ -53,7 +53,19 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	if f != nil {
 		return source.Snapshot{}, f
 	}
-	return snapshotOf(c.name, place, a, request)
+	snapshot, f := snapshotOf(c.name, place, a, request)
+	if f != nil {
+		c.giveBack(ctx, place, a)
+	}
+	return snapshot, f
+}
+
+// giveBack revokes what an engine made and nobody uses. Where that fails, it ends at its own time. Answers of other engines are shared,
+// and have no leases.
+func (c *connection) giveBack(ctx context.Context, place *v1alpha1.VaultSource, a *answer) {
+	if place.EngineKind() == v1alpha1.EngineDynamic && a.content.LeaseID != "" {
+		_ = c.revoke(ctx, a.content.LeaseID)
+	}
 }
 
 // fetch reads the path, or shares the read of another object.

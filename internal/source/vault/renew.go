@@ -48,7 +48,7 @@ func (c *connection) renew(ctx context.Context, lease source.Lease) (source.Leas
 	default:
 		return source.Lease{}, f
 	}
-	lease.Obtained, lease.Duration = asked, time.Duration(a.content.LeaseDuration)*time.Second
+	lease.Obtained, lease.Duration = asked, lifetime(a.content.LeaseDuration)
 	lease.Renewable = a.content.Renewable
 	if ends, known := c.tokens.endOfHolder(ctx, lease.ID, lease.Obtained.Add(lease.Duration)); known {
 		lease.LoginEnds = ends

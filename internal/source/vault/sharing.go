@@ -13,6 +13,9 @@ const (
 	failureMemory = 5 * time.Second
 	// pruneEvery is how often answers are forgotten that are of use to nobody any more.
 	pruneEvery = time.Minute
+	// mostShared is how many bytes of answers are kept, as they came. Nearly all answers have less than a thousand; who edits a path again
+	// and again leaves one behind each time.
+	mostShared = 8 << 20
 )
 
 // sharing lets objects that read the same place share one read.
@@ -22,13 +25,15 @@ type sharing struct {
 
 	mu     sync.Mutex
 	reads  map[source.Place]*sharedRead
+	bytes  int // of the answers in reads
 	pruned time.Time
 }
 
 // sharedRead is a read under way or done. After done is closed nothing in it changes.
 type sharedRead struct {
 	started time.Time
-	useful  time.Duration // how old it may be for one who asked for it; under the lock of sharing
+	useful  time.Duration // how old it may be for one who asked for it; under the lock of sharing, as is the size of the answer
+	bytes   int
 	done    chan struct{}
 	answer  *answer
 	failure *failure
@@ -76,14 +81,46 @@ func (s *sharing) begin(ctx context.Context, key source.Place, now time.Time, ma
 		return nil, refused
 	}
 	started := &sharedRead{started: now, useful: maxAge, done: make(chan struct{})}
+	s.forget(key)
 	s.reads[key] = started
 	s.usage.join()
 	go func() {
 		defer s.usage.leave()
-		defer close(started.done)
 		started.answer, started.failure = read(ctx)
+		s.note(key, started)
+		close(started.done)
 	}()
 	return started, nil
+}
+
+// note notes how large an answer is, and forgets the oldest where there are too many bytes. Those who wait for one have it all the same.
+func (s *sharing) note(key source.Place, read *sharedRead) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if read.answer == nil || s.reads[key] != read {
+		return
+	}
+	read.bytes = len(read.answer.body)
+	read.answer.body = nil // its content is what is used
+	s.bytes += read.bytes
+	for s.bytes > mostShared {
+		var oldest source.Place
+		found := false
+		for other, one := range s.reads {
+			if one.bytes > 0 && (!found || one.started.Before(s.reads[oldest].started)) {
+				oldest, found = other, true
+			}
+		}
+		s.forget(oldest)
+	}
+}
+
+// forget forgets a read. The caller holds the mutex.
+func (s *sharing) forget(key source.Place) {
+	if read := s.reads[key]; read != nil {
+		s.bytes -= read.bytes
+		delete(s.reads, key)
+	}
 }
 
 // prune forgets answers, which hold secrets, when the last of those who ask for them would not take them any more.
@@ -97,7 +134,7 @@ func (s *sharing) prune(now time.Time) {
 	s.pruned = now
 	for key, read := range s.reads {
 		if now.Sub(read.started) >= read.useful {
-			delete(s.reads, key)
+			s.forget(key)
 		}
 	}
 }

@@ -69,9 +69,12 @@ func holds(config dockerconfig.Config, token string) bool {
 
 // leaseOf is the lease of an answer that has one. The value ends at the limit whatever becomes of the lease.
 func leaseOf(connection string, a *answer, limit time.Time) *source.Lease {
-	term := time.Duration(a.content.LeaseDuration) * time.Second
+	term, renewable := lifetime(a.content.LeaseDuration), a.content.Renewable
+	if term == 0 { // no engine says so, and nobody knows when it ends
+		term, renewable = longestLife, false
+	}
 	return &source.Lease{
-		Connection: connection, ID: a.content.LeaseID, Renewable: a.content.Renewable, Term: term, Duration: term, Obtained: a.read.at,
+		Connection: connection, ID: a.content.LeaseID, Renewable: renewable, Term: term, Duration: term, Obtained: a.read.at,
 		LoginEnds: a.read.tokenExpires, Limit: limit,
 	}
 }

@@ -129,7 +129,7 @@ func (l *tokenLife) renew(ctx context.Context, s *session) (bool, *failure) {
 		return false, failure
 	}
 	now := l.connection.now()
-	lifetime := time.Duration(a.content.Auth.LeaseDuration) * time.Second
+	left := lifetime(int64(a.content.Auth.LeaseDuration))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.current != s {
@@ -137,10 +137,10 @@ func (l *tokenLife) renew(ctx context.Context, s *session) (bool, *failure) {
 	}
 	renewed := *s
 	renewed.renewable = a.content.Auth.Renewable
-	renewed.limit(lifetime, now)
+	renewed.limit(left, now)
 	l.current = &renewed
 	l.connection.metrics.TokenExpires(l.connection.name, renewed.expires)
-	return !s.ours || lifetime >= s.lifetime/2, nil
+	return !s.ours || left >= s.lifetime/2, nil
 }
 
 // takeTurn waits for the right to log in or renew, which one caller has at a time.

@@ -1,0 +1,50 @@
+package pullsecret
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// heapAfter is how many bytes more are in use after something than before.
+func heapAfter(do func()) int64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+}
+
+// A namespace's people write any annotation to their Secret, and another one a moment later.
+func TestWhatIsRememberedOfForgedRecordsIsSmall(t *testing.T) {
+	const most = 8 << 20
+	for name, entry := range map[string]string{"many sources": `"%03x":{}`, "many keys": `"%03x":{"keys":["","","","","","","","","",""]}`, "many marks": `"%03x":{"written":{"":""}}`} {
+		t.Run(name, func(t *testing.T) {
+			records.Forget()
+			grown := heapAfter(func() {
+				for n := range 64 {
+					var b strings.Builder
+					fmt.Fprintf(&b, `{"version":1,"sources":{"n%d":{}`, n)
+					for i := 0; b.Len() < longestRemembered-100; i++ {
+						b.WriteByte(',')
+						fmt.Fprintf(&b, entry, i)
+					}
+					b.WriteString(`}}`)
+					if len(SourcesOf(map[string]string{v1alpha1.SourcesAnnotation: b.String()})) < 2 {
+						t.Fatal("it is not read")
+					}
+				}
+			})
+			t.Logf("measured: %d KiB", grown>>10)
+			if grown > most {
+				t.Errorf("%d MiB are remembered, want %d at most", grown>>20, most>>20)
+			}
+		})
+	}
+	runtime.KeepAlive(records)
+}
