@@ -76,7 +76,6 @@ func kindAttempts() []admissionAttempt {
 		{name: "removing a RegistryCredential", given: credentialObject(), do: doDelete, refused: onlyStatus},
 		{name: "creating a VaultConnection", fresh: connectionObject(), do: doCreate, refused: onlyStatus},
 		{name: "the InjectionIndex, for which config/injection has a role", fresh: &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.InjectionIndexName}}, do: doDryCreate},
-		{name: "an InjectionIndex of another name", fresh: &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: "other"}}, do: doDryCreate, refused: "its name is regcred"},
 		{name: "sending logins to another server", given: connectionObject(), do: doPatch(`{"spec":{"address":"https://evil.example"}}`), refused: onlyStatus},
 		{name: "removing a VaultConnection", given: connectionObject(), do: doDelete, refused: onlyStatus},
 	}
