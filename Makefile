@@ -25,6 +25,9 @@ test-integration: ## Run the tests against a real API server, Vault and registry
 test-vault: ## Run the tests of logins, outcomes and events against one version of Vault (BOX_VAULT_VERSION=1.21)
 	hack/test.sh vault
 
+test-oldest: ## Run install, admission, main path and recovery against the API server of the oldest Kubernetes that is supported
+	hack/test.sh oldest
+
 test-e2e: ## Run the tests on a real node
 	hack/test.sh e2e
 
@@ -93,4 +96,4 @@ vulncheck: ## Look for known vulnerabilities in what the programs use; needs vul
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test bench test-unit test-integration test-vault test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help
+.PHONY: demo test bench test-unit test-integration test-vault test-oldest test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help

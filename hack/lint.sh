@@ -16,7 +16,7 @@ if [ ! -x "$lint" ]; then
 fi
 # One that runs elsewhere on this machine is waited for.
 "$lint" run --allow-serial-runners ./...
-for module in hack/release hack/monitoring hack/cluster hack/cluster/vault hack/cluster/vault121 hack/cluster/registry hack/cluster/kubernetes; do
+for module in hack/release hack/monitoring hack/gitops hack/cluster hack/cluster/vault hack/cluster/vault121 hack/cluster/registry hack/cluster/kubernetes hack/cluster/oldest; do
   unformatted=$(gofmt -l "$module")
   if [ -n "$unformatted" ]; then
     echo "not gofmt'ed: $unformatted" >&2

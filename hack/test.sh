@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests: unit, integration, vault, e2e, or all of them. Ends with one line that sums them up.
+# Runs the tests: unit, integration, vault, oldest, e2e, or all of them but vault and oldest. Ends with one line that sums them up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -57,6 +57,22 @@ vault() {
     -run '^Test(Vault|NoAnswerOfVault|ALeasedCredential|ARenewableLease|DocsLogins)' ./test/integration/...
 }
 
+# What depends on the version of the API server, on the oldest Kubernetes that is supported: CRDs and their rules, roles, admission policies, the
+# chart, the way of a password from Vault into namespaces, and cures. etcd and kubectl are those of the newest.
+oldest() {
+  eval "$(go -C hack/cluster run . build --only registry,vault,pause,kubernetes,oldest)"
+  mkdir "$results/assets"
+  ln -s "$KUBEBUILDER_ASSETS/etcd" "$KUBEBUILDER_ASSETS/kubectl" "$results/assets/"
+  ln -s "$BOX_OLDEST_BIN" "$results/assets/kube-apiserver"
+  export KUBEBUILDER_ASSETS="$results/assets"
+  CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath" go -C hack/tools/helm tool -n helm >/dev/null
+  "$KUBEBUILDER_ASSETS/kube-apiserver" --version >&2
+  local tests=AdmissionPolicies,OperatorRole,OperatorWithoutItsPolicies,LimitsReachFlagsRoleAndPolicies,ASpecThatCannotWorkIsRefusedWithASentence
+  tests+=,TheChartUnderAnyName,AnAPIServerWithoutPoliciesForPods,RotationIsCompleteOnceTheOldPasswordIsRefused
+  tests+=,StuckPods,APodIsNotRestartedWhereItsSuccessorWouldBeRefused
+  CGO_ENABLED=0 gotest oldest . -trimpath -timeout 20m -parallel 3 -run "^Test(${tests//,/|})\$" ./test/integration/
+}
+
 e2e() {
   if [ "${USE_EXISTING_CLUSTER:-}" = true ]; then
     eval "$(go -C hack/cluster run . build --only pause,kubernetes)"
@@ -68,10 +84,26 @@ e2e() {
     go -C hack/cluster run . up --name "$box" >&2
     eval "$(go -C hack/cluster run . env --name "$box")"
   fi
+  if [ -n "$box" ]; then installs; fi # not on a cluster that somebody uses
   CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$results/" ./cmd/regcred ./cmd/kubectl-regcred
   REGCRED_BIN="$results/regcred" gotest e2e . $race -timeout 30m ./test/e2e/...
   # How fast pods recover is worth a look, whether or not it was fast enough.
   sed -n 's/.*"Output":".*\(measured: [^\\"]*\).*/\1/p' "$results/e2e.json" >&2
+}
+
+# installs begins and ends with a cluster without regcred. What a failure left is not for the tests that follow.
+installs() {
+  local before=$failed
+  failed=0
+  CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath" go -C hack/tools/helm tool -n helm >/dev/null
+  CGO_ENABLED=0 gotest install . -trimpath -timeout 15m ./test/install/...
+  sed -n 's/.*"Output":".*\(measured: [^\\"]*\).*/\1/p' "$results/install.json" >&2
+  if [ "$failed" != 0 ]; then
+    go -C hack/cluster run . down --name "$box" >&2
+    go -C hack/cluster run . up --name "$box" >&2
+    eval "$(go -C hack/cluster run . env --name "$box")"
+  fi
+  failed=$((failed | before))
 }
 
 count() { cat "$results"/*.json | grep "\"Action\":\"$1\"" | grep -c '"Test":' || true; }
@@ -82,9 +114,9 @@ case $what in
     integration
     e2e
     ;;
-  unit | integration | vault | e2e) $what ;;
+  unit | integration | vault | oldest | e2e) $what ;;
   *)
-    echo "usage: hack/test.sh [all|unit|integration|vault|e2e]" >&2
+    echo "usage: hack/test.sh [all|unit|integration|vault|oldest|e2e]" >&2
     exit 2
     ;;
 esac

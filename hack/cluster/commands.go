@@ -40,7 +40,7 @@ func newCommand() *cobra.Command {
 		return command
 	}
 	building := verb("build", "Build what is missing and print where it is, as export lines", o.build)
-	building.Flags().StringSliceVar(&o.only, "only", nil, "build only these: pause, registry, vault, containerd, kubernetes")
+	building.Flags().StringSliceVar(&o.only, "only", nil, "build only these: pause, registry, vault, containerd, kubernetes, oldest")
 	up := verb("up", "Build what is missing and start the box", o.up)
 	up.Flags().BoolVar(&o.noNode, "no-node", false, "control plane, Vault and registry only, on loopback")
 	up.Flags().StringArrayVar(&o.apiServerFlags, "apiserver-flag", nil, "one more flag for kube-apiserver; repeatable")

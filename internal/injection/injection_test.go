@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -96,26 +95,31 @@ func TestJudge(t *testing.T) {
 }
 
 func TestAnAPIServerWithoutSuchPoliciesIsToldFromOneWithoutThisPolicy(t *testing.T) {
+	notFound := apierrors.NewNotFound(admissionv1.Resource("mutatingadmissionpolicies"), v1alpha1.InjectionPolicy)
+	forbidden := apierrors.NewForbidden(admissionv1.Resource("mutatingadmissionpolicies"), v1alpha1.InjectionPolicy, errors.New("no role"))
 	for _, test := range []struct {
 		name     string
-		kind     string // what the API server answers with
+		refusal  *apierrors.StatusError // nil: there is no such path
+		kinds    string                 // what the API server serves of the group, empty: it does not say
 		unserved bool
 	}{
-		{"Kubernetes 1.35 and older have no such path", "text/plain", true},
-		{"Kubernetes 1.36 has no such object", "application/json", false},
+		{"Kubernetes 1.35 and older have no such path", nil, "", true},
+		{"Kubernetes 1.36 has no such object", notFound, "", false},
+		{"the role is not there, and the kind neither", forbidden, "validatingadmissionpolicies", true},
+		{"the role is not there, and the kind is", forbidden, "mutatingadmissionpolicies", false},
+		{"the role is not there, and the kinds are not told", forbidden, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", test.kind)
-				w.WriteHeader(http.StatusNotFound)
-				if test.unserved {
-					fmt.Fprintln(w, "404 page not found")
-					return
-				}
-				status := apierrors.NewNotFound(admissionv1.Resource("mutatingadmissionpolicies"), v1alpha1.InjectionPolicy).ErrStatus
-				status.Kind, status.APIVersion = "Status", "v1"
-				if err := json.NewEncoder(w).Encode(status); err != nil {
-					t.Error(err)
+				switch {
+				case r.URL.Path == "/apis/admissionregistration.k8s.io/v1" && test.kinds != "":
+					answer(t, w, http.StatusOK, metav1.APIResourceList{APIResources: []metav1.APIResource{{Name: test.kinds}}})
+				case test.refusal == nil || r.URL.Path == "/apis/admissionregistration.k8s.io/v1":
+					http.NotFound(w, r)
+				default:
+					status := test.refusal.ErrStatus
+					status.Kind, status.APIVersion = "Status", "v1"
+					answer(t, w, int(status.Code), status)
 				}
 			}))
 			defer server.Close()
@@ -128,6 +132,14 @@ func TestAnAPIServerWithoutSuchPoliciesIsToldFromOneWithoutThisPolicy(t *testing
 				t.Errorf("%+v: %s", got, got.Message())
 			}
 		})
+	}
+}
+
+func answer(t *testing.T, w http.ResponseWriter, code int, object any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	if err := json.NewEncoder(w).Encode(object); err != nil {
+		t.Error(err)
 	}
 }
 

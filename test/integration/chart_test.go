@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,17 +21,6 @@ import (
 	"regcred.dev/regcred/test/box"
 )
 
-// helmProgram is the Helm that hack/tools/helm pins, which takes minutes to build once, or the one that HELM names.
-var helmProgram = sync.OnceValues(func() (string, error) {
-	if program := os.Getenv("HELM"); program != "" {
-		return program, nil
-	}
-	command := exec.Command("go", "-C", filepath.Join("..", "..", "hack", "tools", "helm"), "tool", "-n", "helm")
-	command.Env, command.Stderr = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath"), os.Stderr
-	output, err := command.Output()
-	return strings.TrimSpace(string(output)), err
-})
-
 // chartRun is an API server in which the chart is installed by Helm itself.
 type chartRun struct {
 	*installation
@@ -41,7 +29,7 @@ type chartRun struct {
 
 func (c *chartRun) helm(t *testing.T, values string, arguments ...string) error {
 	t.Helper()
-	program, err := helmProgram()
+	program, err := box.Helm()
 	if err != nil {
 		t.Fatal(err)
 	}

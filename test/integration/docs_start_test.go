@@ -25,7 +25,7 @@ func TestQuickStart(t *testing.T) {
 	server, registry := box.VaultForTest(t, box.VaultOptions{}), box.RegistryForTest(t, box.RegistryOptions{})
 	start := newReader(t, c.installation, "docs/quick-start.md", server,
 		"https://vault.company.io:8200", server.Address, "registry.company.io", registry.Basic)
-	helm, err := helmProgram()
+	helm, err := box.Helm()
 	vaultMust(t, err)
 	chart, err := filepath.Abs(filepath.Join("..", "..", "charts", "regcred"))
 	vaultMust(t, err)

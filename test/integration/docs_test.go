@@ -262,6 +262,7 @@ func TestTheTableOfVersionsIsTrue(t *testing.T) {
 	text := page(t, "docs/install.md")
 	for row, pinned := range map[string][2]string{
 		"| Kubernetes | %s |":                          {"hack/cluster/kubernetes/go.mod", "k8s.io/kubernetes"},
+		"| | %s | `make test-oldest`":                  {"hack/cluster/oldest/go.mod", "k8s.io/kubernetes"},
 		"| containerd | %s |":                          {"hack/cluster/containerd/go.mod", "github.com/containerd/containerd/v2"},
 		"| Vault | %s |":                               {"hack/cluster/vault/go.mod", "github.com/hashicorp/vault"},
 		"| registry | distribution %s |":               {"hack/cluster/registry/go.mod", "github.com/distribution/distribution/v3"},

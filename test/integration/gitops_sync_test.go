@@ -2,6 +2,7 @@ package integration
 
 import (
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,9 +18,10 @@ import (
 func (r *operatorRun) syncedByTools(t *testing.T, namespace string) {
 	t.Helper()
 	for _, tool := range syncTools {
+		began := time.Now()
 		wanted := r.wantedBy(t, tool, namespace)
 		versions := map[string]string{}
-		for round := range 34 {
+		for round := range 100 {
 			for _, object := range wanted {
 				applied := object.DeepCopy()
 				key := object.GetKind() + "/" + object.GetName()
@@ -30,6 +32,7 @@ func (r *operatorRun) syncedByTools(t *testing.T, namespace string) {
 				versions[key] = applied.GetResourceVersion()
 			}
 		}
+		t.Logf("%s: 100 rounds took %s", tool.name, time.Since(began).Round(time.Millisecond))
 		r.prunesNothing(t, tool, len(wanted))
 		awaitAPI(t, tool.name+": the namespace is served still", func() error { return r.allHold(t.Context(), []string{namespace}, "first") })
 	}

@@ -15,6 +15,12 @@ var programs string
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
 func runAll(m *testing.M) int {
+	for _, timeout := range []string{"START", "STOP"} { // envtest's own 20 s are too short for a busy machine
+		if err := os.Setenv("KUBEBUILDER_CONTROLPLANE_"+timeout+"_TIMEOUT", "2m"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	var err error
 	if programs, err = os.MkdirTemp("", "regcred-integration-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -71,6 +72,9 @@ func testRequests(t *testing.T, requests []roleRequest) {
 	for _, r := range requests {
 		t.Run(r.name, func(t *testing.T) {
 			err := r.send(t.Context())
+			if apierrors.IsInvalid(err) && strings.Contains(err.Error(), "WatchList") {
+				t.Skip("this API server streams no lists: informers ask for plain ones")
+			}
 			if r.allowed && err != nil {
 				t.Errorf("must be allowed, and is not: %v", err)
 			}

@@ -48,7 +48,7 @@ func registryCases() []specCase {
 		"[::1": isALabel, "[::g]:5000": isALabel, "::1": "port is a number", "registry.[a-z].io": isALabel, "[::1]": "needs its port", "[::1]/path": "needs its port",
 		"*": isAHubUser, "x": isAHubUser, "registry": isAHubUser, "company/app": isAHubUser, "nexus*": isAHubUser, "localhosts": isAHubUser,
 		"ghcr.io/Company": isAPath, "ghcr.io//company": isAPath, "ghcr.io/*": isAPath, "ghcr.io/-a": isAPath, "ghcr.io/a/../b": isAPath, "ghcr.io/a:1": isAPath,
-		"hub.docker.com/company": "website of Docker Hub", "": "at least 1 chars", strings.Repeat("a", 250) + ".com": "may not be more than 253",
+		"hub.docker.com/company": "website of Docker Hub", "": "at least 1 chars", strings.Repeat("a", 250) + ".com": "than 253",
 	} {
 		cases = append(cases, specCase{fmt.Sprintf("the registry %q", registry), "spec.registries", list{registry}, says})
 	}
@@ -134,7 +134,7 @@ func sourceCases() []specCase {
 		{"a parameter that brings a secret back from a snapshot", "spec.source.vault", asking(object{"method": "POST", "parameters": object{"recover_snapshot_id": "1"}}), "something else than make a credential"},
 		{"a parameter that is none", "spec.source.vault", asking(object{"parameters": object{"a b": "x"}}), "named as the engine documents it"},
 		{"a parameter with a line break", "spec.source.vault", asking(object{"parameters": object{"label": "a\nb"}}), "no control character"},
-		{"a parameter that is too long", "spec.source.vault", asking(object{"parameters": object{"label": strings.Repeat("a", 1025)}}), "may not be more than 1024"},
+		{"a parameter that is too long", "spec.source.vault", asking(object{"parameters": object{"label": strings.Repeat("a", 1025)}}), "than 1024"},
 		{"too many parameters", "spec.source.vault", asking(object{"parameters": parametersNamed(17)}), "at most 16"},
 		{"as many parameters as may be", "spec.source.vault", asking(object{"parameters": parametersNamed(16)}), ""},
 		{"an exchange at Amazon", "spec", exchanging("ecr", object{}, "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team", "*.dkr-ecr.us-east-1.on.aws", "public.ecr.aws"), ""},

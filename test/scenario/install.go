@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,7 +26,7 @@ const overlay = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [DEFAULT]
 images:
-- {name: regcred, newName: REPOSITORY, newTag: TAG}
+- {name: regcred, newName: REPOSITORY, IMAGE}
 patches:
 - patch: |
     apiVersion: regcred.dev/local
@@ -37,6 +38,9 @@ patches:
     - {op: add, path: /spec/template/spec/containers/0/args/-, value: "--insecure-registries=REGISTRIES"}
     - {op: add, path: /spec/template/spec/containers/0/args/-, value: "--vault-addresses=VAULT"}
     - {op: add, path: /spec/template/spec/dnsPolicy, value: Default}
+- target: {kind: NetworkPolicy, name: regcred}
+  patch: |
+    - {op: add, path: /spec/egress/1/ports/-, value: {protocol: TCP, port: 5000}}
 transformers: [REPLACEMENTS]
 `
 
@@ -46,7 +50,7 @@ func (s *Scenario) Install(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("push the operator's image: %w", err)
 	}
-	folder, err := s.writeOverlay(tag)
+	folder, err := s.WriteOverlay("newTag: " + tag)
 	if err != nil {
 		return err
 	}
@@ -54,13 +58,21 @@ func (s *Scenario) Install(ctx context.Context) error {
 	if err := s.Kubectl(ctx, "apply", "--server-side", "-k", folder); err != nil {
 		return fmt.Errorf("install regcred: %w", err)
 	}
-	return Await(ctx, 2*time.Minute, s.operatorReady)
+	return Await(ctx, 2*time.Minute, s.OperatorReady)
+}
+
+// OperatorImage is the operator's image without a tag, as the node names it.
+func (s *Scenario) OperatorImage() string { return s.Registry + "/" + operatorRepository }
+
+// PushOperator pushes the operator's image under a tag. Anybody may pull it.
+func (s *Scenario) PushOperator(ctx context.Context, tag string, image remote.Taggable) error {
+	if err := s.Box.Registry.SetUser(ctx, box.User{Name: box.Anonymous, Pull: []string{"regcred/"}}); err != nil {
+		return err
+	}
+	return s.Box.Registry.Push(ctx, operatorRepository+":"+tag, image)
 }
 
 func (s *Scenario) pushOperator(ctx context.Context) (tag string, err error) {
-	if err := s.Box.Registry.SetUser(ctx, box.User{Name: box.Anonymous, Pull: []string{"regcred/"}}); err != nil {
-		return "", err
-	}
 	image, err := box.Image(s.Binary, box.ImageOptions{})
 	if err != nil {
 		return "", err
@@ -70,12 +82,13 @@ func (s *Scenario) pushOperator(ctx context.Context) (tag string, err error) {
 		return "", err
 	}
 	tag = digest.Hex[:12]
-	return tag, s.Box.Registry.Push(ctx, operatorRepository+":"+tag, image)
+	return tag, s.PushOperator(ctx, tag, image)
 }
 
-func (s *Scenario) writeOverlay(tag string) (string, error) {
-	folder, err := os.MkdirTemp("", "regcred-overlay-")
-	if err != nil {
+// WriteOverlay writes a kustomization of the operator into a new folder. version says which image, as kustomize has it: "newTag: v1" or
+// "digest: sha256:...".
+func (s *Scenario) WriteOverlay(version string) (folder string, err error) {
+	if folder, err = os.MkdirTemp("", "regcred-overlay-"); err != nil {
 		return "", err
 	}
 	folder, err = filepath.EvalSymlinks(folder)
@@ -92,7 +105,7 @@ func (s *Scenario) writeOverlay(tag string) (string, error) {
 	}
 	text := strings.NewReplacer(
 		"DEFAULT", filepath.Join(base, "default"), "REPLACEMENTS", filepath.Join(base, "replacements"),
-		"REPOSITORY", s.Registry+"/"+operatorRepository, "TAG", tag,
+		"REPOSITORY", s.OperatorImage(), "IMAGE", version,
 		"REGISTRIES", s.Registry+","+s.Box.Registry.TokenInCluster, "VAULT", s.Box.Vault.AddressInCluster,
 	).Replace(overlay)
 	return folder, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600)
@@ -126,7 +139,8 @@ func (s *Scenario) Kubectl(ctx context.Context, arguments ...string) error {
 	return nil
 }
 
-func (s *Scenario) operatorReady(ctx context.Context) error {
+// OperatorReady reports whether all replicas of the operator are ready.
+func (s *Scenario) OperatorReady(ctx context.Context) error {
 	var deployment appsv1.Deployment
 	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: "regcred"}, &deployment); err != nil {
 		return err

@@ -36,6 +36,8 @@ type Artifact struct {
 	Estimate string
 	// OnlyForNode says that a box without a node does without it.
 	OnlyForNode bool
+	// OnlyByName says that no box has it: it is built where it is asked for.
+	OnlyByName bool
 }
 
 // Artifacts are all parts of the box, the quick ones first.
@@ -69,6 +71,13 @@ var Artifacts = []Artifact{
 		Links:    []string{"etcd", "kube-apiserver", "kubectl"}, // what envtest looks for
 		Stamp:    stampKubernetes,
 		Estimate: "10 minutes",
+	},
+	{
+		Name: "oldest", Module: "oldest", Packages: []string{"."}, OnlyByName: true,
+		Tags:     []string{"grpcnotrace"},
+		Links:    []string{"kube-apiserver"},
+		Stamp:    stampKubernetes,
+		Estimate: "5 minutes",
 	},
 }
 
@@ -104,7 +113,7 @@ func Select(names []string, node bool, vault string) ([]Artifact, error) {
 		return nil, err
 	}
 	if len(names) == 0 {
-		return slices.DeleteFunc(all, func(a Artifact) bool { return a.OnlyForNode && !node }), nil
+		return slices.DeleteFunc(all, func(a Artifact) bool { return a.OnlyByName || a.OnlyForNode && !node }), nil
 	}
 	var selected []Artifact
 	for _, name := range names {

@@ -176,13 +176,23 @@ func TestEnsureKeepsNothingOfAFailedBuild(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	all, err := Select(nil, true, "")
-	if err != nil || len(all) != len(Artifacts) {
-		t.Errorf("with a node: %d artifacts, error %v; want all %d", len(all), err, len(Artifacts))
-	}
-	without, err := Select(nil, false, "")
-	if err != nil || len(without) != len(Artifacts)-1 {
-		t.Errorf("without a node: %d artifacts, error %v; want all but containerd", len(without), err)
+	for _, c := range []struct {
+		only []string
+		node bool
+		want string
+	}{
+		{nil, true, "pause registry vault containerd kubernetes"},
+		{nil, false, "pause registry vault kubernetes"},
+		{[]string{"oldest"}, false, "oldest"},
+	} {
+		selected, err := Select(c.only, c.node, "")
+		var names []string
+		for _, a := range selected {
+			names = append(names, a.Name)
+		}
+		if got := strings.Join(names, " "); err != nil || got != c.want {
+			t.Errorf("of %q with a node (%t): %s, error %v; want %s", c.only, c.node, got, err, c.want)
+		}
 	}
 	if _, err := Select([]string{"kubernets"}, true, ""); err == nil || !strings.Contains(err.Error(), "kubernetes") {
 		t.Errorf("an unknown name gives %v, want an error that lists the known ones", err)
@@ -192,6 +202,7 @@ func TestSelect(t *testing.T) {
 func TestArtifactsTakeTheirVersionsFromTheirModules(t *testing.T) {
 	for name, want := range map[string]string{
 		"kubernetes": "-X k8s.io/component-base/version.gitVersion=v1.",
+		"oldest":     "-X k8s.io/component-base/version.gitVersion=v1.30.",
 		"containerd": "-X github.com/containerd/containerd/v2/version.Version=v2.",
 	} {
 		selected, err := Select([]string{name}, true, "")
@@ -235,11 +246,12 @@ func TestExportsSurviveTheShell(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	got := Environment(map[string]string{
-		"kubernetes": "/c/k", "vault": "/c/v", "registry": "/c/r", "pause": "/c/p", "containerd": "/c/c",
+		"kubernetes": "/c/k", "vault": "/c/v", "registry": "/c/r", "pause": "/c/p", "containerd": "/c/c", "oldest": "/c/o",
 	})
 	want := map[string]string{
 		"KUBEBUILDER_ASSETS": "/c/k", "BOX_KUBERNETES_BIN": "/c/k/kubernetes",
 		"BOX_VAULT_BIN": "/c/v/vault", "BOX_REGISTRY_BIN": "/c/r/registry", "BOX_PAUSE_BIN": "/c/p/pause",
+		"BOX_OLDEST_BIN": "/c/o/oldest",
 	}
 	for name, value := range want {
 		if got[name] != value {

@@ -12,6 +12,8 @@ func Environment(folders map[string]string) map[string]string {
 	variables := map[string]string{}
 	for name, folder := range folders {
 		switch name {
+		case "oldest":
+			variables["BOX_OLDEST_BIN"] = filepath.Join(folder, name)
 		case "kubernetes":
 			variables["KUBEBUILDER_ASSETS"] = folder
 			fallthrough
