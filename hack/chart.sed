@@ -24,6 +24,9 @@ s|'regcred'\.split|'{{ join "," .Values.secretNames }}'.split|
 s|'default'\.split|'{{ join "," .Values.serviceAccountNames }}'.split|
 s|'regcred-vault'\.split|'{{ join "," .Values.vault.serviceAccountNames }}'.split|
 s|'vault'\.split|'{{ join "," .Values.vault.audiences }}'.split|
+s|"''\.split|"'{{ include "regcred.ownerKinds" . }}'.split|
+s|^- apiGroups: \[none\.regcred\.dev\]$|- apiGroups: {{ include "regcred.ownerGroups" . }}|
+s|^  resources: \[none\]$|  resources: {{ include "regcred.ownerResources" . }}|
 s|'kube-system,kube-public,kube-node-lease'\.split|'{{ join "," .Values.protectedNamespaces }}'.split|
 
 # The optional policy about labels of namespaces.

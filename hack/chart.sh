@@ -28,4 +28,5 @@ template namespace-labels .Values.namespaceLabels.enabled config/namespace-label
 template roles .Values.rbac.create config/rbac/{role,own_namespace_role,metrics_reader_role,people_roles,role_binding,own_namespace_role_binding}.yaml
 template repull .Values.podRecovery.repull config/repull/role.yaml
 template successor .Values.podRecovery.successorFirst config/successor/role.yaml
+template owners .Values.podRecovery.ownerKinds config/owners/role.yaml
 template injection .Values.injection.enabled config/injection/{policy,role}.yaml

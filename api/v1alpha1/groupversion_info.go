@@ -26,6 +26,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&RegistryCredential{}, &RegistryCredentialList{},
 		&VaultConnection{}, &VaultConnectionList{},
+		&InjectionIndex{}, &InjectionIndexList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

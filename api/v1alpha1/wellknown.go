@@ -60,6 +60,8 @@ const (
 
 	// InjectionPolicy is the name of the MutatingAdmissionPolicy, and of its binding, that serve attach: Pods.
 	InjectionPolicy = "regcred-injection"
+	// InjectionIndexName is the name of the one InjectionIndex.
+	InjectionIndexName = "regcred"
 
 	// FieldManager names regcred in managedFields.
 	FieldManager = "regcred"

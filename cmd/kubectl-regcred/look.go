@@ -98,6 +98,9 @@ func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (rep
 	if err := l.readCredentials(ctx); err != nil {
 		return report{}, err
 	}
+	if err := l.readOwnerKinds(ctx, pods); err != nil {
+		return report{}, err
+	}
 	if err := l.prefetch(ctx, pods); err != nil {
 		return report{}, err
 	}

@@ -58,6 +58,9 @@ func (r *recorded) client(objects ...client.Object) client.WithWatch {
 				r.mu.Lock()
 				r.requests++
 				r.mu.Unlock()
+				if kind := strings.TrimPrefix(fmt.Sprintf("%T", object), "*v1."); slices.Contains(r.forbids, kind) {
+					return apierrors.NewForbidden(schema.GroupResource{Resource: kind}, key.Name, nil)
+				}
 				return c.Get(ctx, key, object, options...)
 			},
 		}).Build()

@@ -8,6 +8,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/proxy"
 )
 
@@ -23,6 +24,7 @@ type options struct {
 	registryProxies     []string
 	loopbackRegistries  bool
 	recovery            recovery.Limits
+	ownerKinds          ownerKinds
 	successorFirst      bool
 	requireFence        bool
 
@@ -81,6 +83,8 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Pods that may be cured in one namespace in a minute")
 	flags.IntVar(&o.recovery.PodsPerMinute, "recovery-pods-per-minute", o.recovery.PodsPerMinute,
 		"Pods that may be cured in a minute in all")
+	flags.Var(&o.ownerKinds, "recovery-owner-kinds",
+		"Kinds of custom resources that recreate a deleted pod, as group/Kind, such as "+diagnosis.OwnerKindExample+". Their stuck pods are restarted, too. The admission policies list the same kinds")
 	flags.BoolVar(&o.successorFirst, "successor-first", false,
 		"Restart a pod only after a dry run in which the API server takes its successor. Needs the role of config/successor")
 	flags.BoolVar(&o.requireFence, "require-fence", o.requireFence,

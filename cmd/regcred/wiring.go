@@ -18,6 +18,7 @@ import (
 	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/injection"
@@ -53,6 +54,8 @@ type parts struct {
 	protected                          []string
 	// injection sees the admission policy for attach: Pods.
 	injection *injection.Watcher
+	// book knows what is in the index that this policy reads.
+	book *injection.Book
 	// now is the API server's time: that of what is compared with the age of pods.
 	now func() time.Time
 	guards
@@ -82,7 +85,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 	delivering := &delivery.Reconciler{
 		Cluster: mgr.GetClient(), Writer: p.writer, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Pods: p.tally, Protected: p.protected, Now: p.now, Watchdog: p.watchdog,
-		Injection: p.injection.State,
+		Injection: p.injects,
 	}
 	if err := delivering.SetupWithManager(mgr, &p.changed); err != nil {
 		return fmt.Errorf("delivery: %w", err)
@@ -197,7 +200,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Store: p.store, Board: p.board, Pods: p.tally, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
-		Injection: p.injection.State, ClusterNow: p.now,
+		Injection: p.injects, ClusterNow: p.now,
 		SourceNews: news, Watchdog: p.watchdog,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)
@@ -215,7 +218,7 @@ func (p *parts) addRecovery() error {
 	healing := &recovery.Reconciler{
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Lists: lists, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
-		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
+		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, OwnerKinds: diagnosis.OwnerKinds(p.options.ownerKinds), Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
 		Watchdog: p.watchdog,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)

@@ -16,7 +16,7 @@ import (
 // lookAtInjection notes what is known of the admission policy where the spec asks for it.
 func (r *Reconciler) lookAtInjection(f *facts) {
 	if f.injects() && r.Injection != nil {
-		f.injection = r.Injection()
+		f.injection = r.Injection(f.run.object)
 	}
 	f.clusterNow = r.Now()
 	if r.ClusterNow != nil {

@@ -46,8 +46,9 @@ type Reconciler struct {
 	Protected       []string
 	Events          announce.Recorder
 	Metrics         Metrics
-	// Injection says whether the admission policy for attach: Pods stands. It may be nil: then that is never known.
-	Injection func() injection.State
+	// Injection says whether the admission policy for attach: Pods adds the Secret of a RegistryCredential to new pods. It may be nil: then
+	// that is never known.
+	Injection func(*v1alpha1.RegistryCredential) injection.State
 	// Now is the clock.
 	Now func() time.Time
 	// ClusterNow is the API server's time, with which the age of pods is compared. Now, where it is nil.

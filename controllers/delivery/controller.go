@@ -43,8 +43,9 @@ type Reconciler struct {
 	Board           *delivered.Board
 	// Pods says where pods are stuck: these namespaces get a new value first. Optional.
 	Pods *podcounts.Counter
-	// Injection says whether the admission policy for attach: Pods stands. Where it does not, ServiceAccounts keep what they were given.
-	Injection func() injection.State
+	// Injection says whether the admission policy for attach: Pods adds the Secret of a RegistryCredential to new pods. Where it does not,
+	// ServiceAccounts keep what they were given.
+	Injection func(*v1alpha1.RegistryCredential) injection.State
 	// Protected namespaces are selected by name only.
 	Protected []string
 	// Now is the clock.

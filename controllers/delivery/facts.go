@@ -143,11 +143,21 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 	return f, nil
 }
 
-// injects reports whether the policy stands that some RegistryCredential asks for. Where none does nobody looks at it.
+// injects reports whether the policy serves all RegistryCredentials that ask for it, and there is one. Where none does nobody looks at it.
 func (r *Reconciler) injects(credentials []*v1alpha1.RegistryCredential) bool {
-	return r.Injection != nil && slices.ContainsFunc(credentials, func(c *v1alpha1.RegistryCredential) bool {
-		return c.Spec.Target.Attachment() == v1alpha1.AttachPods
-	}) && r.Injection().Standing()
+	if r.Injection == nil {
+		return false
+	}
+	asking := 0
+	for _, c := range credentials {
+		if c.Spec.Target.Attachment() != v1alpha1.AttachPods {
+			continue
+		}
+		if asking++; !r.Injection(c).Standing() {
+			return false
+		}
+	}
+	return asking > 0
 }
 
 // selects reports whether a RegistryCredential selects a namespace, and whether its selector can be read.

@@ -69,7 +69,9 @@ type Reconciler struct {
 	Limits       Limits
 	// SuccessorFirst asks before a restart, by a dry run, whether the API server would take the pod's successor.
 	SuccessorFirst bool
-	Events         announce.Recorder
+	// OwnerKinds are kinds of custom resources whose pods may be restarted, too.
+	OwnerKinds diagnosis.OwnerKinds
+	Events     announce.Recorder
 	// Metrics may be nil.
 	Metrics Metrics
 	// Now is the clock.

@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/internal/diagnosis"
-	"regcred.dev/regcred/internal/podfacts"
 )
 
 // oneDryRun bounds a dry run: webhooks may take their time.
@@ -26,7 +25,7 @@ func (r *Reconciler) foresee(ctx context.Context, g gathered, verdict diagnosis.
 	if err := r.Writer.Get(ctx, client.ObjectKeyFromObject(g.Pod), before); err != nil {
 		return verdict, fmt.Errorf("read the pod: %w", err)
 	}
-	asked, err := podfacts.Successor(ctx, r.Writer, before)
+	asked, err := r.owners.Successor(ctx, r.Writer, before)
 	if err != nil {
 		return verdict, err
 	}

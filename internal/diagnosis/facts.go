@@ -54,6 +54,8 @@ type Facts struct {
 type Owner struct {
 	APIVersion, Kind, Name string
 	Annotations            map[string]string
+	// Chosen is true where people said that its kind recreates pods: see [OwnerKinds].
+	Chosen bool
 	// Unread is true where the owner could not be looked at.
 	Unread bool
 	// Gone is true where the owner does not exist any more or is being deleted.

@@ -85,13 +85,25 @@ func (d *diagnosis) owner() *Verdict {
 		return d.leave(JobPod, fmt.Sprintf("deleting a pod of Job %s would count as its failure", owner.Name),
 			"suspend and resume the Job, which counts nothing"+foreign.Command(": kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":true}}' && "+
 				"kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":false}}'", owner.Name, d.Pod.Namespace))
-	case !slices.Contains(recreating, kind), owner.Unread:
+	case owner.Chosen && owner.Unread:
+		return d.leave(OwnerUnknown, fmt.Sprintf("%s %s cannot be read, so that it is not known whether it is still there to recreate the pod", owner.Kind, owner.Name),
+			fmt.Sprintf("give the operator's role the right to get %s (config/owners), or run: kubectl delete pod %s -n %s", ownerKind(owner), d.Pod.Name, d.Pod.Namespace))
+	case !slices.Contains(recreating, kind) && !owner.Chosen, owner.Unread:
 		return d.leave(OwnerUnknown, fmt.Sprintf("it is not known whether %s %s recreates a deleted pod", owner.Kind, owner.Name),
-			fmt.Sprintf("if it does, run: kubectl delete pod %s -n %s", d.Pod.Name, d.Pod.Namespace))
+			fmt.Sprintf("if it does, run: kubectl delete pod %s -n %s%s", d.Pod.Name, d.Pod.Namespace, orChoose(owner)))
 	case owner.Gone:
 		return &Verdict{Action: None, Reason: OwnerGone, Message: fmt.Sprintf("%s %s is gone and would not recreate the pod", owner.Kind, owner.Name)}
 	}
 	return nil
+}
+
+// orChoose says how regcred comes to restart the pods of a kind, where that can be.
+func orChoose(owner Owner) string {
+	kind := ownerKind(owner)
+	if kind == "" {
+		return ""
+	}
+	return fmt.Sprintf("; to have regcred do it, add %s to --recovery-owner-kinds (config/README.md)", kind)
 }
 
 // recreating kinds recreate a deleted pod at once and at no cost.

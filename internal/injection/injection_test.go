@@ -25,7 +25,7 @@ import (
 func asShipped() (*admissionv1.MutatingAdmissionPolicy, *admissionv1.MutatingAdmissionPolicyBinding) {
 	policy, binding := &admissionv1.MutatingAdmissionPolicy{}, &admissionv1.MutatingAdmissionPolicyBinding{}
 	policy.Spec.FailurePolicy = new(admissionv1.Ignore)
-	policy.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: "regcred.dev/v1alpha1", Kind: "RegistryCredential"}
+	policy.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: "regcred.dev/v1alpha1", Kind: "InjectionIndex"}
 	binding.Spec.PolicyName = v1alpha1.InjectionPolicy
 	binding.Spec.ParamRef = &admissionv1.ParamRef{Selector: &metav1.LabelSelector{}}
 	return policy, binding
@@ -49,7 +49,7 @@ func TestJudge(t *testing.T) {
 		{name: "a role that is not there", policyErr: forbidden, known: true, fault: "the role regcred-injection"},
 		{name: "an API server that is away leaves a policy standing", before: stands, policyErr: away, known: true},
 		{name: "an API server that never answered says nothing", bindingErr: away},
-		{name: "a policy for something else", known: true, fault: "is not made for RegistryCredentials",
+		{name: "a policy for something else", known: true, fault: "does not read the InjectionIndex",
 			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
 				p.Spec.ParamKind.Kind = "Other"
 			}},
@@ -57,7 +57,7 @@ func TestJudge(t *testing.T) {
 			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
 				p.Spec.FailurePolicy = nil // Fail
 			}},
-		{name: "a policy without parameters", known: true, fault: "is not made for RegistryCredentials",
+		{name: "a policy without parameters", known: true, fault: "does not read the InjectionIndex",
 			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {
 				p.Spec.ParamKind = nil
 			}},
@@ -65,9 +65,13 @@ func TestJudge(t *testing.T) {
 			change: func(_ *admissionv1.MutatingAdmissionPolicy, b *admissionv1.MutatingAdmissionPolicyBinding) {
 				b.Spec.PolicyName = "other"
 			}},
-		{name: "a binding to one object", known: true, fault: "does not select RegistryCredentials",
+		{name: "a binding to another object", known: true, fault: "does not refer to the InjectionIndex",
 			change: func(_ *admissionv1.MutatingAdmissionPolicy, b *admissionv1.MutatingAdmissionPolicyBinding) {
-				b.Spec.ParamRef.Selector = nil
+				b.Spec.ParamRef.Selector, b.Spec.ParamRef.Name = nil, "other"
+			}},
+		{name: "a binding by name", known: true,
+			change: func(_ *admissionv1.MutatingAdmissionPolicy, b *admissionv1.MutatingAdmissionPolicyBinding) {
+				b.Spec.ParamRef.Selector, b.Spec.ParamRef.Name = nil, v1alpha1.InjectionIndexName
 			}},
 		{name: "a policy that goes", known: true, fault: "being deleted",
 			change: func(p *admissionv1.MutatingAdmissionPolicy, _ *admissionv1.MutatingAdmissionPolicyBinding) {

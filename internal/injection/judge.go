@@ -18,6 +18,8 @@ const (
 	Install = "run: kubectl apply -k config/injection, or set injection.enabled=true in the chart"
 	// Instead says what to do where it cannot be installed.
 	Instead = "set spec.target.attach to ServiceAccounts or None, or upgrade Kubernetes"
+	// Shorten says what to do where the index is full.
+	Shorten = "select by a label instead of by many names, or set spec.target.attach to ServiceAccounts"
 )
 
 // State of the policy as far as it is known. The zero value knows nothing.
@@ -28,6 +30,8 @@ type State struct {
 	Fault string
 	// Unserved says that the API server has no such policies, so that it cannot be installed.
 	Unserved bool
+	// Full says that the InjectionIndex has no room.
+	Full bool
 }
 
 // Standing reports whether new pods get their pull Secrets.
@@ -39,8 +43,11 @@ func (s State) Message() string {
 		return ""
 	}
 	remedy := Install
-	if s.Unserved {
+	switch {
+	case s.Unserved:
 		remedy = Instead
+	case s.Full:
+		remedy = Shorten
 	}
 	return "spec.target.attach is Pods, and pods get no pull Secret, because " + s.Fault + ": " + remedy
 }
@@ -77,14 +84,14 @@ func fault(policy *admissionv1.MutatingAdmissionPolicy, binding *admissionv1.Mut
 	switch {
 	case policy.DeletionTimestamp != nil || binding.DeletionTimestamp != nil:
 		return "the policy is being deleted"
-	case kind == nil || kind.APIVersion != v1alpha1.GroupVersion.String() || kind.Kind != "RegistryCredential":
-		return "MutatingAdmissionPolicy " + v1alpha1.InjectionPolicy + " is not made for RegistryCredentials of " + v1alpha1.GroupVersion.String()
+	case kind == nil || kind.APIVersion != v1alpha1.GroupVersion.String() || kind.Kind != "InjectionIndex":
+		return "MutatingAdmissionPolicy " + v1alpha1.InjectionPolicy + " does not read the InjectionIndex of " + v1alpha1.GroupVersion.String()
 	case policy.Spec.FailurePolicy == nil || *policy.Spec.FailurePolicy != admissionv1.Ignore:
 		return "failurePolicy of MutatingAdmissionPolicy " + v1alpha1.InjectionPolicy + " is not Ignore, and pods of namespaces that are not selected are refused"
 	case binding.Spec.PolicyName != v1alpha1.InjectionPolicy:
 		return "MutatingAdmissionPolicyBinding " + v1alpha1.InjectionPolicy + " binds another policy"
-	case ref == nil || ref.Selector == nil:
-		return "MutatingAdmissionPolicyBinding " + v1alpha1.InjectionPolicy + " does not select RegistryCredentials"
+	case ref == nil || ref.Selector == nil && ref.Name != v1alpha1.InjectionIndexName:
+		return "MutatingAdmissionPolicyBinding " + v1alpha1.InjectionPolicy + " does not refer to the InjectionIndex " + v1alpha1.InjectionIndexName
 	}
 	return ""
 }

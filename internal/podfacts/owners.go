@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -40,6 +41,10 @@ const (
 
 // Owners reads the owners of pods, and remembers their templates: one read serves all pods of an owner. The zero value is ready.
 type Owners struct {
+	// Chosen are the kinds of custom resources that are read beside those of [OwnerKinds]. They are in no cache: nobody knows whether the
+	// cluster has them.
+	Chosen diagnosis.OwnerKinds
+
 	mu        sync.Mutex
 	templates map[templateOfOwner]remembered
 }
@@ -61,7 +66,7 @@ func (o *Owners) Of(ctx context.Context, metadata, objects client.Reader, pod *c
 	var facts []diagnosis.Owner
 	var read []*metav1.PartialObjectMetadata
 	for ref := metav1.GetControllerOf(pod); ref != nil && len(facts) < maxOwners; {
-		fact, object, err := ownerOf(ctx, metadata, pod.Namespace, ref)
+		fact, object, err := o.owner(ctx, metadata, objects, pod.Namespace, ref)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -80,19 +85,23 @@ func (o *Owners) Of(ctx context.Context, metadata, objects client.Reader, pod *c
 	return facts, read, nil
 }
 
-// ownerOf reads one owner. The object is nil where it is gone or may not be read.
-func ownerOf(ctx context.Context, metadata client.Reader, namespace string, ref *metav1.OwnerReference) (diagnosis.Owner, *metav1.PartialObjectMetadata, error) {
-	fact := diagnosis.Owner{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name}
+// owner reads one owner. The object is nil where it is gone or cannot be read.
+func (o *Owners) owner(ctx context.Context, metadata, objects client.Reader, namespace string, ref *metav1.OwnerReference) (diagnosis.Owner, *metav1.PartialObjectMetadata, error) {
+	fact := diagnosis.Owner{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, Chosen: o.Chosen.Has(ref.APIVersion, ref.Kind)}
 	kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
-	if !slices.Contains(OwnerKinds, kind) {
+	reader := metadata
+	switch {
+	case fact.Chosen:
+		reader = objects
+	case !slices.Contains(OwnerKinds, kind):
 		fact.Unread = true
 		return fact, nil, nil
 	}
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(kind)
-	err := metadata.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, object)
+	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, object)
 	switch {
-	case apierrors.IsForbidden(err):
+	case apierrors.IsForbidden(err), meta.IsNoMatchError(err):
 		fact.Unread = true
 		return fact, nil, nil
 	case apierrors.IsNotFound(err), err == nil && (object.UID != ref.UID || object.DeletionTimestamp != nil):
@@ -117,8 +126,8 @@ func (o *Owners) template(ctx context.Context, objects client.Reader, pod *corev
 	if ok && now.Sub(known.read) < templateFor {
 		return known.Template, nil
 	}
-	template, err := templateOf(ctx, objects, pod, ref)
-	if err != nil || template == nil {
+	template, err := o.templateOf(ctx, objects, pod, ref)
+	if err != nil {
 		return nil, err
 	}
 	o.mu.Lock()
@@ -132,8 +141,8 @@ func (o *Owners) template(ctx context.Context, objects client.Reader, pod *corev
 
 // templateOf reads what matters of the pod template of an owner, where the answer can matter: the pod lists pull secrets, which are either
 // its template's or come from its ServiceAccount. Few pods do and are stuck, so that templates are not worth a cache.
-func templateOf(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref *metav1.OwnerReference) (*diagnosis.Template, error) {
-	read, _, err := podTemplate(ctx, objects, pod.Namespace, ref)
+func (o *Owners) templateOf(ctx context.Context, objects client.Reader, pod *corev1.Pod, ref *metav1.OwnerReference) (*diagnosis.Template, error) {
+	read, _, err := o.podTemplate(ctx, objects, pod.Namespace, ref)
 	if err != nil || read == nil {
 		return nil, client.IgnoreNotFound(err)
 	}

@@ -4,18 +4,25 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // podTemplate reads the pod template of an owner, nil where its kind has none, and the volumes that a StatefulSet adds to it.
-func podTemplate(ctx context.Context, objects client.Reader, namespace string, ref *metav1.OwnerReference) (*corev1.PodTemplateSpec, []corev1.PersistentVolumeClaim, error) {
+func (o *Owners) podTemplate(ctx context.Context, objects client.Reader, namespace string, ref *metav1.OwnerReference) (*corev1.PodTemplateSpec, []corev1.PersistentVolumeClaim, error) {
 	key := client.ObjectKey{Namespace: namespace, Name: ref.Name}
+	if !slices.Contains(OwnerKinds, schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)) {
+		return o.customTemplate(ctx, objects, key, ref)
+	}
 	switch ref.Kind {
 	case "ReplicaSet":
 		var owner appsv1.ReplicaSet
@@ -41,17 +48,41 @@ func podTemplate(ctx context.Context, objects client.Reader, namespace string, r
 	return nil, nil, nil
 }
 
+// customTemplate reads what most kinds of custom resources that make pods have alike: spec.template, and for some volumeClaimTemplates.
+func (o *Owners) customTemplate(ctx context.Context, objects client.Reader, key client.ObjectKey, ref *metav1.OwnerReference) (*corev1.PodTemplateSpec, []corev1.PersistentVolumeClaim, error) {
+	if !o.Chosen.Has(ref.APIVersion, ref.Kind) {
+		return nil, nil, nil
+	}
+	owner := &unstructured.Unstructured{}
+	owner.SetAPIVersion(ref.APIVersion)
+	owner.SetKind(ref.Kind)
+	if err := objects.Get(ctx, key, owner); err != nil {
+		return nil, nil, err
+	}
+	var read struct {
+		Spec struct {
+			Template             corev1.PodTemplateSpec         `json:"template"`
+			VolumeClaimTemplates []corev1.PersistentVolumeClaim `json:"volumeClaimTemplates"`
+		} `json:"spec"`
+	}
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(owner.Object, &read)
+	if err != nil || len(read.Spec.Template.Spec.Containers) == 0 {
+		return nil, nil, nil //nolint:nilerr // its spec.template is something else than a pod template
+	}
+	return &read.Spec.Template, read.Spec.VolumeClaimTemplates, nil
+}
+
 // revisionLabels are what controllers add to the labels of a template. Policies may select by them.
 var revisionLabels = []string{appsv1.ControllerRevisionHashLabelKey, appsv1.StatefulSetPodNameLabel, appsv1.PodIndexLabel, appsv1.DefaultDeploymentUniqueLabelKey}
 
 // Successor is the pod that the controller of a pod would create in its place, from its template as it is now, fit for a dry run. It is nil
-// where the pod has no controller of a known kind.
-func Successor(ctx context.Context, objects client.Reader, pod *corev1.Pod) (*corev1.Pod, error) {
+// where the pod has no controller of a known kind, or that one has no pod template.
+func (o *Owners) Successor(ctx context.Context, objects client.Reader, pod *corev1.Pod) (*corev1.Pod, error) {
 	ref := metav1.GetControllerOf(pod)
 	if ref == nil {
 		return nil, nil
 	}
-	template, claims, err := podTemplate(ctx, objects, pod.Namespace, ref)
+	template, claims, err := o.podTemplate(ctx, objects, pod.Namespace, ref)
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s/%s: %w", ref.Kind, pod.Namespace, ref.Name, err)
 	}

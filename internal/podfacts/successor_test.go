@@ -6,10 +6,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"regcred.dev/regcred/internal/diagnosis"
 )
 
 // templated is a template as the owner has it now: the pod was made from an older one.
@@ -38,7 +41,7 @@ func TestASuccessorIsMadeFromTheTemplateAsItIsNow(t *testing.T) {
 			c := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(test.owner).Build()
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web-0", Labels: map[string]string{"app": "old", "pod-template-hash": "1"},
 				OwnerReferences: []metav1.OwnerReference{{APIVersion: test.api, Kind: test.kind, Name: "web", UID: "o", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true)}}}}
-			got, err := Successor(t.Context(), c, pod)
+			got, err := new(Owners).Successor(t.Context(), c, pod)
 			if err != nil || got == nil {
 				t.Fatal(got, err)
 			}
@@ -65,15 +68,76 @@ func TestASuccessorIsMadeFromTheTemplateAsItIsNow(t *testing.T) {
 func TestThereIsNoSuccessorWithoutAKnownOwner(t *testing.T) {
 	c := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web-0"}}
-	if got, err := Successor(t.Context(), c, pod); got != nil || err != nil {
+	if got, err := new(Owners).Successor(t.Context(), c, pod); got != nil || err != nil {
 		t.Errorf("a bare pod: %v, %v", got, err)
 	}
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "core.strimzi.io/v1beta2", Kind: "StrimziPodSet", Name: "kafka", Controller: ptr.To(true)}}
-	if got, err := Successor(t.Context(), c, pod); got != nil || err != nil {
+	if got, err := new(Owners).Successor(t.Context(), c, pod); got != nil || err != nil {
 		t.Errorf("another kind: %v, %v", got, err)
 	}
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "gone", Controller: ptr.To(true)}}
-	if got, err := Successor(t.Context(), c, pod); got != nil || client.IgnoreNotFound(err) != nil || err == nil {
+	if got, err := new(Owners).Successor(t.Context(), c, pod); got != nil || client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("an owner that is gone: %v, %v", got, err)
+	}
+}
+
+func TestOwnersOfChosenKinds(t *testing.T) {
+	const set, clones = "core.strimzi.io/v1", "apps.kruise.io/v1alpha1"
+	chosen, err := diagnosis.ParseOwnerKinds([]string{"core.strimzi.io/StrimziPodSet", "apps.kruise.io/CloneSet", "apps.kruise.io/StatefulSet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": "web"}}, "spec": map[string]any{
+		"imagePullSecrets": []any{map[string]any{"name": "own"}}, "containers": []any{map[string]any{"name": "app", "image": "registry.example/app:2"}}}}
+	claims := []any{map[string]any{"metadata": map[string]any{"name": "data"}}}
+	for _, test := range []struct {
+		name, apiVersion, kind string
+		spec                   map[string]any
+		gone                   bool
+		chosen                 diagnosis.OwnerKinds
+		// template and successor say whether there is one, claim the claim of the successor's volume.
+		unread, template, successor bool
+		claim                       string
+	}{
+		{name: "a kind with a pod template", apiVersion: clones, kind: "CloneSet", spec: map[string]any{"template": template}, chosen: chosen, template: true, successor: true},
+		{name: "a kind with claims", apiVersion: clones, kind: "StatefulSet", spec: map[string]any{"template": template, "volumeClaimTemplates": claims}, chosen: chosen,
+			template: true, successor: true, claim: "data-web-0"},
+		{name: "a kind without a pod template", apiVersion: set, kind: "StrimziPodSet", spec: map[string]any{"pods": []any{}}, chosen: chosen},
+		{name: "a template of something else", apiVersion: set, kind: "StrimziPodSet", spec: map[string]any{"template": "kafka"}, chosen: chosen},
+		{name: "a kind that nobody chose", apiVersion: clones, kind: "CloneSet", spec: map[string]any{"template": template}, unread: true},
+		{name: "a kind of another group by the same name", apiVersion: "apps.other.io/v1", kind: "StatefulSet", spec: map[string]any{"template": template}, chosen: chosen, unread: true},
+		{name: "an owner that is not there", apiVersion: clones, kind: "CloneSet", gone: true, chosen: chosen},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			owner := &unstructured.Unstructured{Object: map[string]any{"spec": test.spec}}
+			owner.SetAPIVersion(test.apiVersion)
+			owner.SetKind(test.kind)
+			owner.SetNamespace("n")
+			owner.SetName("web")
+			owner.SetUID("o")
+			builder := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme)
+			if !test.gone {
+				builder = builder.WithObjects(owner)
+			}
+			c := builder.Build()
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web-0", OwnerReferences: []metav1.OwnerReference{
+				{APIVersion: test.apiVersion, Kind: test.kind, Name: "web", UID: "o", Controller: ptr.To(true)}}}}
+			pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "own"}}
+			owners := &Owners{Chosen: test.chosen}
+			facts, _, err := owners.Of(t.Context(), c, c, pod)
+			if err != nil || len(facts) != 1 || facts[0].Unread != test.unread || facts[0].Gone != test.gone || (facts[0].Template != nil) != test.template {
+				t.Fatalf("%+v, %v", facts, err)
+			}
+			if test.gone {
+				return
+			}
+			got, err := owners.Successor(t.Context(), c, pod)
+			if err != nil || (got != nil) != test.successor {
+				t.Fatal(got, err)
+			}
+			if test.claim != "" && (len(got.Spec.Volumes) != 1 || got.Spec.Volumes[0].PersistentVolumeClaim.ClaimName != test.claim) {
+				t.Errorf("volumes %+v", got.Spec.Volumes)
+			}
+		})
 	}
 }

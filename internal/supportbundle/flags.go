@@ -11,7 +11,7 @@ import (
 var harmless = []string{
 	"secret-names", "service-account-names", "protected-namespaces", "vault-service-account-names", "allow-loopback-registries", "require-fence", "namespace",
 	"leader-elect", "metrics-bind-address", "metrics-cert-dir", "metrics-insecure", "health-probe-bind-address", "log-level", "log-development",
-	"recovery-node-pulls-per-second", "recovery-node-burst", "recovery-namespace-pods-per-minute", "recovery-pods-per-minute",
+	"recovery-node-pulls-per-second", "recovery-node-burst", "recovery-namespace-pods-per-minute", "recovery-pods-per-minute", "recovery-owner-kinds", "successor-first",
 }
 
 // Flags are the arguments of a container as they may be kept: "--name=value" of harmless flags, "--name" of others, and no other word.

@@ -44,7 +44,7 @@ func doPatchStatus(body string) func(context.Context, client.Client, client.Obje
 
 func kindAttempts() []admissionAttempt {
 	const (
-		onlyStatus = "regcred writes of its own kinds the status, and the finalizer of RegistryCredentials, and nothing else"
+		onlyStatus = "regcred writes of its own kinds the status, the finalizer of RegistryCredentials and the InjectionIndex, and nothing else"
 		noSpec     = "regcred changes no spec of a RegistryCredential"
 		noMetadata = "regcred changes no label, no annotation and no owner of a RegistryCredential"
 		noOther    = "regcred changes no finalizer of a RegistryCredential but its own"
@@ -75,6 +75,7 @@ func kindAttempts() []admissionAttempt {
 		{name: "creating a RegistryCredential", fresh: credentialObject(), do: doCreate, refused: onlyStatus},
 		{name: "removing a RegistryCredential", given: credentialObject(), do: doDelete, refused: onlyStatus},
 		{name: "creating a VaultConnection", fresh: connectionObject(), do: doCreate, refused: onlyStatus},
+		{name: "the InjectionIndex, for which config/injection has a role", fresh: &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.InjectionIndexName}}, do: doDryCreate},
 		{name: "sending logins to another server", given: connectionObject(), do: doPatch(`{"spec":{"address":"https://evil.example"}}`), refused: onlyStatus},
 		{name: "removing a VaultConnection", given: connectionObject(), do: doDelete, refused: onlyStatus},
 	}

@@ -25,6 +25,8 @@ type nameLimits struct {
 	Flags map[string]string
 	// Of the operator's ClusterRole.
 	RoleSecrets, RoleServiceAccounts []string
+	// Of the optional role for owners: its groups and resources.
+	RoleOwners []string
 	// Of each policy: its variables that hold lists, and its conditions.
 	Policies map[string]map[string]string
 }
@@ -40,6 +42,20 @@ func TestLimitsReachFlagsRoleAndPolicies(t *testing.T) {
 			name:    "as shipped",
 			overlay: "resources: [DEFAULT]",
 			want:    wantLimits("regcred-system", "regcred", "default", "kube-system,kube-public,kube-node-lease"),
+		},
+		{
+			name: "with kinds of owners",
+			overlay: `
+resources: [DEFAULT, OWNERS]
+patches:
+- patch: |
+    apiVersion: regcred.dev/local
+    kind: Limits
+    metadata: {name: regcred-limits}
+    recoveryOwnerKinds: {commaSeparated: "a.example/A,b.example/B", apiGroups: [a.example, b.example], resources: [as, bs]}
+transformers: [REPLACEMENTS]`,
+			want: withOwnerKinds(wantLimits("regcred-system", "regcred", "default", "kube-system,kube-public,kube-node-lease"),
+				"a.example/A,b.example/B", "a.example", "b.example", "as", "bs"),
 		},
 		{
 			name: "set by an overlay, in another namespace",
@@ -72,6 +88,12 @@ transformers: [REPLACEMENTS]`,
 	}
 }
 
+func withOwnerKinds(limits nameLimits, kinds string, role ...string) nameLimits {
+	limits.Flags["RECOVERY_OWNER_KINDS"], limits.RoleOwners = kinds, role
+	limits.Policies["regcred-pod-delete"]["ownerKinds"] = "'" + kinds + "'.split(',')"
+	return limits
+}
+
 func wantLimits(namespace, secrets, accounts, protected string) nameLimits {
 	list := func(names string) string { return "'" + names + "'.split(',')" }
 	identity := func(also map[string]string) map[string]string {
@@ -97,7 +119,7 @@ func wantLimits(namespace, secrets, accounts, protected string) nameLimits {
 				"not-own-namespace": "request.namespace != '" + namespace + "'",
 			}),
 			"regcred-serviceaccounts": policy(map[string]string{"secretNames": list(secrets), "serviceAccountNames": list(accounts)}),
-			"regcred-pod-delete":      policy(nil),
+			"regcred-pod-delete":      policy(map[string]string{"ownerKinds": list("")}),
 			"regcred-pod-update":      policy(nil),
 			"regcred-records":         identity(map[string]string{"own-namespace": "request.namespace == '" + namespace + "'"}),
 			"regcred-leases":          identity(map[string]string{"ownNamespace": "'" + namespace + "'"}),
@@ -124,6 +146,9 @@ func limitsOf(t *testing.T, objects []runtime.Object) nameLimits {
 		case *rbacv1.ClusterRole:
 			if o.Name == "regcred" {
 				got.RoleSecrets, got.RoleServiceAccounts = namesOf(o, "secrets"), namesOf(o, "serviceaccounts")
+			}
+			if o.Name == "regcred-owners" {
+				got.RoleOwners = append(o.Rules[0].APIGroups, o.Rules[0].Resources...)
 			}
 		case *admissionv1.ValidatingAdmissionPolicy:
 			got.Policies[o.Name] = listsOf(o)
@@ -163,7 +188,7 @@ func writeOverlay(t *testing.T, kustomization string) (folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"default", "replacements", "wide", "injection"} {
+	for _, name := range []string{"default", "replacements", "wide", "injection", "owners"} {
 		absolute, err := filepath.Abs(configFolder(name))
 		if err != nil {
 			t.Fatal(err)

@@ -72,7 +72,7 @@ func ranBefore(p *corev1.Pod) {
 
 func podDeleteAttempts() []admissionAttempt {
 	const (
-		noOwner   = "regcred deletes only pods that a ReplicaSet, StatefulSet, DaemonSet or ReplicationController recreates"
+		noOwner   = "regcred deletes only pods that a ReplicaSet, StatefulSet, DaemonSet, ReplicationController or an owner of a kind in the limits recreates"
 		runsStill = "regcred deletes no pod in which a container runs, save sidecars of one that was never Ready"
 		noWait    = "regcred deletes only pods that wait for an image"
 	)
@@ -114,6 +114,7 @@ func podDeleteAttempts() []admissionAttempt {
 		{name: "a bare pod", given: barePod(containerIn("web", stateWaiting("ImagePullBackOff"))), do: doDelete, refused: noOwner},
 		{name: "a static pod", given: stuckPod(ownedBy("v1", "Node")), do: doDelete, refused: noOwner},
 		{name: "a pod whose owner is not its controller", given: stuckPod(func(p *corev1.Pod) { p.OwnerReferences[0].Controller = nil }), do: doDelete, refused: noOwner},
+		{name: "a pod of a kind that is not in the limits", given: stuckPod(ownedBy("core.strimzi.io/v1", "StrimziPodSet")), do: doDelete, refused: noOwner},
 		{name: "a pod of a custom kind called ReplicaSet", given: stuckPod(ownedBy("example.com/v1", "ReplicaSet")), do: doDelete, refused: noOwner},
 		{name: "a pod in CrashLoopBackOff", given: inState(stateWaiting("CrashLoopBackOff")), do: doDelete, refused: noWait},
 		{name: "a pod that is being created", given: inState(stateWaiting("ContainerCreating")), do: doDelete, refused: noWait},

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/attachment"
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/internal/announce"
@@ -237,10 +238,17 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 		store: records.NewStore(clientset.CoreV1(), operatorNamespace, changed.Notify),
 	}
 	protected := []string{operatorNamespace, "kube-system", "kube-public", "kube-node-lease"}
-	watcher := injection.New(injection.Look(clientset.AdmissionregistrationV1()), func(injection.State) { rig.ring(mgr.GetClient(), changed, news) })
+	policy := &wakeup.Notifier{}
+	watcher := injection.New(injection.Look(clientset.AdmissionregistrationV1()), func(injection.State) {
+		policy.Notify("")
+		rig.ring(mgr.GetClient(), changed, news)
+	})
 	must(mgr.Add(watcher))
+	book := injection.NewBook(func(credential string) { changed.Notify(credential); news.Notify(credential) })
+	injects := func(c *v1alpha1.RegistryCredential) injection.State { return book.State(watcher.State(), c) }
+	must((&attachment.Reconciler{Cluster: mgr.GetClient(), Writer: direct, Book: book}).SetupWithManager(mgr, policy))
 	delivering := &delivery.Reconciler{
-		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts, Injection: watcher.State,
+		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts, Injection: injects,
 		Store: r.store, Board: r.board, Pods: r.tally, Protected: protected, Now: time.Now,
 	}
 	if o.now != nil {
@@ -253,7 +261,7 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 	must((&credential.Reconciler{
 		Client: mgr.GetClient(), Source: o.shelf, Asker: nobody{}, Images: nobody{}, Running: nobody{},
 		Store: r.store, Board: r.board, Pods: r.tally, Secrets: secrets, ServiceAccounts: accounts,
-		Removal: delivering.Removal, Injection: watcher.State,
+		Removal: delivering.Removal, Injection: injects,
 		Protected: protected, Events: announce.New(mgr.GetEventRecorder("regcred")), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
 	}).SetupWithManager(mgr, news))
 	r.launch(t, mgr)

@@ -26,8 +26,6 @@ type costs struct {
 	name  string
 	count int
 	make  func(i int) v1alpha1.Target
-	// groups is in how many groups they are, none for 0.
-	groups int
 }
 
 const (
@@ -38,52 +36,42 @@ const (
 	outsideLabel = "outside"
 )
 
-// costOverlay is the policy as shipped, bound to all namespaces but one, with which the others are compared. The RegistryCredentials of a
-// group are bound to the namespaces of that group, as docs/attach.md shows it.
+// costOverlay is the policy as shipped, bound to all namespaces but one, with which the others are compared.
 const costOverlay = `
 namespace: regcred-system
-resources: [DEFAULT, INJECTION, groups.yaml]
+resources: [DEFAULT, INJECTION]
 transformers: [REPLACEMENTS]
 patches:
+- patch: |
+    apiVersion: regcred.dev/local
+    kind: Limits
+    metadata: {name: regcred-limits}
+    secretNames: {commaSeparated: "*"}
 - target: {kind: MutatingAdmissionPolicyBinding, name: regcred-injection}
   patch: |
     - op: add
       path: /spec/matchResources
-      value: {namespaceSelector: {matchExpressions: [{key: ` + outsideLabel + `, operator: DoesNotExist}]}}
-    - op: replace
-      path: /spec/paramRef/selector
-      value: {matchExpressions: [{key: group, operator: DoesNotExist}]}`
-
-// groupBindings are bindings for ten groups.
-func groupBindings() string {
-	var bindings strings.Builder
-	for i := range 10 {
-		fmt.Fprintf(&bindings, `---
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingAdmissionPolicyBinding
-metadata: {name: regcred-injection-%[1]d}
-spec:
-  policyName: regcred-injection
-  paramRef: {selector: {matchLabels: {group: "%[1]d"}}, parameterNotFoundAction: Allow}
-  matchResources: {namespaceSelector: {matchLabels: {group: "%[1]d"}, matchExpressions: [{key: %[2]s, operator: DoesNotExist}]}}
-`, i, outsideLabel)
-	}
-	return bindings.String()
-}
+      value: {namespaceSelector: {matchExpressions: [{key: ` + outsideLabel + `, operator: DoesNotExist}]}}`
 
 func costRows() []costs {
-	elsewhere := func(int) v1alpha1.Target { return v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{"elsewhere"}} }
-	byName := func(t v1alpha1.Target) v1alpha1.Target { t.Attach = v1alpha1.AttachPods; return t }
 	byLabel := func(i int) v1alpha1.Target {
 		return v1alpha1.Target{Attach: v1alpha1.AttachPods, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprint(i)}}}
 	}
+	ofItsOwn := func(i int) v1alpha1.Target {
+		target := byLabel(i)
+		if i > 0 {
+			target.SecretName = fmt.Sprint("regcred-", i)
+		}
+		return target
+	}
 	return []costs{
-		{"1, which selects the namespace by label", 1, byLabel, 0},
-		{"100 with `attach: ServiceAccounts`", 100, elsewhere, 0},
-		{"100 that name other namespaces", 100, func(i int) v1alpha1.Target { return byName(elsewhere(i)) }, 0},
-		{"100 that select other namespaces by label", 100, func(i int) v1alpha1.Target { return byLabel(i + 1) }, 0},
-		{"100 that select by label, of which one selects the namespace", 100, byLabel, 0},
-		{"the same in 10 groups with a binding each", 100, byLabel, 10},
+		{"1, which selects the namespace by label", 1, byLabel},
+		{"100 with `attach: ServiceAccounts`", 100, func(int) v1alpha1.Target { return v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{"elsewhere"}} }},
+		{"100 that select other namespaces by label", 100, func(i int) v1alpha1.Target { return byLabel(i + 1) }},
+		{"100 that select by label, of which one selects the namespace", 100, byLabel},
+		{"the same with a Secret for each", 100, ofItsOwn},
+		{"1,000 that select by label, of which one selects the namespace", 1000, byLabel},
+		{"the same with a Secret for each", 1000, ofItsOwn},
 	}
 }
 
@@ -93,12 +81,10 @@ func TestWhatTheInjectionPolicyCosts(t *testing.T) {
 		t.Skip("it measures for minutes: run it alone on a quiet machine, with UPDATE_DOCS=1")
 	}
 	rig := &injectionRig{startAPIServer(t)}
-	overlay := writeOverlay(t, costOverlay)
-	vaultMust(t, os.WriteFile(filepath.Join(overlay, "groups.yaml"), []byte(groupBindings()), 0o600))
-	rig.kubectl(t, "apply", "-k", overlay)
-	rig.kubectl(t, "wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev")
+	rig.kubectl(t, "apply", "-k", writeOverlay(t, costOverlay))
+	rig.keepIndex(t)
 	for name, labels := range map[string]map[string]string{
-		"measured": {"team": "0", "group": "0"}, "outside": {"team": "0", "group": "0", outsideLabel: "true"},
+		"measured": {"team": "0"}, "outside": {"team": "0", outsideLabel: "true"},
 	} {
 		vaultMust(t, rig.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}))
 	}
@@ -143,9 +129,6 @@ func (rig *injectionRig) stock(t *testing.T, row costs) {
 		group.Go(func() error {
 			object := credentialObject()
 			object.Name, object.Spec.DeletionPolicy, object.Spec.Target = fmt.Sprintf("measured-%04d", i), "", row.make(i)
-			if row.groups > 0 {
-				object.Labels = map[string]string{"group": strconv.Itoa(i % row.groups)}
-			}
 			if err := rig.admin.Create(t.Context(), object); err != nil {
 				return err
 			}
@@ -154,6 +137,21 @@ func (rig *injectionRig) stock(t *testing.T, row costs) {
 		})
 	}
 	vaultMust(t, group.Wait())
+	awaitAPI(t, "the index has them", func() error {
+		var index v1alpha1.InjectionIndex
+		err := client.IgnoreNotFound(rig.admin.Get(t.Context(), client.ObjectKey{Name: v1alpha1.InjectionIndexName}, &index))
+		selectors, want := 0, row.count
+		for _, secret := range index.Spec.Secrets {
+			selectors += len(secret.Selectors)
+		}
+		if row.make(0).Attach != v1alpha1.AttachPods {
+			want = 0
+		}
+		if err == nil && selectors != want {
+			err = fmt.Errorf("it has %d selectors, want %d", selectors, want)
+		}
+		return err
+	})
 	want := []string{"own"}
 	if selector := row.make(0).NamespaceSelector; selector != nil && selector.MatchLabels["team"] == "0" {
 		want = append(want, "regcred")
@@ -161,7 +159,7 @@ func (rig *injectionRig) stock(t *testing.T, row costs) {
 	rig.gets(t, "measured", plainPod("own"), want...)
 }
 
-// costStatus is as long as that of a RegistryCredential that is well: the API server reads the whole object for each pod.
+// costStatus is as long as that of a RegistryCredential that is well: what is measured must not depend on it.
 func costStatus() v1alpha1.RegistryCredentialStatus {
 	var status v1alpha1.RegistryCredentialStatus
 	for i := range 8 {

@@ -1,18 +1,23 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/target"
 )
 
@@ -98,7 +103,9 @@ func TestThePolicySelectsAsTheOperatorDoes(t *testing.T) {
 	t.Parallel()
 	rig := &injectionRig{startAPIServer(t)}
 	rig.kubectl(t, "apply", "-k", writeOverlay(t, anyNameOverlay))
-	rig.kubectl(t, "wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev")
+	rig.awaitKinds(t)
+	t.Run("a full index", func(t *testing.T) { fullIndex(t, rig) })
+	rig.keepIndex(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -166,4 +173,64 @@ func (rig *injectionRig) randomNamespaces(t *testing.T, random *rand.Rand) []cor
 	var list corev1.NamespaceList
 	vaultMust(t, rig.admin.List(t.Context(), &list))
 	return list.Items
+}
+
+// fullIndex: the API server evaluates an index of the greatest size that the operator writes, in the forms that cost it the most steps.
+func fullIndex(t *testing.T, rig *injectionRig) {
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "full-", Labels: map[string]string{"team": "shop"}}}
+	vaultMust(t, rig.admin.Create(t.Context(), space))
+	operator := newAPIClient(t, rig.impersonated())
+	last := v1alpha1.InjectedSecret{Name: "zz", Selectors: []v1alpha1.InjectionSelector{{Labels: map[string]string{"team": "shop"}}}}
+	for _, test := range []struct {
+		name string
+		grow func(i int, secrets []v1alpha1.InjectedSecret) []v1alpha1.InjectedSecret
+	}{
+		{"many selectors of one Secret", func(_ int, secrets []v1alpha1.InjectedSecret) []v1alpha1.InjectedSecret {
+			if len(secrets) == 0 {
+				secrets = []v1alpha1.InjectedSecret{{Name: "a"}}
+			}
+			secrets[0].Selectors = append(secrets[0].Selectors, v1alpha1.InjectionSelector{Labels: map[string]string{"team": "b"}})
+			return secrets
+		}},
+		{"many Secrets", func(i int, secrets []v1alpha1.InjectedSecret) []v1alpha1.InjectedSecret {
+			return append(secrets, v1alpha1.InjectedSecret{Name: strconv.Itoa(i), Selectors: []v1alpha1.InjectionSelector{{Labels: map[string]string{"team": "b"}}}})
+		}},
+		{"many expressions", func(_ int, secrets []v1alpha1.InjectedSecret) []v1alpha1.InjectedSecret {
+			if len(secrets) == 0 {
+				secrets = []v1alpha1.InjectedSecret{{Name: "a"}}
+			}
+			expressions := slices.Repeat([]metav1.LabelSelectorRequirement{{Key: "b", Operator: metav1.LabelSelectorOpDoesNotExist}}, 31)
+			expressions = append(expressions, metav1.LabelSelectorRequirement{Key: "b", Operator: metav1.LabelSelectorOpExists})
+			secrets[0].Selectors = append(secrets[0].Selectors, v1alpha1.InjectionSelector{Expressions: expressions})
+			return secrets
+		}},
+		{"many namespaces", func(_ int, secrets []v1alpha1.InjectedSecret) []v1alpha1.InjectedSecret {
+			if len(secrets) == 0 {
+				secrets = []v1alpha1.InjectedSecret{{Name: "a"}}
+			}
+			secrets[0].Namespaces = append(secrets[0].Namespaces, slices.Repeat([]string{"n"}, 100)...)
+			return secrets
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var spec v1alpha1.InjectionIndexSpec
+			for i := 0; ; i++ {
+				if i%100 == 0 {
+					if text, err := json.Marshal(spec); err != nil || len(text) > injection.MaxIndex {
+						vaultMust(t, err)
+						break
+					}
+				}
+				spec.Secrets = test.grow(i, spec.Secrets)
+			}
+			spec.Secrets = append(spec.Secrets, last)
+			content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&spec)
+			vaultMust(t, err)
+			index := &unstructured.Unstructured{Object: map[string]any{"spec": content}}
+			index.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("InjectionIndex"))
+			index.SetName(v1alpha1.InjectionIndexName)
+			vaultMust(t, operator.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(index), client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership))
+			rig.gets(t, space.Name, plainPod(test.name), test.name, "zz")
+		})
+	}
 }

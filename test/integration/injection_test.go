@@ -4,16 +4,24 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/attachment"
+	"regcred.dev/regcred/internal/injection"
+	"regcred.dev/regcred/internal/wakeup"
 )
 
 const injectionOverlay = `
@@ -28,15 +36,39 @@ patches:
 transformers: [REPLACEMENTS]`
 
 // injectionRig is an API server with the policy of config/injection that copies pull secrets from ServiceAccounts as a real one does, which
-// envtest leaves out. No operator runs.
+// envtest leaves out. Of the operator no more runs than what keeps the index.
 type injectionRig struct{ *installation }
 
 func startInjectionRig(t *testing.T) *injectionRig {
 	t.Helper()
 	rig := &injectionRig{startAPIServer(t, "disable-admission-plugins=StorageObjectInUseProtection")}
 	rig.kubectl(t, "apply", "-k", writeOverlay(t, injectionOverlay))
-	rig.kubectl(t, "wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev")
+	rig.keepIndex(t)
 	return rig
+}
+
+// keepIndex runs the controller that writes the index, with the operator's own rights, when the kinds are served.
+func (rig *injectionRig) keepIndex(t *testing.T) {
+	t.Helper()
+	rig.awaitKinds(t)
+	mgr, err := ctrl.NewManager(rig.impersonated(), ctrl.Options{
+		Scheme: scheme.Scheme, Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0", Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	vaultMust(t, err)
+	keeping := &attachment.Reconciler{Cluster: mgr.GetClient(), Writer: newAPIClient(t, rig.impersonated()), Book: injection.NewBook(func(string) {})}
+	vaultMust(t, keeping.SetupWithManager(mgr, &wakeup.Notifier{}))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		vaultMust(t, <-ended)
+	})
+}
+
+func (rig *injectionRig) awaitKinds(t *testing.T) {
+	t.Helper()
+	rig.kubectl(t, "wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev", "crd/injectionindexes.regcred.dev")
 }
 
 // namespaceWith makes a namespace with a ServiceAccount default that names a Secret of its own.
@@ -157,17 +189,18 @@ func TestPodsGetTheirSecretFromThePolicy(t *testing.T) {
 	t.Run("several credentials", func(t *testing.T) { severalInjections(t, rig, shop, byTeam) })
 	t.Run("who selects and who does not", func(t *testing.T) { selectsOrNot(t, rig, shop, other) })
 	t.Run("what is kept", func(t *testing.T) { keptPods(t, rig, shop) })
+	t.Run("who writes the index", func(t *testing.T) { indexWriters(t, rig, shop) })
 	t.Run("errors in the policy", func(t *testing.T) { brokenPolicies(t, rig, shop) })
 }
 
-// severalInjections: two credentials of one Secret give one name, those of two Secrets two. The API server takes them in any order.
+// severalInjections: two credentials of one Secret give one name, those of two Secrets two, sorted.
 func severalInjections(t *testing.T, rig *injectionRig, namespace string, selects func(*v1alpha1.RegistryCredential)) {
 	rig.injecting(t, "shop-too", func(c *v1alpha1.RegistryCredential) { selects(c); c.Spec.Target.SecretName = "shop" })
 	rig.injecting(t, "web", selects)
 	rig.injecting(t, "regcred", func(c *v1alpha1.RegistryCredential) { selects(c); c.Spec.Target.SecretName = "" })
 	awaitAPI(t, "all names are there once, after those of the pod", func() error {
 		got, err := admitted(t.Context(), rig.admin, namespace, plainPod("z", "y"))
-		if err == nil && (len(got) != 5 || !slices.Equal(got[:2], []string{"z", "y"}) || !slices.Equal(slices.Sorted(slices.Values(got[2:])), []string{"regcred", "shop", "web"})) {
+		if err == nil && !slices.Equal(got, []string{"z", "y", "regcred", "shop", "web"}) {
 			err = fmt.Errorf("it names %v", got)
 		}
 		return err
@@ -189,7 +222,7 @@ func selectsOrNot(t *testing.T, rig *injectionRig, selected, other string) {
 	rig.drop(t, "leaving")
 	rig.injecting(t, "beyond-the-limits", named)
 	rig.injecting(t, "named", func(c *v1alpha1.RegistryCredential) { named(c); c.Spec.Suspend = true })
-	rig.gets(t, selected, plainPod("own"), "own", "shop", "named")
+	rig.gets(t, selected, plainPod("own"), "own", "named", "shop")
 	// A namespace that is relabelled counts for the next pod.
 	relabel := func(labels string) {
 		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: other}}
@@ -241,5 +274,33 @@ func brokenPolicies(t *testing.T, rig *injectionRig, namespace string) {
 			vaultMust(t, rig.admin.Update(t.Context(), policy))
 			rig.gets(t, namespace, plainPod("own"), "own", "shop")
 		})
+	}
+}
+
+// indexWriters: nobody but the operator changes the index, and one that was deleted is made again at the next change.
+func indexWriters(t *testing.T, rig *injectionRig, namespace string) {
+	index := &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.InjectionIndexName}}
+	forged := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"secrets":[{"name":"shop","namespaces":["elsewhere"]}]}}`))
+	refusedWith(t, rig.admin.Patch(t.Context(), index.DeepCopy(), forged), "the InjectionIndex is kept by the operator alone")
+	vaultMust(t, rig.admin.Patch(t.Context(), index.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"note":"x"}}}`))))
+	operator := newAPIClient(t, rig.impersonated())
+	second := &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: "second"}}
+	refusedWith(t, rig.admin.Create(t.Context(), second.DeepCopy()), "its name is regcred")
+	refusedWith(t, operator.Delete(t.Context(), index.DeepCopy()), "cannot delete resource")
+	vaultMust(t, rig.admin.Delete(t.Context(), index.DeepCopy()))
+	rig.gets(t, namespace, plainPod("own"), "own")
+	refusedWith(t, rig.admin.Create(t.Context(), index.DeepCopy()), "the InjectionIndex is kept by the operator alone")
+	rig.injecting(t, "web", func(c *v1alpha1.RegistryCredential) {
+		c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{v1alpha1.NamespaceName(namespace)}
+	})
+	rig.gets(t, namespace, plainPod("own"), "own", "shop", "web")
+	rig.drop(t, "web")
+	rig.gets(t, namespace, plainPod("own"), "own", "shop")
+}
+
+func refusedWith(t *testing.T, err error, message string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), message) {
+		t.Errorf("the answer is %v, want %q", err, message)
 	}
 }

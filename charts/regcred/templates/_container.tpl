@@ -7,6 +7,7 @@
 - --service-account-names=$(SERVICE_ACCOUNT_NAMES)
 - --protected-namespaces=$(PROTECTED_NAMESPACES)
 - --vault-service-account-names=$(VAULT_SERVICE_ACCOUNT_NAMES)
+- --recovery-owner-kinds=$(RECOVERY_OWNER_KINDS)
 {{- with .Values.vault.addresses }}
 - {{ printf "--vault-addresses=%s" (join "," .) | quote }}
 {{- end }}
@@ -50,6 +51,8 @@
   value: {{ join "," .Values.protectedNamespaces | quote }}
 - name: VAULT_SERVICE_ACCOUNT_NAMES
   value: {{ join "," .Values.vault.serviceAccountNames | quote }}
+- name: RECOVERY_OWNER_KINDS
+  value: {{ include "regcred.ownerKinds" . | quote }}
 - name: POD_NAMESPACE
   valueFrom:
     fieldRef:

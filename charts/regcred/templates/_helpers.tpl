@@ -50,3 +50,26 @@ app.kubernetes.io/name: regcred
 {{- end -}}
 {{ $ports | uniq | toJson }}
 {{- end -}}
+
+{{/* podRecovery.ownerKinds as the flag and a policy have them, and as a role has them. */}}
+{{- define "regcred.ownerKinds" -}}
+{{- $kinds := list }}
+{{- range .Values.podRecovery.ownerKinds }}
+{{- $kinds = append $kinds (printf "%s/%s" .group .kind) }}
+{{- end }}
+{{- join "," $kinds }}
+{{- end -}}
+{{- define "regcred.ownerGroups" -}}
+{{- $groups := list }}
+{{- range .Values.podRecovery.ownerKinds }}
+{{- $groups = append $groups .group }}
+{{- end }}
+{{- toJson (uniq $groups) }}
+{{- end -}}
+{{- define "regcred.ownerResources" -}}
+{{- $resources := list }}
+{{- range .Values.podRecovery.ownerKinds }}
+{{- $resources = append $resources .resource }}
+{{- end }}
+{{- toJson (uniq $resources) }}
+{{- end -}}

@@ -25,7 +25,7 @@ func TestTheChartRendersWhatConfigRenders(t *testing.T) {
 		{
 			name: "with other limits, in another namespace, under another name of the release",
 			overlay: `
-resources: [CONFIG/default, CONFIG/injection]
+resources: [CONFIG/default, CONFIG/injection, CONFIG/owners]
 namespace: platform
 images:
 - {name: regcred, newName: registry.company.io/platform/regcred, newTag: v1.2.3}
@@ -39,6 +39,10 @@ patches:
     vaultServiceAccountNames: {commaSeparated: "regcred-vault,other", list: [regcred-vault, other]}
     vaultAudiences: {commaSeparated: "vault,https://vault.company.io"}
     protectedNamespaces: {commaSeparated: "kube-system,kube-public"}
+    recoveryOwnerKinds:
+      commaSeparated: core.strimzi.io/StrimziPodSet,apps.kruise.io/CloneSet
+      apiGroups: [core.strimzi.io, apps.kruise.io]
+      resources: [strimzipodsets, clonesets]
 - target: {kind: Deployment, name: regcred}
   patch: |
     - {op: add, path: /spec/template/spec/containers/0/args/-, value: "--vault-addresses=https://vault.company.io:8200"}
@@ -54,6 +58,10 @@ vault:
   serviceAccountNames: [regcred-vault, other]
   audiences: [vault, "https://vault.company.io"]
 injection: {enabled: true}
+podRecovery:
+  ownerKinds:
+  - {group: core.strimzi.io, kind: StrimziPodSet, resource: strimzipodsets}
+  - {group: apps.kruise.io, kind: CloneSet, resource: clonesets}
 `,
 			arguments: []string{"--namespace", "platform", "--name-template", "another"},
 		},

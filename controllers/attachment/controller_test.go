@@ -1,0 +1,132 @@
+package attachment
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/injection"
+)
+
+// rig counts what is sent for the index.
+type rig struct {
+	Reconciler
+	reads, writes int
+	fails         error
+}
+
+func newRig(t *testing.T, objects ...client.Object) *rig {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{}
+	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	r.Cluster, r.Book = cluster, injection.NewBook(func(string) {})
+	r.Writer = interceptor.NewClient(cluster, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			r.reads++
+			if r.fails != nil {
+				return r.fails
+			}
+			return c.Get(ctx, key, object, options...)
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			r.writes++
+			return c.Apply(ctx, object, options...)
+		},
+	})
+	return r
+}
+
+func (r *rig) pass(t *testing.T) (ctrl.Result, error) {
+	t.Helper()
+	return r.Reconcile(t.Context(), ctrl.Request{})
+}
+
+func (r *rig) secrets(t *testing.T) int {
+	t.Helper()
+	var index v1alpha1.InjectionIndex
+	if err := r.Cluster.Get(t.Context(), client.ObjectKey{Name: v1alpha1.InjectionIndexName}, &index); err != nil {
+		t.Fatal(err)
+	}
+	return len(index.Spec.Secrets)
+}
+
+func credential(attach v1alpha1.AttachMode) *v1alpha1.RegistryCredential {
+	c := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "u", Generation: 1}}
+	c.Spec.Target = v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{"shop"}, Attach: attach}
+	return c
+}
+
+func TestTheIndexIsWrittenOnceForAChange(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	for range 3 {
+		if result, err := r.pass(t); err != nil || result.RequeueAfter != again {
+			t.Fatal(result, err)
+		}
+	}
+	if r.writes != 1 || r.secrets(t) != 1 {
+		t.Errorf("%d writes, %d Secrets", r.writes, r.secrets(t))
+	}
+	if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); !state.Standing() {
+		t.Errorf("%+v", state)
+	}
+}
+
+func TestWhoNeverAsksIsAskedForNoRight(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachServiceAccounts))
+	r.fails = errors.New("forbidden")
+	for range 3 {
+		if result, err := r.pass(t); err != nil || result.RequeueAfter != 0 {
+			t.Fatal(result, err)
+		}
+	}
+	if r.reads != 1 || r.writes != 0 {
+		t.Errorf("%d reads, %d writes", r.reads, r.writes)
+	}
+}
+
+func TestWhatNobodyAsksForAnyMoreIsTakenOutAtTheStart(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	if _, err := r.pass(t); err != nil || r.secrets(t) != 1 {
+		t.Fatal(err)
+	}
+	if err := r.Writer.Delete(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
+		t.Fatal(err)
+	}
+	restarted := &rig{Reconciler: Reconciler{Cluster: r.Cluster, Writer: r.Writer, Book: injection.NewBook(func(string) {})}}
+	r.reads, r.writes = 0, 0
+	for range 2 {
+		if _, err := restarted.pass(t); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.writes != 1 || r.reads != 1 || r.secrets(t) != 0 {
+		t.Errorf("%d writes, %d reads, %d Secrets", r.writes, r.reads, r.secrets(t))
+	}
+}
+
+func TestAnIndexThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	r.fails = errors.New("no such right")
+	if _, err := r.pass(t); err == nil {
+		t.Fatal("no error")
+	}
+	if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); state.Fault == "" {
+		t.Errorf("%+v", state)
+	}
+	r.fails = nil
+	if _, err := r.pass(t); err != nil || r.secrets(t) != 1 {
+		t.Fatal(err)
+	}
+}

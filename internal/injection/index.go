@@ -1,0 +1,116 @@
+package injection
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/target"
+)
+
+// MaxIndex bounds the content of the InjectionIndex, in bytes of its JSON: the API server reads all of it for each pod that is created, and
+// stops its expressions after a million steps (k8s.io/apiserver/pkg/apis/cel, PerCallLimit).
+const MaxIndex = 256 << 10
+
+// Content is what belongs into the InjectionIndex.
+type Content struct {
+	Spec v1alpha1.InjectionIndexSpec
+	// Served are the RegistryCredentials whose pods are in it, and those that select none, by UID.
+	Served map[types.UID]Entry
+}
+
+// Entry is a RegistryCredential as the index has it.
+type Entry struct {
+	Name string
+	// Generation of its spec.
+	Generation int64
+	// Left is true where the index has no room for it.
+	Left bool
+}
+
+// Build makes the content from all RegistryCredentials. Where there is no room for all, the older ones have it: so that a new one takes
+// nothing from them.
+func Build(credentials []v1alpha1.RegistryCredential) Content {
+	content := Content{Served: map[types.UID]Entry{}}
+	secrets, size := map[string]*v1alpha1.InjectedSecret{}, 0
+	for _, credential := range byAge(credentials) {
+		entry := Entry{Name: credential.Name, Generation: credential.Generation}
+		selected := injected(credential)
+		needs := sizeOf(selected)
+		if entry.Left = size+needs > MaxIndex; !entry.Left {
+			size += needs
+			add(secrets, selected)
+		}
+		content.Served[credential.UID] = entry
+	}
+	for _, secret := range secrets {
+		slices.Sort(secret.Namespaces)
+		secret.Namespaces = slices.Compact(secret.Namespaces)
+		content.Spec.Secrets = append(content.Spec.Secrets, *secret)
+	}
+	slices.SortFunc(content.Spec.Secrets, func(a, b v1alpha1.InjectedSecret) int { return cmp.Compare(a.Name, b.Name) })
+	return content
+}
+
+// byAge are the RegistryCredentials that ask for the policy, the oldest first.
+func byAge(credentials []v1alpha1.RegistryCredential) []*v1alpha1.RegistryCredential {
+	var asking []*v1alpha1.RegistryCredential
+	for i := range credentials {
+		if c := &credentials[i]; c.Spec.Target.Attachment() == v1alpha1.AttachPods && c.DeletionTimestamp == nil {
+			asking = append(asking, c)
+		}
+	}
+	slices.SortFunc(asking, func(a, b *v1alpha1.RegistryCredential) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return asking
+}
+
+// injected is what one RegistryCredential adds, as internal/target selects: an excluded namespace is not selected, also where it is named,
+// and a selector that cannot be read selects nothing, which its status says.
+func injected(credential *v1alpha1.RegistryCredential) *v1alpha1.InjectedSecret {
+	t := &credential.Spec.Target
+	secret := &v1alpha1.InjectedSecret{Name: t.Name()}
+	if _, err := target.New(t, nil); err != nil {
+		return secret
+	}
+	for _, name := range t.Namespaces {
+		if !slices.Contains(t.ExcludedNamespaces, name) {
+			secret.Namespaces = append(secret.Namespaces, string(name))
+		}
+	}
+	s := t.NamespaceSelector
+	if s == nil || len(s.MatchLabels)+len(s.MatchExpressions) == 0 {
+		return secret
+	}
+	selector := v1alpha1.InjectionSelector{Labels: s.MatchLabels, Expressions: s.MatchExpressions}
+	for _, name := range t.ExcludedNamespaces {
+		selector.Excluded = append(selector.Excluded, string(name))
+	}
+	secret.Selectors = []v1alpha1.InjectionSelector{selector}
+	return secret
+}
+
+func sizeOf(secret *v1alpha1.InjectedSecret) int {
+	text, err := json.Marshal(secret)
+	if err != nil {
+		return MaxIndex + 1 // cannot be: strings, lists and maps of them
+	}
+	return len(text)
+}
+
+func add(secrets map[string]*v1alpha1.InjectedSecret, more *v1alpha1.InjectedSecret) {
+	if len(more.Namespaces)+len(more.Selectors) == 0 {
+		return
+	}
+	known := secrets[more.Name]
+	if known == nil {
+		secrets[more.Name] = more
+		return
+	}
+	known.Namespaces = append(known.Namespaces, more.Namespaces...)
+	known.Selectors = append(known.Selectors, more.Selectors...)
+}
