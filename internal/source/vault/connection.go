@@ -103,8 +103,14 @@ func (c *connection) asUs(ctx context.Context, place string, ask func(*session) 
 		if failure == nil || failure.Outcome != outcomeDenied {
 			return a, failure
 		}
-		if settled := c.tokens.afterForbidden(ctx, s, failure); settled != nil {
+		another, settled := c.tokens.afterForbidden(ctx, s, failure)
+		if settled != nil {
 			return nil, settled
+		}
+		if another != nil {
+			a, failure = ask(another)
+			c.tokens.settle(another, failure)
+			return a, failure
 		}
 		if second {
 			failure = outcomeDeadToken.at(place)

@@ -18,17 +18,19 @@ const renewPause = 15 * time.Second
 type tokenLife struct {
 	connection *connection
 
-	// turn is held by whoever logs in, renews or asks about a token; the next four belong to its holder.
+	// turn is held by whoever logs in, renews or asks about a token; the next five belong to its holder.
 	turn         chan struct{}
 	lookups      atomic.Int64 // of tokens that were refused; changed by the holder
 	nextLogin    time.Time
 	loginFailure *failure
 	logins       *rate.Limiter // also while they succeed
+	tried        time.Time     // when another login was last tried beside the one in use
 
 	retiring sync.WaitGroup // sessions on their way out
 
 	mu      sync.Mutex
 	current *session // nil before the first login and after a token died
+	other   *session // of a login beside that one, nil where there is none
 }
 
 // begin makes the life of a connection's token, before its first login.

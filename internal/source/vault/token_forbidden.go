@@ -9,26 +9,26 @@ import (
 // have changed since, and a token keeps those of its login.
 const relogin = 5 * time.Minute
 
-// afterForbidden finds out what a 403 means. It returns nil where a second try is worth while, with another session.
-func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *failure) *failure {
-	pause := loginPause // a token that cannot look itself up may as well be dead
-	if s.sighted {
-		dead, failure := l.examine(ctx, s)
-		if failure != nil {
-			return failure
+// afterForbidden finds out what a 403 means. It gives a session of another login to try, which the caller must settle, where the one in use lives and may have the
+// policies of before, and neither where a second try with the session in use is worth while.
+func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *failure) (another *session, settled *failure) {
+	if !s.sighted { // it may as well be dead
+		if !s.ours || l.connection.now().Sub(s.obtained) < loginPause || l.logInAgain(ctx, s) != nil {
+			return nil, denied
 		}
-		if dead {
-			return nil
-		}
-		pause = relogin
+		return nil, nil
 	}
-	if !s.ours || l.connection.now().Sub(s.obtained) < pause {
-		return denied
+	dead, failure := l.examine(ctx, s)
+	switch {
+	case failure != nil:
+		return nil, failure
+	case dead:
+		return nil, nil
 	}
-	if failure := l.logInAgain(ctx, s); failure != nil {
-		return denied
+	if another = l.another(ctx, s); another == nil {
+		return nil, denied
 	}
-	return nil
+	return another, nil
 }
 
 // examine finds out whether the token of a session lives, and drops a dead one. Those who were refused together share

@@ -8,25 +8,32 @@ import (
 // loginPause is the time between two logins while they fail.
 const loginPause = time.Minute
 
-// logIn logs in, at most once a minute while that fails, and puts the new session in the place of the current one. The
-// caller has the turn.
+// logIn logs in and puts the new session in the place of the current one. The caller has the turn.
 func (l *tokenLife) logIn(ctx context.Context) *failure {
+	s, failure := l.open(ctx)
+	if failure == nil {
+		l.replace(s)
+	}
+	return failure
+}
+
+// open logs in, at most once a minute while that fails. The caller has the turn.
+func (l *tokenLife) open(ctx context.Context) (*session, *failure) {
 	now := l.connection.now()
 	if wait := l.nextLogin.Sub(now); wait > 0 {
 		known := *l.loginFailure
 		known.wait = wait + spread(loginPause/6)
-		return &known
+		return nil, &known
 	}
 	if !l.logins.AllowN(now, 1) {
 		f := outcomeDeadToken.at(l.connection.place())
 		f.wait = renewPause
-		return f
+		return nil, f
 	}
 	s, failure := l.openSession(ctx)
 	if failure == nil {
-		l.replace(s)
 		l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), outcomeRead.Reason)
-		return nil
+		return s, nil
 	}
 	l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), failure.Reason)
 	if !failure.neverArrived() {
@@ -35,7 +42,7 @@ func (l *tokenLife) logIn(ctx context.Context) *failure {
 		kept := *failure // the gate may still change what is returned
 		l.loginFailure = &kept
 	}
-	return failure
+	return nil, failure
 }
 
 // openSession logs in, lets the token look itself up, and makes sure that it belongs where it should. Whether it may look
@@ -109,5 +116,6 @@ func (l *tokenLife) end(s *session) {
 // close ends the life after the last request: the sessions on their way out, and then the current one.
 func (l *tokenLife) close() {
 	l.retiring.Wait()
+	l.end(l.exchangeOther(nil))
 	l.end(l.current)
 }
