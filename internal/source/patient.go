@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"path"
 	"sync"
 	"time"
 
@@ -59,7 +60,7 @@ func (p *Patient) Read(ctx context.Context, request Request) (Snapshot, error) {
 
 // Release implements Releaser.
 func (p *Patient) Release(ctx context.Context, lease Lease) error {
-	leave, refused := p.enter(placeOfLease(lease))
+	leave, refused := p.enter(placeOfLease(lease, "revoke"))
 	if refused != nil {
 		return refused
 	}
@@ -69,7 +70,7 @@ func (p *Patient) Release(ctx context.Context, lease Lease) error {
 
 // Renew implements Renewer.
 func (p *Patient) Renew(ctx context.Context, lease Lease) (Lease, error) {
-	leave, refused := p.enter(placeOfLease(lease))
+	leave, refused := p.enter(placeOfLease(lease, "renew"))
 	if refused != nil {
 		return Lease{}, refused
 	}
@@ -77,13 +78,14 @@ func (p *Patient) Renew(ctx context.Context, lease Lease) (Lease, error) {
 	return p.mux.Renew(ctx, lease)
 }
 
-// placeOfLease is one for all leases of a server.
-func placeOfLease(lease Lease) Place {
+// placeOfLease is one for what is done with the leases of one role of an engine, whose ID follows after the path of the role: an engine
+// that is slow, or slow to take leases back, lets no others end.
+func placeOfLease(lease Lease, what string) Place {
 	member := lease.Member
 	if member == "" {
 		member = MemberVault
 	}
-	return Place{Member: member, Server: lease.Connection, Name: "leases"}
+	return Place{Member: member, Server: lease.Connection, Name: what + " " + path.Dir(lease.ID)}
 }
 
 // enter lets the caller ask at a place, or says why not now. Whoever may ask must call leave.

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -132,6 +133,45 @@ func TestLeasesAtASlowSourceWaitTheirTurn(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// engines take minutes for what is done at "dead/", and nothing for all else, but to take leases back.
+type engines struct{ tarpit }
+
+func (engines) Release(context.Context, Lease) error { time.Sleep(time.Minute); return nil }
+
+func (engines) Renew(_ context.Context, lease Lease) (Lease, error) {
+	if strings.HasPrefix(lease.ID, "dead/") {
+		time.Sleep(time.Minute)
+	}
+	return lease, nil
+}
+
+// A lease that is not prolonged in time costs another credential, and a write to every namespace.
+func TestALeaseIsProlongedThoughOthersAreSlow(t *testing.T) {
+	for name, slow := range map[string]func(context.Context, *Patient, string){
+		"an engine is slow to prolong": func(ctx context.Context, p *Patient, _ string) {
+			_, _ = p.Renew(ctx, Lease{ID: "dead/creds/a/1", Connection: "default"})
+		},
+		"leases of the same role are taken back late": func(ctx context.Context, p *Patient, id string) {
+			_ = p.Release(ctx, Lease{ID: id, Connection: "default"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				leases := NewPatient(Mux{VaultMember(engines{})}, time.Now)
+				slow(t.Context(), leases, "robots/creds/a/0")
+				for n := range 20 {
+					go slow(t.Context(), leases, fmt.Sprintf("robots/creds/a/%d", n))
+				}
+				time.Sleep(time.Second)
+				if _, err := leases.Renew(t.Context(), Lease{ID: "robots/creds/a/x", Connection: "default"}); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Hour)
+			})
+		})
+	}
 }
 
 // A place that answers quickly again is read like all others.
