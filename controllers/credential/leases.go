@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -81,14 +82,29 @@ func (r *Reconciler) giveUp(ctx context.Context, run *run, lease rotation.Lease)
 // giveBackAll gives back the leases of an object of which no entry is left. Each is tried once: a deletion does not wait for Vault, and
 // what is not given back ends at its own time.
 func (r *Reconciler) giveBackAll(ctx context.Context, object *v1alpha1.RegistryCredential) {
-	record := r.Store.Get(object.Name)
-	if record.UID != object.UID {
-		return
-	}
-	known := rotation.State{Kept: record.Kept}
-	for _, lease := range known.Leases() {
+	for _, lease := range r.leasesOf(object) {
 		if err := r.Leases.Release(ctx, lease); err != nil {
 			log.FromContext(ctx).Error(err, "A lease of a RegistryCredential that is deleted could not be revoked, and ends at its own time", "lease", foreign.Name(lease.ID))
 		}
 	}
+}
+
+// leasesOf are the leases of an object: those of its record, and those that this process could not write there yet.
+func (r *Reconciler) leasesOf(object *v1alpha1.RegistryCredential) []source.Lease {
+	var all []source.Lease
+	add := func(kept rotation.Kept) {
+		known := rotation.State{Kept: kept}
+		for _, lease := range known.Leases() {
+			if !slices.ContainsFunc(all, func(other source.Lease) bool { return other.ID == lease.ID }) {
+				all = append(all, lease)
+			}
+		}
+	}
+	if record := r.Store.Get(object.Name); record.UID == object.UID {
+		add(record.Kept)
+	}
+	if memory, _ := r.memories.of(object, r.Now()); memory.pending != nil {
+		add(memory.pending.next)
+	}
+	return all
 }

@@ -20,10 +20,13 @@ func TestWhenNewsAreRead(t *testing.T) {
 		{"nothing is known", nil, -time.Hour, 0, []time.Duration{0}},
 		{"what was told is read by now", []time.Duration{-time.Second}, 0, 0, []time.Duration{0}},
 		{"an event comes before a look that waits", []time.Duration{10 * time.Second}, -time.Hour, 0, []time.Duration{0, 10 * time.Second}},
-		{"a look waits, and another one is asked for", []time.Duration{time.Second}, 0, 10 * time.Second, []time.Duration{time.Second}},
+		{"a look waits, and another one is asked for: something may be missed after the first", []time.Duration{time.Second}, 0, 10 * time.Second, []time.Duration{time.Second, 10 * time.Second}},
+		{"a look waits, and one before it is asked for", []time.Duration{10 * time.Second}, 0, time.Second, []time.Duration{time.Second, 10 * time.Second}},
+		{"a look is asked for twice", []time.Duration{10 * time.Second}, 0, 10 * time.Second, []time.Duration{10 * time.Second, 10 * time.Second}},
 		{"a look is asked for, and an event is not read yet", []time.Duration{-time.Second}, -time.Hour, 10 * time.Second, []time.Duration{-time.Second, 10 * time.Second}},
 		{"a look is asked for, and none waits", []time.Duration{-time.Second}, 0, 10 * time.Second, []time.Duration{10 * time.Second}},
-		{"three looks are asked for", []time.Duration{20 * time.Second, 15 * time.Second}, 0, 30 * time.Second, []time.Duration{15 * time.Second}},
+		{"three looks are asked for", []time.Duration{20 * time.Second, 15 * time.Second}, 0, 30 * time.Second, []time.Duration{15 * time.Second, 30 * time.Second}},
+		{"four looks are asked for: the last finds what those between would", []time.Duration{20 * time.Second, 15 * time.Second, 40 * time.Second}, 0, 30 * time.Second, []time.Duration{15 * time.Second, 40 * time.Second, 40 * time.Second}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := memories{nudges: map[string]nudge{"company": {woken: now}}}

@@ -10,26 +10,37 @@ import (
 type nudge struct {
 	// woken is when the connection to the source last changed.
 	woken time.Time
-	// told is the latest of the news whose time has come, ahead the first of those whose time is still to come. Neither takes the place of
-	// the other: an event is read at once, and a look that is planned after a gap comes all the same.
-	told, ahead source.News
+	// told is the latest of the news whose time has come, ahead the first of those whose time is still to come, and last the last of them,
+	// if there are several. None takes the place of another: an event is read at once, a look that is planned after a gap comes all the same,
+	// and so does the one after the gap that followed, which the first look may be too early for.
+	told, ahead, last source.News
 }
 
 // hear notes news.
 func (n *nudge) hear(news source.News, now time.Time) {
 	n.comeDue(now)
-	if !news.Time.After(now) {
+	switch {
+	case !news.Time.After(now):
 		n.noteTold(news)
-	} else if n.ahead.Time.IsZero() || news.Time.Before(n.ahead.Time) {
+	case n.ahead.Time.IsZero():
 		n.ahead = news
+	default:
+		first, last := n.ahead, n.last
+		if news.Time.Before(first.Time) {
+			first, news = news, first
+		}
+		if news.Time.After(last.Time) && news.Time.After(first.Time) {
+			last = news
+		}
+		n.ahead, n.last = first, last
 	}
 }
 
 // comeDue takes in what was planned where its time has come.
 func (n *nudge) comeDue(now time.Time) {
-	if !n.ahead.Time.IsZero() && !n.ahead.Time.After(now) {
+	for !n.ahead.Time.IsZero() && !n.ahead.Time.After(now) {
 		n.noteTold(n.ahead)
-		n.ahead = source.News{}
+		n.ahead, n.last = n.last, source.News{}
 	}
 }
 

@@ -183,6 +183,15 @@ func TestNewsThatWereNotReadYetAreNotPutOffByALookThatIsPlanned(t *testing.T) {
 	if err := p.pass(); err != nil {
 		t.Fatal(err)
 	}
+	if p.now = p.now.Add(7 * time.Second); p.told() {
+		t.Error("the second look comes before its time")
+	}
+	if p.now = p.now.Add(2 * time.Second); !p.told() {
+		t.Error("the second look does not come: something may be missed after the first")
+	}
+	if err := p.pass(); err != nil {
+		t.Fatal(err)
+	}
 	if p.now = p.now.Add(time.Hour / 2); p.told() {
 		t.Error("what was read is read again")
 	}
@@ -290,5 +299,26 @@ func TestTheLeaseOfWhatSomebodyElseWroteOverIsGivenBack(t *testing.T) {
 	}
 	if _, lives := p.source.ends["theirs"]; !lives || len(p.source.ends) != 1 {
 		t.Errorf("these leases live: %v; this process had %s before", p.source.ends, mine)
+	}
+}
+
+// What was made and could not be written is in no record. A deletion comes before the next try.
+func TestADeletionGivesBackWhatCouldNotBeWritten(t *testing.T) {
+	p, now := newPasses(t), metav1.Now()
+	p.during(2 * time.Minute)
+	cluster, object := reporting(t, 1, 1)
+	object.Name, object.UID = p.object.Name, p.object.UID
+	object.Spec.DeletionPolicy, object.DeletionTimestamp, object.Finalizers = v1alpha1.DeletionDelete, &now, []string{v1alpha1.Finalizer}
+	p.Client = cluster.Client
+	p.Removal = func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) {
+		return delivered.Removal{}, nil
+	}
+	p.spec.RefreshRequest, p.server.refuse = "another", 1
+	if err := p.pass(); err == nil || len(p.source.ends) != 2 {
+		t.Fatalf("%d leases live, and the second was written: %v", len(p.source.ends), err)
+	}
+	_, _ = p.finish(t.Context(), object) // the cluster of this test knows no such object in deletion
+	if len(p.source.ends) != 0 {
+		t.Errorf("%d leases live", len(p.source.ends))
 	}
 }
