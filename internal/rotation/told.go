@@ -13,10 +13,12 @@ const (
 )
 
 // toldRead is when the source is read because it told of something, where that is not read yet. A value that each read makes does not
-// change on its own: another one would only be in its way.
+// change on its own: another one would only be in its way. Neither does one that each read makes in vain, of which the source may tell as
+// soon as it made it: without an end, each read would be the reason for the next.
 func (s *State) toldRead() (time.Time, bool) {
 	r := &s.Reads
-	if r.Minted || r.Last.IsZero() || !r.ToldTime.After(r.Answered()) {
+	makes := r.Minted || r.Fault != nil && r.Fault.Wasted
+	if makes || r.Last.IsZero() || !r.ToldTime.After(r.Answered()) {
 		return time.Time{}, false
 	}
 	return latest(latest(r.ToldTime, r.Last.Add(toldInterval)), r.ToldPaid.Add(-toldAtOnce*toldPeriod)), true

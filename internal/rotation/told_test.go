@@ -3,6 +3,8 @@ package rotation
 import (
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/internal/source"
 )
 
 // Who may write a secret in Vault may write it as often as they like, and each time Vault tells of it.
@@ -41,6 +43,33 @@ func TestASourceThatTellsAllTheTimeIsReadNowAndThen(t *testing.T) {
 				t.Errorf("it was read %d times, want %d to %d", reads, test.least, test.most)
 			}
 		})
+	}
+}
+
+// An engine of databases that the spec calls KV: each read makes a user, which is given back, and the engine tells of each that it made.
+func TestWhatIsMadeInVainIsNotMadeAgainBecauseTheSourceTellsOfIt(t *testing.T) {
+	s := begin(t)
+	s.spec.asked = nil
+	made := 0
+	for end := s.now.Add(6 * time.Hour); s.now.Before(end); s.now = s.now.Add(time.Second) {
+		at, cause := s.state.readAt(&s.spec)
+		if at.After(s.now) {
+			continue
+		}
+		made++
+		s.state.NoteFault(&s.spec, &source.Error{Reason: "WrongEngine", Stalled: true, Wasted: true}, s.now)
+		s.state.Reads.ToldTime = s.now.Add(time.Millisecond)
+		if cause == CauseTold {
+			t.Fatal("it is read because the source told")
+		}
+	}
+	if made > 30 {
+		t.Errorf("%d were made in 6 hours", made)
+	}
+	s.state.NoteFault(&s.spec, &source.Error{Reason: "SecretDeleted", Stalled: true}, s.now)
+	s.state.Reads.ToldTime = s.now.Add(time.Millisecond)
+	if at, cause := s.state.readAt(&s.spec); cause != CauseTold || at.Sub(s.now) > time.Second {
+		t.Errorf("what was deleted and is written again is read after %s (%s)", at.Sub(s.now), cause)
 	}
 }
 
