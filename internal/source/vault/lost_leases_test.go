@@ -197,3 +197,20 @@ func TestALeaseFromWhatIsSaidToBeKVIsGivenBack(t *testing.T) {
 		t.Errorf("%d were made, and %d are not given back", made, left)
 	}
 }
+
+// Vault is away for long, and then slow. Neither a reader nor the renewal of the token waits for hundreds of leases that are given back.
+func TestFewLeasesThatNobodyUsesAreGivenBackAtOnce(t *testing.T) {
+	server := newScripted(t)
+	newEngine(server, `{"username":"robot","password":"pw"}`)
+	r := newRig(t, server.URL)
+	r.mustRead(atDynamic)
+	for n := range 40 {
+		r.unused.add("default", fmt.Sprintf("robots/creds/a/old-%d", n), r.now())
+	}
+	for _, want := range []int{16, 32, 40, 40} {
+		r.maintain(t.Context())
+		if got := len(server.requests("/v1/sys/leases/revoke")); got != want {
+			t.Errorf("%d were given back, want %d", got, want)
+		}
+	}
+}

@@ -12,6 +12,8 @@ const (
 	mostUnused = 256
 	// unusedPause is the wait between two tries to give one of them back, unusedLimit how long it is tried.
 	unusedPause, unusedLimit = 30 * time.Second, 48 * time.Hour
+	// unusedAtOnce is how many are tried one after the other: a reader waits for them, and so does the renewal of the token.
+	unusedAtOnce = 16
 )
 
 // unused are leases of credentials that nobody uses: what was read could not be delivered, or waited too long for a cloud. Each read
@@ -36,7 +38,7 @@ func (u *unused) add(connection, id string, now time.Time) {
 	}
 }
 
-// due takes out those of a connection that are to be tried now. Those that were tried for too long are forgotten.
+// due takes out those of a connection that are to be tried now, the oldest first. Those that were tried for too long are forgotten.
 func (u *unused) due(connection string, now time.Time) []unusedLease {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -44,7 +46,7 @@ func (u *unused) due(connection string, now time.Time) []unusedLease {
 	for _, lease := range u.all {
 		switch {
 		case now.Sub(lease.since) > unusedLimit:
-		case lease.connection == connection && now.Sub(lease.tried) >= unusedPause:
+		case lease.connection == connection && now.Sub(lease.tried) >= unusedPause && len(due) < unusedAtOnce:
 			due = append(due, lease)
 		default:
 			left = append(left, lease)
