@@ -102,7 +102,10 @@ func TestASlowSourceLetsOthersNotWait(t *testing.T) {
 				p.due, p.longest = time.Now(), 0
 				p.mu.Unlock()
 				time.Sleep(2 * time.Hour)
+				synctest.Wait()
 				close(p.queue)
+				p.mu.Lock()
+				defer p.mu.Unlock()
 				if p.longest > 10*time.Second {
 					t.Errorf("what is well waited %s for a worker", p.longest)
 				}
