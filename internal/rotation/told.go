@@ -13,8 +13,8 @@ const (
 )
 
 // toldRead is when the source is read because it told of something, where that is not read yet. A value that each read makes does not
-// change on its own: another one would only be in its way. Neither does one that each read makes in vain, of which the source may tell as
-// soon as it made it: without an end, each read would be the reason for the next.
+// change on its own: another one would only be in its way. Neither does one that each read makes and that cannot be used, of which the
+// source may tell as soon as it made it: without an end, each read would be the reason for the next.
 func (s *State) toldRead() (time.Time, bool) {
 	r := &s.Reads
 	makes := r.Minted || r.Fault != nil && r.Fault.Wasted

@@ -47,7 +47,7 @@ func TestASourceThatTellsAllTheTimeIsReadNowAndThen(t *testing.T) {
 }
 
 // An engine of databases that the spec calls KV: each read makes a user, which is given back, and the engine tells of each that it made.
-func TestWhatIsMadeInVainIsNotMadeAgainBecauseTheSourceTellsOfIt(t *testing.T) {
+func TestWhatIsMadeForNothingIsNotMadeAgainBecauseTheSourceTellsOfIt(t *testing.T) {
 	s := begin(t)
 	s.spec.asked = nil
 	made := 0

@@ -91,35 +91,6 @@ func (c *connection) readAsUs(ctx context.Context, place, path string, ask reade
 	return c.asUs(ctx, place, func(s *session) (*answer, *failure) { return c.readWith(ctx, s, place, path, ask) })
 }
 
-// asUs asks something with the current token. A 403 may mean that it is dead: then a new one gets a second try.
-func (c *connection) asUs(ctx context.Context, place string, ask func(*session) (*answer, *failure)) (*answer, *failure) {
-	for second := false; ; second = true {
-		s, failure := c.tokens.acquire(ctx)
-		if failure != nil {
-			return nil, failure
-		}
-		a, failure := ask(s)
-		s.users.Done()
-		if failure == nil || failure.Outcome != outcomeDenied {
-			return a, failure
-		}
-		another, settled := c.tokens.afterForbidden(ctx, s, failure)
-		if settled != nil {
-			return nil, settled
-		}
-		if another != nil {
-			a, failure = ask(another)
-			c.tokens.settle(another, failure)
-			return a, failure
-		}
-		if second {
-			failure = outcomeDeadToken.at(place)
-			failure.wait = renewPause
-			return nil, failure
-		}
-	}
-}
-
 // readWith reads with the token of a session and notes the lease that came of it, if any.
 func (c *connection) readWith(ctx context.Context, s *session, place, path string, ask reader) (*answer, *failure) {
 	var asked time.Time

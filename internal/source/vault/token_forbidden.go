@@ -9,6 +9,35 @@ import (
 // have changed since, and a token keeps those of its login.
 const relogin = 5 * time.Minute
 
+// asUs asks something with the current token. A 403 may mean that it is dead: then a new one gets a second try.
+func (c *connection) asUs(ctx context.Context, place string, ask func(*session) (*answer, *failure)) (*answer, *failure) {
+	for second := false; ; second = true {
+		s, failure := c.tokens.acquire(ctx)
+		if failure != nil {
+			return nil, failure
+		}
+		a, failure := ask(s)
+		s.users.Done()
+		if failure == nil || failure.Outcome != outcomeDenied {
+			return a, failure
+		}
+		another, settled := c.tokens.afterForbidden(ctx, s, failure)
+		if settled != nil {
+			return nil, settled
+		}
+		if another != nil {
+			a, failure = ask(another)
+			c.tokens.settle(another, failure)
+			return a, failure
+		}
+		if second {
+			failure = outcomeDeadToken.at(place)
+			failure.wait = renewPause
+			return nil, failure
+		}
+	}
+}
+
 // afterForbidden finds out what a 403 means. It gives a session of another login to try, which the caller must settle, where the one in use lives and may have the
 // policies of before, and neither where a second try with the session in use is worth while.
 func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *failure) (another *session, settled *failure) {
