@@ -106,7 +106,7 @@ func TestNoAnswerOfVaultChangesASecret(t *testing.T) {
 		well,
 		{"473", answer(473, `{}`), v1alpha1.ReasonUnavailable},
 		well,
-		{"a page of a proxy", answer(200, "<html>please log in</html>"), v1alpha1.ReasonUnavailable},
+		{"a page of a proxy at this path", answer(200, "<html>please log in</html>"), v1alpha1.ReasonMalformed},
 		well,
 		{"no server", func() { r.changeAddress(t, "http://127.0.0.1:1") }, v1alpha1.ReasonUnavailable},
 		{"TLS with a server that speaks none", func() { r.changeAddress(t, strings.Replace(r.vault.Address, "http://", "https://", 1)) }, v1alpha1.ReasonTLSFailed},
