@@ -36,7 +36,7 @@ func newRig(t *testing.T, objects ...client.Object) *rig {
 	}
 	r := &rig{}
 	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().WithObjects(objects...).Build()
-	r.Cluster, r.Book = cluster, injection.NewBook(func(string) {})
+	r.Cluster, r.Book = cluster, injection.NewBook(func(string, bool) {})
 	r.Writer = interceptor.NewClient(cluster, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			r.reads++
@@ -112,7 +112,7 @@ func TestWhatNobodyAsksForAnyMoreIsTakenOutAtTheStart(t *testing.T) {
 	if err := r.Writer.Delete(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
 		t.Fatal(err)
 	}
-	restarted := &rig{Reconciler: Reconciler{Cluster: r.Cluster, Writer: r.Writer, Book: injection.NewBook(func(string) {})}}
+	restarted := &rig{Reconciler: Reconciler{Cluster: r.Cluster, Writer: r.Writer, Book: injection.NewBook(func(string, bool) {})}}
 	r.reads, r.writes = 0, 0
 	for range 2 {
 		if _, err := restarted.pass(t); err != nil {
@@ -188,7 +188,7 @@ func TestAnIndexThatWasAwayForAWhileServesSinceItIsBack(t *testing.T) {
 	}
 	long := time.Now().Add(-time.Hour).Truncate(time.Second)
 	dated(r, long)
-	r.Book = injection.NewBook(func(string) {})
+	r.Book = injection.NewBook(func(string, bool) {})
 	r.Book.Written(injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods)}), changedAt(r.left), false)
 	if _, err := r.pass(t); err != nil || !since(r).Equal(long) {
 		t.Fatalf("nothing happened, and it serves since %v: %v", since(r), err)

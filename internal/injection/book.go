@@ -15,8 +15,9 @@ import (
 // Book knows what was written into the InjectionIndex, and so from when on new pods get the Secret of a RegistryCredential. Make it with
 // NewBook.
 type Book struct {
-	// changed is called for each RegistryCredential of which something else is known than before.
-	changed func(credential string)
+	// changed is called for each RegistryCredential of which something else is known than before. since is true where that is no more than
+	// since when the index holds it.
+	changed func(credential string, since bool)
 
 	mu     sync.Mutex
 	served map[types.UID]Entry
@@ -25,7 +26,7 @@ type Book struct {
 }
 
 // NewBook returns a book in which nothing is written.
-func NewBook(changed func(credential string)) *Book { return &Book{changed: changed} }
+func NewBook(changed func(credential string, since bool)) *Book { return &Book{changed: changed} }
 
 // Written notes what the index holds since a time of the API server. Whatever of it was known to be there before is there since then, unless
 // the index was interrupted: it was deleted or changed meanwhile, and pods were created without it.
@@ -67,8 +68,11 @@ func (b *Book) note(served map[types.UID]Entry, fault string) {
 	b.served, b.fault = served, fault
 	b.mu.Unlock()
 	for uid, entry := range served {
-		if old, known := before[uid]; !known || old != entry || fault != faultBefore {
-			b.changed(entry.Name)
+		old, known := before[uid]
+		dated := old
+		dated.Since = entry.Since
+		if since := known && dated == entry && fault == faultBefore; !since || old != entry {
+			b.changed(entry.Name, since)
 		}
 	}
 }

@@ -174,7 +174,7 @@ func TestBookSaysWhoseSecretPodsGet(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			told = nil
-			b := NewBook(func(credential string) { told = append(told, credential) })
+			b := NewBook(func(credential string, _ bool) { told = append(told, credential) })
 			for _, happened := range test.happened {
 				before := len(told)
 				happened(b)
@@ -223,12 +223,35 @@ func TestBookSaysSinceWhenPodsGetASecret(t *testing.T) {
 		{name: "the policy is older", second: func(*Book) {}, policy: minute(-7), want: minute(1)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := NewBook(func(string) {})
+			b := NewBook(func(string, bool) {})
 			b.Written(build(first), minute(1), false)
 			test.second(b)
 			if got := b.State(State{Known: true, Since: test.policy}, &first); !got.Standing() || !got.Since.Equal(test.want) {
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+func TestBookTellsATimeFromAChange(t *testing.T) {
+	content := Build([]v1alpha1.RegistryCredential{asking(1, names("a"))})
+	wider := Build([]v1alpha1.RegistryCredential{asking(1, names("a", "b"))})
+	var told []string
+	b := NewBook(func(credential string, since bool) { told = append(told, fmt.Sprint(credential, " ", since)) })
+	for _, step := range []struct {
+		name    string
+		happens func()
+		want    []string
+	}{
+		{"it is written for the first time", func() { b.Written(content, noon, false) }, []string{"c1 false"}},
+		{"it is there", func() { b.Written(content, noon, false) }, nil},
+		{"it was deleted and is back", func() { b.Written(content, noon.Add(time.Minute), true) }, []string{"c1 true"}},
+		{"it selects more", func() { b.Written(wider, noon.Add(time.Hour), false) }, []string{"c1 false"}},
+		{"it cannot be written", func() { b.Failed(wider, false, fmt.Errorf("away")) }, []string{"c1 false"}},
+	} {
+		told = nil
+		if step.happens(); !slices.Equal(told, step.want) {
+			t.Errorf("%s: told %q", step.name, told)
+		}
 	}
 }
