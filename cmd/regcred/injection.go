@@ -15,9 +15,11 @@ func (p *parts) watchInjection() error {
 		policy.Notify("")
 		p.wakeWriters()
 	})
-	p.book = injection.NewBook(func(credential string) {
+	p.book = injection.NewBook(func(credential string, since bool) {
 		p.news.Notify(credential)
-		p.changed.Notify(credential)
+		if !since { // that concerns no Secret and no ServiceAccount, and the status tells it to who looks at pods
+			p.changed.Notify(credential)
+		}
 	})
 	keeping := &attachment.Reconciler{Cluster: p.mgr.GetClient(), Writer: p.writer, Book: p.book, Watchdog: p.watchdog}
 	if err := keeping.SetupWithManager(p.mgr, policy); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -47,6 +48,8 @@ type Reconciler struct {
 
 	// clean is true while nothing is in the index and nothing belongs into it.
 	clean atomic.Bool
+	// left is the index as the last pass left it, nil before the first one. Its one worker alone touches it.
+	left *v1alpha1.InjectionIndex
 }
 
 // SetupWithManager adds the controller to a manager. policy notifies when the admission policy came or went: the role for the index comes
@@ -99,12 +102,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if nothing && r.clean.Load() {
 		return ctrl.Result{}, nil
 	}
-	err := r.write(ctx, content.Spec)
+	interrupted, err := r.write(ctx, content.Spec)
 	if err != nil && !nothing { // whoever never asked for the policy has neither role nor index
-		r.Book.Failed(content, err)
+		r.Book.Failed(content, interrupted, err)
 		return ctrl.Result{}, fmt.Errorf("write InjectionIndex %s: %w", v1alpha1.InjectionIndexName, err)
 	}
-	r.Book.Written(content)
+	r.Book.Written(content, changedAt(r.left), interrupted)
 	r.clean.Store(nothing)
 	if nothing {
 		return ctrl.Result{}, nil
@@ -112,20 +115,33 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	return ctrl.Result{RequeueAfter: again}, nil
 }
 
-// write makes the index, or changes it, where it is not as it should be. It is applied: the role names the one object, and a creation by
-// POST has no name that RBAC could look at.
-func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec) error {
-	var before v1alpha1.InjectionIndex
-	err := r.Writer.Get(ctx, client.ObjectKey{Name: v1alpha1.InjectionIndexName}, &before)
-	switch {
-	case apierrors.IsNotFound(err) && len(spec.Secrets) == 0, err == nil && equality.Semantic.DeepEqual(before.Spec, spec):
-		return nil
-	case err != nil && !apierrors.IsNotFound(err):
-		return err
+// write makes the index, or changes it, where it is not as it should be. interrupted is true where it was found to be otherwise than the last
+// pass left it, whether or not it could be written. It is applied: the role names the one object, and a creation by POST has no name that RBAC
+// could look at.
+func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec) (interrupted bool, err error) {
+	found := &v1alpha1.InjectionIndex{}
+	err = r.Writer.Get(ctx, client.ObjectKey{Name: v1alpha1.InjectionIndexName}, found)
+	missing := apierrors.IsNotFound(err) || meta.IsNoMatchError(err) // the latter where its kind was removed
+	if err != nil && !missing {
+		return false, err
 	}
+	interrupted = r.left != nil && (found.UID != r.left.UID || !equality.Semantic.DeepEqual(found.Spec, r.left.Spec))
+	if equality.Semantic.DeepEqual(found.Spec, spec) && (!missing || len(spec.Secrets) == 0) {
+		r.left = found
+		return interrupted, nil
+	}
+	written, err := r.apply(ctx, spec)
+	if err != nil {
+		return interrupted, err
+	}
+	r.left = written
+	return interrupted, nil
+}
+
+func (r *Reconciler) apply(ctx context.Context, spec v1alpha1.InjectionIndexSpec) (*v1alpha1.InjectionIndex, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&spec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(spec.Secrets) == 0 {
 		content = map[string]any{"secrets": []any{}} // what is left out of an apply stays where somebody else wrote it
@@ -133,5 +149,24 @@ func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec
 	index := &unstructured.Unstructured{Object: map[string]any{"spec": content}}
 	index.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("InjectionIndex"))
 	index.SetName(v1alpha1.InjectionIndexName)
-	return r.Writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(index), client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
+	if err := r.Writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(index), client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership); err != nil {
+		return nil, err
+	}
+	written := &v1alpha1.InjectionIndex{}
+	return written, runtime.DefaultUnstructuredConverter.FromUnstructured(index.Object, written)
+}
+
+// changedAt is when the content of the index last changed, by the API server's clock: a process that starts knows nothing else of a change
+// that an earlier one made. Zero where that is not known.
+func changedAt(index *v1alpha1.InjectionIndex) time.Time {
+	if index == nil {
+		return time.Time{}
+	}
+	at := index.CreationTimestamp.Time
+	for _, entry := range index.ManagedFields {
+		if entry.Time != nil && entry.Time.After(at) {
+			at = entry.Time.Time
+		}
+	}
+	return at
 }

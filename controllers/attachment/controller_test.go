@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -20,7 +24,8 @@ import (
 type rig struct {
 	Reconciler
 	reads, writes int
-	fails         error
+	// fails is what reads are answered with, refuses what writes are.
+	fails, refuses error
 }
 
 func newRig(t *testing.T, objects ...client.Object) *rig {
@@ -30,8 +35,8 @@ func newRig(t *testing.T, objects ...client.Object) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{}
-	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
-	r.Cluster, r.Book = cluster, injection.NewBook(func(string) {})
+	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().WithObjects(objects...).Build()
+	r.Cluster, r.Book = cluster, injection.NewBook(func(string, bool) {})
 	r.Writer = interceptor.NewClient(cluster, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			r.reads++
@@ -42,6 +47,9 @@ func newRig(t *testing.T, objects ...client.Object) *rig {
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			r.writes++
+			if r.refuses != nil {
+				return r.refuses
+			}
 			return c.Apply(ctx, object, options...)
 		},
 	})
@@ -104,7 +112,7 @@ func TestWhatNobodyAsksForAnyMoreIsTakenOutAtTheStart(t *testing.T) {
 	if err := r.Writer.Delete(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
 		t.Fatal(err)
 	}
-	restarted := &rig{Reconciler: Reconciler{Cluster: r.Cluster, Writer: r.Writer, Book: injection.NewBook(func(string) {})}}
+	restarted := &rig{Reconciler: Reconciler{Cluster: r.Cluster, Writer: r.Writer, Book: injection.NewBook(func(string, bool) {})}}
 	r.reads, r.writes = 0, 0
 	for range 2 {
 		if _, err := restarted.pass(t); err != nil {
@@ -128,5 +136,67 @@ func TestAnIndexThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	r.fails = nil
 	if _, err := r.pass(t); err != nil || r.secrets(t) != 1 {
 		t.Fatal(err)
+	}
+}
+
+func TestAnIndexThatIsLostServesNobody(t *testing.T) {
+	resource := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "injectionindexes"}
+	for _, test := range []struct {
+		name           string
+		fails, refuses error
+		serves         bool
+	}{
+		{name: "it was deleted, and cannot be made", fails: apierrors.NewNotFound(resource, "regcred"), refuses: errors.New("no such right")},
+		{name: "its kind was removed", fails: &meta.NoKindMatchError{}, refuses: &meta.NoKindMatchError{}},
+		{name: "the API server is away", fails: errors.New("connection refused"), serves: true},
+		{name: "it was deleted, and made again", fails: apierrors.NewNotFound(resource, "regcred"), serves: true},
+		{name: "it is there", serves: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, credential(v1alpha1.AttachPods))
+			if _, err := r.pass(t); err != nil {
+				t.Fatal(err)
+			}
+			r.fails, r.refuses = test.fails, test.refuses
+			if _, err := r.pass(t); (err == nil) != (test.fails == nil || test.refuses == nil && test.serves && apierrors.IsNotFound(test.fails)) {
+				t.Fatal(err)
+			}
+			if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); state.Standing() != test.serves {
+				t.Errorf("%+v", state)
+			}
+		})
+	}
+}
+
+// Pods that are created while the index is away miss the Secret: the time since when they get it begins again.
+func TestAnIndexThatWasAwayForAWhileServesSinceItIsBack(t *testing.T) {
+	since := func(r *rig) time.Time {
+		return r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)).Since
+	}
+	dated := func(r *rig, at time.Time) {
+		t.Helper()
+		var index v1alpha1.InjectionIndex
+		if err := r.Cluster.Get(t.Context(), client.ObjectKey{Name: v1alpha1.InjectionIndexName}, &index); err != nil || len(index.ManagedFields) == 0 {
+			t.Fatal(err)
+		}
+		index.ManagedFields[0].Time = new(metav1.NewTime(at))
+		r.left = &index
+	}
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	if _, err := r.pass(t); err != nil || since(r).IsZero() {
+		t.Fatal(since(r), err)
+	}
+	long := time.Now().Add(-time.Hour).Truncate(time.Second)
+	dated(r, long)
+	r.Book = injection.NewBook(func(string, bool) {})
+	r.Book.Written(injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods)}), changedAt(r.left), false)
+	if _, err := r.pass(t); err != nil || !since(r).Equal(long) {
+		t.Fatalf("nothing happened, and it serves since %v: %v", since(r), err)
+	}
+	if err := r.Writer.Delete(t.Context(), r.left); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.pass(t); err != nil || !since(r).After(long) {
+		t.Errorf("it was away, and serves since %v: %v", since(r), err)
 	}
 }

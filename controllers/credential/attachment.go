@@ -28,16 +28,21 @@ func (f *facts) injects() bool {
 	return f.run.object.Spec.Target.Attachment() == v1alpha1.AttachPods
 }
 
-// attachment says since when new pods get the Secret. While that is not known it stays as it was; a policy that was missing and came back
-// begins again.
+// attachment says since when new pods get the Secret. While that is not known it stays as it was. It begins again with a policy that was
+// missing and came back, with one that was replaced between two looks, and with an InjectionIndex that lacked the RegistryCredential for a
+// while: pods of that time missed the Secret, and their successors do not.
 func (f *facts) attachment(before *v1alpha1.AttachmentStatus) *v1alpha1.AttachmentStatus {
 	switch {
 	case !f.injects(), f.injection.Fault != "":
 		return nil
-	case !f.injection.Known, before != nil:
+	case !f.injection.Known, before != nil && !f.injection.Since.After(before.InjectedSince.Time):
 		return before
 	}
-	return &v1alpha1.AttachmentStatus{InjectedSince: metav1.NewTime(f.clusterNow.Truncate(time.Second).Local())}
+	since := f.clusterNow
+	if before != nil || f.injection.Since.After(since) {
+		since = f.injection.Since
+	}
+	return &v1alpha1.AttachmentStatus{InjectedSince: metav1.NewTime(since.Truncate(time.Second).Local())}
 }
 
 // attachmentUnavailable tells of a policy that the spec needs and that is not installed.

@@ -14,6 +14,7 @@ import (
 
 func TestWhatIsSaidOfTheAttachment(t *testing.T) {
 	stands, missing := injection.State{Known: true}, injection.State{Known: true, Fault: "it is not there"}
+	since := func(at time.Time) injection.State { return injection.State{Known: true, Since: at} }
 	long := &v1alpha1.AttachmentStatus{InjectedSince: metav1.NewTime(noon.Add(-time.Hour))}
 	for _, test := range []struct {
 		name      string
@@ -31,6 +32,9 @@ func TestWhatIsSaidOfTheAttachment(t *testing.T) {
 		{"None needs neither", v1alpha1.AttachNone, host, missing, nil, "True", v1alpha1.ReasonNoServiceAccounts, v1alpha1.ReasonSucceeded, time.Time{}},
 		{"the policy stands", v1alpha1.AttachPods, host, stands, nil, "True", v1alpha1.ReasonAttachedToPods, v1alpha1.ReasonSucceeded, noon},
 		{"it goes on standing", v1alpha1.AttachPods, host, stands, long, "True", v1alpha1.ReasonAttachedToPods, v1alpha1.ReasonSucceeded, noon.Add(-time.Hour)},
+		{"it is older than what is known", v1alpha1.AttachPods, host, since(noon.Add(-2 * time.Hour)), long, "True", v1alpha1.ReasonAttachedToPods, v1alpha1.ReasonSucceeded, noon.Add(-time.Hour)},
+		{"it, or the index, was away for a while", v1alpha1.AttachPods, host, since(noon.Add(-time.Minute)), long, "True", v1alpha1.ReasonAttachedToPods, v1alpha1.ReasonSucceeded, noon.Add(-time.Minute)},
+		{"the API server's clock is ahead", v1alpha1.AttachPods, host, since(noon.Add(time.Second)), nil, "True", v1alpha1.ReasonAttachedToPods, v1alpha1.ReasonSucceeded, noon.Add(time.Second)},
 		{"it is missing", v1alpha1.AttachPods, host, missing, long, "False", v1alpha1.ReasonInjectionMissing, v1alpha1.ReasonInjectionMissing, time.Time{}},
 		{"it is not known after a restart", v1alpha1.AttachPods, host, injection.State{}, long, "Unknown", v1alpha1.ReasonProgressing, v1alpha1.ReasonSucceeded, noon.Add(-time.Hour)},
 		{"it was never known", v1alpha1.AttachPods, host, injection.State{}, nil, "Unknown", v1alpha1.ReasonProgressing, v1alpha1.ReasonSucceeded, time.Time{}},

@@ -34,7 +34,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // SetupWithManager adds the controller, and the cache of pods, to a manager. changed notifies when a value is published, delivered
 // when it was written into a namespace or attached there.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, delivered *wakeup.Notifier) error {
-	r.owners.Chosen = r.OwnerKinds
+	r.owners.Chosen, r.owners.Served = r.OwnerKinds, mgr.GetRESTMapper()
 	if err := r.startCaches(mgr); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -14,8 +15,9 @@ import (
 // Book knows what was written into the InjectionIndex, and so from when on new pods get the Secret of a RegistryCredential. Make it with
 // NewBook.
 type Book struct {
-	// changed is called for each RegistryCredential of which something else is known than before.
-	changed func(credential string)
+	// changed is called for each RegistryCredential of which something else is known than before. since is true where that is no more than
+	// since when the index holds it.
+	changed func(credential string, since bool)
 
 	mu     sync.Mutex
 	served map[types.UID]Entry
@@ -24,18 +26,33 @@ type Book struct {
 }
 
 // NewBook returns a book in which nothing is written.
-func NewBook(changed func(credential string)) *Book { return &Book{changed: changed} }
+func NewBook(changed func(credential string, since bool)) *Book { return &Book{changed: changed} }
 
-// Written notes what the index holds now.
-func (b *Book) Written(content Content) { b.note(content.Served, "") }
-
-// Failed notes that the index could not be written. What it held before it still holds.
-func (b *Book) Failed(content Content, err error) {
+// Written notes what the index holds since a time of the API server. Whatever of it was known to be there before is there since then, unless
+// the index was interrupted: it was deleted or changed meanwhile, and pods were created without it.
+func (b *Book) Written(content Content, since time.Time, interrupted bool) {
 	b.mu.Lock()
-	kept := maps.Clone(b.served)
+	before := b.served
 	b.mu.Unlock()
-	if kept == nil {
-		kept = map[types.UID]Entry{}
+	served := map[types.UID]Entry{}
+	for uid, entry := range content.Served {
+		entry.Since = since.UTC()
+		if old, known := before[uid]; known && !interrupted && !old.Left && old.Selects == entry.Selects {
+			entry.Since = old.Since
+		}
+		served[uid] = entry
+	}
+	b.note(served, "")
+}
+
+// Failed notes that the index could not be written. What it held before it still holds, unless it is lost: it was found to be missing, or
+// to hold something else.
+func (b *Book) Failed(content Content, lost bool, err error) {
+	kept := map[types.UID]Entry{}
+	if !lost {
+		b.mu.Lock()
+		maps.Copy(kept, b.served)
+		b.mu.Unlock()
 	}
 	for uid, entry := range content.Served {
 		if _, known := kept[uid]; !known {
@@ -51,8 +68,11 @@ func (b *Book) note(served map[types.UID]Entry, fault string) {
 	b.served, b.fault = served, fault
 	b.mu.Unlock()
 	for uid, entry := range served {
-		if old, known := before[uid]; !known || old != entry || fault != faultBefore {
-			b.changed(entry.Name)
+		old, known := before[uid]
+		dated := old
+		dated.Since = entry.Since
+		if since := known && dated == entry && fault == faultBefore; !since || old != entry {
+			b.changed(entry.Name, since)
 		}
 	}
 }
@@ -68,6 +88,9 @@ func (b *Book) State(policy State, credential *v1alpha1.RegistryCredential) Stat
 	entry, known := b.served[credential.UID]
 	switch {
 	case known && !entry.Left && entry.Generation >= credential.Generation:
+		if entry.Since.After(policy.Since) {
+			policy.Since = entry.Since
+		}
 		return policy
 	case b.fault != "":
 		return State{Known: true, Fault: b.fault}

@@ -2,8 +2,10 @@ package injection
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -29,6 +31,10 @@ type Entry struct {
 	Generation int64
 	// Left is true where the index has no room for it.
 	Left bool
+	// Selects names what it adds to the index.
+	Selects [sha256.Size]byte
+	// Since is from when on the index holds that, by the API server's clock. Zero where it is not known.
+	Since time.Time
 }
 
 // Build makes the content from all RegistryCredentials. Where there is no room for all, the older ones have it: so that a new one takes
@@ -39,7 +45,9 @@ func Build(credentials []v1alpha1.RegistryCredential) Content {
 	for _, credential := range byAge(credentials) {
 		entry := Entry{Name: credential.Name, Generation: credential.Generation}
 		selected := injected(credential)
-		needs := sizeOf(selected)
+		text := textOf(selected)
+		entry.Selects = sha256.Sum256(text)
+		needs := len(text)
 		if entry.Left = size+needs > MaxIndex; !entry.Left {
 			size += needs
 			add(secrets, selected)
@@ -94,12 +102,12 @@ func injected(credential *v1alpha1.RegistryCredential) *v1alpha1.InjectedSecret 
 	return secret
 }
 
-func sizeOf(secret *v1alpha1.InjectedSecret) int {
+func textOf(secret *v1alpha1.InjectedSecret) []byte {
 	text, err := json.Marshal(secret)
 	if err != nil {
-		return MaxIndex + 1 // cannot be: strings, lists and maps of them
+		return make([]byte, MaxIndex+1) // cannot be: strings, lists and maps of them
 	}
-	return len(text)
+	return text
 }
 
 func add(secrets map[string]*v1alpha1.InjectedSecret, more *v1alpha1.InjectedSecret) {

@@ -121,7 +121,7 @@ func TestAFullIndexKeepsTheOlderOnes(t *testing.T) {
 	}
 	total := 0
 	for i := range want.Spec.Secrets {
-		total += sizeOf(&want.Spec.Secrets[i])
+		total += len(textOf(&want.Spec.Secrets[i]))
 	}
 	if total > MaxIndex {
 		t.Errorf("the index has %d bytes", total)
@@ -143,8 +143,9 @@ func TestBookSaysWhoseSecretPodsGet(t *testing.T) {
 	leaving := *first.DeepCopy()
 	leaving.DeletionTimestamp = &metav1.Time{Time: noon}
 	var told []string
-	written := func(b *Book) { b.Written(content) }
-	failed := func(b *Book) { b.Failed(content, fmt.Errorf("no such right")) }
+	written := func(b *Book) { b.Written(content, time.Time{}, false) }
+	failed := func(b *Book) { b.Failed(content, false, fmt.Errorf("no such right")) }
+	lost := func(b *Book) { b.Failed(content, true, fmt.Errorf("no such kind")) }
 	for _, test := range []struct {
 		name       string
 		happened   []func(*Book)
@@ -163,15 +164,17 @@ func TestBookSaysWhoseSecretPodsGet(t *testing.T) {
 		{name: "what was written before still holds", happened: []func(*Book){written, failed}, policy: stands, credential: first, want: stands, told: "c1 c2 c1 c2"},
 		{name: "what changed since cannot be written", happened: []func(*Book){written, failed}, policy: stands, credential: newer, told: "c1 c2 c1 c2",
 			want: State{Known: true, Fault: "the InjectionIndex regcred, which the policy reads, cannot be written (no such right)"}},
+		{name: "what was written before is lost and cannot be written", happened: []func(*Book){written, lost}, policy: stands, credential: first, told: "c1 c2 c1 c2",
+			want: State{Known: true, Fault: "the InjectionIndex regcred, which the policy reads, cannot be written (no such kind)"}},
 		{name: "it is written at last", happened: []func(*Book){failed, written}, policy: stands, credential: first, want: stands, told: "c1 c2 c1 c2"},
 		{name: "it is being deleted", happened: []func(*Book){written}, policy: stands, credential: leaving, want: stands, told: "c1 c2"},
 		{name: "there is no room", happened: []func(*Book){func(b *Book) {
-			b.Written(Content{Served: map[types.UID]Entry{"u1": {Name: "c1", Generation: 1, Left: true}}})
+			b.Written(Content{Served: map[types.UID]Entry{"u1": {Name: "c1", Generation: 1, Left: true}}}, noon, false)
 		}}, policy: stands, credential: first, told: "c1", want: State{Known: true, Full: true, Fault: "the InjectionIndex regcred, which the policy reads, is full: it holds 256 KiB"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			told = nil
-			b := NewBook(func(credential string) { told = append(told, credential) })
+			b := NewBook(func(credential string, _ bool) { told = append(told, credential) })
 			for _, happened := range test.happened {
 				before := len(told)
 				happened(b)
@@ -184,5 +187,71 @@ func TestBookSaysWhoseSecretPodsGet(t *testing.T) {
 				t.Errorf("told %q, want %q", got, test.told)
 			}
 		})
+	}
+}
+
+func TestBookSaysSinceWhenPodsGetASecret(t *testing.T) {
+	minute := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
+	first, other := asking(1, names("a")), asking(2, names("b"))
+	wider := asking(1, names("a", "c"))
+	suspended := asking(1, func(t *v1alpha1.Target) { names("a")(t) })
+	suspended.Spec.Suspend = true
+	build := func(credentials ...v1alpha1.RegistryCredential) Content { return Build(credentials) }
+	full := build(first)
+	full.Served["u1"] = Entry{Name: "c1", Generation: 1, Left: true, Selects: full.Served["u1"].Selects}
+	for _, test := range []struct {
+		name   string
+		second func(*Book)
+		policy time.Time
+		want   time.Time
+	}{
+		{name: "a second look finds it as it was", second: func(b *Book) { b.Written(build(first), minute(2), false) }, want: minute(1)},
+		{name: "another RegistryCredential came", second: func(b *Book) { b.Written(build(first, other), minute(2), false) }, want: minute(1)},
+		{name: "something else of its spec changed", second: func(b *Book) { b.Written(build(suspended), minute(2), false) }, want: minute(1)},
+		{name: "it selects more", second: func(b *Book) { b.Written(build(wider), minute(2), false) }, want: minute(2)},
+		{name: "the index was deleted meanwhile", second: func(b *Book) { b.Written(build(first), minute(2), true) }, want: minute(2)},
+		{name: "it had no room for a while", second: func(b *Book) { b.Written(full, minute(2), false); b.Written(build(first), minute(3), false) }, want: minute(3)},
+		{name: "it could not be written for a while, and stayed", second: func(b *Book) {
+			b.Failed(build(first), false, fmt.Errorf("away"))
+			b.Written(build(first), minute(2), false)
+		}, want: minute(1)},
+		{name: "it was lost for a while", second: func(b *Book) {
+			b.Failed(build(first), true, fmt.Errorf("no such kind"))
+			b.Written(build(first), minute(2), false)
+		}, want: minute(2)},
+		{name: "the policy is younger", second: func(*Book) {}, policy: minute(7), want: minute(7)},
+		{name: "the policy is older", second: func(*Book) {}, policy: minute(-7), want: minute(1)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := NewBook(func(string, bool) {})
+			b.Written(build(first), minute(1), false)
+			test.second(b)
+			if got := b.State(State{Known: true, Since: test.policy}, &first); !got.Standing() || !got.Since.Equal(test.want) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestBookTellsATimeFromAChange(t *testing.T) {
+	content := Build([]v1alpha1.RegistryCredential{asking(1, names("a"))})
+	wider := Build([]v1alpha1.RegistryCredential{asking(1, names("a", "b"))})
+	var told []string
+	b := NewBook(func(credential string, since bool) { told = append(told, fmt.Sprint(credential, " ", since)) })
+	for _, step := range []struct {
+		name    string
+		happens func()
+		want    []string
+	}{
+		{"it is written for the first time", func() { b.Written(content, noon, false) }, []string{"c1 false"}},
+		{"it is there", func() { b.Written(content, noon, false) }, nil},
+		{"it was deleted and is back", func() { b.Written(content, noon.Add(time.Minute), true) }, []string{"c1 true"}},
+		{"it selects more", func() { b.Written(wider, noon.Add(time.Hour), false) }, []string{"c1 false"}},
+		{"it cannot be written", func() { b.Failed(wider, false, fmt.Errorf("away")) }, []string{"c1 false"}},
+	} {
+		told = nil
+		if step.happens(); !slices.Equal(told, step.want) {
+			t.Errorf("%s: told %q", step.name, told)
+		}
 	}
 }

@@ -185,3 +185,23 @@ func TestNobodyLooksBeforeSomebodyAsks(t *testing.T) {
 		}
 	})
 }
+
+func TestAPolicyThatWasReplacedBetweenTwoLooksServesSinceThen(t *testing.T) {
+	at := func(second int64) metav1.Time { return metav1.NewTime(time.Unix(second, 0)) }
+	for _, test := range []struct {
+		name                  string
+		policy, binding, want metav1.Time
+	}{
+		{"the policy is the younger one", at(7), at(3), at(7)},
+		{"the binding is", at(3), at(9), at(9)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			policy, binding := asShipped()
+			policy.CreationTimestamp, binding.CreationTimestamp = test.policy, test.binding
+			before := State{Known: true, Since: at(3).UTC()}
+			if got := Judge(before, policy, nil, binding, nil); !got.Standing() || !got.Since.Equal(test.want.Time) || got == before {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}

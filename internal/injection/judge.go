@@ -4,6 +4,7 @@ package injection
 
 import (
 	"fmt"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,6 +33,9 @@ type State struct {
 	Unserved bool
 	// Full says that the InjectionIndex has no room.
 	Full bool
+	// Since is a time before which new pods did not get the Secret, by the API server's clock: then the policy, its binding, or what the
+	// InjectionIndex holds was created. Zero where that is not known.
+	Since time.Time
 }
 
 // Standing reports whether new pods get their pull Secrets.
@@ -70,7 +74,11 @@ func Judge(before State, policy *admissionv1.MutatingAdmissionPolicy, policyErr 
 			return before
 		}
 	}
-	return State{Known: true, Fault: fault(policy, binding)}
+	since := policy.CreationTimestamp.UTC()
+	if bound := binding.CreationTimestamp.UTC(); bound.After(since) {
+		since = bound
+	}
+	return State{Known: true, Fault: fault(policy, binding), Since: since}
 }
 
 // unserved reports whether the API server has no such kind: it then answers with a 404 of its own, not with one about the object.

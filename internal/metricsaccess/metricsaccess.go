@@ -30,10 +30,13 @@ const (
 	timeout = 10 * time.Second
 	// keepAllowed is for how long a scraper is not asked about again, and keepRefused others.
 	keepAllowed, keepRefused = time.Minute, 10 * time.Second
-	// mostAnswers are kept: who tries many tokens makes the operator forget some, and use no memory.
+	// mostAnswers are kept, of each sort: who tries many tokens makes the operator forget other refusals, and use no memory.
 	mostAnswers = 256
-	// mostQuestions are open at the same time: the API server has other work than to answer for those who try tokens.
+	// mostQuestions are open at the same time about tokens that were not let in lately: the API server has other work than to answer for
+	// those who try tokens. As many more are about others, which do not wait behind them.
 	mostQuestions = 4
+	// lately is for how long a scraper that was let in does not wait behind unknown tokens.
+	lately = time.Hour
 	// longestToken is longer than any that the API server issues, in bytes.
 	longestToken = 16 << 10
 )
@@ -51,7 +54,8 @@ func Filter(config *rest.Config, client *http.Client) (metricsserver.Filter, err
 	return func(log logr.Logger, metrics http.Handler) (http.Handler, error) {
 		return &guard{
 			tokens: tokens.TokenReviews(), access: access.SubjectAccessReviews(), log: log, metrics: metrics,
-			known: cache.NewLRUExpireCache(mostAnswers), turns: make(chan struct{}, mostQuestions),
+			allowed: cache.NewLRUExpireCache(mostAnswers), refused: cache.NewLRUExpireCache(mostAnswers), friends: cache.NewLRUExpireCache(mostAnswers),
+			strangersTurns: make(chan struct{}, mostQuestions), friendsTurns: make(chan struct{}, mostQuestions),
 		}, nil
 	}, nil
 }
@@ -62,9 +66,10 @@ type guard struct {
 	access  authorization.SubjectAccessReviewInterface
 	log     logr.Logger
 	metrics http.Handler
-	// known are answers by a hash of token, verb and path.
-	known *cache.LRUExpireCache
-	turns chan struct{}
+	// allowed and refused are answers by a hash of token, verb and path, and friends those that were allowed lately. They are kept apart:
+	// anybody can have tokens refused, as many as he likes.
+	allowed, refused, friends    *cache.LRUExpireCache
+	strangersTurns, friendsTurns chan struct{}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -92,29 +97,49 @@ func (g *guard) status(r *http.Request) (int, error) {
 	}
 	verb, path := strings.ToLower(r.Method), r.URL.Path
 	key := sha256.Sum256([]byte(strings.Join([]string{token, verb, path}, "\n")))
-	if known, there := g.known.Get(key); there {
-		if status, ok := known.(int); ok {
-			return status, nil
-		}
+	if status, known := g.remembered(key); known {
+		return status, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
+	turns := g.strangersTurns
+	if _, friend := g.friends.Get(key); friend {
+		turns = g.friendsTurns
+	}
 	select {
-	case g.turns <- struct{}{}:
-		defer func() { <-g.turns }()
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
 	case <-ctx.Done():
 		return 0, ctx.Err()
+	}
+	if status, known := g.remembered(key); known { // one question serves all who waited with it
+		return status, nil
 	}
 	status, err := g.ask(ctx, token, verb, path)
 	if err != nil {
 		return 0, err
 	}
-	keep := keepRefused
-	if status == http.StatusOK {
-		keep = keepAllowed
-	}
-	g.known.Add(key, status, keep)
+	g.remember(key, status)
 	return status, nil
+}
+
+func (g *guard) remembered(key [sha256.Size]byte) (status int, known bool) {
+	if _, allowed := g.allowed.Get(key); allowed {
+		return http.StatusOK, true
+	}
+	kept, _ := g.refused.Get(key)
+	status, known = kept.(int)
+	return status, known
+}
+
+func (g *guard) remember(key [sha256.Size]byte, status int) {
+	if status != http.StatusOK {
+		g.friends.Remove(key)
+		g.refused.Add(key, status, keepRefused)
+		return
+	}
+	g.allowed.Add(key, status, keepAllowed)
+	g.friends.Add(key, status, lately)
 }
 
 // ask asks the API server whose token this is, and whether that user may do what is asked for.

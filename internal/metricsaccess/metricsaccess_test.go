@@ -1,10 +1,13 @@
 package metricsaccess
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -192,5 +195,66 @@ func TestWhoTriesManyTokensAsksFewQuestionsAtATime(t *testing.T) {
 	}
 	if most := api.most.Load(); most > mostQuestions {
 		t.Errorf("%d questions at a time", most)
+	}
+}
+
+func TestWhoTriesManyTokensKeepsNoScraperOut(t *testing.T) {
+	api := &apiServer{}
+	metrics, _ := serve(t, api)
+	if got := get(t, "GET", metrics.URL+"/metrics", "Bearer good"); got != 200 {
+		t.Fatalf("status %d", got)
+	}
+	for i := range mostAnswers + 1 {
+		if got := get(t, "GET", metrics.URL+"/metrics", "Bearer "+strconv.Itoa(i)); got != 401 {
+			t.Fatalf("status %d", got)
+		}
+	}
+	before := api.asked.Load()
+	if got := get(t, "GET", metrics.URL+"/metrics", "Bearer good"); got != 200 || api.asked.Load() != before {
+		t.Errorf("status %d, and it asks %d times about a scraper that it let in", got, api.asked.Load()-before)
+	}
+}
+
+func TestAScraperThatWasLetInDoesNotWaitBehindUnknownTokens(t *testing.T) {
+	api := &apiServer{}
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	filter, err := Filter(&rest.Config{Host: server.URL, QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}, server.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := filter(funcr.New(func(string, string) {}, funcr.Options{}), http.NotFoundHandler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, ok := handler.(*guard)
+	if !ok {
+		t.Fatalf("it is a %T", handler)
+	}
+	scrape := func(ctx context.Context) (int, error) {
+		r := httptest.NewRequest(http.MethodGet, "/metrics", nil).WithContext(ctx)
+		r.Header.Set("Authorization", "Bearer good")
+		return g.status(r)
+	}
+	if status, err := scrape(t.Context()); status != 200 {
+		t.Fatal(status, err)
+	}
+	for range mostQuestions { // all turns are taken, and what was let in has to be asked about again
+		g.strangersTurns <- struct{}{}
+	}
+	for _, key := range g.allowed.Keys() {
+		g.allowed.Remove(key)
+	}
+	if status, err := scrape(t.Context()); status != 200 {
+		t.Error(status, err)
+	}
+	for _, key := range append(g.allowed.Keys(), g.friends.Keys()...) {
+		g.allowed.Remove(key)
+		g.friends.Remove(key)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := scrape(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("an unknown token finds a turn: %v", err)
 	}
 }

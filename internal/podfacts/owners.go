@@ -44,8 +44,11 @@ type Owners struct {
 	// Chosen are the kinds of custom resources that are read beside those of [OwnerKinds]. They are in no cache: nobody knows whether the
 	// cluster has them.
 	Chosen diagnosis.OwnerKinds
+	// Served says in which version a chosen kind is read. Where it is nil, that is the version that the pod names.
+	Served meta.RESTMapper
 
 	mu        sync.Mutex
+	owners    map[ownerKey]lookedUp
 	templates map[templateOfOwner]remembered
 }
 
@@ -89,29 +92,40 @@ func (o *Owners) Of(ctx context.Context, metadata, objects client.Reader, pod *c
 func (o *Owners) owner(ctx context.Context, metadata, objects client.Reader, namespace string, ref *metav1.OwnerReference) (diagnosis.Owner, *metav1.PartialObjectMetadata, error) {
 	fact := diagnosis.Owner{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, Chosen: o.Chosen.Has(ref.APIVersion, ref.Kind)}
 	kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
-	reader := metadata
+	var found lookedUp
+	var err error
 	switch {
 	case fact.Chosen:
-		reader = objects
+		found, err = o.chosen(ctx, objects, namespace, ref)
 	case !slices.Contains(OwnerKinds, kind):
-		fact.Unread = true
-		return fact, nil, nil
+		found.unread = true
+	default:
+		found, err = cached(ctx, metadata, kind, client.ObjectKey{Namespace: namespace, Name: ref.Name})
 	}
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(kind)
-	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, object)
-	switch {
-	case apierrors.IsForbidden(err), meta.IsNoMatchError(err):
-		fact.Unread = true
-		return fact, nil, nil
-	case apierrors.IsNotFound(err), err == nil && (object.UID != ref.UID || object.DeletionTimestamp != nil):
-		fact.Gone = true
-		return fact, nil, nil
-	case err != nil:
+	if err != nil {
 		return fact, nil, err
+	}
+	object := found.object
+	fact.Unread, fact.Gone = found.unread, found.gone || object != nil && (object.UID != ref.UID || object.DeletionTimestamp != nil)
+	if fact.Unread || fact.Gone {
+		return fact, nil, nil
 	}
 	fact.Annotations = object.Annotations
 	return fact, object, nil
+}
+
+// cached reads the metadata of an owner whose kind is in a cache.
+func cached(ctx context.Context, metadata client.Reader, kind schema.GroupVersionKind, key client.ObjectKey) (lookedUp, error) {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(kind)
+	err := metadata.Get(ctx, key, object)
+	switch {
+	case apierrors.IsForbidden(err), meta.IsNoMatchError(err):
+		return lookedUp{unread: true}, nil
+	case apierrors.IsNotFound(err):
+		return lookedUp{gone: true}, nil
+	}
+	return lookedUp{object: object}, err
 }
 
 // template is the remembered one, or reads it. At most one read for each worker is made while none is remembered.

@@ -53,9 +53,12 @@ func (o *Owners) customTemplate(ctx context.Context, objects client.Reader, key 
 	if !o.Chosen.Has(ref.APIVersion, ref.Kind) {
 		return nil, nil, nil
 	}
+	kind, err := o.versioned(ref)
+	if err != nil {
+		return nil, nil, err
+	}
 	owner := &unstructured.Unstructured{}
-	owner.SetAPIVersion(ref.APIVersion)
-	owner.SetKind(ref.Kind)
+	owner.SetGroupVersionKind(kind)
 	if err := objects.Get(ctx, key, owner); err != nil {
 		return nil, nil, err
 	}
@@ -65,7 +68,7 @@ func (o *Owners) customTemplate(ctx context.Context, objects client.Reader, key 
 			VolumeClaimTemplates []corev1.PersistentVolumeClaim `json:"volumeClaimTemplates"`
 		} `json:"spec"`
 	}
-	err := runtime.DefaultUnstructuredConverter.FromUnstructured(owner.Object, &read)
+	err = runtime.DefaultUnstructuredConverter.FromUnstructured(owner.Object, &read)
 	if err != nil || len(read.Spec.Template.Spec.Containers) == 0 {
 		return nil, nil, nil //nolint:nilerr // its spec.template is something else than a pod template
 	}

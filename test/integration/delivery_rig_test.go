@@ -244,7 +244,12 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 		rig.ring(mgr.GetClient(), changed, news)
 	})
 	must(mgr.Add(watcher))
-	book := injection.NewBook(func(credential string) { changed.Notify(credential); news.Notify(credential) })
+	book := injection.NewBook(func(credential string, since bool) {
+		news.Notify(credential)
+		if !since {
+			changed.Notify(credential)
+		}
+	})
 	injects := func(c *v1alpha1.RegistryCredential) injection.State { return book.State(watcher.State(), c) }
 	must((&attachment.Reconciler{Cluster: mgr.GetClient(), Writer: direct, Book: book}).SetupWithManager(mgr, policy))
 	delivering := &delivery.Reconciler{

@@ -55,7 +55,7 @@ func (rig *injectionRig) keepIndex(t *testing.T) {
 		Scheme: scheme.Scheme, Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0", Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	vaultMust(t, err)
-	keeping := &attachment.Reconciler{Cluster: mgr.GetClient(), Writer: newAPIClient(t, rig.impersonated()), Book: injection.NewBook(func(string) {})}
+	keeping := &attachment.Reconciler{Cluster: mgr.GetClient(), Writer: newAPIClient(t, rig.impersonated()), Book: injection.NewBook(func(string, bool) {})}
 	vaultMust(t, keeping.SetupWithManager(mgr, &wakeup.Notifier{}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
