@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,7 +149,7 @@ func limitsOf(t *testing.T, objects []runtime.Object) nameLimits {
 				got.RoleSecrets, got.RoleServiceAccounts = namesOf(o, "secrets"), namesOf(o, "serviceaccounts")
 			}
 			if o.Name == "regcred-owners" {
-				got.RoleOwners = append(o.Rules[0].APIGroups, o.Rules[0].Resources...)
+				got.RoleOwners = slices.Concat(o.Rules[0].APIGroups, o.Rules[0].Resources)
 			}
 		case *admissionv1.ValidatingAdmissionPolicy:
 			got.Policies[o.Name] = listsOf(o)

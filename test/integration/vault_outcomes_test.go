@@ -49,7 +49,7 @@ func TestVaultAnswers(t *testing.T) {
 		{"a dynamic read of KV version 1", at("kv1", "platform/a", v1alpha1.EngineDynamic), v1alpha1.ReasonRead, ""},
 		{"never written", kv2("nothing"), v1alpha1.ReasonSecretNotFound, "Vault has no secret there: write it"},
 		{"never written, KV version 1", at("kv1", "nothing", v1alpha1.EngineKVv1), v1alpha1.ReasonSecretNotFound, "Vault has no secret there: write it"},
-		{"no such role", at("robots", "creds/nobody", v1alpha1.EngineDynamic), v1alpha1.ReasonSecretNotFound, "Vault has no secret there"},
+		{"no such role", at("robots", "creds/nobody", v1alpha1.EngineDynamic), v1alpha1.ReasonSecretNotFound, "the engine knows no such role"},
 		{"deleted", kv2("deleted"), v1alpha1.ReasonSecretDeleted, "undelete"},
 		{"destroyed", kv2("destroyed"), v1alpha1.ReasonSecretDeleted, "destroyed"},
 		{"no such mount", at("elsewhere", "a", ""), v1alpha1.ReasonMountNotFound, "mount"},
