@@ -193,3 +193,29 @@ func TestACredentialTellsOfItself(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestPodsThatMayNotBeListedAreSaidWithTheNextStep(t *testing.T) {
+	for name, test := range map[string]struct{ namespace, want string }{
+		"in a namespace":    {"shop", "you may not list pods in namespace shop: name one of yours with -n, or ask for the ClusterRole view there"},
+		"in all namespaces": {"", "you may not list pods in all namespaces: name one of yours with -n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			counting := recorded{forbids: []string{"PodList"}}
+			l := &look{reader: counting.client()}
+			if _, err := l.stuck(t.Context(), test.namespace); err == nil || err.Error() != test.want {
+				t.Errorf("it says %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestANamespaceThatMayNotBeReadIsNotedByItsName(t *testing.T) {
+	counting := recorded{forbids: []string{"Namespace"}}
+	s := &survey{reader: counting.client(), namespace: "shop"}
+	if err := s.readNamespaces(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if notes := s.sorted(); len(notes) != 1 || !strings.HasPrefix(notes[0], "You may not get namespace shop: ") {
+		t.Errorf("it notes %q", notes)
+	}
+}

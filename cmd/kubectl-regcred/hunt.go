@@ -80,7 +80,7 @@ func (h *hunt) secrets(ctx context.Context) error {
 		return err
 	}
 	if h.namespace != "" {
-		return fmt.Errorf("you may not list Secrets in namespace %s", h.namespace)
+		return fmt.Errorf("you may not list Secrets in namespace %s: ask for a role there that allows it, such as edit", h.namespace)
 	}
 	return h.oneByOne(ctx)
 }

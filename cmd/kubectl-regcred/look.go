@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -81,7 +82,7 @@ func (l *look) stuck(ctx context.Context, namespace string) (report, error) {
 	for {
 		var pods corev1.PodList
 		if err := l.reader.List(ctx, &pods, client.InNamespace(namespace), client.Limit(page), client.Continue(next)); err != nil {
-			return report{}, fmt.Errorf("list pods: %w", err)
+			return report{}, unlistedPods(err, namespace)
 		}
 		for i := range pods.Items {
 			if diagnosis.IsStuck(&pods.Items[i]) {
@@ -92,6 +93,17 @@ func (l *look) stuck(ctx context.Context, namespace string) (report, error) {
 			return l.explain(ctx, stuck, false)
 		}
 	}
+}
+
+// unlistedPods says where pods may not be listed, and where else to look.
+func unlistedPods(err error, namespace string) error {
+	switch {
+	case !apierrors.IsForbidden(err):
+		return fmt.Errorf("list pods: %w", err)
+	case namespace == "":
+		return errors.New("you may not list pods in all namespaces: name one of yours with -n")
+	}
+	return fmt.Errorf("you may not list pods in namespace %s: name one of yours with -n, or ask for the ClusterRole view there", namespace)
 }
 
 func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (report, error) {

@@ -23,9 +23,9 @@ func TestAPlanTellsWhatKeepsPodsFromTheirSecret(t *testing.T) {
 	name := metav1.ObjectMeta{Name: v1alpha1.InjectionPolicy}
 	policy := &admissionv1.MutatingAdmissionPolicy{ObjectMeta: name}
 	policy.Spec.FailurePolicy = new(admissionv1.Ignore)
-	policy.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: "regcred.dev/v1alpha1", Kind: "InjectionIndex"}
+	policy.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "InjectionIndex"}
 	binding := &admissionv1.MutatingAdmissionPolicyBinding{ObjectMeta: name}
-	binding.Spec.PolicyName, binding.Spec.ParamRef = v1alpha1.InjectionPolicy, &admissionv1.ParamRef{Selector: &metav1.LabelSelector{}}
+	binding.Spec.PolicyName, binding.Spec.ParamRef = v1alpha1.InjectionPolicy, &admissionv1.ParamRef{Name: v1alpha1.InjectionIndexName}
 	for _, test := range []struct {
 		name    string
 		objects []client.Object

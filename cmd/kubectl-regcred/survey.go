@@ -109,6 +109,10 @@ func (s *survey) readNamespaces(ctx context.Context) error {
 		if apierrors.IsNotFound(err) {
 			return fmt.Errorf("there is no namespace %s", s.namespace)
 		}
+		if apierrors.IsForbidden(err) {
+			s.note(fmt.Sprintf("You may not get namespace %s: whether a RegistryCredential selects it by its labels is not known.", s.namespace))
+			return nil
+		}
 	} else {
 		err = each(ctx, s.reader, &corev1.NamespaceList{}, othersAtOnce, visit)
 	}
@@ -120,7 +124,7 @@ func (s *survey) readSecrets(ctx context.Context) error {
 	err := eachPullSecret(ctx, s.reader, s.namespace, func(secret *corev1.Secret) {
 		s.with(secret.Namespace, func(n *audit.Namespace) { n.Secrets[secret.Name] = diagnosis.NewSecret(secret) })
 	})
-	s.secretsUnread, err = s.forbidden(err, "Secrets", "what is in them is told by the RegistryCredentials, and of others it is not known")
+	s.secretsUnread, err = s.forbidden(err, "Secrets", "of those that regcred writes, the RegistryCredentials tell what is in them; of others it is not known")
 	return err
 }
 

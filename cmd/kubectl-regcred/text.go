@@ -38,6 +38,14 @@ var does = map[diagnosis.Action]string{
 	diagnosis.None:    "regcred does nothing about the pod",
 }
 
+// doing says what regcred does about a pod. Without RegistryCredentials the plugin cannot know that, and the operator's events can tell.
+func doing(p podReport) string {
+	if p.Reason == diagnosis.CredentialsUnread {
+		return foreign.Command("not known here; what it decided is in its events: kubectl get events -n %s --field-selector reportingComponent=regcred", p.Namespace)
+	}
+	return does[p.Action]
+}
+
 // maxMessage is how much of a kubelet's message is shown, in bytes. JSON has all of it.
 const maxMessage = 600
 
@@ -101,7 +109,7 @@ func (w *writer) pod(p podReport) {
 	}
 	w.line("")
 	w.field("Verdict:", p.Message)
-	what := does[p.Action]
+	what := doing(p)
 	if p.Action == diagnosis.Wait && p.LooksAgainSeconds > 0 {
 		what += fmt.Sprintf(" in %s at the latest", time.Duration(p.LooksAgainSeconds)*time.Second)
 	}
@@ -164,7 +172,7 @@ func (w *writer) groups(r report) {
 	for _, g := range r.groups() {
 		w.line("\n%s: %s (%s)", count(len(g.pods)), g.first.Action, g.first.Reason)
 		w.field("For one:", g.first.Message)
-		w.field("regcred:", does[g.first.Action])
+		w.field("regcred:", doing(g.first))
 		w.field("You can:", g.first.Advice)
 		for i, pod := range g.pods {
 			w.field([]string{"Pods:", " "}[min(i, 1)], pod.Namespace+"/"+pod.Name)

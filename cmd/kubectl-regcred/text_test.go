@@ -39,3 +39,18 @@ func TestJSONHoldsNoCharacterThatATerminalActsOn(t *testing.T) {
 		t.Errorf("%v: it reads %q", err, read.Notes)
 	}
 }
+
+func TestWhatIsDoneAboutAPodIsNotClaimedWithoutRegistryCredentials(t *testing.T) {
+	pod := podReport{Name: "web", Namespace: "shop", Action: diagnosis.Wait, Reason: diagnosis.CredentialsUnread, Message: "not known"}
+	for name, read := range map[string]report{"one pod": {single: true, Pods: []podReport{pod}}, "all pods": {Pods: []podReport{pod}}} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := printText(&out, read); err != nil {
+				t.Fatal(err)
+			}
+			if said := out.String(); strings.Contains(said, "regcred waits") || !strings.Contains(said, "kubectl get events -n shop --field-selector reportingComponent=regcred") {
+				t.Errorf("it says %q", said)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"regcred.dev/regcred/internal/version"
@@ -13,6 +14,7 @@ import (
 
 func main() {
 	if err := newCommand().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		setLogger(zapcore.InfoLevel, false) // a wrong flag ends the program before it has a logger; one that is set stays
 		ctrl.Log.Error(err, "regcred stopped")
 		os.Exit(1)
 	}

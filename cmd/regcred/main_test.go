@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -31,5 +33,31 @@ func TestTheFlagsThatWereSetAreLoggedWithoutLogins(t *testing.T) {
 	said := strings.Join(given(command.Flags()), " ")
 	if strings.Contains(said, "canary") || !strings.Contains(said, "//[redacted]@proxy:3128") || !strings.Contains(said, "--secret-names=[regcred,pull]") || strings.Contains(said, "log-level") {
 		t.Errorf("said %s", said)
+	}
+}
+
+// asProgram has the test's own binary run as the operator, with these arguments.
+const asProgram = "REGCRED_TEST_ARGUMENTS"
+
+func TestAWrongFlagIsSaidBeforeTheProgramEnds(t *testing.T) {
+	if arguments, is := os.LookupEnv(asProgram); is {
+		os.Args = append([]string{"regcred"}, strings.Fields(arguments)...)
+		main()
+	}
+	for _, test := range []struct{ name, arguments, says string }{
+		{"a flag that is not there", "--secret-name=x", "unknown flag: --secret-name"},
+		{"a kind without its group", "--recovery-owner-kinds=StrimziPodSet", "recovery-owner-kinds"},
+		{"a kind of Kubernetes itself", "--recovery-owner-kinds=batch/Job", "recovery-owner-kinds"},
+		{"an argument that is no flag", "start", "unknown command"},
+		{"a level of the log that is not there", "--log-level=loud", "loud"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			program := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
+			program.Env = append(os.Environ(), asProgram+"="+test.arguments)
+			said, err := program.CombinedOutput()
+			if err == nil || !strings.Contains(string(said), "regcred stopped") || !strings.Contains(string(said), test.says) {
+				t.Errorf("it ended with %v and said %q, want %q", err, said, test.says)
+			}
+		})
 	}
 }

@@ -90,16 +90,18 @@ func (run *run) heldMessage(now time.Time) string {
 	if why == "" {
 		why = "the registry was not asked about it yet, or did not answer yet"
 	}
-	held := fmt.Sprintf("revision %s is held back until the registry accepts it", run.state.Waiting.Revision)
+	// The cause comes first: tables cut what comes later.
+	held := "It is held until the registry accepts it"
 	switch until := run.judgement.Until; {
 	case run.judgement.Fate == rotation.HoldOn && run.state.RestoredOver == run.state.Waiting.Digest:
 		held += ", because it was in use before and the registry refused it"
 	case run.judgement.Fate == rotation.HoldOn:
-		held += ", because the registry accepts the credential in use and says nothing of the new one"
+		held += ", because the registry accepts the credential in use and did not decide about the new one"
 	case until.After(now):
-		held += "; at " + until.UTC().Format(time.RFC3339) + " it is published without proof"
+		held = "It is published without a test at " + until.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s: %s; to publish it all the same, annotate the object with %s=%s", held, why, v1alpha1.PublishAnnotation, run.state.Waiting.Revision) +
+	return fmt.Sprintf("revision %s is not in use yet: %s. %s; to publish it now, annotate the RegistryCredential with %s=%s",
+		run.state.Waiting.Revision, why, held, v1alpha1.PublishAnnotation, run.state.Waiting.Revision) +
 		mistaken(run.object, v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
 }
 

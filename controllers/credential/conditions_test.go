@@ -102,9 +102,9 @@ func TestWhatTheConditionsSay(t *testing.T) {
 			f.run.state.Value = rotation.Value{}
 			f.waits(rotation.Hold, "it answers 429")
 			f.run.judgement.Until = noon.Add(2 * time.Hour)
-		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "at 2026-03-01T14:00:00Z it is published without proof: it answers 429")}},
+		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "revision v2 is not in use yet: it answers 429. It is published without a test at 2026-03-01T14:00:00Z; to publish it now")}},
 		{"a value is held though the time is over, because the registry was not asked about it", func(f *facts) { f.waits(rotation.Hold, "") },
-			[]want{verified(open, v1alpha1.ReasonHeld, "until the registry accepts it: the registry was not asked")}},
+			[]want{verified(open, v1alpha1.ReasonHeld, "or did not answer yet. It is held until the registry accepts it; to publish it now")}},
 		{"a value is held that did not work when it was in use", func(f *facts) {
 			f.waits(rotation.HoldOn, "it answers 429")
 			f.run.state.RestoredOver = "two"

@@ -165,7 +165,7 @@ func fence(f Facts) []Finding {
 			return []Finding{{check, Problem, c.Message, reinstall}}
 		}
 	}
-	return []Finding{{check, OK, "the operator does not report that its bounds are missing", ""}}
+	return []Finding{{check, OK, "no object reports that an admission policy has no effect (Unfenced)", ""}}
 }
 
 func credentials(f Facts) []Finding {
@@ -188,7 +188,7 @@ func credentials(f Facts) []Finding {
 		}
 	}
 	if len(working) > 0 {
-		found = append(found, Finding{check, Warning, fmt.Sprintf("%d of %d RegistryCredentials are not Ready yet, and the operator works on that: %s",
+		found = append(found, Finding{check, Warning, fmt.Sprintf("%d of %d RegistryCredentials are not Ready yet: %s",
 			len(working), len(f.Credentials.Value), strings.Join(working, ", ")), "if that lasts, see why: kubectl regcred status"})
 	}
 	if len(unready) > 0 {

@@ -81,7 +81,7 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"a credential is not ready", func(f *checkup.Facts) { f.Credentials.Value[0].Status.Conditions = nil }, "Credentials", checkup.Problem, "1 of 1 RegistryCredentials are not Ready: company"},
 		{"a credential is being worked on", func(f *checkup.Facts) {
 			f.Credentials.Value[0].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue}}
-		}, "Credentials", checkup.Warning, "works on that: company"},
+		}, "Credentials", checkup.Warning, "are not Ready yet: company"},
 		{"credentials may not be read", func(f *checkup.Facts) { f.Credentials.Error = "you may not" }, "Credentials", checkup.Unknown, "you may not"},
 		{"the user lacks a right", func(f *checkup.Facts) { f.Denied = []checkup.Right{{What: "fly", Without: "you walk", Role: "wings"}} }, "Your rights", checkup.Unknown, "you may not fly: you walk"},
 	} {

@@ -125,7 +125,7 @@ func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bo
 	if secret.Missing || secret.Unread || secret.Owner.Ours {
 		return f, false
 	}
-	return f.as(Report, SecretNotOurs, "Secret %s belongs to %s, and regcred does not write it", c.SecretName, secret.Owner.Manager).advise("%s", secret.Owner.Fix).again(later), true
+	return f.as(Report, SecretNotOurs, "Secret %s belongs to %s, and regcred does not write it", c.SecretName, secret.Owner.Manager).advise("Secret %s: %s", c.SecretName, secret.Owner.Fix).again(later), true
 }
 
 func taken(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
@@ -215,7 +215,7 @@ func (f Finding) judging(facts *Facts, c *Credential, entry Entry) (Finding, boo
 		return f, false
 	case facts.Now.Sub(created) > judgeTimeout:
 		return f.as(Report, Unproven, "the registry refused the login of the pod, and could not be asked since whether it takes the value of RegistryCredential %s", c.Name).
-			advise("see the conditions of RegistryCredential %s, and how the registry fares", c.Name).again(later), true
+			advise("see the conditions of RegistryCredential %s, and whether the registry answers", c.Name).again(later), true
 	}
 	return f.as(Wait, JudgingCredential, "the registry refused the login of the pod; it is asked whether it still takes the value of RegistryCredential %s", c.Name).again(soon), true
 }

@@ -193,7 +193,7 @@ func malformed(f *Facts, p Finding) Finding {
 		case secret.Unread:
 			unread = append(unread, ref.Name)
 		case secret.Breaks != "" && secret.Owner.Ours:
-			return p.as(Wait, OwnSecretBeingMended, "Secret %s cannot be read (%s): regcred writes it again, and the kubelet tries again within 15 seconds",
+			return p.as(Wait, OwnSecretBeingRewritten, "Secret %s cannot be read (%s): regcred writes it again, and the kubelet tries again within 15 seconds",
 				ref.Name, secret.Breaks).again(soon)
 		case secret.Breaks != "":
 			return p.as(Report, MalformedSecret, "Secret %s of %s breaks every pull of this pod, whatever the others hold: %s",

@@ -45,7 +45,7 @@ func TestPulling(t *testing.T) {
 			waits("json: cannot unmarshal number into Go struct field DockerConfigJSON.auths.auth of type string", ""),
 			ownList("regcred", "old")}, Report, MalformedSecret},
 		{"rule 4: our own Secret is written again when somebody broke it", []change{
-			waits("illegal base64 data at input byte 0", ""), secret("regcred", func(s *Secret) { s.Breaks = "broken" })}, Wait, OwnSecretBeingMended},
+			waits("illegal base64 data at input byte 0", ""), secret("regcred", func(s *Secret) { s.Breaks = "broken" })}, Wait, OwnSecretBeingRewritten},
 		{"rule 4: a malformed Secret that is in order again needs no more than the kubelet's next attempt", []change{
 			waits("illegal base64 data at input byte 0", "")}, Wait, KubeletRetries},
 		{"rule 8: a kubelet that limits its own pulls is no failure of the credential", []change{because(throttled)}, Wait, KubeletThrottled},

@@ -41,11 +41,11 @@ const (
 	AdmissionLag        Reason = "AdmissionLag"
 	AskingRegistry      Reason = "AskingRegistry"
 	// JudgingCredential: the registry is asked whether it takes the value at all, before anything is said of the pod's rights.
-	JudgingCredential    Reason = "JudgingCredential"
-	ReadingEvents        Reason = "ReadingEvents"
-	BudgetUsed           Reason = "BudgetUsed"
-	OrdinalInProgress    Reason = "OrdinalInProgress"
-	OwnSecretBeingMended Reason = "OwnSecretBeingMended"
+	JudgingCredential       Reason = "JudgingCredential"
+	ReadingEvents           Reason = "ReadingEvents"
+	BudgetUsed              Reason = "BudgetUsed"
+	OrdinalInProgress       Reason = "OrdinalInProgress"
+	OwnSecretBeingRewritten Reason = "OwnSecretBeingRewritten"
 	// SuccessorUnknown: the API server did not say whether it takes the pod that would replace this one.
 	SuccessorUnknown  Reason = "SuccessorUnknown"
 	SecretUnread      Reason = "SecretUnread"

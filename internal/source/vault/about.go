@@ -22,6 +22,18 @@ func (f *failure) withPath(path string) *failure {
 	return told.saying("Vault answers 403 to a read of " + path + ", for which a policy has to grant read")
 }
 
+// enginePaths begin the paths at which engines make credentials, and hardly a path of KV.
+var enginePaths = []string{"creds/", "static-creds/", "sts/"}
+
+// forgottenEngine adds to a denied read of KV that the path looks like that of an engine: Vault refuses unknown paths as it refuses others.
+func forgottenEngine(place *v1alpha1.VaultSource, path string, f *failure) *failure {
+	if f == nil || f.Outcome != outcomeDenied || !slices.ContainsFunc(enginePaths, func(start string) bool { return strings.HasPrefix(place.Path, start) }) {
+		return f
+	}
+	told := *f
+	return told.saying("Vault answers 403 to a read of " + path + ": if the engine there makes credentials, set engine: Dynamic")
+}
+
 // aboutRequest adds to a refusal what spec.source.vault.request has to do with it.
 func aboutRequest(place *v1alpha1.VaultSource, path string, a *answer, f *failure) *failure {
 	switch {

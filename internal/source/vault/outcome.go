@@ -74,7 +74,7 @@ var (
 	outcomeDeadToken = Outcome{"403, and the token is dead", v1alpha1.ReasonLoginFailed, RetryAtOnce, false,
 		"the operator's Vault token had ended or was revoked, and a new login did not help yet"}
 	outcomeDenied = Outcome{"403, and the token is alive", v1alpha1.ReasonPermissionDenied, RetryPeriod, true,
-		"its policy does not allow this, or no engine is mounted there: allow it to the role of the VaultConnection, or correct mount, path and engine"}
+		"the token of the VaultConnection may not do this, or no engine is mounted there: allow it in a policy in Vault, or correct mount, path and engine"}
 
 	outcomeNeverWritten = Outcome{"404: nothing was ever written there", v1alpha1.ReasonSecretNotFound, RetryPeriod, true,
 		"Vault has no secret there: write it, or correct mount and path"}

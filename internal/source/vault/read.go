@@ -82,7 +82,7 @@ func (c *connection) fetch(ctx context.Context, place *v1alpha1.VaultSource, pat
 			f = outcomeWrongEngine.at(where).saying("the answer has a lease, so the mount is none of KV: set engine Dynamic")
 			c.giveBack(ctx, a, f)
 		}
-		return a, f.withPath(path)
+		return a, forgottenEngine(place, path, f.withPath(path))
 	})
 }
 

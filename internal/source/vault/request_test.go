@@ -53,6 +53,8 @@ func TestAnEngineIsAskedAsTheSpecSays(t *testing.T) {
 func TestARefusalSaysWhatTheRequestHasToDoWithIt(t *testing.T) {
 	post := atDynamic
 	post.Request = &v1alpha1.VaultRequest{Method: v1alpha1.VaultPost}
+	atEngine := atDynamic
+	atEngine.Engine = v1alpha1.EngineKVv2
 	for _, test := range []struct {
 		name   string
 		place  v1alpha1.VaultSource
@@ -61,6 +63,7 @@ func TestARefusalSaysWhatTheRequestHasToDoWithIt(t *testing.T) {
 		says   string
 	}{
 		{"a POST without the right", post, 403, v1alpha1.ReasonPermissionDenied, "a policy has to grant update"},
+		{"a read of KV at a path as engines have it", atEngine, 403, v1alpha1.ReasonPermissionDenied, "robots/data/creds/a: if the engine there makes credentials, set engine: Dynamic"},
 		{"a GET without the right", atDynamic, 403, v1alpha1.ReasonPermissionDenied, "grant read"},
 		{"a POST that the engine does not take", post, 400, v1alpha1.ReasonBadRequest, "spec.source.vault.request"},
 		{"a GET where only a POST is taken", atDynamic, 405, v1alpha1.ReasonBadRequest, "set spec.source.vault.request"},
@@ -69,6 +72,7 @@ func TestARefusalSaysWhatTheRequestHasToDoWithIt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			server := newScripted(t)
 			server.handle("/v1/robots/creds/a", answers(test.status, `{"errors":["hidden"]}`))
+			server.handle("/v1/robots/data/creds/a", answers(test.status, `{"errors":["hidden"]}`))
 			failure := newRig(t, server.URL).mustFail(test.place, test.reason)
 			if !strings.Contains(failure.Message, test.says) || strings.Contains(failure.Message, "hidden") || len(failure.Message) > 300 {
 				t.Errorf("it says %q, want %q", failure.Message, test.says)
