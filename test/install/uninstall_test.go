@@ -98,7 +98,7 @@ func gone(ctx context.Context, name string) error {
 }
 
 func definitions(t *testing.T, _ *installation) {
-	kubectl(t, "delete", "crd", "registrycredentials.regcred.dev", "vaultconnections.regcred.dev", "--timeout=1m")
+	kubectl(t, "delete", "crd", "registrycredentials.regcred.dev", "vaultconnections.regcred.dev", "injectionindexes.regcred.dev", "--timeout=1m")
 }
 
 func namespace(t *testing.T, _ *installation) {
