@@ -81,7 +81,7 @@ func TestPodsOfChosenOwnersAreRestarted(t *testing.T) {
 		{name: "an owner that is not there", kind: strimziPodSet, refer: func(r *metav1.OwnerReference) { r.Name = "gone" }, verdict: "None/OwnerGone"},
 		{name: "an owner that was made again under its name", kind: strimziPodSet, refer: func(r *metav1.OwnerReference) { r.UID = types.UID("other") }, verdict: "None/OwnerGone"},
 		{name: "an owner that is not the controller", kind: strimziPodSet, refer: func(r *metav1.OwnerReference) { r.Controller = nil }, verdict: "Report/BarePod"},
-		{name: "a version that is not served", kind: strimziPodSet, refer: func(r *metav1.OwnerReference) { r.APIVersion = "core.strimzi.io/v9" }, verdict: "Report/OwnerUnknown", word: "cannot be read"},
+		{name: "a version that is served no more: the owner is read in the present one", kind: strimziPodSet, refer: func(r *metav1.OwnerReference) { r.APIVersion = "core.strimzi.io/v9" }},
 		{name: "a kind that the cluster lacks", kind: awayThing, verdict: "Report/OwnerUnknown", word: "cannot be read"},
 		{name: "a kind that the role does not let the operator read", kind: unreadThing, verdict: "Report/OwnerUnknown", word: "the right to get unread.example.com/Thing"},
 		{name: "a kind that the admission policy does not list", kind: game, verdict: "Report/ActionForbidden", word: "an owner of a kind in the limits"},
