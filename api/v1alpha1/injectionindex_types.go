@@ -19,7 +19,8 @@ type InjectionIndex struct {
 
 // InjectionIndexSpec lists Secrets, sorted by name.
 type InjectionIndexSpec struct {
-	// Secrets that pods name.
+	// Secrets that pods name. The operator bounds the whole index at 256 KiB; the numbers here are larger than what that holds.
+	// +kubebuilder:validation:MaxItems=16384
 	// +listType=atomic
 	// +optional
 	Secrets []InjectedSecret `json:"secrets,omitempty"`
@@ -28,12 +29,16 @@ type InjectionIndexSpec struct {
 // InjectedSecret says which pods name a Secret: those of a namespace that is named here, or that one of the selectors selects.
 type InjectedSecret struct {
 	// Name of the Secret.
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// Namespaces that RegistryCredentials name, sorted. Protected ones are among them where they are named.
+	// +kubebuilder:validation:MaxItems=65536
+	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=atomic
 	// +optional
 	Namespaces []string `json:"namespaces,omitempty"`
 	// Selectors of namespaces by label, one for each RegistryCredential that has one. They select no protected namespace.
+	// +kubebuilder:validation:MaxItems=16384
 	// +listType=atomic
 	// +optional
 	Selectors []InjectionSelector `json:"selectors,omitempty"`
@@ -42,14 +47,18 @@ type InjectedSecret struct {
 // InjectionSelector selects namespaces that have all labels and meet all expressions.
 type InjectionSelector struct {
 	// Labels that a namespace has.
+	// +kubebuilder:validation:MaxProperties=64
 	// +mapType=atomic
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 	// Expressions that a namespace's labels meet.
+	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
 	Expressions []metav1.LabelSelectorRequirement `json:"expressions,omitempty"`
 	// Excluded namespaces are not selected.
+	// +kubebuilder:validation:MaxItems=65536
+	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=atomic
 	// +optional
 	Excluded []string `json:"excluded,omitempty"`
