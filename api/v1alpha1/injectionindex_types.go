@@ -20,7 +20,7 @@ type InjectionIndex struct {
 // InjectionIndexSpec lists Secrets, sorted by name.
 type InjectionIndexSpec struct {
 	// Secrets that pods name. The operator bounds the whole index at 256 KiB; the numbers here are larger than what that holds.
-	// +kubebuilder:validation:MaxItems=16384
+	// +kubebuilder:validation:MaxItems=262144
 	// +listType=atomic
 	// +optional
 	Secrets []InjectedSecret `json:"secrets,omitempty"`
@@ -32,13 +32,13 @@ type InjectedSecret struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// Namespaces that RegistryCredentials name, sorted. Protected ones are among them where they are named.
-	// +kubebuilder:validation:MaxItems=65536
+	// +kubebuilder:validation:MaxItems=262144
 	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=atomic
 	// +optional
 	Namespaces []string `json:"namespaces,omitempty"`
 	// Selectors of namespaces by label, one for each RegistryCredential that has one. They select no protected namespace.
-	// +kubebuilder:validation:MaxItems=16384
+	// +kubebuilder:validation:MaxItems=262144
 	// +listType=atomic
 	// +optional
 	Selectors []InjectionSelector `json:"selectors,omitempty"`
@@ -57,7 +57,7 @@ type InjectionSelector struct {
 	// +optional
 	Expressions []metav1.LabelSelectorRequirement `json:"expressions,omitempty"`
 	// Excluded namespaces are not selected.
-	// +kubebuilder:validation:MaxItems=65536
+	// +kubebuilder:validation:MaxItems=262144
 	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=atomic
 	// +optional
