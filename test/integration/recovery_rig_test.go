@@ -44,6 +44,7 @@ import (
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/verify"
 	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/test/box/apiserver"
 )
 
 const (
@@ -113,9 +114,9 @@ func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconcil
 	environment := &envtest.Environment{Scheme: objects, CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd")}, ErrorIfCRDPathMissing: true}
 	// Admission copies pull secrets from ServiceAccounts to pods, which envtest leaves out by default.
 	environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins").Set("authorization-mode", "RBAC")
-	restConfig, err := environment.Start()
+	restConfig, stop, err := apiserver.Start(environment)
 	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("stop the API server: %v", err)
 		}
 	})
