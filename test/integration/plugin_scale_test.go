@@ -94,19 +94,19 @@ type measurement struct {
 	cpu, time time.Duration
 }
 
-// countingProxy passes an administrator's requests on, and counts them.
-type countingProxy struct {
+// requestCounter passes an administrator's requests on, and counts them.
+type requestCounter struct {
 	kubeconfig string
 	requests   *atomic.Int64
 }
 
-func countRequests(t *testing.T, c *installation) countingProxy {
+func countRequests(t *testing.T, c *installation) requestCounter {
 	t.Helper()
 	transport, err := rest.TransportFor(c.config)
 	vaultMust(t, err)
 	address, _, err := rest.DefaultServerUrlFor(c.config)
 	vaultMust(t, err)
-	counted := countingProxy{filepath.Join(t.TempDir(), "kubeconfig"), &atomic.Int64{}}
+	counted := requestCounter{filepath.Join(t.TempDir(), "kubeconfig"), &atomic.Int64{}}
 	server := httptest.NewServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
 		counted.requests.Add(1)
 		r.SetURL(&url.URL{Scheme: address.Scheme, Host: address.Host})
@@ -120,7 +120,7 @@ func countRequests(t *testing.T, c *installation) countingProxy {
 	return counted
 }
 
-func (p countingProxy) measure(t *testing.T, plugin *plugin, arguments []string) measurement {
+func (p requestCounter) measure(t *testing.T, plugin *plugin, arguments []string) measurement {
 	t.Helper()
 	p.requests.Store(0)
 	begun := time.Now()

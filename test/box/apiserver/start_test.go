@@ -19,7 +19,6 @@ import (
 
 func init() { log.SetLogger(logr.Discard()) } // envtest says nothing that its errors do not say
 
-
 // asKilled in the environment makes the test start servers and wait to be killed.
 const asKilled = "BOX_APISERVER_TEST_IS_KILLED"
 
