@@ -1,9 +1,12 @@
 package operator
 
 import (
+	"context"
+	"fmt"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,6 +32,22 @@ func CacheOptions(namespace string) cache.Options {
 	}
 	maps.Copy(options.ByObject, recovery.CacheOptions())
 	return options
+}
+
+// addInformers has all kinds that the manager's cache may hold filled before any controller starts, and on a standby, too. Handlers of
+// events read other kinds than their own, and have no second try: where the informer of namespaces came a moment after that of
+// RegistryCredentials, the namespaces that one selects were not known until it changed.
+func addInformers(ctx context.Context, informers cache.Informers, namespace string) error {
+	for kind := range CacheOptions(namespace).ByObject {
+		_, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if meta.IsNoMatchError(err) {
+			return fmt.Errorf("the API server does not know a kind that regcred needs: install its CRDs first: %w", err)
+		}
+		if err != nil {
+			return fmt.Errorf("watch %T: %w", kind, err)
+		}
+	}
+	return nil
 }
 
 // stripNamespace leaves of a namespace what is read: tools keep whole manifests in annotations.

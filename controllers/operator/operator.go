@@ -66,13 +66,10 @@ type Operator struct {
 // New makes what the controllers share. The manager's cache must have CacheOptions.
 func New(ctx context.Context, mgr ctrl.Manager, o Options) (*Operator, error) {
 	p := &Operator{Options: o, Manager: mgr, events: announce.New(mgr.GetEventRecorder("regcred"))}
-	// Nobody watches these two, but connections read them: a cache without an informer would refuse.
-	for _, kind := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}} {
-		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
-			return nil, err
-		}
+	err := addInformers(ctx, mgr.GetCache(), o.Namespace)
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if p.Writer, err = client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), HTTPClient: mgr.GetHTTPClient()}); err != nil {
 		return nil, err
 	}
