@@ -105,7 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	interrupted, err := r.write(ctx, content.Spec)
 	if err != nil && !nothing { // whoever never asked for the policy has neither role nor index
 		r.Book.Failed(content, interrupted, err)
-		return ctrl.Result{}, fmt.Errorf("write InjectionIndex %s: %w", v1alpha1.InjectionIndexName, err)
+		return ctrl.Result{}, unwritten(err)
 	}
 	r.Book.Written(content, changedAt(r.left), interrupted)
 	r.clean.Store(nothing)
@@ -113,6 +113,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// unwritten says what to do about an index that could not be written.
+func unwritten(err error) error {
+	next := "it is tried again"
+	if apierrors.IsForbidden(err) || meta.IsNoMatchError(err) {
+		next = injection.Install
+	}
+	return fmt.Errorf("write InjectionIndex %s: %w: %s", v1alpha1.InjectionIndexName, err, next)
 }
 
 // write makes the index, or changes it, where it is not as it should be. interrupted is true where it was found to be otherwise than the last

@@ -57,7 +57,7 @@ func refersTo(pod *corev1.Pod, secret string) bool {
 	return slices.ContainsFunc(pod.Spec.ImagePullSecrets, func(ref corev1.LocalObjectReference) bool { return ref.Name == secret })
 }
 
-// credentialChecks settle, in this order, whether a credential would open the image for a new attempt or a new pod.
+// credentialChecks settle, in this order, whether a credential can pull the image in a new attempt or a new pod.
 var credentialChecks = []func(*Facts, *Credential, Entry, Finding) (Finding, bool){
 	unpublished, rejected, secretForeign, taken, unsynced, shadowed, fromTheFuture, missedReference, didNotHelp, unproven,
 }
@@ -77,12 +77,12 @@ func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
 		}
 	}
 	if !f.Referenced && c.Attach == v1alpha1.AttachPods {
-		return f.as(Restart, MissingReference, "the pod was created before Secret %s, which opens %s, was added to new pods here", f.Secret, f.Image)
+		return f.as(Restart, MissingReference, "the pod was created before Secret %s, which can pull %s, was added to new pods here", f.Secret, f.Image)
 	}
 	if f.Referenced {
-		return f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and opens %s now", f.Secret, f.Image)
+		return f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and can pull %s now", f.Secret, f.Image)
 	}
-	return f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which opens %s", facts.Account.Name, f.Secret, f.Image)
+	return f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which can pull %s", facts.Account.Name, f.Secret, f.Image)
 }
 
 // changeFor is when what a pod may lack came to be there: the value in the Secret or, without a reference, its attachment. Whole
@@ -108,7 +108,11 @@ func unpublished(_ *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	if c.Published {
 		return f, false
 	}
-	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet", c.Name).
+	why := ""
+	if c.Unready != "" {
+		why = ": " + c.Unready
+	}
+	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet%s", c.Name, why).
 		advise("see its conditions: kubectl get registrycredential %s -o yaml", c.Name).again(later), true
 }
 

@@ -190,8 +190,9 @@ type Credential struct {
 	Suspended bool
 	// Repull allows to pin images.
 	Repull bool
-	// Published is false until there is a value.
+	// Published is false until there is a value. Unready is why the RegistryCredential is not Ready, in the words of its status.
 	Published bool
+	Unready   string
 	Revision  string
 	// Digest of registries and value together, as it is recorded in the Secret. Empty where it is not known.
 	Digest string
@@ -199,7 +200,7 @@ type Credential struct {
 	ChangeTime time.Time
 	// Entries of the published value, or the registries of the spec where nothing is published or the value is not known.
 	Entries []Entry
-	// Provable says that the registry may be asked what the published value opens.
+	// Provable says that the registry may be asked what the published value can pull.
 	Provable bool
 	// Judged says that the operator asks the registry whether it takes the value, when a pod gives reason to doubt it.
 	Judged bool

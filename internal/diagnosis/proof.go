@@ -2,7 +2,7 @@ package diagnosis
 
 import "regcred.dev/regcred/internal/pullerror"
 
-// unproven: nothing is done for a credential that does not open this image. Where the kubelet's message leaves open whether the
+// unproven: nothing is done for a credential that cannot pull this image. Where the kubelet's message leaves open whether the
 // image exists at all, only a proof counts.
 func unproven(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	ambiguous := f.Class == pullerror.NotFoundOrDenied || f.Class == pullerror.Forbidden
@@ -10,7 +10,7 @@ func unproven(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	case f.Digest != "":
 		return f, false
 	case facts.Onlooker && ambiguous:
-		return f.as(Wait, AskingRegistry, "the kubelet's message leaves open whether %s exists or is denied: the operator asks the registry, and acts if RegistryCredential %s opens it",
+		return f.as(Wait, AskingRegistry, "the kubelet's message leaves open whether %s exists or is denied: the operator asks the registry, and acts if RegistryCredential %s can pull it",
 			f.Image, c.Name), true
 	case !c.Provable:
 		return f.as(Report, Unproven, "the registry does not say whether %s exists or is denied, and RegistryCredential %s was not tested with it", f.Image, c.Name).
@@ -19,7 +19,7 @@ func unproven(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
 	probe, asked := facts.Probes[f.question()]
 	if !asked {
 		f.questions = append(f.questions, f.question())
-		return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s opens %s", c.Name, f.Image).again(soon), true
+		return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s can pull %s", c.Name, f.Image).again(soon), true
 	}
 	switch probe.Access {
 	case AccessAllowed:
