@@ -30,6 +30,7 @@ import (
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/source/vault"
 	"regcred.dev/regcred/internal/telemetry"
+	"regcred.dev/regcred/internal/tracing"
 	"regcred.dev/regcred/internal/verify"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
@@ -56,6 +57,8 @@ type parts struct {
 	injection *injection.Watcher
 	// book knows what is in the index that this policy reads.
 	book *injection.Book
+	// traces of rotations. Nil where nobody asked for them.
+	traces *tracing.Rotations
 	// now is the API server's time: that of what is compared with the age of pods.
 	now func() time.Time
 	guards
@@ -133,7 +136,14 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.Ca
 	}
 	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries, RootCAs: roots, Proxy: proxies})
 	p.store = records.NewStore(p.clientset.CoreV1(), o.namespace, p.changed.Notify)
-	p.board = delivered.NewBoard(func(name string) { p.delivered.Notify(name); p.news.Notify(name) })
+	if p.traces, err = newTraces(ctx, mgr, o); err != nil {
+		return nil, err
+	}
+	p.board = delivered.NewBoard(func(name string) {
+		p.traces.Touched(name)
+		p.delivered.Notify(name)
+		p.news.Notify(name)
+	})
 	p.tally = podcounts.New(p.news.Notify)
 	return p, nil
 }
@@ -201,7 +211,7 @@ func (p *parts) addCredential(delivering *delivery.Reconciler) error {
 		Removal:   delivering.Removal,
 		Protected: p.protected, Events: events, Metrics: p.metrics, Now: time.Now,
 		Injection: p.injects, ClusterNow: p.now,
-		SourceNews: news, Watchdog: p.watchdog,
+		SourceNews: news, Watchdog: p.watchdog, Traces: p.traces,
 	}
 	return reading.SetupWithManager(p.mgr, &p.news)
 }
@@ -219,7 +229,7 @@ func (p *parts) addRecovery() error {
 		Cluster: p.mgr.GetClient(), Writer: p.writer, Pods: pods, Lists: lists, Secrets: p.secrets, ServiceAccounts: p.accounts,
 		Store: p.store, Board: p.board, Tally: p.tally, Prober: p.prober, Protected: p.options.protectedNamespaces, OwnNamespace: p.options.namespace,
 		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, OwnerKinds: diagnosis.OwnerKinds(p.options.ownerKinds), Events: announce.New(p.mgr.GetEventRecorder("regcred")), Metrics: p.metrics, Now: p.now,
-		Watchdog: p.watchdog,
+		Watchdog: p.watchdog, Traces: p.traces,
 	}
 	return healing.SetupWithManager(p.mgr, &p.changed, &p.delivered)
 }
