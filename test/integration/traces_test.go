@@ -73,7 +73,7 @@ func oneTrace(all []collector.Span) map[string]collector.Span {
 	return found
 }
 
-// stuckPod makes a pod that cannot pull for want of a credential and that a ReplicaSet would make again.
+// stuckPod makes a pod that cannot pull, because its credential is missing, and that a ReplicaSet would make again.
 func (r *operatorRun) stuckPod(t *testing.T, namespace string) string {
 	t.Helper()
 	r.push(t, "shop/app:1")
