@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -16,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"regcred.dev/regcred/test/box"
 	"regcred.dev/regcred/test/scenario"
 )
 
@@ -27,6 +32,8 @@ type recorder struct {
 	*scenario.Scenario
 	folder, token string
 	http          *http.Client
+	// ways are the URLs on this machine by which pods are reached, by their names.
+	ways map[string]string
 }
 
 // record begins to record, if the environment variable DEMO_METRICS names a folder, until the context ends.
@@ -40,6 +47,9 @@ func (d *demo) record(ctx context.Context) error {
 	}}}
 	if err := r.allow(ctx); err != nil {
 		return fmt.Errorf("allow to scrape: %w", err)
+	}
+	if err := r.forward(ctx); err != nil {
+		return fmt.Errorf("reach the operator's pods: %w", err)
 	}
 	go func() {
 		ticker := time.NewTicker(scrapeEvery)
@@ -79,26 +89,53 @@ func (r *recorder) allow(ctx context.Context) error {
 	return nil
 }
 
-// scrape writes what each pod says now into a file that is named after the time and the pod's address.
-func (r *recorder) scrape(ctx context.Context, at time.Time) error {
-	var pods corev1.PodList
-	err := r.Client.List(ctx, &pods, client.InNamespace(scenario.SystemNamespace), client.MatchingLabels{"app.kubernetes.io/name": "regcred"})
+// forward opens a way to each pod: the network of the pods is not this machine's.
+func (r *recorder) forward(ctx context.Context) error {
+	assets, err := box.Assets()
 	if err != nil {
 		return err
 	}
+	var pods corev1.PodList
+	err = r.Client.List(ctx, &pods, client.InNamespace(scenario.SystemNamespace), client.MatchingLabels{"app.kubernetes.io/name": "regcred"})
+	if err != nil {
+		return err
+	}
+	r.ways = map[string]string{}
 	for _, pod := range pods.Items {
-		if pod.Status.PodIP == "" {
-			continue
-		}
-		text, err := r.get(ctx, "https://"+pod.Status.PodIP+":8443/metrics")
+		command := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "-n", pod.Namespace, "port-forward", "pod/"+pod.Name, ":8443")
+		out, err := command.StdoutPipe()
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(r.folder, fmt.Sprintf("%d_%s.txt", at.UnixMilli(), pod.Status.PodIP)), text, 0o600); err != nil {
+		if err := command.Start(); err != nil {
 			return err
 		}
+		lines := bufio.NewReader(out)
+		first, err := lines.ReadString('\n')
+		port := forwarded.FindStringSubmatch(first)
+		if port == nil {
+			return fmt.Errorf("kubectl port-forward said %q: %w", first, err)
+		}
+		go io.Copy(io.Discard, lines) //nolint:errcheck // it ends with the command
+		r.ways[pod.Name] = "https://127.0.0.1:" + port[1] + "/metrics"
 	}
 	return nil
+}
+
+// forwarded is what kubectl says of the port that it chose.
+var forwarded = regexp.MustCompile(`^Forwarding from 127\.0\.0\.1:(\d+) -> `)
+
+// scrape writes what each pod says now into a file that is named after the time and the pod.
+func (r *recorder) scrape(ctx context.Context, at time.Time) error {
+	var failed error
+	for pod, url := range r.ways {
+		text, err := r.get(ctx, url)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(r.folder, fmt.Sprintf("%d_%s.txt", at.UnixMilli(), pod)), text, 0o600)
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }
 
 func (r *recorder) get(ctx context.Context, url string) ([]byte, error) {

@@ -18,7 +18,7 @@ func TestARotationIsOneTrace(t *testing.T) {
 	t.Parallel()
 	r := startOperatorRun(t)
 	namespaces := r.makeNamespaces(t, 3)
-	pod := r.stuckPod(t, namespaces[0])
+	pod := r.podThatIsStuck(t, namespaces[0])
 	awaitNextSecond(t) // the pod must be older than its Secret, in whole seconds
 	collected := collector.Start(t)
 	r.flags, r.env = []string{"--otlp-endpoint=" + collected.URL}, []string{"OTEL_BSP_SCHEDULE_DELAY=100"}
@@ -73,8 +73,8 @@ func oneTrace(all []collector.Span) map[string]collector.Span {
 	return found
 }
 
-// stuckPod makes a pod that cannot pull, because its credential is missing, and that a ReplicaSet would make again.
-func (r *operatorRun) stuckPod(t *testing.T, namespace string) string {
+// podThatIsStuck makes a pod that cannot pull, because its credential is missing, and that a ReplicaSet would make again.
+func (r *operatorRun) podThatIsStuck(t *testing.T, namespace string) string {
 	t.Helper()
 	r.push(t, "shop/app:1")
 	labels := map[string]string{"app": "web"}

@@ -40,7 +40,7 @@ func record(folder string, d dashboard) ([]byte, error) {
 	var all []scraped
 	instances := map[string]string{}
 	for i, path := range paths { // sorted by time
-		at, address, ok := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".txt"), "_")
+		at, pod, ok := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".txt"), "_")
 		milli, err := strconv.ParseInt(at, 10, 64)
 		if err != nil || !ok {
 			return nil, fmt.Errorf("%s is named after no time", path)
@@ -48,14 +48,14 @@ func record(folder string, d dashboard) ([]byte, error) {
 		if i == 0 {
 			begin = time.UnixMilli(milli)
 		}
-		if instances[address] == "" {
-			instances[address] = fmt.Sprintf("10.0.0.%d:8443", len(instances)+10)
+		if instances[pod] == "" {
+			instances[pod] = fmt.Sprintf("10.0.0.%d:8443", len(instances)+10)
 		}
-		series, err := seriesOf(path, names, instances[address])
+		series, err := seriesOf(path, names, instances[pod])
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, scraped{int(time.UnixMilli(milli).Sub(begin).Round(interval) / interval), instances[address], series})
+		all = append(all, scraped{int(time.UnixMilli(milli).Sub(begin).Round(interval) / interval), instances[pod], series})
 	}
 	return yaml.Marshal(recording{Begin: begin.UTC().Truncate(time.Second), Interval: model.Duration(interval), Series: together(all)})
 }
