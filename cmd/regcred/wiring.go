@@ -79,6 +79,9 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, guarded guards,
 	if common.ServiceAccountNames, err = granted(ctx, mgr, "serviceaccounts", o.serviceAccountNames, stop); err != nil {
 		return nil, fmt.Errorf("--service-account-names: %w", err)
 	}
+	if common.Traces, err = newTraces(ctx, mgr, o); err != nil {
+		return nil, err
+	}
 	if p.Operator, err = operator.New(ctx, mgr, common); err != nil {
 		return nil, err
 	}

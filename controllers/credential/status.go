@@ -81,6 +81,7 @@ func (r *Reconciler) observe(run *run, f *facts, status *v1alpha1.RegistryCreden
 	r.Metrics.Refused(run.object.Name, s.Published() && f.verdict == rotation.Rejected, int(valueOr(f.atRisk, risk{}).pods))
 	r.Metrics.Troubles(run.object.Name, f.failingByReason(), f.stuck)
 	r.Metrics.Schedule(run.object.Name, s.Schedule(run.spec, r.Now()))
+	r.traceDelivery(f)
 }
 
 // factsOf gathers what the status is made of. What cannot be found out is a fact, too.

@@ -77,7 +77,7 @@ func (p *Operator) AddCredential(r Reading) error {
 		Client: p.Manager.GetClient(), Source: r.Source, Leases: r.Leases, Asker: r.Asker, Images: r.Images, Running: r.Running,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts, Removal: p.delivering.Removal,
 		Protected: p.allProtected(), Events: p.events, Metrics: r.Metrics, Injection: p.injects, Now: time.Now, ClusterNow: p.Now,
-		SourceNews: r.News, Watchdog: p.Watchdog,
+		SourceNews: r.News, Watchdog: p.Watchdog, Traces: p.Traces,
 	}
 	return reading.SetupWithManager(p.Manager, &p.News)
 }
@@ -113,7 +113,7 @@ func (p *Operator) AddRecovery(scheme *runtime.Scheme, c Curing) error {
 		Cluster: p.Manager.GetClient(), Writer: p.Writer, Pods: pods, Lists: lists, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts,
 		Store: p.Store, Board: p.Board, Tally: p.Pods, Prober: c.Prober, Protected: p.Protected, OwnNamespace: p.Namespace,
 		Limits: c.Limits, SuccessorFirst: c.SuccessorFirst, OwnerKinds: c.OwnerKinds, Events: p.events, Metrics: c.Metrics, Now: p.Now,
-		Watchdog: p.Watchdog,
+		Watchdog: p.Watchdog, Traces: p.Traces,
 	}
 	return curing.SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
 }

@@ -21,6 +21,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/tracing"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -37,6 +38,8 @@ type Options struct {
 	Now func() time.Time
 	// Watchdog notices controllers that stand still. It may be nil.
 	Watchdog *watchdog.Watchdog
+	// Traces of rotations. Nil where nobody asked for them.
+	Traces *tracing.Rotations
 }
 
 // Operator is what the controllers share. Make it with New, then add the controllers: AddInjection first, AddDelivery before AddCredential.
@@ -83,7 +86,11 @@ func New(ctx context.Context, mgr ctrl.Manager, o Options) (*Operator, error) {
 		return nil, err
 	}
 	p.Store = records.NewStore(p.Clientset.CoreV1(), o.Namespace, p.Changed.Notify)
-	p.Board = delivered.NewBoard(func(name string) { p.Delivered.Notify(name); p.News.Notify(name) })
+	p.Board = delivered.NewBoard(func(name string) {
+		p.Traces.Touched(name)
+		p.Delivered.Notify(name)
+		p.News.Notify(name)
+	})
 	p.Pods = podcounts.New(p.News.Notify)
 	return p, nil
 }
