@@ -1,6 +1,8 @@
 package main
 
 import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/attachment"
 	"regcred.dev/regcred/internal/injection"
@@ -21,7 +23,13 @@ func (p *parts) watchInjection() error {
 			p.changed.Notify(credential)
 		}
 	})
-	keeping := &attachment.Reconciler{Cluster: p.mgr.GetClient(), Writer: p.writer, Book: p.book, Watchdog: p.watchdog}
+	watches, err := client.NewWithWatch(p.mgr.GetConfig(), client.Options{Scheme: p.mgr.GetScheme(), Mapper: p.mgr.GetRESTMapper(), HTTPClient: p.mgr.GetHTTPClient()})
+	if err != nil {
+		return err
+	}
+	keeping := &attachment.Reconciler{
+		Cluster: p.mgr.GetClient(), Writer: p.writer, Book: p.book, Watches: watches, Metrics: p.metrics, Watchdog: p.watchdog,
+	}
 	if err := keeping.SetupWithManager(p.mgr, policy); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type Facts struct {
 	Bindings    Answer[map[string]Binding]
 	Connections Answer[[]v1alpha1.VaultConnection]
 	Credentials Answer[[]v1alpha1.RegistryCredential]
+	Injection   Answer[Injection]
 	// Denied are the rights that the user lacks.
 	Denied []Right
 }
