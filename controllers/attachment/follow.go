@@ -73,7 +73,7 @@ func (r *Reconciler) followOnce(ctx context.Context, q queue, looks *rate.Limite
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("InjectionIndexList"))
 	following, err := r.Watches.Watch(ctx, list, client.MatchingFields{metav1.ObjectNameField: v1alpha1.InjectionIndexName},
-		&client.ListOptions{Raw: &metav1.ListOptions{TimeoutSeconds: ptr.To(int64(oneWatch / time.Second))}})
+		&client.ListOptions{Raw: &metav1.ListOptions{AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(int64(oneWatch / time.Second))}})
 	if err != nil {
 		return false, err
 	}

@@ -22,12 +22,14 @@ type watched struct {
 	fails  error
 	now    *watch.FakeWatcher
 	opened int
+	asked  metav1.ListOptions
 }
 
-func (w *watched) Watch(context.Context, client.ObjectList, ...client.ListOption) (watch.Interface, error) {
+func (w *watched) Watch(_ context.Context, _ client.ObjectList, options ...client.ListOption) (watch.Interface, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.opened++
+	w.asked = *(&client.ListOptions{}).ApplyOptions(options).AsListOptions()
 	if w.fails != nil {
 		return nil, w.fails
 	}
@@ -116,6 +118,19 @@ func TestTheIndexIsLookedAtWhenSomebodyElseChangedIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Bookmarks keep the watchdog from taking a watch over which nothing comes for a silent one.
+func TestTheWatchIsOfTheOneObjectWithBookmarksAndAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &watched{}
+		followed(t, w)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if a := w.asked; a.FieldSelector != "metadata.name=regcred" || !a.AllowWatchBookmarks || a.TimeoutSeconds == nil || *a.TimeoutSeconds != 300 {
+			t.Errorf("it asks for %+v", a)
+		}
+	})
 }
 
 func TestWhoChangesTheIndexAllTheTimeDoesNotHaveItReadAllTheTime(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,16 +63,23 @@ func (f *freshTimes) ran() int { return len(f.took()) }
 // freshWatch watches a namespace from before it is there.
 type freshWatch struct {
 	all       []watch.Interface
-	events    chan watch.Event
+	events    chan seenEvent
 	ended     chan struct{}
-	plain     chan error
+	plain     chan plainWrite
+	begin     sync.Once
 	attach    v1alpha1.AttachMode
 	namespace string
 }
 
+// seenEvent is an event and when it came.
+type seenEvent struct {
+	watch.Event
+	at time.Time
+}
+
 func watchFresh(t *testing.T, attach v1alpha1.AttachMode, namespace string) *freshWatch {
 	t.Helper()
-	w := &freshWatch{attach: attach, namespace: namespace, events: make(chan watch.Event), ended: make(chan struct{}), plain: make(chan error, 1)}
+	w := &freshWatch{attach: attach, namespace: namespace, events: make(chan seenEvent), ended: make(chan struct{}), plain: make(chan plainWrite, 1)}
 	named := func(name string) client.MatchingFields { return client.MatchingFields{"metadata.name": name} }
 	in := client.InNamespace(namespace)
 	for _, of := range []struct {
@@ -86,15 +94,31 @@ func watchFresh(t *testing.T, attach v1alpha1.AttachMode, namespace string) *fre
 		one, err := s.Client.Watch(t.Context(), of.list, of.options...)
 		must(t, err)
 		w.all = append(w.all, one)
-		go w.forward(one)
+		go w.forward(t.Context(), one)
 	}
 	return w
 }
 
-func (w *freshWatch) forward(from watch.Interface) {
-	for event := range from.ResultChan() {
+// forward hands events on. It notes when they come, which is while they are still being caused: nobody takes them before all is applied.
+func (w *freshWatch) forward(ctx context.Context, from watch.Interface) {
+	var waiting []seenEvent
+	for {
+		var out chan<- seenEvent
+		var next seenEvent
+		if len(waiting) > 0 {
+			out, next = w.events, waiting[0]
+		}
 		select {
-		case w.events <- event:
+		case event, open := <-from.ResultChan():
+			if !open {
+				return
+			}
+			if _, is := event.Object.(*corev1.Namespace); is {
+				w.begin.Do(func() { go w.writePlainly(ctx) })
+			}
+			waiting = append(waiting, seenEvent{event, time.Now()})
+		case out <- next:
+			waiting = waiting[1:]
 		case <-w.ended:
 			return
 		}
@@ -116,10 +140,10 @@ func (w *freshWatch) times(t *testing.T) *freshTimes {
 	for f.ran() < freshBatch || f.delivered.IsZero() || f.plain.IsZero() {
 		select {
 		case event := <-w.events:
-			w.note(t.Context(), f, event)
-		case err := <-w.plain:
-			must(t, err)
-			f.plain = time.Now()
+			w.note(f, event)
+		case written := <-w.plain:
+			must(t, written.err)
+			f.plain = written.at
 		case <-timeout:
 			t.Fatalf("%d of %d pods of %s run after 90 s; the Secret is delivered: %t; pods: %s", f.ran(), freshBatch, w.namespace, !f.delivered.IsZero(), f.states())
 		}
@@ -127,28 +151,27 @@ func (w *freshWatch) times(t *testing.T) *freshTimes {
 	return f
 }
 
-func (w *freshWatch) note(ctx context.Context, f *freshTimes, event watch.Event) {
+func (w *freshWatch) note(f *freshTimes, event seenEvent) {
 	switch object := event.Object.(type) {
 	case *corev1.Namespace:
 		if f.begun.IsZero() {
-			f.begun = time.Now()
-			go w.writePlainly(ctx)
+			f.begun = event.at
 		}
 	case *corev1.Secret:
 		if f.delivered.IsZero() && w.attach == v1alpha1.AttachPods {
-			f.delivered = time.Now()
+			f.delivered = event.at
 		}
 	case *corev1.ServiceAccount:
 		if f.delivered.IsZero() && slices.Contains(object.ImagePullSecrets, corev1.LocalObjectReference{Name: "regcred"}) {
-			f.delivered = time.Now()
+			f.delivered = event.at
 		}
 	case *corev1.Pod:
-		f.notePod(object, event.Type)
+		f.notePod(object, event)
 	}
 }
 
-func (f *freshTimes) notePod(pod *corev1.Pod, event watch.EventType) {
-	now := time.Now()
+func (f *freshTimes) notePod(pod *corev1.Pod, event seenEvent) {
+	now := event.at
 	if f.first.IsZero() {
 		f.first = now
 	}
@@ -164,11 +187,18 @@ func (f *freshTimes) notePod(pod *corev1.Pod, event watch.EventType) {
 		}
 	}
 	set(&known.stuck, diagnosis.IsStuck(pod))
-	set(&known.acted, pod.DeletionTimestamp != nil || event == watch.Deleted)
+	set(&known.acted, pod.DeletionTimestamp != nil || event.Type == watch.Deleted)
 	set(&known.ran, pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil)
+}
+
+// plainWrite is when a plain client had written.
+type plainWrite struct {
+	at  time.Time
+	err error
 }
 
 // writePlainly writes a Secret into the namespace, as a client that does nothing else.
 func (w *freshWatch) writePlainly(ctx context.Context) {
-	w.plain <- s.Client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: "plain-"}})
+	err := s.Client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: "plain-"}})
+	w.plain <- plainWrite{time.Now(), err}
 }
