@@ -24,9 +24,9 @@ const (
 	oneWatch = 5 * time.Minute
 	// followStart and followEnd are the waits before another watch begins: they double while watches fail.
 	followStart, followEnd = time.Second, time.Minute
-	// looksPerSecond and looksAtOnce bound how often the index is read because it changed: whoever may change its metadata decides how often
-	// it does.
-	looksPerSecond, looksAtOnce = 1, 3
+	// looksPerSecond and looksAtOnce bound how often the index is read because it changed, and because it was deleted: whoever may change its
+	// metadata, or delete it, decides how often that is.
+	looksPerSecond, looksAtOnce = 2, 5
 )
 
 // Watches is a client.WithWatch.
@@ -50,7 +50,7 @@ func (r *Reconciler) follow(ctx context.Context, q queue) {
 		return
 	case <-r.kept:
 	}
-	looks, wait, said := rate.NewLimiter(looksPerSecond, looksAtOnce), followStart, ""
+	looks, wait, said := newLooks(), followStart, ""
 	for ctx.Err() == nil {
 		opened, err := r.followOnce(ctx, q, looks)
 		if opened {
@@ -69,7 +69,7 @@ func (r *Reconciler) follow(ctx context.Context, q queue) {
 }
 
 // followOnce watches until the watch ends. opened is false where it could not begin.
-func (r *Reconciler) followOnce(ctx context.Context, q queue, looks *rate.Limiter) (opened bool, err error) {
+func (r *Reconciler) followOnce(ctx context.Context, q queue, looks looks) (opened bool, err error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("InjectionIndexList"))
 	following, err := r.Watches.Watch(ctx, list, client.MatchingFields{metav1.ObjectNameField: v1alpha1.InjectionIndexName},
@@ -78,7 +78,7 @@ func (r *Reconciler) followOnce(ctx context.Context, q queue, looks *rate.Limite
 		return false, err
 	}
 	defer following.Stop()
-	lookSoon(q, looks) // what happened before the watch began is no event of it
+	lookSoon(q, looks.changed) // what happened before the watch began is no event of it
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,26 +90,36 @@ func (r *Reconciler) followOnce(ctx context.Context, q queue, looks *rate.Limite
 			if event.Type == watch.Error {
 				return true, apierrors.FromObject(event.Object)
 			}
-			if r.isForeign(event) {
-				lookSoon(q, looks)
+			switch {
+			case event.Type == watch.Deleted:
+				lookSoon(q, looks.deleted)
+			case r.isForeign(event):
+				lookSoon(q, looks.changed)
 			}
 		}
 	}
 }
 
-// isForeign reports whether an event tells of something else than what the last pass left.
+// looks bound how often the index is read, each for itself: no change keeps a deleted index from being made again at once.
+type looks struct{ changed, deleted *rate.Limiter }
+
+func newLooks() looks {
+	return looks{rate.NewLimiter(looksPerSecond, looksAtOnce), rate.NewLimiter(looksPerSecond, looksAtOnce)}
+}
+
+// isForeign reports whether an event tells of another version than the one that the last pass left.
 func (r *Reconciler) isForeign(event watch.Event) bool {
 	object, ok := event.Object.(client.Object)
 	if !ok || event.Type == watch.Bookmark {
 		return false
 	}
 	left := r.leftVersion.Load()
-	return event.Type == watch.Deleted || left == nil || *left != object.GetResourceVersion()
+	return left == nil || *left != object.GetResourceVersion()
 }
 
-// lookSoon has the index looked at: at once, or within a second where it was looked at often.
-func lookSoon(q queue, looks *rate.Limiter) {
-	if looks.Allow() {
+// lookSoon has the index looked at: at once, or within half a second where it was looked at often.
+func lookSoon(q queue, limit *rate.Limiter) {
+	if limit.Allow() {
 		q.Add(theIndex)
 		return
 	}

@@ -144,8 +144,12 @@ func TestWhoChangesTheIndexAllTheTimeDoesNotHaveItReadAllTheTime(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			looks += taken(q)
 		}
-		if looks < 30 || looks > 130 {
-			t.Errorf("%d looks in a minute of changes, want about one or two a second", looks)
+		if looks < 60 || looks > 250 {
+			t.Errorf("%d looks in a minute of changes, want about two to four a second", looks)
+		}
+		now.Delete(version("8"))
+		if got := taken(q); got != 1 {
+			t.Errorf("%d looks when it is deleted, want 1 at once", got)
 		}
 	})
 }
