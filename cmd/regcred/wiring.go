@@ -48,7 +48,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 		return err
 	}
 	telemetry.OfProcess(metrics.Registry, fenceOf(p.fence), p.watchdog)
-	if err := p.AddInjection(); err != nil {
+	if err := p.AddInjection(p.metrics); err != nil {
 		return fmt.Errorf("injection: %w", err)
 	}
 	if err := p.AddDelivery(); err != nil {

@@ -18,8 +18,8 @@ const (
 	// admissionLag is how long admission may still go by a ServiceAccount from its cache, so that a pod misses an entry that is
 	// there already.
 	admissionLag = 10 * time.Second
-	// quickRetry is after which time of a change a pod is restarted that missed it. Its successor is given one more restart after
-	// admissionLag. Whole seconds: the successor must be created no earlier than this.
+	// quickRetry is after which time of a change a pod is restarted that was created just then, so that it may have missed it. Whole seconds:
+	// the successor must be created no earlier than this. One that lacks a reference all the same is given one more restart after admissionLag.
 	quickRetry = 2 * time.Second
 	// clockSkew is how far the clocks of a cluster may differ.
 	clockSkew = time.Minute
@@ -196,10 +196,15 @@ func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) (Finding, b
 	if !f.Referenced || facts.Pod.CreationTimestamp.Time.Before(f.Change) {
 		return f, false
 	}
-	if next := facts.Pod.CreationTimestamp.Add(time.Second + kubeletRetry).Sub(facts.Now); next > 0 && facts.Pod.CreationTimestamp.Time.Equal(f.Change) {
-		// Times have whole seconds: the first attempt may have been just before the change.
-		return f.as(Wait, KubeletRetries, "the pod was created in the second in which Secret %s changed; the kubelet tries again by %s at the latest",
-			c.SecretName, clock(facts.Now.Add(next))).again(next), true
+	if may, wait := mayHaveMissed(facts, f.Change); may {
+		if wait <= 0 {
+			return f, false
+		}
+		return f.as(Wait, KubeletRetries, "the pod was created just as Secret %s changed, and may have missed it; unless it runs before, it is looked at again two seconds after the change",
+			c.SecretName).again(wait), true
+	}
+	if waiting, late := f.kubeletLate(facts); late {
+		return waiting, true
 	}
 	if waiting, judging := f.judging(facts, c, entry); judging {
 		return waiting, true

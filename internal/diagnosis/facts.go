@@ -46,6 +46,8 @@ type Facts struct {
 	Onlooker bool
 	// Repulled is the change for which the pod was repulled last, zero where it was not.
 	Repulled time.Time
+	// RestartedFor is the change for which a pod was restarted that this one replaces, zero where none is known to have been.
+	RestartedFor time.Time
 	// RepullForbidden says that the role does not allow to patch pods.
 	RepullForbidden bool
 }
