@@ -68,7 +68,7 @@ func build(root, work string, s *source, mutants []*mutant, folder string, race 
 		return nil, err
 	}
 	t := &tester{dir: filepath.Join(root, folder), variable: "MUTANT_" + environment(s.name), binary: filepath.Join(work, "tests")}
-	arguments, variables := []string{"test", "-c", "-overlay", file, "-o", t.binary}, []string{"CGO_ENABLED=0", "GOFLAGS=-trimpath"}
+	arguments, variables := []string{"test", "-c", "-overlay", file, "-o", t.binary}, asPrograms
 	if race { // which needs cgo
 		arguments, variables = append(arguments, "-race"), []string{"CGO_ENABLED=1", "GOFLAGS="}
 	}
