@@ -166,8 +166,9 @@ func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) *Finding {
 		return nil
 	}
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
+		// f.Key is for the image, so that there is one at least.
 		used := registry.MostSpecific(append(slices.Clone(facts.Secrets[ref.Name].Keys), f.Key), f.Image)
-		if len(used) > 0 && !slices.Contains(used, f.Key) {
+		if !slices.Contains(used, f.Key) {
 			return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", registry.Shown(used[0]), ref.Name, f.Key, f.Secret).advise("remove the former")
 		}
 	}

@@ -102,15 +102,6 @@ func (f *Facts) givenBySibling(c *Credential, entry Entry) bool {
 	})
 }
 
-// entry is the one that the finding is about, empty where there is none.
-func (f Finding) entry() Entry {
-	if f.from == nil {
-		return Entry{}
-	}
-	entry, _ := f.from.entryFor(f.Image)
-	return entry
-}
-
 // promise orders what several RegistryCredentials offer for one image.
 func (f Finding) promise() int {
 	return slices.Index([]Action{Report, Wait, Restart}, f.Action)
@@ -171,9 +162,6 @@ func otherCause(p Finding) *Finding {
 
 // rateLimited pulls are cured only where the pod pulled anonymously and would now have a credential.
 func rateLimited(f *Facts, p Finding) *Finding {
-	if len(f.Pod.Spec.ImagePullSecrets) == 0 {
-		return nil
-	}
 	for _, ref := range f.Pod.Spec.ImagePullSecrets {
 		secret := f.Secrets[ref.Name]
 		if secret.Unread || matchingKey(secret.Keys, p.Image) != "" {

@@ -4,10 +4,7 @@ import "regcred.dev/regcred/internal/registry"
 
 // nearMiss names a RegistryCredential here whose registry was probably meant for the image, and does not serve it.
 func nearMiss(facts *Facts, p Finding) *Finding {
-	image, err := registry.ParseImage(p.Image)
-	if err != nil {
-		return nil
-	}
+	image, _ := registry.ParseImage(p.Image) // what is no image, no key nearly serves
 	for i := range facts.Credentials {
 		c := &facts.Credentials[i]
 		for _, entry := range c.Entries {

@@ -27,7 +27,7 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
 			advise("add %s to imagePullSecrets of its template, or remove the list there", c.SecretName)
 	case account.Missing:
 		return f.as(Wait, NotAttached, "ServiceAccount %s does not exist", account.Name).again(soon)
-	case !account.Unread && slices.Contains(account.PullSecrets, c.SecretName):
+	case slices.Contains(account.PullSecrets, c.SecretName):
 		return missedAttachment(facts, c, f)
 	}
 	return notAttached(facts, c, f)
@@ -50,9 +50,10 @@ func notAttached(facts *Facts, c *Credential, f Finding) *Finding {
 }
 
 // missedAttachment: the ServiceAccount names the Secret and the pod does not. A pod that was created before is restarted at once, one that
-// was created within the lag of admission a moment later, and one that was created after that never: see lag.
+// was created within the lag of admission a moment later, and one that was created after that never: see lag. So is none where regcred did
+// not make the attachment, and it has no time.
 func missedAttachment(facts *Facts, c *Credential, f Finding) *Finding {
-	if f.Change.IsZero() || facts.Pod.CreationTimestamp.Time.After(f.Change.Add(admissionLag)) {
+	if facts.Pod.CreationTimestamp.Time.After(f.Change.Add(admissionLag)) {
 		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand", facts.Account.Name, c.SecretName).
 			advise("to recreate the pod, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace)
 	}

@@ -76,7 +76,7 @@ func TestWhatIsSaid(t *testing.T) {
 			`add it to spec.target.serviceAccounts there and to the operator's limits, or run: kubectl patch serviceaccount builder -n prod --type merge -p '{"imagePullSecrets":[{"name":"regcred"}]}'`},
 		{rule{"one that may not be read, either", []change{withoutReference, account(func(a *Account) { *a = Account{Name: "builder", Unread: true} })}, Report, AccountNotServed}, 5 * time.Minute, web + "ServiceAccount builder does not name Secret regcred, and RegistryCredential shop does not serve it",
 			"add it to spec.target.serviceAccounts there and to the operator's limits"},
-		{rule{"a ServiceAccount that is served and may not be read", []change{withoutReference, account(func(a *Account) { a.Unread = true })}, Report, AccountNotServed}, 5 * time.Minute, web + "ServiceAccount default may not be read here",
+		{rule{"a ServiceAccount that is served and may not be read", []change{withoutReference, account(func(a *Account) { *a = Account{Name: "default", Unread: true} })}, Report, AccountNotServed}, 5 * time.Minute, web + "ServiceAccount default may not be read here",
 			""},
 		{rule{"the lag of admission", []change{withoutReference, created(2 * time.Second)}, Wait, AdmissionLag}, 6 * time.Second, web + "the pod was created just as ServiceAccount default got Secret regcred, and missed it",
 			""},
@@ -209,6 +209,16 @@ func TestWhatIsSaid(t *testing.T) {
 			"have it made with type kubernetes.io/dockerconfigjson where it comes from, or add a RegistryCredential for the image"},
 		{rule{"the status is of an earlier image", []change{repullable, pinned}, Wait, KubeletRetries}, 15 * time.Second, web + "the image was changed, and the kubelet has not said yet how it fares",
 			""},
+		{rule{"another Secret has an entry that is used instead", []change{func(f *Facts) {
+			f.Pod.Spec.Containers[0].Image = "nginx"
+			f.Credentials[0].Entries = []Entry{{Key: "https://index.docker.io/v1/"}}
+			source := f.Secrets["regcred"].Sources["shop"]
+			source.Keys = []string{"https://index.docker.io/v1/"}
+			f.Secrets["regcred"].Sources["shop"] = source
+			f.Pod.Spec.ImagePullSecrets = append(f.Pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: "theirs"})
+			f.Secrets["theirs"] = Secret{Keys: []string{"docker.io"}}
+		}, secret("regcred", func(s *Secret) { s.Keys = []string{"https://index.docker.io/v1/"} })}, Report, Shadowed}, 0,
+			web + `a kubelet uses the entry "docker.io" of Secret theirs instead of "https://index.docker.io/v1/" in Secret regcred`, "remove the former"},
 		{rule{"a mirror refuses", []change{because(`failed to resolve image: unexpected status from HEAD request to https://mirror.local:5000/v2/shop/web/manifests/1?ns=registry.example.com: 401 Unauthorized`)}, Report, MirrorRefuses}, 0, web + "mirror.local:5000 refused the pull of registry.example.com/shop/web:1. It is a mirror that the node asks first, and the runtime showed it the credential of Secret regcred, not the one that the node may have for it",
 			"let the mirror accept that credential, or serve this registry without a pull Secret here: take the namespace out of spec.target of RegistryCredential shop"},
 	} {
