@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -141,6 +142,9 @@ func (t *tester) look(ctx context.Context, name string) (test, error) {
 	return one, nil
 }
 
+// failedTest is how a test binary names the test that failed.
+var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
 // what became of tests.
 const (
 	passed   = "passed"
@@ -149,13 +153,14 @@ const (
 )
 
 // run runs tests with one mutant.
+// The outcome of a failure names the test that failed, where it says so.
 func (t *tester) run(ctx context.Context, mutant int, hits string, atMost time.Duration, names ...string) (string, error) {
 	ctx, stop := context.WithTimeout(ctx, atMost)
 	defer stop()
 	command := exec.CommandContext(ctx, t.binary, "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
 	command.Dir, command.WaitDelay = t.dir, time.Second
 	command.Env = append(os.Environ(), t.variable+"="+strconv.Itoa(mutant), "MUTANT_HITS="+hits, "GORACE=halt_on_error=1")
-	err := command.Run()
+	said, err := command.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -163,7 +168,10 @@ func (t *tester) run(ctx context.Context, mutant int, hits string, atMost time.D
 	case err == nil:
 		return passed, nil
 	case errors.As(err, &exit):
-		return failed, nil
+		if found := failedTest.FindSubmatch(said); found != nil {
+			return failed + " " + string(found[1]), nil
+		}
+		return failed + " " + names[0], nil
 	}
 	return "", err
 }
@@ -204,7 +212,10 @@ func (t *tester) try(ctx context.Context, m *mutant, hint string) (by string, re
 			return "", true, err
 		}
 		if outcome != passed {
-			return outcome + " " + names[0], true, nil
+			if outcome == timedOut {
+				outcome += " " + names[0]
+			}
+			return outcome, true, nil
 		}
 	}
 	return "", len(batches) > 0, nil
