@@ -112,3 +112,18 @@ func TestAHostIsAMirrorOnlyWhereItIsAnotherThanTheImages(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyTheWholeMessageOfAKubeletSpeaksOfABrokenSecret(t *testing.T) {
+	// What a registry says may hold the same words: it is no pull Secret of the pod that breaks.
+	for _, said := range []string{
+		"illegal base64 data at input byte 4", "unable to parse auth field, must be formatted as base64(username:password)", "unexpected end of JSON input",
+		"json: cannot unmarshal number into Go value", "invalid character 'x' looking for beginning of value", "exceeded max depth",
+	} {
+		if got := Classify(said); got != MalformedSecret {
+			t.Errorf("%q alone: %s", said, got)
+		}
+		if got := Classify("failed to resolve image: unauthorized: " + said); got == MalformedSecret {
+			t.Errorf("%q in a registry's answer: %s", said, got)
+		}
+	}
+}
