@@ -191,7 +191,9 @@ func updatable(secret *corev1.Secret) bool {
 	return isPullSecret(secret) && (secret.Immutable == nil || !*secret.Immutable)
 }
 
-func isPullSecret(secret *corev1.Secret) bool { return secret.Type == corev1.SecretTypeDockerConfigJson }
+func isPullSecret(secret *corev1.Secret) bool {
+	return secret.Type == corev1.SecretTypeDockerConfigJson
+}
 
 // outlives reports whether a Secret stays when nothing of regcred is left in it: it holds what others added, or was there before.
 func outlives(secret *corev1.Secret) bool {
