@@ -91,11 +91,10 @@ func unlistable(image string) string {
 	}
 	host := parsed.Registry
 	port := portOf.FindStringSubmatch(host)
-	bracketed := strings.HasPrefix(host, "[")
 	switch {
 	case host == "hub.docker.com":
 		return "write docker.io in the image: hub.docker.com is the website of Docker Hub, and not a registry"
-	case bracketed && strings.HasSuffix(host, "]"):
+	case strings.HasSuffix(host, "]"):
 		return "write the port in the image, as in [::1]:5000: a kubelet finds no credential for an IPv6 address without one"
 	case !hostOfImages.MatchString(host):
 		return "use another name for the registry: it is not a host name, and a RegistryCredential cannot list it"

@@ -28,6 +28,7 @@ func TestNobodyIsAdvisedWhatCannotWork(t *testing.T) {
 		{"port 0", []change{of("r.example:0/x:1")}, "correct the port", "RegistryCredential"},
 		{"a port of more digits than a number has", []change{of("r.example:99999999999999999999/x:1")}, "correct the port", "RegistryCredential"},
 		{"no image reference at all", []change{of("Not An Image")}, "it is not an image reference", "RegistryCredential"},
+		{"a host that ends in a bracket", []change{of("r.example]/x:1")}, "it is not an image reference", "RegistryCredential"},
 		{"a host in upper case", []change{of("R.example/x:1")}, "add a RegistryCredential", ""},
 		{"a rate limit of anonymous pulls of such a host", []change{of("hub.docker.com/x/y:1"), because(limited), withoutReference}, "write docker.io", "RegistryCredential"},
 

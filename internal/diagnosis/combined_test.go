@@ -86,6 +86,7 @@ func TestThePullSecretsOfATemplateAreThePodsOwn(t *testing.T) {
 		{"rule 15: a list in the template is the pod's own, though the ServiceAccount has the same names", []change{ownList("old"), given}, Report, OwnPullSecrets},
 		{"rule 15: without a known template what the ServiceAccount gives is not the pod's own", []change{ownList("old"), given,
 			func(f *Facts) { f.Owners[0].Template = nil }}, Restart, MissingReference},
+		{"rule 15: a pod that lists none has no list, whatever its template has since", []change{withoutReference, func(f *Facts) { f.Owners[0].Template = &Template{PullSecrets: []string{"old"}} }}, Restart, MissingReference},
 		{"rule 15: one name that the ServiceAccount does not give is enough", []change{ownList("old", "theirs"), given, func(f *Facts) { f.Owners = nil }}, Report, OwnPullSecrets},
 	})
 }

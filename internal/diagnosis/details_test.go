@@ -303,6 +303,13 @@ func TestARepullIsMissedOnlyByAPodThatItWouldCure(t *testing.T) {
 	}
 }
 
+func TestASidecarThatNeverStartedDoesNotSayThatThePodNeverRan(t *testing.T) {
+	check(t, []rule{{"the main container ran before", []change{withoutReference, nativeSidecar, ranBefore, func(f *Facts) {
+		f.Pod.Spec.Containers = append(f.Pod.Spec.Containers, corev1.Container{Name: "istio-proxy", Image: image})
+		f.Pod.Status.ContainerStatuses = append(f.Pod.Status.ContainerStatuses, waiting("istio-proxy", "ErrImagePull", refused))
+	}}, Report, ContainerRuns}})
+}
+
 func TestAContainerWithoutAStatusDoesNotRun(t *testing.T) {
 	check(t, []rule{{"it may not have been looked at yet", []change{func(f *Facts) {
 		f.Pod.Spec.Containers = append(f.Pod.Spec.Containers, corev1.Container{Name: "beside", Image: "quay.io/x:1"})

@@ -219,7 +219,8 @@ func withoutCredential(f *Facts, p Finding) *Finding {
 		advise("%s", p.provide())
 }
 
-// WantsCredential reports whether the pull fails because a credential is missing, as far as the kubelet's message tells.
+// WantsCredential reports whether the pull fails because a credential is missing, as far as the kubelet's message tells. A limit of
+// anonymous pulls is one that a restart cures.
 func (f Finding) WantsCredential() bool {
-	return f.Class.CuredByCredential() || f.Class == pullerror.RateLimited && f.Action == Restart
+	return f.Class.CuredByCredential() || f.Action == Restart
 }

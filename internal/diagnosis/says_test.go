@@ -134,6 +134,9 @@ func TestWhatIsSaid(t *testing.T) {
 			f.Owners = []Owner{{APIVersion: "core.strimzi.io/v1beta2", Kind: "StrimziPodSet", Name: "it", Chosen: true, Unread: true}}
 		}}, Report, OwnerUnknown}, 0, web + "the pod was created before ServiceAccount default named Secret regcred, which opens registry.example.com/shop/web:1; StrimziPodSet it cannot be read, so that it is not known whether it is still there to recreate the pod",
 			"give the operator's role the right to get core.strimzi.io/StrimziPodSet (config/owners), or run: kubectl delete pod web-1 -n prod"},
+		{rule{"an owner that is known and cannot be read", []change{withoutReference, func(f *Facts) { f.Owners[0].Unread = true }}, Report, OwnerUnknown}, 0,
+			web + "the pod was created before ServiceAccount default named Secret regcred, which opens registry.example.com/shop/web:1; it is not known whether ReplicaSet web-5d4 recreates a deleted pod",
+			"if it does, run: kubectl delete pod web-1 -n prod"},
 		{rule{"a container runs", []change{withoutReference, func(f *Facts) {
 			f.Pod.Spec.Containers = append(f.Pod.Spec.Containers, corev1.Container{Name: "b", Image: "quay.io/x:1"})
 			f.Pod.Status.ContainerStatuses = append(f.Pod.Status.ContainerStatuses, running("b"))

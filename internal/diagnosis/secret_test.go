@@ -42,7 +42,11 @@ func TestHowMuchOfASecretIsLookedAt(t *testing.T) {
 		secret.Annotations = map[string]string{v1alpha1.SourcesAnnotation: strings.Repeat("x", size)}
 		return secret
 	}
-	manyFields := pullSecretOf([]byte(`{"auths":{"a":{"auth":"dTpw"` + strings.Repeat(`,"x":"y"`, 6000) + `}}}`))
+	fields := ""
+	for i := range 6000 {
+		fields += fmt.Sprintf(`,"x%d":"y"`, i)
+	}
+	manyFields := pullSecretOf([]byte(`{"auths":{"a":{"auth":"dTpw"` + fields + `}}}`))
 	for _, test := range []struct {
 		name     string
 		secret   *corev1.Secret
