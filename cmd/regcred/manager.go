@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -64,19 +65,19 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(leading, o)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	mgr, err := newManager(ctx, leading, o)
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	if err := addControllers(ctx, mgr, o, guards{leading.fence, gate, dog}, clock.now, stop); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
 }
 
-func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
+func newManager(ctx context.Context, leading *leadership, o *options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(leading.config, ctrl.Options{
 		Scheme:  scheme,
 		Cache:   cacheOptions(o),
@@ -93,6 +94,9 @@ func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
 		GracefulShutdownTimeout:             ptr.To(20 * time.Second),
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := addInformers(ctx, mgr.GetCache(), o); err != nil {
 		return nil, err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -138,6 +142,22 @@ func cacheOptions(o *options) cache.Options {
 	}
 	maps.Copy(options.ByObject, recovery.CacheOptions())
 	return options
+}
+
+// addInformers has all kinds that the manager's cache may hold filled before any controller starts, and on a standby, too. Handlers of
+// events read other kinds than their own, and have no second try: where the informer of namespaces came a moment after that of
+// RegistryCredentials, the namespaces that one selects were not known until it changed.
+func addInformers(ctx context.Context, informers cache.Informers, o *options) error {
+	for kind := range cacheOptions(o).ByObject {
+		_, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if meta.IsNoMatchError(err) {
+			return fmt.Errorf("the API server does not know a kind that regcred needs: install its CRDs first: %w", err)
+		}
+		if err != nil {
+			return fmt.Errorf("watch %T: %w", kind, err)
+		}
+	}
+	return nil
 }
 
 // stripNamespace leaves of a namespace what is read: tools keep whole manifests in annotations.

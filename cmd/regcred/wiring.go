@@ -104,12 +104,6 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 
 func newParts(ctx context.Context, mgr ctrl.Manager, o *options, stop context.CancelFunc) (*parts, error) {
 	p := &parts{mgr: mgr, options: o, metrics: telemetry.New(metrics.Registry), protected: append([]string{o.namespace}, o.protectedNamespaces...)}
-	// Nobody watches these two, but connections read them: a cache without an informer would refuse.
-	for _, kind := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}} {
-		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
-			return nil, err
-		}
-	}
 	var err error
 	if p.writer, err = client.New(mgr.GetConfig(), client.Options{Scheme: scheme, HTTPClient: mgr.GetHTTPClient()}); err != nil {
 		return nil, err

@@ -210,16 +210,20 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 	if o.transport != nil {
 		restConfig.Wrap(o.transport)
 	}
-	own := map[string]cache.Config{operatorNamespace: {}}
+	kinds := map[client.Object]cache.ByObject{
+		&v1alpha1.RegistryCredential{}: {}, &v1alpha1.VaultConnection{}: {}, &corev1.Namespace{}: {}, &corev1.Secret{}: {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
+	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme.Scheme, Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
 		GracefulShutdownTimeout: ptr.To(5 * time.Second),
-		Cache: cache.Options{ReaderFailOnMissingInformer: true, ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.RegistryCredential{}: {}, &v1alpha1.VaultConnection{}: {}, &corev1.Namespace{}: {}, &corev1.Secret{}: {Namespaces: own},
-		}},
+		Cache:                   cache.Options{ReaderFailOnMissingInformer: true, ByObject: kinds},
 	})
 	must(err)
+	for kind := range kinds {
+		_, err := mgr.GetCache().GetInformer(t.Context(), kind, cache.BlockUntilSynced(false))
+		must(err)
+	}
 	options := cache.Options{Scheme: scheme.Scheme, HTTPClient: mgr.GetHTTPClient(), Mapper: mgr.GetRESTMapper()}
 	secrets, err := named.New(restConfig, options, []string{"regcred", "registry-creds"})
 	must(err)
