@@ -180,7 +180,7 @@ func earliest(times ...time.Time) time.Time {
 	return first
 }
 
-// after comes back at a time. One that has passed already is no reason to come back: whatever was due was done.
+// after comes back at a time, and in half a second at the earliest: a time that has passed must not keep a worker busy.
 func after(now, at time.Time) ctrl.Result {
 	if at.IsZero() {
 		return ctrl.Result{}

@@ -240,9 +240,9 @@ func (e Entry) digestOf(image string) string {
 }
 
 func sameImage(a, b string) bool {
-	left, leftErr := registry.ParseImage(a)
-	right, rightErr := registry.ParseImage(b)
-	return leftErr == nil && rightErr == nil && left == right
+	left, err := registry.ParseImage(a)
+	right, _ := registry.ParseImage(b) // zero where it is no image, and no image is zero
+	return err == nil && left == right
 }
 
 // Question asks the registry whether a credential can pull an image.
