@@ -54,6 +54,7 @@ func (g *gathering) facts(ctx context.Context) (checkup.Facts, error) {
 	var credentials v1alpha1.RegistryCredentialList
 	err = g.client.List(ctx, &credentials)
 	f.Credentials = answered(err, "RegistryCredentials", credentials.Items)
+	f.Injection = g.injection(ctx, f.ClockOff.Value)
 	f.Denied, err = g.denied(ctx)
 	return f, err
 }

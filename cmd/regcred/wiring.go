@@ -48,7 +48,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 		return err
 	}
 	telemetry.OfProcess(metrics.Registry, fenceOf(p.fence), p.watchdog)
-	if err := p.AddInjection(); err != nil {
+	if err := p.AddInjection(p.metrics); err != nil {
 		return fmt.Errorf("injection: %w", err)
 	}
 	if err := p.AddDelivery(); err != nil {
@@ -78,6 +78,9 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, guarded guards,
 	}
 	if common.ServiceAccountNames, err = granted(ctx, mgr, "serviceaccounts", o.serviceAccountNames, stop); err != nil {
 		return nil, fmt.Errorf("--service-account-names: %w", err)
+	}
+	if common.Traces, err = newTraces(ctx, mgr, o); err != nil {
+		return nil, err
 	}
 	if p.Operator, err = operator.New(ctx, mgr, common); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/controllers/attachment"
 	"regcred.dev/regcred/controllers/connection"
@@ -19,8 +20,8 @@ import (
 )
 
 // AddInjection adds what sees the admission policy for attach: Pods, and what keeps the index that it reads. The operator does not look for the
-// policy while nobody asks for it.
-func (p *Operator) AddInjection() error {
+// policy while nobody asks for it. metrics may be nil.
+func (p *Operator) AddInjection(metrics attachment.Metrics) error {
 	policy := &wakeup.Notifier{}
 	p.policy = injection.New(injection.Look(p.Clientset.AdmissionregistrationV1()), func(injection.State) {
 		policy.Notify("")
@@ -32,7 +33,15 @@ func (p *Operator) AddInjection() error {
 			p.Changed.Notify(credential)
 		}
 	})
-	keeping := &attachment.Reconciler{Cluster: p.Manager.GetClient(), Writer: p.Writer, Book: p.book, Watchdog: p.Watchdog}
+	watches, err := client.NewWithWatch(p.Manager.GetConfig(), client.Options{
+		Scheme: p.Manager.GetScheme(), Mapper: p.Manager.GetRESTMapper(), HTTPClient: p.Manager.GetHTTPClient(),
+	})
+	if err != nil {
+		return err
+	}
+	keeping := &attachment.Reconciler{
+		Cluster: p.Manager.GetClient(), Writer: p.Writer, Book: p.book, Watches: watches, Metrics: metrics, Watchdog: p.Watchdog,
+	}
 	if err := keeping.SetupWithManager(p.Manager, policy); err != nil {
 		return err
 	}
@@ -77,7 +86,7 @@ func (p *Operator) AddCredential(r Reading) error {
 		Client: p.Manager.GetClient(), Source: r.Source, Leases: r.Leases, Asker: r.Asker, Images: r.Images, Running: r.Running,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts, Removal: p.delivering.Removal,
 		Protected: p.allProtected(), Events: p.events, Metrics: r.Metrics, Injection: p.injects, Now: time.Now, ClusterNow: p.Now,
-		SourceNews: r.News, Watchdog: p.Watchdog,
+		SourceNews: r.News, Watchdog: p.Watchdog, Traces: p.Traces,
 	}
 	return reading.SetupWithManager(p.Manager, &p.News)
 }
@@ -113,7 +122,7 @@ func (p *Operator) AddRecovery(scheme *runtime.Scheme, c Curing) error {
 		Cluster: p.Manager.GetClient(), Writer: p.Writer, Pods: pods, Lists: lists, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts,
 		Store: p.Store, Board: p.Board, Tally: p.Pods, Prober: c.Prober, Protected: p.Protected, OwnNamespace: p.Namespace,
 		Limits: c.Limits, SuccessorFirst: c.SuccessorFirst, OwnerKinds: c.OwnerKinds, Events: p.events, Metrics: c.Metrics, Now: p.Now,
-		Watchdog: p.Watchdog,
+		Watchdog: p.Watchdog, Traces: p.Traces,
 	}
 	return curing.SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
 }

@@ -21,6 +21,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/tracing"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -37,6 +38,8 @@ type Options struct {
 	Now func() time.Time
 	// Watchdog notices controllers that stand still. It may be nil.
 	Watchdog *watchdog.Watchdog
+	// Traces of rotations. Nil where nobody asked for them.
+	Traces *tracing.Rotations
 }
 
 // Operator is what the controllers share. Make it with New, then add the controllers: AddInjection first, AddDelivery before AddCredential.
@@ -66,10 +69,10 @@ type Operator struct {
 // New makes what the controllers share. The manager's cache must have CacheOptions.
 func New(ctx context.Context, mgr ctrl.Manager, o Options) (*Operator, error) {
 	p := &Operator{Options: o, Manager: mgr, events: announce.New(mgr.GetEventRecorder("regcred"))}
-	err := addInformers(ctx, mgr.GetCache(), o.Namespace)
-	if err != nil {
+	if err := addInformers(ctx, mgr.GetCache(), o.Namespace); err != nil {
 		return nil, err
 	}
+	var err error
 	if p.Writer, err = client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), HTTPClient: mgr.GetHTTPClient()}); err != nil {
 		return nil, err
 	}
@@ -83,7 +86,11 @@ func New(ctx context.Context, mgr ctrl.Manager, o Options) (*Operator, error) {
 		return nil, err
 	}
 	p.Store = records.NewStore(p.Clientset.CoreV1(), o.Namespace, p.Changed.Notify)
-	p.Board = delivered.NewBoard(func(name string) { p.Delivered.Notify(name); p.News.Notify(name) })
+	p.Board = delivered.NewBoard(func(name string) {
+		p.Traces.Touched(name)
+		p.Delivered.Notify(name)
+		p.News.Notify(name)
+	})
 	p.Pods = podcounts.New(p.News.Notify)
 	return p, nil
 }

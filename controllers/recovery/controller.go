@@ -19,6 +19,7 @@ import (
 	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/tracing"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -78,6 +79,8 @@ type Reconciler struct {
 	Now func() time.Time
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
+	// Traces has a span of each pod that is acted on. It may be nil.
+	Traces *tracing.Rotations
 
 	budget          budget
 	ordinals        ordinals

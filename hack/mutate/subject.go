@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 )
@@ -23,6 +24,10 @@ func choose(o options, names []string) ([]*subject, error) {
 	if err != nil {
 		return nil, err
 	}
+	wanted, err := regexp.Compile(o.only)
+	if err != nil {
+		return nil, err
+	}
 	var subjects []*subject
 	var all []*mutant
 	for _, name := range names {
@@ -36,7 +41,7 @@ func choose(o options, names []string) ([]*subject, error) {
 		one := &subject{source: s, mutants: find(s)}
 		validate(s, one.mutants)
 		for _, m := range one.mutants {
-			if !m.invalid && (lines == nil || touched(o.root, lines, m)) {
+			if !m.invalid && wanted.MatchString(m.id) && (lines == nil || touched(o.root, lines, m)) {
 				one.chosen = append(one.chosen, m)
 			}
 		}

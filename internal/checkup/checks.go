@@ -22,7 +22,7 @@ var Policies = []string{
 // Findings are what all checks found, in the order in which they build on each other. Each check finds something.
 func Findings(f Facts) []Finding {
 	var all []Finding
-	for _, check := range []func(Facts) []Finding{kinds, schemas, operator, lease, clock, policies, owners, connections, fence, registries, credentials, rights} {
+	for _, check := range []func(Facts) []Finding{kinds, schemas, operator, lease, clock, policies, owners, connections, fence, registries, credentials, injection, rights} {
 		all = append(all, check(f)...)
 	}
 	for i := range all {

@@ -25,6 +25,7 @@ type Facts struct {
 	Owners      Answer[[]Owner]
 	Connections Answer[[]v1alpha1.VaultConnection]
 	Credentials Answer[[]v1alpha1.RegistryCredential]
+	Injection   Answer[Injection]
 	// Denied are the rights that the user lacks.
 	Denied []Right
 }

@@ -46,6 +46,8 @@ type Facts struct {
 	Onlooker bool
 	// Repulled is the change for which the pod was repulled last, zero where it was not.
 	Repulled time.Time
+	// RestartedFor is the change for which a pod was restarted that this one replaces, zero where none is known to have been.
+	RestartedFor time.Time
 	// RepullForbidden says that the role does not allow to patch pods.
 	RepullForbidden bool
 }
@@ -238,9 +240,9 @@ func (e Entry) digestOf(image string) string {
 }
 
 func sameImage(a, b string) bool {
-	left, leftErr := registry.ParseImage(a)
-	right, rightErr := registry.ParseImage(b)
-	return leftErr == nil && rightErr == nil && left == right
+	left, err := registry.ParseImage(a)
+	right, _ := registry.ParseImage(b) // zero where it is no image, and no image is zero
+	return err == nil && left == right
 }
 
 // Question asks the registry whether a credential can pull an image.

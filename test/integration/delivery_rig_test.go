@@ -215,7 +215,7 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 		Protected: []string{"kube-system", "kube-public", "kube-node-lease"}, Now: o.now,
 	})
 	must(err)
-	must(p.AddInjection())
+	must(p.AddInjection(nil))
 	must(p.AddDelivery())
 	must(p.AddCredential(operator.Reading{
 		Source: o.shelf, Asker: nobody{}, Images: nobody{}, Running: nobody{}, Metrics: telemetry.New(prometheus.NewRegistry()),

@@ -44,15 +44,15 @@ func TestAPodIsNotRestartedWhereItsSuccessorWouldBeRefused(t *testing.T) {
 			image := registry.image("shop/web")
 			set := p.owner(t, "ReplicaSet", func(object client.Object) { templateOf(object).Containers[0].Image = image })
 			pod := p.pod(t, set, ofImage(image))
-			rig.hangs(t, pod, authFailed)
 			test.meanwhile(t, p)
 			awaitNextSecond(t)
+			p.deliver(t, "2")
 			if test.verdict == "" {
-				p.publish(t, "2")
+				rig.hangs(t, pod, authFailed)
 				rig.awaitRestart(t, pod)
 				return
 			}
-			rig.expect(t, test.verdict, func() { p.publish(t, "2") })
+			rig.expect(t, test.verdict, func() { rig.hangs(t, pod, authFailed) })
 			if test.word != "" {
 				await(t, "an event that tells of "+test.word, func() bool {
 					for _, note := range rig.notes(t, pod) {
