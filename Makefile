@@ -42,8 +42,8 @@ bench: ## Measure beside a plain client, and write docs/benchmarks.md (NAMESPACE
 fuzz: ## Fuzz every parser for 60 seconds (FUZZTIME=10s for another time)
 	hack/fuzz.sh $(or $(FUZZTIME),60s)
 
-mutate: ## Change the code that decides, one change at a time, and see that a test notices (MUTATE_SAMPLE=200, MUTATE_SEED=2, MUTATE_CHANGED=origin/main, PACKAGES=internal/removal)
-	CGO_ENABLED=0 nice -n 10 go run -trimpath ./hack/mutate $(if $(MUTATE_SAMPLE),-sample $(MUTATE_SAMPLE)) $(if $(MUTATE_SEED),-seed $(MUTATE_SEED)) $(if $(MUTATE_CHANGED),-changed $(MUTATE_CHANGED)) $(if $(MUTATE_GOAL),-goal $(MUTATE_GOAL)) $(PACKAGES)
+mutate: ## Change the code that decides, one change at a time, and see that a test notices (MUTATE_SAMPLE=200, MUTATE_SEED=2, MUTATE_CHANGED=origin/main, MUTATE_ONLY=judge, PACKAGES=internal/removal)
+	CGO_ENABLED=0 nice -n 10 go run -trimpath ./hack/mutate $(if $(MUTATE_SAMPLE),-sample $(MUTATE_SAMPLE)) $(if $(MUTATE_SEED),-seed $(MUTATE_SEED)) $(if $(MUTATE_CHANGED),-changed $(MUTATE_CHANGED)) $(if $(MUTATE_ONLY),-only '$(MUTATE_ONLY)') $(if $(MUTATE_GOAL),-goal $(MUTATE_GOAL)) $(PACKAGES)
 
 demo-down: ## End the demo that KEEP=1 left up
 	$(CLUSTER) down --name demo

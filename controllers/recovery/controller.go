@@ -61,7 +61,7 @@ type Reconciler struct {
 	Store           *records.Store
 	Board           *delivered.Board
 	Tally           *podcounts.Counter
-	// Prober asks registries what a credential opens, where the kubelet's message leaves it open or an image is to be pinned. It
+	// Prober asks registries what a credential can pull, where the kubelet's message leaves it open or an image is to be pinned. It
 	// may be nil: then such pods are left alone.
 	Prober Prober
 	// Protected namespaces, and OwnNamespace, are served only where a RegistryCredential names them outright.

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -33,6 +34,7 @@ const canary = `7Rk"q\x<wQ&+/e=Zp'4v`
 type canaryRun struct {
 	*operatorRun
 	metrics    string
+	manifest   string
 	vault, api *echo
 	plugin     *plugin
 	traces     *collector.Collector
@@ -86,6 +88,11 @@ func startCanaryRun(t *testing.T) *canaryRun {
 	r.env = []string{"OTEL_BSP_SCHEDULE_DELAY=100"}
 	r.start(t)
 	r.applyCredential(t)
+	object := r.credential(t)
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("RegistryCredential"))
+	manifest, err := json.Marshal(object)
+	vaultMust(t, err)
+	r.manifest = writeManifest(t, string(manifest))
 	awaitAPI(t, "the password is delivered", func() error { return r.allHold(t.Context(), r.namespaces, canary) })
 	return r
 }
@@ -151,8 +158,7 @@ func (r *canaryRun) vaultQuotes(t *testing.T) {
 	} {
 		r.vault.quote(quotingVault(c.status, c.body))
 		before := r.vault.echoed.Load()
-		r.step++
-		r.requestRefresh(t, fmt.Sprint("step-", r.step))
+		r.connectAgain(t)
 		awaitWithin(t, 45*time.Second, func(context.Context) error {
 			if r.vault.echoed.Load() == before {
 				return errors.New("vault was not asked yet")
@@ -168,6 +174,14 @@ func (r *canaryRun) vaultQuotes(t *testing.T) {
 	}
 	r.gather(t)
 	r.vault.quote(nil)
+	r.connectAgain(t)
+}
+
+// connectAgain has the source read now, whatever waits its answers before asked for: a connection that is changed knows nothing of them.
+func (r *canaryRun) connectAgain(t *testing.T) {
+	t.Helper()
+	r.step++
+	r.changeConnection(t, func(spec *v1alpha1.VaultConnectionSpec) { spec.TimeoutSeconds = ptr.To(int32(10 + r.step)) })
 }
 
 // apiServerQuotes has the API server refuse writes of Secrets: of the record, and of the pull Secrets.
@@ -197,7 +211,7 @@ func (r *canaryRun) apiServerQuotes(t *testing.T) {
 // gather adds what can be read now.
 func (r *canaryRun) gather(t *testing.T) {
 	t.Helper()
-	for _, arguments := range [][]string{{"status"}, {"status", "-o", "json"}, {"doctor"}, {"plan", "company"}} {
+	for _, arguments := range [][]string{{"status"}, {"status", "-o", "json"}, {"doctor"}, {"plan", "-f", r.manifest}, {"verify", "company"}, {"audit"}} {
 		out, complaint, _ := r.plugin.says(t, arguments...)
 		r.seen.WriteString(out + complaint)
 	}
