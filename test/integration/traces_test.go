@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/test/collector"
 )
 
@@ -33,6 +34,7 @@ func TestARotationIsOneTrace(t *testing.T) {
 		}
 		return nil
 	})
+	awaitWithin(t, time.Minute, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 	for child, parent := range map[string]string{"test": "read", "publish": "read", "deliver": "publish", "cure": "deliver"} {
 		if spans[child].Parent != spans[parent].ID {
 			t.Errorf("%s is no child of %s: %+v", child, parent, spans[child])

@@ -29,6 +29,9 @@ func (c *canvas) chart(ctx context.Context, p *panel, r *recorded, b box) error 
 			least, most = math.Min(least, point.F), math.Max(most, point.F)
 		}
 	}
+	if least > -most/100 {
+		least = 0 // a clock's second, perhaps
+	}
 	marks := ticks(least, most)
 	plot := box{inner.x + 62, inner.y + 6, inner.w - 76, inner.h - 46}
 	span := r.end.Sub(r.begin).Seconds()
@@ -98,8 +101,11 @@ func (c *canvas) legends(curves []curve, b box) {
 	const letter = 6.2
 	x := b.x
 	for i, one := range curves {
-		width := 22 + letter*float64(len([]rune(one.legend))) + 14
-		if x+width > b.x+b.w && i > 0 {
+		width, rest := 22+letter*float64(len([]rune(one.legend)))+14, 70.0
+		if i == len(curves)-1 {
+			rest = 0
+		}
+		if x+width+rest > b.x+b.w && i > 0 {
 			c.text(x, b.y+4, 11, "#8e8ea0", "start", fmt.Sprintf("and %d more", len(curves)-i))
 			return
 		}

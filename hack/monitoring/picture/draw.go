@@ -69,7 +69,7 @@ func draw(ctx context.Context, d dashboard, r *recorded) ([]byte, error) {
 func (c *canvas) panel(ctx context.Context, p *panel, r *recorded) error {
 	b := p.Grid.box()
 	if p.Type == "row" {
-		c.text(b.x+4, b.y+16, 14, "#ccccdc", "start", "▾ "+p.Title)
+		c.text(b.x+4, b.y+16, 14, "#ccccdc", "start", p.Title)
 		return nil
 	}
 	c.rect(b, "#181b1f")

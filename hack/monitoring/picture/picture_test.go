@@ -68,7 +68,8 @@ func TestARecordingGivesBackWhatWasScraped(t *testing.T) {
 	folder := t.TempDir()
 	for second, text := range []string{
 		"regcred_credential_ready{credential=\"a\"} 0\nother 1\n", "regcred_credential_ready{credential=\"a\"} 1\n", "regcred_credential_ready{credential=\"a\"} 1\n",
-		"other 2\n", "regcred_credential_ready{credential=\"b\"} 1\n",
+		"other 2\n", "regcred_credential_ready{credential=\"a\"} 1\n", "other 3\n", "other 3\n", "other 3\n", "other 3\n", "other 3\n", "other 3\n", "other 3\n",
+		"other 3\n", "other 3\n", "regcred_credential_ready{credential=\"b\"} 1\n",
 	} {
 		must(t, os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d_10.1.2.3.txt", 1_800_000_000_000+1000*second+second)), []byte("# TYPE other counter\n"+text), 0o600))
 	}
@@ -90,10 +91,10 @@ func TestARecordingGivesBackWhatWasScraped(t *testing.T) {
 			got[series.Metric.Get("credential")] += fmt.Sprintf("%d=%g ", (point.T-r.begin.UnixMilli())/1000, point.F)
 		}
 	}
-	if diff := cmp.Diff(map[string]string{"a": "0=0 1=1 2=1 ", "b": "4=1 "}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{"a": "0=0 1=1 2=1 3=1 4=1 ", "b": "14=1 "}, got); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
-	if r.interval != time.Second || r.end.Sub(r.begin) != 4*time.Second {
+	if r.interval != time.Second || r.end.Sub(r.begin) != 14*time.Second {
 		t.Errorf("it lasts from %s to %s, every %s", r.begin, r.end, r.interval)
 	}
 }

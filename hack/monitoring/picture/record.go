@@ -19,6 +19,9 @@ import (
 // interval is that of hack/demo.
 const interval = time.Second
 
+// mostMissed is how many scrapes in a row may be missed before a series counts as gone.
+const mostMissed = 8
+
 // scraped is one file of a demo.
 type scraped struct {
 	at       int // intervals after the first
@@ -106,7 +109,7 @@ func together(all []scraped) []string {
 			word := "_"
 			if value, known := at[i]; known {
 				word = strconv.FormatFloat(value, 'f', -1, 64)
-			} else if _, before := at[i-1]; before {
+			} else if _, before := at[i-1]; before && gone(at, i) {
 				word = "stale" // as Prometheus notes a series that is gone
 			}
 			words = append(words, word)
@@ -115,6 +118,16 @@ func together(all []scraped) []string {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// gone reports whether a series ends here, and is not merely late: a busy machine misses some scrapes.
+func gone(at map[int]float64, i int) bool {
+	for next := i + 1; next <= i+mostMissed; next++ {
+		if _, back := at[next]; back {
+			return false
+		}
+	}
+	return true
 }
 
 // short writes runs: "1 1 1" is "1x2", one value and two more.
