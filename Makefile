@@ -42,8 +42,8 @@ bench: ## Measure beside a plain client, and write docs/benchmarks.md (NAMESPACE
 fuzz: ## Fuzz every parser for 60 seconds (FUZZTIME=10s for another time)
 	hack/fuzz.sh $(or $(FUZZTIME),60s)
 
-mutate: ## Change the code that decides, one change at a time, and see that a test notices (MUTATE_SAMPLE=200, MUTATE_SEED=2, MUTATE_CHANGED=origin/main, PACKAGES=internal/removal)
-	CGO_ENABLED=0 nice -n 10 go run -trimpath ./hack/mutate $(if $(MUTATE_SAMPLE),-sample $(MUTATE_SAMPLE)) $(if $(MUTATE_SEED),-seed $(MUTATE_SEED)) $(if $(MUTATE_CHANGED),-changed $(MUTATE_CHANGED)) $(if $(MUTATE_GOAL),-goal $(MUTATE_GOAL)) $(PACKAGES)
+mutate: ## Change the code that decides, one change at a time, and see that a test notices (MUTATE_SAMPLE=200, MUTATE_SEED=2, MUTATE_CHANGED=origin/main, MUTATE_ONLY=judge, PACKAGES=internal/removal)
+	CGO_ENABLED=0 nice -n 10 go run -trimpath ./hack/mutate $(if $(MUTATE_SAMPLE),-sample $(MUTATE_SAMPLE)) $(if $(MUTATE_SEED),-seed $(MUTATE_SEED)) $(if $(MUTATE_CHANGED),-changed $(MUTATE_CHANGED)) $(if $(MUTATE_ONLY),-only '$(MUTATE_ONLY)') $(if $(MUTATE_GOAL),-goal $(MUTATE_GOAL)) $(PACKAGES)
 
 demo-down: ## End the demo that KEEP=1 left up
 	$(CLUSTER) down --name demo
@@ -81,6 +81,9 @@ generate: ## Write deepcopy functions, CRDs and the chart's copy of them again
 	hack/chart.sh
 	hack/monitoring.sh
 
+dashboard: ## Draw the picture of the dashboard (RECORD=1 plays the demo before and records its metrics)
+	hack/dashboard.sh $(RECORD)
+
 lint: ## Run the linters
 	hack/lint.sh
 
@@ -90,10 +93,10 @@ verify: ## See that generated code, modules and manifests are up to date
 site: ## Build the documentation as a site into dist/site; needs mkdocs-material
 	hack/site.sh
 
-vulncheck: ## Look for known vulnerabilities in what the programs use; needs vuln.go.dev
-	go -C hack/tools/govulncheck tool govulncheck -C $(CURDIR) ./cmd/...
+vulncheck: ## Look for known vulnerabilities in what the programs use (VULNDB=https://vuln.go.dev for the newest)
+	hack/vulncheck.sh
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test bench test-unit test-integration test-vault test-oldest test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help
+.PHONY: demo test bench test-unit test-integration test-vault test-oldest test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate dashboard lint verify site vulncheck help

@@ -134,7 +134,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		if r.Metrics != nil {
 			r.Metrics.InjectionIndexFailed()
 		}
-		return ctrl.Result{}, fmt.Errorf("write InjectionIndex %s: %w", v1alpha1.InjectionIndexName, err)
+		return ctrl.Result{}, unwritten(err)
 	}
 	r.Book.Written(content, injection.ChangedAt(r.left), interrupted)
 	r.clean.Store(nothing)
@@ -146,6 +146,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		r.keptOnce.Do(func() { close(r.kept) })
 	}
 	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// unwritten says what to do about an index that could not be written.
+func unwritten(err error) error {
+	next := "it is tried again"
+	if apierrors.IsForbidden(err) || meta.IsNoMatchError(err) {
+		next = injection.Install
+	}
+	return fmt.Errorf("write InjectionIndex %s: %w: %s", v1alpha1.InjectionIndexName, err, next)
 }
 
 // tell notes what the index holds after a pass.

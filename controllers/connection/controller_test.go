@@ -122,6 +122,13 @@ func TestWhatAConnectionSays(t *testing.T) {
 			if after != c.after || object.Status.ObservedGeneration != 3 || object.Status.ServerVersion != "1.20.4" {
 				t.Errorf("again after %s, want %s; status %+v", after, c.after, object.Status)
 			}
+			message := "logged in at " + object.Spec.Address
+			if fault := source.AsError(c.err); fault != nil {
+				message = fault.Message
+			}
+			if got := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady); got.Message != message {
+				t.Errorf("Ready says %q, want %q", got.Message, message)
+			}
 			if (len(g.events) == 1) != c.event {
 				t.Errorf("events %q", g.events)
 			}
@@ -181,6 +188,12 @@ func TestAStatusThatCannotBeWrittenIsTriedAgainUnlessTheConnectionIsGone(t *test
 		})
 	}
 	g := newRig(t)
+	away := errors.New("away")
+	g.r.Client = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error { return away }})
+	if _, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "default"}}); !errors.Is(err, away) {
+		t.Errorf("the connection cannot be read, and that is not tried again: %v", err)
+	}
+	g = newRig(t)
 	if result, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "gone"}}); err != nil || result.RequeueAfter != 0 || g.patches > 0 {
 		t.Errorf("of one that is not there: %v, %v, %d writes", result, err, g.patches)
 	}

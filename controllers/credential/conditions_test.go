@@ -115,6 +115,11 @@ func TestWhatTheConditionsSay(t *testing.T) {
 			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}, {v1alpha1.ConditionServiceAccountsAttached, no, v1alpha1.ReasonProgressing, ""}}},
 		{"the value in use was read for another source", func(f *facts) { f.run.spec.SpecHash = "other" },
 			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
+		{"all namespaces have the value before", func(f *facts) {
+			before := delivered.Version{Revision: "v0", Digest: "zero"}
+			f.summary.Right = map[delivered.Served]int{{Version: before, Generation: 3}: 2}
+			f.summary.Present = map[delivered.Version]int{before: 2}
+		}, []want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
 		{"half of the namespaces have the value", func(f *facts) { f.summary.Selected = 4 },
 			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
 		{"a person must correct the spec, and the source fails", func(f *facts) {

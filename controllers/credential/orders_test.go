@@ -9,6 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
@@ -242,14 +245,24 @@ func TestADeletionThatRemovesAllEntriesGivesTheLeasesBack(t *testing.T) {
 			before := *known.Lease
 			before.ID = "before"
 			known.Obsolete, p.source.ends["before"] = []rotation.Lease{{Lease: before, Since: p.now}}, before.End()
-			p.Client, p.Store = cluster.Client, records.NewStore((&kept{}).client().CoreV1(), "regcred-system", func(string) {})
+			letGo := false
+			p.Client = interceptor.NewClient(cluster.Client.(client.WithWatch), interceptor.Funcs{
+				Patch: func(_ context.Context, _ client.WithWatch, object client.Object, _ client.Patch, _ ...client.PatchOption) error {
+					letGo = !controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer)
+					return nil
+				},
+			})
+			p.Store = records.NewStore((&kept{}).client().CoreV1(), "regcred-system", func(string) {})
 			p.Removal = func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) {
 				return delivered.Removal{Holding: c.holding}, nil
 			}
 			if err := p.Store.Save(t.Context(), known); err != nil {
 				t.Fatal(err)
 			}
-			_, _ = p.finish(t.Context(), object) // the cluster of this test knows no such object in deletion
+			result, _ := p.finish(t.Context(), object) // the cluster of this test knows no such object in deletion
+			if waits := c.holding > 0; letGo == waits || (result.RequeueAfter > 0) != waits {
+				t.Errorf("%d namespaces hold entries, the object is let go: %t, and it is looked at again after %s", c.holding, letGo, result.RequeueAfter)
+			}
 			if len(p.source.ends) != c.left {
 				t.Errorf("%d leases live, want %d", len(p.source.ends), c.left)
 			}

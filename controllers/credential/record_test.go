@@ -164,3 +164,17 @@ func TestWhatWaitsToBeWrittenIsNotDroppedBecauseTheRecordWasReadAgain(t *testing
 		t.Errorf("%d values were minted, and %q is in use", mint.made, got.Revision)
 	}
 }
+
+func TestAnObjectThatWasMadeAgainHasNothingOfItsNamesake(t *testing.T) {
+	p := newPasses(t)
+	p.during(2 * time.Minute)
+	p.Secrets, p.ServiceAccounts = anyName{}, anyName{}
+	if one := p.begin(p.object); !one.state.Published() {
+		t.Fatal("nothing is published")
+	}
+	again := p.object.DeepCopy()
+	again.UID = "made again"
+	if one := p.begin(again); one.state.Published() || len(one.state.Tests) > 0 {
+		t.Errorf("it has revision %s of the object that was deleted", one.state.Revision)
+	}
+}

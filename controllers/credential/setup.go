@@ -82,7 +82,8 @@ func (r *Reconciler) sweep(ctx context.Context, q queue) {
 // usersOf are the RegistryCredentials that read through a connection. Their source is read again.
 func (r *Reconciler) usersOf(ctx context.Context, connection *v1alpha1.VaultConnection) []reconcile.Request {
 	var list v1alpha1.RegistryCredentialList
-	if r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy) != nil {
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "A cache cannot be read, so a changed VaultConnection is used later: please report this", "connection", connection.Name)
 		return nil
 	}
 	var requests []reconcile.Request

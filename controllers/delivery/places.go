@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -32,7 +33,8 @@ func (r *Reconciler) placesOf(ctx context.Context, credential *v1alpha1.Registry
 func (r *Reconciler) selectedBy(ctx context.Context, credential *v1alpha1.RegistryCredential) []string {
 	name := credential.Spec.Target.Name()
 	var namespaces corev1.NamespaceList
-	if r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy) != nil {
+	if err := r.Cluster.List(ctx, &namespaces, client.UnsafeDisableDeepCopy); err != nil {
+		sayUnread(ctx, err)
 		return nil
 	}
 	var selected []string
@@ -77,14 +79,21 @@ func (r *Reconciler) placesBeside(ctx context.Context, secret *corev1.Secret, be
 func (r *Reconciler) wantedNames(ctx context.Context) map[string]bool {
 	names := map[string]bool{}
 	var list v1alpha1.RegistryCredentialList
-	if r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy) == nil {
-		for i := range list.Items {
-			if name := list.Items[i].Spec.Target.Name(); r.Secrets.Allowed(name) {
-				names[name] = true
-			}
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		sayUnread(ctx, err)
+	}
+	for i := range list.Items {
+		if name := list.Items[i].Spec.Target.Name(); r.Secrets.Allowed(name) {
+			names[name] = true
 		}
 	}
 	return names
+}
+
+// sayUnread logs that a cache could not be read when an event came. That event is lost until the next look at everything. It does not happen where
+// the informers of all kinds are filled before the controllers start.
+func sayUnread(ctx context.Context, err error) {
+	log.FromContext(ctx).Error(err, "A cache cannot be read, so a change is seen later: please report this")
 }
 
 func (r *Reconciler) addOurs(ctx context.Context, namespace string, places map[delivered.Place]bool) {
@@ -95,12 +104,15 @@ func (r *Reconciler) addOurs(ctx context.Context, namespace string, places map[d
 	})
 }
 
-// eachSecret visits the Secrets of a namespace, or of all. A cache that is not there yet sends its own events when it is.
+// eachSecret visits the Secrets of a namespace, or of all.
 func (r *Reconciler) eachSecret(ctx context.Context, namespace string, visit func(*corev1.Secret)) {
 	var secrets corev1.SecretList
-	_ = r.Secrets.List(ctx, namespace, &secrets, func() {
+	err := r.Secrets.List(ctx, namespace, &secrets, func() {
 		for i := range secrets.Items {
 			visit(&secrets.Items[i])
 		}
 	})
+	if err != nil {
+		sayUnread(ctx, err)
+	}
 }

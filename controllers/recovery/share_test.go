@@ -55,6 +55,41 @@ func TestAQuestionThatCannotBeAskedMakesNobodyElseWait(t *testing.T) {
 	}
 }
 
+// A tag moves: a pod is pinned to what the registry said a minute ago at most. What a registry denies is asked less often.
+func TestHowLongAnAnswerAboutAnImageHolds(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		reason verify.Reason
+		holds  time.Duration
+	}{
+		{"the image may be pulled", verify.PullAllowed, time.Minute},
+		{"the image may not be pulled", verify.PullDenied, 5 * time.Minute},
+		{"there is no such image", verify.ImageNotFound, 5 * time.Minute},
+		{"the registry does not answer", verify.Timeout, 30 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now, asked := start, 0
+			r := asking(t, &now, answers(func(string) verify.Result {
+				asked++
+				return verify.Result{Reason: c.reason, Digest: fmt.Sprint("sha256:", asked)}
+			}))
+			ask := func(after time.Duration) string {
+				now = start.Add(after)
+				probe, _ := r.ask(context.Background(), "n", diagnosis.Question{Credential: "hub", Key: "r.example", Image: "i"})
+				return probe.Digest
+			}
+			for _, after := range []time.Duration{0, c.holds - time.Nanosecond} {
+				if got := ask(after); got != "sha256:1" {
+					t.Errorf("after %s it is asked again: %s", after, got)
+				}
+			}
+			if got := ask(c.holds); got != "sha256:2" {
+				t.Errorf("after %s it is not asked again: %s", c.holds, got)
+			}
+		})
+	}
+}
+
 func TestARetryAfterOfADayIsHeededForMinutes(t *testing.T) {
 	now := start
 	down := true

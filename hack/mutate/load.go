@@ -20,6 +20,9 @@ import (
 // module is the path of the module whose packages are mutated.
 const module = "regcred.dev/regcred"
 
+// asPrograms are the variables with which programs are built: other flags would compile every dependency again.
+var asPrograms = []string{"CGO_ENABLED=0", "GOFLAGS=-trimpath"}
+
 // source is a package as it is, with the types of its expressions.
 type source struct {
 	// name of its folder below the module, such as internal/rotation.
@@ -41,6 +44,7 @@ type listed struct {
 func list(root string, arguments ...string) ([]listed, error) {
 	command := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,Export,GoFiles"}, arguments...)...)
 	command.Dir, command.Stderr = root, os.Stderr
+	command.Env = append(os.Environ(), asPrograms...)
 	out, err := command.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list %s: %w", strings.Join(arguments, " "), err)

@@ -25,6 +25,8 @@ type options struct {
 	seed   uint64
 	// changed is a revision: only mutants of lines that were changed since are made.
 	changed string
+	// only is a regular expression that the names of the mutants match, empty for all.
+	only    string
 	workers int
 	verbose bool
 	// goals are percent of the mutants to be noticed.
@@ -36,6 +38,7 @@ func main() {
 	flag.IntVar(&o.sample, "sample", 0, "make so many mutants, chosen by -seed; 0 makes all")
 	flag.Uint64Var(&o.seed, "seed", 1, "chooses the sample")
 	flag.StringVar(&o.changed, "changed", "", "make only mutants of lines that were changed since this revision")
+	flag.StringVar(&o.only, "only", "", "make only mutants whose names match this regular expression")
 	flag.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "mutants that are made at the same time")
 	flag.Float64Var(&o.goal, "goal", 0, "fail where less than so many percent are noticed")
 	flag.BoolVar(&o.verbose, "v", false, "name each mutant with what noticed it")

@@ -39,6 +39,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -53,9 +54,17 @@ func mutant__chosen() int {
 	if err != nil {
 		return -1
 	}
+	limit, err := time.ParseDuration(os.Getenv("MUTANT_CPU"))
+	if err != nil {
+		return chosen
+	}
 	go func() {
-		for m := (runtime.MemStats{}); m.HeapAlloc < 1<<30; time.Sleep(200 * time.Millisecond) {
+		var m runtime.MemStats
+		var used syscall.Rusage
+		for m.HeapAlloc < 1<<30 && time.Duration(used.Utime.Nano()+used.Stime.Nano()) < limit {
+			time.Sleep(200 * time.Millisecond)
 			runtime.ReadMemStats(&m)
+			_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
 		}
 		os.Exit(3)
 	}()

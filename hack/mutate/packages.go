@@ -10,13 +10,13 @@ import (
 
 // pure packages decide, and their own tests must notice what is changed in them.
 var pure = []string{
-	"internal/cloudregistry", "internal/diagnosis", "internal/dockerconfig", "internal/exchange", "internal/fence", "internal/foreign",
-	"internal/injection", "internal/named", "internal/payload", "internal/podcounts", "internal/pullerror",
-	"internal/pullsecret", "internal/records", "internal/registry", "internal/removal", "internal/rotation", "internal/schedule",
+	"internal/announce", "internal/cloudregistry", "internal/delivered", "internal/diagnosis", "internal/dockerconfig", "internal/exchange",
+	"internal/fence", "internal/foreign", "internal/injection", "internal/named", "internal/payload", "internal/podcounts", "internal/pullerror",
+	"internal/pullsecret", "internal/records", "internal/registry", "internal/removal", "internal/rotation", "internal/schedule", "internal/source",
 	"internal/target", "internal/verify", "internal/watchdog",
 }
 
-var controllers = []string{"controllers/connection", "controllers/credential", "controllers/delivery", "controllers/recovery"}
+var controllers = []string{"controllers/attachment", "controllers/connection", "controllers/credential", "controllers/delivery", "controllers/recovery"}
 
 // dependents are packages whose tests look, too, at what a package decides.
 var dependents = map[string][]string{

@@ -10,16 +10,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	// slowest is what a test may take to be used at all.
+	// slowest is how much processor time a test may take to be used at all.
 	slowest = 15 * time.Second
 	// quick tests run together, before the others.
 	quick = time.Second
+	// patience is how many times longer than its processor time a test may take on a busy machine, as one that waits for ever does.
+	patience = 8
+	// tooMuch is how a binary ends that used too much processor time or memory.
+	tooMuch = 3
 )
 
 // tester is the test binary of a package with all mutants of a package in it.
@@ -34,6 +39,7 @@ type tester struct {
 
 type test struct {
 	Name string
+	// Took is its processor time.
 	Took time.Duration
 	// Reaches says which mutants it reaches.
 	Reaches map[int]bool
@@ -68,7 +74,7 @@ func build(root, work string, s *source, mutants []*mutant, folder string, race 
 		return nil, err
 	}
 	t := &tester{dir: filepath.Join(root, folder), variable: "MUTANT_" + environment(s.name), binary: filepath.Join(work, "tests")}
-	arguments, variables := []string{"test", "-c", "-overlay", file, "-o", t.binary}, []string{"CGO_ENABLED=0", "GOFLAGS=-trimpath"}
+	arguments, variables := []string{"test", "-c", "-overlay", file, "-o", t.binary}, asPrograms
 	if race { // which needs cgo
 		arguments, variables = append(arguments, "-race"), []string{"CGO_ENABLED=1", "GOFLAGS="}
 	}
@@ -123,9 +129,8 @@ func (t *tester) survey(ctx context.Context, kept string) error {
 func (t *tester) look(ctx context.Context, name string) (test, error) {
 	hits := t.binary + ".hits"
 	defer os.RemoveAll(hits)
-	began := time.Now()
-	outcome, err := t.run(ctx, -1, hits, slowest, name)
-	one := test{Name: name, Took: time.Since(began), Reaches: map[int]bool{}}
+	outcome, took, err := t.run(ctx, -1, hits, slowest, name)
+	one := test{Name: name, Took: took, Reaches: map[int]bool{}}
 	if err != nil || outcome != passed {
 		return one, errors.Join(fmt.Errorf("%s of %s %s without a mutant", name, t.dir, outcome), err)
 	}
@@ -141,6 +146,9 @@ func (t *tester) look(ctx context.Context, name string) (test, error) {
 	return one, nil
 }
 
+// failedTest is how a test binary names the test that failed.
+var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
 // what became of tests.
 const (
 	passed   = "passed"
@@ -148,24 +156,33 @@ const (
 	timedOut = "took too long"
 )
 
-// run runs tests with one mutant.
-func (t *tester) run(ctx context.Context, mutant int, hits string, atMost time.Duration, names ...string) (string, error) {
-	ctx, stop := context.WithTimeout(ctx, atMost)
+// run runs tests with one mutant, for so much of a processor's time at most: on a busy machine the clock says nothing of a test.
+// The outcome of a failure names the test that failed, where it says so.
+func (t *tester) run(ctx context.Context, mutant int, hits string, atMost time.Duration, names ...string) (outcome string, took time.Duration, err error) {
+	ctx, stop := context.WithTimeout(ctx, patience*atMost)
 	defer stop()
 	command := exec.CommandContext(ctx, t.binary, "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
 	command.Dir, command.WaitDelay = t.dir, time.Second
-	command.Env = append(os.Environ(), t.variable+"="+strconv.Itoa(mutant), "MUTANT_HITS="+hits, "GORACE=halt_on_error=1")
-	err := command.Run()
+	command.Env = append(os.Environ(), t.variable+"="+strconv.Itoa(mutant), "MUTANT_HITS="+hits, "MUTANT_CPU="+atMost.String(), "GORACE=halt_on_error=1")
+	said, err := command.CombinedOutput()
+	if state := command.ProcessState; state != nil {
+		took = state.UserTime() + state.SystemTime()
+	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return timedOut, nil
+		return timedOut, took, nil
 	case err == nil:
-		return passed, nil
+		return passed, took, nil
+	case errors.As(err, &exit) && exit.ExitCode() == tooMuch:
+		return timedOut, took, nil
 	case errors.As(err, &exit):
-		return failed, nil
+		if found := failedTest.FindSubmatch(said); found != nil {
+			return failed + " " + string(found[1]), took, nil
+		}
+		return failed + " " + names[0], took, nil
 	}
-	return "", err
+	return "", took, err
 }
 
 // try makes one mutant. It returns what noticed it, "" where nothing does, and whether any test reaches it.
@@ -199,12 +216,15 @@ func (t *tester) try(ctx context.Context, m *mutant, hint string) (by string, re
 		if len(names) > 1 {
 			took = fastTook
 		}
-		outcome, err := t.run(ctx, m.number, "", 5*time.Second+4*took, names...)
+		outcome, _, err := t.run(ctx, m.number, "", 5*time.Second+4*took, names...)
 		if err != nil {
 			return "", true, err
 		}
 		if outcome != passed {
-			return outcome + " " + names[0], true, nil
+			if outcome == timedOut {
+				outcome += " " + names[0]
+			}
+			return outcome, true, nil
 		}
 	}
 	return "", len(batches) > 0, nil

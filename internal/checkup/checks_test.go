@@ -76,6 +76,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 			f.Policies.Value["regcred-tokens"] = checkup.Policy{Warnings: []string{"no such field"}}
 		}, "Policies", checkup.Warning, "no such field"},
 		{"policies may not be read", func(f *checkup.Facts) { f.Policies.Error = "you may not" }, "Policies", checkup.Unknown, "you may not"},
+		{"a kind of owner has no role", func(f *checkup.Facts) { f.Owners.Value = []checkup.Owner{{Kind: "a.b/C", Served: true}} }, "Owners", checkup.Problem, "lets the operator read a.b/C"},
+		{"a kind of owner is not known", func(f *checkup.Facts) { f.Owners.Value = []checkup.Owner{{Kind: "a.b/C"}} }, "Owners", checkup.Warning, "does not know"},
+		{"which owners are listed may not be read", func(f *checkup.Facts) { f.Owners.Error = "you may not" }, "Owners", checkup.Unknown, "you may not"},
 		{"there is no connection", func(f *checkup.Facts) { f.Connections.Value = nil }, "Vault", checkup.Problem, "no VaultConnection"},
 		{"a connection was not looked at", func(f *checkup.Facts) { f.Connections.Value[0].Generation = 1 }, "Vault", checkup.Warning, "did not look"},
 		{"a connection is refused", func(f *checkup.Facts) {

@@ -171,7 +171,11 @@ func (b *Board) group(credential, secretName string) *tally {
 		b.groups[credential] = map[string]*tally{}
 	}
 	if b.groups[credential][secretName] == nil {
-		b.groups[credential][secretName] = newTally()
+		fresh := newTally()
+		for _, other := range b.groups[credential] {
+			fresh.generation = other.generation // it is known of all names at once
+		}
+		b.groups[credential][secretName] = fresh
 	}
 	return b.groups[credential][secretName]
 }

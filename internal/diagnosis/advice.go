@@ -25,7 +25,7 @@ func (f Finding) opens(facts *Facts, entry Entry) string {
 	switch {
 	case probe.Access == AccessDenied:
 		return grant
-	case probe.Access == AccessAllowed, f.Digest != "", entry.digestOf(f.Image) != "":
+	case probe.Access == AccessAllowed, entry.digestOf(f.Image) != "":
 		return differs
 	default:
 		return findOut
@@ -34,7 +34,7 @@ func (f Finding) opens(facts *Facts, entry Entry) string {
 
 // mirrorRefuses is the finding where a mirror refused the pull. The credential that a kubelet gives is shown to the mirror, too, in the
 // place of what the node has for it: attaching a Secret can break a mirror that served the image before.
-func mirrorRefuses(facts *Facts, p Finding, mirror string) Finding {
+func mirrorRefuses(facts *Facts, p Finding, mirror string) *Finding {
 	said := foreign.Name(mirror) + " refused the pull of " + foreign.Name(p.Image) + ". It is a mirror that the node asks first"
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
 		secret := facts.Secrets[ref.Name]
@@ -91,11 +91,10 @@ func unlistable(image string) string {
 	}
 	host := parsed.Registry
 	port := portOf.FindStringSubmatch(host)
-	bracketed := strings.HasPrefix(host, "[")
 	switch {
 	case host == "hub.docker.com":
 		return "write docker.io in the image: hub.docker.com is the website of Docker Hub, and not a registry"
-	case bracketed && strings.HasSuffix(host, "]"):
+	case strings.HasSuffix(host, "]"):
 		return "write the port in the image, as in [::1]:5000: a kubelet finds no credential for an IPv6 address without one"
 	case !hostOfImages.MatchString(host):
 		return "use another name for the registry: it is not a host name, and a RegistryCredential cannot list it"
@@ -105,7 +104,8 @@ func unlistable(image string) string {
 	return ""
 }
 
-func isPort(text string) bool {
-	number, err := strconv.Atoi(text)
-	return err == nil && number >= 1 && number <= 65535 && text[0] != '0'
+// isPort reports whether digits are a port. Of more digits than fit strconv makes the largest number.
+func isPort(digits string) bool {
+	number, _ := strconv.Atoi(digits)
+	return number <= 65535 && digits[0] != '0'
 }

@@ -24,6 +24,11 @@ func TestNobodyIsAdvisedWhatCannotWork(t *testing.T) {
 		{"a host with an underscore", []change{of("my_registry.example/x:1")}, "use another name", "add a RegistryCredential"},
 		{"a port that is none", []change{of("r.example:65536/x:1")}, "correct the port", "RegistryCredential"},
 		{"a port with a zero in front", []change{of("r.example:0443/x:1")}, "correct the port", "RegistryCredential"},
+		{"the highest port", []change{of("r.example:65535/x:1")}, "add a RegistryCredential", ""},
+		{"port 0", []change{of("r.example:0/x:1")}, "correct the port", "RegistryCredential"},
+		{"a port of more digits than a number has", []change{of("r.example:99999999999999999999/x:1")}, "correct the port", "RegistryCredential"},
+		{"no image reference at all", []change{of("Not An Image")}, "it is not an image reference", "RegistryCredential"},
+		{"a host that ends in a bracket", []change{of("r.example]/x:1")}, "it is not an image reference", "RegistryCredential"},
 		{"a host in upper case", []change{of("R.example/x:1")}, "add a RegistryCredential", ""},
 		{"a rate limit of anonymous pulls of such a host", []change{of("hub.docker.com/x/y:1"), because(limited), withoutReference}, "write docker.io", "RegistryCredential"},
 
@@ -31,6 +36,8 @@ func TestNobodyIsAdvisedWhatCannotWork(t *testing.T) {
 		{"the registry denied it", []change{created(time1), answered(AccessDenied, "")}, "give the credential's account the right", ""},
 		{"the registry opens it for the operator", []change{created(time1), answered(AccessAllowed, "")}, "the account has the right", "give"},
 		{"the last test pulled this image with this value", []change{created(time1), credential(func(c *Credential) { c.Entries[0].Digests = map[string]string{image: sum} })}, "the account has the right", "give"},
+		{"the last test pulled it, and the registry does not answer now", []change{created(time1), answered(AccessUnknown, ""), credential(func(c *Credential) { c.Entries[0].Digests = map[string]string{image: sum} })}, "the account has the right", "give"},
+		{"the pull needs a login: that there is such an image is known", []change{of(image), because(anonymous)}, "add a RegistryCredential", "correct"},
 		{"a pod of a Job whose kubelet tried again", []change{ofJob, late, answered(AccessAllowed, "")}, "the account has the right", "give"},
 		{"a pod of a Job, and nobody was asked", []change{ofJob, late}, "see whether the image exists", "give"},
 		{"a ServiceAccount that no flag may list", []change{withoutReference, account(func(a *Account) { *a = Account{Name: "builder"} })}, "the operator's limits", ""},
@@ -57,13 +64,16 @@ func TestAMirrorThatRefuses(t *testing.T) {
 		changes []change
 		message string
 		advice  string
+		secret  string
 	}{
-		{"it was shown the credential of the Secret", nil, "the runtime showed it the credential of Secret regcred", "take the namespace out of spec.target of RegistryCredential shop"},
+		{"it was shown the credential of the Secret", nil, "the runtime showed it the credential of Secret regcred", "take the namespace out of spec.target of RegistryCredential shop", "regcred"},
+		{"a Secret for another registry was not shown", []change{ownList("other", "theirs"), secret("other", func(s *Secret) { *s = Secret{Keys: []string{"quay.io"}} }),
+			secret("theirs", func(s *Secret) { *s = Secret{Keys: []string{host}} })}, "the credential of Secret theirs", "let the mirror accept", "theirs"},
 		{"a Secret of somebody else is for the image", []change{ownList("theirs"), secret("theirs", func(s *Secret) { *s = Secret{Keys: []string{host}} }),
-			func(f *Facts) { f.Credentials = nil }}, "the credential of Secret theirs", "without a pull Secret here"},
-		{"a Secret that may not be read", []change{ownList("theirs")}, "where there is one", "let the mirror accept"},
-		{"without a reference people are warned before there is one", []change{withoutReference}, "With the pull Secret of RegistryCredential shop", "give the mirror's credential to the nodes"},
-		{"no RegistryCredential is for the image", []change{withoutReference, func(f *Facts) { f.Credentials = nil }}, "no pull Secret of the pod is for this image", "give the mirror's credential to the nodes"},
+			func(f *Facts) { f.Credentials = nil }}, "the credential of Secret theirs", "without a pull Secret here", "theirs"},
+		{"a Secret that may not be read", []change{ownList("theirs")}, "where there is one", "let the mirror accept", "theirs"},
+		{"without a reference people are warned before there is one", []change{withoutReference}, "With the pull Secret of RegistryCredential shop", "give the mirror's credential to the nodes", ""},
+		{"no RegistryCredential is for the image", []change{withoutReference, func(f *Facts) { f.Credentials = nil }}, "no pull Secret of the pod is for this image", "give the mirror's credential to the nodes", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -73,6 +83,13 @@ func TestAMirrorThatRefuses(t *testing.T) {
 			}
 			if !strings.Contains(verdict.Message, test.message) || !strings.Contains(verdict.Message, "mirror.local:5000") || !strings.Contains(verdict.Advice, test.advice) {
 				t.Errorf("%s\nadvice: %s", verdict.Message, verdict.Advice)
+			}
+			known := verdict.Findings[0].Credential != ""
+			if strings.Contains(verdict.Text(), "RegistryCredential") != known {
+				t.Errorf("a RegistryCredential is known: %t\n%s", known, verdict.Text())
+			}
+			if got := verdict.Findings[0].Secret; got != test.secret {
+				t.Errorf("the Secret is %q, want %q", got, test.secret)
 			}
 		})
 	}

@@ -57,8 +57,8 @@ func refersTo(pod *corev1.Pod, secret string) bool {
 	return slices.ContainsFunc(pod.Spec.ImagePullSecrets, func(ref corev1.LocalObjectReference) bool { return ref.Name == secret })
 }
 
-// credentialChecks settle, in this order, whether a credential would open the image for a new attempt or a new pod.
-var credentialChecks = []func(*Facts, *Credential, Entry, Finding) (Finding, bool){
+// credentialChecks settle, in this order, whether a credential can pull the image in a new attempt or a new pod.
+var credentialChecks = []func(*Facts, *Credential, Entry, Finding) *Finding{
 	unpublished, rejected, secretForeign, taken, unsynced, shadowed, fromTheFuture, missedReference, didNotHelp, unproven,
 }
 
@@ -72,17 +72,17 @@ func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
 		f.Digest = entry.digestOf(f.Image)
 	}
 	for _, check := range credentialChecks {
-		if answer, settled := check(facts, c, entry, f); settled {
-			return answer
+		if answer := check(facts, c, entry, f); answer != nil {
+			return *answer
 		}
 	}
 	if !f.Referenced && c.Attach == v1alpha1.AttachPods {
-		return f.as(Restart, MissingReference, "the pod was created before Secret %s, which opens %s, was added to new pods here", f.Secret, f.Image)
+		return *f.as(Restart, MissingReference, "the pod was created before Secret %s, which can pull %s, was added to new pods here", f.Secret, f.Image)
 	}
 	if f.Referenced {
-		return f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and opens %s now", f.Secret, f.Image)
+		return *f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and can pull %s now", f.Secret, f.Image)
 	}
-	return f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which opens %s", facts.Account.Name, f.Secret, f.Image)
+	return *f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which can pull %s", facts.Account.Name, f.Secret, f.Image)
 }
 
 // changeFor is when what a pod may lack came to be there: the value in the Secret or, without a reference, its attachment. Whole
@@ -104,53 +104,57 @@ func (f Finding) question() Question {
 	return Question{Credential: f.Credential, Key: f.Key, Image: f.Image}
 }
 
-func unpublished(_ *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+func unpublished(_ *Facts, c *Credential, _ Entry, f Finding) *Finding {
 	if c.Published {
-		return f, false
+		return nil
 	}
-	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet", c.Name).
-		advise("see its conditions: kubectl get registrycredential %s -o yaml", c.Name).again(later), true
+	why := ""
+	if c.Unready != "" {
+		why = ": " + c.Unready
+	}
+	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet%s", c.Name, why).
+		advise("see its conditions: kubectl get registrycredential %s -o yaml", c.Name).again(later)
 }
 
-func rejected(_ *Facts, c *Credential, entry Entry, f Finding) (Finding, bool) {
+func rejected(_ *Facts, c *Credential, entry Entry, f Finding) *Finding {
 	if entry.Rejected == "" {
-		return f, false
+		return nil
 	}
 	return f.as(Report, CredentialRejected, "the registry refuses the value of RegistryCredential %s: %s", c.Name, entry.Rejected).
-		advise("store a good value at its source").again(time.Minute), true
+		advise("store a good value at its source").again(time.Minute)
 }
 
-func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+func secretForeign(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
 	secret := facts.Secrets[c.SecretName]
 	if secret.Missing || secret.Unread || secret.Owner.Ours {
-		return f, false
+		return nil
 	}
-	return f.as(Report, SecretNotOurs, "Secret %s belongs to %s, and regcred does not write it", c.SecretName, secret.Owner.Manager).advise("Secret %s: %s", c.SecretName, secret.Owner.Fix).again(later), true
+	return f.as(Report, SecretNotOurs, "Secret %s belongs to %s, and regcred does not write it", c.SecretName, secret.Owner.Manager).advise("Secret %s: %s", c.SecretName, secret.Owner.Fix).again(later)
 }
 
-func taken(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+func taken(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
 	written := facts.Secrets[c.SecretName].Sources[c.Name]
 	if c.TakenBy == "" || matchingKey(written.Keys, f.Image) != "" {
-		return f, false
+		return nil
 	}
 	return f.as(Report, RegistryTaken, "RegistryCredential %s provides this registry in Secret %s, because it is older than %s", c.TakenBy, c.SecretName, c.Name).
-		advise("let one of the two provide it"), true
+		advise("let one of the two provide it")
 }
 
-func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+func unsynced(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
 	secret := facts.Secrets[c.SecretName]
-	if written, ok := secret.Sources[c.Name]; ok && written.Revision == c.Revision && secret.Breaks == "" && secret.holds(written, c, f.Key) {
-		return f, false
+	if written := secret.Sources[c.Name]; written.Revision == c.Revision && secret.Breaks == "" && secret.holds(written, c, f.Key) {
+		return nil
 	}
 	switch {
 	case c.Problem != "":
-		return f.as(Report, SecretNotSynced, "the value of RegistryCredential %s is not in Secret %s: %s", c.Name, c.SecretName, c.Problem).again(later), true
+		return f.as(Report, SecretNotSynced, "the value of RegistryCredential %s is not in Secret %s: %s", c.Name, c.SecretName, c.Problem).again(later)
 	case secret.Unread && !c.ChangeTime.IsZero():
-		return f, false // an onlooker goes by what the RegistryCredential says of itself
+		return nil // an onlooker goes by what the RegistryCredential says of itself
 	case secret.Unread:
-		return f.as(Wait, SecretUnread, "Secret %s may not be read here, so that it is not known whether the pod is older than the value in it", c.SecretName).again(later), true
+		return f.as(Wait, SecretUnread, "Secret %s may not be read here, so that it is not known whether the pod is older than the value in it", c.SecretName).again(later)
 	}
-	return f.as(Wait, SecretNotSynced, "the value of RegistryCredential %s is on its way to Secret %s", c.Name, c.SecretName).again(soon), true
+	return f.as(Wait, SecretNotSynced, "the value of RegistryCredential %s is on its way to Secret %s", c.Name, c.SecretName).again(soon)
 }
 
 // holds reports whether the Secret has the entry that the image needs: after a change of the spec the revision is the same, and the
@@ -161,68 +165,69 @@ func (s Secret) holds(written pullsecret.Source, c *Credential, key string) bool
 
 // shadowed entries are never tried: an entry for docker.io of another Secret hides the one for index.docker.io. Other entries are
 // tried one after the other.
-func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
+func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) *Finding {
 	if !registry.IsDockerHub(f.Key) {
-		return f, false
+		return nil
 	}
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
+		// f.Key is for the image, so that there is one at least.
 		used := registry.MostSpecific(append(slices.Clone(facts.Secrets[ref.Name].Keys), f.Key), f.Image)
-		if len(used) > 0 && !slices.Contains(used, f.Key) {
-			return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", registry.Shown(used[0]), ref.Name, f.Key, f.Secret).advise("remove the former"), true
+		if !slices.Contains(used, f.Key) {
+			return f.as(Report, Shadowed, "a kubelet uses the entry %q of Secret %s instead of %q in Secret %s", registry.Shown(used[0]), ref.Name, f.Key, f.Secret).advise("remove the former")
 		}
 	}
-	return f, false
+	return nil
 }
 
 // fromTheFuture: a recorded time that lies ahead would make every pod older than the change, and restart each for ever.
-func fromTheFuture(facts *Facts, _ *Credential, _ Entry, f Finding) (Finding, bool) {
+func fromTheFuture(facts *Facts, _ *Credential, _ Entry, f Finding) *Finding {
 	if !f.Change.After(facts.Now.Add(clockSkew)) {
-		return f, false
+		return nil
 	}
 	return f.as(Report, TimeInFuture, "the time recorded for Secret %s, %s, lies in the future", f.Secret, f.Change.UTC().Format(time.RFC3339)).
-		advise("see whether somebody changed the annotation, or a clock is wrong").again(later), true
+		advise("see whether somebody changed the annotation, or a clock is wrong").again(later)
 }
 
 // didNotHelp: a pod that was created after the change and carries the reference had the credential. Another pod would fare no
 // better, and restarting it would never end.
-func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) (Finding, bool) {
+func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) *Finding {
 	if f.Referenced && !facts.Repulled.IsZero() && !f.Change.After(facts.Repulled) {
-		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry denies pulling %s with it", c.Name, f.Image).advise("%s", f.opens(facts, entry)), true
+		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry denies pulling %s with it", c.Name, f.Image).advise("%s", f.opens(facts, entry))
 	}
 	if !f.Referenced || facts.Pod.CreationTimestamp.Time.Before(f.Change) {
-		return f, false
+		return nil
 	}
 	if may, wait := mayHaveMissed(facts, f.Change); may {
 		if wait <= 0 {
-			return f, false
+			return nil
 		}
 		return f.as(Wait, KubeletRetries, "the pod was created just as Secret %s changed, and may have missed it; unless it runs before, it is looked at again two seconds after the change",
-			c.SecretName).again(wait), true
+			c.SecretName).again(wait)
 	}
-	if waiting, late := f.kubeletLate(facts); late {
-		return waiting, true
+	if waiting := f.kubeletLate(facts); waiting != nil {
+		return waiting
 	}
-	if waiting, judging := f.judging(facts, c, entry); judging {
-		return waiting, true
+	if waiting := f.judging(facts, c, entry); waiting != nil {
+		return waiting
 	}
-	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry denies pulling %s with it", c.Name, f.Image).advise("%s", f.opens(facts, entry)), true
+	return f.as(Report, CredentialDidNotHelp, "the pod has had the value of RegistryCredential %s since it was created, and the registry denies pulling %s with it", c.Name, f.Image).advise("%s", f.opens(facts, entry))
 }
 
 // judging: a login that failed says nothing about the account's rights before the registry took the value after the pod was created.
 // The doubt that the pod raises has it asked.
-func (f Finding) judging(facts *Facts, c *Credential, entry Entry) (Finding, bool) {
+func (f Finding) judging(facts *Facts, c *Credential, entry Entry) *Finding {
 	created := facts.Pod.CreationTimestamp.Time
 	switch {
 	case c.SecretAlone && f.Class == pullerror.AuthFailed:
 		return f.as(Wait, CredentialsUnread, "the registry refused the login of the pod with the value in Secret %s; RegistryCredential %s, which may not be read here, says whether the registry still takes that value", f.Secret, c.Name).
-			advise("ask for the ClusterRole regcred-viewer, or see the events of the pod").again(later), true
+			advise("ask for the ClusterRole regcred-viewer, or see the events of the pod").again(later)
 	case !c.Judged, f.Class != pullerror.AuthFailed, !entry.Accepted.Before(created):
-		return f, false
+		return nil
 	case facts.Now.Sub(created) > judgeTimeout:
 		return f.as(Report, Unproven, "the registry refused the login of the pod, and could not be asked since whether it takes the value of RegistryCredential %s", c.Name).
-			advise("see the conditions of RegistryCredential %s, and whether the registry answers", c.Name).again(later), true
+			advise("see the conditions of RegistryCredential %s, and whether the registry answers", c.Name).again(later)
 	}
-	return f.as(Wait, JudgingCredential, "the registry refused the login of the pod; it is asked whether it still takes the value of RegistryCredential %s", c.Name).again(soon), true
+	return f.as(Wait, JudgingCredential, "the registry refused the login of the pod; it is asked whether it still takes the value of RegistryCredential %s", c.Name).again(soon)
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

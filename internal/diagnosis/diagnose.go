@@ -101,8 +101,7 @@ func optedOutBy(who string) *Verdict {
 func (d *diagnosis) off() *Verdict {
 	for _, finding := range d.findings {
 		switch {
-		case finding.from == nil:
-			continue
+		case finding.from == nil: // nobody provides the registry
 		case finding.from.Suspended:
 			return &Verdict{Action: None, Reason: RecoveryOff, Message: fmt.Sprintf("RegistryCredential %s is suspended", finding.Credential)}
 		case finding.from.Mode == v1alpha1.RecoveryDisabled:

@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,17 +35,17 @@ type Finding struct {
 	from      *Credential
 }
 
-func (f Finding) as(action Action, reason Reason, format string, args ...any) Finding {
+func (f Finding) as(action Action, reason Reason, format string, args ...any) *Finding {
 	f.Action, f.Reason, f.Explain = action, reason, foreign.Message(fmt.Sprintf(format, args...))
-	return f
+	return &f
 }
 
-func (f Finding) advise(format string, args ...any) Finding {
+func (f *Finding) advise(format string, args ...any) *Finding {
 	f.Advice = foreign.Message(fmt.Sprintf(format, args...))
 	return f
 }
 
-func (f Finding) again(after time.Duration) Finding {
+func (f *Finding) again(after time.Duration) *Finding {
 	f.recheck = after
 	return f
 }
@@ -53,10 +54,10 @@ func (f Finding) again(after time.Duration) Finding {
 func examine(f *Facts, pull Pull) Finding {
 	finding := Finding{Pull: pull}.providedBy(f.Credentials)
 	if pull.outdated() {
-		return finding.as(Wait, KubeletRetries, "the image was changed, and the kubelet has not said yet how it fares").again(soon)
+		return *finding.as(Wait, KubeletRetries, "the image was changed, and the kubelet has not said yet how it fares").again(soon)
 	}
-	if answer, settled := byClass(f, finding); settled {
-		return answer
+	if answer := byClass(f, finding); answer != nil {
+		return *answer
 	}
 	var best *Finding
 	for i := range f.Credentials {
@@ -74,7 +75,7 @@ func examine(f *Facts, pull Pull) Finding {
 		}
 	}
 	if best == nil {
-		return withoutCredential(f, finding)
+		return *withoutCredential(f, finding)
 	}
 	return *best
 }
@@ -102,56 +103,47 @@ func (f *Facts) givenBySibling(c *Credential, entry Entry) bool {
 	})
 }
 
-// entry is the one that the finding is about, empty where there is none.
-func (f Finding) entry() Entry {
-	if f.from == nil {
-		return Entry{}
-	}
-	entry, _ := f.from.entryFor(f.Image)
-	return entry
-}
-
 // promise orders what several RegistryCredentials offer for one image.
 func (f Finding) promise() int {
 	return slices.Index([]Action{Report, Wait, Restart}, f.Action)
 }
 
 // byClass settles what no credential cures.
-func byClass(f *Facts, p Finding) (Finding, bool) {
-	if found, settled := notPulled(p); settled {
-		return found, true
+func byClass(f *Facts, p Finding) *Finding {
+	if found := notPulled(p); found != nil {
+		return found
 	}
 	if mirror := pullerror.Mirror(p.Message); mirror != "" {
-		return mirrorRefuses(f, p, mirror), true
+		return mirrorRefuses(f, p, mirror)
 	}
 	if p.Class.CuredByCredential() {
-		return p, false
+		return nil
 	}
 	switch p.Class {
 	case pullerror.RateLimited:
 		return rateLimited(f, p)
 	case pullerror.MalformedSecret:
-		return malformed(f, p), true
+		return malformed(f, p)
 	}
-	return otherCause(p), true
+	return otherCause(p)
 }
 
 // notPulled settles what no registry was asked about.
-func notPulled(p Finding) (Finding, bool) {
+func notPulled(p Finding) *Finding {
 	switch {
 	case len(p.Image) > maxImage:
-		return p.as(Report, InvalidImageName, "%q is not an image reference: it is longer than %d bytes", foreign.Name(p.Image), maxImage).advise("correct the image in the pod's template"), true
+		return p.as(Report, InvalidImageName, "%q is not an image reference: it is longer than %d bytes", foreign.Name(p.Image), maxImage).advise("correct the image in the pod's template")
 	case p.Waiting == "InvalidImageName":
 		p.Image = foreign.Name(p.Image)
-		return p.as(Report, InvalidImageName, "%q is not an image reference", p.Image).advise("correct the image in the pod's template"), true
+		return p.as(Report, InvalidImageName, "%q is not an image reference: %s", p.Image, cmp.Or(p.Message, "the kubelet does not say why")).advise("correct the image in the pod's template")
 	case p.Waiting == "ErrImageNeverPull":
-		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node"), true
+		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node")
 	}
-	return p, false
+	return nil
 }
 
 // otherCause is what credentials have nothing to do with.
-func otherCause(p Finding) Finding {
+func otherCause(p Finding) *Finding {
 	switch p.Class {
 	case pullerror.NotFound:
 		return p.as(Report, ImageNotFound, "the registry does not have %s", p.Image).advise("correct the image's name or tag, or push it")
@@ -170,21 +162,18 @@ func otherCause(p Finding) Finding {
 }
 
 // rateLimited pulls are cured only where the pod pulled anonymously and would now have a credential.
-func rateLimited(f *Facts, p Finding) (Finding, bool) {
-	if len(f.Pod.Spec.ImagePullSecrets) == 0 {
-		return p, false
-	}
+func rateLimited(f *Facts, p Finding) *Finding {
 	for _, ref := range f.Pod.Spec.ImagePullSecrets {
 		secret := f.Secrets[ref.Name]
 		if secret.Unread || matchingKey(secret.Keys, p.Image) != "" {
-			return p.as(Report, RateLimited, "the registry limits the pulls of this account").advise("wait, or use an account with a higher limit"), true
+			return p.as(Report, RateLimited, "the registry limits the pulls of this account").advise("wait, or use an account with a higher limit")
 		}
 	}
-	return p, false
+	return nil
 }
 
 // malformed finds the Secret that breaks every pull of the pod.
-func malformed(f *Facts, p Finding) Finding {
+func malformed(f *Facts, p Finding) *Finding {
 	var unread []string
 	for _, ref := range f.Pod.Spec.ImagePullSecrets {
 		secret := f.Secrets[ref.Name]
@@ -209,7 +198,7 @@ func malformed(f *Facts, p Finding) Finding {
 	return p.as(Wait, KubeletRetries, "a pull secret could not be read by the kubelet and is in order by now; the kubelet tries again within 15 seconds").again(soon)
 }
 
-func withoutCredential(f *Facts, p Finding) Finding {
+func withoutCredential(f *Facts, p Finding) *Finding {
 	switch {
 	case f.CredentialsUnread:
 		return p.as(Wait, CredentialsUnread, "RegistryCredentials may not be read here, so that it is not known whether regcred provides this registry").
@@ -218,20 +207,21 @@ func withoutCredential(f *Facts, p Finding) Finding {
 		return p.as(Report, RateLimited, "the registry limits anonymous pulls, and no RegistryCredential provides it in namespace %s", f.Pod.Namespace).
 			advise("%s", p.provide())
 	}
-	if excluded, is := excludedHere(f, p); is {
+	if excluded := excludedHere(f, p); excluded != nil {
 		return excluded
 	}
-	if near, is := nearMiss(f, p); is {
+	if near := nearMiss(f, p); near != nil {
 		return near
 	}
-	if ignored, is := ignoredSecret(f, p); is {
+	if ignored := ignoredSecret(f, p); ignored != nil {
 		return ignored
 	}
 	return p.as(Report, NoCredential, "no RegistryCredential provides the registry of %s in namespace %s", p.Image, f.Pod.Namespace).
 		advise("%s", p.provide())
 }
 
-// WantsCredential reports whether the pull fails because a credential is missing, as far as the kubelet's message tells.
+// WantsCredential reports whether the pull fails because a credential is missing, as far as the kubelet's message tells. A limit of
+// anonymous pulls is one that a restart cures.
 func (f Finding) WantsCredential() bool {
-	return f.Class.CuredByCredential() || f.Class == pullerror.RateLimited && f.Action == Restart
+	return f.Class.CuredByCredential() || f.Action == Restart
 }

@@ -21,7 +21,7 @@ func (f *Facts) injectedSince(c *Credential) time.Time {
 }
 
 // missedInjection settles why the admission policy did not add the Secret to a pod.
-func missedInjection(facts *Facts, c *Credential, f Finding) (Finding, bool) {
+func missedInjection(facts *Facts, c *Credential, f Finding) *Finding {
 	created := facts.Pod.CreationTimestamp.Time
 	optedOut := ""
 	switch {
@@ -33,17 +33,17 @@ func missedInjection(facts *Facts, c *Credential, f Finding) (Finding, bool) {
 	switch {
 	case optedOut != "":
 		return f.as(Report, ReferenceNotAdded, "%s carries the annotation %s: %s, so that Secret %s is not added to the pod", optedOut, v1alpha1.AttachAnnotation, v1alpha1.AttachDisabled, c.SecretName).
-			advise("remove the annotation and recreate the pod, or name the Secret in its template"), true
+			advise("remove the annotation and recreate the pod, or name the Secret in its template")
 	case c.InjectionProblem != "":
-		return f.as(Report, AttachmentFails, "Secret %s is not added to pods: %s", c.SecretName, c.InjectionProblem).again(later), true
+		return f.as(Report, AttachmentFails, "Secret %s is not added to pods: %s", c.SecretName, c.InjectionProblem).again(later)
 	case f.Change.IsZero():
-		return f.as(Wait, NotAttached, "it is not known yet whether new pods get Secret %s from the admission policy", c.SecretName).again(soon), true
+		return f.as(Wait, NotAttached, "it is not known yet whether new pods get Secret %s from the admission policy", c.SecretName).again(soon)
 	case created.After(f.Change.Add(admissionLag)):
 		return f.as(Report, ReferenceNotAdded, "new pods get Secret %s from the admission policy %s, and the pod was still created without it: the policy failed, or something removes it", c.SecretName, v1alpha1.InjectionPolicy).
-			advise("to recreate the pod, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace), true
+			advise("to recreate the pod, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace)
 	}
 	if wait := lag(facts, f.Change); wait > 0 {
-		return f.as(Wait, AdmissionLag, "the pod was created just as new pods began to get Secret %s, and missed it", c.SecretName).again(wait), true
+		return f.as(Wait, AdmissionLag, "the pod was created just as new pods began to get Secret %s, and missed it", c.SecretName).again(wait)
 	}
-	return f, false
+	return nil
 }

@@ -130,9 +130,10 @@ func (d *diagnosis) leave(reason Reason, why, advice string) *Verdict {
 	finding := d.findings[0]
 	wait := d.change().Add(kubeletRetry).Sub(d.Now)
 	if wait <= 0 {
+		entry, _ := finding.from.entryFor(finding.Image)
 		return &Verdict{Action: Report, Reason: CredentialDidNotHelp, RecheckAfter: later, Message: fmt.Sprintf(
 			"container %s: the kubelet has tried again since Secret %s changed, and still cannot pull %s",
-			finding.Container, finding.Secret, finding.Image), Advice: finding.opens(d.Facts, finding.entry())}
+			finding.Container, finding.Secret, finding.Image), Advice: finding.opens(d.Facts, entry)}
 	}
 	return &Verdict{Action: Wait, Reason: KubeletRetries, RecheckAfter: wait, Message: fmt.Sprintf(
 		"%s; %s, and the kubelet pulls again by %s at the latest", finding.sentence(), why, clock(d.Now.Add(wait)))}

@@ -21,11 +21,11 @@ func mayHaveMissed(facts *Facts, change time.Time) (may bool, wait time.Duration
 
 // kubeletLate: no credential was sent, though the Secret was there when the pod was created. A kubelet that has no copy of a Secret waits a second
 // for one, and pulls without it then (pkg/kubelet/util/manager). Its next try has it.
-func (f Finding) kubeletLate(facts *Facts) (Finding, bool) {
+func (f Finding) kubeletLate(facts *Facts) *Finding {
 	next := facts.Pod.CreationTimestamp.Add(time.Second + kubeletRetry).Sub(facts.Now)
 	if f.Class != pullerror.NoCredentials || next <= 0 {
-		return f, false
+		return nil
 	}
 	return f.as(Wait, KubeletRetries, "the kubelet pulled without the credential of Secret %s, which was there when the pod was created: it got the Secret too late, and tries again by %s at the latest",
-		f.Secret, clock(facts.Now.Add(next))).again(next), true
+		f.Secret, clock(facts.Now.Add(next))).again(next)
 }

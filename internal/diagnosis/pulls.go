@@ -44,7 +44,7 @@ func Pulls(pod *corev1.Pod) []Pull {
 			continue
 		}
 		pull := Pull{
-			Container: container.name, Image: container.image, Ephemeral: container.ephemeral,
+			Container: container.name, Ephemeral: container.ephemeral,
 			Waiting: waiting.Reason, Message: waiting.Message, Class: classOf(waiting),
 		}
 		pull.Volume, pull.Image = failingVolume(pod, container, waiting.Message)
@@ -109,8 +109,8 @@ func containersOf(pod *corev1.Pod) []container {
 
 // outdated reports whether the status speaks of an earlier image: one that was pinned to a digest since.
 func (p Pull) outdated() bool {
-	_, digest, pinned := strings.Cut(p.Image, "@")
-	return pinned && (p.Waiting == "ErrImagePull" || p.Waiting == "ImagePullBackOff") && !strings.Contains(p.Message, digest)
+	_, digest, _ := strings.Cut(p.Image, "@") // each message holds an empty one
+	return (p.Waiting == "ErrImagePull" || p.Waiting == "ImagePullBackOff") && !strings.Contains(p.Message, digest)
 }
 
 func statusOf(statuses []corev1.ContainerStatus, name string) *corev1.ContainerStatus {

@@ -11,9 +11,9 @@ import (
 
 // missedReference settles why a pod does not refer to the Secret. The list is copied from the ServiceAccount when a pod is
 // created, and only where the pod lists none itself.
-func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, bool) {
+func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
 	if f.Referenced {
-		return f, false
+		return nil
 	}
 	account := facts.Account
 	switch {
@@ -21,20 +21,24 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) (Finding, 
 		return missedInjection(facts, c, f)
 	case c.Attach == v1alpha1.AttachNone:
 		return f.as(Report, AccountNotServed, "the pod does not name Secret %s, and RegistryCredential %s has spec.target.attach: None", c.SecretName, c.Name).
-			advise("add %s to imagePullSecrets of its template, or set attach to Pods or ServiceAccounts there", c.SecretName).again(later), true
+			advise("add %s to imagePullSecrets of its template, or set attach to Pods or ServiceAccounts there", c.SecretName).again(later)
 	case hasOwnList(facts):
+		if missing := missingSecrets(facts); len(missing) == len(facts.Pod.Spec.ImagePullSecrets) {
+			return f.as(Report, OwnPullSecrets, "no Secret that the pod lists exists (%s), and with a list of its own it inherits none from its ServiceAccount", strings.Join(missing, ", ")).
+				advise("add %s to imagePullSecrets of its template, remove the list there, or create what it lists", c.SecretName)
+		}
 		return f.as(Report, OwnPullSecrets, "the pod lists its own pull secrets (%s), so that it inherits none from its ServiceAccount", strings.Join(referenced(facts), ", ")).
-			advise("add %s to imagePullSecrets of its template, or remove the list there", c.SecretName), true
+			advise("add %s to imagePullSecrets of its template, or remove the list there", c.SecretName)
 	case account.Missing:
-		return f.as(Wait, NotAttached, "ServiceAccount %s does not exist", account.Name).again(soon), true
-	case !account.Unread && slices.Contains(account.PullSecrets, c.SecretName):
+		return f.as(Wait, NotAttached, "ServiceAccount %s does not exist", account.Name).again(soon)
+	case slices.Contains(account.PullSecrets, c.SecretName):
 		return missedAttachment(facts, c, f)
 	}
-	return notAttached(facts, c, f), true
+	return notAttached(facts, c, f)
 }
 
 // notAttached is for a ServiceAccount that does not name the Secret, or of which that is not known.
-func notAttached(facts *Facts, c *Credential, f Finding) Finding {
+func notAttached(facts *Facts, c *Credential, f Finding) *Finding {
 	account := facts.Account
 	switch {
 	case !slices.Contains(c.Accounts, account.Name):
@@ -50,17 +54,18 @@ func notAttached(facts *Facts, c *Credential, f Finding) Finding {
 }
 
 // missedAttachment: the ServiceAccount names the Secret and the pod does not. A pod that was created before is restarted at once, one that
-// was created within the lag of admission a moment later, and one that was created after that never: see lag.
-func missedAttachment(facts *Facts, c *Credential, f Finding) (Finding, bool) {
-	if f.Change.IsZero() || facts.Pod.CreationTimestamp.Time.After(f.Change.Add(admissionLag)) {
+// was created within the lag of admission a moment later, and one that was created after that never: see lag. So is none where regcred did
+// not make the attachment, and it has no time.
+func missedAttachment(facts *Facts, c *Credential, f Finding) *Finding {
+	if facts.Pod.CreationTimestamp.Time.After(f.Change.Add(admissionLag)) {
 		return f.as(Report, ReferenceNotAdded, "ServiceAccount %s names Secret %s and the pod was still created without it: something removes it, or the entry was added by hand", facts.Account.Name, c.SecretName).
-			advise("to recreate the pod, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace), true
+			advise("to recreate the pod, run: kubectl delete pod %s -n %s", facts.Pod.Name, facts.Pod.Namespace)
 	}
 	wait := lag(facts, f.Change)
 	if wait <= 0 {
-		return f, false
+		return nil
 	}
-	return f.as(Wait, AdmissionLag, "the pod was created just as ServiceAccount %s got Secret %s, and missed it", facts.Account.Name, c.SecretName).again(wait), true
+	return f.as(Wait, AdmissionLag, "the pod was created just as ServiceAccount %s got Secret %s, and missed it", facts.Account.Name, c.SecretName).again(wait)
 }
 
 // lag is how long a pod that missed a change of admission waits before it is restarted, zero where it was created before the change. One
@@ -100,6 +105,11 @@ func referenced(facts *Facts) []string {
 		names = append(names, ref.Name)
 	}
 	return names
+}
+
+// missingSecrets are the Secrets that the pod lists and that do not exist.
+func missingSecrets(facts *Facts) []string {
+	return slices.DeleteFunc(referenced(facts), func(name string) bool { return !facts.Secrets[name].Missing })
 }
 
 // orAttach is the command that attaches the Secret by hand, where the others in the list are known and their names are plain: whoever

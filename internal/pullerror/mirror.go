@@ -8,7 +8,7 @@ import (
 var (
 	// mirrored is a request of containerd to another host than the image's: it names the image's registry in the query ns
 	// (core/remotes/docker/resolver.go, addNamespace). The path begins with /v2/ unless the node's configuration overrides it.
-	mirrored = regexp.MustCompile(`https?://([^/\s"?]+)/[^\s"?]*\?(?:[^\s"]*&)?ns=([^\s"&]+)`)
+	mirrored = regexp.MustCompile(`https?://([^/\s"?]+)/[^\s"?]*\?(?:[^\s"]*&)?ns=([^\s"&]+?):?(?:[\s"&]|$)`)
 	// pullingFrom is how containerd before 2.0 names the host that answered.
 	pullingFrom = regexp.MustCompile(`pulling from host (\S+) failed with status code`)
 	// pulled is the image of the try, as containerd writes it.

@@ -97,11 +97,12 @@ func decide(in Input, composed composition) Plan {
 	return in.change(composed)
 }
 
-// change makes an existing Secret of ours what it should be. One that cannot be updated is made again, unless something is only there.
+// change makes an existing Secret of ours what it should be. One that cannot be updated is made again, unless something is only there. So is
+// one of another type, whatever it holds: a kubelet ignores it.
 func (in Input) change(composed composition) Plan {
 	plan := in.update(composed)
 	switch {
-	case plan.Action == Keep || updatable(in.Current):
+	case updatable(in.Current), plan.Action == Keep && isPullSecret(in.Current):
 		return plan
 	case composed.kept || outlives(in.Current):
 		return Plan{Action: Refuse, Owner: stuck(in.Current)} // recreated, it would lack what is only there
@@ -187,7 +188,11 @@ func differs(current, desired *corev1.Secret) bool {
 
 // updatable reports whether the API server allows an update: the type of a Secret and an immutable Secret's data never change.
 func updatable(secret *corev1.Secret) bool {
-	return secret.Type == corev1.SecretTypeDockerConfigJson && (secret.Immutable == nil || !*secret.Immutable)
+	return isPullSecret(secret) && (secret.Immutable == nil || !*secret.Immutable)
+}
+
+func isPullSecret(secret *corev1.Secret) bool {
+	return secret.Type == corev1.SecretTypeDockerConfigJson
 }
 
 // outlives reports whether a Secret stays when nothing of regcred is left in it: it holds what others added, or was there before.

@@ -145,3 +145,16 @@ func TestWhatAClockGrantedAheadIsGrantedForOneWindow(t *testing.T) {
 		t.Errorf("it is granted until %s", corrected.GrantTime.Add(Window))
 	}
 }
+
+func TestALossWhoseRemovalGoesOnStillCounts(t *testing.T) {
+	holding := teams(0, 10)
+	first := Decide(State{}, Facts{UID: "1", Holding: holding, Losing: teams(0, 4), Now: noon})
+	if first.Held {
+		t.Fatal("four of ten are held")
+	}
+	// The entries of these four are still there: they are about to be removed, and did not come back.
+	second := Decide(first.State, Facts{UID: "1", Holding: holding, Losing: teams(0, 8), Now: noon.Add(time.Second)})
+	if !second.Held {
+		t.Error("eight of ten go within a second, as four and four")
+	}
+}

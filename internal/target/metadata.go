@@ -76,11 +76,11 @@ const found = "argocd.argoproj.io/secret-type"
 
 // Reserved reports whether a label or annotation is never written.
 func Reserved(key string) bool {
-	domain, _, has := strings.Cut(key, "/")
+	domain, _, _ := strings.Cut(key, "/")
 	if key == found {
 		return false
 	}
 	return slices.ContainsFunc(reserved, func(known string) bool {
-		return domain == known || has && strings.HasSuffix(domain, "."+known)
+		return domain == known || strings.HasSuffix(domain, "."+known)
 	})
 }

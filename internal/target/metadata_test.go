@@ -18,7 +18,7 @@ func TestMarksOfKubernetesAndToolsAreNeverWritten(t *testing.T) {
 		"mykubernetes.io/x": true, "kubernetes.io.example/x": true,
 		"kubernetes.io/x": false, "app.kubernetes.io/managed-by": false, "k8s.io/x": false, "hnc.x-k8s.io/x": false, "regcred.dev/managed": false, "x.regcred.dev/y": false,
 		"meta.helm.sh/release-name": false, "argocd.argoproj.io/instance": false, "argocd.argoproj.io/tracking-id": false, "kustomize.toolkit.fluxcd.io/name": false,
-		"reflector.v1.k8s.emberstack.com/reflection-allowed": false, "clustersecret.io": false, "management.cattle.io/project-scoped-secret-copy": false,
+		"reflector.v1.k8s.emberstack.com/reflection-allowed": false, "clustersecret.io": false, "my.clustersecret.io": false, "management.cattle.io/project-scoped-secret-copy": false,
 		"": false, "a b": false, "/x": false, "x/": false, "a/b/c": false, "ÄÖ": false,
 	} {
 		target := &v1alpha1.Target{
@@ -42,6 +42,16 @@ func TestOnlyWhatIsWrongIsLeftOut(t *testing.T) {
 	if err := CheckMetadata(target); err == nil || len(err.Error()) > 300 || strings.Contains(err.Error(), "team") {
 		t.Errorf("%v", err)
 	}
+	long := &v1alpha1.Target{SecretLabels: map[string]v1alpha1.LabelValue{strings.Repeat("x", 5000): "v", "y y": "v"}}
+	if err := CheckMetadata(long); err == nil || len(err.Error()) > 500 || strings.Count(err.Error(), "NAME or DOMAIN/NAME") != 2 {
+		t.Errorf("a long key hides what is wrong with it: %v", err)
+	}
+	for i := range 100 {
+		long.SecretLabels[strings.Repeat(" ", i+1)] = "v"
+	}
+	if err := CheckMetadata(long); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("a hundred wrong keys are told in %d bytes", len(err.Error()))
+	}
 	if err := CheckMetadata(&v1alpha1.Target{}); err != nil {
 		t.Error(err)
 	}
@@ -55,6 +65,12 @@ func TestThePolicyHasTheSameDomains(t *testing.T) {
 	list := regexp.MustCompile(`matches\('\^\(\[\^/\]\*\[\.\]\)\?\((kubernetes[^)]*clustersecret[^)]*)\)\(/\|\$\)'\)`).FindSubmatch(policy)
 	if list == nil {
 		t.Fatal("the policy has no list of domains")
+	}
+	refused := regexp.MustCompile(`^([^/]*[.])?(` + string(list[1]) + `)(/|$)`)
+	for _, key := range []string{"team", "helm.sh", "my.helm.sh", "myhelm.sh", "helm.sh/x", "my.helm.sh/x", "a/helm.sh", "helm.sh.example/x"} {
+		if got := refused.MatchString(key); got != Reserved(key) {
+			t.Errorf("the policy refuses %s: %t", key, got)
+		}
 	}
 	domains := strings.Split(strings.ReplaceAll(string(list[1]), "[.]", "."), "|")
 	slices.Sort(domains)

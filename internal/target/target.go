@@ -25,18 +25,14 @@ type Selector struct {
 // them outright. It fails where the label selector does not parse. The error quotes keys and values, which no schema bounds, cut to
 // what a status can hold.
 func New(t *v1alpha1.Target, protected []string) (Selector, error) {
-	s := Selector{named: t.Namespaces, excluded: t.ExcludedNamespaces, labels: labels.Nothing(), protected: protected}
-	if t.NamespaceSelector == nil {
-		return s, nil
-	}
+	s := Selector{named: t.Namespaces, excluded: t.ExcludedNamespaces, protected: protected}
 	selector, err := metav1.LabelSelectorAsSelector(t.NamespaceSelector)
 	if err != nil {
 		return Selector{}, errors.New("spec.target.namespaceSelector: " + foreign.Message(err.Error()))
 	}
-	if selector.Empty() {
-		return s, nil // the API server refuses it; were it to get through, nothing is safer than everything
+	if s.labels = selector; selector.Empty() {
+		s.labels = labels.Nothing() // the API server refuses it; were it to get through, nothing is safer than everything
 	}
-	s.labels = selector
 	return s, nil
 }
 

@@ -205,6 +205,7 @@ func TestPull(t *testing.T) {
 		{"an open /v2/ and no such image", openRegistry(serveManifests), password, "team/app:2", verify.Unknown, verify.ImageNotFound, verify.StepHead, 404},
 		{"a token for nobody, and an image for everybody", publicRegistry, "wrong-password", "team/app:1", verify.Unknown, verify.LoginUnproven, verify.StepHead, 200},
 		{"a token for nobody, and an image that is not for everybody", publicRegistry, password, "private/app:1", verify.Valid, verify.PullAllowed, verify.StepHead, 200},
+		{"a token for nobody, and an image that is hidden from everybody else", publicRegistry, password, "hidden/app:1", verify.Valid, verify.PullAllowed, verify.StepHead, 200},
 		{"a token for nobody, and an image of others", publicRegistry, "wrong-password", "private/app:1", verify.Rejected, verify.PullDenied, verify.StepHead, 401},
 	}
 	for _, tt := range tests {
@@ -244,7 +245,7 @@ func openRegistryFor(inner http.HandlerFunc, code int) http.HandlerFunc {
 }
 
 // publicRegistry gives tokens without a subject to everybody. team/app is shown for each of them, and private/app
-// only for the one that the right password gets.
+// only for the one that the right password gets. For all others hidden/app is not there.
 func publicRegistry(w http.ResponseWriter, r *http.Request) {
 	nobody, somebody := jwt(`{"sub":""}`), jwt(`{"sub":"","access":["private"]}`)
 	authorization := r.Header.Get("Authorization")
@@ -256,6 +257,8 @@ func publicRegistry(w http.ResponseWriter, r *http.Request) {
 	case !strings.HasPrefix(authorization, "Bearer "),
 		strings.Contains(r.URL.Path, "private") && authorization != "Bearer "+somebody:
 		challenge(w, r, "https://"+r.Host+"/token")
+	case strings.Contains(r.URL.Path, "hidden") && authorization != "Bearer "+somebody:
+		w.WriteHeader(http.StatusNotFound)
 	default:
 		manifest(w)
 	}

@@ -19,10 +19,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/collector"
 )
 
 // canary is a password that looks different in each form, and that nothing else contains.
@@ -32,8 +34,10 @@ const canary = `7Rk"q\x<wQ&+/e=Zp'4v`
 type canaryRun struct {
 	*operatorRun
 	metrics    string
+	manifest   string
 	vault, api *echo
 	plugin     *plugin
+	traces     *collector.Collector
 	namespaces []string
 	token      string
 	seen       strings.Builder // what people and other programs can read
@@ -41,7 +45,7 @@ type canaryRun struct {
 }
 
 // TestACanaryPasswordIsFoundNowhere has registry, Vault and API server quote a password in all they answer, in each form, and looks for it
-// in logs, events, objects, metrics, what the plugin prints, and the dump of all goroutines.
+// in logs, events, objects, metrics, traces, what the plugin prints, and the dump of all goroutines.
 func TestACanaryPasswordIsFoundNowhere(t *testing.T) {
 	t.Parallel()
 	r := startCanaryRun(t)
@@ -53,6 +57,7 @@ func TestACanaryPasswordIsFoundNowhere(t *testing.T) {
 	seen := r.seen.String()
 	for what, words := range map[string]string{
 		"the log at debug": `"level":"debug"`, "the goroutines": "goroutine 1 ", "metrics": "regcred_build_info", "an event": "reason: ", "a status": "CredentialAvailable", "the plugin": "VALUE AGE",
+		"a trace": "regcred.outcome",
 	} {
 		if !strings.Contains(seen, words) {
 			t.Errorf("%s was not looked at", what)
@@ -78,9 +83,16 @@ func startCanaryRun(t *testing.T) *canaryRun {
 	r.plugin = pluginOf(t, r.installation)
 	r.namespaces = r.makeNamespaces(t, 2)
 	r.rotate(t, canary)
-	r.flags = []string{"--log-level=debug", "--metrics-bind-address=" + r.metrics, "--metrics-insecure"}
+	r.traces = collector.Start(t)
+	r.flags = []string{"--log-level=debug", "--metrics-bind-address=" + r.metrics, "--metrics-insecure", "--otlp-endpoint=" + r.traces.URL}
+	r.env = []string{"OTEL_BSP_SCHEDULE_DELAY=100"}
 	r.start(t)
 	r.applyCredential(t)
+	object := r.credential(t)
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("RegistryCredential"))
+	manifest, err := json.Marshal(object)
+	vaultMust(t, err)
+	r.manifest = writeManifest(t, string(manifest))
 	awaitAPI(t, "the password is delivered", func() error { return r.allHold(t.Context(), r.namespaces, canary) })
 	return r
 }
@@ -146,8 +158,7 @@ func (r *canaryRun) vaultQuotes(t *testing.T) {
 	} {
 		r.vault.quote(quotingVault(c.status, c.body))
 		before := r.vault.echoed.Load()
-		r.step++
-		r.requestRefresh(t, fmt.Sprint("step-", r.step))
+		r.connectAgain(t)
 		awaitWithin(t, 45*time.Second, func(context.Context) error {
 			if r.vault.echoed.Load() == before {
 				return errors.New("vault was not asked yet")
@@ -163,6 +174,14 @@ func (r *canaryRun) vaultQuotes(t *testing.T) {
 	}
 	r.gather(t)
 	r.vault.quote(nil)
+	r.connectAgain(t)
+}
+
+// connectAgain has the source read now, whatever waits its answers before asked for: a connection that is changed knows nothing of them.
+func (r *canaryRun) connectAgain(t *testing.T) {
+	t.Helper()
+	r.step++
+	r.changeConnection(t, func(spec *v1alpha1.VaultConnectionSpec) { spec.TimeoutSeconds = ptr.To(int32(10 + r.step)) })
 }
 
 // apiServerQuotes has the API server refuse writes of Secrets: of the record, and of the pull Secrets.
@@ -192,7 +211,7 @@ func (r *canaryRun) apiServerQuotes(t *testing.T) {
 // gather adds what can be read now.
 func (r *canaryRun) gather(t *testing.T) {
 	t.Helper()
-	for _, arguments := range [][]string{{"status"}, {"status", "-o", "json"}, {"doctor"}, {"plan", "company"}} {
+	for _, arguments := range [][]string{{"status"}, {"status", "-o", "json"}, {"doctor"}, {"plan", "-f", r.manifest}, {"verify", "company"}, {"audit"}} {
 		out, complaint, _ := r.plugin.says(t, arguments...)
 		r.seen.WriteString(out + complaint)
 	}
@@ -202,6 +221,7 @@ func (r *canaryRun) gather(t *testing.T) {
 	metrics, err := io.ReadAll(response.Body)
 	vaultMust(t, err)
 	r.seen.Write(metrics)
+	r.seen.WriteString(r.traces.Raw())
 	var secrets corev1.SecretList
 	vaultMust(t, r.admin.List(t.Context(), &secrets))
 	for i := range secrets.Items { // the password is there, and nowhere else

@@ -18,7 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/verify"
 )
 
@@ -81,7 +80,7 @@ func (r *privateRegistry) push(t *testing.T, transport http.RoundTripper) {
 func (r *privateRegistry) image(repository string) string { return r.host + "/" + repository + ":1" }
 
 // prober asks this registry for the controller.
-func (r *privateRegistry) prober(_ *recoveryRig, controller *recovery.Reconciler) {
+func (r *privateRegistry) prober(_ *recoveryRig, controller *curing) {
 	controller.Prober = verify.New(verify.Options{AllowLoopback: true, RootCAs: func(string) *x509.CertPool { return r.roots }})
 }
 

@@ -14,8 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"regcred.dev/regcred/controllers/recovery"
 )
 
 // TestAPodIsNotRestartedWhereItsSuccessorWouldBeRefused: what admission says of the successor comes first, also what it learnt after the pod
@@ -23,7 +21,7 @@ import (
 func TestAPodIsNotRestartedWhereItsSuccessorWouldBeRefused(t *testing.T) {
 	t.Parallel()
 	registry := startRegistry(t)
-	rig := startRecovery(t, registry.prober, func(_ *recoveryRig, controller *recovery.Reconciler) { controller.SuccessorFirst = true })
+	rig := startRecovery(t, registry.prober, func(_ *recoveryRig, controller *curing) { controller.SuccessorFirst = true })
 	for _, test := range []struct {
 		name string
 		// meanwhile changes the place after the pod was created.

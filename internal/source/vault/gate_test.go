@@ -209,3 +209,19 @@ func TestACallerWhoGivesUpDoesNotEndTheReadOfOthers(t *testing.T) {
 		t.Errorf("%d reads", n)
 	}
 }
+
+// A hundred reads can be under way when a server fails: those that end later tell nothing new.
+func TestAStragglerDoesNotPutTheNextProbeOff(t *testing.T) {
+	var g gate
+	g.leave(readAt, false, outcomeSealed.at("x"))
+	next := g.retryAt
+	for i := range 100 {
+		g.leave(readAt.Add(time.Duration(i)*time.Millisecond), false, outcomeSealed.at("x"))
+	}
+	if !g.retryAt.Equal(next) {
+		t.Errorf("the next probe is put off by %s", g.retryAt.Sub(next))
+	}
+	if probe, _ := g.enter(next); !probe {
+		t.Error("nobody may probe at its time")
+	}
+}

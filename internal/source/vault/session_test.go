@@ -247,6 +247,28 @@ func TestATokenFromASecretIsNeverRevoked(t *testing.T) {
 	}
 }
 
+func TestAGivenTokenOfANamespaceAboveIsUsed(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/sys/internal/ui/mounts", answers(404, `{"errors":["namespace not found"]}`))
+	server.handle("/v1/auth/token/lookup-self", answers(200, `{"data":{"namespace_path":"platform/"}}`))
+	rig := newRig(t, server.URL)
+	rig.change(func(s *v1alpha1.VaultConnectionSpec) {
+		s.VaultNamespace = "platform/team"
+		s.Auth = v1alpha1.VaultAuth{Token: &v1alpha1.TokenAuth{Secret: v1alpha1.KeyReference{Name: "approle", Key: "id"}}}
+	})
+	rig.mustRead(atKV2)
+}
+
+func TestALoginAtAServerThatIsBehindIsNotRefused(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/auth/approle/login", answers(412, `{"errors":["required index state not present"]}`))
+	failure := newRig(t, server.URL).mustFail(atKV2, v1alpha1.ReasonLoginFailed)
+	if failure.Stalled {
+		t.Errorf("a person is asked for what passes: %+v", failure)
+	}
+}
+
 func TestATokenThatHoldsALeaseIsNotRevoked(t *testing.T) {
 	for name, test := range map[string]struct {
 		release bool

@@ -1,0 +1,290 @@
+package rotation
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/source"
+)
+
+func heldLease(id string) *source.Lease {
+	return &source.Lease{ID: id, Obtained: start, Duration: time.Hour}
+}
+
+func TestWhatOfAValueWhoseContentIsNotKeptStaysInUse(t *testing.T) {
+	before := &Value{Accounts: []Account{{Print: "a"}, {Print: "b"}}}
+	for name, test := range map[string]struct {
+		next []Account
+		want bool
+	}{
+		"all of it":         {[]Account{{Print: "b"}, {Print: "a"}, {Print: "c"}}, true},
+		"one login of two":  {[]Account{{Print: "a"}, {Print: "c"}}, false},
+		"nothing of it":     {nil, false},
+		"of two the second": {[]Account{{Print: "b"}}, false},
+	} {
+		if got := keepsLogins(&Value{Accounts: test.next}, before); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestWhenAValueWasFirstAcceptedIsKept(t *testing.T) {
+	spec, s := asking()
+	s.NoteAccepted(spec, minute(1))
+	if !s.VerifiedTime.IsZero() || s.Proof != "" {
+		t.Errorf("nothing was said, and it was accepted at %s by %q", s.VerifiedTime, s.Proof)
+	}
+	s.know(spec, 1, Test{Verdict: Accepted, Proof: ProofLogin, Time: minute(2)})
+	s.NoteAccepted(spec, minute(2))
+	if !s.VerifiedTime.Equal(minute(2)) || s.Proof != ProofLogin {
+		t.Errorf("it was accepted at %s by %q", s.VerifiedTime, s.Proof)
+	}
+	s.know(spec, 1, Test{Verdict: Accepted, Proof: ProofPull, Time: minute(9)})
+	s.NoteAccepted(spec, minute(9))
+	if !s.VerifiedTime.Equal(minute(2)) || s.Proof != ProofPull {
+		t.Errorf("accepted again, it was first at %s, by %q now", s.VerifiedTime, s.Proof)
+	}
+	s.Config = nil
+	s.VerifiedTime = time.Time{}
+	if s.NoteAccepted(spec, minute(10)); !s.VerifiedTime.IsZero() {
+		t.Error("a value that is not in use was accepted")
+	}
+}
+
+// Whoever replaced a value may have revoked it: an acceptance of before says nothing where it comes back.
+func TestAnAcceptanceOfBeforeIsForgottenWhereTheValueComesBackUnproven(t *testing.T) {
+	for name, test := range map[string]struct {
+		accepted time.Time
+		want     Verdict
+	}{"accepted before it came": {minute(-9), ""}, "accepted since": {minute(1), Accepted}} {
+		spec, s := asking()
+		print := accountOf(2, hostA).Print
+		s.know(spec, 2, Test{Verdict: Accepted, Since: test.accepted, Time: test.accepted, Attempt: minute(1), Repeats: 4, Silent: 1, Said: "429"})
+		s.Publish(spec, minute(5))
+		if got := s.Tests[print]; got.Verdict != test.want || test.want == "" && (got.Repeats != 0 || !got.Since.IsZero() || !got.Time.IsZero() || got.Said != "429") {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if (s.VerifiedTime.IsZero()) != (test.want == "") {
+			t.Errorf("%s: it counts as accepted at %s", name, s.VerifiedTime)
+		}
+	}
+}
+
+func TestLeasesThatAreToBeGivenBack(t *testing.T) {
+	var s State
+	s.discard(nil, start)
+	s.discard(heldLease("a"), start)
+	s.discard(heldLease("a"), minute(1))
+	if len(s.Obsolete) != 1 || !s.Obsolete[0].Since.Equal(start) {
+		t.Fatalf("%+v", s.Obsolete)
+	}
+	for i := range maxObsolete {
+		s.discard(heldLease(fmt.Sprint(i)), minute(2))
+	}
+	if len(s.Obsolete) != maxObsolete || s.Obsolete[0].ID != "0" || s.Obsolete[maxObsolete-1].ID != fmt.Sprint(maxObsolete-1) {
+		t.Errorf("of too many the oldest are given up: %d from %s on", len(s.Obsolete), s.Obsolete[0].ID)
+	}
+	if got := s.NoteReleaseFailed("0", minute(3)); got != 1 {
+		t.Errorf("the first failure is the %dth", got)
+	}
+	s.NoteReleaseFailed("1", minute(4))
+	if got := s.NoteReleaseFailed("0", minute(5)); got != 2 || s.Releases["1"].Count != 1 || !s.Releases["0"].Last.Equal(minute(5)) {
+		t.Errorf("%d, %+v", got, s.Releases)
+	}
+	s.NoteReleased("0")
+	if _, there := s.Releases["0"]; there || s.holds("0") || !s.holds("1") || len(s.Releases) != 1 {
+		t.Errorf("what was given back is remembered: %+v", s.Releases)
+	}
+	s.NoteReleaseFailed("gone", minute(6))
+	if len(s.Releases) != 1 {
+		t.Errorf("attempts are remembered of a lease that nobody holds: %+v", s.Releases)
+	}
+}
+
+func TestALeaseThatIsHeldIsNotGivenBack(t *testing.T) {
+	s := State{Kept: Kept{Value: Value{Lease: heldLease("in use")}, Waiting: &Waiting{Value: Value{Lease: heldLease("waits")}},
+		Obsolete: []Lease{{Lease: *heldLease("in use")}, {Lease: *heldLease("old")}}}, Memory: Memory{Older: &Older{Value: Value{Lease: heldLease("older")}}}}
+	s.Discard([]source.Lease{*heldLease("waits"), *heldLease("older"), *heldLease("lost")}, start)
+	var got []string
+	for _, lease := range s.Obsolete {
+		got = append(got, lease.ID)
+	}
+	if !slices.Equal(got, []string{"old", "lost"}) {
+		t.Errorf("to be given back are %q", got)
+	}
+	got = nil
+	for _, lease := range s.Leases() {
+		got = append(got, lease.ID)
+	}
+	if !slices.Equal(got, []string{"in use", "waits", "older", "old", "lost"}) {
+		t.Errorf("known are %q", got)
+	}
+	if s.gaveBack(&Value{}) || s.gaveBack(&Value{Lease: heldLease("in use")}) || s.gaveBack(&Value{Lease: heldLease("lost")}) || !s.gaveBack(&Value{Lease: heldLease("x")}) {
+		t.Error("which leases were given back is not known")
+	}
+}
+
+func TestWhichLeaseIsGivenBackNext(t *testing.T) {
+	spec := &Spec{}
+	state := func(delivered bool, obsolete ...Lease) *State {
+		return &State{Kept: Kept{Obsolete: obsolete}, Memory: Memory{Delivered: delivered, Releases: map[string]Attempts{}}}
+	}
+	old, young := Lease{Lease: *heldLease("old"), Since: start}, Lease{Lease: *heldLease("young"), Since: minute(1)}
+	if next, at := state(true).release(spec); next != nil || !at.Equal(never) {
+		t.Errorf("%v at %s", next, at)
+	}
+	if next, at := state(true, young, old).release(spec); next.ID != "old" || !at.Equal(start) {
+		t.Errorf("everywhere: %s at %s", next.ID, at)
+	}
+	if next, at := state(false, young, old).release(spec); next.ID != "old" || !at.Equal(start.Add(ReleaseAfter)) {
+		t.Errorf("not everywhere: %s at %s", next.ID, at)
+	}
+	failed := state(true, old, young)
+	failed.Releases["old"] = Attempts{Count: 3, Last: minute(10)}
+	if next, at := failed.release(spec); next.ID != "young" || !at.Equal(minute(1)) {
+		t.Errorf("one that is refused keeps another: %s at %s", next.ID, at)
+	}
+	if at := failed.releaseAt(spec, &old); !at.Equal(minute(10).Add(2 * time.Minute)) {
+		t.Errorf("after three failures it is tried again at %s", at)
+	}
+	for after, want := range map[time.Duration]bool{ReleaseGivenUp - 1: false, ReleaseGivenUp: true} {
+		if got := failed.givesUp(&old, start.Add(after)); got != want {
+			t.Errorf("given up after %s: %t", after, got)
+		}
+	}
+	if failed.givesUp(&young, start.Add(2*ReleaseGivenUp)) {
+		t.Error("a process that just started gives up what it did not try")
+	}
+}
+
+func TestBackOff(t *testing.T) {
+	for repeats, want := range []time.Duration{30, 30, 60, 120, 240, 300, 300, 300} {
+		if got := backOff(repeats, 5*time.Minute); got != want*time.Second {
+			t.Errorf("after %d: %s, want %s", repeats, got, want*time.Second)
+		}
+	}
+	if got := backOff(1<<40, time.Second); got != MinInterval {
+		t.Errorf("a limit below the least wait: %s", got)
+	}
+}
+
+func TestARegistryIsLeftAloneForAllLoginsThatItWasAskedAbout(t *testing.T) {
+	mine, other := Account{Print: "mine", Host: hostA}, Account{Print: "other", Host: hostB}
+	s := State{Kept: Kept{Tests: map[string]Test{
+		"mine": {NotBefore: minute(1), Registry: hostA}, "beside": {NotBefore: minute(5), Registry: hostA}, "elsewhere": {NotBefore: minute(9), Registry: "c"},
+	}}}
+	if at := s.leftAlone(mine); !at.Equal(minute(5)) {
+		t.Errorf("until %s", at)
+	}
+	if at := s.leftAlone(other); !at.IsZero() {
+		t.Errorf("another registry until %s", at)
+	}
+	if at := s.soon(mine); !at.Equal(minute(5)) {
+		t.Errorf("soon is %s", at)
+	}
+	s.Tests["mine"] = Test{Attempt: minute(8), Registry: hostA}
+	if at := s.soon(mine); !at.Equal(minute(8).Add(MinInterval)) {
+		t.Errorf("soon after a test is %s", at)
+	}
+}
+
+func TestWhatARegistrySaidOfAllThatIsInUseThere(t *testing.T) {
+	accepted := func(since, at int) Test { return Test{Verdict: Accepted, Since: minute(since), Time: minute(at)} }
+	refused := Test{Verdict: Rejected, Since: minute(1), Time: minute(2)}
+	for _, test := range []struct {
+		name   string
+		tests  []Test
+		around bool
+		from   time.Time
+	}{
+		{"nothing is in use there", nil, true, time.Time{}},
+		{"it took it before and after", []Test{accepted(1, 9)}, true, minute(1)},
+		{"it took it at that time", []Test{accepted(5, 5)}, true, minute(5)},
+		{"it took it later", []Test{accepted(6, 9)}, false, minute(6)},
+		{"it was not asked again", []Test{accepted(1, 4)}, false, minute(1)},
+		{"it refuses it", []Test{refused}, false, time.Time{}},
+		{"of two it refuses one", []Test{accepted(1, 9), refused}, false, time.Time{}},
+		{"of two the later counts", []Test{accepted(2, 9), accepted(1, 9)}, true, minute(2)},
+	} {
+		o := inUse{test.tests}
+		if got := o.acceptedAround(minute(5)); got != test.around {
+			t.Errorf("%s: around %t", test.name, got)
+		}
+		if got := o.acceptedFrom(); !got.Equal(test.from) {
+			t.Errorf("%s: from %s", test.name, got)
+		}
+	}
+}
+
+func TestTheAccountsAKubeletWouldUse(t *testing.T) {
+	v := Value{Accounts: []Account{{Print: "a", Host: hostA, Keys: []string{"r/a"}}, {Print: "b", Host: hostA, Keys: []string{"r/b"}}, {Print: "c", Host: hostB, Keys: []string{"s"}}}}
+	for _, test := range []struct {
+		account Account
+		want    []string
+	}{
+		{Account{Host: hostA, Keys: []string{"r/b", "r/x"}}, []string{"b"}},
+		{Account{Host: hostA, Keys: []string{"r/x"}}, []string{"a", "b"}},
+		{Account{Host: hostB, Keys: []string{"r/a"}}, []string{"a"}},
+		{Account{Host: "c", Keys: []string{"c"}}, nil},
+	} {
+		var got []string
+		for _, account := range v.at(test.account) {
+			got = append(got, account.Print)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%+v: %q, want %q", test.account, got, test.want)
+		}
+	}
+}
+
+func TestACloneSharesNothingThatChanges(t *testing.T) {
+	full := func() State {
+		return State{
+			Kept:   Kept{Value: Value{Config: dockerconfig.Config{}}, Previous: &Previous{}, Waiting: &Waiting{}, Tests: map[string]Test{"a": {}}, Obsolete: []Lease{{}}},
+			Memory: Memory{Older: &Older{}, Testing: map[string]time.Time{"a": start}, Releases: map[string]Attempts{"a": {}}, Renewals: map[string]Attempts{"a": {}}},
+		}
+	}
+	s := full()
+	c := s.Clone()
+	c.Previous.End, c.Waiting.FirstSeen, c.Older.Reads = EndExpired, start, 3
+	c.Tests["b"], c.Testing["b"], c.Releases["b"], c.Renewals["b"] = Test{}, start, Attempts{}, Attempts{}
+	c.Obsolete[0].Since = start
+	if diff := cmp.Diff(full(), s); diff != "" {
+		t.Error(diff)
+	}
+	if none := (State{}).Clone(); none.Previous != nil || none.Waiting != nil || none.Older != nil {
+		t.Errorf("%+v", none)
+	}
+}
+
+func TestNamesAndTimesOfAValue(t *testing.T) {
+	abroad := start.In(time.FixedZone("abroad", 3600))
+	if got := (&Older{Value: Value{Digest: "d", Minted: true, Written: Written{Version: 4, CreatedTime: abroad}}}).Name(); got != "4 of "+start.UTC().Format(time.RFC3339Nano) {
+		t.Errorf("%q", got)
+	}
+	if got := (&Older{Value: Value{Digest: "d", Written: Written{Version: 4}}}).Name(); got != "d" {
+		t.Errorf("%q", got)
+	}
+	v := Value{ReadTime: minute(3)}
+	if !v.Begins().Equal(minute(3)) {
+		t.Error("a value begins when it was read")
+	}
+	for obtained, want := range map[int]int{1: 3, 5: 5} {
+		v.Lease = &source.Lease{Obtained: minute(obtained)}
+		if got := v.Begins(); !got.Equal(minute(want)) {
+			t.Errorf("a lease of minute %d: %s", obtained, got)
+		}
+	}
+	w := Waiting{FirstSeen: minute(3)}
+	if !w.Since().Equal(minute(3)) {
+		t.Error("a hold begins when the value was first seen")
+	}
+	if w.HeldSince = minute(1); !w.Since().Equal(minute(1)) {
+		t.Error("a hold began with the value before it")
+	}
+}

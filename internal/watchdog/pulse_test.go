@@ -1,0 +1,126 @@
+package watchdog
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.uber.org/zap/zapcore"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// working is a controller in which so many items wait.
+func working(waiting *int) *pulse {
+	return &pulse{name: "delivery", waiting: func() int { return *waiting }, running: map[any]time.Time{}}
+}
+
+func TestABusyControllerThatWorksIsWell(t *testing.T) {
+	waiting := 1 // always another one
+	p := working(&waiting)
+	for i := range 100 {
+		now := noon.Add(time.Duration(i) * Timeout / 2)
+		p.begin(i, now)
+		if err := p.check(now); err != nil {
+			t.Fatalf("after %s: %v", now.Sub(noon), err)
+		}
+		p.end(i)
+	}
+}
+
+func TestAControllerThatIsEmptyNowAndThenIsWell(t *testing.T) {
+	waiting := 0
+	p := working(&waiting)
+	for i := range 100 {
+		waiting = (i + 1) % 2
+		if err := p.check(noon.Add(time.Duration(i) * Timeout)); err != nil {
+			t.Fatalf("look %d: %v", i, err)
+		}
+	}
+}
+
+func TestAControllerStandsStillAfterTwoTimeoutsAndNotBefore(t *testing.T) {
+	for after, want := range map[time.Duration]string{2*Timeout - time.Nanosecond: "", 2 * Timeout: "3 items wait"} {
+		waiting := 3
+		p := working(&waiting)
+		if err := p.check(noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.check(noon.Add(after)); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("work waits for %s: %v", after, err)
+		}
+	}
+	for after, want := range map[time.Duration]string{2*Timeout - time.Nanosecond: "", 2 * Timeout: "a, b: runs for more than"} {
+		waiting := 0
+		p := working(&waiting)
+		p.begin("b", noon)
+		p.begin("a", noon)
+		if err := p.check(noon.Add(after)); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("two run for %s: %v", after, err)
+		}
+	}
+}
+
+func TestThatAControllerStandsStillIsLoggedOnceWithWhereItIs(t *testing.T) {
+	before := ctrl.Log
+	t.Cleanup(func() { ctrl.Log = before })
+	var out bytes.Buffer
+	ctrl.Log = zap.New(zap.WriteTo(&out), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.TimeKey, c.LevelKey = "", "" }))
+	now, waiting := noon, 1
+	d := &Watchdog{now: func() time.Time { return now }}
+	d.watch(working(&waiting))
+	look := func(want bool) {
+		t.Helper()
+		if err := d.Check(nil); (err != nil) != want {
+			t.Errorf("at %s: %v", now.Sub(noon), err)
+		}
+	}
+	said := func() int { return strings.Count(out.String(), "A controller stands still") }
+	look(false)
+	now = now.Add(2 * Timeout)
+	look(true)
+	look(true)
+	if said() != 1 || !strings.Contains(out.String(), StacksKey) || !strings.Contains(out.String(), "TestThatAControllerStandsStill") {
+		t.Errorf("said %d times: %.300s", said(), out.String())
+	}
+	waiting = 0
+	look(false)
+	waiting = 1
+	look(false)
+	now = now.Add(2 * Timeout)
+	look(true)
+	if said() != 2 {
+		t.Errorf("it stands still again, and that was said %d times", said())
+	}
+}
+
+func TestALoggerAddsItsValuesToEachLine(t *testing.T) {
+	before := ctrl.Log
+	t.Cleanup(func() { ctrl.Log = before })
+	var out bytes.Buffer
+	ctrl.Log = zap.New(zap.WriteTo(&out), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.TimeKey, c.LevelKey = "", "" }))
+	var log logr.Logger = logWith("controller", "delivery")
+	log.WithValues("namespace", "shop").WithName("part").Info("did", "n", 1)
+	log.Error(errors.New("refused"), "failed", "n", 2)
+	for _, want := range []string{`"controller":"delivery"`, `"namespace":"shop"`, `"logger":"part"`, `"n":1`, `"error":"refused"`, `"n":2`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out.String())
+		}
+	}
+	if got := strings.Count(out.String(), `"controller":"delivery"`); got != 2 {
+		t.Errorf("of two lines %d name the controller", got)
+	}
+}
+
+func TestWithoutAClockOfItsOwnAWatchdogLooksAtTheMachines(t *testing.T) {
+	for name, d := range map[string]*Watchdog{"none": nil, "the zero value": {}} {
+		if got := d.time(); time.Since(got) > time.Minute || time.Since(got) < 0 {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
