@@ -18,16 +18,6 @@ const (
 	newerSum = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 )
 
-// written has RegistryCredential shop write a key to Secret regcred.
-func written(key string) change {
-	return secret("regcred", func(s *Secret) {
-		source := s.Sources["shop"]
-		source.Keys = append([]string{key}, source.Keys...)
-		s.Sources = pullsecret.Sources{"shop": source}
-		s.Keys = append([]string{key}, s.Keys...)
-	})
-}
-
 // second is a container that waits for an image of another registry, which RegistryCredential other provides by Secret other, changed at a
 // time after noon.
 func second(changed time.Duration) change {
