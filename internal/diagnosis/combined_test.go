@@ -138,6 +138,7 @@ func TestOneEntryOfASiblingIsNoEntryOfThisCredential(t *testing.T) {
 		want   string
 	}{
 		"the Secret records that the entry is the other one's": {sibling(refusedThere), "shop"},
+		"though the value of the other one is refused":         {sibling(func(f *Facts) { f.Credentials[1].Entries = []Entry{{Key: host, Rejected: "401"}} }), "shop"},
 		"the other one writes another Secret":                  {sibling(func(f *Facts) { f.Credentials[1].SecretName = "elsewhere" }), "a"},
 		"the other one does not provide the key any more":      {sibling(func(f *Facts) { f.Credentials[1].Entries = []Entry{{Key: otherHost}} }), "a"},
 		"the entry is recorded for this one, too":              {sibling(func(f *Facts) { f.Secrets["regcred"].Sources["a"] = f.Secrets["regcred"].Sources["shop"] }), "a"},
