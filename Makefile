@@ -81,6 +81,9 @@ generate: ## Write deepcopy functions, CRDs and the chart's copy of them again
 	hack/chart.sh
 	hack/monitoring.sh
 
+dashboard: ## Draw the picture of the dashboard (RECORD=1 plays the demo before and records its metrics)
+	hack/dashboard.sh $(RECORD)
+
 lint: ## Run the linters
 	hack/lint.sh
 
@@ -90,10 +93,10 @@ verify: ## See that generated code, modules and manifests are up to date
 site: ## Build the documentation as a site into dist/site; needs mkdocs-material
 	hack/site.sh
 
-vulncheck: ## Look for known vulnerabilities in what the programs use; needs vuln.go.dev
-	go -C hack/tools/govulncheck tool govulncheck -C $(CURDIR) ./cmd/...
+vulncheck: ## Look for known vulnerabilities in what the programs use (VULNDB=https://vuln.go.dev for the newest)
+	hack/vulncheck.sh
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test bench test-unit test-integration test-vault test-oldest test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate lint verify site vulncheck help
+.PHONY: demo test bench test-unit test-integration test-vault test-oldest test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate dashboard lint verify site vulncheck help

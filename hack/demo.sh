@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The demo: a box of its own, the operator built from this tree, the incident played on them. KEEP=1 leaves all of it up.
+# The demo: a box of its own, the operator built from this tree, the incident played on them. KEEP=1 leaves all of it up. DEMO_METRICS names a
+# folder into which the operator's metrics are recorded.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -35,8 +35,8 @@ func newAudit(a access) *cobra.Command {
 	u := &auditing{access: a}
 	command := &cobra.Command{
 		Use:   "audit",
-		Short: "Say for every image of every workload which credential opens it, and which would fail on another node",
-		Long: "Say for every image of every workload what becomes of its pull by a new pod on a node that does not have it: which credential opens\n" +
+		Short: "Say for every image of every workload which credential can pull it, and which would fail on another node",
+		Long: "Say for every image of every workload what becomes of its pull by a new pod on a node that does not have it: which credential can pull\n" +
 			"it, whether the pod names it itself, gets it from its ServiceAccount or from the admission policy, and until when it works. It reads\n" +
 			"with your own rights and says where they do not suffice. No registry is asked: regcred's own tests tell. It changes nothing.\n" +
 			"Exit codes: 0; 1 the command failed; 2 with --exit-code where a pull would fail.",
@@ -105,7 +105,7 @@ func (u *auditing) run(ctx context.Context, out io.Writer) error {
 }
 
 var resultColours = map[audit.Result]string{
-	audit.Fails: red, audit.Unknown: yellow, audit.Unproven: yellow, audit.Anonymous: plain, audit.Opens: green, audit.NotPulled: plain,
+	audit.Fails: red, audit.Unknown: yellow, audit.Unproven: yellow, audit.Anonymous: plain, audit.Accepted: green, audit.NotPulled: plain,
 }
 
 func printAudit(out io.Writer, a audited, wide bool) error {
@@ -118,7 +118,7 @@ func printAudit(out io.Writer, a audited, wide bool) error {
 		rows := [][]cell{cells("RESULT", "NAMESPACE", "WORKLOAD", "IMAGE", "CREDENTIAL", "FROM", "UNTIL", "REASON", "MESSAGE")}
 		for _, r := range a.Images {
 			rows = append(rows, []cell{{text: string(r.Result), colour: resultColours[r.Result]}, {text: r.Namespace}, {text: r.Kind + "/" + r.Workload}, {text: r.Image},
-				{text: dash(r.OpenedBy())}, {text: dash(r.From)}, {text: dateOf(r.Until)}, {text: string(r.Reason)}, {text: r.Message}})
+				{text: dash(r.ProvidedBy())}, {text: dash(r.From)}, {text: dateOf(r.Until)}, {text: string(r.Reason)}, {text: r.Message}})
 		}
 		w.table("", rows)
 	default:
@@ -129,7 +129,7 @@ func printAudit(out io.Writer, a audited, wide bool) error {
 			if g.Message != "" {
 				first += ": " + g.Message
 			}
-			rows = append(rows, []cell{{text: string(g.Result), colour: resultColours[g.Result]}, {text: dash(g.Registry)}, {text: dash(g.OpenedBy)}, {text: dash(g.From)},
+			rows = append(rows, []cell{{text: string(g.Result), colour: resultColours[g.Result]}, {text: dash(g.Registry)}, {text: dash(g.ProvidedBy)}, {text: dash(g.From)},
 				{text: dateOf(g.Until)}, {text: fmt.Sprint(g.Images)}, {text: fmt.Sprint(g.Workloads)}, {text: fmt.Sprint(g.Pods)}, {text: string(g.Reason)}, {text: first}})
 		}
 		w.table("", rows)

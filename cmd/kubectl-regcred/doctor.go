@@ -26,8 +26,8 @@ func newDoctor(a access) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with the installation of regcred, and say what to do next",
-		Long: "Look for what is wrong with the installation of regcred: its CRDs, Deployment, leader, admission policies, VaultConnections and\n" +
-			"RegistryCredentials, and your own rights. Each finding has a next step. Exit codes: 0 no problem was found; 1 the command failed;\n" +
+		Long: "Look for what is wrong with the installation of regcred: its CRDs, Deployment, leader, admission policies, VaultConnections,\n" +
+			"RegistryCredentials and InjectionIndex, and your own rights. Each finding has a next step. Exit codes: 0 no problem was found; 1 the command failed;\n" +
 			"2 there are problems. What you may not read is shown as Unknown. It changes nothing.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -47,13 +47,14 @@ func (g *gathering) facts(ctx context.Context) (checkup.Facts, error) {
 	f.Missing, f.ClockOff = g.missing(ctx), g.askServer(ctx, g.config)
 	f.Deployments = g.deployments(ctx)
 	f.Lease = g.lease(ctx)
-	f.Policies, f.Bindings = g.policies(ctx), g.bindings(ctx)
+	f.Policies, f.Bindings, f.Owners = g.policies(ctx), g.bindings(ctx), g.owners(ctx)
 	var connections v1alpha1.VaultConnectionList
 	err = g.client.List(ctx, &connections)
 	f.Connections = answered(err, "VaultConnections", connections.Items)
 	var credentials v1alpha1.RegistryCredentialList
 	err = g.client.List(ctx, &credentials)
 	f.Credentials = answered(err, "RegistryCredentials", credentials.Items)
+	f.Injection = g.injection(ctx, f.ClockOff.Value)
 	f.Denied, err = g.denied(ctx)
 	return f, err
 }

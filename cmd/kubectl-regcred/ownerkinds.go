@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -20,9 +19,6 @@ const (
 	// deletePolicy limits which pods the operator deletes. Its variable ownerKindsVariable has the kinds of the limits that its flag has, too.
 	deletePolicy, ownerKindsVariable = "regcred-pod-delete", "ownerKinds"
 )
-
-// splitText is how a policy holds a list of the limits.
-var splitText = regexp.MustCompile(`^'([^']*)'\.split\(','\)$`)
 
 // readOwnerKinds learns from the operator's admission policy which kinds of custom resources recreate pods, where it matters for one of these.
 func (l *look) readOwnerKinds(ctx context.Context, pods []corev1.Pod) error {
@@ -51,14 +47,9 @@ func (l *look) readOwnerKinds(ctx context.Context, pods []corev1.Pod) error {
 
 // ownerKindsIn are the kinds that a policy lists. One that cannot be read is none: somebody changed the policy by hand.
 func ownerKindsIn(policy *admissionv1.ValidatingAdmissionPolicy) diagnosis.OwnerKinds {
-	for _, variable := range policy.Spec.Variables {
-		found := splitText.FindStringSubmatch(variable.Expression)
-		if variable.Name != ownerKindsVariable || found == nil || found[1] == "" {
-			continue
-		}
-		if kinds, err := diagnosis.ParseOwnerKinds(strings.Split(found[1], ",")); err == nil {
-			return kinds
-		}
+	kinds, err := diagnosis.ParseOwnerKinds(listIn(policy, ownerKindsVariable))
+	if err != nil {
+		return nil
 	}
-	return nil
+	return kinds
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,22 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 )
 
 // shippedPolicy is the policy of config/admission with these kinds in its limits.
 func shippedPolicy(t *testing.T, kinds string) *admissionv1.ValidatingAdmissionPolicy {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "config", "admission", "pod_delete.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, _, _ := strings.Cut(string(text), "\n---\n")
-	policy := &admissionv1.ValidatingAdmissionPolicy{}
-	if err := yaml.UnmarshalStrict([]byte(strings.Replace(manifest, `"''.split`, `"'`+kinds+`'.split`, 1)), policy); err != nil {
-		t.Fatal(err)
-	}
-	return policy
+	return shipped(t, "pod_delete.yaml", `"''.split`, `"'`+kinds+`'.split`)
 }
 
 func TestExplainLearnsTheKindsOfOwnersFromThePolicy(t *testing.T) {

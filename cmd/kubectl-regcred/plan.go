@@ -61,6 +61,8 @@ type planned struct {
 	Name   string        `json:"name"`
 	Exists bool          `json:"exists"`
 	Rows   []preview.Row `json:"namespaces"`
+	// Stalls are why nothing at all would be delivered.
+	Stalls []string `json:"stalls,omitempty"`
 	// Losses are what namespaces lose that stay selected.
 	Losses []string `json:"losses,omitempty"`
 	Notes  []string `json:"notes,omitempty"`
@@ -180,7 +182,11 @@ func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.Regist
 	if err := l.dryRun(ctx, c, before, after); err != nil {
 		return one, err
 	}
-	selectors, err := preview.SelectorsOf(before, after, l.protected())
+	limits, err := l.readLimits(ctx)
+	if err != nil {
+		return one, err
+	}
+	selectors, err := preview.SelectorsOf(before, after, limits)
 	if err != nil {
 		return one, err
 	}
@@ -192,7 +198,7 @@ func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.Regist
 	if after.Spec.Target.Attachment() == v1alpha1.AttachPods {
 		l.lookAtInjection(ctx, c)
 	}
-	one.Rows, one.Notes = preview.Rows(after, selectors, namespaces), l.sorted()
+	one.Rows, one.Stalls, one.Notes = preview.Rows(after, selectors, limits, namespaces), limits.NotGiven(after), l.sorted()
 	return one, nil
 }
 

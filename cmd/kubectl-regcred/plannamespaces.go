@@ -101,6 +101,9 @@ func printPlans(out io.Writer, plans []planned) error {
 		if len(rows) > 0 {
 			w.table("  ", slices.Insert(rows, 0, cells("NAMESPACE", "SECRET", "ATTACH TO", "NOTE")))
 		}
+		for _, stall := range one.Stalls {
+			w.line("Stalled: nothing would be delivered, because %s", stall)
+		}
 		for _, loss := range one.Losses {
 			w.line("Loss: %s", loss)
 		}

@@ -130,7 +130,7 @@ func valueText(d overview.Detail, now time.Time) string {
 	case "Login":
 		return text + "; the registry let it log in"
 	}
-	return text
+	return text + "; no registry is known to accept it"
 }
 
 func previousText(p *overview.Previous, now time.Time) string {

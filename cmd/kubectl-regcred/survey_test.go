@@ -144,7 +144,7 @@ func TestAnAuditOfManyNamespacesAsksAsOftenAsOneOfFew(t *testing.T) {
 	if pages := len(pods)/100 - 1; many.requests > few.requests+pages {
 		t.Errorf("%d requests for 200 namespaces, %d for 2 and %d more pages of pods", many.requests, few.requests, pages)
 	}
-	if a.Sum != "200 Opens" || len(a.Groups) != 1 || a.Groups[0].Pods != 2000 || a.Groups[0].From != "ServiceAccount default" || len(a.Notes) > 0 {
+	if a.Sum != "200 Accepted" || len(a.Groups) != 1 || a.Groups[0].Pods != 2000 || a.Groups[0].From != "ServiceAccount default" || len(a.Notes) > 0 {
 		t.Errorf("%s: %+v, %v", a.Sum, a.Groups, a.Notes)
 	}
 }
@@ -157,10 +157,10 @@ func TestAnAuditSaysWhatMayNotBeRead(t *testing.T) {
 	for _, test := range []struct {
 		forbids, sum, note string
 	}{
-		{"SecretList", "2 Opens", "may not list Secrets"},
+		{"SecretList", "2 Accepted", "may not list Secrets"},
 		{"ServiceAccountList", "2 Unknown", "may not list ServiceAccounts"},
-		{"NamespaceList", "2 Opens", "may not list namespaces"},
-		{"DeploymentList", "2 Opens", "may not list Deployments"},
+		{"NamespaceList", "2 Accepted", "may not list namespaces"},
+		{"DeploymentList", "2 Accepted", "may not list Deployments"},
 		{"*v1alpha1.RegistryCredentialList", "2 Unproven", "ClusterRole regcred-viewer"},
 	} {
 		t.Run(test.forbids, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestAnAuditIsPrinted(t *testing.T) {
 		if err := printAudit(&out, a, wide); err != nil {
 			t.Fatal(err)
 		}
-		for _, words := range []string{"3 images in all namespaces: 1 Fails, 2 Opens", "team-001", "Pod/bare", "ServiceAccount default", "NotReferenced", "ServiceAccount other"} {
+		for _, words := range []string{"3 images in all namespaces: 1 Fails, 2 Accepted", "team-001", "Pod/bare", "ServiceAccount default", "NotReferenced", "ServiceAccount other"} {
 			if !strings.Contains(out.String(), words) {
 				t.Errorf("wide %t: %q is missing:\n%s", wide, words, out.String())
 			}

@@ -4,27 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap/zapcore"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
-	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/controllers/operator"
 	"regcred.dev/regcred/internal/metricsaccess"
 	"regcred.dev/regcred/internal/policycheck"
 	"regcred.dev/regcred/internal/watchdog"
@@ -65,22 +59,22 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	mgr, err := newManager(ctx, leading, o)
+	mgr, err := newManager(leading, o)
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	if err := addControllers(ctx, mgr, o, guards{leading.fence, gate, dog}, clock.now, stop); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
 }
 
-func newManager(ctx context.Context, leading *leadership, o *options) (ctrl.Manager, error) {
+func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(leading.config, ctrl.Options{
 		Scheme:  scheme,
-		Cache:   cacheOptions(o),
+		Cache:   operator.CacheOptions(o.namespace),
 		Metrics: metricsOptions(o),
 		// A leader that stops gives the lease back at once: whoever waits takes over without waiting for its end.
 		LeaderElection:                      o.leaderElect,
@@ -94,9 +88,6 @@ func newManager(ctx context.Context, leading *leadership, o *options) (ctrl.Mana
 		GracefulShutdownTimeout:             ptr.To(20 * time.Second),
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := addInformers(ctx, mgr.GetCache(), o); err != nil {
 		return nil, err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -123,50 +114,4 @@ func metricsOptions(o *options) metricsserver.Options {
 		m.FilterProvider = metricsaccess.Filter
 	}
 	return m
-}
-
-// cacheOptions of the manager's cache. What is not listed here is not cached: a stray read fails instead of starting a watch on
-// all objects of a kind. Pull Secrets, ServiceAccounts and pods have caches of their own, by name and by phase.
-func cacheOptions(o *options) cache.Options {
-	own := map[string]cache.Config{o.namespace: {}}
-	options := cache.Options{
-		ReaderFailOnMissingInformer: true,
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.RegistryCredential{}: {},
-			&v1alpha1.VaultConnection{}:    {},
-			&corev1.Namespace{}:            {Transform: stripNamespace},
-			&corev1.Secret{}:               {Namespaces: own},
-			&corev1.ConfigMap{}:            {Namespaces: own},
-		},
-	}
-	maps.Copy(options.ByObject, recovery.CacheOptions())
-	return options
-}
-
-// addInformers has all kinds that the manager's cache may hold filled before any controller starts, and on a standby, too. Handlers of
-// events read other kinds than their own, and have no second try: where the informer of namespaces came a moment after that of
-// RegistryCredentials, the namespaces that one selects were not known until it changed.
-func addInformers(ctx context.Context, informers cache.Informers, o *options) error {
-	for kind := range cacheOptions(o).ByObject {
-		_, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
-		if meta.IsNoMatchError(err) {
-			return fmt.Errorf("the API server does not know a kind that regcred needs: install its CRDs first: %w", err)
-		}
-		if err != nil {
-			return fmt.Errorf("watch %T: %w", kind, err)
-		}
-	}
-	return nil
-}
-
-// stripNamespace leaves of a namespace what is read: tools keep whole manifests in annotations.
-func stripNamespace(in any) (any, error) {
-	namespace, ok := in.(*corev1.Namespace)
-	if !ok {
-		return in, nil
-	}
-	namespace.ManagedFields, namespace.Spec, namespace.Status = nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
-	namespace.Annotations = diagnosis.Annotations(namespace.Annotations)
-	return namespace, nil
 }

@@ -34,6 +34,7 @@ type options struct {
 	metricsCertDir  string
 	insecureMetrics bool
 	probeAddress    string
+	otlpEndpoint    string
 	logLevel        string
 	logDevelopment  bool
 
@@ -48,6 +49,7 @@ func defaults() *options {
 		protectedNamespaces: []string{"kube-system", "kube-public", "kube-node-lease"},
 		vaultAccounts:       []string{v1alpha1.DefaultVaultServiceAccount},
 		namespace:           os.Getenv("POD_NAMESPACE"),
+		otlpEndpoint:        os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"),
 		metricsAddress:      ":8443",
 		probeAddress:        ":8081",
 		recovery:            recovery.DefaultLimits(),
@@ -101,6 +103,9 @@ func (o *options) bind(flags *pflag.FlagSet) {
 		"Serve metrics over plain http without asking the API server who may read them. For test clusters")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", o.probeAddress,
 		"Address of the endpoints /healthz and /readyz; '0' turns them off")
+	flags.StringVar(&o.otlpEndpoint, "otlp-endpoint", o.otlpEndpoint,
+		"Collector that traces are sent to by OTLP over HTTP, such as http://collector.observability:4318. Defaults to the environment variable "+
+			"OTEL_EXPORTER_OTLP_ENDPOINT; empty sends none")
 	flags.StringVar(&o.logLevel, "log-level", o.logLevel, "debug, info, warn or error")
 	flags.BoolVar(&o.logDevelopment, "log-development", false, "Write logs for people instead of JSON")
 }

@@ -30,34 +30,22 @@ var marked = client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels"
 
 // checkPolicies adds what asks for the policies, and tells people what it finds.
 func (p *parts) checkPolicies() error {
-	return p.mgr.Add(&policycheck.Runner{
+	return p.Manager.Add(&policycheck.Runner{
 		Gate: p.gate, Probes: p.probes(), TooWide: p.tooWide,
 		Changed: func(state policycheck.State) {
 			p.metrics.PoliciesStand(state.Standing())
 			if state.Standing() {
-				p.wakeWriters()
+				p.WakeAll() // what was refused by the gate
 			}
 			var list v1alpha1.VaultConnectionList
-			if p.mgr.GetClient().List(context.Background(), &list) != nil {
+			if p.Manager.GetClient().List(context.Background(), &list) != nil {
 				return // each connection is looked at once a minute in any case
 			}
 			for i := range list.Items {
-				p.troubled.Notify(list.Items[i].Name)
+				p.Troubled.Notify(list.Items[i].Name)
 			}
 		},
 	})
-}
-
-// wakeWriters has what was refused by the gate tried again at once, whatever its back-off.
-func (p *parts) wakeWriters() {
-	var list v1alpha1.RegistryCredentialList
-	if p.mgr.GetClient().List(context.Background(), &list, client.UnsafeDisableDeepCopy) != nil {
-		return // everything is looked at again in any case
-	}
-	for i := range list.Items {
-		p.news.Notify(list.Items[i].Name)
-		p.changed.Notify(list.Items[i].Name)
-	}
 }
 
 // unfenced says what people should know of the policies, or nothing while they stand or are not known yet.
@@ -65,7 +53,7 @@ func (p *parts) unfenced() string { return policycheck.Message(p.gate.State(), p
 
 // probes are requests that the shipped role allows and that nobody but a thief would send. All are dry runs.
 func (p *parts) probes() []policycheck.Probe {
-	dry := client.NewDryRunClient(p.writer)
+	dry := client.NewDryRunClient(p.Writer)
 	own := metav1.ObjectMeta{Namespace: p.options.namespace, Name: probeName}
 	here := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.options.namespace, Name: podName()}}
 	return []policycheck.Probe{
@@ -81,7 +69,7 @@ func (p *parts) probes() []policycheck.Probe {
 			return dry.Patch(ctx, account, marked)
 		}},
 		{Policy: "regcred-tokens", Ask: func(ctx context.Context) error {
-			return askToken(ctx, p.clientset, p.options.namespace, orDefault(p.options.vaultAccounts, v1alpha1.DefaultVaultServiceAccount))
+			return askToken(ctx, p.Clientset, p.options.namespace, orDefault(p.options.vaultAccounts, v1alpha1.DefaultVaultServiceAccount))
 		}},
 		{Policy: "regcred-leases", Ask: func(ctx context.Context) error { return dry.Create(ctx, &coordinationv1.Lease{ObjectMeta: own}) }},
 		{Policy: "regcred-events", Ask: func(ctx context.Context) error {
@@ -100,7 +88,7 @@ func (p *parts) probes() []policycheck.Probe {
 // askKinds would label a RegistryCredential. Where there is none, there is nothing to protect yet.
 func (p *parts) askKinds(ctx context.Context) error {
 	var list v1alpha1.RegistryCredentialList
-	if err := p.mgr.GetClient().List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	if err := p.Manager.GetClient().List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	name := probeName
@@ -108,7 +96,7 @@ func (p *parts) askKinds(ctx context.Context) error {
 		name = list.Items[0].Name
 	}
 	object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	return client.NewDryRunClient(p.writer).Patch(ctx, object, marked)
+	return client.NewDryRunClient(p.Writer).Patch(ctx, object, marked)
 }
 
 // askToken would request a token that the API server takes. The API server makes none in a dry run.
@@ -145,7 +133,7 @@ func (p *parts) tooWide(ctx context.Context) (string, error) {
 var tooMuch = []string{"get", "list", "watch", "create", "update", "patch", "delete"}
 
 func (p *parts) grants(ctx context.Context, verb, resource string) (bool, error) {
-	review, err := p.clientset.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+	review, err := p.Clientset.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: resource}},
 	}, metav1.CreateOptions{})
 	if err != nil {

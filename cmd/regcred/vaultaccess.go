@@ -16,19 +16,19 @@ import (
 
 func (p *parts) connection(ctx context.Context, name string) (*v1alpha1.VaultConnection, error) {
 	var connection v1alpha1.VaultConnection
-	return &connection, p.mgr.GetClient().Get(ctx, client.ObjectKey{Name: name}, &connection)
+	return &connection, p.Manager.GetClient().Get(ctx, client.ObjectKey{Name: name}, &connection)
 }
 
 // secret reads a Secret of the operator's own namespace, and of no other.
 func (p *parts) secret(ctx context.Context, name string) (*corev1.Secret, error) {
 	var secret corev1.Secret
-	return &secret, p.mgr.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &secret)
+	return &secret, p.Manager.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &secret)
 }
 
 // configMapValue reads one key of a ConfigMap of the operator's own namespace. It is nil where the key is missing.
 func (p *parts) configMapValue(ctx context.Context, name, key string) ([]byte, error) {
 	var configMap corev1.ConfigMap
-	if err := p.mgr.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &configMap); err != nil {
+	if err := p.Manager.GetClient().Get(ctx, client.ObjectKey{Namespace: p.options.namespace, Name: name}, &configMap); err != nil {
 		return nil, err
 	}
 	value, ok := configMap.Data[key]
@@ -43,7 +43,7 @@ func (p *parts) requestToken(ctx context.Context, account string, audiences []st
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		Audiences: audiences, ExpirationSeconds: ptr.To(int64(lifetime.Seconds())),
 	}}
-	answer, err := p.clientset.CoreV1().ServiceAccounts(p.options.namespace).CreateToken(ctx, account, request, metav1.CreateOptions{})
+	answer, err := p.Clientset.CoreV1().ServiceAccounts(p.options.namespace).CreateToken(ctx, account, request, metav1.CreateOptions{})
 	if err != nil {
 		return "", err
 	}

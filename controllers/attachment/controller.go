@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,10 @@ type Reconciler struct {
 	Cluster client.Reader
 	Writer  client.Client
 	Book    *injection.Book
+	// Watches watches the index, so that it is there again at once when somebody deleted it. It may be nil: then that takes up to a minute.
+	Watches Watches
+	// Metrics may be nil.
+	Metrics Metrics
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 
@@ -50,7 +55,24 @@ type Reconciler struct {
 	clean atomic.Bool
 	// left is the index as the last pass left it, nil before the first one. Its one worker alone touches it.
 	left *v1alpha1.InjectionIndex
+	// leftVersion is its resourceVersion, for who watches. Nil before the first pass.
+	leftVersion atomic.Pointer[string]
+	// kept is closed when the index was first kept.
+	kept     chan struct{}
+	keptOnce sync.Once
 }
+
+// Metrics tells of the index.
+type Metrics interface {
+	// InjectionIndexKept notes what the index holds: how many bytes of JSON, how many RegistryCredentials, how many it has no room for, and since
+	// when, by the API server's clock.
+	InjectionIndexKept(bytes, credentials, leftOut int, changed time.Time)
+	// InjectionIndexFailed counts an index that could not be read or written.
+	InjectionIndexFailed()
+}
+
+// theIndex is the one request of the controller.
+var theIndex = reconcile.Request{NamespacedName: types.NamespacedName{Name: v1alpha1.InjectionIndexName}}
 
 // SetupWithManager adds the controller to a manager. policy notifies when the admission policy came or went: the role for the index comes
 // with it.
@@ -59,20 +81,24 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, policy *wakeup.Notifier)
 	if err != nil {
 		return err
 	}
-	index := reconcile.Request{NamespacedName: types.NamespacedName{Name: v1alpha1.InjectionIndexName}}
+	r.kept = make(chan struct{})
 	// At the start the index may hold what nobody asks for any more.
 	start := watchdog.Source("the start, and whether the admission policy stands", func(_ context.Context, q queue) error {
-		q.Add(index)
+		q.Add(theIndex)
 		policy.Listen(func(string) {
-			q.Forget(index)
-			q.Add(index)
+			q.Forget(theIndex)
+			q.Add(theIndex)
 		})
 		return nil
 	})
 	toIndex := func(context.Context, *v1alpha1.RegistryCredential) []reconcile.Request {
-		return []reconcile.Request{index}
+		return []reconcile.Request{theIndex}
 	}
-	return errors.Join(c.Watch(start),
+	var following error
+	if r.Watches != nil {
+		following = c.Watch(r.onIndex())
+	}
+	return errors.Join(c.Watch(start), following,
 		c.Watch(source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, handler.TypedEnqueueRequestsFromMapFunc(toIndex), onTarget())))
 }
 
@@ -105,14 +131,45 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	interrupted, err := r.write(ctx, content.Spec)
 	if err != nil && !nothing { // whoever never asked for the policy has neither role nor index
 		r.Book.Failed(content, interrupted, err)
-		return ctrl.Result{}, fmt.Errorf("write InjectionIndex %s: %w", v1alpha1.InjectionIndexName, err)
+		if r.Metrics != nil {
+			r.Metrics.InjectionIndexFailed()
+		}
+		return ctrl.Result{}, unwritten(err)
 	}
-	r.Book.Written(content, changedAt(r.left), interrupted)
+	r.Book.Written(content, injection.ChangedAt(r.left), interrupted)
 	r.clean.Store(nothing)
+	r.tell(content)
 	if nothing {
 		return ctrl.Result{}, nil
 	}
+	if r.kept != nil {
+		r.keptOnce.Do(func() { close(r.kept) })
+	}
 	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// unwritten says what to do about an index that could not be written.
+func unwritten(err error) error {
+	next := "it is tried again"
+	if apierrors.IsForbidden(err) || meta.IsNoMatchError(err) {
+		next = injection.Install
+	}
+	return fmt.Errorf("write InjectionIndex %s: %w: %s", v1alpha1.InjectionIndexName, err, next)
+}
+
+// tell notes what the index holds after a pass.
+func (r *Reconciler) tell(content injection.Content) {
+	if r.Metrics == nil {
+		return
+	}
+	left := content.LeftOut()
+	r.Metrics.InjectionIndexKept(content.Bytes, len(content.Served)-len(left), len(left), injection.ChangedAt(r.left))
+}
+
+// leave notes the index as a pass leaves it.
+func (r *Reconciler) leave(index *v1alpha1.InjectionIndex) {
+	r.left = index
+	r.leftVersion.Store(&index.ResourceVersion)
 }
 
 // write makes the index, or changes it, where it is not as it should be. interrupted is true where it was found to be otherwise than the last
@@ -127,14 +184,14 @@ func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec
 	}
 	interrupted = r.left != nil && (found.UID != r.left.UID || !equality.Semantic.DeepEqual(found.Spec, r.left.Spec))
 	if equality.Semantic.DeepEqual(found.Spec, spec) && (!missing || len(spec.Secrets) == 0) {
-		r.left = found
+		r.leave(found)
 		return interrupted, nil
 	}
 	written, err := r.apply(ctx, spec)
 	if err != nil {
 		return interrupted, err
 	}
-	r.left = written
+	r.leave(written)
 	return interrupted, nil
 }
 
@@ -154,19 +211,4 @@ func (r *Reconciler) apply(ctx context.Context, spec v1alpha1.InjectionIndexSpec
 	}
 	written := &v1alpha1.InjectionIndex{}
 	return written, runtime.DefaultUnstructuredConverter.FromUnstructured(index.Object, written)
-}
-
-// changedAt is when the content of the index last changed, by the API server's clock: a process that starts knows nothing else of a change
-// that an earlier one made. Zero where that is not known.
-func changedAt(index *v1alpha1.InjectionIndex) time.Time {
-	if index == nil {
-		return time.Time{}
-	}
-	at := index.CreationTimestamp.Time
-	for _, entry := range index.ManagedFields {
-		if entry.Time != nil && entry.Time.After(at) {
-			at = entry.Time.Time
-		}
-	}
-	return at
 }

@@ -91,6 +91,47 @@ func TestTheIndexIsWrittenOnceForAChange(t *testing.T) {
 	}
 }
 
+// told is what metrics were told.
+type told struct {
+	bytes, credentials, leftOut, failed int
+	changed                             time.Time
+}
+
+func (m *told) InjectionIndexKept(bytes, credentials, leftOut int, changed time.Time) {
+	m.bytes, m.credentials, m.leftOut, m.changed = bytes, credentials, leftOut, changed
+}
+
+func (m *told) InjectionIndexFailed() { m.failed++ }
+
+func TestMetricsTellOfTheIndex(t *testing.T) {
+	m := &told{}
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	r.Metrics, r.kept = m, make(chan struct{})
+	r.fails = errors.New("away")
+	if _, err := r.pass(t); err == nil || m.failed != 1 {
+		t.Fatalf("%v: %+v", err, m)
+	}
+	select {
+	case <-r.kept:
+		t.Error("an index that could not be written is watched")
+	default:
+	}
+	r.fails = nil
+	if _, err := r.pass(t); err != nil || m.bytes == 0 || m.credentials != 1 || m.leftOut != 0 || m.changed.IsZero() {
+		t.Errorf("%v: %+v", err, m)
+	}
+	<-r.kept
+	if left := r.leftVersion.Load(); left == nil || *left != r.left.ResourceVersion || *left == "" {
+		t.Errorf("the version that is left is %v", left)
+	}
+	if err := r.Cluster.(client.Client).Delete(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.pass(t); err != nil || m.bytes != 0 || m.credentials != 0 {
+		t.Errorf("%v: %+v", err, m)
+	}
+}
+
 func TestWhoNeverAsksIsAskedForNoRight(t *testing.T) {
 	r := newRig(t, credential(v1alpha1.AttachServiceAccounts))
 	r.fails = errors.New("forbidden")
@@ -189,7 +230,7 @@ func TestAnIndexThatWasAwayForAWhileServesSinceItIsBack(t *testing.T) {
 	long := time.Now().Add(-time.Hour).Truncate(time.Second)
 	dated(r, long)
 	r.Book = injection.NewBook(func(string, bool) {})
-	r.Book.Written(injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods)}), changedAt(r.left), false)
+	r.Book.Written(injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods)}), injection.ChangedAt(r.left), false)
 	if _, err := r.pass(t); err != nil || !since(r).Equal(long) {
 		t.Fatalf("nothing happened, and it serves since %v: %v", since(r), err)
 	}

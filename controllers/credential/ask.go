@@ -47,8 +47,12 @@ func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account
 	old := r.contrast(run, account, &question)
 	object := run.object.DeepCopy() // the status is written into run.object while the test runs
 	served, one := r.servedByOthers(object), answered{account: account, question: run.spec.Question(account)}
+	waiting := run.waitingWith(account)
 	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, print: account.Print, ask: func(ctx context.Context) []answered {
-		return r.askNow(ctx, question, object, served, one, old)
+		span := r.Traces.Test(object.Name, waiting, account.Host)
+		all := r.askNow(ctx, question, object, served, one, old)
+		span.End(string(all[0].answer.Verdict), all[0].answer.Verdict == rotation.Rejected)
+		return all
 	}})
 	return nil
 }

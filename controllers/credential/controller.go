@@ -17,6 +17,7 @@ import (
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/tracing"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -57,6 +58,8 @@ type Reconciler struct {
 	SourceNews *News
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
+	// Traces has spans of reads, tests, publications and fan-outs. It may be nil.
+	Traces *tracing.Rotations
 
 	memories memories
 	tests    tester
@@ -95,6 +98,7 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 	r.memories.forget(name)
 	r.tests.take(name, "") // those of a test that ended since
 	r.Metrics.Forget(name)
+	r.Traces.Forget(name)
 	r.Pods.Forget(name)
 	return r.Store.Forget(ctx, name)
 }

@@ -15,7 +15,8 @@ import (
 func (r *Reconciler) publish(ctx context.Context, run *run, judgement rotation.Judgement) error {
 	next := run.state.Clone()
 	next.Publish(run.spec, r.Now())
-	return r.keep(ctx, run, next, r.tellOfPublished(ctx, run, next.Value, judgement.Fate, whyPublished(run, next, judgement)))
+	tell := r.tellOfPublished(ctx, run, next.Value, judgement.Fate, whyPublished(run, next, judgement))
+	return r.keepTraced(ctx, run, next, string(judgement.Fate), tell)
 }
 
 // tellOfPublished tells that a value is in use, once that is kept.
@@ -50,7 +51,7 @@ func (r *Reconciler) restore(ctx context.Context, run *run) error {
 	next, refused := run.state.Clone(), run.state.Revision
 	next.Restore(r.Now())
 	revision := next.Revision
-	return r.keep(ctx, run, next, func() {
+	return r.keepTraced(ctx, run, next, v1alpha1.ReasonRestored, func() {
 		log.FromContext(ctx).Info("Went back to the revision before", "revision", revision, "refused", refused)
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonRestored, "Publish", fmt.Sprintf(
 			"revision %s is in use again: the registry accepts it and refuses revision %s, which replaced it. Correct the value in the source",

@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/target"
@@ -33,11 +32,11 @@ type stall struct{ reason, message string }
 func (r *Reconciler) checkSpec(object *v1alpha1.RegistryCredential) *stall {
 	t := &object.Spec.Target
 	if !r.Secrets.Allowed(t.Name()) {
-		return &stall{v1alpha1.ReasonSecretNameNotAllowed, named.NotGiven("Secret", t.Name(), r.Secrets.Names(), "secretNames")}
+		return &stall{v1alpha1.ReasonSecretNameNotAllowed, target.NotGiven("Secret", t.Name(), r.Secrets.Names(), "secretNames")}
 	}
 	for _, account := range t.Accounts() {
 		if !r.ServiceAccounts.Allowed(account) {
-			return &stall{v1alpha1.ReasonServiceAccountNotAllowed, named.NotGiven("ServiceAccount", account, r.ServiceAccounts.Names(), "serviceAccountNames")}
+			return &stall{v1alpha1.ReasonServiceAccountNotAllowed, target.NotGiven("ServiceAccount", account, r.ServiceAccounts.Names(), "serviceAccountNames")}
 		}
 	}
 	if _, err := r.selector(object); err != nil {

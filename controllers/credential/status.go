@@ -81,6 +81,7 @@ func (r *Reconciler) observe(run *run, f *facts, status *v1alpha1.RegistryCreden
 	r.Metrics.Refused(run.object.Name, s.Published() && f.verdict == rotation.Rejected, int(valueOr(f.atRisk, risk{}).pods))
 	r.Metrics.Troubles(run.object.Name, f.failingByReason(), f.stuck)
 	r.Metrics.Schedule(run.object.Name, s.Schedule(run.spec, r.Now()))
+	r.traceDelivery(f)
 }
 
 // factsOf gathers what the status is made of. What cannot be found out is a fact, too.
@@ -88,6 +89,13 @@ func (r *Reconciler) factsOf(ctx context.Context, run *run) *facts {
 	f := &facts{run: run, summary: r.Board.Summary(run.object.Name, run.object.Spec.Target.Name()), stuck: r.Pods.Stuck(run.object.Name)}
 	f.verdict, f.test = run.state.Of(run.spec, &run.state.Value)
 	var err error
+	if run.stall != nil && run.stall.reason == v1alpha1.ReasonSecretNameNotAllowed { // delivery does not look for Secrets of that name
+		if selected, err := r.selected(ctx, run.object); err == nil {
+			f.summary.Selected = len(selected)
+		} else {
+			f.cannot(ctx, "the namespaces of the spec could not be looked up", err)
+		}
+	}
 	if f.missing, err = r.missing(ctx, run.object); err != nil {
 		f.cannot(ctx, "the namespaces of the spec could not be looked up", err)
 	}

@@ -158,16 +158,23 @@ func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) e
 	next, began := run.state.Clone(), r.Now()
 	request := source.NewRequest(&run.object.Spec, next.Salt, next.MaxAge(run.spec, cause, began))
 	request.Forward, request.State = next.Insists(cause), next.StateWanted(began)
+	span := r.Traces.Read(run.object.Name)
 	snapshot, err := r.Source.Read(ctx, request)
 	if err != nil {
 		known := next.Reads.Fault
 		problem := source.AsError(err)
+		span.End(problem.Reason, true)
 		next.NoteFault(run.spec, problem, began)
 		if known == nil || known.Reason != problem.Reason {
 			log.FromContext(ctx).Info("The source gave no usable credential; what is published stays", "reason", problem.Reason, "message", problem.Message)
 		}
 		return r.keep(ctx, run, next, nil)
 	}
-	next.NoteRead(run.spec, valueOf(run.spec, next.Salt, snapshot), snapshot.Findings, cause, began, r.Now())
+	value := valueOf(run.spec, next.Salt, snapshot)
+	next.NoteRead(run.spec, value, snapshot.Findings, cause, began, r.Now())
+	if next.Waiting != nil && next.Waiting.Digest == value.Digest {
+		r.Traces.Found(run.object.Name, traced(&value), span)
+	}
+	span.End(v1alpha1.ReasonRead, false)
 	return r.keep(ctx, run, next, nil)
 }

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 // passing reasons are those of what is on its way: a ServiceAccount comes a moment after its namespace.
@@ -120,10 +121,22 @@ func (f *facts) success() string {
 		message = fmt.Sprintf("revision %s is in %d of %d selected namespaces; %d cannot be served for reasons of their own: see status.namespaces.failures",
 			f.run.state.Revision, f.synced(), f.selected(), failed)
 	}
+	message += f.untested()
 	if f.summary.Unselected > 0 {
 		message += fmt.Sprintf("; %d namespaces that are not selected still hold it", f.summary.Unselected)
 	}
 	return message
+}
+
+// untested says that no registry is known to accept the value in use, where that is so.
+func (f *facts) untested() string {
+	switch {
+	case f.run.spec.Mode == v1alpha1.VerifyDisabled:
+		return "; it was not tested, because spec.verification.mode is Disabled"
+	case f.verdict != rotation.Accepted:
+		return "; the registry did not say whether it accepts it: see the condition Verified"
+	}
+	return ""
 }
 
 // obstacle is what stands between the object and Ready, and whether a person must act.

@@ -41,10 +41,31 @@ func TestWhatNamespacesMakeOfReady(t *testing.T) {
 
 func TestReadySaysHowManyUnselectedNamespacesStillHoldTheValue(t *testing.T) {
 	for unselected, words := range map[int]string{0: "selected namespaces", 4: "4 namespaces that are not selected still hold it"} {
-		f := &facts{run: &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}}}
+		f := &facts{verdict: rotation.Accepted, run: &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}}}
 		f.summary.Unselected = unselected
 		if got := f.success(); !strings.HasSuffix(got, words) {
 			t.Errorf("with %d it says %q", unselected, got)
 		}
+	}
+}
+
+func TestReadySaysThatAValueIsInUseWithoutATest(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		mode    v1alpha1.VerificationMode
+		verdict rotation.Verdict
+		want    string
+	}{
+		{"the registry accepts it", v1alpha1.VerifyPull, rotation.Accepted, "revision 7 is in all 0 selected namespaces"},
+		{"the registry did not answer", v1alpha1.VerifyPull, rotation.Unknown, "see the condition Verified"},
+		{"nobody wants a test", v1alpha1.VerifyDisabled, rotation.Unknown, "spec.verification.mode is Disabled"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := &facts{verdict: test.verdict, run: &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{Mode: test.mode}}}
+			f.run.state.Revision = "7"
+			if got := f.success(); !strings.HasSuffix(got, test.want) {
+				t.Errorf("it says %q", got)
+			}
+		})
 	}
 }

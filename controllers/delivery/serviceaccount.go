@@ -20,6 +20,7 @@ import (
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/target"
 )
 
 // attach makes the wanted ServiceAccounts name the Secret, and returns what stands against it for each. A Secret that is not there,
@@ -42,7 +43,7 @@ func (r *Reconciler) attachTo(ctx context.Context, f facts, name string) *proble
 	account, err := r.account(ctx, f, name)
 	switch {
 	case errors.Is(err, named.ErrNotAllowed):
-		return &problem{account: true, reason: v1alpha1.ReasonServiceAccountNotAllowed, message: named.NotGiven(
+		return &problem{account: true, reason: v1alpha1.ReasonServiceAccountNotAllowed, message: target.NotGiven(
 			"ServiceAccount", name, r.ServiceAccounts.Names(), "serviceAccountNames")}
 	case err != nil:
 		return failedWrite("ServiceAccount "+name, err).ofAccount()

@@ -16,6 +16,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/tracing"
 )
 
 const (
@@ -52,12 +53,7 @@ func (r *Reconciler) hold(ctx context.Context, g gathered, verdict diagnosis.Ver
 // act restarts or repulls a pod. What the API server refuses is reported; what changed meanwhile is looked at again.
 func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verdict) (ctrl.Result, error) {
 	r.announce(g, verdict)
-	var err error
-	if verdict.Action == diagnosis.Restart {
-		err = r.restart(ctx, g.Pod)
-	} else {
-		err = r.repull(ctx, g.Pod, verdict.Pins)
-	}
+	err := r.cure(ctx, g.Pod, verdict)
 	switch {
 	case err == nil:
 		r.budget.release(g.Pod.UID)
@@ -72,6 +68,26 @@ func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verd
 		return r.refused(ctx, g, verdict, err)
 	}
 	return ctrl.Result{}, fmt.Errorf("%s pod %s/%s: %w", verdict.Action, g.Pod.Namespace, g.Pod.Name, err)
+}
+
+// cure restarts or repulls a pod. The span belongs to the rotation of the first credential that the pod lacks.
+func (r *Reconciler) cure(ctx context.Context, pod *corev1.Pod, verdict diagnosis.Verdict) error {
+	var span *tracing.Span
+	if r.Traces != nil {
+		lacked := append(verdict.Credentials(), "")
+		span = r.Traces.Cure(lacked[0], tracing.Pod{Namespace: pod.Namespace, Name: pod.Name, Reason: string(verdict.Reason)})
+	}
+	cured := r.repull
+	if verdict.Action == diagnosis.Restart {
+		cured = func(ctx context.Context, pod *corev1.Pod, _ []diagnosis.Pin) error { return r.restart(ctx, pod) }
+	}
+	err := cured(ctx, pod, verdict.Pins)
+	if err != nil {
+		span.End(string(apierrors.ReasonForError(err)), !apierrors.IsConflict(err) && !apierrors.IsNotFound(err))
+		return err
+	}
+	span.End(string(verdict.Action), false)
+	return nil
 }
 
 // restart deletes exactly the pod that was looked at. Its owner recreates it.

@@ -19,6 +19,7 @@ import (
 	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/tracing"
 	"regcred.dev/regcred/internal/watchdog"
 )
 
@@ -60,7 +61,7 @@ type Reconciler struct {
 	Store           *records.Store
 	Board           *delivered.Board
 	Tally           *podcounts.Counter
-	// Prober asks registries what a credential opens, where the kubelet's message leaves it open or an image is to be pinned. It
+	// Prober asks registries what a credential can pull, where the kubelet's message leaves it open or an image is to be pinned. It
 	// may be nil: then such pods are left alone.
 	Prober Prober
 	// Protected namespaces, and OwnNamespace, are served only where a RegistryCredential names them outright.
@@ -78,6 +79,8 @@ type Reconciler struct {
 	Now func() time.Time
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
+	// Traces has a span of each pod that is acted on. It may be nil.
+	Traces *tracing.Rotations
 
 	budget          budget
 	ordinals        ordinals

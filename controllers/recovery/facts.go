@@ -36,7 +36,7 @@ func (g gathered) top() *metav1.PartialObjectMetadata {
 }
 
 func (r *Reconciler) gather(ctx context.Context, pod *corev1.Pod) (gathered, error) {
-	g := gathered{Facts: diagnosis.Facts{Now: r.Now(), Pod: pod, RepullForbidden: r.repullForbidden.holds(r.Now()), Repulled: r.successors.repulled(pod.UID)}}
+	g := gathered{Facts: diagnosis.Facts{Now: r.Now(), Pod: pod, RepullForbidden: r.repullForbidden.holds(r.Now()), Repulled: r.successors.repulled(pod.UID), RestartedFor: r.successors.restartedFor(pod)}}
 	var namespace corev1.Namespace
 	if err := r.Cluster.Get(ctx, client.ObjectKey{Name: pod.Namespace}, &namespace); err != nil {
 		return g, client.IgnoreNotFound(err)

@@ -12,7 +12,7 @@ import (
 	"regcred.dev/regcred/internal/verify"
 )
 
-// Prober tests at a registry which images a credential opens.
+// Prober tests at a registry which images a credential can pull.
 type Prober interface {
 	Pull(ctx context.Context, key string, credential dockerconfig.Credential, images ...string) []verify.Result
 }

@@ -56,6 +56,29 @@ func (s *successors) repulled(pod types.UID) time.Time {
 	return list[len(list)-1].change
 }
 
+// restartedFor is the last change for which a pod was restarted that this one may replace, zero where none was. Where a sibling was restarted
+// in the second in which this pod was created, it may be no successor: then its kubelet's next try must do.
+func (s *successors) restartedFor(pod *corev1.Pod) time.Time {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return time.Time{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var last time.Time
+	for _, one := range s.expected[owner.UID] {
+		if follows(pod, one) && one.change.After(last) {
+			last = one.change
+		}
+	}
+	return last
+}
+
+// follows reports whether a pod was created after another one was acted on. Times of the API have whole seconds.
+func follows(pod *corev1.Pod, acted expectation) bool {
+	return !pod.CreationTimestamp.Time.Before(acted.time.Truncate(time.Second))
+}
+
 func (s *successors) any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,6 +120,5 @@ func (s *successors) find(pod *corev1.Pod) (types.UID, bool) {
 		return "", false
 	}
 	list, ok := s.expected[owner.UID]
-	// Times of the API have whole seconds.
-	return owner.UID, ok && !pod.CreationTimestamp.Time.Before(list[0].time.Truncate(time.Second))
+	return owner.UID, ok && follows(pod, list[0])
 }

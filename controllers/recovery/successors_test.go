@@ -59,3 +59,27 @@ func TestWhoNeverArrivesIsForgotten(t *testing.T) {
 		t.Errorf("%d owners are expected to have successors, want the later one alone", len(s.expected))
 	}
 }
+
+func TestAPodThatReplacesOneHadWhatThatWasRestartedFor(t *testing.T) {
+	change, at := start, start.Add(300*time.Millisecond)
+	for _, test := range []struct {
+		name   string
+		action diagnosis.Action
+		pod    *corev1.Pod
+		want   time.Time
+	}{
+		{"created in the second of the restart", diagnosis.Restart, podOf("set", "b", start, corev1.PodPending), change},
+		{"created before the restart", diagnosis.Restart, podOf("set", "b", start.Add(-time.Second), corev1.PodPending), time.Time{}},
+		{"of another owner", diagnosis.Restart, podOf("other", "b", start, corev1.PodPending), time.Time{}},
+		{"of no owner", diagnosis.Restart, &corev1.Pod{}, time.Time{}},
+		{"beside a pod that was repulled", diagnosis.Repull, podOf("set", "b", start, corev1.PodPending), time.Time{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var s successors
+			s.expect(podOf("set", "a", start.Add(-time.Hour), corev1.PodPending), diagnosis.Verdict{Action: test.action, Change: change}, at)
+			if got := s.restartedFor(test.pod); !got.Equal(test.want) {
+				t.Errorf("restarted for the change at %v, want %v", got, test.want)
+			}
+		})
+	}
+}

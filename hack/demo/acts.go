@@ -114,6 +114,9 @@ func (d *demo) cure(ctx context.Context) error {
 	if err := d.Install(ctx); err != nil {
 		return err
 	}
+	if err := d.record(ctx); err != nil {
+		return err
+	}
 	if err := d.ConnectVault(ctx); err != nil {
 		return err
 	}

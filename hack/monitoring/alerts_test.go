@@ -10,15 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb/chunkenc"
-	"github.com/prometheus/prometheus/tsdb/chunks"
-	"github.com/prometheus/prometheus/util/annotations"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -115,12 +110,7 @@ func (test alertTest) at(t *testing.T, c alertCase) []firing {
 // evaluate gives what Prometheus' engine makes of an expression at a time.
 func evaluate(t *testing.T, engine *promql.Engine, series []storage.Series, expression string, at time.Time) promql.Vector {
 	t.Helper()
-	source := &storage.MockQueryable{MockQuerier: &storage.MockQuerier{
-		SelectMockFunction: func(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
-			return selected(series, matchers)
-		},
-	}}
-	query, err := engine.NewInstantQuery(t.Context(), source, nil, expression, at)
+	query, err := engine.NewInstantQuery(t.Context(), Source(series), nil, expression, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,31 +127,13 @@ func (test alertTest) series(t *testing.T) []storage.Series {
 	t.Helper()
 	var all []storage.Series
 	for _, series := range test.Input {
-		names, values, err := parser.NewParser(parser.Options{}).ParseSeriesDesc(series.Series + " " + series.Values)
+		one, err := Series(series.Series+" "+series.Values, time.Unix(0, 0), time.Duration(test.Interval))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var samples []chunks.Sample
-		for i, value := range values {
-			if !value.Omitted {
-				samples = append(samples, sample{int64(i) * time.Duration(test.Interval).Milliseconds(), value.Value})
-			}
-		}
-		all = append(all, storage.NewListSeries(names, samples))
+		all = append(all, one)
 	}
 	return all
-}
-
-// selected are the series that some matchers select.
-func selected(all []storage.Series, matchers []*labels.Matcher) storage.SeriesSet {
-	set := &seriesSet{at: -1}
-	for _, series := range all {
-		names := series.Labels()
-		if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(names.Get(m.Name)) }) {
-			set.series = append(set.series, series)
-		}
-	}
-	return set
 }
 
 // firingOf fills labels and annotations in, as Prometheus does.
@@ -185,28 +157,3 @@ func firingOf(t *testing.T, rule rulefmt.Rule, sample promql.Sample) firing {
 	}
 	return firing{names, said}
 }
-
-// sample of a series.
-type sample struct {
-	at    int64
-	value float64
-}
-
-func (s sample) T() int64                      { return s.at }
-func (s sample) ST() int64                     { return 0 }
-func (s sample) F() float64                    { return s.value }
-func (s sample) H() *histogram.Histogram       { return nil }
-func (s sample) FH() *histogram.FloatHistogram { return nil }
-func (s sample) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
-func (s sample) Copy() chunks.Sample           { return s }
-
-// seriesSet is a list of series.
-type seriesSet struct {
-	series []storage.Series
-	at     int
-}
-
-func (s *seriesSet) Next() bool                        { s.at++; return s.at < len(s.series) }
-func (s *seriesSet) At() storage.Series                { return s.series[s.at] }
-func (s *seriesSet) Err() error                        { return nil }
-func (s *seriesSet) Warnings() annotations.Annotations { return nil }

@@ -13,14 +13,7 @@ import (
 // compile alone, but not together, none is made.
 func validate(s *source, mutants []*mutant) {
 	for range 10 {
-		var suspects []*mutant
-		for _, p := range broken(s, mutants) {
-			for _, m := range mutants {
-				if m.file == p.file && p.from <= m.line && m.line <= p.to && !m.invalid {
-					suspects = append(suspects, m)
-				}
-			}
-		}
+		suspects := suspected(s, mutants)
 		if len(suspects) == 0 {
 			return
 		}
@@ -34,6 +27,19 @@ func validate(s *source, mutants []*mutant) {
 			m.invalid = m.invalid || !found
 		}
 	}
+}
+
+// suspected are the mutants in functions that do not compile with all of theirs.
+func suspected(s *source, mutants []*mutant) []*mutant {
+	var suspects []*mutant
+	for _, p := range broken(s, mutants) {
+		for _, m := range mutants {
+			if m.file == p.file && p.from <= m.line && m.line <= p.to && !m.invalid {
+				suspects = append(suspects, m)
+			}
+		}
+	}
+	return suspects
 }
 
 // only one mutant, at its number.

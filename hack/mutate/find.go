@@ -66,14 +66,26 @@ func (f *finder) parent() ast.Node {
 
 func (f *finder) visit(n ast.Node) {
 	switch n := n.(type) {
-	case *ast.IfStmt:
-		f.condition(n.Cond)
-	case *ast.CaseClause:
-		f.cases(n)
+	case ast.Stmt:
+		f.statement(n)
 	case *ast.BinaryExpr:
 		f.operands(n)
 		f.boundary(n)
 		f.arithmetic(n)
+	case *ast.KeyValueExpr:
+		f.field(n)
+	case *ast.CallExpr:
+		f.normalisation(n)
+		f.moment(n)
+	}
+}
+
+func (f *finder) statement(n ast.Stmt) {
+	switch n := n.(type) {
+	case *ast.IfStmt:
+		f.condition(n.Cond)
+	case *ast.CaseClause:
+		f.cases(n)
 	case *ast.ReturnStmt:
 		f.results(n)
 		f.dropReturn(n)
@@ -89,11 +101,6 @@ func (f *finder) visit(n ast.Node) {
 		}
 	case *ast.IncDecStmt:
 		f.drop(n, "drop count")
-	case *ast.KeyValueExpr:
-		f.field(n)
-	case *ast.CallExpr:
-		f.normalisation(n)
-		f.moment(n)
 	}
 }
 

@@ -181,13 +181,13 @@ func (f *finder) normalisation(n *ast.CallExpr) {
 	if value.Type == nil || !value.IsValue() || f.info.Types[n.Fun].IsType() || f.info.Types[n.Fun].IsBuiltin() {
 		return
 	}
-	if method, ok := n.Fun.(*ast.SelectorExpr); ok && f.typeOf(method.X) != nil && types.Identical(f.typeOf(method.X), value.Type) {
+	if method, ok := n.Fun.(*ast.SelectorExpr); ok && f.has(method.X, value.Type) {
 		if isPath(method.X) {
 			f.other(n, method.X)
 		}
 		return
 	}
-	if len(n.Args) == 0 || f.typeOf(n.Args[0]) == nil || !types.Identical(f.typeOf(n.Args[0]), value.Type) || isError(value.Type) {
+	if len(n.Args) == 0 || !f.has(n.Args[0], value.Type) || isError(value.Type) {
 		return
 	}
 	if isPath(n.Args[0]) {
@@ -195,6 +195,12 @@ func (f *finder) normalisation(n *ast.CallExpr) {
 	} else if len(n.Args) == 1 && !f.isConstant(n.Args[0]) {
 		f.skip(n)
 	}
+}
+
+// has reports whether an expression has a type.
+func (f *finder) has(expr ast.Expr, one types.Type) bool {
+	own := f.typeOf(expr)
+	return own != nil && types.Identical(own, one)
 }
 
 func (f *finder) other(n *ast.CallExpr, instead ast.Expr) {

@@ -48,16 +48,21 @@ func choose(o options, names []string) ([]*subject, error) {
 		subjects, all = append(subjects, one), append(all, one.chosen...)
 	}
 	if o.sample > 0 && o.sample < len(all) {
-		rand.New(rand.NewPCG(o.seed, o.seed)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		drawn := map[*mutant]bool{}
-		for _, m := range all[:o.sample] {
-			drawn[m] = true
-		}
-		for _, one := range subjects {
-			one.chosen = slices.DeleteFunc(one.chosen, func(m *mutant) bool { return !drawn[m] })
-		}
+		draw(o, subjects, all)
 	}
 	return subjects, nil
+}
+
+// draw leaves a sample of all mutants.
+func draw(o options, subjects []*subject, all []*mutant) {
+	rand.New(rand.NewPCG(o.seed, o.seed)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	drawn := map[*mutant]bool{}
+	for _, m := range all[:o.sample] {
+		drawn[m] = true
+	}
+	for _, one := range subjects {
+		one.chosen = slices.DeleteFunc(one.chosen, func(m *mutant) bool { return !drawn[m] })
+	}
 }
 
 // examine makes the mutants that were chosen.
@@ -119,6 +124,11 @@ func (s *subject) round(ctx context.Context, o options, work, folder string, mut
 	if err != nil {
 		return nil, err
 	}
+	return s.try(ctx, o, t, known, mutants)
+}
+
+// try makes mutants, several at once, and returns those that lived.
+func (s *subject) try(ctx context.Context, o options, t *tester, known *kept, mutants []*mutant) ([]*mutant, error) {
 	var lived []*mutant
 	var wrong error
 	var mu sync.Mutex

@@ -120,3 +120,10 @@ func TestAFolderOfSomethingElseIsKept(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAPushSaysHowToInstallWhatWasPushed(t *testing.T) {
+	r := &release{folder: "/somewhere/dist", version: "v1.2.3"}
+	if next := r.next(); !strings.Contains(next, "helm install regcred dist/regcred-1.2.3.tgz ") || !strings.Contains(next, "docs/quick-start.md") {
+		t.Error(next)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -30,7 +31,20 @@ func (r *release) pushImage(ctx context.Context) error {
 		return fmt.Errorf("push %s: %w", reference, err)
 	}
 	fmt.Fprintln(os.Stderr, "release: pushed", reference)
+	fmt.Fprint(os.Stderr, r.next())
 	return nil
+}
+
+// next says how to install what was pushed: the chart already names the image.
+func (r *release) next() string {
+	return fmt.Sprintf(`
+Next, with the address of your Vault and the names of your pull Secrets:
+
+  helm install regcred %s --namespace regcred-system --create-namespace \
+    --set 'vault.addresses={https://vault.company.io:8200}' --set 'secretNames={regcred,registry-creds}'
+
+docs/quick-start.md goes on from there.
+`, filepath.Join(filepath.Base(r.folder), "regcred-"+r.bare()+".tgz"))
 }
 
 // builtImage is the image in the folder of the release.

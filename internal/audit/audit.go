@@ -118,7 +118,7 @@ func (p *pod) row(image string) Row {
 
 // rank orders entries for one image: a kubelet tries all of them, so the best decides.
 func rank(row Row) int {
-	return slices.Index([]Result{Opens, Unproven, Unknown, Fails, Anonymous}, row.Result)
+	return slices.Index([]Result{Accepted, Unproven, Unknown, Fails, Anonymous}, row.Result)
 }
 
 // malformed is why a kubelet cannot read one of the pull Secrets, and which.
@@ -191,7 +191,7 @@ func (p *pod) provider(image string) *Credential {
 	return nil
 }
 
-// undelivered settles an image that a RegistryCredential serves here and that no Secret of the pod opens.
+// undelivered settles an image that a RegistryCredential serves here and that no Secret of the pod can pull.
 func (p *pod) undelivered(row Row, c *Credential) Row {
 	row.Credential, row.Secret = c.object.Name, c.facts.SecretName
 	for _, r := range p.secrets {

@@ -18,7 +18,7 @@ const image = "registry.company.io/shop/web:1"
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// world is one Deployment whose image a RegistryCredential opens through the ServiceAccount.
+// world is one Deployment whose image a RegistryCredential can pull through the ServiceAccount.
 type world struct {
 	object    *v1alpha1.RegistryCredential
 	workload  audit.Workload
@@ -78,11 +78,11 @@ func TestWhatANewPodWouldPullWith(t *testing.T) {
 		from   string
 		says   string
 	}{
-		{"the ServiceAccount names the Secret, and the registry accepts the value", func(*world) {}, audit.Opens, audit.PullAccepted, "ServiceAccount default", ""},
-		{"the registry was asked for a login alone", func(w *world) { w.object.Status.Credential.ProvenBy = "Login" }, audit.Opens, audit.LoginAccepted, "ServiceAccount default", ""},
-		{"the template names the Secret itself", func(w *world) { w.lists("regcred") }, audit.Opens, audit.PullAccepted, "pod", ""},
-		{"the policy adds it", injects, audit.Opens, audit.PullAccepted, "policy", ""},
-		{"the policy adds it beside a list of the template", func(w *world) { injects(w); w.lists("other") }, audit.Opens, audit.PullAccepted, "policy", ""},
+		{"the ServiceAccount names the Secret, and the registry accepts the value", func(*world) {}, audit.Accepted, audit.PullAccepted, "ServiceAccount default", ""},
+		{"the registry was asked for a login alone", func(w *world) { w.object.Status.Credential.ProvenBy = "Login" }, audit.Accepted, audit.LoginAccepted, "ServiceAccount default", ""},
+		{"the template names the Secret itself", func(w *world) { w.lists("regcred") }, audit.Accepted, audit.PullAccepted, "pod", ""},
+		{"the policy adds it", injects, audit.Accepted, audit.PullAccepted, "policy", ""},
+		{"the policy adds it beside a list of the template", func(w *world) { injects(w); w.lists("other") }, audit.Accepted, audit.PullAccepted, "policy", ""},
 		{"the namespace opted out of the policy", func(w *world) {
 			injects(w)
 			w.namespace.Annotations = map[string]string{v1alpha1.AttachAnnotation: v1alpha1.AttachDisabled}
@@ -106,7 +106,7 @@ func TestWhatANewPodWouldPullWith(t *testing.T) {
 		{"the Secret has the value before, which is refused", func(w *world) { written(w, "6"); w.object.Status.Previous.Registry = "Rejected" }, audit.Fails, audit.OlderValue, "ServiceAccount default", "no longer works"},
 		{"the Secret has a value that nobody remembers", func(w *world) { written(w, "2") }, audit.Unproven, audit.OlderValue, "ServiceAccount default", "revision 2"},
 		{"the Secret of somebody else matches", func(w *world) { w.lists("other"); w.others("other", "registry.company.io") }, audit.Unproven, audit.NotTested, "pod", "Helm release x"},
-		{"a bad and a good entry match, and a kubelet tries both", func(w *world) { w.lists("other", "regcred"); w.others("other", "registry.company.io") }, audit.Opens, audit.PullAccepted, "pod", ""},
+		{"a bad and a good entry match, and a kubelet tries both", func(w *world) { w.lists("other", "regcred"); w.others("other", "registry.company.io") }, audit.Accepted, audit.PullAccepted, "pod", ""},
 		{"a kubelet cannot read one of the Secrets", func(w *world) {
 			w.lists("regcred", "broken")
 			w.namespace.Secrets["broken"] = diagnosis.Secret{Breaks: "no JSON"}
@@ -120,7 +120,7 @@ func TestWhatANewPodWouldPullWith(t *testing.T) {
 			w.object.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"other"}
 			w.namespace.Accounts["default"] = diagnosis.Account{}
 		}, audit.Anonymous, audit.NoCredential, "", ""},
-		{"Secrets may not be read, and the RegistryCredential tells", func(w *world) { w.namespace.Secrets, w.namespace.SecretsUnread = nil, true }, audit.Opens, audit.PullAccepted, "ServiceAccount default", ""},
+		{"Secrets may not be read, and the RegistryCredential tells", func(w *world) { w.namespace.Secrets, w.namespace.SecretsUnread = nil, true }, audit.Accepted, audit.PullAccepted, "ServiceAccount default", ""},
 		{"Secrets may not be read, and nothing tells", func(w *world) {
 			w.namespace.Secrets, w.namespace.SecretsUnread = nil, true
 			w.workload.Images = []string{"quay.io/x/y:1"}
@@ -135,7 +135,7 @@ func TestWhatANewPodWouldPullWith(t *testing.T) {
 		{"the image is never pulled", func(w *world) { w.workload.Never = []string{image} }, audit.NotPulled, audit.PolicyNever, "", ""},
 		{"a pod without template has what its ServiceAccount gave it, which names more now", func(w *world) {
 			w.workload.Template = false
-		}, audit.Opens, audit.PullAccepted, "ServiceAccount default", ""},
+		}, audit.Accepted, audit.PullAccepted, "ServiceAccount default", ""},
 		{"a pod without template lists a Secret that its ServiceAccount does not name", func(w *world) {
 			w.workload.Template = false
 			w.lists("other")
@@ -216,7 +216,7 @@ func TestPodsAreCountedAtWhatAPersonWrote(t *testing.T) {
 }
 
 func TestRowsThatDifferByTheirPlaceAloneAreOneGroup(t *testing.T) {
-	row := audit.Row{Namespace: "a", Kind: "Deployment", Workload: "web", Pods: 2, Image: "r.io/x", Registry: "r.io", Result: audit.Opens, Credential: "company", From: "pod"}
+	row := audit.Row{Namespace: "a", Kind: "Deployment", Workload: "web", Pods: 2, Image: "r.io/x", Registry: "r.io", Result: audit.Accepted, Credential: "company", From: "pod"}
 	second, third, other, failing := row, row, row, row
 	second.Image = "r.io/y"
 	third.Namespace = "b"
@@ -227,7 +227,7 @@ func TestRowsThatDifferByTheirPlaceAloneAreOneGroup(t *testing.T) {
 		groups[1].First != "a/Deployment/web" || groups[2].From != "policy" {
 		t.Errorf("got %+v", groups)
 	}
-	if sum := audit.Sum([]audit.Row{row, failing, third}); sum != "1 Fails, 2 Opens" {
+	if sum := audit.Sum([]audit.Row{row, failing, third}); sum != "1 Fails, 2 Accepted" {
 		t.Errorf("sum %q", sum)
 	}
 }

@@ -93,13 +93,13 @@ const (
 	Unproven Result = "Unproven"
 	// Anonymous: no credential matches. Only public images can be pulled so.
 	Anonymous Result = "Anonymous"
-	// Opens: a credential matches that the registry accepts.
-	Opens Result = "Opens"
+	// Accepted: a credential matches that the registry accepts.
+	Accepted Result = "Accepted"
 	// NotPulled: the image is never pulled, by its imagePullPolicy.
 	NotPulled Result = "NotPulled"
 )
 
-var order = []Result{Fails, Unknown, Unproven, Anonymous, Opens, NotPulled}
+var order = []Result{Fails, Unknown, Unproven, Anonymous, Accepted, NotPulled}
 
 // Reason says why.
 type Reason string
@@ -152,7 +152,7 @@ type Row struct {
 	Registry  string `json:"registry"`
 	Result    Result `json:"result"`
 	Reason    Reason `json:"reason"`
-	// Credential is the RegistryCredential, empty where another's Secret opens the image. Secret holds the value, Owner is whose it is.
+	// Credential is the RegistryCredential, empty where another's Secret can pull the image. Secret holds the value, Owner is whose it is.
 	Credential string `json:"registryCredential,omitempty"`
 	Secret     string `json:"secret,omitempty"`
 	Owner      string `json:"owner,omitempty"`

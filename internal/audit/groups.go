@@ -13,11 +13,11 @@ type Group struct {
 	Result   Result `json:"result"`
 	Reason   Reason `json:"reason"`
 	Registry string `json:"registry"`
-	// OpenedBy is the RegistryCredential, or the Secret and its owner, empty where there is none.
-	OpenedBy string     `json:"openedBy,omitempty"`
-	From     string     `json:"from,omitempty"`
-	Until    *time.Time `json:"until,omitempty"`
-	Images   int        `json:"images"`
+	// ProvidedBy is the RegistryCredential, or the Secret and its owner, empty where there is none.
+	ProvidedBy string     `json:"providedBy,omitempty"`
+	From       string     `json:"from,omitempty"`
+	Until      *time.Time `json:"until,omitempty"`
+	Images     int        `json:"images"`
 	// Workloads and Pods are how many have such an image.
 	Workloads int `json:"workloads"`
 	Pods      int `json:"pods"`
@@ -28,10 +28,10 @@ type Group struct {
 
 // like is what the rows of a group have in common.
 type like struct {
-	result                   Result
-	reason                   Reason
-	registry, openedBy, from string
-	until                    time.Time
+	result                     Result
+	reason                     Reason
+	registry, providedBy, from string
+	until                      time.Time
 }
 
 // Groups puts rows together, in the order of the rows.
@@ -40,13 +40,13 @@ func Groups(rows []Row) []Group {
 	images, workloads := map[like]map[string]bool{}, map[like]map[string]bool{}
 	var all []*Group
 	for _, row := range rows {
-		key := like{result: row.Result, reason: row.Reason, registry: row.Registry, openedBy: row.OpenedBy(), from: row.From}
+		key := like{result: row.Result, reason: row.Reason, registry: row.Registry, providedBy: row.ProvidedBy(), from: row.From}
 		if row.Until != nil {
 			key.until = *row.Until
 		}
 		g := found[key]
 		if g == nil {
-			g = &Group{Result: row.Result, Reason: row.Reason, Registry: row.Registry, OpenedBy: key.openedBy, From: row.From, Until: row.Until,
+			g = &Group{Result: row.Result, Reason: row.Reason, Registry: row.Registry, ProvidedBy: key.providedBy, From: row.From, Until: row.Until,
 				First: row.Place(), Message: row.Message}
 			found[key], images[key], workloads[key] = g, map[string]bool{}, map[string]bool{}
 			all = append(all, g)
@@ -69,8 +69,8 @@ func Groups(rows []Row) []Group {
 	return groups
 }
 
-// OpenedBy names in words what opens the image.
-func (r Row) OpenedBy() string {
+// ProvidedBy names in words what can pull the image.
+func (r Row) ProvidedBy() string {
 	switch {
 	case r.Credential != "":
 		return r.Credential
@@ -85,7 +85,7 @@ func (r Row) OpenedBy() string {
 // Place names the workload: "shop/Deployment/web".
 func (r Row) Place() string { return r.Namespace + "/" + r.Kind + "/" + r.Workload }
 
-// Sum counts the results in words: "2 Fails, 40 Opens".
+// Sum counts the results in words: "2 Fails, 40 Accepted".
 func Sum(rows []Row) string {
 	counts := map[Result]int{}
 	for _, row := range rows {

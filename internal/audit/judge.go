@@ -46,7 +46,7 @@ func (p *pod) writer(e entry) (*Credential, string) {
 	return nil, ""
 }
 
-// judge settles what the value in use of a RegistryCredential opens.
+// judge settles what the value in use of a RegistryCredential can pull.
 func (c *Credential) judge(row Row, f *Facts) Row {
 	if ends := c.ends(); !ends.IsZero() {
 		utc := ends.UTC()
@@ -60,12 +60,12 @@ func (c *Credential) judge(row Row, f *Facts) Row {
 	case c.object.Status.Credential == nil || c.object.Status.Credential.ProvenBy == "":
 		return row.as(Unproven, NotTested, "nobody tested the value of RegistryCredential %s. Ask now: kubectl regcred verify %s", c.object.Name, c.object.Name)
 	case c.object.Status.Credential.ProvenBy == provenByLogin:
-		return row.as(Opens, LoginAccepted, "")
+		return row.as(Accepted, LoginAccepted, "")
 	}
-	return row.as(Opens, PullAccepted, "")
+	return row.as(Accepted, PullAccepted, "")
 }
 
-// older settles what a value opens that the Secret has and that is not in use any more.
+// older settles what a value can pull that the Secret has and that is not in use any more.
 func (c *Credential) older(row Row, revision string) Row {
 	previous := c.object.Status.Previous
 	switch {

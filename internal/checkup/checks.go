@@ -22,7 +22,7 @@ var Policies = []string{
 // Findings are what all checks found, in the order in which they build on each other. Each check finds something.
 func Findings(f Facts) []Finding {
 	var all []Finding
-	for _, check := range []func(Facts) []Finding{kinds, schemas, operator, lease, clock, policies, connections, fence, registries, credentials, rights} {
+	for _, check := range []func(Facts) []Finding{kinds, schemas, operator, lease, clock, policies, owners, connections, fence, registries, credentials, injection, rights} {
 		all = append(all, check(f)...)
 	}
 	for i := range all {
@@ -125,6 +125,32 @@ func policies(f Facts) []Finding {
 	}
 	if len(found) == 0 {
 		found = append(found, Finding{check, OK, fmt.Sprintf("all %d admission policies are there and deny", len(Policies)), ""})
+	}
+	return found
+}
+
+// owners reports kinds of owners that are listed and of no use: pods of an owner that cannot be read are left alone (OwnerUnknown).
+func owners(f Facts) []Finding {
+	const check = "Owners"
+	if f.Owners.Error != "" {
+		return unknown(check, f.Owners.Error)
+	}
+	var found []Finding
+	for _, owner := range f.Owners.Value {
+		switch {
+		case !owner.Served:
+			found = append(found, Finding{check, Warning, fmt.Sprintf("the limits list %s as an owner of pods, and the API server does not know that kind", owner.Kind),
+				"correct recoveryOwnerKinds, or install the kind"})
+		case !owner.Readable:
+			found = append(found, Finding{check, Problem, fmt.Sprintf("no ClusterRole regcred-owners lets the operator read %s: its stuck pods are not restarted", owner.Kind),
+				"add its group and resource to recoveryOwnerKinds in the limits, and config/owners to the resources; in the chart, add it to podRecovery.ownerKinds"})
+		}
+	}
+	switch {
+	case len(f.Owners.Value) == 0:
+		return []Finding{{check, OK, "pods of no custom resource are restarted: the limits list none", ""}}
+	case len(found) == 0:
+		return []Finding{{check, OK, fmt.Sprintf("the operator may read owners of all %d kinds that its limits list", len(f.Owners.Value)), ""}}
 	}
 	return found
 }

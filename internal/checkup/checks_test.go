@@ -33,6 +33,13 @@ func sound() checkup.Facts {
 	return f
 }
 
+// injected is what there is where two RegistryCredentials ask for the policy and all is well, but for a change.
+func injected(change func(*checkup.Injection)) checkup.Injection {
+	i := checkup.Injection{Asking: 2, Exists: true, AsMeant: true, Bytes: 1 << 10, Limit: 256 << 10, Age: 3 * time.Minute}
+	change(&i)
+	return i
+}
+
 func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -69,6 +76,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 			f.Policies.Value["regcred-tokens"] = checkup.Policy{Warnings: []string{"no such field"}}
 		}, "Policies", checkup.Warning, "no such field"},
 		{"policies may not be read", func(f *checkup.Facts) { f.Policies.Error = "you may not" }, "Policies", checkup.Unknown, "you may not"},
+		{"a kind of owner has no role", func(f *checkup.Facts) { f.Owners.Value = []checkup.Owner{{Kind: "a.b/C", Served: true}} }, "Owners", checkup.Problem, "lets the operator read a.b/C"},
+		{"a kind of owner is not known", func(f *checkup.Facts) { f.Owners.Value = []checkup.Owner{{Kind: "a.b/C"}} }, "Owners", checkup.Warning, "does not know"},
+		{"which owners are listed may not be read", func(f *checkup.Facts) { f.Owners.Error = "you may not" }, "Owners", checkup.Unknown, "you may not"},
 		{"there is no connection", func(f *checkup.Facts) { f.Connections.Value = nil }, "Vault", checkup.Problem, "no VaultConnection"},
 		{"a connection was not looked at", func(f *checkup.Facts) { f.Connections.Value[0].Generation = 1 }, "Vault", checkup.Warning, "did not look"},
 		{"a connection is refused", func(f *checkup.Facts) {
@@ -83,6 +93,28 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 			f.Credentials.Value[0].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue}}
 		}, "Credentials", checkup.Warning, "are not Ready yet: company"},
 		{"credentials may not be read", func(f *checkup.Facts) { f.Credentials.Error = "you may not" }, "Credentials", checkup.Unknown, "you may not"},
+		{"the index may not be read", func(f *checkup.Facts) { f.Injection.Error = "you may not" }, "Injection", checkup.Unknown, "you may not"},
+		{"the policy for pods is missing", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.Fault, i.Remedy = "the policy is not there", "install it" })
+		}, "Injection", checkup.Problem, "pods get no pull Secret, because the policy is not there"},
+		{"the policy for pods may not be read", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.PolicyUnread = "you may not" })
+		}, "Injection", checkup.Unknown, "you may not"},
+		{"the index is missing", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.Exists, i.AsMeant = false, false })
+		}, "Injection", checkup.Problem, "is not there"},
+		{"the index is not what is asked for", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.AsMeant = false })
+		}, "Injection", checkup.Warning, "changed 3m0s ago, is not what this version would write for 2 RegistryCredentials"},
+		{"the index is full", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.LeftOut = []string{"a", "b"} })
+		}, "Injection", checkup.Problem, "no room for 2 RegistryCredentials: a, b"},
+		{"the index is nearly full", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.Bytes = 210 << 10 })
+		}, "Injection", checkup.Warning, "nearly full: 210 of 256 KiB"},
+		{"the index outlived its operator", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.Asking = 0 })
+		}, "Injection", checkup.Warning, "still names Secrets"},
 		{"the user lacks a right", func(f *checkup.Facts) { f.Denied = []checkup.Right{{What: "fly", Without: "you walk", Role: "wings"}} }, "Your rights", checkup.Unknown, "you may not fly: you walk"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -105,7 +137,14 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 
 func TestWhatIsSoundHasNoFault(t *testing.T) {
 	for name, change := range map[string]func(*checkup.Facts){
-		"all is well":                        func(*checkup.Facts) {},
+		"all is well":                    func(*checkup.Facts) {},
+		"the index is what is asked for": func(f *checkup.Facts) { f.Injection.Value = injected(func(*checkup.Injection) {}) },
+		"the index is filled by four fifths": func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.Bytes = i.Limit * 4 / 5 })
+		},
+		"nobody asks, and the index is empty": func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.Asking, i.Empty = 0, true })
+		},
 		"clocks differ, and the lease moves": func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = time.Hour, true },
 		"a credential is suspended on purpose": func(f *checkup.Facts) {
 			f.Credentials.Value[0].Spec.Suspend, f.Credentials.Value[0].Status.Conditions = true, nil
@@ -122,7 +161,7 @@ func TestWhatIsSoundHasNoFault(t *testing.T) {
 					t.Errorf("got %+v", found)
 				}
 			}
-			if len(checks) != 11 {
+			if len(checks) != 12 {
 				t.Errorf("%d checks say something: %v", len(checks), checks)
 			}
 		})

@@ -19,10 +19,13 @@ type Facts struct {
 	Deployments Answer[[]Deployment]
 	Lease       Answer[Lease]
 	// Policies and Bindings are the ValidatingAdmissionPolicies of the cluster and what binds them, by name.
-	Policies    Answer[map[string]Policy]
-	Bindings    Answer[map[string]Binding]
+	Policies Answer[map[string]Policy]
+	Bindings Answer[map[string]Binding]
+	// Owners are the kinds of custom resources whose pods the operator is to restart.
+	Owners      Answer[[]Owner]
 	Connections Answer[[]v1alpha1.VaultConnection]
 	Credentials Answer[[]v1alpha1.RegistryCredential]
+	Injection   Answer[Injection]
 	// Denied are the rights that the user lacks.
 	Denied []Right
 }
@@ -70,6 +73,14 @@ type Binding struct {
 	Policy string
 	// Denies says that it refuses requests, and does not only warn or audit.
 	Denies bool
+}
+
+// Owner is a kind of custom resources whose stuck pods the operator is to restart, because its limits list it.
+type Owner struct {
+	// Kind is group/Kind.
+	Kind string
+	// Served says that the API server knows the kind, Readable that a role lets the operator read its objects.
+	Served, Readable bool
 }
 
 // Right is something that the user may not do, and what does not work without it.

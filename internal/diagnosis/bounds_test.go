@@ -120,12 +120,12 @@ func TestARefusedLoginSaysNothingOfRightsBeforeTheRegistryWasAsked(t *testing.T)
 		return credential(func(c *Credential) { c.Entries[0].Accepted = noon.Add(after) })
 	}
 	check(t, []rule{
-		{"not asked yet", []change{judged, created(time.Second)}, Wait, JudgingCredential},
+		{"not asked yet", []change{judged, created(2 * time.Second)}, Wait, JudgingCredential},
 		{"accepted before the pod was created", []change{judged, created(time.Minute), accepted(0)}, Wait, JudgingCredential},
 		{"accepted since", []change{judged, created(time.Minute), accepted(2 * time.Minute)}, Report, CredentialDidNotHelp},
 		{"refused since", []change{judged, created(time.Minute), credential(func(c *Credential) { c.Entries[0].Rejected = "401" })}, Report, CredentialRejected},
-		{"no more is known than what the Secret tells", []change{created(time.Second), credential(func(c *Credential) { c.SecretAlone = true })}, Wait, CredentialsUnread},
-		{"no more is known than what the Secret tells, and the registry denies the image", []change{created(time.Second), because(denied), credential(func(c *Credential) { c.SecretAlone = true })}, Report, CredentialDidNotHelp},
+		{"no more is known than what the Secret tells", []change{created(time.Minute), credential(func(c *Credential) { c.SecretAlone = true })}, Wait, CredentialsUnread},
+		{"no more is known than what the Secret tells, and the registry denies the image", []change{created(time.Minute), because(denied), credential(func(c *Credential) { c.SecretAlone = true })}, Report, CredentialDidNotHelp},
 		{"the registry could not be asked for long", []change{judged, created(time.Minute), now(time.Hour)}, Report, Unproven},
 	})
 }

@@ -18,8 +18,8 @@ const (
 	// admissionLag is how long admission may still go by a ServiceAccount from its cache, so that a pod misses an entry that is
 	// there already.
 	admissionLag = 10 * time.Second
-	// quickRetry is after which time of a change a pod is restarted that missed it. Its successor is given one more restart after
-	// admissionLag. Whole seconds: the successor must be created no earlier than this.
+	// quickRetry is after which time of a change a pod is restarted that was created just then, so that it may have missed it. Whole seconds:
+	// the successor must be created no earlier than this. One that lacks a reference all the same is given one more restart after admissionLag.
 	quickRetry = 2 * time.Second
 	// clockSkew is how far the clocks of a cluster may differ.
 	clockSkew = time.Minute
@@ -57,7 +57,7 @@ func refersTo(pod *corev1.Pod, secret string) bool {
 	return slices.ContainsFunc(pod.Spec.ImagePullSecrets, func(ref corev1.LocalObjectReference) bool { return ref.Name == secret })
 }
 
-// credentialChecks settle, in this order, whether a credential would open the image for a new attempt or a new pod.
+// credentialChecks settle, in this order, whether a credential can pull the image in a new attempt or a new pod.
 var credentialChecks = []func(*Facts, *Credential, Entry, Finding) *Finding{
 	unpublished, rejected, secretForeign, taken, unsynced, shadowed, fromTheFuture, missedReference, didNotHelp, unproven,
 }
@@ -77,12 +77,12 @@ func (f Finding) through(facts *Facts, c *Credential, entry Entry) Finding {
 		}
 	}
 	if !f.Referenced && c.Attach == v1alpha1.AttachPods {
-		return *f.as(Restart, MissingReference, "the pod was created before Secret %s, which opens %s, was added to new pods here", f.Secret, f.Image)
+		return *f.as(Restart, MissingReference, "the pod was created before Secret %s, which can pull %s, was added to new pods here", f.Secret, f.Image)
 	}
 	if f.Referenced {
-		return *f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and opens %s now", f.Secret, f.Image)
+		return *f.as(Restart, StaleCredential, "Secret %s changed after the pod was created and can pull %s now", f.Secret, f.Image)
 	}
-	return *f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which opens %s", facts.Account.Name, f.Secret, f.Image)
+	return *f.as(Restart, MissingReference, "the pod was created before ServiceAccount %s named Secret %s, which can pull %s", facts.Account.Name, f.Secret, f.Image)
 }
 
 // changeFor is when what a pod may lack came to be there: the value in the Secret or, without a reference, its attachment. Whole
@@ -108,7 +108,11 @@ func unpublished(_ *Facts, c *Credential, _ Entry, f Finding) *Finding {
 	if c.Published {
 		return nil
 	}
-	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet", c.Name).
+	why := ""
+	if c.Unready != "" {
+		why = ": " + c.Unready
+	}
+	return f.as(Wait, NotPublished, "RegistryCredential %s has no usable value yet%s", c.Name, why).
 		advise("see its conditions: kubectl get registrycredential %s -o yaml", c.Name).again(later)
 }
 
@@ -193,10 +197,15 @@ func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) *Finding {
 	if !f.Referenced || facts.Pod.CreationTimestamp.Time.Before(f.Change) {
 		return nil
 	}
-	if next := facts.Pod.CreationTimestamp.Add(time.Second + kubeletRetry).Sub(facts.Now); next > 0 && facts.Pod.CreationTimestamp.Time.Equal(f.Change) {
-		// Times have whole seconds: the first attempt may have been just before the change.
-		return f.as(Wait, KubeletRetries, "the pod was created in the second in which Secret %s changed; the kubelet tries again by %s at the latest",
-			c.SecretName, clock(facts.Now.Add(next))).again(next)
+	if may, wait := mayHaveMissed(facts, f.Change); may {
+		if wait <= 0 {
+			return nil
+		}
+		return f.as(Wait, KubeletRetries, "the pod was created just as Secret %s changed, and may have missed it; unless it runs before, it is looked at again two seconds after the change",
+			c.SecretName).again(wait)
+	}
+	if waiting := f.kubeletLate(facts); waiting != nil {
+		return waiting
 	}
 	if waiting := f.judging(facts, c, entry); waiting != nil {
 		return waiting

@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -134,7 +135,7 @@ func notPulled(p Finding) *Finding {
 		return p.as(Report, InvalidImageName, "%q is not an image reference: it is longer than %d bytes", foreign.Name(p.Image), maxImage).advise("correct the image in the pod's template")
 	case p.Waiting == "InvalidImageName":
 		p.Image = foreign.Name(p.Image)
-		return p.as(Report, InvalidImageName, "%q is not an image reference", p.Image).advise("correct the image in the pod's template")
+		return p.as(Report, InvalidImageName, "%q is not an image reference: %s", p.Image, cmp.Or(p.Message, "the kubelet does not say why")).advise("correct the image in the pod's template")
 	case p.Waiting == "ErrImageNeverPull":
 		return p.as(Report, ImageNeverPulled, "the image is not on the node, or not for this pod, and imagePullPolicy is Never").advise("change the policy, or load the image on the node")
 	}

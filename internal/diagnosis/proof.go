@@ -2,34 +2,26 @@ package diagnosis
 
 import "regcred.dev/regcred/internal/pullerror"
 
-// ambiguous reports whether the kubelet's message leaves open whether the image exists at all.
-func (f Finding) ambiguous() bool {
-	return f.Class == pullerror.NotFoundOrDenied || f.Class == pullerror.Forbidden
-}
-
-// unproven: nothing is done for a credential that does not open this image. Where the kubelet's message is ambiguous only a proof counts.
+// unproven: nothing is done for a credential that cannot pull this image. Where the kubelet's message leaves open whether the
+// image exists at all, only a proof counts.
 func unproven(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
+	ambiguous := f.Class == pullerror.NotFoundOrDenied || f.Class == pullerror.Forbidden
 	switch {
 	case f.Digest != "":
 		return nil
-	case facts.Onlooker && f.ambiguous():
-		return f.as(Wait, AskingRegistry, "the kubelet's message leaves open whether %s exists or is denied: the operator asks the registry, and acts if RegistryCredential %s opens it",
+	case facts.Onlooker && ambiguous:
+		return f.as(Wait, AskingRegistry, "the kubelet's message leaves open whether %s exists or is denied: the operator asks the registry, and acts if RegistryCredential %s can pull it",
 			f.Image, c.Name)
-	case c.Provable:
-		return f.probed(facts, c)
-	case f.ambiguous():
+	case !c.Provable && !ambiguous:
+		return nil
+	case !c.Provable:
 		return f.as(Report, Unproven, "the registry does not say whether %s exists or is denied, and RegistryCredential %s was not tested with it", f.Image, c.Name).
 			advise("see whether the image exists; if it does, delete the pod where its owner recreates it")
 	}
-	return nil
-}
-
-// probed goes by what the registry says of the image, and asks it where that is not known.
-func (f Finding) probed(facts *Facts, c *Credential) *Finding {
 	probe, asked := facts.Probes[f.question()]
 	if !asked {
 		f.questions = append(f.questions, f.question())
-		return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s opens %s", c.Name, f.Image).again(soon)
+		return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s can pull %s", c.Name, f.Image).again(soon)
 	}
 	switch probe.Access {
 	case AccessAllowed:
@@ -42,7 +34,7 @@ func (f Finding) probed(facts *Facts, c *Credential) *Finding {
 	case AccessNotFound:
 		return f.as(Report, ImageNotFound, "the registry does not have %s: %s", f.Image, probe.Message).advise("correct the image's name or tag, or push it").again(later)
 	}
-	if !f.ambiguous() {
+	if !ambiguous {
 		return nil
 	}
 	return f.as(Report, Unproven, "it could not be settled whether %s exists or is denied: %s", f.Image, probe.Message).advise("see how the registry fares").again(later)

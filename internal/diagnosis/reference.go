@@ -23,6 +23,10 @@ func missedReference(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
 		return f.as(Report, AccountNotServed, "the pod does not name Secret %s, and RegistryCredential %s has spec.target.attach: None", c.SecretName, c.Name).
 			advise("add %s to imagePullSecrets of its template, or set attach to Pods or ServiceAccounts there", c.SecretName).again(later)
 	case hasOwnList(facts):
+		if missing := missingSecrets(facts); len(missing) == len(facts.Pod.Spec.ImagePullSecrets) {
+			return f.as(Report, OwnPullSecrets, "no Secret that the pod lists exists (%s), and with a list of its own it inherits none from its ServiceAccount", strings.Join(missing, ", ")).
+				advise("add %s to imagePullSecrets of its template, remove the list there, or create what it lists", c.SecretName)
+		}
 		return f.as(Report, OwnPullSecrets, "the pod lists its own pull secrets (%s), so that it inherits none from its ServiceAccount", strings.Join(referenced(facts), ", ")).
 			advise("add %s to imagePullSecrets of its template, or remove the list there", c.SecretName)
 	case account.Missing:
@@ -101,6 +105,11 @@ func referenced(facts *Facts) []string {
 		names = append(names, ref.Name)
 	}
 	return names
+}
+
+// missingSecrets are the Secrets that the pod lists and that do not exist.
+func missingSecrets(facts *Facts) []string {
+	return slices.DeleteFunc(referenced(facts), func(name string) bool { return !facts.Secrets[name].Missing })
 }
 
 // orAttach is the command that attaches the Secret by hand, where the others in the list are known and their names are plain: whoever

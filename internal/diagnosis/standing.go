@@ -3,6 +3,8 @@ package diagnosis
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
@@ -21,6 +23,9 @@ func CredentialOf(object *v1alpha1.RegistryCredential) Credential {
 		c.InjectedSince = object.Status.Attachment.InjectedSince.Time
 	}
 	for _, condition := range object.Status.Conditions {
+		if condition.Type == v1alpha1.ConditionReady && condition.Status == metav1.ConditionFalse {
+			c.Unready = condition.Reason + ": " + condition.Message
+		}
 		if condition.Type == v1alpha1.ConditionAttachmentUnavailable && c.Attach == v1alpha1.AttachPods {
 			c.InjectionProblem = condition.Message
 		}

@@ -22,6 +22,20 @@ type Content struct {
 	Spec v1alpha1.InjectionIndexSpec
 	// Served are the RegistryCredentials whose pods are in it, and those that select none, by UID.
 	Served map[types.UID]Entry
+	// Bytes of JSON that they need, of MaxIndex.
+	Bytes int
+}
+
+// LeftOut are the RegistryCredentials that the index has no room for, sorted by name.
+func (c Content) LeftOut() []string {
+	var names []string
+	for _, entry := range c.Served {
+		if entry.Left {
+			names = append(names, entry.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Entry is a RegistryCredential as the index has it.
@@ -41,15 +55,15 @@ type Entry struct {
 // nothing from them.
 func Build(credentials []v1alpha1.RegistryCredential) Content {
 	content := Content{Served: map[types.UID]Entry{}}
-	secrets, size := map[string]*v1alpha1.InjectedSecret{}, 0
+	secrets := map[string]*v1alpha1.InjectedSecret{}
 	for _, credential := range byAge(credentials) {
 		entry := Entry{Name: credential.Name, Generation: credential.Generation}
 		selected := injected(credential)
 		text := textOf(selected)
 		entry.Selects = sha256.Sum256(text)
 		needs := len(text)
-		if entry.Left = size+needs > MaxIndex; !entry.Left {
-			size += needs
+		if entry.Left = content.Bytes+needs > MaxIndex; !entry.Left {
+			content.Bytes += needs
 			add(secrets, selected)
 		}
 		content.Served[credential.UID] = entry
@@ -121,4 +135,19 @@ func add(secrets map[string]*v1alpha1.InjectedSecret, more *v1alpha1.InjectedSec
 	}
 	known.Namespaces = append(known.Namespaces, more.Namespaces...)
 	known.Selectors = append(known.Selectors, more.Selectors...)
+}
+
+// ChangedAt is when the content of the index last changed, by the API server's clock: a process that starts knows nothing else of a change
+// that an earlier one made. Zero where that is not known.
+func ChangedAt(index *v1alpha1.InjectionIndex) time.Time {
+	if index == nil {
+		return time.Time{}
+	}
+	at := index.CreationTimestamp.Time
+	for _, entry := range index.ManagedFields {
+		if entry.Time != nil && entry.Time.After(at) {
+			at = entry.Time.Time
+		}
+	}
+	return at
 }

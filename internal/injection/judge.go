@@ -46,14 +46,18 @@ func (s State) Message() string {
 	if s.Fault == "" {
 		return ""
 	}
-	remedy := Install
+	return "spec.target.attach is Pods, and pods get no pull Secret, because " + s.Fault + ": " + s.Remedy()
+}
+
+// Remedy says what to do about a fault.
+func (s State) Remedy() string {
 	switch {
 	case s.Unserved:
-		remedy = Instead
+		return Instead
 	case s.Full:
-		remedy = Shorten
+		return Shorten
 	}
-	return "spec.target.attach is Pods, and pods get no pull Secret, because " + s.Fault + ": " + remedy
+	return Install
 }
 
 // Judge says what the answers to a look at policy and binding mean. A right to look that is not there counts as missing: the role comes

@@ -91,13 +91,13 @@ func TestAListedRegistryThatIsMissingIsNamedWithTheEntryThatIsNearest(t *testing
 		{"a space behind the key", "registry.example", "registry.example ", `has a scheme, a space or a quote`},
 		{"quotes around the key", "docker.io", `"docker.io"`, `has a scheme, a space or a quote`},
 		{"a user name and a password in the key", "registry.example", "https://robot:s3cr3t@quay.io", `such as "https://[redacted]@quay.io"`},
-		{"a part of it", "registry.example", "registry.example/team", `"registry.example/team" opens a part of it only`},
-		{"a part of the path", "registry.example/team", "registry.example/team/app", `"registry.example/team/app" opens a part of it only`},
+		{"a part of it", "registry.example", "registry.example/team", `"registry.example/team" covers a part of it only`},
+		{"a part of the path", "registry.example/team", "registry.example/team/app", `"registry.example/team/app" covers a part of it only`},
 		{"a host below", "registry.example", "*.registry.example", `it has 1, such as "*.registry.example"`},
 		{"the other name of Docker Hub", "docker.io", "https://registry-1.docker.io/v2/", `is for images that are written with that host`},
 		{"Docker Hub for its other name", "registry-1.docker.io/bitnami", "https://index.docker.io/v1/", `store one for "registry-1.docker.io/bitnami", too`},
 		{"Google's registry under its old name", "europe-docker.pkg.dev/company", "eu.gcr.io", `"eu.gcr.io" is for images that are written with that host`},
-		{"a wildcard of the spec that is wider", "*.jfrog.io", "a.jfrog.io", `"a.jfrog.io" opens a part of it only`},
+		{"a wildcard of the spec that is wider", "*.jfrog.io", "a.jfrog.io", `"a.jfrog.io" covers a part of it only`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Render(Fields{"config": entries(test.stored)}, wants(asConfig, "", v1alpha1.Registry(test.listed)))

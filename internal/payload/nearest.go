@@ -57,13 +57,13 @@ func otherLetters(listed, key string) string {
 	return fmt.Sprintf("has other letters, and a kubelet compares letter by letter: store it as %q", listed)
 }
 
-// onlyPart is for an entry below the registry: it opens some images and not all.
+// onlyPart is for an entry below the registry: it covers some images and not all.
 func onlyPart(listed, key string) string {
 	canonical, err := registry.CanonicalKey(key)
 	if err != nil || !registry.Matches(listed, anyImageOf(canonical)) {
 		return ""
 	}
-	return fmt.Sprintf("opens a part of it only: store one for %q, or list the part in spec.registries", listed)
+	return fmt.Sprintf("covers a part of it only: store one for %q, or list the part in spec.registries", listed)
 }
 
 // namesImage is for an entry whose key is an image with a tag or digest, which no kubelet uses.

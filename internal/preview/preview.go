@@ -21,7 +21,7 @@ type Effect string
 const (
 	// Remove takes the entries of the RegistryCredential away.
 	Remove Effect = "Remove"
-	// Refuse leaves a Secret that belongs to somebody else; the namespace is not served.
+	// Refuse leaves a Secret that belongs to somebody else, or a protected namespace: it is not served.
 	Refuse Effect = "Refuse"
 	// Unknown: the Secret may not be read.
 	Unknown Effect = "Unknown"
@@ -65,7 +65,8 @@ type Row struct {
 type Selectors struct{ Before, After target.Selector }
 
 // SelectorsOf are those of an object as it is, nil where it is not there, and as it would be.
-func SelectorsOf(before, after *v1alpha1.RegistryCredential, protected []string) (Selectors, error) {
+func SelectorsOf(before, after *v1alpha1.RegistryCredential, limits Limits) (Selectors, error) {
+	protected := limits.Selecting()
 	var s Selectors
 	var err error
 	if before != nil {
@@ -83,12 +84,12 @@ func (s Selectors) Concerns(name string, labels map[string]string) bool {
 }
 
 // Rows say what applying an object does in the namespaces that it concerns: what a person should look at first.
-func Rows(after *v1alpha1.RegistryCredential, s Selectors, namespaces []Namespace) []Row {
+func Rows(after *v1alpha1.RegistryCredential, s Selectors, limits Limits, namespaces []Namespace) []Row {
 	rows := []Row{}
 	for _, n := range namespaces {
 		selected := s.After.Selects(n.Name, n.Labels)
 		if selected || s.Before.Selects(n.Name, n.Labels) {
-			rows = append(rows, rowOf(after, n, selected))
+			rows = append(rows, rowOf(after, n, selected, limits.refuses(n.Name)))
 		}
 	}
 	slices.SortFunc(rows, func(a, b Row) int {
@@ -97,12 +98,16 @@ func Rows(after *v1alpha1.RegistryCredential, s Selectors, namespaces []Namespac
 	return rows
 }
 
-func rowOf(after *v1alpha1.RegistryCredential, n Namespace, selected bool) Row {
+// rowOf is what happens in a namespace. refused says why nothing is written there, whatever is in it.
+func rowOf(after *v1alpha1.RegistryCredential, n Namespace, selected bool, refused string) Row {
 	row := Row{Namespace: foreign.Name(n.Name)}
 	name := after.Spec.Target.Name()
 	switch {
 	case !selected:
 		row.Secret, row.Note = Remove, "it is not selected any more"
+		return row
+	case refused != "":
+		row.Secret, row.Note = Refuse, refused
 		return row
 	case n.Missing:
 		row.Secret, row.Note = Create, "the namespace does not exist; it is served when it comes"
@@ -120,16 +125,21 @@ func rowOf(after *v1alpha1.RegistryCredential, n Namespace, selected bool) Row {
 		row.Note = foreign.Message(row.Note)
 		return row
 	}
-	switch after.Spec.Target.Attachment() {
-	case v1alpha1.AttachPods:
-		if row.Pods = !n.OptedOut; n.OptedOut {
-			row.note(fmt.Sprintf("its annotation %s: %s keeps pods from getting the Secret", v1alpha1.AttachAnnotation, v1alpha1.AttachDisabled))
-		}
-	case v1alpha1.AttachServiceAccounts:
-		row.attach(name, n.Accounts)
-	}
+	row.reach(after, n)
 	row.Note = foreign.Message(row.Note)
 	return row
+}
+
+// reach says how pods come to name the Secret.
+func (r *Row) reach(after *v1alpha1.RegistryCredential, n Namespace) {
+	switch after.Spec.Target.Attachment() {
+	case v1alpha1.AttachPods:
+		if r.Pods = !n.OptedOut; n.OptedOut {
+			r.note(fmt.Sprintf("its annotation %s: %s keeps pods from getting the Secret", v1alpha1.AttachAnnotation, v1alpha1.AttachDisabled))
+		}
+	case v1alpha1.AttachServiceAccounts:
+		r.attach(after.Spec.Target.Name(), n.Accounts)
+	}
 }
 
 func (r *Row) note(text string) {

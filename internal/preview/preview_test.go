@@ -32,13 +32,15 @@ func attaches(mode v1alpha1.AttachMode) func(*v1alpha1.RegistryCredentialSpec) {
 	return func(spec *v1alpha1.RegistryCredentialSpec) { spec.Target.Attach = mode }
 }
 
+var limits = preview.Limits{SecretNames: []string{"regcred"}, ServiceAccountNames: []string{"default", "ci"}, Protected: []string{"kube-system"}, Own: "regcred-system"}
+
 func rowsOf(t *testing.T, before, after *v1alpha1.RegistryCredential, namespaces ...preview.Namespace) []preview.Row {
 	t.Helper()
-	selectors, err := preview.SelectorsOf(before, after, []string{"kube-system"})
+	selectors, err := preview.SelectorsOf(before, after, limits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return preview.Rows(after, selectors, namespaces)
+	return preview.Rows(after, selectors, limits, namespaces)
 }
 
 func TestWhatHappensInANamespace(t *testing.T) {
@@ -95,10 +97,56 @@ func TestWhatHappensInANamespace(t *testing.T) {
 	}
 }
 
-func TestProtectedNamespacesAreServedByNameAlone(t *testing.T) {
-	system := preview.Namespace{Name: "kube-system", Labels: map[string]string{"team": "shop"}, Secret: diagnosis.Secret{Missing: true}}
-	if rows := rowsOf(t, nil, object(), system); len(rows) > 0 {
-		t.Errorf("got %+v", rows)
+func TestNoSelectorReachesAProtectedNamespace(t *testing.T) {
+	for _, name := range []string{"kube-system", "regcred-system"} {
+		system := preview.Namespace{Name: name, Labels: map[string]string{"team": "shop"}, Secret: diagnosis.Secret{Missing: true}}
+		if rows := rowsOf(t, nil, object(), system); len(rows) > 0 {
+			t.Errorf("got %+v", rows)
+		}
+	}
+}
+
+func TestAProtectedNamespaceThatIsNamedIsRefused(t *testing.T) {
+	for name, says := range map[string]string{"kube-system": "protectedNamespaces", "regcred-system": "its own namespace"} {
+		names := object(func(s *v1alpha1.RegistryCredentialSpec) {
+			s.Target.Namespaces = []v1alpha1.NamespaceName{v1alpha1.NamespaceName(name)}
+		})
+		for _, there := range []preview.Namespace{{Secret: diagnosis.Secret{Missing: true}}, {Missing: true}, {Secret: diagnosis.Secret{Unread: true}}} {
+			there.Name = name
+			rows := rowsOf(t, nil, names, there)
+			if len(rows) != 1 || rows[0].Secret != preview.Refuse || len(rows[0].Attach) > 0 || !strings.Contains(rows[0].Note, says) {
+				t.Errorf("%s: got %+v", name, rows)
+			}
+		}
+	}
+}
+
+func TestNamesThatTheOperatorWasNotGivenAreTold(t *testing.T) {
+	wants := object(func(s *v1alpha1.RegistryCredentialSpec) {
+		s.Target.SecretName, s.Target.ServiceAccounts = "pull-secret", &[]string{"default", "builder"}
+	})
+	for _, test := range []struct {
+		name   string
+		limits preview.Limits
+		object *v1alpha1.RegistryCredential
+		want   []string
+	}{
+		{"all were given", limits, object(), nil},
+		{"two were not", limits, wants, []string{"Secret pull-secret, only regcred", "ServiceAccount builder, only default, ci"}},
+		{"every name was given", preview.Limits{SecretNames: []string{preview.Any}, ServiceAccountNames: []string{preview.Any}}, wants, nil},
+		{"it is not known which", preview.Limits{}, wants, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := test.limits.NotGiven(test.object)
+			if len(got) != len(test.want) {
+				t.Fatalf("got %q", got)
+			}
+			for i := range got {
+				if !strings.Contains(got[i], test.want[i]) {
+					t.Errorf("%q lacks %q", got[i], test.want[i])
+				}
+			}
+		})
 	}
 }
 

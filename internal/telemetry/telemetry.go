@@ -26,6 +26,7 @@ type Metrics struct {
 	podDecisions                     *prometheus.CounterVec
 	podRecovered                     *prometheus.HistogramVec
 	policies                         prometheus.Gauge
+	index                            indexMetrics
 
 	mu sync.Mutex
 	// reasons are those that failing has series of, by RegistryCredential.
@@ -69,6 +70,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		}, []string{"action"}),
 	}
 	m.policies = prometheus.NewGauge(prometheus.GaugeOpts{Name: "regcred_admission_policies_stand", Help: "1 where the operator's admission policies stand, 0 where one is missing or nothing is known yet."})
+	m.index = newIndexMetrics(registry)
 	registry.MustRegister(buildInfo(version.Get()), m.policies, m.podDecisions, m.podRecovered)
 	registry.MustRegister(m.schedule, m.ready, m.selected, m.synced, m.expires, m.refused, m.atRisk, m.stuck, m.failing, m.verifications, m.rotationSeen, m.logins, m.reads, m.lastRead, m.tokenExpires, m.eventsFollowed)
 	return m

@@ -30,6 +30,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/box/apiserver"
 )
 
 const (
@@ -56,9 +57,9 @@ func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	environment := &envtest.Environment{}
 	environment.ControlPlane.GetAPIServer().Configure().Set("authorization-mode", "RBAC")
-	config, err := environment.Start()
+	config, stop, err := apiserver.Start(environment)
 	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("stop the API server: %v", err)
 		}
 	})

@@ -19,13 +19,15 @@ const (
 func (a *AzureCloud) serveLogin(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/" + a.Tenant + "/oauth2/v2.0/token":
+		a.serveToken(w, r)
 	case "/" + a.Tenant + "/oauth2/token":
 		a.serveOldLogin(w, r)
-		return
 	default:
 		a.serveKeys(w, r)
-		return
 	}
+}
+
+func (a *AzureCloud) serveToken(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code string) {
 		writeJSON(w, status, map[string]string{"error": code, "error_description": CloudWords})
 	}
@@ -94,16 +96,22 @@ func (a *AzureCloud) serveExchange(w http.ResponseWriter, r *http.Request) {
 	case !a.accepts(r.PostForm.Get("access_token")) || a.refuses():
 		refuse(http.StatusUnauthorized, "UNAUTHORIZED")
 	default:
-		token, err := a.token(a.Registry, acrLife)
-		if err == nil {
-			err = a.logins.gave(acrUser, token, time.Now().Add(acrLife))
-		}
+		token, err := a.refreshToken()
 		if err != nil {
 			refuse(http.StatusInternalServerError, "UNKNOWN")
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"refresh_token": token})
 	}
+}
+
+// refreshToken makes one that the registry takes as a password.
+func (a *AzureCloud) refreshToken() (string, error) {
+	token, err := a.token(a.Registry, acrLife)
+	if err != nil {
+		return "", err
+	}
+	return token, a.logins.gave(acrUser, token, time.Now().Add(acrLife))
 }
 
 // accepts checks an access token as a registry does.

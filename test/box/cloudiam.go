@@ -100,21 +100,14 @@ func (a *AWSCloud) identity(action string, form url.Values) (string, error) {
 	if user == nil {
 		return "", iamFault("NoSuchEntity")
 	}
+	if told, known := user.tell(name, action); known {
+		return told, nil
+	}
 	switch action {
-	case "GetUser":
-		return userXML(name, user), nil
 	case "AttachUserPolicy":
 		user.policies = append(user.policies, form.Get("PolicyArn"))
 	case "DetachUserPolicy":
 		user.policies = slices.DeleteFunc(user.policies, func(arn string) bool { return arn == form.Get("PolicyArn") })
-	case "ListGroupsForUser":
-		return "<Groups/><IsTruncated>false</IsTruncated>", nil
-	case "ListUserPolicies":
-		return "<PolicyNames/><IsTruncated>false</IsTruncated>", nil
-	case "ListAttachedUserPolicies":
-		return listXML("AttachedPolicies", user.policies, "<PolicyName>pull</PolicyName><PolicyArn>%s</PolicyArn>"), nil
-	case "ListAccessKeys":
-		return listXML("AccessKeyMetadata", user.keys, "<AccessKeyId>%s</AccessKeyId><Status>Active</Status><CreateDate>2026-01-02T03:04:05Z</CreateDate><UserName>"+escaped(name)+"</UserName>"), nil
 	case "CreateAccessKey":
 		return a.createKey(name, user)
 	case "DeleteAccessKey":
@@ -129,6 +122,23 @@ func (a *AWSCloud) identity(action string, form url.Values) (string, error) {
 		return "", iamFault("InvalidAction")
 	}
 	return "", nil
+}
+
+// tell answers what only asks for a user, and reports whether an action does.
+func (u *iamUser) tell(name, action string) (string, bool) {
+	switch action {
+	case "GetUser":
+		return userXML(name, u), true
+	case "ListGroupsForUser":
+		return "<Groups/><IsTruncated>false</IsTruncated>", true
+	case "ListUserPolicies":
+		return "<PolicyNames/><IsTruncated>false</IsTruncated>", true
+	case "ListAttachedUserPolicies":
+		return listXML("AttachedPolicies", u.policies, "<PolicyName>pull</PolicyName><PolicyArn>%s</PolicyArn>"), true
+	case "ListAccessKeys":
+		return listXML("AccessKeyMetadata", u.keys, "<AccessKeyId>%s</AccessKeyId><Status>Active</Status><CreateDate>2026-01-02T03:04:05Z</CreateDate><UserName>"+escaped(name)+"</UserName>"), true
+	}
+	return "", false
 }
 
 func (a *AWSCloud) createKey(name string, user *iamUser) (string, error) {

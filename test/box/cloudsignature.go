@@ -28,14 +28,8 @@ func (a *AWSCloud) signer(r *http.Request, body []byte, region, service string, 
 		return awsKey{}, "MissingAuthenticationToken"
 	}
 	access, day, place, of, headers, signature := match[1], match[2], match[3], match[4], match[5], match[6]
-	a.mu.Lock()
-	key, found := a.keys[access]
-	a.mu.Unlock()
-	if !found || a.refuses() || r.Header.Get("X-Amz-Security-Token") != key.session {
-		return awsKey{}, "InvalidClientTokenId"
-	}
-	if !key.ends.IsZero() && !now.Before(key.ends) {
-		return awsKey{}, "ExpiredToken"
+	if key, fault = a.keyOf(access, r.Header.Get("X-Amz-Security-Token"), now); fault != "" {
+		return awsKey{}, fault
 	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil || at.Format("20060102") != day || now.Sub(at).Abs() > awsWindow || place != region || of != service {
@@ -48,6 +42,20 @@ func (a *AWSCloud) signer(r *http.Request, body []byte, region, service string, 
 	want := awsAuthorization.FindStringSubmatch(again)
 	if want == nil || want[5] != headers || !hmac.Equal([]byte(want[6]), []byte(signature)) {
 		return awsKey{}, "SignatureDoesNotMatch"
+	}
+	return key, ""
+}
+
+// keyOf is the key of an access key's name, if it is valid with this session's token.
+func (a *AWSCloud) keyOf(access, session string, now time.Time) (key awsKey, fault string) {
+	a.mu.Lock()
+	key, found := a.keys[access]
+	a.mu.Unlock()
+	if !found || a.refuses() || session != key.session {
+		return awsKey{}, "InvalidClientTokenId"
+	}
+	if !key.ends.IsZero() && !now.Before(key.ends) {
+		return awsKey{}, "ExpiredToken"
 	}
 	return key, ""
 }

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/box/apiserver"
 )
 
 const accountNamespace = "default"
@@ -57,17 +58,10 @@ func TestKubernetesLoginsAreReviewedByTheAPIServer(t *testing.T) {
 
 func startControlPlane(t *testing.T) *rest.Config {
 	t.Helper()
-	assets, err := box.Assets()
-	noError(t, err)
 	log.SetLogger(logr.Discard()) // envtest says nothing that its errors do not say
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory:    assets,
-		ControlPlaneStartTimeout: time.Minute,
-		ControlPlaneStopTimeout:  time.Minute,
-	}
-	config, err := environment.Start()
+	config, stop, err := apiserver.Start(&envtest.Environment{ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute})
+	t.Cleanup(func() { noError(t, stop()) })
 	noError(t, err)
-	t.Cleanup(func() { noError(t, environment.Stop()) })
 	return config
 }
 

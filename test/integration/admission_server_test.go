@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"regcred.dev/regcred/test/box/apiserver"
 )
 
 const (
@@ -54,9 +56,9 @@ func startAPIServer(t *testing.T, flags ...string) *installation {
 		name, value, _ := strings.Cut(flag, "=")
 		arguments.Set(name, value)
 	}
-	config, err := environment.Start()
+	config, stop, err := apiserver.Start(environment)
 	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("stop the API server: %v", err)
 		}
 	})

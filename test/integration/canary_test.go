@@ -24,6 +24,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/collector"
 )
 
 // canary is a password that looks different in each form, and that nothing else contains.
@@ -36,6 +37,7 @@ type canaryRun struct {
 	manifest   string
 	vault, api *echo
 	plugin     *plugin
+	traces     *collector.Collector
 	namespaces []string
 	token      string
 	seen       strings.Builder // what people and other programs can read
@@ -43,7 +45,7 @@ type canaryRun struct {
 }
 
 // TestACanaryPasswordIsFoundNowhere has registry, Vault and API server quote a password in all they answer, in each form, and looks for it
-// in logs, events, objects, metrics, what the plugin prints, and the dump of all goroutines.
+// in logs, events, objects, metrics, traces, what the plugin prints, and the dump of all goroutines.
 func TestACanaryPasswordIsFoundNowhere(t *testing.T) {
 	t.Parallel()
 	r := startCanaryRun(t)
@@ -55,6 +57,7 @@ func TestACanaryPasswordIsFoundNowhere(t *testing.T) {
 	seen := r.seen.String()
 	for what, words := range map[string]string{
 		"the log at debug": `"level":"debug"`, "the goroutines": "goroutine 1 ", "metrics": "regcred_build_info", "an event": "reason: ", "a status": "CredentialAvailable", "the plugin": "VALUE AGE",
+		"a trace": "regcred.outcome",
 	} {
 		if !strings.Contains(seen, words) {
 			t.Errorf("%s was not looked at", what)
@@ -80,7 +83,9 @@ func startCanaryRun(t *testing.T) *canaryRun {
 	r.plugin = pluginOf(t, r.installation)
 	r.namespaces = r.makeNamespaces(t, 2)
 	r.rotate(t, canary)
-	r.flags = []string{"--log-level=debug", "--metrics-bind-address=" + r.metrics, "--metrics-insecure"}
+	r.traces = collector.Start(t)
+	r.flags = []string{"--log-level=debug", "--metrics-bind-address=" + r.metrics, "--metrics-insecure", "--otlp-endpoint=" + r.traces.URL}
+	r.env = []string{"OTEL_BSP_SCHEDULE_DELAY=100"}
 	r.start(t)
 	r.applyCredential(t)
 	object := r.credential(t)
@@ -216,6 +221,7 @@ func (r *canaryRun) gather(t *testing.T) {
 	metrics, err := io.ReadAll(response.Body)
 	vaultMust(t, err)
 	r.seen.Write(metrics)
+	r.seen.WriteString(r.traces.Raw())
 	var secrets corev1.SecretList
 	vaultMust(t, r.admin.List(t.Context(), &secrets))
 	for i := range secrets.Items { // the password is there, and nowhere else

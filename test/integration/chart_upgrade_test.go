@@ -19,10 +19,11 @@ import (
 	"regcred.dev/regcred/test/box"
 )
 
-// version is one state of this repository: its chart and its program.
-type version struct{ name, chart, binary string }
+// version is one state of this repository: its manifests and its program. The chart is empty in a state that had none yet.
+type version struct{ name, chart, config, binary string }
 
-// previousVersion is that of the last tag, or of the commit before; REGCRED_PREVIOUS names another one. A clone without history has none.
+// previousVersion is that of the last tag, or of the commit before; REGCRED_PREVIOUS names another one, such as 895d7e6, the last before there was a
+// chart. A clone without history has none.
 func previousVersion(t *testing.T) version {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -40,7 +41,7 @@ func previousVersion(t *testing.T) version {
 		t.Skip("there is no earlier version in this clone: fetch its history, or name a commit by REGCRED_PREVIOUS")
 	}
 	folder := t.TempDir()
-	if _, err := git("archive", "--format=tar", "--output="+filepath.Join(folder, "source.tar"), commit, "api", "charts", "cmd", "controllers", "internal", "go.mod", "go.sum"); err != nil {
+	if _, err := git("archive", "--format=tar", "--output="+filepath.Join(folder, "source.tar"), commit); err != nil {
 		t.Fatalf("read the version %s from git: %v", commit, err)
 	}
 	vaultMust(t, exec.CommandContext(t.Context(), "tar", "-C", folder, "-xf", filepath.Join(folder, "source.tar")).Run())
@@ -49,19 +50,33 @@ func previousVersion(t *testing.T) version {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the version %s: %v: %s", commit, err, output)
 	}
-	return version{commit, filepath.Join(folder, "charts", "regcred"), filepath.Join(folder, "regcred")}
+	v := version{commit, filepath.Join(folder, "charts", "regcred"), filepath.Join(folder, "config", "default"), filepath.Join(folder, "regcred")}
+	if _, err := os.Stat(v.chart); err != nil {
+		v.chart = ""
+	}
+	return v
+}
+
+// upgradeStep installs a version: by Helm with these arguments, or by kustomize where there are none.
+type upgradeStep struct {
+	to   version
+	helm []string
 }
 
 // TestUpgradeAndRollbackLoseNothing installs the version before by Helm, upgrades to this one and goes back, with the programs of both. At
-// each step passwords are rotated, and no Secret, record or status is lost. At the end the release is uninstalled.
+// each step passwords are rotated, and no Secret, record or status is lost. At the end the release is uninstalled. A version that had no chart
+// is upgraded by kustomize, and not gone back to.
 func TestUpgradeAndRollbackLoseNothing(t *testing.T) {
 	t.Parallel()
 	before := previousVersion(t)
 	c := &chartRun{installation: startAPIServer(t), release: "regcred"}
-	values := "image: {repository: registry.company.io/regcred, tag: v1}\n"
-	vaultMust(t, c.helm(t, values, "install", c.release, before.chart, "--create-namespace"))
+	first := upgradeStep{before, []string{"install", c.release, before.chart, "--create-namespace"}}
+	if before.chart == "" {
+		first.helm = nil
+	}
+	c.installs(t, first)
 	r := newOperatorRun(t, c.installation, box.VaultOptions{})
-	now := version{"this one", filepath.Join("..", "..", "charts", "regcred"), r.binary}
+	now := version{"this one", filepath.Join("..", "..", "charts", "regcred"), configFolder("default"), r.binary}
 	r.createConnection(t)
 	namespaces := r.makeNamespaces(t, 3)
 	r.rotate(t, "password-0")
@@ -70,21 +85,38 @@ func TestUpgradeAndRollbackLoseNothing(t *testing.T) {
 	u.run(t, before)
 	u.delivers(t, "password-0")
 	u.rotates(t, "password-1")
-	for i, step := range []struct {
-		to   version
-		helm []string
-	}{
+	steps := []upgradeStep{
 		{now, []string{"upgrade", c.release, now.chart}}, {before, []string{"rollback", c.release, "1"}}, {now, []string{"upgrade", c.release, now.chart}},
-	} {
+	}
+	if before.chart == "" {
+		steps = []upgradeStep{{now, nil}}
+	}
+	for i, step := range steps {
 		kept := u.state(t)
 		r.kill(t)
-		vaultMust(t, c.helm(t, map[bool]string{true: values}[step.helm[0] == "upgrade"], step.helm...))
+		c.installs(t, step)
 		u.run(t, step.to)
 		u.delivers(t, fmt.Sprintf("password-%d", i+1))
-		u.keeps(t, step.helm[0], kept)
+		u.keeps(t, "the step to "+step.to.name, kept)
 		u.rotates(t, fmt.Sprintf("password-%d", i+2))
 	}
-	u.uninstall(t, "password-4")
+	if before.chart != "" {
+		u.uninstall(t, fmt.Sprintf("password-%d", len(steps)+1))
+	}
+}
+
+// installs carries out a step.
+func (c *chartRun) installs(t *testing.T, step upgradeStep) {
+	t.Helper()
+	if len(step.helm) == 0 {
+		c.kubectl(t, "apply", "--server-side", "--force-conflicts", "-k", step.to.config)
+		return
+	}
+	values := "image: {repository: registry.company.io/regcred, tag: v1}\n"
+	if step.helm[0] == "rollback" {
+		values = ""
+	}
+	vaultMust(t, c.helm(t, values, step.helm...))
 }
 
 type upgrade struct {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +29,7 @@ func attachments(t *testing.T, rig *deliveryRig) {
 		{"attach None takes back what was attached", switchedToNone},
 		{"a list that somebody applies is not written, and the message says what to do", appliedList},
 		{"an entry that somebody applies is not taken from him", appliedEntry},
+		{"kubectl and Argo CD's way of applying meet no conflict, and lose no entry", appliedByTools},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig, values) })
 	}
@@ -151,6 +155,30 @@ func appliedEntry(t *testing.T, rig *deliveryRig, values *shelf) {
 		t.Errorf("the entry is his: %v", err)
 	}
 	vaultMust(t, rig.applies(t.Context(), team, false, "theirs", "regcred"))
+}
+
+// appliedByTools applies a ServiceAccount as kubectl and Argo CD (ServerSideApply=true) do, again and again beside regcred.
+func appliedByTools(t *testing.T, rig *deliveryRig, values *shelf) {
+	for manager, flags := range map[string][]string{
+		"kubectl": nil, "argocd-controller": {"--field-manager=argocd-controller", "--force-conflicts"},
+	} {
+		t.Run(manager, func(t *testing.T) {
+			team, name := rig.team(t, nil), "attach-by-"+manager
+			file := filepath.Join(t.TempDir(), "account.yaml")
+			vaultMust(t, os.WriteFile(file, []byte("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: "+team+"}\nimagePullSecrets: [{name: theirs}]\n"), 0o600))
+			apply := func() { rig.kubectl(t, slices.Concat([]string{"apply", "--server-side", "-f", file}, flags)...) }
+			apply()
+			values.put(name, "one")
+			rig.credential(t, name, "registry.example", inNamespaces(team))
+			eventually(t, "the status names the manager", func(ctx context.Context) error {
+				return rig.failure(ctx, name, team, v1alpha1.ReasonServiceAccountApplied, "field manager "+manager+" applies imagePullSecrets")
+			})
+			for range 3 {
+				apply()
+				vaultMust(t, rig.names(t.Context(), team, "default", "theirs"))
+			}
+		})
+	}
 }
 
 func (rig *deliveryRig) notesNothing(ctx context.Context, namespace string) error {

@@ -14,25 +14,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/attachment"
-	"regcred.dev/regcred/controllers/credential"
-	"regcred.dev/regcred/controllers/delivery"
-	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/controllers/operator"
 	"regcred.dev/regcred/internal/delivered"
-	"regcred.dev/regcred/internal/injection"
-	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/payload"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/podlist"
@@ -40,7 +33,6 @@ import (
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/telemetry"
 	"regcred.dev/regcred/internal/verify"
-	"regcred.dev/regcred/internal/wakeup"
 )
 
 // deliveryOverlay gives the operator two names of each, so that names can change.
@@ -191,10 +183,8 @@ type runOptions struct {
 	shelf *shelf
 	// transport wraps the way to the API server.
 	transport func(http.RoundTripper) http.RoundTripper
-	// now is the clock of the delivery.
+	// now is the API server's time, as the controllers know it.
 	now func() time.Time
-	// adjust changes the delivery before it starts.
-	adjust func(*delivery.Reconciler)
 }
 
 // start runs the controllers until stop, or the end of the test.
@@ -210,84 +200,29 @@ func (rig *deliveryRig) start(t *testing.T, o runOptions) *run {
 	if o.transport != nil {
 		restConfig.Wrap(o.transport)
 	}
-	kinds := map[client.Object]cache.ByObject{
-		&v1alpha1.RegistryCredential{}: {}, &v1alpha1.VaultConnection{}: {}, &corev1.Namespace{}: {}, &corev1.Secret{}: {Namespaces: map[string]cache.Config{operatorNamespace: {}}},
-	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme.Scheme, Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
 		GracefulShutdownTimeout: ptr.To(5 * time.Second),
-		Cache:                   cache.Options{ReaderFailOnMissingInformer: true, ByObject: kinds},
+		Cache:                   operator.CacheOptions(operatorNamespace),
 	})
 	must(err)
-	for kind := range kinds {
-		_, err := mgr.GetCache().GetInformer(t.Context(), kind, cache.BlockUntilSynced(false))
-		must(err)
+	if o.now == nil {
+		o.now = time.Now
 	}
-	options := cache.Options{Scheme: scheme.Scheme, HTTPClient: mgr.GetHTTPClient(), Mapper: mgr.GetRESTMapper()}
-	secrets, err := named.New(restConfig, options, []string{"regcred", "registry-creds"})
-	must(err)
-	accounts, err := named.New(restConfig, options, []string{"default", "builder"})
-	must(err)
-	must(secrets.AddTo(t.Context(), mgr, &corev1.Secret{}))
-	must(accounts.AddTo(t.Context(), mgr, &corev1.ServiceAccount{}))
-	clientset, err := kubernetes.NewForConfigAndClient(restConfig, mgr.GetHTTPClient())
-	must(err)
-	direct, err := client.New(restConfig, client.Options{Scheme: scheme.Scheme, HTTPClient: mgr.GetHTTPClient()})
-	must(err)
-
-	changed, news := &wakeup.Notifier{}, &wakeup.Notifier{}
-	r := &run{
-		rig: rig, board: delivered.NewBoard(news.Notify), tally: podcounts.New(news.Notify),
-		store: records.NewStore(clientset.CoreV1(), operatorNamespace, changed.Notify),
-	}
-	protected := []string{operatorNamespace, "kube-system", "kube-public", "kube-node-lease"}
-	policy := &wakeup.Notifier{}
-	watcher := injection.New(injection.Look(clientset.AdmissionregistrationV1()), func(injection.State) {
-		policy.Notify("")
-		rig.ring(mgr.GetClient(), changed, news)
+	p, err := operator.New(t.Context(), mgr, operator.Options{
+		Namespace: operatorNamespace, SecretNames: []string{"regcred", "registry-creds"}, ServiceAccountNames: []string{"default", "builder"},
+		Protected: []string{"kube-system", "kube-public", "kube-node-lease"}, Now: o.now,
 	})
-	must(mgr.Add(watcher))
-	book := injection.NewBook(func(credential string, since bool) {
-		news.Notify(credential)
-		if !since {
-			changed.Notify(credential)
-		}
-	})
-	injects := func(c *v1alpha1.RegistryCredential) injection.State { return book.State(watcher.State(), c) }
-	must((&attachment.Reconciler{Cluster: mgr.GetClient(), Writer: direct, Book: book}).SetupWithManager(mgr, policy))
-	delivering := &delivery.Reconciler{
-		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts, Injection: injects,
-		Store: r.store, Board: r.board, Pods: r.tally, Protected: protected, Now: time.Now,
-	}
-	if o.now != nil {
-		delivering.Now = o.now
-	}
-	if o.adjust != nil {
-		o.adjust(delivering)
-	}
-	must(delivering.SetupWithManager(mgr, changed))
-	must((&credential.Reconciler{
-		Client: mgr.GetClient(), Source: o.shelf, Asker: nobody{}, Images: nobody{}, Running: nobody{},
-		Store: r.store, Board: r.board, Pods: r.tally, Secrets: secrets, ServiceAccounts: accounts,
-		Removal: delivering.Removal, Injection: injects,
-		Protected: protected, Events: announce.New(mgr.GetEventRecorder("regcred")), Metrics: telemetry.New(prometheus.NewRegistry()), Now: time.Now,
-	}).SetupWithManager(mgr, news))
+	must(err)
+	must(p.AddInjection(nil))
+	must(p.AddDelivery())
+	must(p.AddCredential(operator.Reading{
+		Source: o.shelf, Asker: nobody{}, Images: nobody{}, Running: nobody{}, Metrics: telemetry.New(prometheus.NewRegistry()),
+	}))
+	r := &run{rig: rig, board: p.Board, tally: p.Pods, store: p.Store}
 	r.launch(t, mgr)
 	return r
-}
-
-// ring wakes the controllers for all RegistryCredentials, as cmd/regcred does when the admission policy comes or goes.
-func (rig *deliveryRig) ring(reader client.Reader, bells ...*wakeup.Notifier) {
-	var list v1alpha1.RegistryCredentialList
-	if reader.List(context.Background(), &list) != nil {
-		return // the controllers look again in any case
-	}
-	for i := range list.Items {
-		for _, bell := range bells {
-			bell.Notify(list.Items[i].Name)
-		}
-	}
 }
 
 func (r *run) launch(t *testing.T, mgr ctrl.Manager) {

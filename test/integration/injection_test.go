@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -55,7 +54,11 @@ func (rig *injectionRig) keepIndex(t *testing.T) {
 		Scheme: scheme.Scheme, Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0", Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	vaultMust(t, err)
-	keeping := &attachment.Reconciler{Cluster: mgr.GetClient(), Writer: newAPIClient(t, rig.impersonated()), Book: injection.NewBook(func(string, bool) {})}
+	watches, err := client.NewWithWatch(rig.impersonated(), client.Options{Scheme: scheme.Scheme})
+	vaultMust(t, err)
+	keeping := &attachment.Reconciler{
+		Cluster: mgr.GetClient(), Writer: newAPIClient(t, rig.impersonated()), Watches: watches, Book: injection.NewBook(func(string, bool) {}),
+	}
 	vaultMust(t, keeping.SetupWithManager(mgr, &wakeup.Notifier{}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -274,33 +277,5 @@ func brokenPolicies(t *testing.T, rig *injectionRig, namespace string) {
 			vaultMust(t, rig.admin.Update(t.Context(), policy))
 			rig.gets(t, namespace, plainPod("own"), "own", "shop")
 		})
-	}
-}
-
-// indexWriters: nobody but the operator changes the index, and one that was deleted is made again at the next change.
-func indexWriters(t *testing.T, rig *injectionRig, namespace string) {
-	index := &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.InjectionIndexName}}
-	forged := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"secrets":[{"name":"shop","namespaces":["elsewhere"]}]}}`))
-	refusedWith(t, rig.admin.Patch(t.Context(), index.DeepCopy(), forged), "the InjectionIndex is kept by the operator alone")
-	vaultMust(t, rig.admin.Patch(t.Context(), index.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"note":"x"}}}`))))
-	operator := newAPIClient(t, rig.impersonated())
-	second := &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: "second"}}
-	refusedWith(t, rig.admin.Create(t.Context(), second.DeepCopy()), "its name is regcred")
-	refusedWith(t, operator.Delete(t.Context(), index.DeepCopy()), "cannot delete resource")
-	vaultMust(t, rig.admin.Delete(t.Context(), index.DeepCopy()))
-	rig.gets(t, namespace, plainPod("own"), "own")
-	refusedWith(t, rig.admin.Create(t.Context(), index.DeepCopy()), "the InjectionIndex is kept by the operator alone")
-	rig.injecting(t, "web", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{v1alpha1.NamespaceName(namespace)}
-	})
-	rig.gets(t, namespace, plainPod("own"), "own", "shop", "web")
-	rig.drop(t, "web")
-	rig.gets(t, namespace, plainPod("own"), "own", "shop")
-}
-
-func refusedWith(t *testing.T, err error, message string) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), message) {
-		t.Errorf("the answer is %v, want %q", err, message)
 	}
 }

@@ -192,6 +192,12 @@ func testPluginPlan(t *testing.T, r *operatorRun, p *plugin, namespaces []string
 	if out, _, code := p.says(t, "plan", "-f", same, "--as", "editor"); code != 0 || !strings.Contains(out, "3 Unknown") || !strings.Contains(out, "you may not read Secret") {
 		t.Errorf("who may not read Secrets is not told so; it exits with %d", code)
 	}
+	system := write(func(target *v1alpha1.Target) {
+		target.Namespaces, target.SecretName = []v1alpha1.NamespaceName{"kube-system", v1alpha1.NamespaceName(r.home)}, "not-given"
+	})
+	if out, _, _ := p.says(t, "plan", "-f", system); !strings.Contains(out, "2 Refuse") || !strings.Contains(out, "Stalled: nothing would be delivered, because the operator was not given Secret not-given") {
+		t.Error("protected namespaces and names that the operator may not write are not told")
+	}
 	p.fails(t, 1, "would refuse", "plan", "-f", write(func(target *v1alpha1.Target) { target.NamespaceSelector = nil }))
 	p.fails(t, 1, "no RegistryCredential in it", "plan", "-f", writeManifest(t, "kind: ConfigMap\n"))
 	if after := r.credential(t); after.Generation != before.Generation {

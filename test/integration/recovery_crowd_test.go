@@ -165,7 +165,7 @@ var incurable = []string{
 func TestACrowdOfStuckPods(t *testing.T) {
 	const nodes, namespaces, crowd = 20, 10, 1000
 	limits := recovery.Limits{NodePullsPerSecond: 10, NodeBurst: 5, NamespacePodsPerMinute: 1000, PodsPerMinute: 10_000}
-	rig := startRecovery(t, func(_ *recoveryRig, r *recovery.Reconciler) { r.Limits = limits })
+	rig := startRecovery(t, func(_ *recoveryRig, r *curing) { r.Limits = limits })
 	var places []*place
 	var owners []*metav1.OwnerReference
 	for range namespaces {

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/diagnosis"
 )
 
@@ -48,7 +47,7 @@ var (
 func TestPodsOfChosenOwnersAreRestarted(t *testing.T) {
 	t.Parallel()
 	chosen := diagnosis.OwnerKinds{strimziPodSet.GroupKind(), cloneSet.GroupKind(), unreadThing.GroupKind(), awayThing.GroupKind(), game.GroupKind()}
-	rig := startRecovery(t, func(rig *recoveryRig, controller *recovery.Reconciler) {
+	rig := startRecovery(t, func(rig *recoveryRig, controller *curing) {
 		for _, kind := range []schema.GroupVersionKind{strimziPodSet, cloneSet, unreadThing, game, otherSet} {
 			rig.create(t, customKind(kind))
 		}
@@ -58,7 +57,7 @@ func TestPodsOfChosenOwnersAreRestarted(t *testing.T) {
 		rig.must(t, err)
 		config := rest.CopyConfig(rig.config)
 		config.Impersonate = rest.ImpersonationConfig{UserName: operatorUser, Groups: operatorGroups()}
-		controller.Writer, err = client.New(config, client.Options{Scheme: rig.scheme})
+		controller.writer, err = client.New(config, client.Options{Scheme: rig.scheme})
 		rig.must(t, err)
 		controller.OwnerKinds = chosen
 	})

@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
 )
 
 // raceRounds namespaces come into being in each race.
@@ -132,7 +131,7 @@ type awaited struct {
 	passed chan error
 }
 
-func (g *gap) open(rig *recoveryRig, _ *recovery.Reconciler) {
+func (g *gap) open(rig *recoveryRig, _ *curing) {
 	g.rig, g.expected = rig, map[string]awaited{}
 	rig.interfere.Delete = g.deletes
 	rig.interfere.Patch = func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {

@@ -18,7 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/recovery"
 	"regcred.dev/regcred/internal/verify"
 )
 
@@ -81,7 +80,7 @@ func (r *privateRegistry) push(t *testing.T, transport http.RoundTripper) {
 func (r *privateRegistry) image(repository string) string { return r.host + "/" + repository + ":1" }
 
 // prober asks this registry for the controller.
-func (r *privateRegistry) prober(_ *recoveryRig, controller *recovery.Reconciler) {
+func (r *privateRegistry) prober(_ *recoveryRig, controller *curing) {
 	controller.Prober = verify.New(verify.Options{AllowLoopback: true, RootCAs: func(string) *x509.CertPool { return r.roots }})
 }
 
@@ -142,9 +141,9 @@ func TestTheRegistryIsAsked(t *testing.T) {
 		p := rig.place(t, registry.here, repulls)
 		p.deliver(t, "1")
 		pod := p.pod(t, p.owner(t, "ReplicaSet"), ofImage(registry.image("shop/web")))
-		rig.hangs(t, pod, authFailed)
 		awaitNextSecond(t)
 		p.publish(t, "2")
+		rig.hangs(t, pod, authFailed)
 		await(t, "the repull", func() bool { return strings.Contains(rig.get(t, pod).Spec.Containers[0].Image, "@") })
 		rig.expect(t, "Report/CredentialDidNotHelp", func() { rig.hangs(t, pod, authFailed) })
 		if rig.restarted(t, pod) {
@@ -155,11 +154,11 @@ func TestTheRegistryIsAsked(t *testing.T) {
 		p := rig.place(t, registry.here, repulls)
 		p.deliver(t, "1")
 		pods := []*corev1.Pod{p.pod(t, nil, ofImage(registry.image("shop/web"))), p.pod(t, p.owner(t, "Job"), ofImage(registry.image("shop/web"))), p.pod(t, p.owner(t, "ReplicaSet"), ofImage(registry.image("shop/web")))}
+		awaitNextSecond(t)
+		p.publish(t, "2")
 		for _, pod := range pods {
 			rig.hangs(t, pod, authFailed)
 		}
-		awaitNextSecond(t)
-		p.publish(t, "2")
 		want := registry.image("shop/web") + "@" + registry.digest
 		for _, pod := range pods {
 			await(t, "the repull of "+pod.Name, func() bool {

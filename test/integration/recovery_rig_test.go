@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,13 +16,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -31,19 +27,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/controllers/delivery"
-	"regcred.dev/regcred/controllers/recovery"
-	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/controllers/operator"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/podcounts"
-	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/verify"
-	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/test/box/apiserver"
 )
 
 const (
@@ -102,7 +94,7 @@ func (m *rigMetrics) count(verdict string) int {
 
 // startRecovery starts the API server and the controllers, and stops them with the test. With adjust, a test gives the controller
 // other limits, a prober, or other rights.
-func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconciler)) *recoveryRig {
+func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *curing)) *recoveryRig {
 	t.Helper()
 	objects := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, v1alpha1.AddToScheme} {
@@ -113,9 +105,9 @@ func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconcil
 	environment := &envtest.Environment{Scheme: objects, CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd")}, ErrorIfCRDPathMissing: true}
 	// Admission copies pull secrets from ServiceAccounts to pods, which envtest leaves out by default.
 	environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins").Set("authorization-mode", "RBAC")
-	restConfig, err := environment.Start()
+	restConfig, stop, err := apiserver.Start(environment)
 	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("stop the API server: %v", err)
 		}
 	})
@@ -133,59 +125,41 @@ func startRecovery(t *testing.T, adjust ...func(*recoveryRig, *recovery.Reconcil
 	return rig
 }
 
-func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, adjust []func(*recoveryRig, *recovery.Reconciler)) {
+// curing is how stuck pods are cured, and with whose rights: those of writer, where it is set.
+type curing struct {
+	operator.Curing
+	writer client.Client
+}
+
+func (rig *recoveryRig) startControllers(t *testing.T, objects *runtime.Scheme, adjust []func(*recoveryRig, *curing)) {
 	t.Helper()
 	mgr, err := ctrl.NewManager(rig.config, ctrl.Options{
 		Scheme: objects, Metrics: server.Options{BindAddress: "0"},
-		Cache:      cache.Options{ByObject: recovery.CacheOptions()},
+		Cache:      operator.CacheOptions(rigNamespace),
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	rig.must(t, err)
-	options := cache.Options{Scheme: objects}
-	secrets, err := named.New(rig.config, options, []string{"regcred"})
+	p, err := operator.New(t.Context(), mgr, operator.Options{
+		Namespace: rigNamespace, SecretNames: []string{"regcred"}, ServiceAccountNames: []string{"default"},
+		Protected: []string{"kube-system", "kube-public", "kube-node-lease"}, Now: time.Now,
+	})
 	rig.must(t, err)
-	accounts, err := named.New(rig.config, options, []string{"default"})
-	rig.must(t, err)
-	pods, err := recovery.NewPodCache(rig.config, objects)
-	rig.must(t, err)
-	lists, err := podlist.New(rig.config, mgr.GetHTTPClient())
-	rig.must(t, err)
-	typed, err := kubernetes.NewForConfig(rig.config)
-	rig.must(t, err)
-	rig.must(t, secrets.AddTo(t.Context(), mgr, &corev1.Secret{}))
-	rig.must(t, accounts.AddTo(t.Context(), mgr, &corev1.ServiceAccount{}))
-
-	changed, deliveryNews := &wakeup.Notifier{}, &wakeup.Notifier{}
-	rig.store = records.NewStore(typed.CoreV1(), rigNamespace, changed.Notify)
+	rig.store, rig.board, rig.tally = p.Store, p.Board, p.Pods
 	rig.must(t, rig.store.Load(t.Context()))
-	rig.board = delivered.NewBoard(deliveryNews.Notify)
-	rig.tally = podcounts.New(func(string) {})
-	direct, err := client.NewWithWatch(rig.config, client.Options{Scheme: objects})
-	rig.must(t, err)
-	protected := []string{"kube-system", "kube-public", "kube-node-lease"}
-
-	delivering := &delivery.Reconciler{
-		Cluster: mgr.GetClient(), Writer: direct, Secrets: secrets, ServiceAccounts: accounts,
-		Store: rig.store, Board: rig.board, Protected: append(slices.Clone(protected), rigNamespace), Now: time.Now,
-	}
-
-	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: typed.EventsV1()})
-	rig.must(t, broadcaster.StartRecordingToSinkWithContext(t.Context()))
-	t.Cleanup(broadcaster.Shutdown)
-	r := &recovery.Reconciler{
-		Cluster: mgr.GetClient(), Writer: direct, Pods: pods, Lists: lists, Secrets: secrets, ServiceAccounts: accounts,
-		Store: rig.store, Board: rig.board, Tally: rig.tally, Protected: protected, OwnNamespace: rigNamespace,
-		Events: announce.New(broadcaster.NewRecorder(objects, "regcred")), Metrics: rig.metrics, Now: time.Now,
-	}
+	c := &curing{Curing: operator.Curing{Metrics: rig.metrics}}
 	for _, f := range adjust {
-		f(rig, r)
+		f(rig, c)
 	}
 	if rig.interfere.Patch != nil || rig.interfere.Delete != nil {
-		interfered := interceptor.NewClient(direct, rig.interfere)
-		delivering.Writer, r.Writer = interfered, interfered
+		direct, err := client.NewWithWatch(rig.config, client.Options{Scheme: objects})
+		rig.must(t, err)
+		p.Writer = interceptor.NewClient(direct, rig.interfere)
 	}
-	rig.must(t, delivering.SetupWithManager(mgr, changed))
-	rig.must(t, r.SetupWithManager(mgr, changed, deliveryNews))
+	rig.must(t, p.AddDelivery())
+	if c.writer != nil {
+		p.Writer = c.writer
+	}
+	rig.must(t, p.AddRecovery(objects, c.Curing))
 	rig.run(t, mgr)
 }
 

@@ -9,8 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"regcred.dev/regcred/controllers/recovery"
 )
 
 // TestRepullNeedsARight: an operator that may not patch pods says so at the RegistryCredential and at every pod that misses this
@@ -48,8 +46,8 @@ func TestRepullNeedsARight(t *testing.T) {
 }
 
 // withoutPatch gives the controller a user that may do everything to pods but patch them.
-func withoutPatch(t *testing.T) func(*recoveryRig, *recovery.Reconciler) {
-	return func(rig *recoveryRig, controller *recovery.Reconciler) {
+func withoutPatch(t *testing.T) func(*recoveryRig, *curing) {
+	return func(rig *recoveryRig, controller *curing) {
 		t.Helper()
 		rig.create(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "pods"}, Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch", "delete"}},
@@ -61,6 +59,6 @@ func withoutPatch(t *testing.T) func(*recoveryRig, *recovery.Reconciler) {
 		config.Impersonate = rest.ImpersonationConfig{UserName: "careful"}
 		writer, err := client.New(config, client.Options{Scheme: rig.scheme})
 		rig.must(t, err)
-		controller.Writer = writer
+		controller.writer = writer
 	}
 }

@@ -14,8 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"regcred.dev/regcred/controllers/recovery"
 )
 
 // TestAPodIsNotRestartedWhereItsSuccessorWouldBeRefused: what admission says of the successor comes first, also what it learnt after the pod
@@ -23,7 +21,7 @@ import (
 func TestAPodIsNotRestartedWhereItsSuccessorWouldBeRefused(t *testing.T) {
 	t.Parallel()
 	registry := startRegistry(t)
-	rig := startRecovery(t, registry.prober, func(_ *recoveryRig, controller *recovery.Reconciler) { controller.SuccessorFirst = true })
+	rig := startRecovery(t, registry.prober, func(_ *recoveryRig, controller *curing) { controller.SuccessorFirst = true })
 	for _, test := range []struct {
 		name string
 		// meanwhile changes the place after the pod was created.
@@ -46,15 +44,15 @@ func TestAPodIsNotRestartedWhereItsSuccessorWouldBeRefused(t *testing.T) {
 			image := registry.image("shop/web")
 			set := p.owner(t, "ReplicaSet", func(object client.Object) { templateOf(object).Containers[0].Image = image })
 			pod := p.pod(t, set, ofImage(image))
-			rig.hangs(t, pod, authFailed)
 			test.meanwhile(t, p)
 			awaitNextSecond(t)
+			p.deliver(t, "2")
 			if test.verdict == "" {
-				p.publish(t, "2")
+				rig.hangs(t, pod, authFailed)
 				rig.awaitRestart(t, pod)
 				return
 			}
-			rig.expect(t, test.verdict, func() { p.publish(t, "2") })
+			rig.expect(t, test.verdict, func() { rig.hangs(t, pod, authFailed) })
 			if test.word != "" {
 				await(t, "an event that tells of "+test.word, func() bool {
 					for _, note := range rig.notes(t, pod) {

@@ -111,6 +111,7 @@ func TestWhatOnlyShowsAtRunTimeBecomesACondition(t *testing.T) {
 			}
 			awaitWithin(t, 30*time.Second, r.condition(test.condition, status, test.reason))
 			awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason))
+			awaitWithin(t, 30*time.Second, func(context.Context) error { return notYet(r.credential(t).Status.Namespaces.Selected == 2) })
 			r.edit(t, func(s *v1alpha1.RegistryCredentialSpec) { *s = good })
 			awaitWithin(t, 30*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 		})

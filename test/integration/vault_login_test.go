@@ -23,6 +23,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source/vault"
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/box/apiserver"
 )
 
 // newVaultWithReader starts a Vault with a policy, reader, and a secret at secret/platform/a.
@@ -214,12 +215,9 @@ func vaultIssuerKeys(t *testing.T, client kubernetes.Interface) []string {
 // startVaultReviewer starts an API server for Vault to ask.
 func startVaultReviewer(t *testing.T) *rest.Config {
 	t.Helper()
-	assets, err := box.Assets()
+	config, stop, err := apiserver.Start(&envtest.Environment{ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute})
+	t.Cleanup(func() { vaultMust(t, stop()) })
 	vaultMust(t, err)
-	environment := &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute}
-	config, err := environment.Start()
-	vaultMust(t, err)
-	t.Cleanup(func() { vaultMust(t, environment.Stop()) })
 	return config
 }
 

@@ -33,6 +33,9 @@
 {{- if not .Values.admissionPolicies.require }}
 - --require-fence=false
 {{- end }}
+{{- with .Values.traces.endpoint }}
+- {{ printf "--otlp-endpoint=%s" . | quote }}
+{{- end }}
 {{- if ne .Values.logLevel "info" }}
 - --log-level={{ .Values.logLevel }}
 {{- end }}

@@ -34,7 +34,7 @@ app.kubernetes.io/name: regcred
 {{- define "regcred.egressPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.egress.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
-{{- range .Values.vault.addresses }}
+{{- range concat .Values.vault.addresses (compact (list .Values.traces.endpoint)) }}
 {{- $url := urlParse . -}}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- $ports = append $ports (int $port) -}}

@@ -49,6 +49,7 @@ func TestValuesReachTheObjects(t *testing.T) {
 		found := mustTemplate(t, image+`
 vault: {addresses: ["https://vault.company.io", "http://vault.local", "https://vault.company.io:18200"]}
 registries: {insecure: ["registry.local:5000"], cas: {"registry.company.io:8443": {configMap: ca}}, proxies: [{url: "http://proxy:3128", hosts: [a]}]}
+traces: {endpoint: "http://collector.observability:4318"}
 networkPolicy: {egress: {ports: [443, 6443], extra: [{to: [{ipBlock: {cidr: 169.254.169.254/32}}]}]}}
 `)
 		rules := at(found["NetworkPolicy regcred-system/regcred"], "spec", "egress").([]any)
@@ -57,7 +58,7 @@ networkPolicy: {egress: {ports: [443, 6443], extra: [{to: [{ipBlock: {cidr: 169.
 			ports = append(ports, fmt.Sprint(at(port, "port")))
 		}
 		slices.Sort(ports)
-		if diff := cmp.Diff([]string{"18200", "3128", "443", "5000", "6443", "80", "8443"}, ports); diff != "" {
+		if diff := cmp.Diff([]string{"18200", "3128", "4318", "443", "5000", "6443", "80", "8443"}, ports); diff != "" {
 			t.Errorf("ports (-want +got):\n%s", diff)
 		}
 		if len(rules) != 3 {
@@ -79,9 +80,9 @@ networkPolicy: {egress: {ports: [443, 6443], extra: [{to: [{ipBlock: {cidr: 169.
 		}
 	})
 	t.Run("flags follow the values", func(t *testing.T) {
-		found := mustTemplate(t, image+"podRecovery: {nodePullsPerSecond: 0.5, podsPerMinute: 1000000}\nadmissionPolicies: {require: false}\nregistries: {proxies: [{url: 'http://proxy:3128', hosts: [ghcr.io, '*.docker.io'], secret: proxy-login}, {url: 'http://other:1', hosts: [a.io]}]}\nlogLevel: debug\nextraArgs: [--log-development]\n")
+		found := mustTemplate(t, image+"podRecovery: {nodePullsPerSecond: 0.5, podsPerMinute: 1000000}\nadmissionPolicies: {require: false}\nregistries: {proxies: [{url: 'http://proxy:3128', hosts: [ghcr.io, '*.docker.io'], secret: proxy-login}, {url: 'http://other:1', hosts: [a.io]}]}\nlogLevel: debug\nextraArgs: [--log-development]\ntraces: {endpoint: 'http://collector.observability:4318'}\n")
 		args := fmt.Sprint(at(at(found["Deployment regcred-system/regcred"], "spec", "template", "spec", "containers").([]any)[0], "args"))
-		want := "--registry-proxy=url=http://proxy:3128;hosts=ghcr.io,*.docker.io;secret=proxy-login --registry-proxy=url=http://other:1;hosts=a.io --recovery-node-pulls-per-second=0.5 --recovery-pods-per-minute=1000000 --require-fence=false --log-level=debug --log-development]"
+		want := "--registry-proxy=url=http://proxy:3128;hosts=ghcr.io,*.docker.io;secret=proxy-login --registry-proxy=url=http://other:1;hosts=a.io --recovery-node-pulls-per-second=0.5 --recovery-pods-per-minute=1000000 --require-fence=false --otlp-endpoint=http://collector.observability:4318 --log-level=debug --log-development]"
 		if !strings.HasSuffix(args, want) {
 			t.Errorf("arguments %s, want at their end %s", args, want)
 		}

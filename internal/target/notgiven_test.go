@@ -1,4 +1,4 @@
-package named
+package target
 
 import (
 	"strings"
