@@ -8,9 +8,9 @@ import (
 
 // injectedSince is from when on each pod of the namespace that is created gets the Secret by the admission policy, zero where that is not
 // known: once the policy stands and the RegistryCredential serves the namespace, which its first entry in the Secret tells. So a successor
-// comes after it, and a pod that lacks the Secret all the same is not restarted for it a second time.
+// comes after it, and a pod that lacks the Secret all the same is not restarted for it a second time, nor once more with each rotation.
 func (f *Facts) injectedSince(c *Credential) time.Time {
-	served := f.Secrets[c.SecretName].Sources[c.Name].Changed.Time
+	served := f.Secrets[c.SecretName].Sources[c.Name].Added()
 	if c.InjectedSince.IsZero() || served.IsZero() && !f.Secrets[c.SecretName].Unread {
 		return time.Time{}
 	}

@@ -26,6 +26,16 @@ func servedSince(after time.Duration) change {
 	return secret("regcred", func(s *Secret) {
 		source := s.Sources["shop"]
 		source.Changed = metav1.NewTime(noon.Add(after))
+		source.Since = source.Changed
+		s.Sources = pullsecret.Sources{"shop": source}
+	})
+}
+
+// rotatedAt has another value in the Secret.
+func rotatedAt(after time.Duration) change {
+	return secret("regcred", func(s *Secret) {
+		source := s.Sources["shop"]
+		source.Changed = metav1.NewTime(noon.Add(after))
 		s.Sources = pullsecret.Sources{"shop": source}
 	})
 }
@@ -40,6 +50,8 @@ func TestPodsThatAnAdmissionPolicyAttaches(t *testing.T) {
 		{"a pod that was created before is restarted, whatever its ServiceAccount", []change{injected}, Restart, MissingReference},
 		{"a pod with a list of its own is, too: its successor keeps the list and gets the name", []change{injected, ownList("old")}, Restart, MissingReference},
 		{"one whose namespace was selected later is restarted", []change{injected, servedSince(time.Hour), created(time.Minute), now(2 * time.Hour)}, Restart, MissingReference},
+		{"a rotation is no reason to restart a pod to which nothing added the name: each would be one more, for ever",
+			[]change{injected, servedSince(0), rotatedAt(time.Hour), created(time.Minute), now(2 * time.Hour)}, Report, ReferenceNotAdded},
 		{"one that was created before the policy came is restarted", []change{injectedSince(time.Hour), created(time.Minute), now(2 * time.Hour)}, Restart, MissingReference},
 		{"one that was created in the lag of admission waits", []change{injected, created(2 * time.Second)}, Wait, AdmissionLag},
 		{"and is restarted when that is over", []change{injected, created(2 * time.Second), now(12 * time.Second)}, Restart, MissingReference},

@@ -154,7 +154,8 @@ func (c *composition) provide(name string, entries map[string]json.RawMessage) {
 
 // record adds what a RegistryCredential leaves for now and nobody provides, and notes what it has in the Secret, since when.
 func (c *composition) record(contribution Contribution, current content) {
-	name, recorded := contribution.Credential, current.recorded[contribution.Credential]
+	name := contribution.Credential
+	recorded, known := current.recorded[name]
 	source, accepted := c.sources[name]
 	if accepted {
 		kept := current.pick(contribution.Keep)
@@ -175,7 +176,7 @@ func (c *composition) record(contribution Contribution, current content) {
 	for _, key := range source.Keys {
 		same = same && equalJSON(c.entries[key], current.entries[key])
 	}
-	source.Changed = changedAt(recorded, same, c.now)
+	source.Changed, source.Since = changedAt(recorded, same, c.now), addedAt(recorded, known, same, c.now)
 	c.sources[name] = source
 }
 

@@ -20,7 +20,7 @@ const (
 	dataOverhead       = len(`{"auths":{}}`)
 	annotationOverhead = len(v1alpha1.SourcesAnnotation) + len(`{"version":1,"sources":{}}`) + len(v1alpha1.AdoptedAnnotation) + len(v1alpha1.AdoptedValue)
 	// sourceOverhead is the most that a source takes beside its strings: names of fields, a time, quotes.
-	sourceOverhead = len(`"":{"revision":"","digest":"","keys":[],"changed":"2006-01-02T15:04:05Z"},`)
+	sourceOverhead = len(`"":{"revision":"","digest":"","keys":[],"changed":"2006-01-02T15:04:05Z","since":"2006-01-02T15:04:05Z"},`)
 )
 
 // roomIn is the room in a Secret, beside what others keep in it. A nil Secret is empty.

@@ -27,9 +27,20 @@ type Source struct {
 	// Changed is when the value under these keys last changed in this Secret. It survives restarts of the operator: pod
 	// recovery compares the age of a pod with it.
 	Changed metav1.Time `json:"changed"`
+	// Since is when this Secret first had an entry of the RegistryCredential: no rotation moves it. Zero in records of earlier versions
+	// until the value changes. Readers want [Source.Added].
+	Since metav1.Time `json:"since,omitzero"`
 	// Written are the labels and annotations that were written for it, as "label KEY" and "annotation KEY", each with a print of its
 	// value: what somebody else changed since is not taken for regcred's.
 	Written map[string]string `json:"written,omitempty"`
+}
+
+// Added is when this Secret first had an entry of the RegistryCredential, as far as that is recorded: no later than Changed.
+func (s Source) Added() time.Time {
+	if s.Since.IsZero() {
+		return s.Changed.Time
+	}
+	return s.Since.Time
 }
 
 // Sources is the content of the sources annotation, by RegistryCredential.
@@ -167,4 +178,15 @@ func changedAt(recorded Source, same bool, now time.Time) metav1.Time {
 		return recorded.Changed
 	}
 	return metav1.NewTime(now.UTC().Truncate(time.Second))
+}
+
+// addedAt keeps the recorded time. A record of an earlier version has none, and gets the oldest that it tells of once it is written in any case.
+func addedAt(recorded Source, known, same bool, now time.Time) metav1.Time {
+	switch {
+	case !known:
+		return metav1.NewTime(now.UTC().Truncate(time.Second))
+	case recorded.Since.IsZero() && !same:
+		return recorded.Changed
+	}
+	return recorded.Since
 }

@@ -1,0 +1,64 @@
+package pullsecret
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// Whatever names the Secret since the first entry goes on doing so through all rotations.
+func TestNoRotationMovesSinceWhenASecretHasAnEntry(t *testing.T) {
+	decide := func(current *corev1.Secret, after time.Duration, contributions ...Contribution) *corev1.Secret {
+		t.Helper()
+		plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: contributions, Exists: everybody, Current: current, Now: noon.Add(after)})
+		return plan.Secret
+	}
+	base := func(revision, password string) Contribution {
+		return contribution("base", 1, revision, config(t, password, "base.example"))
+	}
+	said := func(s *corev1.Secret, name string) string {
+		source := SourcesOf(s.Annotations)[name]
+		return source.Added().UTC().Format(time.TimeOnly) + " changed " + source.Changed.UTC().Format(time.TimeOnly)
+	}
+	first := decide(nil, 0, base("1", "a"))
+	rotated := decide(first, time.Hour, base("2", "b"))
+	joined := decide(rotated, 2*time.Hour, base("3", "c"), contribution("shop", 2, "1", config(t, "d", "shop.example")))
+	back := decide(decide(joined, 3*time.Hour, contribution("shop", 2, "1", config(t, "d", "shop.example"))), 4*time.Hour, base("3", "c"), contribution("shop", 2, "1", config(t, "d", "shop.example")))
+	for _, test := range []struct{ name, got, want string }{
+		{"the first entry is as old as its value", said(first, "base"), "12:00:00 changed 12:00:00"},
+		{"a rotation changes the value alone", said(rotated, "base"), "12:00:00 changed 13:00:00"},
+		{"and so does the next", said(joined, "base"), "12:00:00 changed 14:00:00"},
+		{"who joins later has an entry since then", said(joined, "shop"), "14:00:00 changed 14:00:00"},
+		{"who left and came back has one since it came back", said(back, "base"), "16:00:00 changed 16:00:00"},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: it says %s, want %s", test.name, test.got, test.want)
+		}
+	}
+}
+
+// A record of an earlier version has no such time. An upgrade rewrites no Secret for it.
+func TestARecordOfAnEarlierVersionGetsItsTimeWithTheNextValue(t *testing.T) {
+	shop := contribution("shop", 2, "1", config(t, "a", "shop.example"))
+	earlier := secret(t, shop)
+	sources := SourcesOf(earlier.Annotations)
+	source := sources["shop"]
+	source.Since = metav1.Time{}
+	earlier.Annotations[v1alpha1.SourcesAnnotation] = Sources{"shop": source}.String()
+	if strings.Contains(earlier.Annotations[v1alpha1.SourcesAnnotation], "since") {
+		t.Fatal("the record is none of an earlier version")
+	}
+	in := Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{shop}, Exists: everybody, Current: earlier, Now: noon}
+	if plan := Decide(in); plan.Action != Keep {
+		t.Errorf("an upgrade alone has the Secret written: %s", plan.Action)
+	}
+	in.Contributions = []Contribution{contribution("shop", 2, "2", config(t, "b", "shop.example"))}
+	if got := SourcesOf(Decide(in).Secret.Annotations)["shop"]; !got.Added().Equal(yesterday) || !got.Changed.Time.Equal(noon) {
+		t.Errorf("it says since %s, changed %s; want %s and %s", got.Since, got.Changed, yesterday, noon)
+	}
+}
