@@ -53,8 +53,10 @@ type Reconciler struct {
 
 	// clean is true while nothing is in the index and nothing belongs into it.
 	clean atomic.Bool
-	// left is the index as the last pass left it, nil before the first one. Its one worker alone touches it.
+	// left is the index as the last pass found or left it, nil before the first one. Its one worker alone touches it.
 	left *v1alpha1.InjectionIndex
+	// tried is what the last write asked for where its answer was an error: it may be there all the same. Nil where it succeeded.
+	tried *v1alpha1.InjectionIndexSpec
 	// leftVersion is its resourceVersion, for who watches. Nil before the first pass.
 	leftVersion atomic.Pointer[string]
 	// kept is closed when the index was first kept.
@@ -129,7 +131,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, nil
 	}
 	interrupted, err := r.write(ctx, content.Spec)
-	if err != nil && !nothing { // whoever never asked for the policy has neither role nor index
+	if nothing && apierrors.IsForbidden(err) {
+		return r.unasked(), nil
+	}
+	if err != nil {
 		r.Book.Failed(content, interrupted, err)
 		if r.Metrics != nil {
 			r.Metrics.InjectionIndexFailed()
@@ -146,6 +151,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		r.keptOnce.Do(func() { close(r.kept) })
 	}
 	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// unasked is what follows where nobody asks for the policy and its role is not there: whoever never asked has neither. Where something was left
+// in the index it is taken out once the role is back.
+func (r *Reconciler) unasked() ctrl.Result {
+	if r.left != nil && len(r.left.Spec.Secrets) > 0 {
+		return ctrl.Result{RequeueAfter: again}
+	}
+	r.clean.Store(true)
+	return ctrl.Result{}
 }
 
 // unwritten says what to do about an index that could not be written.
@@ -166,9 +181,9 @@ func (r *Reconciler) tell(content injection.Content) {
 	r.Metrics.InjectionIndexKept(content.Bytes, len(content.Served)-len(left), len(left), injection.ChangedAt(r.left))
 }
 
-// leave notes the index as a pass leaves it.
+// leave notes the index as a pass found it, or left it.
 func (r *Reconciler) leave(index *v1alpha1.InjectionIndex) {
-	r.left = index
+	r.left, r.tried = index, nil
 	r.leftVersion.Store(&index.ResourceVersion)
 }
 
@@ -182,17 +197,24 @@ func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec
 	if err != nil && !missing {
 		return false, err
 	}
-	interrupted = r.left != nil && (found.UID != r.left.UID || !equality.Semantic.DeepEqual(found.Spec, r.left.Spec))
+	interrupted = r.left != nil && (found.UID != r.left.UID || !r.mayHaveLeft(found.Spec))
+	r.leave(found)
 	if equality.Semantic.DeepEqual(found.Spec, spec) && (!missing || len(spec.Secrets) == 0) {
-		r.leave(found)
 		return interrupted, nil
 	}
 	written, err := r.apply(ctx, spec)
 	if err != nil {
+		r.tried = &spec
 		return interrupted, err
 	}
 	r.leave(written)
 	return interrupted, nil
+}
+
+// mayHaveLeft reports whether the passes before may have left the index so: as it was found or written, or as a write asked for whose answer
+// was lost.
+func (r *Reconciler) mayHaveLeft(spec v1alpha1.InjectionIndexSpec) bool {
+	return equality.Semantic.DeepEqual(spec, r.left.Spec) || r.tried != nil && equality.Semantic.DeepEqual(spec, *r.tried)
 }
 
 func (r *Reconciler) apply(ctx context.Context, spec v1alpha1.InjectionIndexSpec) (*v1alpha1.InjectionIndex, error) {

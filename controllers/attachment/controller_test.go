@@ -28,6 +28,8 @@ type rig struct {
 	fails, refuses error
 }
 
+var indexes = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "injectionindexes"}
+
 func newRig(t *testing.T, objects ...client.Object) *rig {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -134,7 +136,7 @@ func TestMetricsTellOfTheIndex(t *testing.T) {
 
 func TestWhoNeverAsksIsAskedForNoRight(t *testing.T) {
 	r := newRig(t, credential(v1alpha1.AttachServiceAccounts))
-	r.fails = errors.New("forbidden")
+	r.fails = apierrors.NewForbidden(indexes, "regcred", errors.New("no such right"))
 	for range 3 {
 		if result, err := r.pass(t); err != nil || result.RequeueAfter != 0 {
 			t.Fatal(result, err)
@@ -181,16 +183,15 @@ func TestAnIndexThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 }
 
 func TestAnIndexThatIsLostServesNobody(t *testing.T) {
-	resource := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "injectionindexes"}
 	for _, test := range []struct {
 		name           string
 		fails, refuses error
 		serves         bool
 	}{
-		{name: "it was deleted, and cannot be made", fails: apierrors.NewNotFound(resource, "regcred"), refuses: errors.New("no such right")},
+		{name: "it was deleted, and cannot be made", fails: apierrors.NewNotFound(indexes, "regcred"), refuses: errors.New("no such right")},
 		{name: "its kind was removed", fails: &meta.NoKindMatchError{}, refuses: &meta.NoKindMatchError{}},
 		{name: "the API server is away", fails: errors.New("connection refused"), serves: true},
-		{name: "it was deleted, and made again", fails: apierrors.NewNotFound(resource, "regcred"), serves: true},
+		{name: "it was deleted, and made again", fails: apierrors.NewNotFound(indexes, "regcred"), serves: true},
 		{name: "it is there", serves: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

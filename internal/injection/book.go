@@ -46,7 +46,7 @@ func (b *Book) Written(content Content, since time.Time, interrupted bool) {
 }
 
 // Failed notes that the index could not be written. What it held before it still holds, unless it is lost: it was found to be missing, or
-// to hold something else.
+// to hold something else. A spec of which something else changed than what it selects needs no write.
 func (b *Book) Failed(content Content, lost bool, err error) {
 	kept := map[types.UID]Entry{}
 	if !lost {
@@ -55,8 +55,12 @@ func (b *Book) Failed(content Content, lost bool, err error) {
 		b.mu.Unlock()
 	}
 	for uid, entry := range content.Served {
-		if _, known := kept[uid]; !known {
+		switch held, known := kept[uid]; {
+		case !known:
 			kept[uid] = Entry{Name: entry.Name}
+		case !held.Left && !entry.Left && held.Selects == entry.Selects:
+			held.Generation = entry.Generation
+			kept[uid] = held
 		}
 	}
 	b.note(kept, foreign.Message(fmt.Sprintf("the InjectionIndex %s, which the policy reads, cannot be written (%v)", v1alpha1.InjectionIndexName, err)))

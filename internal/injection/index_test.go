@@ -164,6 +164,9 @@ func TestBookSaysWhoseSecretPodsGet(t *testing.T) {
 		{name: "what was written before still holds", happened: []func(*Book){written, failed}, policy: stands, credential: first, want: stands, told: "c1 c2 c1 c2"},
 		{name: "what changed since cannot be written", happened: []func(*Book){written, failed}, policy: stands, credential: newer, told: "c1 c2 c1 c2",
 			want: State{Known: true, Fault: "the InjectionIndex regcred, which the policy reads, cannot be written (no such right)"}},
+		{name: "what changed since is not what it selects", happened: []func(*Book){written, func(b *Book) {
+			b.Failed(Build([]v1alpha1.RegistryCredential{newer, second}), false, fmt.Errorf("away"))
+		}}, policy: stands, credential: newer, want: stands, told: "c1 c2 c1 c2"},
 		{name: "what was written before is lost and cannot be written", happened: []func(*Book){written, lost}, policy: stands, credential: first, told: "c1 c2 c1 c2",
 			want: State{Known: true, Fault: "the InjectionIndex regcred, which the policy reads, cannot be written (no such kind)"}},
 		{name: "it is written at last", happened: []func(*Book){failed, written}, policy: stands, credential: first, want: stands, told: "c1 c2 c1 c2"},

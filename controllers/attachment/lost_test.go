@@ -1,0 +1,91 @@
+package attachment
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/injection"
+)
+
+// Pods would name a Secret for ever that no spec asks for.
+func TestWhatNobodyAsksForAnyMoreIsTakenOutThoughTheAPIServerFailsOnce(t *testing.T) {
+	away, forbidden := errors.New("connection refused"), apierrors.NewForbidden(indexes, "regcred", errors.New("no such right"))
+	for _, test := range []struct {
+		name           string
+		fails, refuses error
+		restarted      bool
+		again          time.Duration
+		failed         bool
+	}{
+		{name: "the read fails", fails: away, failed: true},
+		{name: "the write fails", refuses: away, failed: true},
+		{name: "the read fails at the start", fails: away, restarted: true, failed: true},
+		{name: "the write fails at the start", refuses: away, restarted: true, failed: true},
+		{name: "the role is away for a while", fails: forbidden, again: again},
+		{name: "the right to write is away for a while at the start", refuses: forbidden, restarted: true, again: again},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, credential(v1alpha1.AttachPods))
+			if _, err := r.pass(t); err != nil || r.secrets(t) != 1 {
+				t.Fatal(err)
+			}
+			if err := r.Writer.Delete(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
+				t.Fatal(err)
+			}
+			if test.restarted {
+				r.left, r.Book = nil, injection.NewBook(func(string, bool) {})
+			}
+			r.fails, r.refuses = test.fails, test.refuses
+			if result, err := r.pass(t); (err != nil) != test.failed || result.RequeueAfter != test.again {
+				t.Errorf("it is not looked at again: %v, %v", result, err)
+			}
+			r.fails, r.refuses = nil, nil
+			if _, err := r.pass(t); err != nil || r.secrets(t) != 0 {
+				t.Errorf("%d Secrets are left in the index: %v", r.secrets(t), err)
+			}
+		})
+	}
+}
+
+// An answer that is lost is no interruption: new pods got the Secrets all the time.
+func TestAWriteWhoseAnswerIsLostMovesNoTime(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	if _, err := r.pass(t); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-time.Hour).Truncate(time.Second)
+	r.Book = injection.NewBook(func(string, bool) {})
+	r.Book.Written(injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods)}), long, false)
+	other := credential(v1alpha1.AttachPods)
+	other.Name, other.UID, other.Spec.Target.SecretName = "other", "o", "other"
+	if err := r.Writer.Create(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	whole := r.Writer
+	r.Writer = interceptor.NewClient(r.Cluster.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			return errors.Join(c.Apply(ctx, object, options...), errors.New("timeout"))
+		},
+	})
+	if _, err := r.pass(t); err == nil || r.secrets(t) != 2 {
+		t.Fatalf("%d Secrets, %v", r.secrets(t), err)
+	}
+	r.Writer = whole
+	if _, err := r.pass(t); err != nil {
+		t.Fatal(err)
+	}
+	if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); !state.Since.Equal(long) {
+		t.Errorf("it serves since %v, want %v", state.Since, long)
+	}
+	if state := r.Book.State(injection.State{Known: true}, other); !state.Standing() || !state.Since.After(long) {
+		t.Errorf("the other is served since %v", state.Since)
+	}
+}
