@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -37,12 +38,18 @@ func (s *successors) expect(pod *corev1.Pod, verdict diagnosis.Verdict, now time
 	if s.expected == nil {
 		s.expected = map[types.UID][]expectation{}
 	}
+	s.sweep(now)
+	s.expected[of] = append(s.expected[of], expectation{action: verdict.Action, change: verdict.Change, time: now})
+}
+
+// sweep forgets who is not expected any more: also of an owner whose pods are acted on again and again, and never run.
+func (s *successors) sweep(now time.Time) {
 	for uid, list := range s.expected {
-		if now.Sub(list[len(list)-1].time) > successorTimeout {
+		list = slices.DeleteFunc(list, func(one expectation) bool { return now.Sub(one.time) > successorTimeout })
+		if s.expected[uid] = list; len(list) == 0 {
 			delete(s.expected, uid)
 		}
 	}
-	s.expected[of] = append(s.expected[of], expectation{action: verdict.Action, change: verdict.Change, time: now})
 }
 
 // repulled is the change for which a pod was repulled last, zero where it was not.

@@ -60,6 +60,22 @@ func TestWhoNeverArrivesIsForgotten(t *testing.T) {
 	}
 }
 
+// Whoever may write what a pod waits for can have the pods of one owner restarted all day.
+func TestAnOwnerWhosePodsNeverRunIsRememberedForTenMinutes(t *testing.T) {
+	var s successors
+	now := start
+	for range 3000 {
+		s.expect(podOf("set", "a", start, corev1.PodPending), diagnosis.Verdict{Action: diagnosis.Restart, Change: now}, now)
+		now = now.Add(time.Second)
+	}
+	if kept := len(s.expected["set"]); kept > int(successorTimeout/time.Second)+1 {
+		t.Errorf("%d restarts are remembered", kept)
+	}
+	if after, _, _ := s.arrived(podOf("set", "b", now, corev1.PodRunning), now); after > successorTimeout+time.Second {
+		t.Errorf("the recovery counts as one that took %s", after)
+	}
+}
+
 func TestAPodThatReplacesOneHadWhatThatWasRestartedFor(t *testing.T) {
 	change, at := start, start.Add(300*time.Millisecond)
 	for _, test := range []struct {
