@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -15,8 +13,6 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
-	"regcred.dev/regcred/internal/foreign"
 )
 
 // Options of the way out.
@@ -30,9 +26,6 @@ type Options struct {
 	// Log is told once in a while that spans could not be sent.
 	Log logr.Logger
 }
-
-// complainEvery is how often it is told that spans could not be sent.
-const complainEvery = 10 * time.Minute
 
 // New begins to trace. Spans wait in a queue of 2048, and are dropped where it is full: no phase waits for the collector. Headers, certificates,
 // timeouts, sampling and further attributes of the resource are read from the standard environment variables of OpenTelemetry.
@@ -70,33 +63,4 @@ func tracesURL(endpoint string) (string, error) {
 		return "", errors.New("the OTLP endpoint must end with its path, without a query")
 	}
 	return parsed.JoinPath("v1", "traces").String(), nil
-}
-
-// quietly tells seldom that spans are not sent, and never what a collector answered: it may quote the request with its headers.
-type quietly struct {
-	sdktrace.SpanExporter
-	log logr.Logger
-	now func() time.Time
-
-	mu   sync.Mutex
-	told time.Time
-}
-
-// ExportSpans implements [sdktrace.SpanExporter].
-func (q *quietly) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	if err := q.SpanExporter.ExportSpans(ctx, spans); err != nil {
-		q.Handle(err)
-	}
-	return nil
-}
-
-// Handle implements [otel.ErrorHandler].
-func (q *quietly) Handle(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if now := q.now(); q.told.IsZero() || now.Sub(q.told) >= complainEvery {
-		q.told = now
-		said, _, _ := strings.Cut(err.Error(), "body:")
-		q.log.Info("Traces are not sent; nothing else depends on them", "why", foreign.Message(strings.TrimRight(said, " (")))
-	}
 }

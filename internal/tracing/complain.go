@@ -1,0 +1,77 @@
+package tracing
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// complainEvery is how often it is told that spans could not be sent.
+const complainEvery = 10 * time.Minute
+
+// quietly tells seldom that spans are not sent, and never what a collector answered.
+type quietly struct {
+	sdktrace.SpanExporter
+	log logr.Logger
+	now func() time.Time
+
+	mu   sync.Mutex
+	told time.Time
+}
+
+// ExportSpans implements [sdktrace.SpanExporter].
+func (q *quietly) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if err := q.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		q.Handle(err)
+	}
+	return nil
+}
+
+// Handle implements [otel.ErrorHandler].
+func (q *quietly) Handle(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now := q.now(); q.told.IsZero() || now.Sub(q.told) >= complainEvery {
+		q.told = now
+		q.log.Info("Traces are not sent; nothing else depends on them", "why", cause(err))
+	}
+}
+
+// answered finds the status in what otlptracehttp says of an answer.
+var answered = regexp.MustCompile(`failed to send to \S+: ([1-5][0-9]{2})\b`)
+
+// cause says in words of its own why spans are not sent. An error quotes what was answered, in more places than its body: the words beside a
+// status, where a redirect leads, a line that is no header. The answer may quote the request, and so the login in its headers.
+func cause(err error) string {
+	if status := answered.FindStringSubmatch(err.Error()); status != nil {
+		return "the collector answers with HTTP status " + status[1]
+	}
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var number syscall.Errno
+	var network net.Error
+	switch {
+	case errors.As(err, &name):
+		return "the collector's name cannot be resolved"
+	case errors.As(err, &certificate):
+		return "the collector's certificate cannot be verified: see OTEL_EXPORTER_OTLP_CERTIFICATE"
+	case errors.As(err, &number):
+		return "the collector cannot be reached: " + number.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return "the collector does not answer in time"
+	case strings.Contains(err.Error(), "OTLP partial success"):
+		return "the collector took a part of the spans only: see its log"
+	case strings.Contains(err.Error(), "retry-able request failure"):
+		return "the collector asks to try later, again and again: see its log"
+	}
+	return "the collector gives no answer of OTLP over HTTP: see its log, and the endpoint"
+}
