@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-logr/logr"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // complainEvery is how often it is told that spans could not be sent.
@@ -75,3 +77,31 @@ func cause(err error) string {
 	}
 	return "the collector gives no answer of OTLP over HTTP: see its log, and the endpoint"
 }
+
+// settings tells which setting of the environment the library does not understand, and not what is in it: the library would print the headers,
+// with the login in them, to standard error.
+type settings struct{ log logr.Logger }
+
+// Init implements [logr.LogSink], as all below.
+func (settings) Init(logr.RuntimeInfo) {}
+
+// Enabled lets errors through alone.
+func (settings) Enabled(int) bool { return false }
+
+// Info says nothing.
+func (settings) Info(int, string, ...any) {}
+
+// Error names what failed, and a file that could not be read.
+func (s settings) Error(err error, message string, pairs ...any) {
+	if len(pairs) == 2 && pairs[0] == "file" {
+		s.log.Info("A file for traces cannot be used: see the environment variables OTEL_*", "what", message, "why", foreign.Message(err.Error()))
+		return
+	}
+	s.log.Info("A setting for traces is not understood: see the environment variables OTEL_*", "what", message)
+}
+
+// WithValues leaves values out.
+func (s settings) WithValues(...any) logr.LogSink { return s }
+
+// WithName needs none: the log has one.
+func (s settings) WithName(string) logr.LogSink { return s }

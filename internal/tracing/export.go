@@ -34,6 +34,7 @@ func New(ctx context.Context, o Options) (*Rotations, error) {
 	if err != nil {
 		return nil, err
 	}
+	otel.SetLogger(logr.New(settings{o.Log})) // else the library prints to standard error what it does not understand
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint))
 	if err != nil {
 		return nil, fmt.Errorf("send traces to %s: %w", endpoint, err)

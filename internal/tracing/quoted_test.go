@@ -81,6 +81,30 @@ func TestNothingThatACollectorAnswersIsLogged(t *testing.T) {
 	}
 }
 
+func TestALoginThatIsMistypedIsNotLogged(t *testing.T) {
+	for _, test := range []struct{ name, variable, value, says string }{
+		{"a header with a colon", "OTEL_EXPORTER_OTLP_HEADERS", "authorization: Bearer canary", "parse headers"},
+		{"a login with a comma", "OTEL_EXPORTER_OTLP_HEADERS", "x-key=can,canary", "parse headers"},
+		{"a login with a percent sign", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-key=%zzcanary", "escape header value"},
+		{"a name that is none", "OTEL_EXPORTER_OTLP_HEADERS", "canary canary=x", "parse headers"},
+		{"a URL with a login", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:canary@%zz", "parse url"},
+		{"a file that is not there", "OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file", "/no/such/file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv(test.variable, test.value)
+			var log strings.Builder
+			_, err := New(t.Context(), Options{Endpoint: "http://127.0.0.1:1", Now: time.Now,
+				Log: funcr.New(func(prefix, arguments string) { fmt.Fprintln(&log, prefix, arguments) }, funcr.Options{})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if said := log.String(); strings.Contains(said, "canary") || !strings.Contains(said, test.says) {
+				t.Errorf("said %q, want %q", said, test.says)
+			}
+		})
+	}
+}
+
 func TestWhyTracesAreNotSentIsSaidInWordsOfItsOwn(t *testing.T) {
 	for _, test := range []struct {
 		name string
