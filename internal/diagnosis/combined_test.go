@@ -65,9 +65,26 @@ func TestASecretIsSyncedOnlyWhereAKubeletFindsTheValueInIt(t *testing.T) {
 
 func TestClocksMayDifferByAMinute(t *testing.T) {
 	check(t, []rule{
-		{"a change a minute ahead is a clock", []change{now(-time.Minute)}, Restart, StaleCredential},
+		{"a change a minute ahead is a clock: it is waited for", []change{now(-time.Minute)}, Wait, TimeInFuture},
+		{"a pod is restarted when it has come", []change{now(0)}, Restart, StaleCredential},
 		{"a change that lies further ahead is none", []change{now(-time.Minute - time.Nanosecond)}, Report, TimeInFuture},
 	})
+}
+
+// A clock that was set back, or an annotation that somebody wrote: each successor is older than the change, until its time has come.
+func TestAPodIsNotRestartedAgainAndAgainForAChangeWhoseTimeHasNotCome(t *testing.T) {
+	for _, lacks := range [][]change{nil, {withoutReference, because(anonymous)}, {injectedSince(0)}} {
+		restarts, age := 0, -10*time.Minute
+		for at := -time.Minute; at <= time.Minute; at += time.Second {
+			f := stuck(append(lacks, created(age), now(at))...)
+			if Diagnose(f).Action == Restart {
+				restarts, age = restarts+1, at
+			}
+		}
+		if restarts > 3 { // two more are those of a pod that may have missed the change, and of one in the lag of admission
+			t.Errorf("it is restarted %d times", restarts)
+		}
+	}
 }
 
 func TestThePullSecretsOfATemplateAreThePodsOwn(t *testing.T) {

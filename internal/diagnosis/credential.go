@@ -179,10 +179,16 @@ func shadowed(facts *Facts, _ *Credential, _ Entry, f Finding) *Finding {
 	return nil
 }
 
-// fromTheFuture: a recorded time that lies ahead would make every pod older than the change, and restart each for ever.
+// fromTheFuture: a recorded time that lies ahead makes every pod older than the change, the successors of those that are restarted, too. Where
+// clocks can explain it the time is waited for: then a successor is younger.
 func fromTheFuture(facts *Facts, _ *Credential, _ Entry, f Finding) *Finding {
-	if !f.Change.After(facts.Now.Add(clockSkew)) {
+	ahead := f.Change.Sub(facts.Now)
+	switch {
+	case ahead <= 0:
 		return nil
+	case ahead <= clockSkew:
+		return f.as(Wait, TimeInFuture, "the time recorded for Secret %s, %s, has not come yet, by the API server's clock: until then a new pod would seem older than the change, too",
+			f.Secret, clock(f.Change)).again(ahead)
 	}
 	return f.as(Report, TimeInFuture, "the time recorded for Secret %s, %s, lies in the future", f.Secret, f.Change.UTC().Format(time.RFC3339)).
 		advise("see whether somebody changed the annotation, or a clock is wrong").again(later)
