@@ -46,7 +46,7 @@ func (b *Book) Written(content Content, since time.Time, interrupted bool) {
 }
 
 // Failed notes that the index could not be written. What it held before it still holds, unless it is lost: it was found to be missing, or
-// to hold something else. A spec of which something else changed than what it selects needs no write.
+// to hold something else.
 func (b *Book) Failed(content Content, lost bool, err error) {
 	kept := map[types.UID]Entry{}
 	if !lost {
@@ -55,12 +55,8 @@ func (b *Book) Failed(content Content, lost bool, err error) {
 		b.mu.Unlock()
 	}
 	for uid, entry := range content.Served {
-		switch held, known := kept[uid]; {
-		case !known:
+		if _, known := kept[uid]; !known {
 			kept[uid] = Entry{Name: entry.Name}
-		case !held.Left && !entry.Left && held.Selects == entry.Selects:
-			held.Generation = entry.Generation
-			kept[uid] = held
 		}
 	}
 	b.note(kept, foreign.Message(fmt.Sprintf("the InjectionIndex %s, which the policy reads, cannot be written (%v)", v1alpha1.InjectionIndexName, err)))
@@ -91,7 +87,7 @@ func (b *Book) State(policy State, credential *v1alpha1.RegistryCredential) Stat
 	defer b.mu.Unlock()
 	entry, known := b.served[credential.UID]
 	switch {
-	case known && !entry.Left && entry.Generation >= credential.Generation:
+	case known && !entry.Left && entry.serves(credential):
 		if entry.Since.After(policy.Since) {
 			policy.Since = entry.Since
 		}

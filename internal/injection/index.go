@@ -51,6 +51,12 @@ type Entry struct {
 	Since time.Time
 }
 
+// serves reports whether the entry is as new as a RegistryCredential, or adds the same to the index: of a spec of which something else changed
+// there is nothing to write.
+func (e Entry) serves(credential *v1alpha1.RegistryCredential) bool {
+	return e.Generation >= credential.Generation || e.Selects == sha256.Sum256(textOf(injected(credential)))
+}
+
 // Build makes the content from all RegistryCredentials. Where there is no room for all, the older ones have it: so that a new one takes
 // nothing from them.
 func Build(credentials []v1alpha1.RegistryCredential) Content {
