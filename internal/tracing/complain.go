@@ -26,25 +26,30 @@ type quietly struct {
 	log logr.Logger
 	now func() time.Time
 
-	mu   sync.Mutex
-	told time.Time
+	mu sync.Mutex
+	// unsent and faulty are when it was last told that spans are not sent, and of another fault of the library.
+	unsent, faulty time.Time
 }
 
 // ExportSpans implements [sdktrace.SpanExporter].
 func (q *quietly) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if err := q.SpanExporter.ExportSpans(ctx, spans); err != nil {
-		q.Handle(err)
+		q.seldom(&q.unsent, "Traces are not sent; nothing else depends on them", "why", cause(err))
 	}
 	return nil
 }
 
-// Handle implements [otel.ErrorHandler].
+// Handle implements [otel.ErrorHandler]: for what the library says of its settings and of itself.
 func (q *quietly) Handle(err error) {
+	q.seldom(&q.faulty, "OpenTelemetry reports a fault; nothing but traces depends on it", "what", foreign.Message(err.Error()))
+}
+
+func (q *quietly) seldom(told *time.Time, message string, pair ...any) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if now := q.now(); q.told.IsZero() || now.Sub(q.told) >= complainEvery {
-		q.told = now
-		q.log.Info("Traces are not sent; nothing else depends on them", "why", cause(err))
+	if now := q.now(); told.IsZero() || now.Sub(*told) >= complainEvery {
+		*told = now
+		q.log.Info(message, pair...)
 	}
 }
 
