@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +20,9 @@ type explain struct {
 const example = `  # Why does this pod not start?
   kubectl regcred explain pod web-5d4c9-x2x7p -n shop
 
+  # The pods of a Deployment, StatefulSet, DaemonSet, ReplicaSet or Job that cannot pull
+  kubectl regcred explain deployment web -n shop
+
   # All pods of a namespace, or of the cluster, that cannot pull their images, by cause
   kubectl regcred explain pods -n shop
   kubectl regcred explain pods -A -o json`
@@ -29,7 +30,7 @@ const example = `  # Why does this pod not start?
 func newExplain(a access) *cobra.Command {
 	e := &explain{access: a}
 	command := &cobra.Command{
-		Use:     "explain [pod NAME | pods]",
+		Use:     "explain [pod NAME | deployment NAME | pods]",
 		Short:   "Explain why pods cannot pull their images, and what regcred does about it",
 		Long:    "Explain why pods cannot pull their images: the cause, the evidence, whose the pull secrets are, what regcred does and when,\nand what you can do. It reads with your own rights, and says where they do not suffice. It changes nothing.",
 		Example: example,
@@ -45,7 +46,7 @@ func newExplain(a access) *cobra.Command {
 }
 
 func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
-	name, err := podName(args)
+	subject, err := subjectOf(args)
 	if err != nil {
 		return err
 	}
@@ -68,8 +69,10 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 	l := &look{reader: reader, operator: e.operator, now: time.Now()}
 	var r report
 	switch {
-	case name != "":
-		r, err = l.pod(ctx, namespace, name)
+	case subject.kind != nil:
+		r, err = l.workload(ctx, namespace, subject)
+	case subject.name != "":
+		r, err = l.pod(ctx, namespace, subject.name)
 	case e.allNamespaces:
 		r, err = l.stuck(ctx, "")
 	default:
@@ -80,25 +83,4 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 		return err
 	}
 	return print(out, r)
-}
-
-// podName reads the arguments: "pod NAME", "pod/NAME", "pods" or nothing.
-func podName(args []string) (string, error) {
-	kinds := []string{"pod", "pods", "po"}
-	switch len(args) {
-	case 0:
-		return "", nil
-	case 1:
-		if slices.Contains(kinds, args[0]) {
-			return "", nil
-		}
-		if kind, name, _ := strings.Cut(args[0], "/"); slices.Contains(kinds, kind) && name != "" {
-			return name, nil
-		}
-	case 2:
-		if slices.Contains(kinds, args[0]) {
-			return args[1], nil
-		}
-	}
-	return "", fmt.Errorf("explain takes a pod: kubectl regcred explain pod NAME, or kubectl regcred explain pods")
 }

@@ -17,27 +17,6 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
-func TestPodNames(t *testing.T) {
-	tests := []struct {
-		args []string
-		want string
-		ok   bool
-	}{
-		{nil, "", true},
-		{[]string{"pods"}, "", true},
-		{[]string{"pod", "web-1"}, "web-1", true},
-		{[]string{"pod/web-1"}, "web-1", true},
-		{[]string{"web-1"}, "", false},
-		{[]string{"pod/"}, "", false},
-		{[]string{"deployment", "web"}, "", false},
-	}
-	for _, test := range tests {
-		if got, err := podName(test.args); got != test.want || (err == nil) != test.ok {
-			t.Errorf("%v gives %q, %v", test.args, got, err)
-		}
-	}
-}
-
 const image = "registry.example.com/shop/web:1"
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -18,6 +18,8 @@ type report struct {
 	single bool
 	// namespace is the one that was looked at, empty for all.
 	namespace string
+	// of names the workload whose pods were looked at, empty for all pods.
+	of string
 }
 
 // podReport is the diagnosis of one pod.

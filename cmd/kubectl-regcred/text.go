@@ -90,7 +90,7 @@ func printText(out io.Writer, r report) error {
 	w := newWriter(out)
 	switch {
 	case len(r.Pods) == 0:
-		w.line("No pod waits for an image%s.%s", prefixed(" in namespace ", r.namespace), map[bool]string{true: " All namespaces: kubectl regcred explain pods -A"}[r.namespace != ""])
+		w.line("No pod%s waits for an image%s.%s", prefixed(" of ", r.of), prefixed(" in namespace ", r.namespace), map[bool]string{true: " All namespaces: kubectl regcred explain pods -A"}[r.namespace != ""])
 	case r.single:
 		w.pod(r.Pods[0])
 	default:

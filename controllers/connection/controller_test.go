@@ -189,7 +189,9 @@ func TestAStatusThatCannotBeWrittenIsTriedAgainUnlessTheConnectionIsGone(t *test
 	}
 	g := newRig(t)
 	away := errors.New("away")
-	g.r.Client = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error { return away }})
+	g.r.Client = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+		return away
+	}})
 	if _, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "default"}}); !errors.Is(err, away) {
 		t.Errorf("the connection cannot be read, and that is not tried again: %v", err)
 	}

@@ -178,7 +178,7 @@ func (f *finder) field(n *ast.KeyValueExpr) {
 // normalisation leaves out a call that gives back what it takes, in another form.
 func (f *finder) normalisation(n *ast.CallExpr) {
 	value := f.info.Types[n]
-	if value.Type == nil || !value.IsValue() || f.info.Types[n.Fun].IsType() || f.info.Types[n.Fun].IsBuiltin() {
+	if value.Type == nil || !value.IsValue() || !f.isFunction(n.Fun) {
 		return
 	}
 	if method, ok := n.Fun.(*ast.SelectorExpr); ok && f.has(method.X, value.Type) {
@@ -190,11 +190,21 @@ func (f *finder) normalisation(n *ast.CallExpr) {
 	if len(n.Args) == 0 || !f.has(n.Args[0], value.Type) || isError(value.Type) {
 		return
 	}
+	f.without(n)
+}
+
+// without leaves out a call that gives what its first argument is.
+func (f *finder) without(n *ast.CallExpr) {
 	if isPath(n.Args[0]) {
 		f.other(n, n.Args[0])
 	} else if len(n.Args) == 1 && !f.isConstant(n.Args[0]) {
 		f.skip(n)
 	}
+}
+
+// isFunction reports whether what is called is a function, and no conversion and no builtin.
+func (f *finder) isFunction(called ast.Expr) bool {
+	return !f.info.Types[called].IsType() && !f.info.Types[called].IsBuiltin()
 }
 
 // has reports whether an expression has a type.

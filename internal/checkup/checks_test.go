@@ -161,7 +161,7 @@ func TestWhatIsSoundHasNoFault(t *testing.T) {
 					t.Errorf("got %+v", found)
 				}
 			}
-			if len(checks) != 12 {
+			if len(checks) != 13 {
 				t.Errorf("%d checks say something: %v", len(checks), checks)
 			}
 		})

@@ -18,16 +18,6 @@ const (
 	newerSum = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 )
 
-// written has RegistryCredential shop write a key to Secret regcred.
-func written(key string) change {
-	return secret("regcred", func(s *Secret) {
-		source := s.Sources["shop"]
-		source.Keys = append([]string{key}, source.Keys...)
-		s.Sources = pullsecret.Sources{"shop": source}
-		s.Keys = append([]string{key}, s.Keys...)
-	})
-}
-
 // second is a container that waits for an image of another registry, which RegistryCredential other provides by Secret other, changed at a
 // time after noon.
 func second(changed time.Duration) change {
@@ -148,6 +138,7 @@ func TestOneEntryOfASiblingIsNoEntryOfThisCredential(t *testing.T) {
 		want   string
 	}{
 		"the Secret records that the entry is the other one's": {sibling(refusedThere), "shop"},
+		"though the value of the other one is refused":         {sibling(func(f *Facts) { f.Credentials[1].Entries = []Entry{{Key: host, Rejected: "401"}} }), "shop"},
 		"the other one writes another Secret":                  {sibling(func(f *Facts) { f.Credentials[1].SecretName = "elsewhere" }), "a"},
 		"the other one does not provide the key any more":      {sibling(func(f *Facts) { f.Credentials[1].Entries = []Entry{{Key: otherHost}} }), "a"},
 		"the entry is recorded for this one, too":              {sibling(func(f *Facts) { f.Secrets["regcred"].Sources["a"] = f.Secrets["regcred"].Sources["shop"] }), "a"},

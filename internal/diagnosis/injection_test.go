@@ -91,6 +91,11 @@ func TestAStatusSaysSinceWhenPodsAreAttached(t *testing.T) {
 		t.Errorf("a status that lags behind the spec counts: %+v", c)
 	}
 	object.Spec.Target.Attach = v1alpha1.AttachPods
+	other := object.DeepCopy()
+	other.Status.Conditions[0].Type = v1alpha1.ConditionReady
+	if c := CredentialOf(other); c.InjectionProblem != "" {
+		t.Errorf("another condition says of the attachment %q", c.InjectionProblem)
+	}
 	if c := CredentialOf(object); !c.InjectedSince.Equal(noon) || c.InjectionProblem == "" || len(c.Accounts) != 0 {
 		t.Errorf("%+v", c)
 	}

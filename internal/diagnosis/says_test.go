@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/pullsecret"
 )
 
 // TestWhatIsSaid has each verdict as a person reads it, with when the pod is looked at again. docs/stuck-pods.md tells the same.
@@ -53,6 +54,11 @@ func TestWhatIsSaid(t *testing.T) {
 		{rule{"created in the second of the change", []change{created(0), now(time.Second)}, Wait, KubeletRetries}, time.Second, web + "the pod was created just as Secret regcred changed, and may have missed it; unless it runs before, it is looked at again two seconds after the change",
 			""},
 		{rule{"created after the change", []change{created(time.Minute)}, Report, CredentialDidNotHelp}, 0, web + "the pod has had the value of RegistryCredential shop since it was created, and the registry denies pulling registry.example.com/shop/web:1 with it",
+			"see whether the image exists and the credential's account may pull it; if so, look for a mirror or a proxy between node and registry"},
+		{rule{"a record without a time", []change{secret("regcred", func(s *Secret) {
+			s.Sources = pullsecret.Sources{"shop": {Revision: "2", Keys: []string{host}}}
+		})}, Report, CredentialDidNotHelp}, 0,
+			web + "the pod has had the value of RegistryCredential shop since it was created, and the registry denies pulling registry.example.com/shop/web:1 with it",
 			"see whether the image exists and the credential's account may pull it; if so, look for a mirror or a proxy between node and registry"},
 		{rule{"repulled for the change", []change{func(f *Facts) { f.Repulled = noon }}, Report, CredentialDidNotHelp}, 0, web + "the kubelet pulled again with the value of RegistryCredential shop, and the registry denies pulling registry.example.com/shop/web:1 with it",
 			"see whether the image exists and the credential's account may pull it; if so, look for a mirror or a proxy between node and registry"},

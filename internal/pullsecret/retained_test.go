@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 func unreadable(s *corev1.Secret) { s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":[]}`) }
@@ -142,5 +144,59 @@ func TestEachManagerIsNamedOnce(t *testing.T) {
 		if got := isClient(name); got != want {
 			t.Errorf("%q is a person's client: %t", name, got)
 		}
+	}
+}
+
+func TestWhatIsSaidOfWhoseASecretIs(t *testing.T) {
+	shop := contribution("shop", 2, "1", config(t, "a", "shop.example"))
+	theirs := func(s *corev1.Secret) { s.Data["ca.crt"] = []byte("x") }
+	next := contribution("shop", 2, "2", config(t, "new", "shop.example"))
+	said := func(changes ...func(*corev1.Secret)) Owner {
+		current := secret(t, shop)
+		for _, change := range changes {
+			change(current)
+		}
+		return Decide(Input{Contributions: []Contribution{next}, Exists: everybody, Current: current, Now: noon}).Owner
+	}
+	const save = ", and holds what is nowhere else: save what you need of it and delete it; regcred recreates it"
+	if got := said(theirs, immutableSecret).Fix; got != "it was made immutable"+save {
+		t.Errorf("%q", got)
+	}
+	if got := said(theirs, opaque).Fix; got != "it was made with type Opaque"+save {
+		t.Errorf("%q", got)
+	}
+	if got := OwnerOf(byHand(`{}`)).Manager; got != "a person" {
+		t.Errorf("%q", got)
+	}
+	tool := byHand(`{}`)
+	tool.Labels = map[string]string{"resources.gardener.cloud/managed-by": "x"}
+	if got := OwnerOf(tool).Manager; got != "Gardener" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWhatAnotherIsToProvideIsNowhereElseMeanwhile(t *testing.T) {
+	both := contribution("shop", 2, "1", config(t, "a", "shop.example", "base.example"))
+	next := contribution("shop", 2, "2", config(t, "new", "shop.example"))
+	next.Keep = []string{"base.example"}
+	current := changed(secret(t, both), immutableSecret)
+	if plan := Decide(Input{Contributions: []Contribution{next}, Exists: everybody, Current: current, Now: noon}); plan.Action != Refuse {
+		t.Errorf("recreated, it would lack what is only there: %s", plan.Action)
+	}
+	next.Keep = nil
+	if plan := Decide(Input{Contributions: []Contribution{next}, Exists: everybody, Current: current, Now: noon}); plan.Action != Recreate {
+		t.Errorf("%s", plan.Action)
+	}
+}
+
+func TestOneThatIsGoneAndLeftNothingKeepsNoUnreadableSecret(t *testing.T) {
+	shop := contribution("shop", 2, "1", config(t, "a", "shop.example"))
+	current := changed(secret(t, shop), func(s *corev1.Secret) {
+		unreadable(s)
+		sources := SourcesOf(s.Annotations)
+		s.Annotations[v1alpha1.SourcesAnnotation] = Sources{"shop": sources["shop"], "gone": {Revision: "1"}}.String()
+	})
+	if plan := Decide(Input{Exists: only("shop"), Current: current, Now: noon}); plan.Action != Delete {
+		t.Errorf("%s", plan.Action)
 	}
 }

@@ -244,6 +244,13 @@ func (s *Store) Forget(ctx context.Context, credential string) error {
 
 // withoutBody keeps what kind of an API error it is and drops its text: the text of a refused Secret write may quote it.
 func withoutBody(err error) error {
+	if several := (interface{ Unwrap() []error })(nil); errors.As(err, &several) {
+		var all []error
+		for _, one := range several.Unwrap() {
+			all = append(all, withoutBody(one))
+		}
+		return errors.Join(all...)
+	}
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return &apierrors.StatusError{ErrStatus: metav1.Status{
 			Status: metav1.StatusFailure, Code: status.Status().Code, Reason: status.Status().Reason,

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"go.uber.org/zap/zapcore"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -104,7 +103,7 @@ func TestALoggerAddsItsValuesToEachLine(t *testing.T) {
 	t.Cleanup(func() { ctrl.Log = before })
 	var out bytes.Buffer
 	ctrl.Log = zap.New(zap.WriteTo(&out), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.TimeKey, c.LevelKey = "", "" }))
-	var log logr.Logger = logWith("controller", "delivery")
+	log := logWith("controller", "delivery")
 	log.WithValues("namespace", "shop").WithName("part").Info("did", "n", 1)
 	log.Error(errors.New("refused"), "failed", "n", 2)
 	for _, want := range []string{`"controller":"delivery"`, `"namespace":"shop"`, `"logger":"part"`, `"n":1`, `"error":"refused"`, `"n":2`} {

@@ -3,6 +3,7 @@ package box
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -91,9 +92,7 @@ func (a *AzureCloud) serveExchange(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusBadRequest, "BAD_REQUEST")
 	case r.PostForm.Get("grant_type") != "access_token" || r.PostForm.Get("service") != a.Registry:
 		refuse(http.StatusBadRequest, "BAD_REQUEST")
-	case r.PostForm.Get("tenant") != "" && r.PostForm.Get("tenant") != a.Tenant:
-		refuse(http.StatusUnauthorized, "UNAUTHORIZED")
-	case !a.accepts(r.PostForm.Get("access_token")) || a.refuses():
+	case !a.admits(r.PostForm):
 		refuse(http.StatusUnauthorized, "UNAUTHORIZED")
 	default:
 		token, err := a.refreshToken()
@@ -103,6 +102,12 @@ func (a *AzureCloud) serveExchange(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"refresh_token": token})
 	}
+}
+
+// admits checks the tenant, where one is named, and the access token.
+func (a *AzureCloud) admits(form url.Values) bool {
+	tenant := form.Get("tenant")
+	return (tenant == "" || tenant == a.Tenant) && a.accepts(form.Get("access_token")) && !a.refuses()
 }
 
 // refreshToken makes one that the registry takes as a password.

@@ -114,14 +114,19 @@ func (a *AWSCloud) identity(action string, form url.Values) (string, error) {
 		user.keys = slices.DeleteFunc(user.keys, func(key string) bool { return key == form.Get("AccessKeyId") })
 		delete(a.keys, form.Get("AccessKeyId"))
 	case "DeleteUser":
-		if len(user.keys) > 0 || len(user.policies) > 0 {
-			return "", iamFault("DeleteConflict")
-		}
-		delete(a.iam.users, name)
+		return "", a.deleteUser(name, user)
 	default:
 		return "", iamFault("InvalidAction")
 	}
 	return "", nil
+}
+
+func (a *AWSCloud) deleteUser(name string, user *iamUser) error {
+	if len(user.keys) > 0 || len(user.policies) > 0 {
+		return iamFault("DeleteConflict")
+	}
+	delete(a.iam.users, name)
+	return nil
 }
 
 // tell answers what only asks for a user, and reports whether an action does.

@@ -33,17 +33,25 @@ const (
 	scaleAtOnce               = 32
 )
 
-// scaleCommands are measured. A page of pods is one request more; nothing else may grow with namespaces that are not concerned.
+// scaleCommands are measured. A page of pods or of Secrets is one request more; nothing else may grow with namespaces that are not concerned.
 var scaleCommands = []struct {
-	arguments []string
-	pageSize  int           // how many pods it lists in one request, 0 where it lists none
-	limit     time.Duration // of its CPU time: that of a busy machine is the same
-	says      string
+	arguments     []string
+	pods, secrets int           // how many of these it lists in one request, 0 where it lists none
+	limit         time.Duration // of its CPU time: that of a busy machine is the same
+	says          string
 }{
-	{[]string{"status"}, 0, time.Second, "200 of 200"},
-	{[]string{"status", "company"}, 0, time.Second, "200 of 200 have the value"},
-	{[]string{"explain", "pods", "-A"}, 250, time.Second, "20 pods cannot pull"},
-	{[]string{"audit", "-A"}, 100, 10 * time.Second, "200 images in all namespaces"},
+	{[]string{"status"}, 0, 0, time.Second, "200 of 200"},
+	{[]string{"status", "company"}, 0, 0, time.Second, "200 of 200 have the value"},
+	{[]string{"explain", "pods", "-A"}, 250, 50, time.Second, "20 pods cannot pull"},
+	{[]string{"audit", "-A"}, 100, 50, 10 * time.Second, "201 images in all namespaces"},
+}
+
+// morePages is how many requests a list takes more, of so many objects in each namespace and so many in a page.
+func morePages(each, page int) int {
+	if page == 0 {
+		return 0
+	}
+	return (scaleNamespaces*each+page-1)/page - (scaleFew*each+page-1)/page
 }
 
 // TestPluginAtScale measures the plugin at 200 namespaces with 2,000 pods, of which 20 are stuck, on a real API server.
@@ -72,12 +80,8 @@ func TestPluginAtScale(t *testing.T) {
 			if !strings.Contains(got.out, command.says) {
 				t.Errorf("it does not say %q:\n%s", command.says, got.out)
 			}
-			pages := 0
-			if command.pageSize > 0 {
-				pages = (scaleNamespaces - scaleFew) * podsEach / command.pageSize
-			}
-			if got.requests > few[name]+pages {
-				t.Errorf("%d requests at %d namespaces, %d at %d and %d more pages of pods", got.requests, scaleNamespaces, few[name], scaleFew, pages)
+			if more := morePages(podsEach, command.pods) + morePages(1, command.secrets); got.requests > few[name]+more {
+				t.Errorf("%d requests at %d namespaces, %d at %d and %d more pages", got.requests, scaleNamespaces, few[name], scaleFew, more)
 			}
 			if got.cpu > command.limit {
 				t.Errorf("it takes %s of CPU time, and %s is allowed", got.cpu, command.limit)

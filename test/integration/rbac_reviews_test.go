@@ -115,8 +115,8 @@ func peopleReviews(role string) []accessReview {
 		"regcred-viewer": {
 			{"reads RegistryCredentials", true, credentials, read, ""},
 			{"reads VaultConnections", true, connections, read, ""},
-			{"reads the InjectionIndex", true, "regcred.dev/v1alpha1/injectionindexes", read, ""},
-			{"does not write the InjectionIndex", false, "regcred.dev/v1alpha1/injectionindexes", write, ""},
+			{"reads the InjectionIndex", true, "regcred.dev/injectionindexes", read, ""},
+			{"does not write the InjectionIndex", false, "regcred.dev/injectionindexes", write, ""},
 			{"does not write RegistryCredentials", false, credentials, write, ""},
 			{"does not write VaultConnections", false, connections, write, ""},
 		},

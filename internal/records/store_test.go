@@ -1,0 +1,185 @@
+package records
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/removal"
+)
+
+// server keeps Secrets as an API server does, and notes what it is asked for.
+type server struct {
+	version int
+	secrets map[string]*corev1.Secret
+	asked   []string
+	// refuse is the answer to a verb, nil for none.
+	refuse map[string]error
+}
+
+func (s *server) kept(name string) *corev1.Secret { return s.secrets[name] }
+
+func (s *server) put(secret *corev1.Secret) *corev1.Secret {
+	s.version++
+	secret = secret.DeepCopy()
+	secret.ResourceVersion = strconv.Itoa(s.version)
+	s.secrets[secret.Name] = secret
+	return secret.DeepCopy()
+}
+
+var resource = schema.GroupResource{Resource: "secrets"}
+
+func (s *server) handle(action clienttesting.Action) (bool, apiruntime.Object, error) {
+	verb, manager := action.GetVerb(), ""
+	if err := s.refuse[verb]; err != nil {
+		return true, nil, err
+	}
+	switch a := action.(type) {
+	case clienttesting.CreateActionImpl:
+		manager = a.CreateOptions.FieldManager
+	case clienttesting.UpdateActionImpl:
+		manager = a.UpdateOptions.FieldManager
+	case clienttesting.ListActionImpl:
+		manager = a.ListRestrictions.Labels.String()
+	}
+	s.asked = append(s.asked, strings.TrimSpace(verb+" "+action.GetNamespace()+" "+manager))
+	switch a := action.(type) {
+	case clienttesting.CreateActionImpl:
+		secret := a.GetObject().(*corev1.Secret)
+		if s.secrets[secret.Name] != nil {
+			return true, nil, apierrors.NewAlreadyExists(resource, secret.Name)
+		}
+		return true, s.put(secret), nil
+	case clienttesting.UpdateActionImpl:
+		secret := a.GetObject().(*corev1.Secret)
+		switch known := s.secrets[secret.Name]; {
+		case known == nil:
+			return true, nil, apierrors.NewNotFound(resource, secret.Name)
+		case secret.ResourceVersion == "" || secret.ResourceVersion != known.ResourceVersion:
+			return true, nil, apierrors.NewConflict(resource, secret.Name, errors.New("it changed"))
+		}
+		return true, s.put(secret), nil
+	case clienttesting.GetActionImpl:
+		if known := s.secrets[a.GetName()]; known != nil {
+			return true, known.DeepCopy(), nil
+		}
+		return true, nil, apierrors.NewNotFound(resource, a.GetName())
+	case clienttesting.DeleteActionImpl:
+		if s.secrets[a.GetName()] == nil {
+			return true, nil, apierrors.NewNotFound(resource, a.GetName())
+		}
+		delete(s.secrets, a.GetName())
+		return true, nil, nil
+	}
+	list := &corev1.SecretList{}
+	for _, name := range slices.Sorted(maps.Keys(s.secrets)) {
+		list.Items = append(list.Items, *s.secrets[name])
+	}
+	return true, list, nil
+}
+
+// leader is a store before a server, with those of whom it told.
+type leader struct {
+	*Store
+	told []string
+}
+
+func (s *server) leader() *leader {
+	clientset := fake.NewClientset()
+	clientset.PrependReactor("*", "secrets", s.handle)
+	l := &leader{}
+	l.Store = NewStore(clientset.CoreV1(), "regcred-system", func(credential string) { l.told = append(l.told, credential) })
+	return l
+}
+
+func newServer() *server {
+	return &server{secrets: map[string]*corev1.Secret{}, refuse: map[string]error{}}
+}
+
+func TestWhatIsSavedIsThereAfterARestart(t *testing.T) {
+	server := newServer()
+	one := server.leader()
+	if err := one.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.KeepRemovals(t.Context(), "company", removal.State{UID: "uid-1", Serial: 4}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		next := record(t)
+		next.Revision = fmt.Sprint(i)
+		if err := one.Save(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := server.kept(secretName("company"))
+	if kept.Type != SecretType || kept.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue || kept.Labels[recordLabel] != "true" || kept.Namespace != "regcred-system" {
+		t.Errorf("%+v", kept.ObjectMeta)
+	}
+	want := []string{"list regcred-system " + recordLabel + "=true", "create regcred-system regcred-published-store"}
+	for range 3 {
+		want = append(want, "update regcred-system regcred-published-store")
+	}
+	if !slices.Equal(server.asked, want) {
+		t.Errorf("%q, want %q", server.asked, want)
+	}
+	two := server.leader()
+	for range 2 { // it is read once
+		if err := two.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(server.asked) != len(want)+1 {
+		t.Errorf("%q", server.asked)
+	}
+	if got := two.All(); len(got) != 1 || got["company"].Revision != "2" || two.Get("company").Format != Format || two.Removals("company").Serial != 4 {
+		t.Errorf("%+v", got)
+	}
+	next := record(t)
+	next.Revision = "3"
+	if err := two.Save(t.Context(), next); err != nil {
+		t.Errorf("after a restart it cannot be written: %v", err)
+	}
+}
+
+func TestOneBrokenRecordHidesNoOther(t *testing.T) {
+	server := newServer()
+	for _, name := range []string{"a", "b", "c"} {
+		one := record(t)
+		one.Credential = name
+		secret, err := encode(one, "regcred-system")
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch name {
+		case "a":
+			secret.Data[memoKey] = []byte("{")
+		case "b":
+			secret.Data[memoKey] = []byte(newerMemos["with a field more"])
+		}
+		server.put(secret)
+	}
+	store := server.leader()
+	if err := store.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.All(); len(got) != 1 || !got["c"].Published() || store.IsLeftAlone("a") || !store.IsLeftAlone("b") || store.IsLeftAlone("c") {
+		t.Errorf("%v", slices.Sorted(maps.Keys(got)))
+	}
+	server.refuse["list"] = errors.New("away")
+	if err := server.leader().Load(t.Context()); err == nil || !strings.Contains(err.Error(), "regcred-system") {
+		t.Errorf("a store that could not be read counts as empty: %v", err)
+	}
+}
