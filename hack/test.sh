@@ -58,7 +58,7 @@ vault() {
 }
 
 # What depends on the version of the API server, on the oldest Kubernetes that is supported: CRDs and their rules, roles, admission policies, the
-# chart, the way of a password from Vault into namespaces, and cures. etcd and kubectl are those of the newest.
+# chart, the way of a password from Vault into namespaces, cures, and the plugin. etcd and kubectl are those of the newest.
 oldest() {
   eval "$(go -C hack/cluster run . build --only registry,vault,pause,kubernetes,oldest)"
   mkdir "$results/assets"
@@ -69,7 +69,7 @@ oldest() {
   "$KUBEBUILDER_ASSETS/kube-apiserver" --version >&2
   local tests=AdmissionPolicies,OperatorRole,OperatorWithoutItsPolicies,LimitsReachFlagsRoleAndPolicies,ASpecThatCannotWorkIsRefusedWithASentence
   tests+=,TheChartUnderAnyName,AnAPIServerWithoutPoliciesForPods,RotationIsCompleteOnceTheOldPasswordIsRefused
-  tests+=,StuckPods,APodIsNotRestartedWhereItsSuccessorWouldBeRefused
+  tests+=,StuckPods,APodIsNotRestartedWhereItsSuccessorWouldBeRefused,Plugin
   CGO_ENABLED=0 gotest oldest . -trimpath -timeout 20m -parallel 3 -run "^Test(${tests//,/|})\$" ./test/integration/
 }
 

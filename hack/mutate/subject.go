@@ -38,19 +38,25 @@ func choose(o options, names []string) ([]*subject, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		one := &subject{source: s, mutants: find(s)}
-		validate(s, one.mutants)
-		for _, m := range one.mutants {
-			if !m.invalid && wanted.MatchString(m.id) && (lines == nil || touched(o.root, lines, m)) {
-				one.chosen = append(one.chosen, m)
-			}
-		}
+		one := newSubject(s, func(m *mutant) bool { return wanted.MatchString(m.id) && (lines == nil || touched(o.root, lines, m)) })
 		subjects, all = append(subjects, one), append(all, one.chosen...)
 	}
 	if o.sample > 0 && o.sample < len(all) {
 		draw(o, subjects, all)
 	}
 	return subjects, nil
+}
+
+// newSubject finds the mutants of a package, and chooses those that are wanted.
+func newSubject(s *source, wanted func(*mutant) bool) *subject {
+	one := &subject{source: s, mutants: find(s)}
+	validate(s, one.mutants)
+	for _, m := range one.mutants {
+		if !m.invalid && wanted(m) {
+			one.chosen = append(one.chosen, m)
+		}
+	}
+	return one
 }
 
 // draw leaves a sample of all mutants.

@@ -18,11 +18,15 @@ func unproven(facts *Facts, c *Credential, _ Entry, f Finding) *Finding {
 		return f.as(Report, Unproven, "the registry does not say whether %s exists or is denied, and RegistryCredential %s was not tested with it", f.Image, c.Name).
 			advise("see whether the image exists; if it does, delete the pod where its owner recreates it")
 	}
-	probe, asked := facts.Probes[f.question()]
-	if !asked {
-		f.questions = append(f.questions, f.question())
-		return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s can pull %s", c.Name, f.Image).again(soon)
+	if probe, asked := facts.Probes[f.question()]; asked {
+		return probed(c, f, probe, ambiguous)
 	}
+	f.questions = append(f.questions, f.question())
+	return f.as(Wait, AskingRegistry, "the registry is asked whether RegistryCredential %s can pull %s", c.Name, f.Image).again(soon)
+}
+
+// probed is what follows from a registry's answer.
+func probed(c *Credential, f Finding, probe Probe, ambiguous bool) *Finding {
 	switch probe.Access {
 	case AccessAllowed:
 		return nil

@@ -71,7 +71,14 @@ func tryAttempt(t *testing.T, c *installation, operator client.Client, a admissi
 		namespace = c.namespace(t)
 	}
 	object := prepareAttempt(t, c, a, namespace)
-	err := a.do(t.Context(), operator, object.DeepCopyObject().(client.Object))
+	var err error
+	awaitAPI(t, "the API server's admission knows namespace "+namespace, func() error { // it learns of a new one from a watch
+		err = a.do(t.Context(), operator, object.DeepCopyObject().(client.Object))
+		if apierrors.IsNotFound(err) && strings.Contains(err.Error(), fmt.Sprintf("namespace %q not found", namespace)) {
+			return err
+		}
+		return nil
+	})
 	if a.refused == "" {
 		if err != nil {
 			t.Fatalf("must be allowed, and is not: %v", err)

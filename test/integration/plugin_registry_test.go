@@ -16,6 +16,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -186,7 +187,11 @@ func testPluginBundle(t *testing.T, r *operatorRun, p *plugin) {
 			t.Errorf("the bundle holds %q", secret)
 		}
 	}
-	for _, words := range []string{"registrycredentials.json", "platform/registries/company", "Published", "v1.37"} {
+	server, err := kubernetes.NewForConfigOrDie(r.config).Discovery().ServerVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"registrycredentials.json", "platform/registries/company", "Published", server.GitVersion} {
 		if !bytes.Contains(text, []byte(words)) {
 			t.Errorf("the bundle lacks %q", words)
 		}
