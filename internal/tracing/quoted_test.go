@@ -122,3 +122,19 @@ func TestWhyTracesAreNotSentIsSaidInWordsOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestAMistypedSamplerIsNotTakenForACollectorThatRefuses(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "sometimes")
+	r := start(t)
+	if said := r.log.String(); !strings.Contains(said, "unsupported sampler: sometimes") || strings.Contains(said, "collector") {
+		t.Errorf("said %q", said)
+	}
+	r.to.Refuse(400)
+	r.Read("company").End("Read", false)
+	if err := r.provider.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if said := r.log.String(); !strings.Contains(said, "HTTP status 400") {
+		t.Errorf("of the collector it said %q", said)
+	}
+}
