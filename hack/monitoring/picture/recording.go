@@ -41,6 +41,7 @@ func readRecording(path string) (*recorded, error) {
 	}
 	r := &recorded{begin: file.Begin, end: file.Begin, interval: time.Duration(file.Interval), engine: promql.NewEngine(promql.EngineOpts{
 		MaxSamples: 1e7, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true, LookbackDelta: 5 * time.Minute,
+		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() }, // as Prometheus evaluates rules
 	})}
 	for _, line := range file.Series {
 		one, err := monitoring.Series(line, file.Begin, r.interval)
