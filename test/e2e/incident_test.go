@@ -40,7 +40,7 @@ func TestTheIncidentEnds(t *testing.T) {
 		must(t, s.Client.Create(ctx, scenario.Deployment(namespace, "web", template)))
 		must(t, s.Client.Create(ctx, scenario.StatefulSet(namespace, "db", 2, scenario.Template("db", first, scenario.OldSecret))))
 	}
-	await(t, 3*time.Minute, s.Running("db", first, namespaces...))
+	await(t, 2*time.Minute, s.Running("db", first, namespaces...))
 	await(t, time.Minute, s.Stuck("web", "no basic auth credentials", namespaces[2]))
 
 	must(t, s.SetRegistryPassword(ctx, "new-password"))
@@ -58,8 +58,8 @@ func TestTheIncidentEnds(t *testing.T) {
 
 	must(t, s.Client.Create(ctx, incidentCredential(namespaces, bystander)))
 	fresh := await(t, 30*time.Second, s.Fresh(scenario.OldSecret, "new-password", namespaces...))
-	running := await(t, 3*time.Minute, s.Running("web", second, namespaces...))
-	await(t, 3*time.Minute, s.Running("db", second, namespaces...))
+	running := await(t, time.Minute, s.Running("web", second, namespaces...))
+	await(t, time.Minute, s.Running("db", second, namespaces...))
 	t.Logf("all Secrets fresh after %s, all Deployments running %s later", fresh, running)
 
 	t.Run("rule 9: a Secret is updated in place and never recreated", func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestTheIncidentEnds(t *testing.T) {
 	for _, namespace := range namespaces {
 		must(t, s.SetImage(ctx, namespace, "web", third))
 	}
-	await(t, 3*time.Minute, s.Running("web", third, namespaces...))
+	await(t, time.Minute, s.Running("web", third, namespaces...))
 }
 
 func makeNamespaces(t *testing.T) (namespaces []string, bystander string) {

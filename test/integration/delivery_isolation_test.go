@@ -61,6 +61,7 @@ func isolation(t *testing.T, rig *deliveryRig) {
 	}
 	alone := max(rotate(t), rotate(t))
 
+	refusing := time.Now()
 	all, five := obstacles(), make([]string, 5)
 	removals := make([]func(*testing.T), 5)
 	for i, o := range all {
@@ -89,8 +90,8 @@ func isolation(t *testing.T, rig *deliveryRig) {
 	for _, remove := range removals {
 		remove(t)
 	}
-	// A namespace that refused is tried again after a wait that has doubled for as long as it refused: longer on a busy machine.
-	awaitWithin(t, 150*time.Second, func(ctx context.Context) error { return rig.counts(ctx, "iso", healthy+5, healthy+5, 0) })
+	// A namespace that refuses is tried again after waits that double, so the next is no longer than it has refused.
+	awaitWithin(t, max(30*time.Second, time.Since(refusing)), func(ctx context.Context) error { return rig.counts(ctx, "iso", healthy+5, healthy+5, 0) })
 	t.Run("the status is written once a second at most while all is removed", func(t *testing.T) { pacedRemoval(t, rig, notes) })
 }
 
