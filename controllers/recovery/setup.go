@@ -5,7 +5,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -15,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
-	"regcred.dev/regcred/internal/podfacts"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -83,21 +81,11 @@ func mapTo[T client.Object](f func(context.Context, T) []reconcile.Request) hand
 	return handler.TypedEnqueueRequestsFromMapFunc(handler.TypedMapFunc[T, reconcile.Request](f))
 }
 
-// startCaches makes sure that everything that is read from a cache is in it: a manager's cache may refuse what nobody asked for.
+// startCaches has the cache of pods filled. The owners of pods are in the manager's cache, which controllers/operator fills.
 func (r *Reconciler) startCaches(mgr ctrl.Manager) error {
-	ctx := context.Background()
 	if err := mgr.Add(r.Pods); err != nil {
 		return err
 	}
-	if _, err := r.Pods.GetInformer(ctx, &corev1.Pod{}, cache.BlockUntilSynced(false)); err != nil {
-		return err
-	}
-	for _, kind := range podfacts.OwnerKinds {
-		object := &metav1.PartialObjectMetadata{}
-		object.SetGroupVersionKind(kind)
-		if _, err := mgr.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := r.Pods.GetInformer(context.Background(), &corev1.Pod{}, cache.BlockUntilSynced(false))
+	return err
 }
