@@ -1,7 +1,6 @@
 package box
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,22 +71,19 @@ func (a *Audit) Count(operation, path string) (int, error) {
 // Requests returns the requests since the start, oldest first. Vault writes its log before it answers, so a request
 // whose answer has been seen is there.
 func (a *Audit) Requests() ([]AuditedRequest, error) {
-	file, err := os.Open(a.file())
+	log, err := os.ReadFile(a.file())
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
 	var requests []AuditedRequest
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	for line := range WholeLines(log) {
 		var entry struct {
 			Type    string
 			Time    time.Time
 			Error   string
 			Request struct{ Operation, Path string }
 		}
-		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil {
+		if err := json.Unmarshal(line, &entry); err != nil {
 			return nil, fmt.Errorf("audit log: %w", err)
 		}
 		ownSetUp := strings.HasPrefix(entry.Request.Path, "sys/audit/")
@@ -97,5 +93,5 @@ func (a *Audit) Requests() ([]AuditedRequest, error) {
 			})
 		}
 	}
-	return requests, lines.Err()
+	return requests, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/test/box"
 )
 
 // auditPolicy lets an API server note every request of the operator: who, what, when and with which outcome, and no content.
@@ -83,12 +85,9 @@ func (a *audit) requests(t *testing.T) []audited {
 		t.Fatal(err)
 	}
 	var all []audited
-	for line := range strings.Lines(string(log)) {
-		if !strings.HasSuffix(line, "\n") {
-			break // it is being written
-		}
+	for line := range box.WholeLines(log) {
 		var one audited
-		if err := json.Unmarshal([]byte(line), &one); err != nil {
+		if err := json.Unmarshal(line, &one); err != nil {
 			t.Fatalf("a line of the audit log: %v", err)
 		}
 		all = append(all, one)

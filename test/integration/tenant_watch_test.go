@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/box"
 )
 
 // longestMessage is the most bytes of anything that the operator says.
@@ -157,10 +156,8 @@ func (r *tenantRun) checkWords(t *testing.T) {
 	}
 	log, err := os.ReadFile(r.logs)
 	vaultMust(t, err)
-	lines := bufio.NewScanner(bytes.NewReader(log))
-	lines.Buffer(nil, len(log)+1)
-	for lines.Scan() {
-		checkLine(t, lines.Bytes())
+	for line := range box.WholeLines(log) {
+		checkLine(t, line)
 	}
 }
 
