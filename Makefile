@@ -60,7 +60,8 @@ VERSION ?= v0.0.0-dev
 # Where the image of a release is pushed to. REGISTRY stands for what is not decided.
 IMAGE ?= REGISTRY/regcred
 PLATFORMS ?= all
-RELEASE := CGO_ENABLED=0 go -C hack/release run -trimpath . -version $(VERSION) -image $(IMAGE) -platforms $(PLATFORMS)
+# A release is built with the toolchain that go.mod names, wherever it is built: other versions give other bytes.
+RELEASE := CGO_ENABLED=0 GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) go -C hack/release run -trimpath . -version $(VERSION) -image $(IMAGE) -platforms $(PLATFORMS)
 
 release: ## Build a release into dist/ (VERSION=v1.2.3 IMAGE=registry.company.io/platform/regcred PLATFORMS=linux/amd64)
 	$(RELEASE)

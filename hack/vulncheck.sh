@@ -5,6 +5,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# The standard library is that of the toolchain with which a release is built, wherever this runs.
+GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod)
+export GOTOOLCHAIN
+
 if [ -z "${VULNDB:-}" ]; then
   go -C hack/tools/govulncheck mod download golang.org/x/vulndb
   VULNDB="file://$(go -C hack/tools/govulncheck list -m -f '{{.Dir}}' golang.org/x/vulndb)/data/osv"
