@@ -43,7 +43,7 @@ func main() {
 	flag.Float64Var(&o.goal, "goal", 0, "fail where less than so many percent are noticed")
 	flag.BoolVar(&o.verbose, "v", false, "name each mutant with what noticed it")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: mutate [flags] [package, such as internal/rotation ...]; without one: all packages that decide")
+		fmt.Fprintln(os.Stderr, "usage: mutate [flags] [package, such as internal/rotation, or pure, or controllers ...]; without one: all packages that decide")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -72,10 +72,7 @@ func run(o options, names []string) error {
 	if err != nil {
 		return fmt.Errorf("hack/mutate/equivalent.txt: %w", err)
 	}
-	if len(names) == 0 {
-		names = append(append(names, pure...), controllers...)
-	}
-	subjects, err := choose(o, names)
+	subjects, err := choose(o, expand(names))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -169,5 +170,31 @@ func TestParseDiff(t *testing.T) {
 	want := []change{{"internal/x/a.go", 2, 2}, {"internal/x/a.go", 7, 9}, {"b.go", 0, -1}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestAGroupStandsForItsPackages(t *testing.T) {
+	if got := expand([]string{"controllers", "internal/memo"}); !slices.Equal(got, append(slices.Clone(controllers), "internal/memo")) {
+		t.Errorf("got %q", got)
+	}
+	if got := expand(nil); len(got) != len(pure)+len(controllers) {
+		t.Errorf("without a name there are %d", len(got))
+	}
+}
+
+// What lint calls pure decides something, and its own tests must notice what is changed in it.
+func TestEveryPurePackageIsMutated(t *testing.T) {
+	rules, err := os.ReadFile("../../.golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, match := range regexp.MustCompile(`"\*\*/(internal/\w+)/\*\.go"`).FindAllSubmatch(regexp.MustCompile(`(?m)^ +pure:\n.*\n +files: .*$`).Find(rules), -1) {
+		if found++; !slices.Contains(pure, string(match[1])) {
+			t.Errorf("%s is pure, and not among those that are mutated", match[1])
+		}
+	}
+	if found < 10 {
+		t.Errorf("lint knows %d pure packages: this test does not find them", found)
 	}
 }

@@ -10,13 +10,33 @@ import (
 
 // pure packages decide, and their own tests must notice what is changed in them.
 var pure = []string{
-	"internal/announce", "internal/cloudregistry", "internal/delivered", "internal/diagnosis", "internal/dockerconfig", "internal/exchange",
-	"internal/fence", "internal/foreign", "internal/injection", "internal/named", "internal/payload", "internal/podcounts", "internal/pullerror",
-	"internal/pullsecret", "internal/records", "internal/registry", "internal/removal", "internal/rotation", "internal/schedule", "internal/source",
-	"internal/target", "internal/verify", "internal/watchdog",
+	"internal/adoption", "internal/announce", "internal/audit", "internal/checkup", "internal/cloudregistry", "internal/delivered", "internal/diagnosis",
+	"internal/dockerconfig", "internal/exchange", "internal/fence", "internal/foreign", "internal/injection", "internal/memo", "internal/metricsaccess",
+	"internal/named", "internal/overview", "internal/ownsecret", "internal/payload", "internal/podcounts", "internal/podlist", "internal/policycheck",
+	"internal/preview", "internal/pullerror", "internal/pullsecret", "internal/records", "internal/registry", "internal/removal", "internal/rotation",
+	"internal/schedule", "internal/source", "internal/source/vault", "internal/supportbundle", "internal/target", "internal/verify", "internal/watchdog",
 }
 
 var controllers = []string{"controllers/attachment", "controllers/connection", "controllers/credential", "controllers/delivery", "controllers/recovery"}
+
+// groups are names for several packages.
+var groups = map[string][]string{"pure": pure, "controllers": controllers}
+
+// expand puts the packages of a group in place of its name. Without a name it gives all.
+func expand(names []string) []string {
+	if len(names) == 0 {
+		names = []string{"pure", "controllers"}
+	}
+	var all []string
+	for _, name := range names {
+		if group, known := groups[name]; known {
+			all = append(all, group...)
+		} else {
+			all = append(all, name)
+		}
+	}
+	return all
+}
 
 // dependents are packages whose tests look, too, at what a package decides.
 var dependents = map[string][]string{

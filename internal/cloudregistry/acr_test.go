@@ -53,6 +53,7 @@ func TestIsTenant(t *testing.T) {
 	for text, want := range map[string]bool{
 		"11111111-2222-3333-4444-555555555555": true, "company.onmicrosoft.com": true, "company.io": true, "organizations": true,
 		"": false, "a/b": false, "..": false, "a..b": false, ".a": false, "a?b": false, "a#b": false, "-a": false, "a b": false, "a%2fb": false, strings.Repeat("a.", 70) + "a": false,
+		strings.Repeat(strings.Repeat("a", 42)+".", 2) + strings.Repeat("a", 42): true, strings.Repeat(strings.Repeat("a", 42)+".", 2) + strings.Repeat("a", 43): false, // 128 and 129 letters
 	} {
 		if got := IsTenant(text); got != want {
 			t.Errorf("%q: %t, want %t", text, got, want)

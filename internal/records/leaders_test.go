@@ -187,6 +187,9 @@ func TestAnAnswerOfTheAPIServerIsToldWithoutWhatItQuotes(t *testing.T) {
 	if !errors.As(err, &status) || status.Status().Code != 422 || !apierrors.IsInvalid(err) || status.Status().Status != "Failure" {
 		t.Fatalf("what kind of an error it is gets lost: %v", err)
 	}
+	if len(server.asked) > 0 {
+		t.Errorf("no other leader wrote, and the API server is asked for %q", server.asked)
+	}
 	if strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), "the API server answered 422 Invalid") || !strings.Contains(err.Error(), "company in namespace regcred-system") {
 		t.Errorf("%v", err)
 	}

@@ -42,7 +42,7 @@ func TestANewerRecordIsLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			var newer *NewerError
-			if err := store.LeftAlone("company"); !errors.As(err, &newer) || newer.Secret != secret.Name || newer.Format <= Format {
+			if err := store.LeftAlone("company"); !errors.As(err, &newer) || newer.Namespace != "regcred-system" || newer.Secret != secret.Name || newer.Format <= Format {
 				t.Fatalf("left alone: %v", err)
 			}
 			if store.Get("company").Published() || len(store.All()) != 0 {
@@ -52,9 +52,12 @@ func TestANewerRecordIsLeftAlone(t *testing.T) {
 				"a value": store.Save(t.Context(), record(t)), "a removal": store.KeepRemovals(t.Context(), "company", removal.State{UID: "uid-1"}),
 				"another look": store.LookAgain(t.Context(), "company"),
 			} {
-				if !errors.As(err, &newer) {
+				if newer = nil; !errors.As(err, &newer) || newer == nil {
 					t.Errorf("%s: %v", what, err)
 				}
+			}
+			if len(told) > 0 {
+				t.Errorf("nothing changed, and told are %q", told)
 			}
 			kept, err := clientset.CoreV1().Secrets("regcred-system").Get(t.Context(), secret.Name, metav1.GetOptions{})
 			if err != nil || !bytes.Equal(kept.Data[memoKey], secret.Data[memoKey]) || !bytes.Equal(kept.Data["more"], secret.Data["more"]) {
@@ -79,11 +82,17 @@ func TestANewerRecordIsLeftAlone(t *testing.T) {
 
 func TestARecordThatANewerVersionWroteMeanwhileIsLeftAlone(t *testing.T) {
 	clientset := fake.NewClientset()
-	store := NewStore(clientset.CoreV1(), "regcred-system", func(string) {})
+	told := 0
+	store := NewStore(clientset.CoreV1(), "regcred-system", func(string) { told++ })
 	if err := store.Save(t.Context(), record(t)); err != nil {
 		t.Fatal(err)
 	}
-	store.adopt("company", fromTheFuture(t, newerMemos["with a field more"])) // what follows a conflict
+	for range 2 {
+		store.adopt("company", fromTheFuture(t, newerMemos["with a field more"])) // what follows a conflict
+	}
+	if told != 2 {
+		t.Errorf("delivery is told %d times that there is a value, and then none any more", told)
+	}
 	if err := store.LeftAlone("company"); err == nil || store.Get("company").Published() {
 		t.Errorf("the old value would still be delivered over the newer one: %v", err)
 	}
@@ -94,5 +103,44 @@ func TestARecordThatANewerVersionWroteMeanwhileIsLeftAlone(t *testing.T) {
 	store.adopt("company", known)
 	if err := store.LeftAlone("company"); err != nil || !store.Get("company").Published() {
 		t.Errorf("it is known again, and left alone: %v", err)
+	}
+}
+
+func TestOfANewerRecordThatIsGoneNothingIsLeft(t *testing.T) {
+	for name, remove := range map[string]func(*testing.T, *server, *leader){
+		"somebody deleted it": func(t *testing.T, server *server, store *leader) {
+			delete(server.secrets, secretName("company"))
+			if err := store.LookAgain(t.Context(), "company"); err != nil {
+				t.Error(err)
+			}
+		},
+		"its object is gone": func(t *testing.T, _ *server, store *leader) {
+			if err := store.Forget(t.Context(), "company"); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer()
+			secret := fromTheFuture(t, newerMemos["with a field more"])
+			if err := addRemovals(secret, removal.State{UID: "uid-1", Serial: 3}); err != nil {
+				t.Fatal(err)
+			}
+			server.put(secret)
+			store := server.leader()
+			if err := store.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := store.LookAgain(t.Context(), "company"); err == nil || store.Removals("company").Serial != 3 {
+				t.Fatalf("%v; the removals that are known: %+v", err, store.Removals("company"))
+			}
+			remove(t, server, store)
+			if store.IsLeftAlone("company") || store.Removals("company").UID != "" {
+				t.Errorf("left alone: %v; removals: %+v", store.LeftAlone("company"), store.Removals("company"))
+			}
+			if err := store.Save(t.Context(), record(t)); err != nil {
+				t.Errorf("an object of the same name cannot be kept: %v", err)
+			}
+		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/removal"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 )
@@ -49,7 +50,11 @@ func record(t testing.TB) Record {
 
 func TestRecordsSurviveARestart(t *testing.T) {
 	unpublished := Record{Credential: "company", UID: "uid-1", Kept: rotation.Kept{Format: Format, Salt: []byte{1}, Waiting: &rotation.Waiting{Value: rotation.Value{Revision: "1"}}}}
-	for name, want := range map[string]Record{"everything set": record(t), "nothing published yet": unpublished} {
+	withoutTheOneBefore := record(t)
+	withoutTheOneBefore.Previous.Config = nil
+	for name, want := range map[string]Record{
+		"everything set": record(t), "nothing published yet": unpublished, "the content of the value before is not known": withoutTheOneBefore,
+	} {
 		t.Run(name, func(t *testing.T) {
 			secret, err := encode(want, "regcred-system")
 			if err != nil {
@@ -111,6 +116,39 @@ func TestTheContentOfAValueThatCanBeReadAgainIsNotKept(t *testing.T) {
 	}
 }
 
+func TestARecordSaysInWhichFormItIsKept(t *testing.T) {
+	one := record(t)
+	one.Format = 0 // as that of an object that was never kept
+	secret, err := encode(one, "regcred-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := decode(secret); err != nil || got.Format != Format {
+		t.Errorf("format %d: %v", got.Format, err)
+	}
+}
+
+// JSON has no times after the year 9999.
+func TestWhatCannotBeWrittenDownIsNotKeptInParts(t *testing.T) {
+	beyond := record(t)
+	beyond.ExpireTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if Same(record(t), beyond) || Same(beyond, record(t)) || Same(beyond, beyond) {
+		t.Error("it is the same as something")
+	}
+	server := newServer()
+	store := server.leader()
+	if err := store.Save(t.Context(), beyond); err == nil || !strings.Contains(err.Error(), "company") {
+		t.Errorf("saved: %v", err)
+	}
+	store.records["company"] = beyond
+	if err := store.KeepRemovals(t.Context(), "company", removal.State{UID: "uid-1"}); err == nil || !strings.Contains(err.Error(), "company") {
+		t.Errorf("kept with removals: %v", err)
+	}
+	if len(server.asked) > 0 {
+		t.Errorf("the API server is asked for %q", server.asked)
+	}
+}
+
 func TestTheMemoHoldsNoSecret(t *testing.T) {
 	secret, err := encode(record(t), "regcred-system")
 	if err != nil {
@@ -140,6 +178,10 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		"a config that is empty":           func(s *corev1.Secret) { s.Data[configKey] = nil },
 		"the record of another credential": func(s *corev1.Secret) { s.Data[nameKey] = []byte("other") },
 		"no name":                          func(s *corev1.Secret) { delete(s.Data, nameKey) },
+		"no name, as the Secret has none": func(s *corev1.Secret) {
+			delete(s.Data, nameKey)
+			s.Name = secretName("")
+		},
 	}
 	for name, damage := range broken {
 		t.Run(name, func(t *testing.T) {

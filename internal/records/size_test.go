@@ -67,6 +67,7 @@ func TestWhichOfThreeValuesFit(t *testing.T) {
 		{"three small ones", 1 << 10, 1 << 10, 1 << 10, true, true},
 		{"the one before is too large", 1 << 10, 1 << 10, 340 << 10, true, false},
 		{"the one that waits is too large", 1 << 10, 340 << 10, 1 << 10, false, true},
+		{"the other two do not fit together", 1 << 10, 170 << 10, 170 << 10, true, false},
 		{"the one in use leaves no room", 320 << 10, 30 << 10, 30 << 10, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,5 +84,34 @@ func TestWhichOfThreeValuesFit(t *testing.T) {
 				t.Errorf("%v; waiting is kept: %t, the one before: %t", err, got.Waiting.Config != nil, got.Previous.Config != nil)
 			}
 		})
+	}
+}
+
+func TestAValueFitsToTheLastByte(t *testing.T) {
+	value, err := dockerconfig.NewCredential("robot", strings.Repeat("n", 100<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := dockerconfig.Config{"r.example": value}
+	keeps := func(more int) (size int, kept bool) {
+		record := Record{Credential: "company", UID: "uid"}
+		record.Value = rotation.Value{Config: config}
+		record.Previous = &rotation.Previous{Value: rotation.Value{Config: config}}
+		record.Answered = strings.Repeat("a", more)
+		secret, err := encode(record, "regcred-system")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, kept = secret.Data[previousKey]
+		return len(secret.Data[memoKey]) + 2*len(secret.Data[configKey]), kept
+	}
+	size, _ := keeps(1)
+	for name, c := range map[string]struct {
+		more int
+		kept bool
+	}{"with no byte to spare": {1 + room - size, true}, "with a byte too much": {2 + room - size, false}} {
+		if _, kept := keeps(c.more); kept != c.kept {
+			t.Errorf("%s: kept is %t", name, kept)
+		}
 	}
 }

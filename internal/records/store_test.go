@@ -9,12 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
+	v1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	clienttesting "k8s.io/client-go/testing"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/removal"
@@ -90,6 +93,13 @@ func (s *server) handle(action clienttesting.Action) (bool, apiruntime.Object, e
 	return true, list, nil
 }
 
+// client asks the server. It is asked one thing at a time.
+func (s *server) client() v1.CoreV1Interface {
+	clientset := fake.NewClientset()
+	clientset.PrependReactor("*", "secrets", s.handle)
+	return clientset.CoreV1()
+}
+
 // leader is a store before a server, with those of whom it told.
 type leader struct {
 	*Store
@@ -97,10 +107,8 @@ type leader struct {
 }
 
 func (s *server) leader() *leader {
-	clientset := fake.NewClientset()
-	clientset.PrependReactor("*", "secrets", s.handle)
 	l := &leader{}
-	l.Store = NewStore(clientset.CoreV1(), "regcred-system", func(credential string) { l.told = append(l.told, credential) })
+	l.Store = NewStore(s.client(), "regcred-system", func(credential string) { l.told = append(l.told, credential) })
 	return l
 }
 
@@ -125,6 +133,9 @@ func TestWhatIsSavedIsThereAfterARestart(t *testing.T) {
 		}
 	}
 	kept := server.kept(secretName("company"))
+	if string(kept.Data[nameKey]) != "company" {
+		t.Errorf("it is of %q", kept.Data[nameKey])
+	}
 	if kept.Type != SecretType || kept.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue || kept.Labels[recordLabel] != "true" || kept.Namespace != "regcred-system" {
 		t.Errorf("%+v", kept.ObjectMeta)
 	}
@@ -172,8 +183,18 @@ func TestOneBrokenRecordHidesNoOther(t *testing.T) {
 		server.put(secret)
 	}
 	store := server.leader()
-	if err := store.Load(t.Context()); err != nil {
+	var said strings.Builder
+	logger := funcr.New(func(_, line string) { said.WriteString(line + "\n") }, funcr.Options{})
+	if err := store.Load(log.IntoContext(t.Context(), logger)); err != nil {
 		t.Fatal(err)
+	}
+	for _, want := range []string{"a newer version of regcred, and is left alone", "regcred-published-a: its memo is not readable"} {
+		if !strings.Contains(said.String(), want) || strings.Contains(said.String(), password) {
+			t.Errorf("want a word of %q in the log:\n%s", want, said.String())
+		}
+	}
+	if lines := strings.Count(said.String(), "\n"); lines != 2 {
+		t.Errorf("of two records %d lines are logged:\n%s", lines, said.String())
 	}
 	if got := store.All(); len(got) != 1 || !got["c"].Published() || store.IsLeftAlone("a") || !store.IsLeftAlone("b") || store.IsLeftAlone("c") {
 		t.Errorf("%v", slices.Sorted(maps.Keys(got)))
@@ -181,5 +202,15 @@ func TestOneBrokenRecordHidesNoOther(t *testing.T) {
 	server.refuse["list"] = errors.New("away")
 	if err := server.leader().Load(t.Context()); err == nil || !strings.Contains(err.Error(), "regcred-system") {
 		t.Errorf("a store that could not be read counts as empty: %v", err)
+	}
+}
+
+func TestWhereNothingIsKnownOfRemovalsNothingIsKeptOfThem(t *testing.T) {
+	server := newServer()
+	if err := server.leader().Save(t.Context(), record(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, kept := server.kept(secretName("company")).Data[removalsKey]; kept {
+		t.Error("something is kept")
 	}
 }

@@ -2,14 +2,17 @@ package watchdog
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/zap/zapcore"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -122,4 +125,50 @@ func TestWithoutAClockOfItsOwnAWatchdogLooksAtTheMachines(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+}
+
+func TestAControllerIsMadeWithWhatItsSpecSays(t *testing.T) {
+	before := ctrl.Log
+	t.Cleanup(func() { ctrl.Log = before })
+	var out bytes.Buffer
+	ctrl.Log = zap.New(zap.WriteTo(&out))
+	o := options(&Watchdog{}, Spec{Name: "delivery", Workers: 3, BackOffStart: 5 * time.Second}, reconcile.TypedFunc[string](nil))
+	if o.MaxConcurrentReconciles != 3 || o.ReconciliationTimeout != Timeout {
+		t.Errorf("%d workers, %s", o.MaxConcurrentReconciles, o.ReconciliationTimeout)
+	}
+	item := "a"
+	if o.LogConstructor(&item).Info("looked"); !strings.Contains(out.String(), `"controller":"delivery","request":"a"`) {
+		t.Errorf("said %s", out.String())
+	}
+	queue := o.NewQueue("delivery", o.RateLimiter)
+	t.Cleanup(queue.ShutDown)
+	queue.AddRateLimited("a")
+	for end := time.Now().Add(10 * time.Second); o.RateLimiter.NumRequeues("a") != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the queue asked the limiter for %d waits", o.RateLimiter.NumRequeues("a"))
+		}
+	}
+	if wait := o.RateLimiter.When("a"); wait != 10*time.Second {
+		t.Errorf("the second wait is %s", wait)
+	}
+}
+
+// A probe looks while controllers are made and begin to work. The race detector must find nothing.
+func TestTheProbeLooksWhileControllersAreMade(t *testing.T) {
+	d := &Watchdog{}
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for range 20 {
+				o := options(d, Spec{Name: "test", Workers: 1, BackOffStart: time.Second}, reconcile.TypedFunc[string](
+					func(context.Context, string) (reconcile.Result, error) { return reconcile.Result{}, nil }))
+				_ = d.Check(nil)
+				o.NewQueue("test", o.RateLimiter).ShutDown()
+				if _, err := o.Reconciler.Reconcile(t.Context(), "a"); err != nil || d.Stalled() != 0 {
+					t.Errorf("%v; %d stand still", err, d.Stalled())
+				}
+			}
+		})
+	}
+	workers.Wait()
 }

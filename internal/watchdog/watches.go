@@ -29,7 +29,7 @@ type watches struct {
 }
 
 func (w watches) RoundTrip(request *http.Request) (*http.Response, error) {
-	if watch, err := strconv.ParseBool(request.URL.Query().Get("watch")); err != nil || !watch {
+	if watch, _ := strconv.ParseBool(request.URL.Query().Get("watch")); !watch { // client-go writes "true"
 		return w.RoundTripper.RoundTrip(request)
 	}
 	ctx, cancel := context.WithCancelCause(request.Context())
