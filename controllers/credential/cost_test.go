@@ -73,7 +73,8 @@ func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha
 		board.Post(delivered.Place{Namespace: name, Name: "regcred"}, deliveries)
 		counter.Note(types.NamespacedName{Namespace: name, Name: "web"}, fmt.Sprintf("c-%02d", i%credentials))
 	}
-	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.RegistryCredential{}).Build()
+	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.RegistryCredential{}).
+		WithIndex(&v1alpha1.RegistryCredential{}, placeField, placesIn).Build()
 	return &Reconciler{
 		Client: cluster, Store: store, Board: board, Pods: counter, Secrets: anyName{}, ServiceAccounts: anyName{}, Events: announce.Recorder{},
 		Removal: func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) {

@@ -27,13 +27,16 @@ func placeKey(place source.Place) string {
 
 // indexPlaces makes those found who read a place, without a look at all others.
 func indexPlaces(ctx context.Context, mgr ctrl.Manager) error {
-	return mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.RegistryCredential{}, placeField, func(object client.Object) []string {
-		credential, ok := object.(*v1alpha1.RegistryCredential)
-		if !ok {
-			return nil
-		}
-		return []string{placeKey(source.PlaceOf(&credential.Spec))}
-	})
+	return mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.RegistryCredential{}, placeField, placesIn)
+}
+
+// placesIn are the keys of the places that an object reads.
+func placesIn(object client.Object) []string {
+	credential, ok := object.(*v1alpha1.RegistryCredential)
+	if !ok {
+		return nil
+	}
+	return []string{placeKey(source.PlaceOf(&credential.Spec))}
 }
 
 // News carries what sources tell to those who read there. The zero value drops everything until the controller runs.

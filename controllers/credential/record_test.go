@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
+	v1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
 
@@ -177,4 +179,23 @@ func TestAnObjectThatWasMadeAgainHasNothingOfItsNamesake(t *testing.T) {
 	if one := p.begin(again); one.state.Published() || len(one.state.Tests) > 0 {
 		t.Errorf("it has revision %s of the object that was deleted", one.state.Revision)
 	}
+}
+
+// keeping are the Secrets of an API server that has these records.
+func keeping(t *testing.T, all ...records.Record) v1.SecretsGetter {
+	t.Helper()
+	clientset := fake.NewClientset()
+	version := 0
+	clientset.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		version++
+		action.(clienttesting.CreateAction).GetObject().(*corev1.Secret).ResourceVersion = fmt.Sprint(version) // as a server does
+		return false, nil, nil
+	})
+	store := records.NewStore(clientset.CoreV1(), "regcred-system", func(string) {})
+	for _, one := range all {
+		if err := store.Save(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return clientset.CoreV1()
 }

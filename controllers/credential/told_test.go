@@ -1,0 +1,346 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/podlist"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/source"
+)
+
+// telling is a controller that tells people something, at noon.
+func telling() (*Reconciler, *events.FakeRecorder) {
+	recorder := events.NewFakeRecorder(100)
+	return &Reconciler{Events: announce.New(recorder), Now: func() time.Time { return noon }}, recorder
+}
+
+// heardOf takes what was told.
+func heardOf(recorder *events.FakeRecorder) (all []string) {
+	for len(recorder.Events) > 0 {
+		all = append(all, <-recorder.Events)
+	}
+	return all
+}
+
+// "A fifth of the credential's lifetime is left, or seven days, whichever is later" (docs/registrycredential.md, events).
+func TestWhenPeopleAreWarnedOfAnEnd(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, test := range []struct {
+		name       string
+		begins     time.Time
+		ends       time.Time
+		lease      *source.Lease
+		beforehand time.Duration
+	}{
+		{"a year", noon, noon.Add(365 * day), nil, 7 * day},
+		{"five weeks: both are the same", noon, noon.Add(35 * day), nil, 7 * day},
+		{"ten days", noon, noon.Add(10 * day), nil, 2 * day},
+		{"an hour of a lease that was obtained later than it was read", noon.Add(-5 * time.Hour), noon.Add(time.Hour), &source.Lease{Obtained: noon}, 12 * time.Minute},
+		{"it had ended when it was read", noon.Add(time.Hour), noon, nil, 7 * day},
+	} {
+		value := &rotation.Value{ReadTime: test.begins, ExpireTime: test.ends, Lease: test.lease}
+		if got := value.ExpireTime.Sub(warnAt(value)); got != test.beforehand {
+			t.Errorf("%s: %s before its end, want %s", test.name, got, test.beforehand)
+		}
+	}
+	if at := warnAt(&rotation.Value{ReadTime: noon}); !at.IsZero() {
+		t.Errorf("its end is not known, and people are warned at %s", at)
+	}
+}
+
+func TestPeopleAreWarnedOfAnEndOnce(t *testing.T) {
+	for minted, words := range map[bool]string{false: "somebody must store a new one at its source", true: "no new one was obtained yet: regcred goes on asking"} {
+		r, recorder := telling()
+		one := served().run
+		one.state.ReadTime, one.state.ExpireTime, one.state.Minted = noon.Add(-4*time.Hour), noon.Add(time.Hour+time.Minute), minted
+		if next := r.warnOfExpiry(one); !next.Equal(noon.Add(48*time.Second)) || len(recorder.Events) > 0 {
+			t.Errorf("it is looked at again at %s, and told %q", next, heardOf(recorder))
+		}
+		one.state.ExpireTime = noon.Add(time.Hour)
+		for range 3 {
+			if next := r.warnOfExpiry(one); !next.IsZero() {
+				t.Errorf("it is looked at again at %s", next)
+			}
+		}
+		if got := heardOf(recorder); len(got) != 1 || !strings.HasPrefix(got[0], "Warning Expiring the credential in use ends at 2026-03-01T13:00:00Z") || !strings.Contains(got[0], words) {
+			t.Errorf("minted %t: told %q", minted, got)
+		}
+	}
+}
+
+// "One event, however many they are", and "again when they are twice as many".
+func TestPeopleAreToldOfFailingNamespacesAFewTimes(t *testing.T) {
+	const quota, contested = v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonContested
+	before, f := served().status(&v1alpha1.RegistryCredentialStatus{}, noon), served()
+	f.run.memory.told.failing = map[string]int{}
+	for _, step := range []struct {
+		name   string
+		reason string
+		count  int
+		told   bool
+	}{
+		{"one begins to fail", quota, 1, true}, {"nothing changed", quota, 1, false}, {"one more", quota, 2, true}, {"one more is not twice as many", quota, 3, false},
+		{"twice as many", quota, 4, true}, {"fewer", quota, 2, false}, {"not twice as many as were told of", quota, 7, false}, {"for another reason", contested, 7, true},
+		{"it passes", v1alpha1.ReasonServiceAccountNotFound, 7, false}, {"it fails again", contested, 1, true}, {"none fails", "", 0, false}, {"and again", contested, 1, true},
+	} {
+		f.summary.Selected, f.summary.Causes, f.summary.Failures = 100, map[delivered.Cause]int{}, nil
+		if step.count > 0 {
+			f.summary.Causes[delivered.Cause{Reason: step.reason}] = step.count
+		}
+		status := f.status(before, noon)
+		told := f.newlyFailing(before, status)
+		if (len(told) == 1) != step.told || len(told) == 1 && (told[0].Type != v1alpha1.ConditionSecretsSynced || told[0].Reason != step.reason) {
+			t.Errorf("%s: told %+v", step.name, told)
+		}
+		before = status
+	}
+}
+
+func TestAnOperatorThatTookOverTellsNotAgainOfWhatFails(t *testing.T) {
+	f := served()
+	f.run.memory.told.failing = map[string]int{}
+	f.fails(v1alpha1.ReasonQuotaExceeded, false, "shop")
+	before := f.status(&v1alpha1.RegistryCredentialStatus{}, noon)
+	if told := f.newlyFailing(before, f.status(before, noon)); len(told) > 0 {
+		t.Errorf("told %+v", told)
+	}
+	f.fails(v1alpha1.ReasonQuotaExceeded, false, "web")
+	if told := f.newlyFailing(before, f.status(before, noon)); len(told) != 1 {
+		t.Errorf("they are twice as many, and told are %+v", told)
+	}
+	f.run.stall = &stall{v1alpha1.ReasonInvalidSelector, "broken"}
+	if told := f.newlyFailing(&v1alpha1.RegistryCredentialStatus{}, f.status(before, noon)); len(told) > 0 {
+		t.Errorf("what a person must correct in the spec is told of namespaces: %+v", told)
+	}
+}
+
+func TestWhyAValueWasPublished(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		mode   v1alpha1.VerificationMode
+		asked  string
+		proof  rotation.Proof
+		judged rotation.Judgement
+		want   string
+	}{
+		{"a pull was proven", v1alpha1.VerifyPull, "", rotation.ProofPull, rotation.Judgement{Fate: rotation.PublishProven}, "the registry lets it pull; published"},
+		{"a login was proven", v1alpha1.VerifyPull, "", rotation.ProofLogin, rotation.Judgement{Fate: rotation.PublishProven}, "the registry accepts the login; published"},
+		{"no test is wanted", v1alpha1.VerifyDisabled, "", "", rotation.Judgement{Fate: rotation.PublishUnproven}, "published without verification, as the spec says"},
+		{"a person asked for it", v1alpha1.VerifyPull, "v1", "", rotation.Judgement{Fate: rotation.PublishUnproven, Message: "it answers 429"}, "published unproven, as the annotation regcred.dev/publish-revision says"},
+		{"a person asked for another one", v1alpha1.VerifyPull, "v0", "", rotation.Judgement{Fate: rotation.PublishUnproven, Message: "it answers 429"}, "published unproven: it answers 429"},
+		{"nobody said anything of it", v1alpha1.VerifyPull, "", "", rotation.Judgement{Fate: rotation.PublishUnproven}, "published unproven: the registry gave no answer about it"},
+	} {
+		one := served().run
+		one.spec.Mode, one.spec.PublishRevision, one.state.Proof = test.mode, test.asked, test.proof
+		if got := whyPublished(one, one.state, test.judged); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestPeopleAreToldOnceOfAValueThatWaits(t *testing.T) {
+	r, recorder := telling()
+	f := served()
+	tells := func(name string, want ...string) {
+		t.Helper()
+		for range 2 {
+			r.tellOfWaiting(f.run)
+		}
+		got := heardOf(recorder)
+		if len(got) != len(want) {
+			t.Fatalf("%s: told %q", name, got)
+		}
+		for i := range want {
+			if !strings.HasPrefix(got[i], want[i]) {
+				t.Errorf("%s: told %q, want %q", name, got[i], want[i])
+			}
+		}
+	}
+	tells("none waits")
+	f.waits(rotation.Hold, "")
+	tells("one waits whose test is under way")
+	f.waits(rotation.Hold, "it answers 429")
+	tells("one is held", "Normal Held revision v2 is not in use yet: it answers 429")
+	f.waits(rotation.HoldOn, "it answers 503")
+	tells("the same one is held on")
+	f.waits(rotation.Refuse, "it answers 401")
+	tells("it is refused", "Warning Rejected revision v2 of the source is not published, because the registry refuses it: it answers 401. What is published stays")
+	f.run.state.Waiting.Digest = "three"
+	tells("another one is refused", "Warning Rejected revision v2")
+	f.run.state.Waiting = nil
+	for name, older := range map[string]rotation.Older{
+		"an older answer came once": {Value: rotation.Value{Digest: "zero", Revision: "v0"}, Reads: 1}, "it is what is in use": {Value: rotation.Value{Digest: "one", Revision: "v1"}, Reads: 5},
+	} {
+		f.run.state.Older = &older
+		tells(name)
+	}
+	f.run.state.Older = &rotation.Older{Value: rotation.Value{Digest: "zero", Revision: "v0"}, Reads: 2}
+	tells("it came twice", "Warning StaleAnswer the source answers with revision v0, which is older")
+	if c := f.available(); c.Status != "True" || c.Reason != v1alpha1.ReasonStaleAnswer {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestHowAValueIsProven(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		change  func(f *facts)
+		want    condition
+		untried bool
+	}{
+		{"a pull", func(*facts) {}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonAccepted, "lets the credential pull"}, false},
+		{"a login, and no image is known", func(f *facts) { f.run.state.Proof = rotation.ProofLogin },
+			condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "name an image in spec.verification.images"}, false},
+		{"a login, as the spec says", func(f *facts) {
+			f.run.spec.Mode, f.run.state.Proof = v1alpha1.VerifyLogin, rotation.ProofLogin
+			f.answer("one", rotation.Accepted, noon)
+		}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "set spec.verification.mode: Pull"}, false},
+		{"nothing: the registry said something else", func(f *facts) {
+			f.run.state.Tests = nil
+			f.answer("one", rotation.Unknown, noon)
+		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven, "did not say whether it accepts it: it answers 429"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := served()
+			test.change(f)
+			status := f.status(&v1alpha1.RegistryCredentialStatus{}, noon)
+			sees(t, status, []condition{test.want, ready("True", v1alpha1.ReasonSucceeded, "selected namespaces")})
+			if got := strings.Contains(f.success(), "did not say whether it accepts it"); got != test.untried {
+				t.Errorf("said is %q", f.success())
+			}
+		})
+	}
+}
+
+func TestWhatIsSaidOfARefusedValue(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(f *facts)
+		want   string
+	}{
+		{"it expired, and a new one is made by the source", func(f *facts) {
+			f.run.state.ExpireTime, f.run.state.Minted = noon, true
+		}, "It expired at 2026-03-01T12:00:00Z and no new one was obtained: see CredentialAvailable"},
+		{"it expires in a second", func(f *facts) { f.run.state.ExpireTime = noon.Add(time.Second) }, "Whether the source has another one is not known yet"},
+		{"the source could not be read since", func(f *facts) {
+			f.run.state.Reads.ReadTime, f.run.state.Reads.Fault = noon.Add(time.Hour), source.Transient(v1alpha1.ReasonSealed, "sealed", nil)
+		}, "Whether the source has another one is not known yet"},
+		{"it was read since, and makes a value for each", func(f *facts) {
+			f.run.state.Reads.ReadTime, f.run.state.Lease = noon.Add(time.Hour), &source.Lease{}
+		}, "Whether the source has another one is not known yet"},
+		{"it was read in the moment of the refusal", func(*facts) {}, "Whether the source has another one is not known yet"},
+		{"it was read since", func(f *facts) { f.run.state.Reads.ReadTime = noon.Add(time.Second) }, "The source still has it"},
+	} {
+		f := served()
+		f.answer("one", rotation.Rejected, noon)
+		test.change(f)
+		if got := f.evidence(noon); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestWhatIsSaidOfTheSource(t *testing.T) {
+	f := served()
+	f.run.state.Reads.Fault = source.Transient(v1alpha1.ReasonSealed, "it is sealed. ", nil)
+	if got := f.available(); got.Message != "it is sealed. What is published stays in use." {
+		t.Errorf("%q", got.Message)
+	}
+	f.run.state.Config = nil
+	if got := f.available(); got.Message != "it is sealed. " || got.Reason != v1alpha1.ReasonSealed {
+		t.Errorf("nothing is published: %q", got.Message)
+	}
+	for stalled, kind := range map[bool]condition{false: working(v1alpha1.ReasonSealed), true: stuck(v1alpha1.ReasonSealed)} {
+		f = served()
+		f.run.state.Reads.Fault = source.Transient(v1alpha1.ReasonSealed, "it is sealed", nil)
+		f.run.state.Reads.Fault.Stalled = stalled
+		sees(t, f.status(&v1alpha1.RegistryCredentialStatus{}, noon), []condition{ready("False", v1alpha1.ReasonSealed, "it is sealed"), kind})
+	}
+	f = served()
+	f.run.state.Reads.Last = time.Time{}
+	if got := f.available(); got.Reason != v1alpha1.ReasonRead {
+		t.Errorf("what an earlier process read counts as not read: %+v", got)
+	}
+}
+
+// running counts pods, and notes for which namespaces, which Secret and which images.
+type running struct {
+	found   podlist.Running
+	err     error
+	asked   int
+	places  []string
+	secret  string
+	matched []bool
+}
+
+func (p *running) Running(_ context.Context, namespaces []string, secret string, matches func(image string) bool) (podlist.Running, error) {
+	p.asked++
+	p.places, p.secret, p.matched = namespaces, secret, []bool{matches("r.example/app:1"), matches("other.example/app:1")}
+	return p.found, p.err
+}
+
+func TestPodsAreAtRiskWhileTheValueInUseIsRefused(t *testing.T) {
+	r, object := reporting(t, 2, 1)
+	pods, recorder, now := &running{}, events.NewFakeRecorder(100), noon
+	r.Running, r.Events, r.Now = pods, announce.New(recorder), func() time.Time { return now }
+	f := &facts{run: r.begin(object), verdict: rotation.Accepted}
+	count := func() *risk {
+		t.Helper()
+		got, err := r.atRisk(t.Context(), f.run, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := count(); got.pods != 0 || pods.asked > 0 {
+		t.Errorf("it is accepted: %+v, asked %d times", got, pods.asked)
+	}
+	f.verdict = rotation.Rejected
+	if got := count(); got.pods != 0 || pods.asked != 1 || len(recorder.Events) > 0 {
+		t.Errorf("no pod runs: %+v, told %q", got, heardOf(recorder))
+	}
+	if !slices.Equal(pods.places, []string{"n-00000", "n-00001"}) || pods.secret != "regcred" || !slices.Equal(pods.matched, []bool{true, false}) {
+		t.Errorf("looked for in %q, with %s, images %v", pods.places, pods.secret, pods.matched)
+	}
+	f.run.memory.risk = risk{}
+	pods.found = podlist.Running{Count: 3, Names: []string{"a/b"}, Truncated: true}
+	for range 3 {
+		if got := count(); got.pods != 3 || !got.truncated {
+			t.Errorf("%+v", got)
+		}
+	}
+	if got := heardOf(recorder); pods.asked != 2 || len(got) != 1 || got[0] != "Warning PodsAtRisk at least 3 running pods could not pull their image on another node: a/b" {
+		t.Errorf("asked %d times, told %q", pods.asked, got)
+	}
+	now = now.Add(countAgain - time.Second)
+	if count(); pods.asked != 2 {
+		t.Error("they are counted again before a minute has passed")
+	}
+	now = now.Add(time.Second)
+	if count(); pods.asked != 3 || len(recorder.Events) > 0 {
+		t.Errorf("asked %d times, told %q", pods.asked, heardOf(recorder))
+	}
+	f.verdict = rotation.Unknown
+	if got := count(); got.pods != 0 || f.run.memory.risk.pods != 0 {
+		t.Errorf("it is not refused any more: %+v", got)
+	}
+	f.verdict, pods.err = rotation.Rejected, errors.New("away")
+	if got, err := r.atRisk(t.Context(), f.run, f); got != nil || err == nil {
+		t.Errorf("what could not be counted counts as %+v: %v", got, err)
+	}
+	f.verdict, f.run.state.Config = rotation.Rejected, dockerconfig.Config(nil)
+	if got := count(); got.pods != 0 {
+		t.Errorf("nothing is published: %+v", got)
+	}
+}

@@ -1,0 +1,131 @@
+package credential
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/test/manager"
+)
+
+// steady gives the same value at each read, and counts.
+type steady struct{ reads atomic.Int32 }
+
+func (s *steady) Read(context.Context, source.Request) (source.Snapshot, error) {
+	s.reads.Add(1)
+	value, err := dockerconfig.NewCredential("robot", "secret")
+	return source.Snapshot{Config: dockerconfig.Config{"r.example": value}, Revision: "1", ReadTime: time.Now()}, err
+}
+
+// becomes waits until something is so.
+func becomes(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it does not become so: %s", what)
+		}
+	}
+}
+
+func TestWhatHasARegistryCredentialLookedAt(t *testing.T) {
+	r, object := reporting(t, 2, 1)
+	cluster, source1, news := r.Client.(client.WithWatch), &steady{}, &wakeup.Notifier{}
+	known := r.Store.Get(object.Name)
+	left := known
+	left.Credential = "gone" // its object was deleted while nobody watched
+	r.Store = records.NewStore(keeping(t, known, left), "regcred-system", func(string) {})
+	r.Source, r.Now = source1, time.Now
+	mgr := manager.New(t, cluster)
+	if err := r.SetupWithManager(mgr, news); err != nil {
+		t.Fatal(err)
+	}
+	manager.Start(t, mgr)
+	reads := func(count int32) func() bool { return func() bool { return source1.reads.Load() >= count } }
+	becomes(t, "the source is read at the start", reads(1))
+	becomes(t, "the record of one that is gone goes", func() bool { return r.Store.Get("gone").Credential == "" })
+	becomes(t, "the status is written", func() bool { return stored(t, r, object.Name).Status.Pods != nil })
+
+	r.Pods.Note(types.NamespacedName{Namespace: "n-00000", Name: "other"}, object.Name)
+	news.Notify(object.Name)
+	becomes(t, "one more pod is told of", func() bool { return stored(t, r, object.Name).Status.Pods.Stuck == 3 })
+
+	connection := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: object.Spec.Source.Vault.ConnectionName(), Generation: 1}}
+	before := source1.reads.Load()
+	if err := cluster.Create(t.Context(), connection); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, "a connection that came is read through", reads(before+1))
+	before = source1.reads.Load()
+	connection.Generation = 2
+	if err := cluster.Update(t.Context(), connection); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, "a connection that changed is read through", reads(before+1))
+
+	before = source1.reads.Load()
+	r.SourceNews.Tell(source.News{Place: source.PlaceOf(&object.Spec), Time: time.Now()})
+	becomes(t, "what the source told of is read", reads(before+1))
+
+	if err := cluster.Delete(t.Context(), stored(t, r, object.Name)); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, "of one that was deleted there is no record", func() bool { return r.Store.Get(object.Name).Credential == "" })
+}
+
+func TestWhichChangesHaveARegistryCredentialLookedAt(t *testing.T) {
+	now := ptr.To(metav1.Now())
+	for _, c := range []struct {
+		name   string
+		change func(*v1alpha1.RegistryCredential)
+		want   bool
+	}{
+		{"nothing", func(*v1alpha1.RegistryCredential) {}, false},
+		{"its spec", func(o *v1alpha1.RegistryCredential) { o.Generation++ }, true},
+		{"an annotation, by which people ask", func(o *v1alpha1.RegistryCredential) { o.Annotations = map[string]string{"a": "b"} }, true},
+		{"its deletion", func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = now }, true},
+		{"a finalizer that somebody took", func(o *v1alpha1.RegistryCredential) { o.Finalizers = []string{"a"} }, true},
+		{"its status, which is regcred's own", func(o *v1alpha1.RegistryCredential) { o.Status.ObservedGeneration = 7 }, false},
+		{"a label", func(o *v1alpha1.RegistryCredential) { o.Labels = map[string]string{"a": "b"} }, false},
+	} {
+		before, after := reported("a"), reported("a")
+		c.change(after)
+		if got := notStatus().Update(event.TypedUpdateEvent[*v1alpha1.RegistryCredential]{ObjectOld: before, ObjectNew: after}); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+	for initial, want := range map[bool]bool{true: false, false: true} {
+		if got := notThereBefore().Create(event.TypedCreateEvent[*v1alpha1.VaultConnection]{Object: &v1alpha1.VaultConnection{}, IsInInitialList: initial}); got != want {
+			t.Errorf("a connection in the first list (%t) has its readers read again: %t", initial, got)
+		}
+	}
+	if got := placesIn(&corev1.Pod{}); got != nil {
+		t.Errorf("a pod reads %q", got)
+	}
+}
+
+func TestWhoReadsThroughAConnectionIsReadAgain(t *testing.T) {
+	r, object := reporting(t, 1, 2)
+	got := r.usersOf(t.Context(), &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: object.Spec.Source.Vault.ConnectionName()}})
+	if len(got) != 2 || got[0].Name != "c-00" || got[1].Name != "c-01" {
+		t.Errorf("%v", got)
+	}
+	if _, nudge := r.memories.of(object, r.Now()); !nudge.woken.Equal(r.Now()) {
+		t.Errorf("woken at %s", nudge.woken)
+	}
+	if got := r.usersOf(t.Context(), &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: "other"}}); len(got) > 0 {
+		t.Errorf("of another connection: %v", got)
+	}
+}

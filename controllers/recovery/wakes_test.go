@@ -1,0 +1,124 @@
+package recovery
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/podlist"
+	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/test/manager"
+)
+
+// counted are the objects of a cache, and how often one is read.
+type counted struct {
+	everyName
+	from  cache.Cache
+	reads *atomic.Int32
+}
+
+func (c counted) Get(ctx context.Context, key client.ObjectKey, into client.Object) error {
+	c.reads.Add(1)
+	return c.everyName.Get(ctx, key, into)
+}
+
+func (c counted) Each(visit func(cache.Cache) error) error { return visit(c.from) }
+
+// started is a cache that somebody else starts.
+type started struct{ cache.Cache }
+
+func (started) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+// countedLists holds no pods, and counts how often it is asked.
+type countedLists struct{ asked atomic.Int32 }
+
+func (l *countedLists) Each(_ context.Context, _, selector string, _ func(podlist.Pod) bool) (bool, error) {
+	if selector == "status.phase=Running" {
+		l.asked.Add(1)
+	}
+	return false, nil
+}
+
+func TestWhatHasAStuckPodLookedAt(t *testing.T) {
+	r := stuckCluster(t, 1, 1)
+	cluster := r.Writer.(client.WithWatch)
+	mgr, lists, reads := manager.New(t, cluster), &countedLists{}, &atomic.Int32{}
+	changed, written := &wakeup.Notifier{}, &wakeup.Notifier{}
+	r.Pods, r.Lists = started{mgr.GetCache()}, lists
+	r.Secrets = counted{everyName{cluster}, mgr.GetCache(), reads}
+	r.ServiceAccounts = counted{everyName{cluster}, mgr.GetCache(), &atomic.Int32{}}
+	if err := r.SetupWithManager(mgr, changed, written); err != nil {
+		t.Fatal(err)
+	}
+	manager.Start(t, mgr)
+	looked := func(what string, before int32) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); reads.Load() == before; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the pod is not looked at: %s", what)
+			}
+		}
+		for last := int32(-1); last != reads.Load(); time.Sleep(2 * restAfterWake) { // until nothing of it is left
+			last = reads.Load()
+		}
+	}
+	looked("the start", 0)
+	change := func(object client.Object, key client.ObjectKey, do func()) {
+		t.Helper()
+		if err := cluster.Get(t.Context(), key, object); err != nil {
+			t.Fatal(err)
+		}
+		do()
+		if err := cluster.Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var credential v1alpha1.RegistryCredential
+	var namespace corev1.Namespace
+	var secret corev1.Secret
+	var account corev1.ServiceAccount
+	place := client.ObjectKey{Namespace: "n-00000", Name: "regcred"}
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"a value is published", func() { changed.Notify("c-00") }},
+		{"it is delivered", func() {
+			r.Board.Post(delivered.Place(place), map[string]delivered.Delivery{"c-00": {Selected: true, Version: delivered.Version{Revision: "2"}, Generation: 1, Observed: 1}})
+			written.Notify("c-00")
+		}},
+		{"the spec changes", func() { change(&credential, client.ObjectKey{Name: "c-00"}, func() { credential.Generation++ }) }},
+		{"the namespace opts in or out", func() {
+			change(&namespace, client.ObjectKey{Name: "n-00000"}, func() { namespace.Annotations = map[string]string{"a": "b"} })
+		}},
+		{"its Secret changes", func() { change(&secret, place, func() { secret.Labels["a"] = "b" }) }},
+		{"its ServiceAccount changes", func() {
+			change(&account, client.ObjectKey{Namespace: "n-00000", Name: "default"}, func() { account.Labels = map[string]string{"a": "b"} })
+		}},
+		{"another pod is stuck", func() {
+			pod := inNamespace("n-00000")[1].(*corev1.Pod)
+			pod.ObjectMeta = metav1.ObjectMeta{Namespace: "n-00000", Name: "another", UID: "another", CreationTimestamp: pod.CreationTimestamp}
+			if err := cluster.Create(t.Context(), pod); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		before := reads.Load()
+		step.do()
+		looked(step.name, before)
+	}
+	if lists.asked.Load() == 0 {
+		t.Error("running pods are not looked at after the start")
+	}
+}
