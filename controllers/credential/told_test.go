@@ -1,9 +1,6 @@
 package credential
 
 import (
-	"context"
-	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +10,6 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
-	"regcred.dev/regcred/internal/dockerconfig"
-	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 )
@@ -189,158 +184,5 @@ func TestPeopleAreToldOnceOfAValueThatWaits(t *testing.T) {
 	tells("it came twice", "Warning StaleAnswer the source answers with revision v0, which is older")
 	if c := f.available(); c.Status != "True" || c.Reason != v1alpha1.ReasonStaleAnswer {
 		t.Errorf("%+v", c)
-	}
-}
-
-func TestHowAValueIsProven(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		change  func(f *facts)
-		want    condition
-		untried bool
-	}{
-		{"a pull", func(*facts) {}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonAccepted, "lets the credential pull"}, false},
-		{"a login, and no image is known", func(f *facts) { f.run.state.Proof = rotation.ProofLogin },
-			condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "name an image in spec.verification.images"}, false},
-		{"a login, as the spec says", func(f *facts) {
-			f.run.spec.Mode, f.run.state.Proof = v1alpha1.VerifyLogin, rotation.ProofLogin
-			f.answer("one", rotation.Accepted, noon)
-		}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "set spec.verification.mode: Pull"}, false},
-		{"nothing: the registry said something else", func(f *facts) {
-			f.run.state.Tests = nil
-			f.answer("one", rotation.Unknown, noon)
-		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven, "did not say whether it accepts it: it answers 429"}, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			f := served()
-			test.change(f)
-			status := f.status(&v1alpha1.RegistryCredentialStatus{}, noon)
-			sees(t, status, []condition{test.want, ready("True", v1alpha1.ReasonSucceeded, "selected namespaces")})
-			if got := strings.Contains(f.success(), "did not say whether it accepts it"); got != test.untried {
-				t.Errorf("said is %q", f.success())
-			}
-		})
-	}
-}
-
-func TestWhatIsSaidOfARefusedValue(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		change func(f *facts)
-		want   string
-	}{
-		{"it expired, and a new one is made by the source", func(f *facts) {
-			f.run.state.ExpireTime, f.run.state.Minted = noon, true
-		}, "It expired at 2026-03-01T12:00:00Z and no new one was obtained: see CredentialAvailable"},
-		{"it expires in a second", func(f *facts) { f.run.state.ExpireTime = noon.Add(time.Second) }, "Whether the source has another one is not known yet"},
-		{"the source could not be read since", func(f *facts) {
-			f.run.state.Reads.ReadTime, f.run.state.Reads.Fault = noon.Add(time.Hour), source.Transient(v1alpha1.ReasonSealed, "sealed", nil)
-		}, "Whether the source has another one is not known yet"},
-		{"it was read since, and makes a value for each", func(f *facts) {
-			f.run.state.Reads.ReadTime, f.run.state.Lease = noon.Add(time.Hour), &source.Lease{}
-		}, "Whether the source has another one is not known yet"},
-		{"it was read in the moment of the refusal", func(*facts) {}, "Whether the source has another one is not known yet"},
-		{"it was read since", func(f *facts) { f.run.state.Reads.ReadTime = noon.Add(time.Second) }, "The source still has it"},
-	} {
-		f := served()
-		f.answer("one", rotation.Rejected, noon)
-		test.change(f)
-		if got := f.evidence(noon); !strings.HasPrefix(got, test.want) {
-			t.Errorf("%s: %q, want %q", test.name, got, test.want)
-		}
-	}
-}
-
-func TestWhatIsSaidOfTheSource(t *testing.T) {
-	f := served()
-	f.run.state.Reads.Fault = source.Transient(v1alpha1.ReasonSealed, "it is sealed. ", nil)
-	if got := f.available(); got.Message != "it is sealed. What is published stays in use." {
-		t.Errorf("%q", got.Message)
-	}
-	f.run.state.Config = nil
-	if got := f.available(); got.Message != "it is sealed. " || got.Reason != v1alpha1.ReasonSealed {
-		t.Errorf("nothing is published: %q", got.Message)
-	}
-	for stalled, kind := range map[bool]condition{false: working(v1alpha1.ReasonSealed), true: stuck(v1alpha1.ReasonSealed)} {
-		f = served()
-		f.run.state.Reads.Fault = source.Transient(v1alpha1.ReasonSealed, "it is sealed", nil)
-		f.run.state.Reads.Fault.Stalled = stalled
-		sees(t, f.status(&v1alpha1.RegistryCredentialStatus{}, noon), []condition{ready("False", v1alpha1.ReasonSealed, "it is sealed"), kind})
-	}
-	f = served()
-	f.run.state.Reads.Last = time.Time{}
-	if got := f.available(); got.Reason != v1alpha1.ReasonRead {
-		t.Errorf("what an earlier process read counts as not read: %+v", got)
-	}
-}
-
-// running counts pods, and notes for which namespaces, which Secret and which images.
-type running struct {
-	found   podlist.Running
-	err     error
-	asked   int
-	places  []string
-	secret  string
-	matched []bool
-}
-
-func (p *running) Running(_ context.Context, namespaces []string, secret string, matches func(image string) bool) (podlist.Running, error) {
-	p.asked++
-	p.places, p.secret, p.matched = namespaces, secret, []bool{matches("r.example/app:1"), matches("other.example/app:1")}
-	return p.found, p.err
-}
-
-func TestPodsAreAtRiskWhileTheValueInUseIsRefused(t *testing.T) {
-	r, object := reporting(t, 2, 1)
-	pods, recorder, now := &running{}, events.NewFakeRecorder(100), noon
-	r.Running, r.Events, r.Now = pods, announce.New(recorder), func() time.Time { return now }
-	f := &facts{run: r.begin(object), verdict: rotation.Accepted}
-	count := func() *risk {
-		t.Helper()
-		got, err := r.atRisk(t.Context(), f.run, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
-	if got := count(); got.pods != 0 || pods.asked > 0 {
-		t.Errorf("it is accepted: %+v, asked %d times", got, pods.asked)
-	}
-	f.verdict = rotation.Rejected
-	if got := count(); got.pods != 0 || pods.asked != 1 || len(recorder.Events) > 0 {
-		t.Errorf("no pod runs: %+v, told %q", got, heardOf(recorder))
-	}
-	if !slices.Equal(pods.places, []string{"n-00000", "n-00001"}) || pods.secret != "regcred" || !slices.Equal(pods.matched, []bool{true, false}) {
-		t.Errorf("looked for in %q, with %s, images %v", pods.places, pods.secret, pods.matched)
-	}
-	f.run.memory.risk = risk{}
-	pods.found = podlist.Running{Count: 3, Names: []string{"a/b"}, Truncated: true}
-	for range 3 {
-		if got := count(); got.pods != 3 || !got.truncated {
-			t.Errorf("%+v", got)
-		}
-	}
-	if got := heardOf(recorder); pods.asked != 2 || len(got) != 1 || got[0] != "Warning PodsAtRisk at least 3 running pods could not pull their image on another node: a/b" {
-		t.Errorf("asked %d times, told %q", pods.asked, got)
-	}
-	now = now.Add(countAgain - time.Second)
-	if count(); pods.asked != 2 {
-		t.Error("they are counted again before a minute has passed")
-	}
-	now = now.Add(time.Second)
-	if count(); pods.asked != 3 || len(recorder.Events) > 0 {
-		t.Errorf("asked %d times, told %q", pods.asked, heardOf(recorder))
-	}
-	f.verdict = rotation.Unknown
-	if got := count(); got.pods != 0 || f.run.memory.risk.pods != 0 {
-		t.Errorf("it is not refused any more: %+v", got)
-	}
-	f.verdict, pods.err = rotation.Rejected, errors.New("away")
-	if got, err := r.atRisk(t.Context(), f.run, f); got != nil || err == nil {
-		t.Errorf("what could not be counted counts as %+v: %v", got, err)
-	}
-	f.verdict, f.run.state.Config = rotation.Rejected, dockerconfig.Config(nil)
-	if got := count(); got.pods != 0 {
-		t.Errorf("nothing is published: %+v", got)
 	}
 }

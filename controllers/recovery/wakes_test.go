@@ -69,8 +69,9 @@ func TestWhatHasAStuckPodLookedAt(t *testing.T) {
 				t.Fatalf("the pod is not looked at: %s", what)
 			}
 		}
-		for last := int32(-1); last != reads.Load(); time.Sleep(2 * restAfterWake) { // until nothing of it is left
+		for last := int32(0); last != reads.Load(); { // until nothing of it is left
 			last = reads.Load()
+			time.Sleep(restAfterWake + collect)
 		}
 	}
 	looked("the start", 0)

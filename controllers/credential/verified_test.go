@@ -1,0 +1,93 @@
+package credential
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/source"
+)
+
+func TestHowAValueIsProven(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		change  func(f *facts)
+		want    condition
+		untried bool
+	}{
+		{"a pull", func(*facts) {}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonAccepted, "lets the credential pull"}, false},
+		{"a login, and no image is known", func(f *facts) { f.run.state.Proof = rotation.ProofLogin },
+			condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "name an image in spec.verification.images"}, false},
+		{"a login, as the spec says", func(f *facts) {
+			f.run.spec.Mode, f.run.state.Proof = v1alpha1.VerifyLogin, rotation.ProofLogin
+			f.answer("one", rotation.Accepted, noon)
+		}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "set spec.verification.mode: Pull"}, false},
+		{"nothing: the registry said something else", func(f *facts) {
+			f.run.state.Tests = nil
+			f.answer("one", rotation.Unknown, noon)
+		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven, "did not say whether it accepts it: it answers 429"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := served()
+			test.change(f)
+			status := f.status(&v1alpha1.RegistryCredentialStatus{}, noon)
+			sees(t, status, []condition{test.want, ready("True", v1alpha1.ReasonSucceeded, "selected namespaces")})
+			if got := strings.Contains(f.success(), "did not say whether it accepts it"); got != test.untried {
+				t.Errorf("said is %q", f.success())
+			}
+		})
+	}
+}
+
+func TestWhatIsSaidOfARefusedValue(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(f *facts)
+		want   string
+	}{
+		{"it expired, and a new one is made by the source", func(f *facts) {
+			f.run.state.ExpireTime, f.run.state.Minted = noon, true
+		}, "It expired at 2026-03-01T12:00:00Z and no new one was obtained: see CredentialAvailable"},
+		{"it expires in a second", func(f *facts) { f.run.state.ExpireTime = noon.Add(time.Second) }, "Whether the source has another one is not known yet"},
+		{"the source could not be read since", func(f *facts) {
+			f.run.state.Reads.ReadTime, f.run.state.Reads.Fault = noon.Add(time.Hour), source.Transient(v1alpha1.ReasonSealed, "sealed", nil)
+		}, "Whether the source has another one is not known yet"},
+		{"it was read since, and makes a value for each", func(f *facts) {
+			f.run.state.Reads.ReadTime, f.run.state.Lease = noon.Add(time.Hour), &source.Lease{}
+		}, "Whether the source has another one is not known yet"},
+		{"it was read in the moment of the refusal", func(*facts) {}, "Whether the source has another one is not known yet"},
+		{"it was read since", func(f *facts) { f.run.state.Reads.ReadTime = noon.Add(time.Second) }, "The source still has it"},
+	} {
+		f := served()
+		f.answer("one", rotation.Rejected, noon)
+		test.change(f)
+		if got := f.evidence(noon); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestWhatIsSaidOfTheSource(t *testing.T) {
+	f := served()
+	f.run.state.Reads.Fault = source.Transient(v1alpha1.ReasonSealed, "it is sealed. ", nil)
+	if got := f.available(); got.Message != "it is sealed. What is published stays in use." {
+		t.Errorf("%q", got.Message)
+	}
+	f.run.state.Config = nil
+	if got := f.available(); got.Message != "it is sealed. " || got.Reason != v1alpha1.ReasonSealed {
+		t.Errorf("nothing is published: %q", got.Message)
+	}
+	for stalled, kind := range map[bool]condition{false: working(v1alpha1.ReasonSealed), true: stuck(v1alpha1.ReasonSealed)} {
+		f = served()
+		f.run.state.Reads.Fault = source.Transient(v1alpha1.ReasonSealed, "it is sealed", nil)
+		f.run.state.Reads.Fault.Stalled = stalled
+		sees(t, f.status(&v1alpha1.RegistryCredentialStatus{}, noon), []condition{ready("False", v1alpha1.ReasonSealed, "it is sealed"), kind})
+	}
+	f = served()
+	f.run.state.Reads.Last = time.Time{}
+	if got := f.available(); got.Reason != v1alpha1.ReasonRead {
+		t.Errorf("what an earlier process read counts as not read: %+v", got)
+	}
+}
