@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/podcounts"
@@ -50,6 +51,8 @@ type Reconciler struct {
 	Protected []string
 	// Now is the clock.
 	Now func() time.Time
+	// Events tell people, at a Secret, that it was taken over. The zero Recorder tells nobody.
+	Events announce.Recorder
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 
