@@ -22,7 +22,7 @@ import (
 const connectionField = "vaultConnection"
 
 // gatherUsers is how long changes are gathered before they are counted: who applies a folder of RegistryCredentials causes few looks.
-const gatherUsers = time.Second
+const gatherUsers = 200 * time.Millisecond
 
 func indexConnections(ctx context.Context, mgr ctrl.Manager) error {
 	return mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.RegistryCredential{}, connectionField, connectionsOf)

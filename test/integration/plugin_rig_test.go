@@ -98,7 +98,7 @@ var (
 		{regexp.MustCompile(`\b(Login|Pull)Accepted\b`), "ACCEPTED"},
 		{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 		{regexp.MustCompile(`\b\d+-[0-9a-f]{8}\b`), "REVISION"},
-		{regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)?s\b`), "DURATION"},
+		{regexp.MustCompile(`\b((\d+m)?\d+(\.\d+)?s|\d+m)\b`), "DURATION"},
 		{regexp.MustCompile(` {2,}`), "  "},
 	}
 )
