@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
@@ -23,7 +24,7 @@ var (
 func (r *Reconciler) tellOfRotation(run *run, before, now *v1alpha1.RegistryCredentialStatus) {
 	was, is := rotationReason(before), rotationReason(now)
 	revision := revisionOf(now)
-	if revision != revisionOf(before) {
+	if !publishedAt(now).Equal(publishedAt(before)) { // a new revision can have the value of before: nothing is delivered then
 		run.memory.told.spreading = revision
 	}
 	if revision != "" && run.memory.told.spreading == revision && slices.Contains(everywhere, is) {
@@ -41,6 +42,13 @@ func revisionOf(status *v1alpha1.RegistryCredentialStatus) string {
 		return ""
 	}
 	return status.Credential.Revision
+}
+
+func publishedAt(status *v1alpha1.RegistryCredentialStatus) *metav1.Time {
+	if status.Credential == nil {
+		return nil
+	}
+	return status.Credential.ChangeTime
 }
 
 func rotationReason(status *v1alpha1.RegistryCredentialStatus) string {

@@ -17,7 +17,8 @@ func TestEventsTellOfARotation(t *testing.T) {
 	status := func(revision, reason string) *v1alpha1.RegistryCredentialStatus {
 		s := &v1alpha1.RegistryCredentialStatus{Namespaces: &v1alpha1.NamespacesStatus{Selected: 13, Synced: 13}}
 		if revision != "" {
-			s.Credential = &v1alpha1.CredentialStatus{Revision: revision}
+			published := map[string]int64{"1": 100, "2": 200, "3, with the value of 2": 200}[revision]
+			s.Credential = &v1alpha1.CredentialStatus{Revision: revision, ChangeTime: &metav1.Time{Time: time.Unix(published, 0)}}
 		}
 		if reason != "" {
 			s.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRotationComplete, Status: metav1.ConditionFalse, Reason: reason, Message: "what it says"}}
@@ -35,6 +36,8 @@ func TestEventsTellOfARotation(t *testing.T) {
 		{"a rotation that one status tells of", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), refused}, []string{"Delivered revision 2", "OldRefused what it says"}},
 		{"a namespace that comes later", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), accepted, delivering, accepted}, []string{"Delivered revision 2"}},
 		{"a rotation that another process began", []*v1alpha1.RegistryCredentialStatus{delivering, accepted}, nil},
+		{"the same value under a new revision", []*v1alpha1.RegistryCredentialStatus{refused, status("3, with the value of 2", v1alpha1.ReasonDelivering), status("3, with the value of 2", v1alpha1.ReasonOldRefused)},
+			[]string{"OldRefused what it says"}},
 		{"nothing is published", []*v1alpha1.RegistryCredentialStatus{{}, status("", v1alpha1.ReasonNothingPublished)}, nil},
 		{"nothing changes", []*v1alpha1.RegistryCredentialStatus{refused, refused}, nil},
 	} {
