@@ -179,6 +179,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
 		f.selecting = append(f.selecting, credential)
 		err := r.contribute(ctx, f, credential, &contribution, known, all)
+		contribution.Returned = f.memory.away[credential.Name] && contribution.Config != nil && credential.Spec.Target.Attachment() == v1alpha1.AttachPods
 		f.contributions = append(f.contributions, contribution)
 		return err
 	}
@@ -190,6 +191,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		f.leaves = append(f.leaves, credential)
 		return err
 	}
+	f.memory.goes(credential.Name)
 	// What waits is rotated all the same: the registry may refuse the old value at any time.
 	r.publishTo(credential, &contribution)
 	contribution.Config = restrict(contribution.Config, source.Keys)
