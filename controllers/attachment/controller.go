@@ -197,10 +197,11 @@ func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec
 	if err != nil && !missing {
 		return false, err
 	}
-	if r.left == nil {
+	if interrupted = missing; r.left == nil {
 		r.Book.Found(injection.HeldBy(found, asking))
+	} else {
+		interrupted = found.UID != r.left.UID || !r.mayHaveLeft(found.Spec)
 	}
-	interrupted = r.left != nil && (found.UID != r.left.UID || !r.mayHaveLeft(found.Spec))
 	r.leave(found)
 	if equality.Semantic.DeepEqual(found.Spec, spec) && (!missing || len(spec.Secrets) == 0) {
 		return interrupted, nil

@@ -144,3 +144,16 @@ func TestAStartMovesNoTime(t *testing.T) {
 		})
 	}
 }
+
+func TestAnIndexThatIsNotThereAtTheStartAndCannotBeMadeIsMissing(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	r.refuses = errors.New("no such right")
+	for range 2 {
+		if _, err := r.pass(t); err == nil {
+			t.Fatal("no error")
+		}
+		if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); state.Fault == "" || state.Unseen {
+			t.Errorf("pods miss the name: %+v", state)
+		}
+	}
+}

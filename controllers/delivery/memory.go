@@ -25,14 +25,14 @@ type memory struct {
 	// secret is what is remembered of the Secret, and accounts of ServiceAccounts that were written, by name: few are.
 	secret   written
 	accounts map[string]*written
-	// away are the RegistryCredentials that do not select the namespace, and whose entries stay all the same: until they select it again, pods
-	// are created without the name.
+	// away are the RegistryCredentials that do not select the namespace, and whose entries stay all the same, and those of a namespace that opted
+	// out: until that ends, pods are created without the name.
 	away map[string]bool
 	// conflicts in a row.
 	conflicts int
 }
 
-// goes notes that the entries of a RegistryCredential stay though it does not select the place.
+// goes notes that the entries of a RegistryCredential stay though new pods do not get the name.
 func (m *memory) goes(credential string) {
 	if m.away == nil {
 		m.away = map[string]bool{}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/pullsecret"
@@ -116,5 +118,45 @@ func TestThatANamespaceIsSelectedAgainIsNotForgottenWhereItCannotBeWritten(t *te
 	}
 	if got := g.source("n-00003"); !got.Since.Time.Equal(g.now) {
 		t.Errorf("it says since %s, want %s", got.Since, g.now)
+	}
+}
+
+func TestSinceWhenPodsGetASecretBeginsAgainWhenTheirNamespaceOptsInAgain(t *testing.T) {
+	company := credential("company", "r.example")
+	company.Spec.Target.Attach = v1alpha1.AttachPods
+	g := newRig(t, 1, company)
+	g.publish(record(t, "company", "1-x", "old", "r.example"))
+	g.all(1)
+	start := g.source("n-00000").Since
+	for _, step := range []struct {
+		name, annotation string
+		moves            bool
+	}{
+		{"nothing happens", "", false},
+		{"it opts out", v1alpha1.AttachDisabled, false},
+		{"it goes on to", v1alpha1.AttachDisabled, false},
+		{"it opts in again", "", true},
+		{"another value of the annotation is no opt-out", "Enabled", false},
+	} {
+		g.now = g.now.Add(time.Hour)
+		before := g.source("n-00000").Since
+		var namespace corev1.Namespace
+		if err := g.c.Get(t.Context(), client.ObjectKey{Name: "n-00000"}, &namespace); err != nil {
+			t.Fatal(err)
+		}
+		old := namespace.DeepCopy()
+		namespace.Annotations = map[string]string{v1alpha1.AttachAnnotation: step.annotation}
+		if err := g.c.Update(t.Context(), &namespace); err != nil {
+			t.Fatal(err)
+		}
+		if wakes := onLabels().Update(event.TypedUpdateEvent[*corev1.Namespace]{ObjectOld: old, ObjectNew: &namespace}); wakes != (old.Annotations[v1alpha1.AttachAnnotation] != step.annotation) {
+			t.Errorf("%s: the namespace is looked at: %t", step.name, wakes)
+		}
+		for range 2 {
+			g.all(1)
+		}
+		if got := g.source("n-00000").Since; step.moves != got.Time.Equal(g.now) || !step.moves && !got.Equal(&before) {
+			t.Errorf("%s: it says since %s, before %s, from the start on %s", step.name, got, before, start)
+		}
 	}
 }

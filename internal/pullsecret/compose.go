@@ -27,7 +27,7 @@ type Contribution struct {
 	// Keep are recorded keys that stay as they are though Config lacks them, unless somebody provides them: their removal waits, or
 	// another credential is to provide them and is not published with them yet.
 	Keep []string
-	// Returned says that the namespace is selected again, after its entries stayed for a while though it was not.
+	// Returned says that pods of the namespace get the Secret's name again, after its entries stayed for a while though they did not.
 	Returned bool
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool

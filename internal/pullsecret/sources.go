@@ -27,8 +27,8 @@ type Source struct {
 	// Changed is when the value under these keys last changed in this Secret. It survives restarts of the operator: pod
 	// recovery compares the age of a pod with it.
 	Changed metav1.Time `json:"changed"`
-	// Since is from when on this Secret has had an entry of the RegistryCredential while its namespace was selected: no rotation moves it. Zero
-	// in records of earlier versions until the value changes. Readers want [Source.Added].
+	// Since is from when on this Secret has had an entry of the RegistryCredential while its namespace was selected, and did not opt out: no
+	// rotation moves it. Zero in records of earlier versions until the value changes. Readers want [Source.Added].
 	Since metav1.Time `json:"since,omitzero"`
 	// Written are the labels and annotations that were written for it, as "label KEY" and "annotation KEY", each with a print of its
 	// value: what somebody else changed since is not taken for regcred's.
