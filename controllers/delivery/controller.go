@@ -112,10 +112,20 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	if problem != nil {
 		return result.with(problem)
 	}
+	f.returned()
 	r.vouch(f, secret, plan.Refused)
 	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
 	result.asMeant = plan.Secret == nil || contentOf(secret) == contentOf(plan.Secret) && sameMetadata(secret, plan.Secret)
 	return result.with(detached)
+}
+
+// returned forgets who was away and selects the place again: the Secret records it now.
+func (f facts) returned() {
+	for _, contribution := range f.contributions {
+		if contribution.Returned {
+			delete(f.memory.away, contribution.Credential)
+		}
+	}
 }
 
 // vouch notes what was delivered: all that a Secret records of the RegistryCredentials that select it, once it is as it should be.
