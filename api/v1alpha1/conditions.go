@@ -134,6 +134,10 @@ const (
 	ReasonHeld = "Held"
 	// ReasonPublished is the reason of an event: a new value is in use.
 	ReasonPublished = "Published"
+	// ReasonDelivered is that of an event: every selected namespace has a revision that came into use.
+	ReasonDelivered = "Delivered"
+	// ReasonAdopted is that of an event on a Secret that was made by hand and that regcred manages from now on.
+	ReasonAdopted = "Adopted"
 	// ReasonRestored is the reason of an event: the registry refuses a new value and accepts the one before, which is in use again.
 	ReasonRestored = "Restored"
 	// ReasonStaleAnswer is the reason of an event: the source gives a value that is older than the one in use.
@@ -218,12 +222,12 @@ const (
 	ReasonDockerHubKey = "DockerHubKey"
 	// ReasonVersionWithoutSlash means a key that ends in /v1 or /v2, which a kubelet takes for a part of the image's path.
 	ReasonVersionWithoutSlash = "VersionWithoutSlash"
-	// ReasonWildcard means a wildcard that is meant for several labels or for a path, and stands for part of one label.
-	ReasonWildcard = "Wildcard"
-	// ReasonUpperCase means that images in use differ from a registry by upper case letters; a kubelet compares letter by letter.
-	ReasonUpperCase = "UpperCase"
-	// ReasonPort means that the port is no port.
-	ReasonPort = "Port"
+	// ReasonMisleadingWildcard means a wildcard that is meant for several labels or for a path, and stands for part of one label.
+	ReasonMisleadingWildcard = "MisleadingWildcard"
+	// ReasonLetterCaseDiffers means that images in use differ from a registry by upper case letters; a kubelet compares letter by letter.
+	ReasonLetterCaseDiffers = "LetterCaseDiffers"
+	// ReasonInvalidPort means that the port is no port.
+	ReasonInvalidPort = "InvalidPort"
 	// ReasonPortMissing means that images in use have a port that the registry lacks; a kubelet takes the two for different hosts.
 	ReasonPortMissing = "PortMissing"
 	// ReasonOtherName means that images in use have another host of the same service than a registry, such as registry-1.docker.io for
@@ -241,8 +245,8 @@ const (
 	ReasonTokenOnly = "TokenOnly"
 	// ReasonIncomplete means that user name or password is missing or empty.
 	ReasonIncomplete = "Incomplete"
-	// ReasonConflict means that auth differs from user name or password; a kubelet takes auth.
-	ReasonConflict = "Conflict"
+	// ReasonConflictingLogin means that auth differs from user name or password; a kubelet takes auth.
+	ReasonConflictingLogin = "ConflictingLogin"
 	// ReasonUnusableCharacters means control characters, no UTF-8, or a colon in the user name.
 	ReasonUnusableCharacters = "UnusableCharacters"
 	// ReasonDuplicateKey means that a JSON key occurs twice; a kubelet takes the last.
@@ -257,10 +261,10 @@ const (
 	ReasonHiddenCharacter = "HiddenCharacter"
 	// ReasonPlaceholder means a user name or password such as ${PASSWORD} or <password>, which no template replaced.
 	ReasonPlaceholder = "Placeholder"
-	// ReasonQuotes means quotes around user name or password, or an escape of a shell or of JSON in it.
-	ReasonQuotes = "Quotes"
-	// ReasonOuterSpace means a space before or after user name or password.
-	ReasonOuterSpace = "OuterSpace"
+	// ReasonQuotesOrEscapes means quotes around user name or password, or an escape of a shell or of JSON in it.
+	ReasonQuotesOrEscapes = "QuotesOrEscapes"
+	// ReasonSurroundingSpace means a space before or after user name or password.
+	ReasonSurroundingSpace = "SurroundingSpace"
 	// ReasonTooLarge means that the docker config is larger than a Secret can be.
 	ReasonTooLarge = "TooLarge"
 	// ReasonNoEntries means that the docker config has no entry.

@@ -14,9 +14,14 @@ import (
 // +kubebuilder:resource:scope=Cluster
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Method",type=string,JSONPath=`.status.method`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.address`
+// +kubebuilder:printcolumn:name="Used By",type=integer,JSONPath=`.status.usedBy`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.serverVersion`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Logged In",type=date,priority=1,JSONPath=`.status.loginTime`
+// +kubebuilder:printcolumn:name="Next Login",type=string,priority=1,JSONPath=`.status.nextLoginTime`
+// +kubebuilder:printcolumn:name="Token Ends",type=string,priority=1,JSONPath=`.status.tokenExpireTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type VaultConnection struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -165,6 +170,22 @@ type VaultConnectionStatus struct {
 	// serverVersion is the version that the server reports.
 	// +optional
 	ServerVersion string `json:"serverVersion,omitempty"`
+	// method is the login method of the spec, such as kubernetes.
+	// +optional
+	Method string `json:"method,omitempty"`
+	// usedBy is how many RegistryCredentials name this connection.
+	// +optional
+	UsedBy *int32 `json:"usedBy,omitempty"`
+	// loginTime is when the last login succeeded. That its token was renewed is no login, and is not written here.
+	// +optional
+	LoginTime *metav1.Time `json:"loginTime,omitempty"`
+	// nextLoginTime is when the next login is tried. It is present while logins are refused.
+	// +optional
+	NextLoginTime *metav1.Time `json:"nextLoginTime,omitempty"`
+	// tokenExpireTime is when the token of spec.auth.token ends and somebody must store another. It is absent where Vault does not say that, and
+	// for the other methods: regcred logs in again before their tokens end.
+	// +optional
+	TokenExpireTime *metav1.Time `json:"tokenExpireTime,omitempty"`
 }
 
 // Timeout for one request. Defaults to 10 seconds.

@@ -191,7 +191,7 @@ var needed = []struct {
 		authorizationv1.ResourceAttributes{Verb: "patch", Group: "regcred.dev", Resource: "registrycredentials"}},
 	{checkup.Right{What: "list events in namespace default", Without: "status NAME shows no events", Role: "the ClusterRole view in namespace default"},
 		authorizationv1.ResourceAttributes{Verb: "list", Resource: "events", Namespace: metav1.NamespaceDefault}},
-	{checkup.Right{What: "list Secrets in all namespaces", Without: "audit, adopt and verify see the Secrets of a namespace of yours alone, with -n", Role: "an administrator, if you are to see the Secrets of all namespaces"},
+	{checkup.Right{What: "list Secrets in all namespaces", Without: "audit, adopt and verify see the Secrets of a namespace of yours alone, with -n, and status NAME does not tell which revision each namespace has", Role: "an administrator, if you are to see the Secrets of all namespaces"},
 		authorizationv1.ResourceAttributes{Verb: "list", Resource: "secrets"}},
 	{checkup.Right{What: "list pods in all namespaces", Without: "explain works with -n and a namespace of yours alone", Role: "the ClusterRole view, if you are to see all namespaces"},
 		authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods"}},

@@ -1,4 +1,4 @@
-// Command kubectl-regcred is a plugin for kubectl: it says how RegistryCredentials fare and why pods cannot pull their images. It works with
+// Command kubectl-regcred is a plugin for kubectl: it shows the state of RegistryCredentials and says why pods cannot pull their images. It works with
 // the kubeconfig and the rights of whoever calls it.
 package main
 
@@ -29,7 +29,7 @@ func main() {
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:               "kubectl-regcred",
-		Short:             "See how registry credentials fare, and why pods cannot pull their images",
+		Short:             "Show the state of registry credentials, and why pods cannot pull their images",
 		Version:           version.Get().Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,

@@ -26,6 +26,6 @@ func (l *look) lookAtInjection(ctx context.Context, c client.Reader) {
 			l.note(strings.ToUpper(fault[:1]) + fault[1:])
 		}
 	default:
-		l.note("Whether the admission policy stands that adds the Secret to pods could not be read: " + foreign.Message(err.Error()))
+		l.note("Whether the admission policy that adds the Secret to pods is in effect could not be read: " + foreign.Message(err.Error()))
 	}
 }

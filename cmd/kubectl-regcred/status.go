@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +31,7 @@ type status struct {
 const statusExample = `  # Every RegistryCredential: is it ready, where is it, what is wrong?
   kubectl regcred status
 
-  # One of them: conditions, the value before, namespaces that are not served, events
+  # One of them: conditions, the value before, revisions by namespace, namespaces that are not served, events
   kubectl regcred status company-registry
 
   # Follow a rotation
@@ -42,9 +41,10 @@ func newStatus(a access) *cobra.Command {
 	s := &status{access: a}
 	command := &cobra.Command{
 		Use:   "status [NAME]",
-		Short: "Show how RegistryCredentials fare",
-		Long: "Show how RegistryCredentials fare: where their value is, how old it is, whether the source can be read, what is wrong,\n" +
-			"and of one whether the value before may be revoked. It needs the rights of the ClusterRole regcred-viewer.",
+		Short: "Show the state of RegistryCredentials and VaultConnections",
+		Long: "Show the state of RegistryCredentials: where their value is, how old it is, whether the source can be read, what is wrong;\n" +
+			"and of VaultConnections: how and when regcred logged in. Of one RegistryCredential it also shows which revision each namespace has,\n" +
+			"and whether the value before may be revoked. It needs the rights of the ClusterRole regcred-viewer.",
 		Example:           statusExample,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.credentialNames,
@@ -57,15 +57,12 @@ func newStatus(a access) *cobra.Command {
 	return command
 }
 
-// printed is what is printed as JSON or YAML of all RegistryCredentials. Its form is stable.
-type printed struct {
-	Credentials []overview.Row `json:"credentials"`
-}
-
 // printedDetail is what is printed of one.
 type printedDetail struct {
 	overview.Detail `json:",inline"`
-	Events          []eventReport `json:"events,omitempty"`
+	// Revisions say which revision is in which namespace. They are absent with --watch, and where Secrets may not be listed.
+	Revisions []overview.Revision `json:"revisions,omitempty"`
+	Events    []eventReport       `json:"events,omitempty"`
 	// Notes say what could not be read.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -105,7 +102,7 @@ func (s *status) run(ctx context.Context, out io.Writer, args []string) error {
 		if name != "" {
 			return false, s.printOne(ctx, out, present[name])
 		}
-		return false, s.printAll(out, slices.Collect(maps.Values(present)))
+		return false, s.printAll(ctx, out, slices.Collect(maps.Values(present)))
 	})
 	if errors.Is(err, context.Canceled) {
 		return nil // somebody has seen enough
@@ -148,26 +145,20 @@ func (s *status) once(ctx context.Context, out io.Writer, name string) error {
 	for i := range list.Items {
 		objects = append(objects, &list.Items[i])
 	}
-	return s.printAll(out, objects)
-}
-
-func (s *status) printAll(out io.Writer, objects []*v1alpha1.RegistryCredential) error {
-	slices.SortFunc(objects, func(a, b *v1alpha1.RegistryCredential) int { return cmp.Compare(a.Name, b.Name) })
-	now, rows := time.Now(), []overview.Row{}
-	for _, object := range objects {
-		rows = append(rows, overview.RowOf(object, now))
-	}
-	switch s.output {
-	case "json", "yaml":
-		return printObject(out, s.output, printed{rows})
-	}
-	return printRows(out, rows, s.output == "wide", now)
+	return s.printAll(ctx, out, objects)
 }
 
 func (s *status) printOne(ctx context.Context, out io.Writer, object *v1alpha1.RegistryCredential) error {
 	now := time.Now()
 	d := printedDetail{Detail: overview.DetailOf(object, now)}
 	var err error
+	if !s.watch {
+		var note string
+		if d.Revisions, note, err = s.revisions(ctx, object, d.Revision); err != nil {
+			return err
+		}
+		d.Notes = noted(d.Notes, note)
+	}
 	switch d.Events, err = s.events(ctx, object); {
 	case apierrors.IsForbidden(err):
 		d.Notes = append(d.Notes, "You may not read events in namespace default, where those about RegistryCredentials are.")
@@ -179,6 +170,14 @@ func (s *status) printOne(ctx context.Context, out io.Writer, object *v1alpha1.R
 		return printObject(out, s.output, d)
 	}
 	return printDetail(out, d, now)
+}
+
+// noted adds a note, where there is one.
+func noted(notes []string, note string) []string {
+	if note == "" {
+		return notes
+	}
+	return append(notes, note)
 }
 
 // eventsShown are the latest that are shown, eventsRead the most that are read.

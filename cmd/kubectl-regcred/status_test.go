@@ -27,7 +27,7 @@ func rows() []overview.Row {
 
 func TestTheTableOfAll(t *testing.T) {
 	var out bytes.Buffer
-	if err := printRows(&out, rows(), false, noon); err != nil {
+	if err := printTables(&out, printed{Credentials: rows()}, false, noon); err != nil {
 		t.Fatal(err)
 	}
 	want := `NAME      READY   SYNCED     VALUE AGE   SOURCE           ENDS IN   STUCK   AT RISK   PROBLEM
@@ -37,11 +37,11 @@ hub       False   0 of 2     -           Sealed for 60s   -         4       1   
 		t.Error(diff)
 	}
 	out.Reset()
-	if err := printRows(&out, rows(), true, noon); err != nil || !strings.Contains(out.String(), "REVISION") || !strings.Contains(out.String(), strings.Repeat("x", 200)) {
+	if err := printTables(&out, printed{Credentials: rows()}, true, noon); err != nil || !strings.Contains(out.String(), "REVISION") || !strings.Contains(out.String(), strings.Repeat("x", 200)) {
 		t.Errorf("%v: -o wide shows\n%s", err, out.String())
 	}
 	out.Reset()
-	if err := printRows(&out, nil, true, noon); err != nil || out.String() != "There is no RegistryCredential.\n" {
+	if err := printTables(&out, printed{}, true, noon); err != nil || out.String() != "There is no RegistryCredential.\n" {
 		t.Errorf("%v: %q", err, out.String())
 	}
 }
@@ -89,8 +89,9 @@ func TestOneInFull(t *testing.T) {
 			Conditions: []overview.Condition{{Type: "Ready", Status: metav1.ConditionTrue, Reason: "Succeeded", Message: "good", Since: ptr.To(noon.Add(-time.Hour))}},
 			Failures:   []overview.Failure{{Namespace: "shop", Reason: "ForeignSecret", Message: "it belongs to Helm"}},
 		},
-		Events: []eventReport{{Time: noon.Add(-time.Minute), Type: "Normal", Reason: "Published", Message: "revision 7"}},
-		Notes:  []string{"You may not read it."},
+		Revisions: []overview.Revision{{Revision: "7", InUse: true, Secrets: 13, First: strings.Split("abcdefghijklm", "")}, {Revision: "6", Secrets: 1, First: []string{"shop"}}},
+		Events:    []eventReport{{Time: noon.Add(-time.Minute), Type: "Normal", Reason: "Published", Message: "revision 7"}},
+		Notes:     []string{"You may not read it."},
 	}
 	var out bytes.Buffer
 	if err := printDetail(&out, d, noon); err != nil {
@@ -110,6 +111,10 @@ func TestOneInFull(t *testing.T) {
 Conditions
   Ready   True   Succeeded   60m   good
 
+Revisions in the pull Secrets
+  7   in use   13 Secrets   a, b, c, d, e, f, g, h, i, j and 3 more
+  6   older    1 Secret     shop
+
 Namespaces that are not served
   shop   ForeignSecret   it belongs to Helm
   and 20 more
@@ -122,7 +127,7 @@ Note: You may not read it.
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}
-	if printDetail(full{}, d, noon) == nil || printRows(full{}, rows(), false, noon) == nil {
+	if printDetail(full{}, d, noon) == nil || printTables(full{}, printed{Credentials: rows()}, false, noon) == nil {
 		t.Error("a failed write is no error")
 	}
 }
@@ -133,5 +138,41 @@ func TestExitCodes(t *testing.T) {
 	}
 	if code := exitCode(fmt.Errorf("wrapped: %w", exit{exitTimeout, errors.New("x")})); code != exitTimeout {
 		t.Errorf("a timeout exits with %d", code)
+	}
+}
+
+func TestTheTableOfConnections(t *testing.T) {
+	all := printed{
+		Connections: []overview.Connection{
+			{Name: "default", Ready: metav1.ConditionTrue, Method: "token", Address: "https://vault.company.io:8200", ServerVersion: "1.20.4", UsedBy: ptr.To[int32](2),
+				LoginTime: ptr.To(noon.Add(-time.Hour)), TokenExpireTime: ptr.To(noon.Add(48 * time.Hour))},
+			{Name: "wrong", Ready: metav1.ConditionFalse, Method: "kubernetes", NextLoginTime: ptr.To(noon.Add(55 * time.Second)), Problem: "LoginFailed: " + strings.Repeat("x", 200)},
+			{Name: "young", Ready: metav1.ConditionUnknown, NextLoginTime: ptr.To(noon.Add(-time.Second))},
+		},
+		Notes: []string{"You may not read it."},
+	}
+	var out bytes.Buffer
+	if err := printTables(&out, all, false, noon); err != nil {
+		t.Fatal(err)
+	}
+	want := `There is no RegistryCredential.
+
+CONNECTION   READY     METHOD       LOGGED IN   NEXT LOGIN   TOKEN ENDS IN   USED BY   PROBLEM
+default      True      token        60m ago     -            2d              2
+wrong        False     kubernetes   -           12:00:55     -               -         LoginFailed: ` + strings.Repeat("x", maxProblem-len("LoginFailed: …")) + `…
+young        Unknown   -            -           now          -               -
+
+Note: You may not read it.
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+	out.Reset()
+	if err := printTables(&out, all, true, noon); err != nil || !strings.Contains(out.String(), "https://vault.company.io:8200   1.20.4") || !strings.Contains(out.String(), strings.Repeat("x", 200)) {
+		t.Errorf("%v: -o wide shows\n%s", err, out.String())
+	}
+	out.Reset()
+	if err := printTables(&out, printed{Connections: []overview.Connection{}}, true, noon); err != nil || !strings.Contains(out.String(), "There is no VaultConnection.") {
+		t.Errorf("%v: without any:\n%s", err, out.String())
 	}
 }

@@ -17,11 +17,22 @@ import (
 // maxProblem is how much of what is wrong the table shows, in bytes. -o wide shows all of it.
 const maxProblem = 120
 
-func printRows(out io.Writer, rows []overview.Row, wide bool, now time.Time) error {
+func printTables(out io.Writer, all printed, wide bool, now time.Time) error {
 	w := newWriter(out)
+	w.credentials(all.Credentials, wide, now)
+	if all.Connections != nil {
+		w.connections(all.Connections, wide, now)
+	}
+	for _, note := range all.Notes {
+		w.line("\nNote: %s", note)
+	}
+	return w.err
+}
+
+func (w *writer) credentials(rows []overview.Row, wide bool, now time.Time) {
 	if len(rows) == 0 {
 		w.line("There is no RegistryCredential.")
-		return w.err
+		return
 	}
 	header := []string{"NAME", "READY", "SYNCED", "VALUE AGE", "SOURCE", "ENDS IN", "STUCK", "AT RISK"}
 	if wide {
@@ -41,7 +52,6 @@ func printRows(out io.Writer, rows []overview.Row, wide bool, now time.Time) err
 		lines = append(lines, append(line, cell{text: problem}))
 	}
 	w.table("", lines)
-	return w.err
 }
 
 // sourceText says whether the source can be read, and how often it is.
@@ -111,6 +121,7 @@ func printDetail(out io.Writer, d printedDetail, now time.Time) error {
 	}
 	w.field("Pods:", podsText(d.Row))
 	w.conditions(d.Conditions, now)
+	w.revisions(d.Revisions)
 	w.failures(d.Detail)
 	w.events(d.Events, now)
 	for _, note := range d.Notes {
@@ -137,7 +148,7 @@ func previousText(p *overview.Previous, now time.Time) string {
 	if p == nil {
 		return ""
 	}
-	return fmt.Sprintf("revision %s, replaced %s ago; registry: %s; in %d namespaces", p.Revision, age(p.ReplacedTime, now), p.Registry, p.Namespaces)
+	return fmt.Sprintf("revision %s, replaced %s ago; registry: %s; in %s", p.Revision, age(p.ReplacedTime, now), p.Registry, counted(int(p.Namespaces), "namespace"))
 }
 
 func podsText(row overview.Row) string {

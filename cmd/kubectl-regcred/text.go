@@ -181,12 +181,7 @@ func (w *writer) groups(r report) {
 	w.line("\nFor more of one pod: kubectl regcred explain pod NAME -n NAMESPACE")
 }
 
-func count(pods int) string {
-	if pods == 1 {
-		return "1 pod"
-	}
-	return fmt.Sprintf("%d pods", pods)
-}
+func count(pods int) string { return counted(pods, "pod") }
 
 func prefixed(prefix, s string) string {
 	if s == "" {

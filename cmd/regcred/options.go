@@ -90,7 +90,7 @@ func (o *options) bind(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.successorFirst, "successor-first", false,
 		"Restart a pod only after a dry run in which the API server takes its successor. Needs the role of config/successor")
 	flags.BoolVar(&o.requireFence, "require-fence", o.requireFence,
-		"Write no Secret while the admission policies that bound the operator do not stand, or while its role is wider than its limits")
+		"Write no Secret while admission policies that limit the operator are missing, or while its role is wider than its limits")
 	flags.StringVar(&o.namespace, "namespace", o.namespace,
 		"The operator's own namespace, where published credentials are kept. Defaults to the environment variable POD_NAMESPACE")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false,

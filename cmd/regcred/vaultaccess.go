@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/controllers/connection"
 	"regcred.dev/regcred/internal/source/vault"
 )
 
@@ -54,7 +55,7 @@ func (p *parts) requestToken(ctx context.Context, account string, audiences []st
 type checker struct{ *vault.Manager }
 
 // Check implements connection.Checker.
-func (c checker) Check(ctx context.Context, object *v1alpha1.VaultConnection) (string, error) {
+func (c checker) Check(ctx context.Context, object *v1alpha1.VaultConnection) (connection.State, error) {
 	state, err := c.Manager.Check(ctx, object)
-	return state.ServerVersion, err
+	return connection.State(state), err
 }

@@ -130,7 +130,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if nothing && r.clean.Load() {
 		return ctrl.Result{}, nil
 	}
-	interrupted, err := r.write(ctx, content.Spec)
+	interrupted, err := r.write(ctx, content.Spec, list.Items)
 	if nothing && apierrors.IsForbidden(err) {
 		return r.unasked(), nil
 	}
@@ -189,15 +189,19 @@ func (r *Reconciler) leave(index *v1alpha1.InjectionIndex) {
 
 // write makes the index, or changes it, where it is not as it should be. interrupted is true where it was found to be otherwise than the last
 // pass left it, whether or not it could be written. It is applied: the role names the one object, and a creation by POST has no name that RBAC
-// could look at.
-func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec) (interrupted bool, err error) {
+// could look at. What a process finds when it starts, and the RegistryCredentials ask for, serves them already.
+func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec, asking []v1alpha1.RegistryCredential) (interrupted bool, err error) {
 	found := &v1alpha1.InjectionIndex{}
 	err = r.Writer.Get(ctx, client.ObjectKey{Name: v1alpha1.InjectionIndexName}, found)
 	missing := apierrors.IsNotFound(err) || meta.IsNoMatchError(err) // the latter where its kind was removed
 	if err != nil && !missing {
 		return false, err
 	}
-	interrupted = r.left != nil && (found.UID != r.left.UID || !r.mayHaveLeft(found.Spec))
+	if interrupted = missing; r.left == nil {
+		r.Book.Found(injection.HeldBy(found, asking))
+	} else {
+		interrupted = found.UID != r.left.UID || !r.mayHaveLeft(found.Spec)
+	}
 	r.leave(found)
 	if equality.Semantic.DeepEqual(found.Spec, spec) && (!missing || len(spec.Secrets) == 0) {
 		return interrupted, nil

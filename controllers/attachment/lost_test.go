@@ -89,3 +89,71 @@ func TestAWriteWhoseAnswerIsLostMovesNoTime(t *testing.T) {
 		t.Errorf("the other is served since %v", state.Since)
 	}
 }
+
+// Each start after a change of any RegistryCredential would restart each stuck pod to which nothing adds the name: also where the first read or
+// write fails.
+func TestAStartMovesNoTime(t *testing.T) {
+	away := errors.New("connection refused")
+	for _, test := range []struct {
+		name           string
+		fails, refuses error
+		deleted        bool
+		moves          bool
+	}{
+		{name: "all goes well"},
+		{name: "the first read fails", fails: away},
+		{name: "the first write fails", refuses: away},
+		{name: "the role comes later", fails: apierrors.NewForbidden(indexes, "regcred", errors.New("no such right"))},
+		{name: "the index was deleted meanwhile", deleted: true, moves: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, credential(v1alpha1.AttachPods))
+			if _, err := r.pass(t); err != nil {
+				t.Fatal(err)
+			}
+			long := r.left.CreationTimestamp.UTC()
+			other := credential(v1alpha1.AttachPods)
+			other.Name, other.UID, other.Spec.Target.SecretName = "other", "o", "other"
+			if err := r.Writer.Create(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			if test.deleted {
+				if err := r.Writer.Delete(t.Context(), r.left); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.left, r.Book = nil, injection.NewBook(func(string, bool) {})
+			if r.fails, r.refuses = test.fails, test.refuses; test.fails != nil || test.refuses != nil {
+				if _, err := r.pass(t); err == nil {
+					t.Fatal("no error")
+				}
+			}
+			r.fails, r.refuses = nil, nil
+			if _, err := r.pass(t); err != nil || r.secrets(t) != 2 {
+				t.Fatal(r.secrets(t), err)
+			}
+			since := func(c *v1alpha1.RegistryCredential) time.Time {
+				return r.Book.State(injection.State{Known: true}, c).Since
+			}
+			if got := since(credential(v1alpha1.AttachPods)); got.Equal(long) == test.moves {
+				t.Errorf("it serves since %v, and did since %v", got, long)
+			}
+			if got := since(other); !got.After(long) {
+				t.Errorf("the other is served since %v, before it was there", got)
+			}
+		})
+	}
+}
+
+func TestAnIndexThatIsNotThereAtTheStartAndCannotBeMadeIsMissing(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	r.refuses = errors.New("no such right")
+	for range 2 {
+		if _, err := r.pass(t); err == nil {
+			t.Fatal("no error")
+		}
+		if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); state.Fault == "" || state.Unseen {
+			t.Errorf("pods miss the name: %+v", state)
+		}
+	}
+}

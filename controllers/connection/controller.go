@@ -32,14 +32,14 @@ const (
 	backOffStart = 100 * time.Millisecond
 )
 
-// period is how often a connection is looked at. Between two looks its users find out what is wrong with it, and ring.
+// period is how often a connection is looked at. Between two looks its users find out what is wrong with it, and notify.
 const period = time.Minute
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Checker checks a connection. Errors are, or wrap, a source.Error.
 type Checker interface {
-	Check(ctx context.Context, connection *v1alpha1.VaultConnection) (version string, err error)
+	Check(ctx context.Context, connection *v1alpha1.VaultConnection) (State, error)
 }
 
 // Reconciler owns the status of VaultConnections.
@@ -66,7 +66,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *wakeup.Notifie
 		})
 		return nil
 	})
-	return errors.Join(c.Watch(changes),
+	if err := indexConnections(context.Background(), mgr); err != nil {
+		return err
+	}
+	return errors.Join(c.Watch(changes), c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, whatTheyUse)),
 		c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.VaultConnection]{},
 			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{})))
 }
@@ -77,26 +80,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.Client.Get(ctx, request.NamespacedName, &object); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	version, err := r.Checker.Check(ctx, &object)
+	state, err := r.Checker.Check(ctx, &object)
+	fault := source.AsError(err)
 	before := object.DeepCopy()
 	object.Status.ObservedGeneration = object.Generation
-	if version != "" && version != object.Status.ServerVersion {
-		ctrl.LoggerFrom(ctx).Info("The version of Vault is new", "version", version, "before", before.Status.ServerVersion)
-		object.Status.ServerVersion = version
+	if state.ServerVersion != "" && state.ServerVersion != object.Status.ServerVersion {
+		ctrl.LoggerFrom(ctx).Info("The version of Vault is new", "version", state.ServerVersion, "before", before.Status.ServerVersion)
+		object.Status.ServerVersion = state.ServerVersion
 	}
-	ready := metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonConnected,
-		Message: "logged in at " + object.Spec.Address, ObservedGeneration: object.Generation,
+	state.writeLogin(&object.Status, fault == nil)
+	if object.Status.UsedBy, err = r.usersOf(ctx, object.Name); err != nil {
+		return ctrl.Result{}, err
 	}
-	fault := source.AsError(err)
-	if fault != nil {
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, fault.Reason, fault.Message
-	}
-	if meta.SetStatusCondition(&object.Status.Conditions, ready) && fault != nil {
-		r.Events.Eventf(&object, nil, corev1.EventTypeWarning, fault.Reason, "Connect", "%s", fault.Message)
-	}
-	setAbnormal(&object, v1alpha1.ConditionStalled, fault, fault != nil && fault.Stalled)
-	setAbnormal(&object, v1alpha1.ConditionReconciling, fault, fault != nil && !fault.Stalled)
+	r.setReady(ctx, &object, fault)
 	r.setUnfenced(&object)
 	wait := period
 	if fault != nil {
@@ -109,6 +105,29 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
 	}
 	return ctrl.Result{RequeueAfter: wait}, nil
+}
+
+// setReady says whether the connection can be used. It tells people when that changes.
+func (r *Reconciler) setReady(ctx context.Context, object *v1alpha1.VaultConnection, fault *source.Error) {
+	failed := meta.IsStatusConditionFalse(object.Status.Conditions, v1alpha1.ConditionReady)
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonConnected,
+		Message: "logged in at " + object.Spec.Address, ObservedGeneration: object.Generation,
+	}
+	if fault != nil {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, fault.Reason, fault.Message
+	}
+	changed := meta.SetStatusCondition(&object.Status.Conditions, ready)
+	switch {
+	case changed && fault != nil:
+		ctrl.LoggerFrom(ctx).Info("The VaultConnection cannot be used", "reason", fault.Reason, "message", fault.Message)
+		r.Events.Eventf(object, nil, corev1.EventTypeWarning, fault.Reason, "Connect", "%s", fault.Message)
+	case changed && failed:
+		ctrl.LoggerFrom(ctx).Info("The VaultConnection can be used again", "address", object.Spec.Address)
+		r.Events.Eventf(object, nil, corev1.EventTypeNormal, ready.Reason, "Connect", "%s", ready.Message)
+	}
+	setAbnormal(object, v1alpha1.ConditionStalled, fault, fault != nil && fault.Stalled)
+	setAbnormal(object, v1alpha1.ConditionReconciling, fault, fault != nil && !fault.Stalled)
 }
 
 // setUnfenced tells at every connection that nothing bounds the operator: it is what whoever installs regcred looks at first.

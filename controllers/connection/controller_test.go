@@ -22,22 +22,24 @@ import (
 	"regcred.dev/regcred/internal/source"
 )
 
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 // rig is a controller before a Vault that answers as it is told.
 type rig struct {
 	t *testing.T
 	r *Reconciler
 	c client.Client
-	// version and err are what the check gives.
-	version string
-	err     error
+	// state and err are what the check gives.
+	state State
+	err   error
 	// events are reasons, patches counts the writes of the status, and refuse is the answer to them.
 	events  []string
 	patches int
 	refuse  error
 }
 
-func (g *rig) Check(context.Context, *v1alpha1.VaultConnection) (string, error) {
-	return g.version, g.err
+func (g *rig) Check(context.Context, *v1alpha1.VaultConnection) (State, error) {
+	return g.state, g.err
 }
 
 func (g *rig) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
@@ -51,8 +53,8 @@ func newRig(t *testing.T) *rig {
 	}
 	object := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 3}}
 	object.Spec.Address = "https://vault.company.io:8200"
-	g := &rig{t: t, version: "1.20.4"}
-	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).WithInterceptorFuncs(interceptor.Funcs{
+	g := &rig{t: t, state: State{ServerVersion: "1.20.4", Method: "kubernetes", LoginTime: noon}}
+	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).WithIndex(&v1alpha1.RegistryCredential{}, connectionField, connectionsOf).WithInterceptorFuncs(interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			g.patches++
 			if g.refuse != nil {
@@ -143,10 +145,13 @@ func TestAConnectionThatIsAsBeforeIsNotWrittenAndRecoveryTakesBackWhatWasSaid(t 
 	if object, after := g.look(); g.patches != 1 || len(g.events) != 1 || after != period/4 {
 		t.Errorf("%d writes, events %q, again after %s: %v", g.patches, g.events, after, said(object))
 	}
-	g.err, g.version = nil, ""
+	g.err, g.state.ServerVersion = nil, ""
 	object, after := g.look()
 	if got := said(object); len(got) != 1 || got[v1alpha1.ConditionReady] != "True Connected" || after != period || g.patches != 2 {
 		t.Errorf("says %v, again after %s, %d writes", got, after, g.patches)
+	}
+	if want := []string{v1alpha1.ReasonSealed, v1alpha1.ReasonConnected}; !slices.Equal(g.events, want) {
+		t.Errorf("events %q, want %q", g.events, want)
 	}
 	if object.Status.ServerVersion != "1.20.4" {
 		t.Errorf("the version that was known is %q", object.Status.ServerVersion)

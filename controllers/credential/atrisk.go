@@ -18,8 +18,8 @@ import (
 // countAgain is how often pods at risk are counted while the credential in use is refused.
 const countAgain = time.Minute
 
-// Pods finds running pods that name a pull Secret and have an image that a predicate matches.
-type Pods interface {
+// RunningPods finds running pods that name a pull Secret and have an image that a predicate matches.
+type RunningPods interface {
 	Running(ctx context.Context, namespaces []string, secret string, matches func(image string) bool) (podlist.Running, error)
 }
 
@@ -54,7 +54,7 @@ func (r *Reconciler) atRisk(ctx context.Context, run *run, f *facts) (*risk, err
 	}
 	if found.Count > 0 && m.risk.time.IsZero() {
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonPodsAtRisk, "Verify", fmt.Sprintf(
-			"%s running pods could not pull their image on another node: %s", countOf(found), strings.Join(found.Names, ", ")))
+			"running pods that could not pull their image on another node, %s: %s", countOf(found), strings.Join(found.Names, ", ")))
 	}
 	m.risk = risk{int32(found.Count), found.Truncated, r.Now()}
 	return &m.risk, nil

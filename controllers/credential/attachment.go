@@ -13,6 +13,10 @@ import (
 	"regcred.dev/regcred/internal/target"
 )
 
+// wrongClock is how far ahead a time lies that a clock noted that was wrong. What is less ahead comes soon, and pods were created by the same
+// clock.
+const wrongClock = time.Hour
+
 // lookAtInjection notes what is known of the admission policy where the spec asks for it.
 func (r *Reconciler) lookAtInjection(f *facts) {
 	if f.injects() && r.Injection != nil {
@@ -28,14 +32,18 @@ func (f *facts) injects() bool {
 	return f.run.object.Spec.Target.Attachment() == v1alpha1.AttachPods
 }
 
-// attachment says since when new pods get the Secret. While that is not known it stays as it was. It begins again with a policy that was
-// missing and came back, with one that was replaced between two looks, and with an InjectionIndex that lacked the RegistryCredential for a
-// while: pods of that time missed the Secret, and their successors do not.
+// attachment says since when new pods get the Secret. While that is not known, or not seen, it stays as it was. It begins again with a policy
+// that was missing and came back, with one that was replaced between two looks, and with an InjectionIndex that lacked the RegistryCredential
+// for a while: pods of that time missed the Secret, and their successors do not. Nothing else may move it: each time that it moves, each stuck
+// pod to which nothing added the name is restarted once more.
 func (f *facts) attachment(before *v1alpha1.AttachmentStatus) *v1alpha1.AttachmentStatus {
+	if before != nil && before.InjectedSince.Time.After(f.clusterNow.Add(wrongClock)) {
+		before = nil
+	}
 	switch {
-	case !f.injects(), f.injection.Fault != "":
+	case !f.injects(), f.injection.Fault != "" && !f.injection.Unseen:
 		return nil
-	case !f.injection.Known, before != nil && !f.injection.Since.After(before.InjectedSince.Time):
+	case !f.injection.Standing(), before != nil && !f.injection.Since.After(before.InjectedSince.Time):
 		return before
 	}
 	since := f.clusterNow

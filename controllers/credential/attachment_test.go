@@ -14,7 +14,11 @@ import (
 
 func TestWhatIsSaidOfTheAttachment(t *testing.T) {
 	stands, missing := injection.State{Known: true}, injection.State{Known: true, Fault: "it is not there"}
+	unseen := injection.State{Known: true, Fault: "it may not be read", Unseen: true}
 	since := func(at time.Time) injection.State { return injection.State{Known: true, Since: at} }
+	ahead := func(by time.Duration) *v1alpha1.AttachmentStatus {
+		return &v1alpha1.AttachmentStatus{InjectedSince: metav1.NewTime(noon.Add(by))}
+	}
 	long := &v1alpha1.AttachmentStatus{InjectedSince: metav1.NewTime(noon.Add(-time.Hour))}
 	for _, test := range []struct {
 		name      string
@@ -38,6 +42,10 @@ func TestWhatIsSaidOfTheAttachment(t *testing.T) {
 		{"it is missing", v1alpha1.AttachPods, host, missing, long, "False", v1alpha1.ReasonInjectionMissing, v1alpha1.ReasonInjectionMissing, time.Time{}},
 		{"it is not known after a restart", v1alpha1.AttachPods, host, injection.State{}, long, "Unknown", v1alpha1.ReasonProgressing, v1alpha1.ReasonSucceeded, noon.Add(-time.Hour)},
 		{"it was never known", v1alpha1.AttachPods, host, injection.State{}, nil, "Unknown", v1alpha1.ReasonProgressing, v1alpha1.ReasonSucceeded, time.Time{}},
+		{"it cannot be seen for a while, and pods get the Secret all the time", v1alpha1.AttachPods, host, unseen, long, "False", v1alpha1.ReasonInjectionMissing, v1alpha1.ReasonInjectionMissing, noon.Add(-time.Hour)},
+		{"it was never seen", v1alpha1.AttachPods, host, unseen, nil, "False", v1alpha1.ReasonInjectionMissing, v1alpha1.ReasonInjectionMissing, time.Time{}},
+		{"a clock that was a little ahead noted since when", v1alpha1.AttachPods, host, stands, ahead(time.Hour), "True", v1alpha1.ReasonAttachedToPods, v1alpha1.ReasonSucceeded, noon.Add(time.Hour)},
+		{"a clock that was days ahead did: that would not come for days", v1alpha1.AttachPods, host, stands, ahead(48 * time.Hour), "True", v1alpha1.ReasonAttachedToPods, v1alpha1.ReasonSucceeded, noon},
 		{"ServiceAccounts again", "", host, stands, long, "True", v1alpha1.ReasonAttached, v1alpha1.ReasonSucceeded, time.Time{}},
 		{"Docker Hub is warned of", v1alpha1.AttachPods, "docker.io", stands, nil, "True", v1alpha1.ReasonEndsAnonymousPulls, v1alpha1.ReasonSucceeded, noon},
 	} {

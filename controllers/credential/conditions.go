@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/rotation"
 )
 
@@ -135,7 +136,7 @@ func (f *facts) secretsSynced() metav1.Condition {
 	case f.failing(false) > 0:
 		c.Reason, c.Message = f.sum(false)
 	case f.current() && f.selected() == 0:
-		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces
+		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target)
 	case f.pending() > 0 || !f.current():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, fmt.Sprintf("Secret %s is being written", name)
 	default:
@@ -145,7 +146,17 @@ func (f *facts) secretsSynced() metav1.Condition {
 	return c
 }
 
-const noNamespaces = "the target selects no namespace: correct spec.target, or label namespaces. They are served as soon as they are selected"
+// noNamespaces names the labels that nothing has: a typo in them is the usual cause.
+func noNamespaces(target *v1alpha1.Target) string {
+	labels := ""
+	if target.NamespaceSelector != nil {
+		labels = " (labels " + foreign.Text(metav1.FormatLabelSelector(target.NamespaceSelector), longestSelector) + ")"
+	}
+	return "spec.target selects no namespace" + labels + ", so nothing is delivered: correct it, or label namespaces. They are served as soon as they are selected"
+}
+
+// longestSelector is how much of a selector is shown, in bytes.
+const longestSelector = 150
 
 func (f *facts) accountsAttached() metav1.Condition {
 	if f.injects() {
@@ -173,9 +184,9 @@ func (f *facts) attached(c metav1.Condition) metav1.Condition {
 	case f.failing(true) > 0:
 		c.Reason, c.Message = f.sum(true)
 	case f.failing(false) > 0:
-		c.Reason, c.Message = v1alpha1.ReasonSecretMissing, fmt.Sprintf("in %d namespaces there is no Secret that could be attached: see SecretsSynced", f.failing(false))
+		c.Reason, c.Message = v1alpha1.ReasonSecretMissing, fmt.Sprintf("in %s there is no Secret that could be attached: see SecretsSynced", namespaces(f.failing(false)))
 	case f.current() && f.selected() == 0:
-		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces
+		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target)
 	case f.pending() > 0 || !f.current():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the Secret is being attached"
 	case f.reachesHub():

@@ -9,6 +9,7 @@ import (
 	"regcred.dev/regcred/internal/announce"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -37,7 +38,7 @@ type Reconciler struct {
 	Leases          source.Leases
 	Asker           Asker
 	Images          Images
-	Running         Pods
+	Running         RunningPods
 	Store           *records.Store
 	Board           *delivered.Board
 	Pods            *podcounts.Counter
@@ -105,5 +106,9 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 
 // event tells people, at the object.
 func (r *Reconciler) event(object *v1alpha1.RegistryCredential, kind, reason, action, message string) {
-	r.Events.Eventf(object, nil, kind, reason, action, "%s", foreign.Message(message))
+	message = foreign.Message(message)
+	if reason != v1alpha1.ReasonPublished && reason != v1alpha1.ReasonRestored { // those have lines of their own, with more fields
+		log.Log.Info("Told people by an event", "controller", "credential", "name", object.Name, "type", kind, "reason", reason, "message", message)
+	}
+	r.Events.Eventf(object, nil, kind, reason, action, "%s", message)
 }

@@ -60,7 +60,7 @@ func coveredBy(registries []v1alpha1.Registry, image string) bool {
 }
 
 var nearMissReasons = map[registry.Miss]dockerconfig.Reason{
-	registry.MissPort: dockerconfig.ReasonPortMissing, registry.MissCase: dockerconfig.ReasonUpperCase, registry.MissName: dockerconfig.ReasonOtherName,
+	registry.MissPort: dockerconfig.ReasonPortMissing, registry.MissCase: dockerconfig.ReasonLetterCaseDiffers, registry.MissName: dockerconfig.ReasonOtherName,
 }
 
 // nearMisses are the registries of the spec that serve no image in use and would if they were written as in one.

@@ -72,7 +72,7 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 		dropCondition(status, v1alpha1.ConditionReconciling)
 	} else {
 		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting,
-			fmt.Sprintf("%d namespaces still hold entries of this credential; they are being removed", removal.Holding))
+			fmt.Sprintf("entries of this credential are still in %s; they are being removed", namespaces(removal.Holding)))
 		dropCondition(status, v1alpha1.ConditionStalled)
 	}
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {

@@ -81,7 +81,7 @@ func (f *facts) notEverywhere() string {
 	if before := f.run.state.Previous; before != nil {
 		old = fmt.Sprintf(" No Secret of regcred has revision %s any more. Whether the other namespaces use it is not known.", before.Revision)
 		if holding := f.holdingPrevious(); holding > 0 {
-			old = fmt.Sprintf(" Do not revoke revision %s yet: %d namespaces still have it.", before.Revision, holding)
+			old = fmt.Sprintf(" Do not revoke revision %s yet: it is still in %s.", before.Revision, namespaces(holding))
 		}
 	}
 	return fmt.Sprintf("the value in use is in %d of %d namespaces: see SecretsSynced.%s", f.summary.Selected-f.lacking(), f.summary.Selected, old)

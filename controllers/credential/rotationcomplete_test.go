@@ -45,7 +45,7 @@ func TestWhetherTheOldPasswordMayBeRevoked(t *testing.T) {
 		}, no, v1alpha1.ReasonDelivering, "in 1 of 2 namespaces"},
 		{"a namespace that is not selected has the old one", func(f *facts) {
 			f.summary.Holding = map[delivered.Version]int{{Revision: "v0", Digest: "zero"}: 1}
-		}, no, v1alpha1.ReasonDelivering, "1 namespaces still have it"},
+		}, no, v1alpha1.ReasonDelivering, "it is still in 1 namespace."},
 		{"it is not known yet which namespaces are selected", func(f *facts) { f.run.object.Generation = 4 }, no, v1alpha1.ReasonDelivering, ""},
 		{"the value in use is refused", func(f *facts) { f.answer("one", rotation.Rejected, noon) }, no, v1alpha1.ReasonNoLongerAccepted, "Do not revoke"},
 		{"the value in use is refused, and the old one works", func(f *facts) {

@@ -61,6 +61,8 @@ type pending struct {
 type told struct {
 	// refused and held are the digests of values, older is the name of an older answer.
 	refused, held, older string
+	// spreading is the revision that came into use since this process began, and that was not told to be everywhere.
+	spreading string
 	// warned is the end that people were warned of.
 	warned time.Time
 	// failing is of how many failing namespaces, by type of condition.

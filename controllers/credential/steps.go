@@ -170,6 +170,9 @@ func (r *Reconciler) read(ctx context.Context, run *run, cause rotation.Cause) e
 		}
 		return r.keep(ctx, run, next, nil)
 	}
+	if known := next.Reads.Fault; known != nil {
+		log.FromContext(ctx).Info("The source gives a usable credential again", "before", known.Reason)
+	}
 	value := valueOf(run.spec, next.Salt, snapshot)
 	next.NoteRead(run.spec, value, snapshot.Findings, cause, began, r.Now())
 	if next.Waiting != nil && next.Waiting.Digest == value.Digest {

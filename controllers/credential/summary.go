@@ -123,9 +123,17 @@ func (f *facts) success() string {
 	}
 	message += f.untested()
 	if f.summary.Unselected > 0 {
-		message += fmt.Sprintf("; %d namespaces that are not selected still hold it", f.summary.Unselected)
+		message += fmt.Sprintf("; it is still in %s outside of spec.target", namespaces(f.summary.Unselected))
 	}
 	return message
+}
+
+// namespaces is a number of them in words.
+func namespaces(n int) string {
+	if n == 1 {
+		return "1 namespace"
+	}
+	return fmt.Sprintf("%d namespaces", n)
 }
 
 // untested says that no registry is known to accept the value in use, where that is so.
@@ -182,7 +190,7 @@ func (f *facts) deliveryObstacle() obstacle {
 	case !f.current():
 		return obstacle{v1alpha1.ReasonProgressing, "the spec changed, and the namespaces are being looked at for it", false}
 	case f.selected() == 0:
-		return obstacle{v1alpha1.ReasonNoNamespaces, noNamespaces, false}
+		return obstacle{v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target), false}
 	}
 	for _, reason := range ours { // in this order: with the order of a map the status would change while nothing happens
 		if f.causes(reason) {

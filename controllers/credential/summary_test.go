@@ -40,7 +40,7 @@ func TestWhatNamespacesMakeOfReady(t *testing.T) {
 }
 
 func TestReadySaysHowManyUnselectedNamespacesStillHoldTheValue(t *testing.T) {
-	for unselected, words := range map[int]string{0: "selected namespaces", 4: "4 namespaces that are not selected still hold it"} {
+	for unselected, words := range map[int]string{0: "selected namespaces", 1: "; it is still in 1 namespace outside of spec.target", 4: "it is still in 4 namespaces outside of spec.target"} {
 		f := &facts{verdict: rotation.Accepted, run: &run{object: &v1alpha1.RegistryCredential{}, spec: &rotation.Spec{}}}
 		f.summary.Unselected = unselected
 		if got := f.success(); !strings.HasSuffix(got, words) {

@@ -131,7 +131,7 @@ func TestWhatTheGateRefusesIsToldWithTheNextStep(t *testing.T) {
 	if p.reason != v1alpha1.ReasonWriteFailed || !p.retry || len(p.message) > 300 {
 		t.Errorf("%+v (%d letters)", p, len(p.message))
 	}
-	for _, words := range []string{"Secret regcred", "do not stand", "kubectl describe vaultconnections", "apply config/default"} {
+	for _, words := range []string{"Secret regcred", "have no effect", "kubectl describe vaultconnections", "apply config/default"} {
 		if !strings.Contains(p.message, words) {
 			t.Errorf("it does not say %q: %s", words, p.message)
 		}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/podcounts"
@@ -50,6 +51,8 @@ type Reconciler struct {
 	Protected []string
 	// Now is the clock.
 	Now func() time.Time
+	// Events tell people, at a Secret, that it was taken over. The zero Recorder tells nobody.
+	Events announce.Recorder
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 
@@ -109,10 +112,20 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	if problem != nil {
 		return result.with(problem)
 	}
+	f.returned()
 	r.vouch(f, secret, plan.Refused)
 	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
 	result.asMeant = plan.Secret == nil || contentOf(secret) == contentOf(plan.Secret) && sameMetadata(secret, plan.Secret)
 	return result.with(detached)
+}
+
+// returned forgets who was away and selects the place again: the Secret records it now.
+func (f facts) returned() {
+	for _, contribution := range f.contributions {
+		if contribution.Returned {
+			delete(f.memory.away, contribution.Credential)
+		}
+	}
 }
 
 // vouch notes what was delivered: all that a Secret records of the RegistryCredentials that select it, once it is as it should be.

@@ -179,6 +179,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
 		f.selecting = append(f.selecting, credential)
 		err := r.contribute(ctx, f, credential, &contribution, known, all)
+		contribution.Returned = f.returns(credential, contribution.Config != nil)
 		f.contributions = append(f.contributions, contribution)
 		return err
 	}
@@ -190,6 +191,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		f.leaves = append(f.leaves, credential)
 		return err
 	}
+	f.memory.goes(credential.Name)
 	// What waits is rotated all the same: the registry may refuse the old value at any time.
 	r.publishTo(credential, &contribution)
 	contribution.Config = restrict(contribution.Config, source.Keys)
@@ -197,6 +199,19 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	f.staying = append(f.staying, credential)
 	f.contributions = append(f.contributions, contribution)
 	return nil
+}
+
+// returns reports whether new pods get the name again by the admission policy, after a while in which they did not. Where nothing may be
+// written that is told later.
+func (f *facts) returns(credential *v1alpha1.RegistryCredential, published bool) bool {
+	switch {
+	case credential.Spec.Target.Attachment() != v1alpha1.AttachPods:
+		return false
+	case f.namespace.Annotations[v1alpha1.AttachAnnotation] == v1alpha1.AttachDisabled:
+		f.memory.goes(credential.Name)
+		return false
+	}
+	return published && f.memory.away[credential.Name]
 }
 
 // publishTo fills in what is published, unless nothing may be written.

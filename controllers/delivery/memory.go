@@ -25,8 +25,19 @@ type memory struct {
 	// secret is what is remembered of the Secret, and accounts of ServiceAccounts that were written, by name: few are.
 	secret   written
 	accounts map[string]*written
+	// away are the RegistryCredentials that do not select the namespace, and whose entries stay all the same, and those of a namespace that opted
+	// out: until that ends, pods are created without the name.
+	away map[string]bool
 	// conflicts in a row.
 	conflicts int
+}
+
+// goes notes that the entries of a RegistryCredential stay though new pods do not get the name.
+func (m *memory) goes(credential string) {
+	if m.away == nil {
+		m.away = map[string]bool{}
+	}
+	m.away[credential] = true
 }
 
 // written is what is remembered of one object.

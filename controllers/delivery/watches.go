@@ -179,9 +179,11 @@ func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	}}
 }
 
+// onLabels lets through what decides whether a namespace is selected, and whether its pods get the Secret's name.
 func onLabels() predicate.TypedPredicate[*corev1.Namespace] {
 	return predicate.TypedFuncs[*corev1.Namespace]{UpdateFunc: func(e event.TypedUpdateEvent[*corev1.Namespace]) bool {
 		return !maps.Equal(e.ObjectOld.Labels, e.ObjectNew.Labels) || e.ObjectOld.UID != e.ObjectNew.UID ||
+			e.ObjectOld.Annotations[v1alpha1.AttachAnnotation] != e.ObjectNew.Annotations[v1alpha1.AttachAnnotation] ||
 			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
 	}}
 }

@@ -53,6 +53,7 @@ func (p *Operator) AddDelivery() error {
 	p.delivering = &delivery.Reconciler{
 		Cluster: p.Manager.GetClient(), Writer: p.Writer, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Protected: p.allProtected(), Now: p.Now, Watchdog: p.Watchdog, Injection: p.injects,
+		Events: p.events,
 	}
 	return p.delivering.SetupWithManager(p.Manager, &p.Changed)
 }
@@ -66,7 +67,7 @@ type Reading struct {
 	Asker  credential.Asker
 	// Images and Running look at pods. A lister of the cluster's where they are nil.
 	Images  credential.Images
-	Running credential.Pods
+	Running credential.RunningPods
 	Metrics credential.Metrics
 }
 

@@ -75,7 +75,7 @@ func (p *pod) injected() []string {
 	var names []string
 	for i := range p.facts.Credentials {
 		c := &p.facts.Credentials[i]
-		if c.facts.Attach == v1alpha1.AttachPods && !c.facts.InjectedSince.IsZero() && c.serves(p.workload.Namespace, p.namespace) {
+		if c.facts.Attach == v1alpha1.AttachPods && c.facts.InjectionProblem == "" && !c.facts.InjectedSince.IsZero() && c.serves(p.workload.Namespace, p.namespace) {
 			names = append(names, c.facts.SecretName)
 		}
 	}

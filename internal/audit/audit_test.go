@@ -88,6 +88,10 @@ func TestWhatANewPodWouldPullWith(t *testing.T) {
 			w.namespace.Annotations = map[string]string{v1alpha1.AttachAnnotation: v1alpha1.AttachDisabled}
 		}, audit.Fails, audit.NotReferenced, "", "would not name Secret regcred"},
 		{"the policy does not stand", func(w *world) { injects(w); w.object.Status.Attachment = nil }, audit.Fails, audit.NotReferenced, "", "regcred"},
+		{"the operator may not look whether it stands", func(w *world) {
+			injects(w)
+			w.object.Status.Conditions = append(w.object.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionAttachmentUnavailable, Message: "it may not be read"})
+		}, audit.Fails, audit.NotReferenced, "", "regcred"},
 		{"the template lists another Secret", func(w *world) { w.lists("other"); w.others("other", "quay.io") }, audit.Fails, audit.NotReferenced, "", "lists its own pull Secrets"},
 		{"the ServiceAccount does not name it", func(w *world) { w.namespace.Accounts["default"] = diagnosis.Account{} }, audit.Fails, audit.NotReferenced, "", "ServiceAccount default"},
 		{"the workload has another ServiceAccount", func(w *world) { w.workload.Account = "app" }, audit.Fails, audit.NotReferenced, "", "ServiceAccount app"},

@@ -222,7 +222,7 @@ func credentials(f Facts) []Finding {
 			"see what is wrong: kubectl regcred status"})
 	}
 	if len(found) == 0 {
-		found = append(found, Finding{check, OK, fmt.Sprintf("%d RegistryCredentials, and none that should be Ready is not", len(f.Credentials.Value)), ""})
+		found = append(found, Finding{check, OK, fmt.Sprintf("all RegistryCredentials that should be Ready are, of %d", len(f.Credentials.Value)), ""})
 	}
 	return found
 }

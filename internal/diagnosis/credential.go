@@ -194,8 +194,8 @@ func fromTheFuture(facts *Facts, _ *Credential, _ Entry, f Finding) *Finding {
 		advise("see whether somebody changed the annotation, or a clock is wrong").again(later)
 }
 
-// didNotHelp: a pod that was created after the change and carries the reference had the credential. Another pod would fare no
-// better, and restarting it would never end.
+// didNotHelp: a pod that was created after the change and carries the reference had the credential. Another pod would not
+// succeed either, and restarting it would never end.
 func didNotHelp(facts *Facts, c *Credential, entry Entry, f Finding) *Finding {
 	if f.Referenced && !facts.Repulled.IsZero() && !f.Change.After(facts.Repulled) {
 		return f.as(Report, CredentialDidNotHelp, "the kubelet pulled again with the value of RegistryCredential %s, and the registry denies pulling %s with it", c.Name, f.Image).advise("%s", f.opens(facts, entry))

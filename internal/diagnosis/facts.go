@@ -175,7 +175,7 @@ func readByKubelets(secret *corev1.Secret) (config []byte, read bool) {
 	return nil, false
 }
 
-// Credential is a RegistryCredential that selects the namespace, and how its published value fares.
+// Credential is a RegistryCredential that selects the namespace, and in what state its published value is.
 type Credential struct {
 	Name       string
 	SecretName string

@@ -54,7 +54,7 @@ func (f *Finding) again(after time.Duration) *Finding {
 func examine(f *Facts, pull Pull) Finding {
 	finding := Finding{Pull: pull}.providedBy(f.Credentials)
 	if pull.outdated() {
-		return *finding.as(Wait, KubeletRetries, "the image was changed, and the kubelet has not said yet how it fares").again(soon)
+		return *finding.as(Wait, KubeletRetries, "the image was changed, and the kubelet has not said yet whether it can pull that").again(soon)
 	}
 	if answer := byClass(f, finding); answer != nil {
 		return *answer
@@ -156,7 +156,7 @@ func otherCause(p Finding) *Finding {
 	case pullerror.Network:
 		return p.as(Wait, RegistryUnreachable, "the node does not reach the registry; the kubelet retries automatically").advise("see whether the registry is up, and whether the node resolves and reaches it").again(kubeletRetry)
 	case pullerror.Registry5xx:
-		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet retries automatically").advise("see how the registry fares").again(kubeletRetry)
+		return p.as(Wait, RegistryFailing, "the registry fails; the kubelet retries automatically").advise("look at the state of the registry").again(kubeletRetry)
 	}
 	return p.as(Report, UnknownCause, "the pull fails for a cause that is not known to be a credential").advise("see the kubelet's message")
 }

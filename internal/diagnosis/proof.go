@@ -41,5 +41,5 @@ func probed(c *Credential, f Finding, probe Probe, ambiguous bool) *Finding {
 	if !ambiguous {
 		return nil
 	}
-	return f.as(Report, Unproven, "it could not be settled whether %s exists or is denied: %s", f.Image, probe.Message).advise("see how the registry fares").again(later)
+	return f.as(Report, Unproven, "it could not be settled whether %s exists or is denied: %s", f.Image, probe.Message).advise("look at the state of the registry").again(later)
 }

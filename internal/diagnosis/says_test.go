@@ -175,7 +175,7 @@ func TestWhatIsSaid(t *testing.T) {
 		{rule{"the registry does not find the image", []change{answered(AccessNotFound, "")}, Report, ImageNotFound}, 5 * time.Minute, web + "the registry does not have registry.example.com/shop/web:1: said the registry",
 			"correct the image's name or tag, or push it"},
 		{rule{"the registry does not answer", []change{because(hidden), answered(AccessUnknown, "")}, Report, Unproven}, 5 * time.Minute, web + "it could not be settled whether registry.example.com/shop/web:1 exists or is denied: said the registry",
-			"see how the registry fares"},
+			"look at the state of the registry"},
 		{rule{"a kubelet says that the image is missing", []change{because(missing)}, Report, ImageNotFound}, 0, web + "the registry does not have registry.example.com/shop/web:1",
 			"correct the image's name or tag, or push it"},
 		{rule{"no route", []change{because(noRoute)}, Wait, RegistryUnreachable}, 315 * time.Second, web + "the node does not reach the registry; the kubelet retries automatically",
@@ -183,7 +183,7 @@ func TestWhatIsSaid(t *testing.T) {
 		{rule{"a certificate", []change{because(badCert)}, Report, TLSFailed}, 0, web + "the node does not trust the registry's certificate, or the registry speaks no TLS",
 			"set the registry up on the nodes, in the configuration of the container runtime"},
 		{rule{"a registry that fails", []change{because(broken)}, Wait, RegistryFailing}, 315 * time.Second, web + "the registry fails; the kubelet retries automatically",
-			"see how the registry fares"},
+			"look at the state of the registry"},
 		{rule{"another platform", []change{because(platform)}, Report, PlatformMissing}, 0, web + "registry.example.com/shop/web:1 is not there for the node's platform",
 			"build it for that platform, or choose other nodes"},
 		{rule{"a full disk", []change{because(diskFull)}, Report, UnknownCause}, 0, web + "the pull fails for a cause that is not known to be a credential",
@@ -216,7 +216,7 @@ func TestWhatIsSaid(t *testing.T) {
 			"if it is meant for it, list registry.example.com:5000 in its spec.registries, too"},
 		{rule{"a Secret of another type", []change{func(f *Facts) { f.Credentials = nil; f.Secrets["regcred"] = Secret{Ignored: "Opaque"} }}, Report, NoCredential}, 0, web + "Secret regcred, which the pod names, is of type Opaque: a kubelet ignores it, whatever it holds",
 			"have it made with type kubernetes.io/dockerconfigjson where it comes from, or add a RegistryCredential for the image"},
-		{rule{"the status is of an earlier image", []change{repullable, pinned}, Wait, KubeletRetries}, 15 * time.Second, web + "the image was changed, and the kubelet has not said yet how it fares",
+		{rule{"the status is of an earlier image", []change{repullable, pinned}, Wait, KubeletRetries}, 15 * time.Second, web + "the image was changed, and the kubelet has not said yet whether it can pull that",
 			""},
 		{rule{"another Secret has an entry that is used instead", []change{func(f *Facts) {
 			f.Pod.Spec.Containers[0].Image = "nginx"

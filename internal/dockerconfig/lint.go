@@ -32,8 +32,8 @@ const (
 	ReasonTokenOnly Reason = v1alpha1.ReasonTokenOnly
 	// ReasonIncomplete: user name or password is missing or empty.
 	ReasonIncomplete Reason = v1alpha1.ReasonIncomplete
-	// ReasonConflict: auth differs from username or password; a kubelet takes auth.
-	ReasonConflict Reason = v1alpha1.ReasonConflict
+	// ReasonConflictingLogin: auth differs from username or password; a kubelet takes auth.
+	ReasonConflictingLogin Reason = v1alpha1.ReasonConflictingLogin
 	// ReasonTrailingNewline: the password ends in a line break; registries answer 401.
 	ReasonTrailingNewline Reason = v1alpha1.ReasonTrailingNewline
 	// ReasonUnusableCharacters: control characters, no UTF-8, or a colon in the user name.
@@ -44,12 +44,12 @@ const (
 	ReasonDockerHubKey Reason = v1alpha1.ReasonDockerHubKey
 	// ReasonVersionWithoutSlash: the key ends in /v1 or /v2, which a kubelet takes for a part of the image's path.
 	ReasonVersionWithoutSlash Reason = v1alpha1.ReasonVersionWithoutSlash
-	// ReasonWildcard: a wildcard that is meant for several labels or for a path, and stands for part of one label.
-	ReasonWildcard Reason = v1alpha1.ReasonWildcard
-	// ReasonUpperCase: images in use have a host that differs from the key by upper case letters. Only whoever sees images can find it.
-	ReasonUpperCase Reason = v1alpha1.ReasonUpperCase
-	// ReasonPort: the port is no port.
-	ReasonPort Reason = v1alpha1.ReasonPort
+	// ReasonMisleadingWildcard: a wildcard that is meant for several labels or for a path, and stands for part of one label.
+	ReasonMisleadingWildcard Reason = v1alpha1.ReasonMisleadingWildcard
+	// ReasonLetterCaseDiffers: images in use have a host that differs from the key by upper case letters. Only whoever sees images can find it.
+	ReasonLetterCaseDiffers Reason = v1alpha1.ReasonLetterCaseDiffers
+	// ReasonInvalidPort: the port is no port.
+	ReasonInvalidPort Reason = v1alpha1.ReasonInvalidPort
 	// ReasonPortMissing: images in use have a port that the key lacks. Only whoever sees images can find it.
 	ReasonPortMissing Reason = v1alpha1.ReasonPortMissing
 	// ReasonOtherName: images in use have another host of the same service. Only whoever sees images can find it.
@@ -64,10 +64,10 @@ const (
 	ReasonHiddenCharacter Reason = v1alpha1.ReasonHiddenCharacter
 	// ReasonPlaceholder: a user name or password is a placeholder that no template replaced. Only whoever reads the source can find it.
 	ReasonPlaceholder Reason = v1alpha1.ReasonPlaceholder
-	// ReasonQuotes: a user name or password has quotes around it, or the escapes of a shell or of JSON.
-	ReasonQuotes Reason = v1alpha1.ReasonQuotes
-	// ReasonOuterSpace: a user name or password begins or ends with a space.
-	ReasonOuterSpace Reason = v1alpha1.ReasonOuterSpace
+	// ReasonQuotesOrEscapes: a user name or password has quotes around it, or the escapes of a shell or of JSON.
+	ReasonQuotesOrEscapes Reason = v1alpha1.ReasonQuotesOrEscapes
+	// ReasonSurroundingSpace: a user name or password begins or ends with a space.
+	ReasonSurroundingSpace Reason = v1alpha1.ReasonSurroundingSpace
 )
 
 // Finding is something in a docker config that a kubelet cannot use as it was meant.

@@ -62,14 +62,14 @@ func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 		{"https://index.docker.io/v1", ReasonDockerHubKey},
 		{"index.docker.io/team", ReasonDockerHubKey},
 		{"https://quay.io/v2", ReasonVersionWithoutSlash},
-		{"*", ReasonWildcard},
-		{"*:5000", ReasonWildcard},
-		{"**.example.com", ReasonWildcard},
-		{"quay.io/*", ReasonWildcard},
-		{"https://quay.io/team*", ReasonWildcard},
-		{"quay.io:0", ReasonPort},
-		{"quay.io:70000", ReasonPort},
-		{"quay.io:*", ReasonPort},
+		{"*", ReasonMisleadingWildcard},
+		{"*:5000", ReasonMisleadingWildcard},
+		{"**.example.com", ReasonMisleadingWildcard},
+		{"quay.io/*", ReasonMisleadingWildcard},
+		{"https://quay.io/team*", ReasonMisleadingWildcard},
+		{"quay.io:0", ReasonInvalidPort},
+		{"quay.io:70000", ReasonInvalidPort},
+		{"quay.io:*", ReasonInvalidPort},
 		{"registry", ReasonUnmatchable},
 		{"[::1]", ReasonUnmatchable},
 		{"[fe80::1%25eth0]:5000", ReasonUnmatchable},
@@ -109,7 +109,7 @@ func TestTheLinterAgreesWithTheKubelet(t *testing.T) {
 		matched[unquoted(t, key)] = true
 	}
 	// These match, and something else than what was meant.
-	misleading := []Reason{ReasonDockerHubKey, ReasonVersionWithoutSlash, ReasonWildcard}
+	misleading := []Reason{ReasonDockerHubKey, ReasonVersionWithoutSlash, ReasonMisleadingWildcard}
 	// These could match images that are not among those of the comparison.
 	sound := []string{"*.amazonaws.com", "index.*.io", "quay.io/v1/v2/coreos", "quay.io/v1x/", strings.Repeat("*.", 40) + "io"}
 	for _, line := range kubeletSays(t, "keys.txt") {
@@ -160,7 +160,7 @@ func TestAnEntryThatAKubeletCannotUseIsFound(t *testing.T) {
 		{"a line break at the end of auth", `"auth":"` + auth("u:"+sesame+"\n") + `"`, ReasonTrailingNewline, false, true},
 		{"a tab in the password", `"username":"u","password":"` + sesame + `\t"`, ReasonUnusableCharacters, false, false},
 		{"a colon in the user name", `"username":"u:v","password":"` + sesame + `"`, ReasonUnusableCharacters, false, false},
-		{"another password than in auth", `"password":"x","auth":"` + auth("u:"+sesame) + `"`, ReasonConflict, false, true},
+		{"another password than in auth", `"password":"x","auth":"` + auth("u:"+sesame) + `"`, ReasonConflictingLogin, false, true},
 		{"a field twice", `"username":"x","username":"u","password":"` + sesame + `"`, ReasonDuplicateKey, false, true},
 	} {
 		t.Run(c.shows, func(t *testing.T) {

@@ -38,7 +38,7 @@ func (e kubeletEntry) lint(key string, raw json.RawMessage) (Credential, []Findi
 			errors.New("the password ends in a line break, which the registry answers with 401: store it without"))...)
 	}
 	if e.fields.differsFrom(credential) {
-		findings = append(findings, report(ReasonConflict, ErrConflict)...)
+		findings = append(findings, report(ReasonConflictingLogin, ErrConflict)...)
 	}
 	return credential, findings
 }
@@ -59,8 +59,8 @@ var keyChecks = []keyCheck{
 	{ReasonEmptyKey, emptyKey},
 	{ReasonDockerHubKey, unknownHubName},
 	{ReasonVersionWithoutSlash, versionWithoutSlash},
-	{ReasonWildcard, misleadingWildcard},
-	{ReasonPort, impossiblePort},
+	{ReasonMisleadingWildcard, misleadingWildcard},
+	{ReasonInvalidPort, impossiblePort},
 	{ReasonUnmatchable, unmatchable},
 }
 

@@ -21,12 +21,23 @@ type Book struct {
 
 	mu     sync.Mutex
 	served map[types.UID]Entry
-	// fault says why the index could not be written. Empty where it was.
+	// fault says why the index could not be written. Empty where it was. lost is true where it was found missing, or otherwise than it was
+	// left, since it was last written.
 	fault string
+	lost  bool
 }
 
 // NewBook returns a book in which nothing is written.
 func NewBook(changed func(credential string, since bool)) *Book { return &Book{changed: changed} }
+
+// Found notes what the index already held when a process first looked at it. A process that starts, and one that is then kept from writing
+// the index, interrupts nothing of it.
+func (b *Book) Found(held map[types.UID]Entry) {
+	b.mu.Lock()
+	served, fault, lost := maps.Clone(held), b.fault, b.lost
+	b.mu.Unlock()
+	b.note(served, fault, lost)
+}
 
 // Written notes what the index holds since a time of the API server. Whatever of it was known to be there before is there since then, unless
 // the index was interrupted: it was deleted or changed meanwhile, and pods were created without it.
@@ -42,30 +53,31 @@ func (b *Book) Written(content Content, since time.Time, interrupted bool) {
 		}
 		served[uid] = entry
 	}
-	b.note(served, "")
+	b.note(served, "", false)
 }
 
 // Failed notes that the index could not be written. What it held before it still holds, unless it is lost: it was found to be missing, or
 // to hold something else.
 func (b *Book) Failed(content Content, lost bool, err error) {
 	kept := map[types.UID]Entry{}
+	b.mu.Lock()
 	if !lost {
-		b.mu.Lock()
 		maps.Copy(kept, b.served)
-		b.mu.Unlock()
 	}
+	lost = lost || b.lost
+	b.mu.Unlock()
 	for uid, entry := range content.Served {
 		if _, known := kept[uid]; !known {
 			kept[uid] = Entry{Name: entry.Name}
 		}
 	}
-	b.note(kept, foreign.Message(fmt.Sprintf("the InjectionIndex %s, which the policy reads, cannot be written (%v)", v1alpha1.InjectionIndexName, err)))
+	b.note(kept, foreign.Message(fmt.Sprintf("the InjectionIndex %s, which the policy reads, cannot be written (%v)", v1alpha1.InjectionIndexName, err)), lost)
 }
 
-func (b *Book) note(served map[types.UID]Entry, fault string) {
+func (b *Book) note(served map[types.UID]Entry, fault string, lost bool) {
 	b.mu.Lock()
 	before, faultBefore := b.served, b.fault
-	b.served, b.fault = served, fault
+	b.served, b.fault, b.lost = served, fault, lost
 	b.mu.Unlock()
 	for uid, entry := range served {
 		old, known := before[uid]
@@ -93,7 +105,7 @@ func (b *Book) State(policy State, credential *v1alpha1.RegistryCredential) Stat
 		}
 		return policy
 	case b.fault != "":
-		return State{Known: true, Fault: b.fault}
+		return State{Known: true, Fault: b.fault, Unseen: !b.lost}
 	case known && entry.Left:
 		return State{Known: true, Full: true, Fault: fmt.Sprintf("the InjectionIndex %s, which the policy reads, is full: it holds %d KiB", v1alpha1.InjectionIndexName, MaxIndex>>10)}
 	}

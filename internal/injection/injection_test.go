@@ -87,6 +87,9 @@ func TestJudge(t *testing.T) {
 			if got.Known != test.known || !strings.Contains(got.Fault, test.fault) || (got.Fault == "") != (test.fault == "") {
 				t.Errorf("%+v", got)
 			}
+			if got.Unseen != (test.policyErr == error(forbidden)) {
+				t.Errorf("that the operator may not look is told from what is not there: %+v", got)
+			}
 			if got.Fault != "" && (!strings.Contains(got.Message(), "kubectl apply -k config/injection") || len(got.Message()) > 400) {
 				t.Errorf("the message is %q", got.Message())
 			}

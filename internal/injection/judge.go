@@ -33,6 +33,9 @@ type State struct {
 	Unserved bool
 	// Full says that the InjectionIndex has no room.
 	Full bool
+	// Unseen says that the fault is one of the operator alone, which could not look or write: what new pods got before they may get all the
+	// time.
+	Unseen bool
 	// Since is a time before which new pods did not get the Secret, by the API server's clock: then the policy, its binding, or what the
 	// InjectionIndex holds was created. Zero where that is not known.
 	Since time.Time
@@ -73,7 +76,7 @@ func Judge(before State, policy *admissionv1.MutatingAdmissionPolicy, policyErr 
 		case apierrors.IsNotFound(looked.err):
 			return State{Known: true, Fault: fmt.Sprintf("%s %s is not there", looked.kind, v1alpha1.InjectionPolicy)}
 		case apierrors.IsForbidden(looked.err):
-			return State{Known: true, Fault: fmt.Sprintf("the role %s, with which the operator sees the policy, is not there", v1alpha1.InjectionPolicy)}
+			return State{Known: true, Unseen: true, Fault: fmt.Sprintf("the role %s, with which the operator sees the policy, is not there", v1alpha1.InjectionPolicy)}
 		case looked.err != nil:
 			return before
 		}

@@ -1,2 +1,2 @@
-// Package overview says in words how a RegistryCredential fares. It decides from the object alone: it reads nothing and knows no clock.
+// Package overview says in words in what state a RegistryCredential or VaultConnection is. It decides from objects alone: it reads nothing and knows no clock.
 package overview

@@ -42,7 +42,7 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"pods are stuck", []change{func(o *v1alpha1.RegistryCredential) { o.Status.Pods.Stuck = 3 }}, "3 pods cannot pull an image. Ask: kubectl regcred explain pods -A"},
 		{"the registry does not answer", []change{says(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonUnproven, "it did not say")}, "Unproven: it did not say"},
 		{"it is not tested because somebody wants that", []change{says(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonVerificationOff, "off")}, ""},
-		{"a form that no kubelet can use", []change{says(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonPort, "the port is no port")}, "Port: the port is no port"},
+		{"a form that no kubelet can use", []change{says(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonInvalidPort, "the port is no port")}, "InvalidPort: the port is no port"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := overview.RowOf(healthy(test.changes...), noon).Problem

@@ -43,7 +43,7 @@ func oddity(text string) (dockerconfig.Reason, string) {
 	case strings.ContainsFunc(text, isHidden):
 		return dockerconfig.ReasonHiddenCharacter, "holds a character that cannot be seen, such as a no-break or zero-width space"
 	case utf8.RuneCountInString(text) > 1 && closing[first] == last && last != 0:
-		return dockerconfig.ReasonQuotes, "has quotes around it"
+		return dockerconfig.ReasonQuotesOrEscapes, "has quotes around it"
 	}
 	if reason, says := unreplaced(text); reason != "" {
 		return reason, says
@@ -55,13 +55,13 @@ func oddity(text string) (dockerconfig.Reason, string) {
 func badForm(text string) (dockerconfig.Reason, string) {
 	switch {
 	case jsonEscape.MatchString(text):
-		return dockerconfig.ReasonQuotes, "holds an escape of JSON, such as \\u0026 for &"
+		return dockerconfig.ReasonQuotesOrEscapes, "holds an escape of JSON, such as \\u0026 for &"
 	case strings.Contains(text, `\$`):
-		return dockerconfig.ReasonQuotes, "has a backslash before a $, as a shell wants it and a registry does not"
+		return dockerconfig.ReasonQuotesOrEscapes, "has a backslash before a $, as a shell wants it and a registry does not"
 	case strings.HasSuffix(text, " "):
-		return dockerconfig.ReasonOuterSpace, "ends with a space"
+		return dockerconfig.ReasonSurroundingSpace, "ends with a space"
 	case strings.HasPrefix(text, " "):
-		return dockerconfig.ReasonOuterSpace, "begins with a space"
+		return dockerconfig.ReasonSurroundingSpace, "begins with a space"
 	}
 	return "", ""
 }

@@ -32,9 +32,9 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 		{"a soft hyphen", "s3c\u00adr3t", dockerconfig.ReasonHiddenCharacter},
 		{"a mark of direction", "s3c\u202er3t", dockerconfig.ReasonHiddenCharacter},
 		{"a line separator", "s3cr3t\u2028", dockerconfig.ReasonHiddenCharacter},
-		{"quotes", `"s3cr3t"`, dockerconfig.ReasonQuotes},
-		{"single quotes", `'s3cr3t'`, dockerconfig.ReasonQuotes},
-		{"quotes of a word processor", "“s3cr3t”", dockerconfig.ReasonQuotes},
+		{"quotes", `"s3cr3t"`, dockerconfig.ReasonQuotesOrEscapes},
+		{"single quotes", `'s3cr3t'`, dockerconfig.ReasonQuotesOrEscapes},
+		{"quotes of a word processor", "“s3cr3t”", dockerconfig.ReasonQuotesOrEscapes},
 		{"a dollar sign", "s3c$r3t", ""},
 		{"a brace", "s3c${r3t", ""},
 		{"a comparison", "<s3c", ""},
@@ -54,11 +54,11 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 		{"a word after an at sign", "@s3cr3t", ""},
 		{"a word with null in it", "nullify", ""},
 		// https://github.com/nuclio/nuclio/issues/1636
-		{"an escape of JSON", `s3c\u0026r3t`, dockerconfig.ReasonQuotes},
+		{"an escape of JSON", `s3c\u0026r3t`, dockerconfig.ReasonQuotesOrEscapes},
 		{"a backslash", `s3c\r3t`, ""},
-		{"a backslash before a dollar sign", `s3c\$r3t`, dockerconfig.ReasonQuotes},
-		{"a space at its end", "s3cr3t ", dockerconfig.ReasonOuterSpace},
-		{"a space before it", " s3cr3t", dockerconfig.ReasonOuterSpace},
+		{"a backslash before a dollar sign", `s3c\$r3t`, dockerconfig.ReasonQuotesOrEscapes},
+		{"a space at its end", "s3cr3t ", dockerconfig.ReasonSurroundingSpace},
+		{"a space before it", " s3cr3t", dockerconfig.ReasonSurroundingSpace},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, fields := range []Fields{{"username": "u", "password": test.value}, {"username": test.value, "password": "p"}} {
@@ -107,7 +107,7 @@ func TestEntriesOfADockerConfigAreNotedToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]dockerconfig.Reason{dockerconfig.ReasonQuotes, dockerconfig.ReasonOuterSpace}, reasonsOf(made.Findings)); diff != "" {
+	if diff := cmp.Diff([]dockerconfig.Reason{dockerconfig.ReasonQuotesOrEscapes, dockerconfig.ReasonSurroundingSpace}, reasonsOf(made.Findings)); diff != "" {
 		t.Error(diff)
 	}
 }

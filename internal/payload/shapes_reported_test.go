@@ -36,7 +36,7 @@ func reportedShapes() []shape {
 		{name: "the one line of a manifest that holds the docker config", keys: asConfig, fields: docker(".dockerconfigjson: " + base64Of(config)), want: one("a:1")},
 		{name: "a manifest in YAML before another", keys: asConfig, fields: docker("---\nkind: Secret\ndata:\n  .dockerconfigjson: " + base64Of(config) + "\n---\nkind: ServiceAccount\n"), want: one("a:1")},
 		// https://github.com/goharbor/harbor/issues/15410, https://github.com/NVIDIA/DeepLearningExamples/issues/451
-		{name: "a user name with the backslash that a shell wants", fields: `{"username":"robot\\$ci","password":"pw"}`, want: one(`robot\$ci:pw`), found: []dockerconfig.Reason{dockerconfig.ReasonQuotes}},
+		{name: "a user name with the backslash that a shell wants", fields: `{"username":"robot\\$ci","password":"pw"}`, want: one(`robot\$ci:pw`), found: []dockerconfig.Reason{dockerconfig.ReasonQuotesOrEscapes}},
 		// https://blog.woohoosvcs.com/2024/10/hashicorp-vault-vault-secret-operator-gcp-for-imagepullsecrets/
 		{name: "a token of Vault's engine for Google Cloud", username: "oauth2accesstoken", keys: Keys{Password: "token"}, fields: `{"expires_at_seconds":1777638600,"token":"ya29.x","token_ttl":"59m59s"}`, want: one("oauth2accesstoken:ya29.x")},
 		{name: "a key of Vault's engine for Google Cloud", username: "_json_key", keys: Keys{Password: "private_key_data"},

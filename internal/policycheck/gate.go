@@ -9,10 +9,10 @@ import (
 )
 
 // ErrNotFenced means that a Secret was not written, because the admission policies that bound the operator do not stand.
-var ErrNotFenced = errors.New("not sent: the operator's admission policies do not stand, or are not known to: see config/README.md, \"The fence\"")
+var ErrNotFenced = errors.New("not sent: the operator's admission policies have no effect, or it is not known whether they have: see config/README.md, \"The fence\"")
 
 // NextStep says, where a Secret was not written for that, why and what a person can do.
-const NextStep = "not written, because the admission policies that bound the operator do not stand: kubectl describe vaultconnections says " +
+const NextStep = "not written, because admission policies that limit the operator have no effect: kubectl describe vaultconnections says " +
 	"which; apply config/default with its transformers and limits"
 
 // patience is how long a write waits for the first round of probes after the start. One that said nothing ends the wait, too.

@@ -100,7 +100,7 @@ func (r *Runner) say(state State) {
 	if message := Message(state, r.Gate.Required); message != "" {
 		log.Error(nil, message)
 	} else if state.Standing() {
-		log.Info("The admission policies that bound the operator stand")
+		log.Info("The admission policies that limit the operator are in effect")
 	}
 }
 
@@ -112,15 +112,15 @@ func Message(state State, required bool) string {
 	case !required:
 		written = "Secrets are written all the same (--require-fence=false)"
 	case state.Standing():
-		written = "Secrets are written, because the policies stood when last asked, until the operator restarts"
+		written = "Secrets are written, because the policies were in effect when last asked, until the operator restarts"
 	}
 	hidden := fmt.Sprintf("%s cannot be asked for, because %s refuses the operator's dry runs", strings.Join(state.Hidden, ", "), strings.Join(state.HiddenBy, ", "))
 	switch {
 	case len(state.Missing) > 0:
-		return fmt.Sprintf("the operator is not bounded as it must be: %s; %s. Install the chart again, or apply config/default with its transformers and limits",
+		return fmt.Sprintf("admission policies do not limit the operator as they must: %s; %s. Install the chart again, or apply config/default with its transformers and limits",
 			strings.Join(state.Missing, ", "), written)
 	case len(state.Hidden) > 0:
-		return foreign.Message(fmt.Sprintf("whether the operator is bounded is not known: %s; %s. Exempt the operator's ServiceAccount there, or set --require-fence=false", hidden, written))
+		return foreign.Message(fmt.Sprintf("whether admission policies limit the operator is not known: %s; %s. Exempt the operator's ServiceAccount there, or set --require-fence=false", hidden, written))
 	}
 	return ""
 }

@@ -27,6 +27,8 @@ type Contribution struct {
 	// Keep are recorded keys that stay as they are though Config lacks them, unless somebody provides them: their removal waits, or
 	// another credential is to provide them and is not published with them yet.
 	Keep []string
+	// Returned says that pods of the namespace get the Secret's name again, after its entries stayed for a while though they did not.
+	Returned bool
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
 }
@@ -176,7 +178,7 @@ func (c *composition) record(contribution Contribution, current content) {
 	for _, key := range source.Keys {
 		same = same && equalJSON(c.entries[key], current.entries[key])
 	}
-	source.Changed, source.Since = changedAt(recorded, same, c.now), addedAt(recorded, known, same, c.now)
+	source.Changed, source.Since = changedAt(recorded, same, c.now), addedAt(recorded, known && !contribution.Returned, same, c.now)
 	c.sources[name] = source
 }
 

@@ -29,12 +29,24 @@ func TestNoRotationMovesSinceWhenASecretHasAnEntry(t *testing.T) {
 	rotated := decide(first, time.Hour, base("2", "b"))
 	joined := decide(rotated, 2*time.Hour, base("3", "c"), contribution("shop", 2, "1", config(t, "d", "shop.example")))
 	back := decide(decide(joined, 3*time.Hour, contribution("shop", 2, "1", config(t, "d", "shop.example"))), 4*time.Hour, base("3", "c"), contribution("shop", 2, "1", config(t, "d", "shop.example")))
+	returned := contribution("base", 1, "2", config(t, "b", "base.example"))
+	returned.Returned = true
+	reselected := decide(rotated, 5*time.Hour, returned)
+	ahead := first.DeepCopy()
+	sources := Sources{"base": SourcesOf(first.Annotations)["base"]}
+	forged := sources["base"]
+	forged.Since = metav1.NewTime(noon.Add(90 * 24 * time.Hour))
+	sources["base"] = forged
+	ahead.Annotations[v1alpha1.SourcesAnnotation] = sources.String()
+	corrected := decide(ahead, time.Hour, base("2", "b"))
 	for _, test := range []struct{ name, got, want string }{
 		{"the first entry is as old as its value", said(first, "base"), "12:00:00 changed 12:00:00"},
 		{"a rotation changes the value alone", said(rotated, "base"), "12:00:00 changed 13:00:00"},
 		{"and so does the next", said(joined, "base"), "12:00:00 changed 14:00:00"},
 		{"who joins later has an entry since then", said(joined, "shop"), "14:00:00 changed 14:00:00"},
 		{"who left and came back has one since it came back", said(back, "base"), "16:00:00 changed 16:00:00"},
+		{"who did not select the namespace for a while has one since it does, and the value is as old as before", said(reselected, "base"), "17:00:00 changed 13:00:00"},
+		{"a time that a wrong clock noted lies ahead until the next rotation", said(corrected, "base"), "13:00:00 changed 13:00:00"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: it says %s, want %s", test.name, test.got, test.want)

@@ -27,15 +27,15 @@ type Source struct {
 	// Changed is when the value under these keys last changed in this Secret. It survives restarts of the operator: pod
 	// recovery compares the age of a pod with it.
 	Changed metav1.Time `json:"changed"`
-	// Since is when this Secret first had an entry of the RegistryCredential: no rotation moves it. Zero in records of earlier versions
-	// until the value changes. Readers want [Source.Added].
+	// Since is from when on this Secret has had an entry of the RegistryCredential while its namespace was selected, and did not opt out: no
+	// rotation moves it. Zero in records of earlier versions until the value changes. Readers want [Source.Added].
 	Since metav1.Time `json:"since,omitzero"`
 	// Written are the labels and annotations that were written for it, as "label KEY" and "annotation KEY", each with a print of its
 	// value: what somebody else changed since is not taken for regcred's.
 	Written map[string]string `json:"written,omitempty"`
 }
 
-// Added is when this Secret first had an entry of the RegistryCredential, as far as that is recorded: no later than Changed.
+// Added is from when on this Secret has had an entry of the RegistryCredential while its namespace was selected, as far as that is recorded.
 func (s Source) Added() time.Time {
 	if s.Since.IsZero() {
 		return s.Changed.Time
@@ -180,10 +180,12 @@ func changedAt(recorded Source, same bool, now time.Time) metav1.Time {
 	return metav1.NewTime(now.UTC().Truncate(time.Second))
 }
 
-// addedAt keeps the recorded time. A record of an earlier version has none, and gets the oldest that it tells of once it is written in any case.
-func addedAt(recorded Source, known, same bool, now time.Time) metav1.Time {
+// addedAt keeps the recorded time. A record of an earlier version has none, and gets the oldest that it tells of once it is written in any case;
+// then a time that lies ahead, noted by a clock that was wrong, becomes now. selected is false where nothing is recorded of a time in which the
+// namespace was selected all along.
+func addedAt(recorded Source, selected, same bool, now time.Time) metav1.Time {
 	switch {
-	case !known:
+	case !selected, recorded.Since.After(now) && !same:
 		return metav1.NewTime(now.UTC().Truncate(time.Second))
 	case recorded.Since.IsZero() && !same:
 		return recorded.Changed

@@ -149,7 +149,7 @@ func (c *chartRun) standsBounded(t *testing.T, r *operatorRun, delivered client.
 	}
 	log, err := os.ReadFile(r.logs)
 	vaultMust(t, err)
-	if !strings.Contains(string(log), "The admission policies that bound the operator stand") {
+	if !strings.Contains(string(log), "The admission policies that limit the operator are in effect") {
 		t.Error("the operator did not look for its policies")
 	}
 	if !strings.Contains(string(log), "regcred starts") || !strings.Contains(string(log), `"kubernetes":"v1.`) {

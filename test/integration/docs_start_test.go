@@ -47,6 +47,13 @@ func TestQuickStart(t *testing.T) {
 			r = operatorOf(t, c, server, registry)
 		}
 	}
+	awaitAPI(t, "the user of the VaultConnection is counted", func() error {
+		var connection v1alpha1.VaultConnection
+		if err := c.admin.Get(t.Context(), client.ObjectKey{Name: v1alpha1.DefaultConnection}, &connection); err != nil {
+			return err
+		}
+		return notYet(connection.Status.UsedBy != nil && *connection.Status.UsedBy == 1)
+	})
 	start.sees(t, "kubectl get registrycredentials,vaultconnections")
 	start.sees(t, "kubectl get secrets,serviceaccounts -n shop-1 -o name")
 	start.seenAll(t)

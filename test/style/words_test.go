@@ -28,6 +28,7 @@ var unwanted = []struct{ word, better string }{
 	{"lets? go of|letting go of", "stop managing"},
 	{"heeds?|heeded", "follow, use"},
 	{"in vain", "without success"},
+	{"fares?|fared|faring", "say in what state it is"},
 	{"thereby|therein|whereby|wherein|hitherto|henceforth|heretofore", "a shorter sentence"},
 	{"bespeaks?|betoken(s|ed)?", "show"},
 	{"for want of|for lack of", "because ... is missing"},

@@ -46,6 +46,7 @@ type grant struct {
 	token     string
 	lifetime  time.Duration // zero: without end
 	renewable bool
+	ends      time.Time      // of a token that was given: when it ends for good; zero where that is not known
 	about     map[string]any // what the token says of itself, where that is known already
 }
 
@@ -53,13 +54,13 @@ type grant struct {
 func (c *connection) login(ctx context.Context) (*grant, *failure) {
 	m, chosen := methodFor(c.spec.Auth)
 	if !chosen {
-		return nil, outcomeConnectionRefused.at(c.place()).saying(noMethod)
+		return nil, outcomeConnectionRefused.at(c.place()).advising(noMethod)
 	}
 	return m.logIn(ctx, c)
 }
 
 // noMethod is what is wrong with a connection that names none.
-const noMethod = "spec.auth names no login method"
+const noMethod = "spec.auth names no login method: set one, such as kubernetes"
 
 // loginAt sends a login to the mount of an auth method.
 func (c *connection) loginAt(ctx context.Context, mount, defaultMount string, body map[string]any) (*grant, *failure) {
@@ -67,7 +68,7 @@ func (c *connection) loginAt(ctx context.Context, mount, defaultMount string, bo
 		mount = defaultMount
 	}
 	if fault := pathFault(mount); fault != "" {
-		return nil, outcomeConnectionRefused.at(c.place()).saying("the mount of the auth method " + fault)
+		return nil, outcomeConnectionRefused.at(c.place()).advising("the mount of the auth method " + fault + ": correct it in spec.auth")
 	}
 	place := c.place() + ": auth/" + mount
 	a, failure := c.send(ctx, place, func(ctx context.Context) (*answer, error) {

@@ -37,7 +37,7 @@ func (m *Manager) collectCertificate(ctx context.Context, name string, into *mat
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return outcomeConnectionRefused.at("").saying(fmt.Sprintf("tls.crt and tls.key of Secret %s are no certificate with its key", name))
+		return outcomeConnectionRefused.at("").advising(fmt.Sprintf("tls.crt and tls.key of Secret %s are no certificate with its key: write both there", name))
 	}
 	sum := sha256.Sum256(slices.Concat(certificate, key))
 	into.certificate, into.sum = &pair, sum[:]

@@ -37,7 +37,7 @@ type cloudLogin struct {
 
 func (c *connection) loginWithCloud(ctx context.Context, login cloudLogin) (*grant, *failure) {
 	if login.broken != nil {
-		return nil, outcomeConnectionRefused.at(c.place()).because(login.broken).saying("spec.auth cannot be used")
+		return nil, outcomeConnectionRefused.at(c.place()).because(login.broken).advising("no login can be made of spec.auth: correct it")
 	}
 	body, err := c.gather(ctx, login.method)
 	if err != nil {

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -34,7 +35,7 @@ func (c *connection) adoptToken(ctx context.Context, token string) (*grant, *fai
 		return nil, asLoginFailure(failure, nil)
 	}
 	renewable, _ := about["renewable"].(bool)
-	adopted := &grant{token: token, lifetime: seconds(about["ttl"]), renewable: renewable, about: about}
+	adopted := &grant{token: token, lifetime: seconds(about["ttl"]), renewable: renewable, ends: endOf(about), about: about}
 	if ends, _ := about["expire_time"].(string); ends != "" && adopted.lifetime == 0 {
 		c.learnLifetime(ctx, adopted)
 	}
@@ -56,4 +57,32 @@ func (c *connection) learnLifetime(ctx context.Context, g *grant) {
 		return
 	}
 	g.lifetime = unknownLifetime
+}
+
+// latestCreation is the last second, of Unix time, at which a token is believed to be made: in 2106.
+const latestCreation = 1 << 32
+
+// endOf is when a token ends for good, by what Vault says of it: at its explicit maximum, or, where it cannot be renewed, at its present end.
+// The maximum of a mount or of the server is not told. Zero where nothing is known, as of a token that ends never.
+func endOf(about map[string]any) time.Time {
+	var ends time.Time
+	if most, created := seconds(about["explicit_max_ttl"]), createdAt(about); most > 0 && !created.IsZero() {
+		ends = created.Add(most)
+	}
+	renewable, _ := about["renewable"].(bool)
+	if text, _ := about["expire_time"].(string); !renewable && seconds(about["ttl"]) > 0 {
+		if at, err := time.Parse(time.RFC3339Nano, text); err == nil && (ends.IsZero() || at.Before(ends)) {
+			ends = at.UTC()
+		}
+	}
+	return ends
+}
+
+// createdAt is when a token was made, zero where Vault does not say.
+func createdAt(about map[string]any) time.Time {
+	number, _ := about["creation_time"].(json.Number)
+	if at, err := number.Int64(); err == nil && at > 0 && at < latestCreation {
+		return time.Unix(at, 0).UTC()
+	}
+	return time.Time{}
 }

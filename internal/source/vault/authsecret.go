@@ -26,7 +26,7 @@ func (m *Manager) secretValue(ctx context.Context, reference v1alpha1.KeyReferen
 		return secret.Data[key], nil
 	}, reference)
 	if refused != "" {
-		return nil, outcomeConnectionRefused.at("").saying(refused)
+		return nil, outcomeConnectionRefused.at("").advising(refused)
 	}
 	return value, f
 }

@@ -210,13 +210,13 @@ func (m *Manager) connection(ctx context.Context, name string) (*connection, *fa
 func (m *Manager) connectionOf(ctx context.Context, object *v1alpha1.VaultConnection) (*connection, *failure) {
 	place := placeOf(object.Name, object.Spec.Address)
 	if fault := checkAddress(object.Spec.Address, m.allowed); fault != "" {
-		return nil, outcomeConnectionRefused.at(place).saying(fault)
+		return nil, outcomeConnectionRefused.at(place).advising(fault)
 	}
 	if fault := m.proxyFault(object.Spec.Proxy); fault != "" {
-		return nil, outcomeConnectionRefused.at(place).saying(fault)
+		return nil, outcomeConnectionRefused.at(place).advising(fault)
 	}
 	if object.Spec.Auth.Azure != nil && len(m.allowed) == 0 {
-		return nil, outcomeConnectionRefused.at(place).saying(azureNeedsAddresses)
+		return nil, outcomeConnectionRefused.at(place).advising(azureNeedsAddresses)
 	}
 	collected, f := m.collect(ctx, object)
 	if f != nil {
@@ -248,11 +248,11 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 	}
 	config, err := tlsConfig(collected.roots, serverName, collected.certificate)
 	if err != nil {
-		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("the CA in spec.tls is of no use: " + err.Error())
+		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).advising("the CA in spec.tls cannot be used (" + err.Error() + "): correct it")
 	}
 	way, err := proxyOf(spec.Proxy, collected.proxyLogin, config)
 	if err != nil {
-		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).saying("spec.proxy.url cannot be used: " + err.Error())
+		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).advising("spec.proxy.url cannot be used (" + err.Error() + "): correct it")
 	}
 	c := &connection{
 		name: object.Name, uid: object.UID, generation: object.Generation, spec: *spec, material: collected,

@@ -56,7 +56,7 @@ func TestLoginsAndReadsAreCounted(t *testing.T) {
 	rig.connection = nil
 	rig.mu.Unlock()
 	rig.maintain(t.Context())
-	want := []string{"login default appRole Read", "token default false", "read default Read", "read default SecretNotFound", "forget default"}
+	want := []string{"login default appRole Succeeded", "token default false", "read default Read", "read default SecretNotFound", "forget default"}
 	if !slices.Equal(counted.entries, want) {
 		t.Errorf("got %q\nwant %q", counted.entries, want)
 	}

@@ -50,7 +50,7 @@ func (m *Manager) collect(ctx context.Context, object *v1alpha1.VaultConnection)
 	chosen, named := methodFor(object.Spec.Auth)
 	switch {
 	case !named:
-		f = outcomeConnectionRefused.at(place).saying(noMethod)
+		f = outcomeConnectionRefused.at(place).advising(noMethod)
 	case chosen.collect != nil:
 		f = chosen.collect(ctx, m, object.Spec.Auth, &collected)
 	}
@@ -71,11 +71,11 @@ func (m *Manager) value(ctx context.Context, kind string, read ValueReader, refe
 	where := fmt.Sprintf("%s %s in the operator's namespace", kind, reference.Name)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, outcomeConnectionRefused.at("").because(err).saying(where + " does not exist: create it")
+		return nil, outcomeConnectionRefused.at("").because(err).advising(where + " does not exist: create it, or name another one in the VaultConnection")
 	case err != nil:
 		return nil, outcomeLoginFailed.at("").because(err).saying(fmt.Sprintf("%s could not be read: %v", where, err))
 	default:
-		return nil, outcomeConnectionRefused.at("").saying(fmt.Sprintf("%s has no value under key %s", where, reference.Key))
+		return nil, outcomeConnectionRefused.at("").advising(fmt.Sprintf("%s has no value under key %s: write it there, or name another key in the VaultConnection", where, reference.Key))
 	}
 }
 
@@ -84,11 +84,11 @@ func checkAddress(address string, allowed []string) string {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
-		return "spec.address is no URL such as https://vault.company.io:8200"
+		return "spec.address is no URL: write one such as https://vault.company.io:8200"
 	case u.User != nil, strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
-		return "spec.address is scheme, host and port only"
+		return "spec.address has more than scheme, host and port: leave the rest out"
 	case len(allowed) > 0 && !slices.Contains(allowed, origin(u)):
-		return "the operator's flag --vault-addresses does not list this address"
+		return "the operator's flag --vault-addresses does not list this address: add it there (vault.addresses in the chart), or correct spec.address"
 	}
 	return ""
 }

@@ -169,6 +169,7 @@ type failure struct {
 	Outcome
 	place  string // what was asked, for the message
 	detail string // more than the table knows, such as the name of a key; never anything out of an answer's value
+	whole  bool   // the detail says what to do next, so that the table's advice is left out
 	cause  error
 	wait   time.Duration // how long not to ask again; zero where the outcome leaves it open
 	wasted bool          // the read made a credential, which was given back
@@ -180,7 +181,13 @@ func (f *failure) because(cause error) *failure { f.cause = cause; return f }
 
 func (f *failure) saying(detail string) *failure { f.detail = detail; return f }
 
+// advising is saying, with what to do next: the table's advice would be a second one.
+func (f *failure) advising(detail string) *failure { f.detail, f.whole = detail, true; return f }
+
 func (f *failure) Error() string {
+	if f.whole {
+		return f.place + ": " + f.detail
+	}
 	message := f.place + ": "
 	if f.detail != "" {
 		message += f.detail + "; "

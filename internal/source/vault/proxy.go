@@ -21,15 +21,15 @@ func (m *Manager) proxyLogin(ctx context.Context, spec *v1alpha1.VaultProxy) (do
 	secret, err := m.options.Secret(ctx, spec.SecretName)
 	switch {
 	case apierrors.IsNotFound(err):
-		return dockerconfig.Credential{}, outcomeConnectionRefused.at("").because(err).saying(fmt.Sprintf(
-			"Secret %s in the operator's namespace, which spec.proxy names, does not exist: create it", spec.SecretName))
+		return dockerconfig.Credential{}, outcomeConnectionRefused.at("").because(err).advising(fmt.Sprintf(
+			"Secret %s in the operator's namespace, which spec.proxy names, does not exist: create it, or name another one", spec.SecretName))
 	case err != nil:
 		return dockerconfig.Credential{}, outcomeLoginFailed.at("").because(err).saying(fmt.Sprintf(
 			"Secret %s in the operator's namespace, which spec.proxy names, could not be read: %v", spec.SecretName, err))
 	}
 	login, refused := ownsecret.ProxyLogin(secret)
 	if refused != "" {
-		return login, outcomeConnectionRefused.at("").saying(refused)
+		return login, outcomeConnectionRefused.at("").advising(refused)
 	}
 	return login, nil
 }
@@ -43,9 +43,9 @@ func (m *Manager) proxyFault(spec *v1alpha1.VaultProxy) string {
 	u, err := proxy.ParseURL(spec.URL)
 	switch {
 	case err != nil:
-		return "spec.proxy.url cannot be used: " + err.Error()
+		return "spec.proxy.url cannot be used (" + err.Error() + "): correct it"
 	case len(m.allowed) > 0 && checkAddress(u.String(), m.allowed) != "":
-		return "the operator's flag --vault-addresses does not list the proxy"
+		return "the operator's flag --vault-addresses does not list the proxy: add it there, or correct spec.proxy.url"
 	}
 	return ""
 }

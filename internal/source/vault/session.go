@@ -15,6 +15,7 @@ type session struct {
 	obtained  time.Time
 	lifetime  time.Duration // as given at the login
 	expires   time.Time     // zero: without end
+	ends      time.Time     // beyond this it cannot be renewed; zero: not known, or it is replaced by a login
 	renewable bool
 	ours      bool // made by a login of ours, so ours to revoke
 	sighted   bool // Vault lets the token look itself up
@@ -36,7 +37,7 @@ func (c *connection) newSession(g *grant, now time.Time) (*session, error) {
 		return nil, err
 	}
 	s := &session{
-		client: client, token: g.token, obtained: now, lifetime: g.lifetime, renewable: g.renewable,
+		client: client, token: g.token, obtained: now, lifetime: g.lifetime, renewable: g.renewable, ends: g.ends,
 		ours: c.spec.Auth.Token == nil, users: &sync.WaitGroup{}, leases: map[string]bool{},
 	}
 	s.limit(g.lifetime, now)

@@ -394,14 +394,14 @@ func TestCheckSaysHowAConnectionIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	state, err := rig.Check(t.Context(), object)
-	if err != nil || state.ServerVersion != "1.14.0" {
+	if err != nil || state.ServerVersion != "1.14.0" || state.Method != "appRole" || !state.LoginTime.Equal(rig.now()) || !state.NextLogin.IsZero() || !state.TokenEnds.IsZero() {
 		t.Errorf("%+v, %v", state, err)
 	}
 	object.Spec.Auth.AppRole.RoleID, object.Generation = "other", object.Generation+1
 	server.handle("/v1/auth/approle/login", answers(400, `{}`))
 	state, err = rig.Check(t.Context(), object)
-	if err == nil || state.ServerVersion != "1.14.0" {
-		t.Errorf("%+v, %v", state, err)
+	if wait := state.NextLogin.Sub(rig.now()); err == nil || state.ServerVersion != "1.14.0" || !state.LoginTime.IsZero() || wait < loginPause || wait > loginPause*7/6 {
+		t.Errorf("%+v, next login in %s, %v", state, wait, err)
 	}
 }
 

@@ -21,7 +21,7 @@ type tokenLife struct {
 	// turn is held by whoever logs in, renews or asks about a token; the next five belong to its holder.
 	turn         chan struct{}
 	lookups      atomic.Int64 // of tokens that were refused; changed by the holder
-	nextLogin    time.Time
+	nextLogin    time.Time    // after one that was refused; changed by the holder under mu
 	loginFailure *failure
 	logins       *rate.Limiter // also while they succeed
 	tried        time.Time     // when another login was last tried beside the one in use
@@ -165,6 +165,19 @@ func (l *tokenLife) present() *session {
 		return nil
 	}
 	return l.current
+}
+
+// describe says of a token what people are told: since when it is in use, when it ends for good, and when the next login is tried.
+func (l *tokenLife) describe(state *ConnectionState) {
+	now := l.connection.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.current; s != nil && s.alive(now) {
+		state.LoginTime, state.TokenEnds = s.obtained, s.ends
+	}
+	if l.nextLogin.After(now) {
+		state.NextLogin = l.nextLogin
+	}
 }
 
 // isDue reports whether the token is to be renewed or replaced.

@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // loginPause is the time between two logins while they fail.
@@ -32,12 +34,14 @@ func (l *tokenLife) open(ctx context.Context) (*session, *failure) {
 	}
 	s, failure := l.openSession(ctx)
 	if failure == nil {
-		l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), outcomeRead.Reason)
+		l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), v1alpha1.ReasonSucceeded)
 		return s, nil
 	}
 	l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), failure.Reason)
 	if !failure.neverArrived() {
+		l.mu.Lock()
 		l.nextLogin = now.Add(loginPause + spread(loginPause/6))
+		l.mu.Unlock()
 		failure.wait = max(failure.wait, l.nextLogin.Sub(now))
 		kept := *failure // the gate may still change what is returned
 		l.loginFailure = &kept

@@ -1,0 +1,66 @@
+package credential
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// everywhere are the reasons of RotationComplete while each selected namespace has the value in use, ended those that say that the value before
+// works no more.
+var (
+	everywhere = []string{v1alpha1.ReasonFirstValue, v1alpha1.ReasonOldAccepted, v1alpha1.ReasonOldUnknown, v1alpha1.ReasonOldRefused, v1alpha1.ReasonOldEnded}
+	ended      = []string{v1alpha1.ReasonOldRefused, v1alpha1.ReasonOldEnded}
+)
+
+// tellOfRotation tells people, once for each revision, that every namespace has it, and that the one before works no more. before is what the
+// status said. A process that did not see the revision come into use tells nothing of it: the one before it did.
+func (r *Reconciler) tellOfRotation(run *run, before, now *v1alpha1.RegistryCredentialStatus) {
+	was, is := rotationReason(before), rotationReason(now)
+	revision := revisionOf(now)
+	if !publishedAt(now).Equal(publishedAt(before)) { // a new revision can have the value of before: nothing is delivered then
+		run.memory.told.spreading = revision
+	}
+	if revision != "" && run.memory.told.spreading == revision && slices.Contains(everywhere, is) {
+		run.memory.told.spreading = ""
+		r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonDelivered, "Deliver", fmt.Sprintf("revision %s is in %s, within %s of its publication",
+			revision, inAll(now.Namespaces), max(0, r.Now().Sub(run.state.ChangeTime)).Round(time.Second/10)))
+	}
+	if was != "" && !slices.Contains(ended, was) && slices.Contains(ended, is) {
+		r.event(run.object, corev1.EventTypeNormal, is, "Rotate", meta.FindStatusCondition(now.Conditions, v1alpha1.ConditionRotationComplete).Message)
+	}
+}
+
+func revisionOf(status *v1alpha1.RegistryCredentialStatus) string {
+	if status.Credential == nil {
+		return ""
+	}
+	return status.Credential.Revision
+}
+
+func publishedAt(status *v1alpha1.RegistryCredentialStatus) *metav1.Time {
+	if status.Credential == nil {
+		return nil
+	}
+	return status.Credential.ChangeTime
+}
+
+func rotationReason(status *v1alpha1.RegistryCredentialStatus) string {
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionRotationComplete); c != nil && c.Status != "" {
+		return c.Reason
+	}
+	return ""
+}
+
+func inAll(n *v1alpha1.NamespacesStatus) string {
+	if n == nil || n.Selected == 1 {
+		return "the selected namespace"
+	}
+	return fmt.Sprintf("all %d selected namespaces", n.Selected)
+}

@@ -1,0 +1,62 @@
+package credential
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
+)
+
+func TestEventsTellOfARotation(t *testing.T) {
+	status := func(revision, reason string) *v1alpha1.RegistryCredentialStatus {
+		s := &v1alpha1.RegistryCredentialStatus{Namespaces: &v1alpha1.NamespacesStatus{Selected: 13, Synced: 13}}
+		if revision != "" {
+			published := map[string]int64{"1": 100, "2": 200, "3, with the value of 2": 200}[revision]
+			s.Credential = &v1alpha1.CredentialStatus{Revision: revision, ChangeTime: &metav1.Time{Time: time.Unix(published, 0)}}
+		}
+		if reason != "" {
+			s.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRotationComplete, Status: metav1.ConditionFalse, Reason: reason, Message: "what it says"}}
+		}
+		return s
+	}
+	delivering, accepted, refused := status("2", v1alpha1.ReasonDelivering), status("2", v1alpha1.ReasonOldAccepted), status("2", v1alpha1.ReasonOldRefused)
+	for _, test := range []struct {
+		name string
+		said []*v1alpha1.RegistryCredentialStatus
+		want []string
+	}{
+		{"the first value", []*v1alpha1.RegistryCredentialStatus{{}, status("1", v1alpha1.ReasonDelivering), status("1", v1alpha1.ReasonFirstValue)}, []string{"Delivered revision 1 is in all 13"}},
+		{"a rotation to its end", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), delivering, accepted, refused}, []string{"Delivered revision 2", "OldRefused what it says"}},
+		{"a rotation that one status tells of", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), refused}, []string{"Delivered revision 2", "OldRefused what it says"}},
+		{"a namespace that comes later", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), accepted, delivering, accepted}, []string{"Delivered revision 2"}},
+		{"a rotation that another process began", []*v1alpha1.RegistryCredentialStatus{delivering, accepted}, nil},
+		{"the same value under a new revision", []*v1alpha1.RegistryCredentialStatus{refused, status("3, with the value of 2", v1alpha1.ReasonDelivering), status("3, with the value of 2", v1alpha1.ReasonOldRefused)},
+			[]string{"OldRefused what it says"}},
+		{"nothing is published", []*v1alpha1.RegistryCredentialStatus{{}, status("", v1alpha1.ReasonNothingPublished)}, nil},
+		{"nothing changes", []*v1alpha1.RegistryCredentialStatus{refused, refused}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			recorder := events.NewFakeRecorder(10)
+			r := &Reconciler{Events: announce.New(recorder), Now: time.Now}
+			run := &run{object: &v1alpha1.RegistryCredential{}, memory: &memory{}}
+			run.state.ChangeTime = time.Now()
+			for i := range test.said[1:] {
+				r.tellOfRotation(run, test.said[i], test.said[i+1])
+			}
+			close(recorder.Events)
+			var got []string
+			for event := range recorder.Events {
+				got = append(got, event)
+			}
+			if !slices.EqualFunc(got, test.want, func(event, want string) bool { return strings.Contains(event, want) }) {
+				t.Errorf("told %q, want %q", got, test.want)
+			}
+		})
+	}
+}

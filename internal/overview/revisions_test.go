@@ -1,0 +1,48 @@
+package overview_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"regcred.dev/regcred/internal/overview"
+)
+
+func TestWhichRevisionIsWhere(t *testing.T) {
+	held := func(namespace, secret, revision string) overview.Held {
+		return overview.Held{Namespace: namespace, Secret: secret, Revision: revision}
+	}
+	for _, test := range []struct {
+		name string
+		held []overview.Held
+		want []overview.Revision
+	}{
+		{"no Secret holds one", nil, []overview.Revision{}},
+		{"the one in use comes first, though fewer have it",
+			[]overview.Held{held("b", "regcred", "1"), held("a", "regcred", "1"), held("c", "regcred", "2")},
+			[]overview.Revision{{Revision: "2", InUse: true, Secrets: 1, First: []string{"c"}}, {Revision: "1", Secrets: 2, First: []string{"a", "b"}}}},
+		{"a Secret of an earlier name is told by its name",
+			[]overview.Held{held("a", "before", "1"), held("a", "regcred", "2")},
+			[]overview.Revision{{Revision: "2", InUse: true, Secrets: 1, First: []string{"a"}}, {Revision: "1", Secrets: 1, First: []string{"a/before"}}}},
+		{"what others wrote is cleaned", []overview.Held{held("a", "regcred", "1\x1b")}, []overview.Revision{{Revision: "1 ", Secrets: 1, First: []string{"a"}}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, overview.RevisionsOf(test.held, "2", "regcred")); diff != "" {
+				t.Errorf("wanted (-) and told (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatIsToldOfRevisionsIsBounded(t *testing.T) {
+	var many []overview.Held
+	for i := range 1000 {
+		many = append(many, overview.Held{Namespace: fmt.Sprintf("team-%03d", i), Secret: "regcred", Revision: "2"},
+			overview.Held{Namespace: "a", Secret: "regcred", Revision: fmt.Sprintf("forged-%d", i)})
+	}
+	got := overview.RevisionsOf(many, "2", "regcred")
+	if len(got) != 10 || got[0].Secrets != 1000 || len(got[0].First) != 20 || got[0].First[19] != "team-019" {
+		t.Errorf("%d revisions, the first %+v", len(got), got[0])
+	}
+}
