@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -43,21 +44,25 @@ func TestWhatHasAConnectionLookedAt(t *testing.T) {
 	if got := seen.next(soon); got != "default" {
 		t.Fatalf("at the start %q is looked at", got)
 	}
-	var object v1alpha1.VaultConnection
-	if err := g.c.Get(t.Context(), client.ObjectKey{Name: "default"}, &object); err != nil {
-		t.Fatal(err)
+	change := func(change func(*v1alpha1.VaultConnection)) {
+		t.Helper()
+		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { // the controller writes the status
+			var object v1alpha1.VaultConnection
+			if err := g.c.Get(t.Context(), client.ObjectKey{Name: "default"}, &object); err != nil {
+				return err
+			}
+			change(&object)
+			return g.c.Update(t.Context(), &object)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	object.Labels = map[string]string{"a": "b"} // changes no generation
-	if err := g.c.Update(t.Context(), &object); err != nil {
-		t.Fatal(err)
-	}
+	change(func(object *v1alpha1.VaultConnection) { object.Labels = map[string]string{"a": "b"} }) // no generation
 	if got := seen.next(never); got != "" {
 		t.Errorf("%q is looked at though its spec did not change", got)
 	}
-	object.Generation++
-	if err := g.c.Update(t.Context(), &object); err != nil {
-		t.Fatal(err)
-	}
+	change(func(object *v1alpha1.VaultConnection) { object.Generation++ })
 	if got := seen.next(soon); got != "default" {
 		t.Errorf("its spec changed, and %q is looked at", got)
 	}

@@ -95,7 +95,7 @@ func (w waitingSecrets) Create(ctx context.Context, secret *corev1.Secret, optio
 
 // Whatever workers do at the same time, the race detector must find nothing.
 func TestManyWorkersUseOneStore(t *testing.T) {
-	for range 20 {
+	for range 8 {
 		server := newServer()
 		store := NewStore(server.client(), "regcred-system", func(string) {})
 		other := newServer() // it has answers of another leader: each write of one is refused
