@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/test/box"
 )
 
 // operator is the operator's own program.
@@ -29,12 +31,8 @@ type operator struct {
 // buildOperator builds it as for its image.
 func buildOperator(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "regcred")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/regcred")
-	build.Dir, build.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the operator: %v: %s", err, output)
-	}
+	program, err := box.Build("regcred", t.TempDir())
+	must(t, err)
 	return program
 }
 

@@ -42,8 +42,8 @@ func TestQuestions(t *testing.T) {
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 
 	asks := newReader(t, r.installation, "docs/questions.md", r.vault)
-	p := &plugin{path: filepath.Join(asks.folder, "kubectl-regcred"), kubeconfig: r.kubeconfig}
-	p.build(t)
+	p := pluginOf(t, r.installation)
+	vaultMust(t, os.Symlink(p.path, filepath.Join(asks.folder, "kubectl-regcred"))) // where kubectl finds it
 	r.writeChange(t, filepath.Join(asks.folder, "company.yaml"))
 	r.readyDeployment(t)
 	r.rotate(t, "second")

@@ -3,10 +3,10 @@ package integration
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
+
+	"regcred.dev/regcred/test/box"
 )
 
 // programs is the folder of what is built once for all tests.
@@ -30,13 +30,8 @@ func runAll(m *testing.M) int {
 	return m.Run()
 }
 
-// operatorProgram is the operator's own program, built as for its image.
-var operatorProgram = sync.OnceValues(func() (string, error) {
-	program := filepath.Join(programs, "regcred")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/regcred")
-	build.Dir, build.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the operator: %w: %s", err, output)
-	}
-	return program, nil
-})
+// operatorProgram and pluginProgram are built when the first test wants them.
+var (
+	operatorProgram = sync.OnceValues(func() (string, error) { return box.Build("regcred", programs) })
+	pluginProgram   = sync.OnceValues(func() (string, error) { return box.Build("kubectl-regcred", programs) })
+)

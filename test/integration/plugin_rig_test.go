@@ -21,12 +21,10 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
-// pluginOf builds the plugin for the administrator of an installation.
+// pluginOf is the plugin for the administrator of an installation.
 func pluginOf(t *testing.T, c *installation) *plugin {
 	t.Helper()
-	p := &plugin{path: filepath.Join(t.TempDir(), "kubectl-regcred"), kubeconfig: c.kubeconfig}
-	p.build(t)
-	return p
+	return newPlugin(t, c.kubeconfig)
 }
 
 // says runs the plugin and returns what it prints, what it complains of, and its exit code.

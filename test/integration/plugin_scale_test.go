@@ -60,8 +60,7 @@ func TestPluginAtScale(t *testing.T) {
 	c := startInstallation(t)
 	c.kubectl(t, "wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev")
 	proxy := countRequests(t, c)
-	p := &plugin{path: filepath.Join(t.TempDir(), "kubectl-regcred"), kubeconfig: proxy.kubeconfig}
-	p.build(t)
+	p := newPlugin(t, proxy.kubeconfig)
 	object := c.makeServed(t)
 	c.populate(t, 0, scaleFew)
 	few := map[string]int{}

@@ -25,20 +25,20 @@ type plugin struct {
 	kubeconfig string
 }
 
-func buildPlugin(t *testing.T, rig *recoveryRig) *plugin {
+func pluginOfRig(t *testing.T, rig *recoveryRig) *plugin {
 	t.Helper()
-	p := &plugin{path: filepath.Join(t.TempDir(), "kubectl-regcred"), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	p := newPlugin(t, filepath.Join(t.TempDir(), "kubeconfig"))
 	rig.must(t, os.WriteFile(p.kubeconfig, rig.kubeconfig, 0o600))
-	p.build(t)
 	return p
 }
 
-func (p *plugin) build(t *testing.T) {
+func newPlugin(t *testing.T, kubeconfig string) *plugin {
 	t.Helper()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.path, "regcred.dev/regcred/cmd/kubectl-regcred")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the plugin: %v: %s", err, out)
+	path, err := pluginProgram()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return &plugin{path: path, kubeconfig: kubeconfig}
 }
 
 func (p *plugin) run(t *testing.T, arguments ...string) string {
@@ -77,7 +77,7 @@ func (p *plugin) json(t *testing.T, arguments ...string) explained {
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	rig := startRecovery(t)
-	p := buildPlugin(t, rig)
+	p := pluginOfRig(t, rig)
 	shop := rig.place(t, func(c *v1alpha1.RegistryCredential) {
 		c.Spec.PodRecovery = &v1alpha1.PodRecovery{Mode: v1alpha1.RecoveryReport}
 	})
