@@ -201,19 +201,6 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	return nil
 }
 
-// returns reports whether new pods get the name again by the admission policy, after a while in which they did not. Where nothing may be
-// written that is told later.
-func (f *facts) returns(credential *v1alpha1.RegistryCredential, published bool) bool {
-	switch {
-	case credential.Spec.Target.Attachment() != v1alpha1.AttachPods:
-		return false
-	case f.namespace.Annotations[v1alpha1.AttachAnnotation] == v1alpha1.AttachDisabled:
-		f.memory.goes(credential.Name)
-		return false
-	}
-	return published && f.memory.away[credential.Name]
-}
-
 // publishTo fills in what is published, unless nothing may be written.
 func (r *Reconciler) publishTo(credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution) {
 	record := r.Store.Get(credential.Name)

@@ -48,6 +48,19 @@ func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.R
 	return !decided.granted, err
 }
 
+// returns reports whether new pods get the name again by the admission policy, after a while in which they did not. Where nothing may be
+// written that is told later.
+func (f *facts) returns(credential *v1alpha1.RegistryCredential, published bool) bool {
+	switch {
+	case credential.Spec.Target.Attachment() != v1alpha1.AttachPods:
+		return false
+	case f.namespace.Annotations[v1alpha1.AttachAnnotation] == v1alpha1.AttachDisabled:
+		f.memory.goes(credential.Name)
+		return false
+	}
+	return published && f.memory.away[credential.Name]
+}
+
 // waiting notes that entries wait for a removal to be decided or confirmed.
 func (f *facts) waiting(credential string, decided verdict) {
 	if decided.granted {
