@@ -17,9 +17,9 @@ import (
 // looks notes which connections are looked at.
 type looks chan string
 
-func (l looks) Check(_ context.Context, connection *v1alpha1.VaultConnection) (string, error) {
+func (l looks) Check(_ context.Context, connection *v1alpha1.VaultConnection) (State, error) {
 	l <- connection.Name
-	return "", nil
+	return State{}, nil
 }
 
 // next is what is looked at next, "" where nothing is for a while.

@@ -71,7 +71,7 @@ func TestPodsAreAtRiskWhileTheValueInUseIsRefused(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	if got := heardOf(recorder); pods.asked != 2 || len(got) != 1 || got[0] != "Warning PodsAtRisk at least 3 running pods could not pull their image on another node: a/b" {
+	if got := heardOf(recorder); pods.asked != 2 || len(got) != 1 || got[0] != "Warning PodsAtRisk running pods that could not pull their image on another node, at least 3: a/b" {
 		t.Errorf("asked %d times, told %q", pods.asked, got)
 	}
 	now = now.Add(countAgain - time.Second)

@@ -32,19 +32,19 @@ func TestWhichFormsAreSaidToBeOfNoUse(t *testing.T) {
 	}{
 		{"none", func(*facts) {}, "", ""},
 		{"one in the source", func(f *facts) {
-			f.run.state.Reads.Findings = []dockerconfig.Finding{of(dockerconfig.ReasonWildcard, "a")}
-		}, dockerconfig.ReasonWildcard, "a"},
+			f.run.state.Reads.Findings = []dockerconfig.Finding{of(dockerconfig.ReasonMisleadingWildcard, "a")}
+		}, dockerconfig.ReasonMisleadingWildcard, "a"},
 		{"the object is suspended", func(f *facts) {
-			f.run.state.Reads.Findings, f.run.object.Spec.Suspend = []dockerconfig.Finding{of(dockerconfig.ReasonWildcard, "a")}, true
+			f.run.state.Reads.Findings, f.run.object.Spec.Suspend = []dockerconfig.Finding{of(dockerconfig.ReasonMisleadingWildcard, "a")}, true
 		}, "", ""},
 		{"three are told", func(f *facts) {
-			f.run.state.Reads.Findings = []dockerconfig.Finding{of(dockerconfig.ReasonWildcard, "a"), of(dockerconfig.ReasonShadowed, "b"), of(dockerconfig.ReasonShadowed, "c")}
-		}, dockerconfig.ReasonWildcard, "a; b; c"},
+			f.run.state.Reads.Findings = []dockerconfig.Finding{of(dockerconfig.ReasonMisleadingWildcard, "a"), of(dockerconfig.ReasonShadowed, "b"), of(dockerconfig.ReasonShadowed, "c")}
+		}, dockerconfig.ReasonMisleadingWildcard, "a; b; c"},
 		{"of five two are counted", func(f *facts) {
 			for i := range 5 {
-				f.run.state.Reads.Findings = append(f.run.state.Reads.Findings, of(dockerconfig.ReasonWildcard, fmt.Sprint("f", i)))
+				f.run.state.Reads.Findings = append(f.run.state.Reads.Findings, of(dockerconfig.ReasonMisleadingWildcard, fmt.Sprint("f", i)))
 			}
-		}, dockerconfig.ReasonWildcard, "f0; f1; f2; and 2 more"},
+		}, dockerconfig.ReasonMisleadingWildcard, "f0; f1; f2; and 2 more"},
 		{"an image that no registry of the spec has", func(f *facts) {
 			f.run.object.Spec.Verification = &v1alpha1.Verification{Images: []string{host + "/app:1", "other.example/app:1"}}
 		}, dockerconfig.ReasonUnmatchable, "spec.verification.images: other.example/app:1 belongs to none of spec.registries and is not tested: correct one of them"},

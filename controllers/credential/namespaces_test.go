@@ -82,7 +82,7 @@ func TestWhatFailingNamespacesMakeOfTheConditions(t *testing.T) {
 			accounts("True", v1alpha1.ReasonAttached, "all ServiceAccounts name the Secret"), gone(v1alpha1.ConditionReconciling), gone(v1alpha1.ConditionStalled)}},
 		{"one has no quota", func(f *facts) { f.fails(quota, false, "shop") }, []condition{
 			ready("True", v1alpha1.ReasonSucceeded, "is in 1 of 2 selected namespaces; 1 cannot be served for reasons of their own: see status.namespaces.failures"),
-			secrets("False", quota, "namespace shop: because of shop"), accounts("False", v1alpha1.ReasonSecretMissing, "in 1 namespaces"), gone(v1alpha1.ConditionStalled)}},
+			secrets("False", quota, "namespace shop: because of shop"), accounts("False", v1alpha1.ReasonSecretMissing, "in 1 namespace there is no Secret"), gone(v1alpha1.ConditionStalled)}},
 		{"none has a quota: a person must act", func(f *facts) { f.fails(quota, false, "web", "shop") }, []condition{
 			ready("False", quota, "2 of 2 namespaces are not served; the first, shop: because of shop"), stuck(quota), gone(v1alpha1.ConditionReconciling)}},
 		{"one has no ServiceAccount, its Secret is right", func(f *facts) { f.fails(noAccount, true, "shop") }, []condition{
@@ -124,7 +124,7 @@ func TestWhatFailingNamespacesMakeOfTheConditions(t *testing.T) {
 		}, []condition{ready("False", v1alpha1.ReasonProgressing, "in 2 of 3"), working(v1alpha1.ReasonProgressing),
 			secrets("False", v1alpha1.ReasonProgressing, "Secret regcred is being written"), accounts("False", v1alpha1.ReasonProgressing, "the Secret is being attached")}},
 		{"some that are not selected still hold it", func(f *facts) { f.summary.Unselected = 4 }, []condition{
-			ready("True", v1alpha1.ReasonSucceeded, "in all 2 selected namespaces; 4 namespaces that are not selected still hold it")}},
+			ready("True", v1alpha1.ReasonSucceeded, "in all 2 selected namespaces; it is still in 4 namespaces outside of spec.target")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := served()

@@ -172,7 +172,7 @@ func TestAnObjectThatIsDeletedIsLetGoWhenNoEntryIsLeft(t *testing.T) {
 		if err != nil || result.RequeueAfter != time.Second {
 			t.Errorf("%+v, %v", result, err)
 		}
-		sees(t, &stored(t, r, "c-00").Status, []condition{{v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonDeleting, "3 namespaces still hold entries"}, gone(v1alpha1.ConditionStalled)})
+		sees(t, &stored(t, r, "c-00").Status, []condition{{v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonDeleting, "entries of this credential are still in 3 namespaces"}, gone(v1alpha1.ConditionStalled)})
 		if sent := c.take(); len(sent) != 1 || !strings.HasPrefix(sent[0], "status ") || len(recorder.Events) > 0 {
 			t.Errorf("sent %q, told %q", sent, heardOf(recorder))
 		}

@@ -133,7 +133,7 @@ func TestWhoHasAnOldPasswordIsToldWithWhereTheNewOneIsNot(t *testing.T) {
 		t.Error(got)
 	}
 	f.summary.Holding = map[delivered.Version]int{{Revision: "v0", Digest: "zero"}: 1}
-	if got := f.notEverywhere(); !strings.HasSuffix(got, "Do not revoke revision v0 yet: 1 namespaces still have it.") || f.previous().Namespaces != 1 {
+	if got := f.notEverywhere(); !strings.HasSuffix(got, "Do not revoke revision v0 yet: it is still in 1 namespace.") || f.previous().Namespaces != 1 {
 		t.Error(got)
 	}
 	f.run.state.Previous = nil
