@@ -138,7 +138,7 @@ func TestOnlyWhoseEntriesGoWithItIsHeld(t *testing.T) {
 func TestAnObjectThatIsDeletedIsLetGoWhenNoEntryIsLeft(t *testing.T) {
 	deleted := func(t *testing.T, r *Reconciler, policy v1alpha1.DeletionPolicy, finalizers ...string) *v1alpha1.RegistryCredential {
 		object := stored(t, r, "c-00")
-		object.Finalizers, object.Spec.DeletionPolicy = append(finalizers, "theirs.example/x"), policy
+		object.Finalizers, object.Spec.DeletionPolicy = slices.Concat(finalizers, []string{"theirs.example/x"}), policy
 		if err := r.Client.Update(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}

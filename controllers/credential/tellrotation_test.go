@@ -54,7 +54,7 @@ func TestEventsTellOfARotation(t *testing.T) {
 			for event := range recorder.Events {
 				got = append(got, event)
 			}
-			if !slices.EqualFunc(got, test.want, func(event, want string) bool { return strings.Contains(event, want) }) {
+			if !slices.EqualFunc(got, test.want, strings.Contains) {
 				t.Errorf("told %q, want %q", got, test.want)
 			}
 		})

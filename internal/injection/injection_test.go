@@ -87,7 +87,7 @@ func TestJudge(t *testing.T) {
 			if got.Known != test.known || !strings.Contains(got.Fault, test.fault) || (got.Fault == "") != (test.fault == "") {
 				t.Errorf("%+v", got)
 			}
-			if got.Unseen != (test.policyErr == error(forbidden)) {
+			if got.Unseen != apierrors.IsForbidden(test.policyErr) {
 				t.Errorf("that the operator may not look is told from what is not there: %+v", got)
 			}
 			if got.Fault != "" && (!strings.Contains(got.Message(), "kubectl apply -k config/injection") || len(got.Message()) > 400) {
