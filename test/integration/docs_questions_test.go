@@ -46,6 +46,13 @@ func TestQuestions(t *testing.T) {
 	vaultMust(t, os.Symlink(p.path, filepath.Join(asks.folder, "kubectl-regcred"))) // where kubectl finds it
 	r.writeChange(t, filepath.Join(asks.folder, "company.yaml"))
 	r.readyDeployment(t)
+	// Before the rotation: between its two halves the registry refuses what is published, and a look at the pod would tell of that.
+	awaitWithin(t, 20*time.Second, func(context.Context) error {
+		if out := asks.do(t, "kubectl get events -n "+namespaces[0]); !strings.Contains(out, "BarePod") {
+			return fmt.Errorf("no event tells why the pod is left alone: %s", out)
+		}
+		return nil
+	})
 	r.rotate(t, "second")
 	asks.do(t, "kubectl regcred refresh company")
 	awaitAPI(t, "two namespaces have the new value", func() error { return r.allHold(t.Context(), namespaces[:2], "second") })
@@ -55,12 +62,6 @@ func TestQuestions(t *testing.T) {
 			return fmt.Errorf("the status does not tell of the new value yet: %+v", status)
 		}
 		return r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)(ctx)
-	})
-	awaitWithin(t, 20*time.Second, func(context.Context) error {
-		if out := asks.do(t, "kubectl get events -n "+namespaces[0]); !strings.Contains(out, "BarePod") {
-			return fmt.Errorf("no event tells why the pod is left alone: %s", out)
-		}
-		return nil
 	})
 	for _, block := range console.FindAllStringSubmatch(page(t, asks.page), -1) {
 		asks.sees(t, block[1])

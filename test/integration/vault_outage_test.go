@@ -32,7 +32,7 @@ func TestVaultSealedAndUnsealed(t *testing.T) {
 	vaultMust(t, rig.vault.Unseal(t.Context()))
 	rig.pass(15 * time.Second)
 	wantLogin(t, rig.mustRead(kv2("platform/a")), "robot", "pw-1")
-	if n := rig.loginCount(v1alpha1.ReasonRead); n != 1 {
+	if n := rig.loginCount(v1alpha1.ReasonSucceeded); n != 1 {
 		t.Errorf("%d logins: the token was good all the time", n)
 	}
 }
@@ -50,7 +50,7 @@ func TestVaultFailsOver(t *testing.T) {
 			}
 		})
 	}
-	if n := rig.loginCount(v1alpha1.ReasonRead); n != 2 {
+	if n := rig.loginCount(v1alpha1.ReasonSucceeded); n != 2 {
 		t.Errorf("%d logins through two addresses", n)
 	}
 }
@@ -217,5 +217,5 @@ func TestVaultTokensRotateUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	readers.Wait()
-	t.Logf("%d reads, %d logins", good.Load(), rig.loginCount(v1alpha1.ReasonRead))
+	t.Logf("%d reads, %d logins", good.Load(), rig.loginCount(v1alpha1.ReasonSucceeded))
 }

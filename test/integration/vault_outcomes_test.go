@@ -111,7 +111,7 @@ func TestVaultPoliciesDecide(t *testing.T) {
 	rig.write("other/a", "robot", "pw-2")
 	rig.mustRead(kv2("platform/a"))
 	rig.mustFail(kv2("other/a"), v1alpha1.ReasonPermissionDenied)
-	if n := rig.loginCount(v1alpha1.ReasonRead); n != 1 {
+	if n := rig.loginCount(v1alpha1.ReasonSucceeded); n != 1 {
 		t.Errorf("%d logins", n)
 	}
 
@@ -140,7 +140,7 @@ func TestVaultTokensThatAreRevokedAreReplaced(t *testing.T) {
 		rig.pass(time.Minute)
 		wantLogin(t, rig.mustRead(kv2("platform/a")), "robot", "pw-1")
 	}
-	if n := rig.loginCount(v1alpha1.ReasonRead); n != 4 {
+	if n := rig.loginCount(v1alpha1.ReasonSucceeded); n != 4 {
 		t.Errorf("%d logins", n)
 	}
 }
