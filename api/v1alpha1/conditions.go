@@ -136,8 +136,6 @@ const (
 	ReasonPublished = "Published"
 	// ReasonDelivered is that of an event: every selected namespace has a revision that came into use.
 	ReasonDelivered = "Delivered"
-	// ReasonAdopted is that of an event on a Secret that was made by hand and that regcred manages from now on.
-	ReasonAdopted = "Adopted"
 	// ReasonRestored is the reason of an event: the registry refuses a new value and accepts the one before, which is in use again.
 	ReasonRestored = "Restored"
 	// ReasonStaleAnswer is the reason of an event: the source gives a value that is older than the one in use.

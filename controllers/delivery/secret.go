@@ -57,18 +57,10 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 		return nil, nil
 	}
 	if before := pullsecret.OwnerOf(f.secret); f.secret != nil && !before.Ours {
-		r.tellAdopted(ctx, f, written, before.Manager)
+		log.FromContext(ctx).Info("Took over a pull secret that was made by hand", "owner", before.Manager)
 	}
 	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "revisions", f.revisions(written))
 	return written, nil
-}
-
-// tellAdopted says that the login of somebody was replaced: who made the Secret by hand looks there first.
-func (r *Reconciler) tellAdopted(ctx context.Context, f facts, written *corev1.Secret, owner string) {
-	names := strings.Join(slices.Sorted(maps.Keys(f.revisions(written))), ", ")
-	log.FromContext(ctx).Info("Took over a pull secret that was made by hand", "owner", owner, "revisions", f.revisions(written))
-	r.Events.Eventf(written, nil, corev1.EventTypeNormal, v1alpha1.ReasonAdopted, "Adopt",
-		"the Secret belonged to %s. regcred manages it now, with the login of RegistryCredential %s (existingSecrets: Adopt). Entries for other registries stay", owner, names)
 }
 
 // slowWrite is from how long on a write is dated by its end: a second write for each that happens to end in the next second would cost

@@ -53,7 +53,6 @@ func (p *Operator) AddDelivery() error {
 	p.delivering = &delivery.Reconciler{
 		Cluster: p.Manager.GetClient(), Writer: p.Writer, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Protected: p.allProtected(), Now: p.Now, Watchdog: p.Watchdog, Injection: p.injects,
-		Events: p.events,
 	}
 	return p.delivering.SetupWithManager(p.Manager, &p.Changed)
 }
