@@ -30,16 +30,6 @@ func (s *steady) Read(context.Context, source.Request) (source.Snapshot, error) 
 	return source.Snapshot{Config: dockerconfig.Config{"r.example": value}, Revision: "1", ReadTime: time.Now()}, err
 }
 
-// becomes waits until something is so.
-func becomes(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it does not become so: %s", what)
-		}
-	}
-}
-
 func TestWhatHasARegistryCredentialLookedAt(t *testing.T) {
 	r, object := reporting(t, 2, 1)
 	cluster, source1, news := r.Client.(client.WithWatch), &steady{}, &wakeup.Notifier{}
@@ -54,35 +44,35 @@ func TestWhatHasARegistryCredentialLookedAt(t *testing.T) {
 	}
 	manager.Start(t, mgr)
 	reads := func(count int32) func() bool { return func() bool { return source1.reads.Load() >= count } }
-	becomes(t, "the source is read at the start", reads(1))
-	becomes(t, "the record of one that is gone goes", func() bool { return r.Store.Get("gone").Credential == "" })
-	becomes(t, "the status is written", func() bool { return stored(t, r, object.Name).Status.Pods != nil })
+	manager.Await(t, "the source is read at the start", reads(1))
+	manager.Await(t, "the record of one that is gone goes", func() bool { return r.Store.Get("gone").Credential == "" })
+	manager.Await(t, "the status is written", func() bool { return stored(t, r, object.Name).Status.Pods != nil })
 
 	r.Pods.Note(types.NamespacedName{Namespace: "n-00000", Name: "other"}, object.Name)
 	news.Notify(object.Name)
-	becomes(t, "one more pod is told of", func() bool { return stored(t, r, object.Name).Status.Pods.Stuck == 3 })
+	manager.Await(t, "one more pod is told of", func() bool { return stored(t, r, object.Name).Status.Pods.Stuck == 3 })
 
 	connection := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: object.Spec.Source.Vault.ConnectionName(), Generation: 1}}
 	before := source1.reads.Load()
 	if err := cluster.Create(t.Context(), connection); err != nil {
 		t.Fatal(err)
 	}
-	becomes(t, "a connection that came is read through", reads(before+1))
+	manager.Await(t, "a connection that came is read through", reads(before+1))
 	before = source1.reads.Load()
 	connection.Generation = 2
 	if err := cluster.Update(t.Context(), connection); err != nil {
 		t.Fatal(err)
 	}
-	becomes(t, "a connection that changed is read through", reads(before+1))
+	manager.Await(t, "a connection that changed is read through", reads(before+1))
 
 	before = source1.reads.Load()
 	r.SourceNews.Tell(source.News{Place: source.PlaceOf(&object.Spec), Time: time.Now()})
-	becomes(t, "what the source told of is read", reads(before+1))
+	manager.Await(t, "what the source told of is read", reads(before+1))
 
 	if err := cluster.Delete(t.Context(), stored(t, r, object.Name)); err != nil {
 		t.Fatal(err)
 	}
-	becomes(t, "of one that was deleted there is no record", func() bool { return r.Store.Get(object.Name).Credential == "" })
+	manager.Await(t, "of one that was deleted there is no record", func() bool { return r.Store.Get(object.Name).Credential == "" })
 }
 
 func TestWhichChangesHaveARegistryCredentialLookedAt(t *testing.T) {

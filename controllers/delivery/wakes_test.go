@@ -3,7 +3,6 @@ package delivery
 import (
 	"slices"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,16 +29,6 @@ type cached struct {
 
 func (c cached) Each(visit func(cache.Cache) error) error { return visit(c.from) }
 
-// becomes waits until something is so.
-func becomes(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it does not become so: %s", what)
-		}
-	}
-}
-
 func TestWhatHasAPlaceLookedAt(t *testing.T) {
 	g := newRig(t, 2, credential("company", "r.example"))
 	g.publish(record(t, "company", "1-x", "one", "r.example"))
@@ -54,10 +43,10 @@ func TestWhatHasAPlaceLookedAt(t *testing.T) {
 		var account corev1.ServiceAccount
 		return g.c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "default"}, &account) == nil && lists(&account, "regcred")
 	}
-	becomes(t, "the Secrets are there at the start", func() bool { return g.having(2, `"one"`) == 2 && attached("n-00000") && attached("n-00001") })
+	manager.Await(t, "the Secrets are there at the start", func() bool { return g.having(2, `"one"`) == 2 && attached("n-00000") && attached("n-00001") })
 	g.publish(record(t, "company", "2-x", "two", "r.example"))
 	changed.Notify("company")
-	becomes(t, "a new value is everywhere", func() bool { return g.having(2, `"two"`) == 2 })
+	manager.Await(t, "a new value is everywhere", func() bool { return g.having(2, `"two"`) == 2 })
 	for _, object := range []client.Object{
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "n-00002", Name: "default"}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "n-00002", UID: "new", Labels: map[string]string{"team": "shop"}}},
@@ -66,19 +55,19 @@ func TestWhatHasAPlaceLookedAt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	becomes(t, "a new namespace has it", func() bool { return g.having(3, `"two"`) == 3 && attached("n-00002") })
+	manager.Await(t, "a new namespace has it", func() bool { return g.having(3, `"two"`) == 3 && attached("n-00002") })
 	if err := g.c.Delete(t.Context(), g.secret("n-00001")); err != nil {
 		t.Fatal(err)
 	}
-	becomes(t, "a Secret that was deleted is back", func() bool { return g.having(3, `"two"`) == 3 })
+	manager.Await(t, "a Secret that was deleted is back", func() bool { return g.having(3, `"two"`) == 3 })
 	account := g.account()
 	account.ImagePullSecrets = nil
 	if err := g.c.Update(t.Context(), account); err != nil {
 		t.Fatal(err)
 	}
-	becomes(t, "a ServiceAccount whose list was emptied has it again", func() bool { return attached("n-00000") })
+	manager.Await(t, "a ServiceAccount whose list was emptied has it again", func() bool { return attached("n-00000") })
 	g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.ServiceAccounts = &[]string{} })
-	becomes(t, "a spec that changed is carried out", func() bool { return !attached("n-00000") && !attached("n-00001") })
+	manager.Await(t, "a spec that changed is carried out", func() bool { return !attached("n-00000") && !attached("n-00001") })
 }
 
 // priorities notes with which priority places are asked for.

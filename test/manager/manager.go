@@ -62,6 +62,16 @@ func Start(t testing.TB, mgr ctrl.Manager) {
 	}
 }
 
+// Await waits until something is so. The condition is asked often: nothing tells of it.
+func Await(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it does not become so: %s", what)
+		}
+	}
+}
+
 // source lists and watches the objects of one kind. The watch is open before the list is made, so that nothing comes between.
 type source struct {
 	cluster client.WithWatch
