@@ -324,26 +324,16 @@ func describe(pods []corev1.Pod) string {
 }
 
 // awaitLongBackOff waits until the kubelet leaves every pod that refers to the Secret alone for half a minute at least, so that
-// none recovers automatically while it is looked at. Its back-off doubles; what it waited last tells what it waits next.
+// none recovers automatically while it is looked at.
 func (z *zoo) awaitLongBackOff(t *testing.T, since int64) {
 	t.Helper()
 	const enough = 30 * time.Second
-	await(t, 4*time.Minute, func(ctx context.Context) error {
+	await(t, 6*time.Minute, func(ctx context.Context) error {
 		log, err := s.Box.Registry.Requests(ctx, since)
 		if err != nil {
 			return err
 		}
-		attempts := map[string][]time.Time{}
-		for _, request := range log.Requests {
-			if strings.HasPrefix(request.UserAgent, "regcred") {
-				continue // the operator asks as well, with the same user
-			}
-			known := attempts[request.Repository]
-			// One attempt is several requests.
-			if request.User == keeper && request.Status == 401 && (len(known) == 0 || request.Time.Sub(known[len(known)-1]) > 5*time.Second) {
-				attempts[request.Repository] = append(known, request.Time)
-			}
-		}
+		attempts := refusedAttempts(log.Requests)
 		for _, c := range stuckCases {
 			if c.end == left || c.made == early {
 				continue
@@ -352,13 +342,34 @@ func (z *zoo) awaitLongBackOff(t *testing.T, since int64) {
 			if len(times) < 4 {
 				return fmt.Errorf("%s was tried %d times", c, len(times))
 			}
-			last := times[len(times)-1]
-			if next := last.Add(last.Sub(times[len(times)-2]) * 3 / 2); time.Until(next) < enough {
+			if next := times[len(times)-1].Add(kubeletBackOff(len(times))); time.Until(next) < enough {
 				return fmt.Errorf("%s may be tried again in %s", c, time.Until(next).Round(time.Second))
 			}
 		}
 		return nil
 	})
+}
+
+// refusedAttempts are the times at which the kubelet was refused, by repository.
+func refusedAttempts(requests []box.Request) map[string][]time.Time {
+	attempts := map[string][]time.Time{}
+	for _, request := range requests {
+		if strings.HasPrefix(request.UserAgent, "regcred") {
+			continue // the operator asks as well, with the same user
+		}
+		known := attempts[request.Repository]
+		// One attempt is several requests.
+		if request.User == keeper && request.Status == 401 && (len(known) == 0 || request.Time.Sub(known[len(known)-1]) > 5*time.Second) {
+			attempts[request.Repository] = append(known, request.Time)
+		}
+	}
+	return attempts
+}
+
+// kubeletBackOff is how long the kubelet waits at least after so many attempts that failed: pkg/kubelet/images doubles from ten
+// seconds to five minutes.
+func kubeletBackOff(attempts int) time.Duration {
+	return min(10*time.Second<<min(attempts-1, 5), 5*time.Minute)
 }
 
 // turnOn sets mode Restart.
