@@ -2,10 +2,7 @@ module regcred.dev/regcred/hack/tools/crd-ref-docs
 
 go 1.26.0
 
-tool (
-	github.com/elastic/crd-ref-docs
-	sigs.k8s.io/controller-tools
-)
+tool github.com/elastic/crd-ref-docs
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
