@@ -69,6 +69,8 @@ type outcome struct {
 	// StuckBefore pods could not pull because they lacked the credential when the request was made, StuckPods still cannot.
 	StuckBefore int32 `json:"stuckPodsBefore"`
 	StuckPods   int32 `json:"stuckPods"`
+
+	unreadable bool
 }
 
 var stages = map[overview.Stage]string{
@@ -154,10 +156,23 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 	switch {
 	case err == nil && o.Failed:
 		return exit{exitProblem, fmt.Errorf("the refresh of RegistryCredential %s does not go on: %s", foreign.Name(o.Name), o.Message)}
-	case ctx.Err() == nil && bounded.Err() != nil:
-		return exit{exitTimeout, fmt.Errorf("the refresh of RegistryCredential %s was not done within %s: %s", foreign.Name(o.Name), r.timeout, o.Message)}
+	case err != nil && ctx.Err() == nil && bounded.Err() != nil:
+		return o.timedOut(r.timeout)
 	}
 	return err
+}
+
+// timedOut says what the refresh still waited for. A source that cannot be read for so long needs a person.
+func (o *outcome) timedOut(after time.Duration) error {
+	said := fmt.Sprintf("the refresh of RegistryCredential %s was not done within %s: %s", foreign.Name(o.Name), after, o.Message)
+	switch {
+	case o.unreadable:
+		o.Failed = true
+		return exit{exitProblem, errors.New(said)}
+	case o.Stage == stages[overview.StageRequested]:
+		said += ". Whether it runs, says: kubectl regcred doctor"
+	}
+	return exit{exitTimeout, errors.New(said)}
 }
 
 // show prints where the refresh is, unless that was told last, and returns what was told: on a terminal a bar while namespaces are written.
@@ -175,7 +190,7 @@ func (o *outcome) show(w *writer, p overview.Progress, told string, after time.D
 }
 
 func (o *outcome) note(p overview.Progress) {
-	o.Stage, o.Failed, o.Message = stages[p.Stage], p.Failed, p.Message
+	o.Stage, o.Failed, o.Message, o.unreadable = stages[p.Stage], p.Failed, p.Message, p.Unreadable
 }
 
 // changed says whether the source had a new value.

@@ -33,6 +33,9 @@ type Progress struct {
 	Failed bool
 	// Message says what was reached or what is in the way.
 	Message string
+	// Unreadable says that the source gave nothing usable when it was last asked, which Message tells. It may pass without a person; where it
+	// lasts, a person must act.
+	Unreadable bool
 	// Synced of Selected namespaces have the value, while it is being delivered.
 	Synced, Selected int32
 }
@@ -60,7 +63,16 @@ func progressOf(object *v1alpha1.RegistryCredential, request string) Progress {
 		return Progress{Failed: true, Message: "somebody else changed the annotation " + v1alpha1.RefreshRequestedAtAnnotation +
 			" meanwhile: a second refresh, or a tool that reverts changes. Follow with kubectl regcred status, or ask again"}
 	}
-	return Progress{Message: "the operator did not answer yet. If that lasts, ask: kubectl regcred doctor"}
+	return waiting(object)
+}
+
+// waiting is a refresh that the operator did not answer. What made the read before fail is told: it can be why this one has no answer, too.
+func waiting(object *v1alpha1.RegistryCredential) Progress {
+	available := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionCredentialAvailable)
+	if available == nil || available.Status != metav1.ConditionFalse || object.Status.ObservedGeneration < object.Generation {
+		return Progress{Message: "waiting for the operator"}
+	}
+	return Progress{Unreadable: true, Message: "waiting for the operator, which last could not read the source: " + saidBy(available)}
 }
 
 // progressOfValue follows what the source gave into use. All conditions of a status are of one moment.
@@ -74,7 +86,7 @@ func progressOfValue(status *v1alpha1.RegistryCredentialStatus) Progress {
 	waits := complete.Reason == v1alpha1.ReasonProgressing // a new value is there and not in use
 	switch {
 	case available.Status != metav1.ConditionTrue:
-		return Progress{Stage: StageRead, Failed: stalledBy(status, available), Message: saidBy(available)}
+		return Progress{Stage: StageRead, Failed: needsPerson(status, available), Unreadable: available.Status == metav1.ConditionFalse, Message: saidBy(available)}
 	case verified.Reason == v1alpha1.ReasonRejected, verified.Reason == v1alpha1.ReasonNoLongerAccepted && !waits:
 		return Progress{Stage: StageRead, Failed: true, Message: saidBy(verified)}
 	case verified.Reason == v1alpha1.ReasonHeld:
@@ -111,10 +123,19 @@ func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, complete *met
 	return p
 }
 
-// stalledBy reports whether a condition is what a person must act on.
-func stalledBy(status *v1alpha1.RegistryCredentialStatus, c *metav1.Condition) bool {
+// passing are the reasons for which a source cannot be read that end without a person, unless Stalled says otherwise.
+var passing = []string{
+	v1alpha1.ReasonUnavailable, v1alpha1.ReasonSealed, v1alpha1.ReasonProxyFailed, v1alpha1.ReasonRateLimited, v1alpha1.ReasonLoginFailed,
+	v1alpha1.ReasonExchangeRefused, v1alpha1.ReasonExchangeUnavailable,
+}
+
+// needsPerson reports whether a source is not read until a person acts. Stalled may tell of something graver, and so of none of this.
+func needsPerson(status *v1alpha1.RegistryCredentialStatus, available *metav1.Condition) bool {
+	if available.Status != metav1.ConditionFalse {
+		return false
+	}
 	stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled)
-	return stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == c.Reason
+	return !slices.Contains(passing, available.Reason) || stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == available.Reason
 }
 
 func saidBy(c *metav1.Condition) string { return c.Reason + ": " + c.Message }

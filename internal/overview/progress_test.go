@@ -25,8 +25,8 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 		failed  bool
 		says    string
 	}{
-		{"the operator did not answer", []change{unhandled}, overview.StageRequested, false, "did not answer"},
-		{"the operator answered for an older spec", []change{func(o *v1alpha1.RegistryCredential) { o.Generation = 3 }}, overview.StageRequested, false, "did not answer"},
+		{"the operator did not answer", []change{unhandled}, overview.StageRequested, false, "waiting for the operator"},
+		{"the operator answered for an older spec", []change{func(o *v1alpha1.RegistryCredential) { o.Generation = 3 }}, overview.StageRequested, false, "waiting for the operator"},
 		{"it was read, and is the value in use", nil, overview.StageDelivered, false, "may be revoked now"},
 		{"somebody removed the annotation before the operator saw it", []change{unhandled, func(o *v1alpha1.RegistryCredential) { o.Annotations = nil }}, overview.StageRequested, true, "somebody else"},
 		{"somebody removed the annotation afterwards", []change{func(o *v1alpha1.RegistryCredential) { o.Annotations = nil }}, overview.StageDelivered, false, ""},
@@ -34,6 +34,12 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 		{"it is being deleted", []change{func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = ptr.To(metav1.NewTime(noon)) }}, overview.StageRequested, true, "deleted"},
 		{"Vault is away for a moment", []change{available}, overview.StageRead, false, "Vault does not answer"},
 		{"Vault refuses until a person acts", []change{available, stalled(v1alpha1.ReasonUnavailable)}, overview.StageRead, true, "Vault does not answer"},
+		{"the secret lacks a key", []change{unreadable(v1alpha1.ReasonKeyMissing)}, overview.StageRead, true, "KeyMissing: what to do"},
+		{"there is no secret", []change{unreadable(v1alpha1.ReasonSecretNotFound)}, overview.StageRead, true, "SecretNotFound: what to do"},
+		{"a policy forbids it, and something else stalls, too", []change{unreadable(v1alpha1.ReasonPermissionDenied), stalled(v1alpha1.ReasonRemovalUnconfirmed)}, overview.StageRead, true, "PermissionDenied: what to do"},
+		{"Vault is away for a moment, and something else stalls", []change{available, stalled(v1alpha1.ReasonRemovalUnconfirmed)}, overview.StageRead, false, "Vault does not answer"},
+		{"the source was not read yet", []change{says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "not read yet")}, overview.StageRead, false, "not read yet"},
+		{"the read before failed, and this one has no answer", []change{unhandled, unreadable(v1alpha1.ReasonKeyMissing)}, overview.StageRequested, false, "last could not read the source: KeyMissing: what to do"},
 		{"the new value is being tested", []change{newValue}, overview.StageRead, false, "asked about now"},
 		{"the new value is refused", []change{newValue, verified(metav1.ConditionFalse, v1alpha1.ReasonRejected)}, overview.StageRead, true, "Rejected: the registry's words"},
 		{"the new value is held", []change{newValue, verified(metav1.ConditionUnknown, v1alpha1.ReasonHeld)}, overview.StageRead, false, "Held: the registry's words"},
@@ -57,6 +63,30 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 			}
 			if got.Done() != (test.failed || test.stage == overview.StageDelivered) {
 				t.Errorf("done: %t", got.Done())
+			}
+		})
+	}
+}
+
+func TestARefreshKnowsWhetherTheSourceCouldBeRead(t *testing.T) {
+	unhandled := func(o *v1alpha1.RegistryCredential) { o.Status.LastHandledRefresh = "before" }
+	for _, test := range []struct {
+		name    string
+		changes []change
+		want    bool
+	}{
+		{"it was read", nil, false},
+		{"it was read before, and not yet since", []change{unhandled}, false},
+		{"it could not be read before, and not yet since", []change{unhandled, unreadable(v1alpha1.ReasonKeyMissing)}, true},
+		{"it could not be read by an older spec", []change{unhandled, unreadable(v1alpha1.ReasonKeyMissing), func(o *v1alpha1.RegistryCredential) { o.Generation = 3 }}, false},
+		{"it cannot be read for a moment", []change{unreadable(v1alpha1.ReasonUnavailable)}, true},
+		{"it was never read", []change{unhandled, says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "")}, false},
+		{"it was not read yet by this operator", []change{says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "")}, false},
+		{"an old status lacks conditions", []change{unhandled, func(o *v1alpha1.RegistryCredential) { o.Status.Conditions = nil }}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := overview.ProgressOf(healthy(test.changes...), "now"); got.Unreadable != test.want {
+				t.Errorf("got %+v", got)
 			}
 		})
 	}

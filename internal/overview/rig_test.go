@@ -79,3 +79,8 @@ func delivering(object *v1alpha1.RegistryCredential) {
 func stalled(reason string) change {
 	return says(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, "a person must act")
 }
+
+// unreadable has the source give nothing usable.
+func unreadable(reason string) change {
+	return says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionFalse, reason, "what to do")
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// requested is a RegistryCredential whose refresh "now" was asked for, of which the operator answered a request.
+func requested(answered string, conditions ...metav1.Condition) *v1alpha1.RegistryCredential {
+	object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company", Generation: 2, Annotations: map[string]string{v1alpha1.RefreshRequestedAtAnnotation: "now"}},
+		Status: v1alpha1.RegistryCredentialStatus{ObservedGeneration: 2, LastHandledRefresh: answered, Credential: &v1alpha1.CredentialStatus{Revision: "7"}}}
+	object.Status.Conditions = []metav1.Condition{
+		{Type: v1alpha1.ConditionCredentialAvailable, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRead, Message: "good"},
+		{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAccepted, Message: "good"},
+		{Type: v1alpha1.ConditionRotationComplete, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonOldRefused, Message: "it is everywhere"},
+	}
+	for _, c := range conditions {
+		for i := range object.Status.Conditions {
+			if object.Status.Conditions[i].Type == c.Type {
+				object.Status.Conditions[i] = c
+			}
+		}
+	}
+	return object
+}
+
+func watched(object *v1alpha1.RegistryCredential) client.WithWatch {
+	return crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+		WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
+}
+
+func TestARefreshEndsWithTheExitCodeOfWhatCameOfIt(t *testing.T) {
+	unread := func(reason string) metav1.Condition {
+		return metav1.Condition{Type: v1alpha1.ConditionCredentialAvailable, Status: metav1.ConditionFalse, Reason: reason, Message: "the source's words"}
+	}
+	for _, test := range []struct {
+		name    string
+		object  *v1alpha1.RegistryCredential
+		waits   bool
+		code    int
+		says    string
+		printed string
+	}{
+		{"every namespace has the value", requested("now"), false, 0, "", "Delivered: it is everywhere"},
+		{"the operator answers that a key is missing", requested("now", unread(v1alpha1.ReasonKeyMissing)), false, exitProblem, "does not go on: KeyMissing: the source's words", ""},
+		{"the operator does not answer, and could not read the source before", requested("before", unread(v1alpha1.ReasonSecretNotFound)), true, exitProblem,
+			"SecretNotFound: the source's words", "0.0s  Requested: waiting for the operator, which last could not read the source: SecretNotFound"},
+		{"Vault is away for as long as it waits", requested("now", unread(v1alpha1.ReasonUnavailable)), true, exitProblem, "not done within 50ms: Unavailable: the source's words", "Read: Unavailable"},
+		{"the operator does not answer", requested("before"), true, exitTimeout, "not done within 50ms: waiting for the operator. Whether it runs, says: kubectl regcred doctor", "0.0s  Requested: waiting for the operator\n"},
+		{"the registry is asked for as long as it waits", requested("now", metav1.Condition{Type: v1alpha1.ConditionRotationComplete, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonProgressing}),
+			true, exitTimeout, "the registry is asked about now", "Read: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			r := &refresh{timeout: time.Hour, output: "text"}
+			if test.waits {
+				r.timeout = 50 * time.Millisecond
+			}
+			o := &outcome{Name: "company", Request: "now"}
+			err := r.follow(t.Context(), watched(test.object), &writer{out: &out}, o)
+			switch {
+			case test.code == 0 && err != nil, test.code != 0 && (err == nil || exitCode(err) != test.code || !strings.Contains(err.Error(), test.says)):
+				t.Errorf("it ends with %v", err)
+			case !strings.Contains(out.String(), test.printed), strings.Contains(out.String(), "did not answer"), err != nil && strings.Contains(err.Error(), "did not answer"):
+				t.Errorf("%v; it prints %s", err, out.String())
+			}
+			if o.Failed != (test.code == exitProblem) {
+				t.Errorf("failed: %t", o.Failed)
+			}
+		})
+	}
+}
