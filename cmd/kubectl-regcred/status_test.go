@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/overview"
 )
 
@@ -32,7 +33,7 @@ func TestTheTableOfAll(t *testing.T) {
 	}
 	want := `NAME      READY   SYNCED     VALUE AGE   SOURCE           ENDS IN   STUCK   AT RISK   PROBLEM
 company   True    13 of 13   3h          read every 60s   2d        0       -
-hub       False   0 of 2     -           Sealed for 60s   -         4       1         Sealed: ` + strings.Repeat("x", maxProblem-len("Sealed: …")) + "…\n"
+hub       False   0 of 2     -           Sealed for 60s   -         4       1         Sealed: ` + strings.Repeat("x", 200) + "\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}
@@ -159,7 +160,7 @@ func TestTheTableOfConnections(t *testing.T) {
 
 CONNECTION   READY     METHOD       LOGGED IN   NEXT LOGIN   TOKEN ENDS IN   USED BY   PROBLEM
 default      True      token        60m ago     -            2d              2
-wrong        False     kubernetes   -           12:00:55     -               -         LoginFailed: ` + strings.Repeat("x", maxProblem-len("LoginFailed: …")) + `…
+wrong        False     kubernetes   -           12:00:55     -               -         LoginFailed: ` + strings.Repeat("x", 200) + `
 young        Unknown   -            -           now          -               -
 
 Note: You may not read it.
@@ -174,5 +175,41 @@ Note: You may not read it.
 	out.Reset()
 	if err := printTables(&out, printed{Connections: []overview.Connection{}}, true, noon); err != nil || !strings.Contains(out.String(), "There is no VaultConnection.") {
 		t.Errorf("%v: without any:\n%s", err, out.String())
+	}
+}
+
+func TestWhatIsWrongIsCutForATerminalAlone(t *testing.T) {
+	long := strings.TrimSpace(strings.Repeat("é wrong ", 40))
+	for _, test := range []struct {
+		name     string
+		terminal bool
+		width    int
+		wide     bool
+		want     string
+	}{
+		{"a pipe has all of it", false, 0, false, "a      " + long},
+		{"a terminal whose width is not known has the begin", true, 0, false, "a      " + foreign.Text(long, maxProblem)},
+		{"a terminal has what fits into a line", true, 50, false, "a      é wrong é wrong é wrong é wrong é wrong é …"},
+		{"a terminal that is wide enough has all of it", true, 7 + 319, false, "a      " + long},
+		{"a narrow terminal has a line of its own for it", true, 36, false, "a\n    é wrong é wrong é wrong é wrong…"},
+		{"a terminal that is asked for all of it wraps it", true, 7 + 168, true, "a      " + strings.TrimSpace(strings.Repeat("é wrong ", 21)) + "\n       " + strings.TrimSpace(strings.Repeat("é wrong ", 19))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			(&writer{out: &out, terminal: test.terminal, width: test.width}).problems([][]cell{cells("NAME", "PROBLEM"), cells("a", long)}, test.wide)
+			if diff := cmp.Diff("NAME   PROBLEM\n"+test.want+"\n", out.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for _, table := range []func(*writer){
+		func(w *writer) { w.credentials(rows(), false, noon) },
+		func(w *writer) { w.connections([]overview.Connection{{Name: "default", Problem: long}}, false, noon) },
+	} {
+		var out bytes.Buffer
+		table(&writer{out: &out, terminal: true})
+		if !strings.Contains(out.String(), "…") {
+			t.Errorf("it is not cut:\n%s", out.String())
+		}
 	}
 }

@@ -76,15 +76,13 @@ func (w *writer) connections(rows []overview.Connection, wide bool, now time.Tim
 	for _, c := range rows {
 		line := cells(c.Name, string(c.Ready), cmp.Or(c.Method, "-"), ago(c.LoginTime, now), clock(c.NextLoginTime, now), until(c.TokenExpireTime, now), number(c.UsedBy))
 		line[1].colour = colourOf(c.Ready)
-		problem := foreign.Text(c.Problem, maxProblem)
 		if wide {
-			problem = c.Problem
 			line = append(line, cells(c.Address, cmp.Or(c.ServerVersion, "-"))...)
 		}
-		lines = append(lines, append(line, cell{text: problem}))
+		lines = append(lines, append(line, cell{text: c.Problem}))
 	}
 	w.line("")
-	w.table("", lines)
+	w.problems(lines, wide)
 }
 
 func ago(t *time.Time, now time.Time) string {
@@ -104,4 +102,38 @@ func clock(t *time.Time, now time.Time) string {
 		return "now"
 	}
 	return t.In(now.Location()).Format(time.TimeOnly)
+}
+
+// maxProblem is how much of what is wrong a terminal shows whose width is not known, in bytes.
+const maxProblem = 120
+
+// problems writes a table whose last column says what is wrong. For somebody who looks at a terminal it is cut, so that each row is one line;
+// -o wide has all of it, and so has whatever else reads the output.
+func (w *writer) problems(rows [][]cell, wide bool) {
+	if !wide && w.terminal {
+		column, last := 0, len(rows[0])-1
+		for _, width := range widthsOf(rows)[:last] {
+			column += width + gap
+		}
+		for _, row := range rows {
+			row[last].text = w.fitting(row[last].text, column)
+		}
+	}
+	w.table("", rows)
+}
+
+// fitting is what of a text fits into the line of the terminal in which it begins at a column, or else into one of its own.
+func (w *writer) fitting(text string, column int) string {
+	if w.width < leastWrapped+wrappedIndent {
+		return foreign.Text(text, maxProblem)
+	}
+	room := w.width - column
+	if room < leastWrapped {
+		room = w.width - wrappedIndent
+	}
+	characters := []rune(shown(text))
+	if len(characters) <= room {
+		return text
+	}
+	return string(characters[:room-1]) + "…"
 }

@@ -10,12 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
-	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/overview"
 )
-
-// maxProblem is how much of what is wrong the table shows, in bytes. -o wide shows all of it.
-const maxProblem = 120
 
 func printTables(out io.Writer, all printed, wide bool, now time.Time) error {
 	w := newWriter(out)
@@ -43,15 +39,12 @@ func (w *writer) credentials(rows []overview.Row, wide bool, now time.Time) {
 		line := cells(row.Name, string(row.Ready), fmt.Sprintf("%d of %d", row.Synced, row.Selected), age(row.ChangeTime, now),
 			sourceText(row.Source, now), until(row.ExpireTime, now), fmt.Sprint(row.StuckPods), number(row.PodsAtRisk))
 		line[1].colour = colourOf(row.Ready)
-		problem := row.Problem
 		if wide {
 			line = append(line, cell{text: cmp.Or(row.Revision, "-")})
-		} else {
-			problem = foreign.Text(problem, maxProblem)
 		}
-		lines = append(lines, append(line, cell{text: problem}))
+		lines = append(lines, append(line, cell{text: row.Problem}))
 	}
-	w.table("", lines)
+	w.problems(lines, wide)
 }
 
 // sourceText says whether the source can be read, and how often it is.

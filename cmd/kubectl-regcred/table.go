@@ -67,6 +67,14 @@ func colourOf(status metav1.ConditionStatus) string {
 // table writes rows whose columns are as wide as their widest cell. indent stands before each line. On a terminal the last column, which
 // holds what is long, is wrapped.
 func (w *writer) table(indent string, rows [][]cell) {
+	widths := widthsOf(rows)
+	for _, row := range rows {
+		w.row(indent, row, widths)
+	}
+}
+
+// widthsOf are those of the widest cell of each column.
+func widthsOf(rows [][]cell) []int {
 	var widths []int
 	for _, row := range rows {
 		for i, c := range row {
@@ -76,9 +84,7 @@ func (w *writer) table(indent string, rows [][]cell) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(shown(c.text)))
 		}
 	}
-	for _, row := range rows {
-		w.row(indent, row, widths)
-	}
+	return widths
 }
 
 // gap is between two columns.

@@ -53,13 +53,15 @@ const maxMessage = 600
 type writer struct {
 	out     io.Writer
 	colours bool
+	// terminal says that somebody looks at the output.
+	terminal bool
 	// width is that of the terminal, 0 where there is none: then nothing is wrapped.
 	width int
 	err   error
 }
 
 func newWriter(out io.Writer) *writer {
-	return &writer{out: out, colours: hasColours(out), width: widthOf(out)}
+	return &writer{out: out, colours: hasColours(out), terminal: isTerminal(out), width: widthOf(out)}
 }
 
 func (w *writer) line(format string, args ...any) {
