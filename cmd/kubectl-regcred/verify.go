@@ -25,6 +25,7 @@ type verifying struct {
 	insecure []string
 	cas      map[string]string
 	loopback bool
+	operator string
 }
 
 const verifyExample = `  # Does the registry accept the value in use, for each image in use?
@@ -60,6 +61,7 @@ func newVerify(a access) *cobra.Command {
 	flags.StringSliceVar(&v.insecure, "insecure-registries", nil, "registries, as host[:port], that may be spoken to over plain http")
 	flags.StringToStringVar(&v.cas, "registry-ca", nil, "certificate authorities of a registry, as host[:port]=file. May be given several times")
 	flags.BoolVar(&v.loopback, "allow-loopback-registries", false, "ask registries on this machine, too, such as behind kubectl port-forward")
+	flags.StringVar(&v.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
 	return command
 }
 
@@ -118,7 +120,7 @@ func (v *verifying) run(ctx context.Context, out io.Writer, name string) error {
 	if err != nil {
 		return err
 	}
-	images, notes, err := v.imagesFor(ctx, object, value.keys())
+	images, notes, err := v.imagesFor(ctx, c, object, value.keys())
 	if err != nil {
 		return err
 	}

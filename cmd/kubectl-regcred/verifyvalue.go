@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -139,53 +138,6 @@ func (v *valueInUse) outdated(object *v1alpha1.RegistryCredential) []string {
 		return []string{fmt.Sprintf("Secret %s in namespace %s has revision %s, and revision %s is in use.", v.secret, v.namespace, foreign.Name(v.revision), current)}
 	}
 	return nil
-}
-
-// imagesFor are those that the caller names, else those of the spec, else those in use by pods that the caller may list.
-func (v *verifying) imagesFor(ctx context.Context, object *v1alpha1.RegistryCredential, keys []string) (images, notes []string, err error) {
-	if len(v.images) > 0 {
-		return v.images, nil, nil
-	}
-	if object.Spec.Verification != nil {
-		images = slices.Clone(object.Spec.Verification.Images)
-	}
-	namespace, named, err := v.access.Namespace()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !named {
-		namespace = ""
-	}
-	pods, err := v.access.pods()
-	if err != nil {
-		return nil, nil, err
-	}
-	inUse, err := v.inUse(ctx, pods, namespace, func(image string) bool {
-		return !slices.Contains(images, image) && len(registry.MostSpecific(keys, image)) > 0
-	})
-	switch {
-	case apierrors.IsForbidden(err):
-		notes = append(notes, "You may not list pods there: which images are in use is not known. Name some with --image, or a namespace with -n.")
-	case err != nil:
-		return nil, nil, err
-	case len(inUse) >= v.limit && v.limit > 0:
-		notes = append(notes, fmt.Sprintf("The first %d images in use were asked for; --limit changes that.", v.limit))
-	}
-	return append(images, slices.Sorted(maps.Keys(inUse))...), notes, nil
-}
-
-// inUse are images of pods that match, up to the limit.
-func (v *verifying) inUse(ctx context.Context, pods *podlist.Lister, namespace string, matches func(image string) bool) (map[string]bool, error) {
-	found := map[string]bool{}
-	_, err := pods.Each(ctx, namespace, "", func(pod podlist.Pod) bool {
-		for _, image := range pod.Images {
-			if len(found) < v.limit && matches(image) {
-				found[image] = true
-			}
-		}
-		return len(found) < v.limit
-	})
-	return found, err
 }
 
 // hints say which flag of this command can help.
