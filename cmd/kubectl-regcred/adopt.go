@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -22,6 +23,7 @@ type adopt struct {
 	current            string
 	mount, path, vault string
 	output             string
+	operator           string
 }
 
 const adoptExample = `  # Which pull Secrets are there for this registry, whose are they, and which have the password in use?
@@ -52,6 +54,7 @@ func newAdopt(a access) *cobra.Command {
 	flags.StringVar(&d.mount, "vault-mount", "secret", "mount of the secrets engine in Vault")
 	flags.StringVar(&d.vault, "vault-connection", "", "the VaultConnection to read through, if it is not the one named default")
 	flags.StringVarP(&d.output, "output", "o", "text", "text, wide, json or yaml, for the list")
+	flags.StringVar(&d.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
 	return command
 }
 
@@ -91,12 +94,34 @@ func (d *adopt) run(ctx context.Context, out, complaints io.Writer, registry str
 	if err := h.run(ctx, d.current); err != nil {
 		return err
 	}
-	result := adoptable{Registry: foreign.Name(registry), Secrets: finder.All(), Notes: h.sorted()}
-	if d.path != "" {
-		source := v1alpha1.Source{Vault: &v1alpha1.VaultSource{Connection: d.vault, Mount: d.mount, Path: d.path}}
-		result.Manifests = adoption.Manifests(registry, source, result.Secrets)
+	result, err := d.decide(ctx, c, registry, finder)
+	if err != nil {
+		return err
 	}
+	result.Notes = append(h.sorted(), result.Notes...)
 	return errors.Join(d.print(out, complaints, result), result.failure())
+}
+
+// decide says what regcred can take over of what was found, within the limits of what it may write.
+func (d *adopt) decide(ctx context.Context, c client.Reader, registry string, finder *adoption.Finder) (adoptable, error) {
+	l := &look{reader: c, operator: d.operator}
+	limits, err := l.readLimits(ctx)
+	if err != nil {
+		return adoptable{}, err
+	}
+	finder.Refuse(limits.RefusesSecret)
+	result := adoptable{Registry: foreign.Name(registry), Secrets: finder.All(), Notes: l.sorted()}
+	if d.path == "" {
+		return result, nil
+	}
+	source := v1alpha1.Source{Vault: &v1alpha1.VaultSource{Connection: d.vault, Mount: d.mount, Path: d.path}}
+	result.Manifests = adoption.Manifests(registry, source, result.Secrets)
+	for i := range result.Manifests {
+		for _, missing := range limits.NotGiven(&result.Manifests[i]) {
+			result.Notes = append(result.Notes, fmt.Sprintf("RegistryCredential %s of the manifest would be Stalled, because %s", result.Manifests[i].Name, missing))
+		}
+	}
+	return result, nil
 }
 
 func (r *adoptable) failure() error {

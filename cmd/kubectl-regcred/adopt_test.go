@@ -94,3 +94,56 @@ func TestTheManifestAloneIsOnStandardOutput(t *testing.T) {
 		t.Error("nothing can be taken over, and it says nothing")
 	}
 }
+
+func TestOnlyWhatTheOperatorMayWriteIsTakenOver(t *testing.T) {
+	named := func(namespace, name string, labels map[string]string) *corev1.Secret {
+		secret := handMade(namespace)[1].(*corev1.Secret)
+		secret.Name, secret.Labels = name, labels
+		return secret
+	}
+	helm := map[string]string{v1alpha1.ManagedByLabel: "Helm"}
+	policies := []client.Object{shipped(t, "secrets.yaml", "'regcred'.split", "'regcred,pull'.split"), shipped(t, "serviceaccounts.yaml", "'default'.split", "'default'.split")}
+	for _, test := range []struct {
+		name     string
+		secret   *corev1.Secret
+		account  string
+		policies []client.Object
+		takeOver string
+		note     string
+	}{
+		{"a name that the operator was given", named("shop", "pull", nil), "default", policies, "yes", ""},
+		{"a name that it was not given", named("shop", "other", nil), "default", policies, "no: the operator was not given Secret other, only regcred, pull: use one of these, or add the name to secretNames in the chart's values or limits.yaml", ""},
+		{"its own namespace", named("operator", "pull", nil), "default", policies, "no: regcred writes no pull Secret into its own namespace", ""},
+		{"a protected namespace", named("kube-public", "pull", nil), "default", policies, "no: the namespace is protected: take it out of protectedNamespaces in the chart's values or limits.yaml", ""},
+		{"a chart's Secret in a protected namespace, which nobody writes again", named("kube-system", "pull", helm), "default", policies, "no: the namespace is protected: take it out of protectedNamespaces in the chart's values or limits.yaml", ""},
+		{"a chart's Secret elsewhere", named("shop", "pull", helm), "default", policies, "no: remove the Secret from the chart's values, then delete it", ""},
+		{"policies that are not there", named("shop", "other", nil), "default", nil, "yes", "There is no policy regcred-secrets"},
+		{"a protected namespace, and policies that are not there", named("kube-system", "pull", nil), "default", nil, "no: the namespace is protected: take it out of protectedNamespaces in the chart's values or limits.yaml", "There is no policy"},
+		{"a ServiceAccount that it was not given", named("shop", "pull", nil), "app", policies, "yes", "RegistryCredential registry.example.com of the manifest would be Stalled, because the operator was not given ServiceAccount app"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			finder, err := adoption.New("registry.example.com")
+			if err != nil {
+				t.Fatal(err)
+			}
+			finder.Add(test.secret)
+			finder.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: test.secret.Namespace, Name: test.account}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: test.secret.Name}}})
+			var r recorded
+			d := &adopt{operator: "operator", path: "x"}
+			result, err := d.decide(t.Context(), r.client(test.policies...), "registry.example.com", finder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := rowOf(&result.Secrets[0], false)
+			if got := row[len(row)-1].text; got != test.takeOver {
+				t.Errorf("TAKE OVER is %q", got)
+			}
+			if adopted := test.takeOver == "yes"; (len(result.Manifests) == 1) != adopted || (result.failure() == nil) != adopted {
+				t.Errorf("the manifests are %+v, and it ends with %v", result.Manifests, result.failure())
+			}
+			if notes := strings.Join(result.Notes, " "); !strings.Contains(notes, test.note) || (notes == "") != (test.note == "") {
+				t.Errorf("notes %q", notes)
+			}
+		})
+	}
+}

@@ -151,6 +151,15 @@ func TestTheManifestTakesOverWhatCanBe(t *testing.T) {
 	}
 }
 
+func TestWhatRegcredHasIsNotRefused(t *testing.T) {
+	f := finder(t, ours(t, "a", "p"), secret(t, "b", "pull", "p", host))
+	f.Refuse(func(namespace, name string) string { return "not " + namespace + "/" + name })
+	found := f.All()
+	if found[0].Adoptable || found[0].Fix != "not b/pull" || found[1].Fix != "" || len(adoption.Manifests(host, v1alpha1.Source{}, found)) != 0 {
+		t.Errorf("got %+v", found)
+	}
+}
+
 func FuzzTheNameOfAManifestIsOne(f *testing.F) {
 	f.Add("registry.company.io:5000/team")
 	f.Add("..-.")

@@ -168,6 +168,16 @@ func (f *Finder) NameInUse(namespace, name string) bool {
 	return found != nil
 }
 
+// Refuse notes which Secrets the operator does not write, by the reason that why gives. That comes before whose they are: who deletes a Secret
+// that nobody writes again takes the credential from its pods.
+func (f *Finder) Refuse(why func(namespace, name string) string) {
+	for _, one := range f.all {
+		if reason := why(one.Namespace, one.Name); reason != "" && !one.ours {
+			one.Adoptable, one.Fix = false, reason
+		}
+	}
+}
+
 // podsNamed are the pods that are named for one Secret; all are counted.
 const podsNamed = 20
 

@@ -25,9 +25,6 @@ func (l Limits) Selecting() []string { return append(slices.Clone(l.Protected), 
 // NotGiven are the names that an object wants and that the operator may not write: then it is Stalled and nothing is delivered.
 func (l Limits) NotGiven(object *v1alpha1.RegistryCredential) []string {
 	var missing []string
-	lacks := func(given []string, name string) bool {
-		return len(given) > 0 && !slices.Contains(given, Any) && !slices.Contains(given, name)
-	}
 	if name := object.Spec.Target.Name(); lacks(l.SecretNames, name) {
 		missing = append(missing, target.NotGiven("Secret", name, l.SecretNames, "secretNames"))
 	}
@@ -37,6 +34,24 @@ func (l Limits) NotGiven(object *v1alpha1.RegistryCredential) []string {
 		}
 	}
 	return missing
+}
+
+// lacks reports whether a list of the limits is known and has neither a name nor all.
+func lacks(given []string, name string) bool {
+	return len(given) > 0 && !slices.Contains(given, Any) && !slices.Contains(given, name)
+}
+
+// RefusesSecret says why the operator does not take over the Secret of a name in a namespace, or nothing.
+func (l Limits) RefusesSecret(namespace, name string) string {
+	switch {
+	case namespace == l.Own:
+		return "regcred writes no pull Secret into its own namespace"
+	case slices.Contains(l.Protected, namespace):
+		return "the namespace is protected: take it out of protectedNamespaces in the chart's values or limits.yaml"
+	case lacks(l.SecretNames, name):
+		return target.NotGiven("Secret", name, l.SecretNames, "secretNames")
+	}
+	return ""
 }
 
 // refuses says why nothing is written into a namespace that an object names, or nothing.

@@ -133,6 +133,8 @@ func testPluginAdopt(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 		account.ImagePullSecrets = append(account.ImagePullSecrets, corev1.LocalObjectReference{Name: "company-pull"})
 		return r.admin.Update(t.Context(), &account)
 	})
+	p.fails(t, 2, "no hand-made pull Secret for registry.company.io to take over", "adopt", registry) // the operator was not given the name
+	r.kubectl(t, "apply", "-k", writeOverlay(t, strings.Replace(deliveryOverlay, `"regcred,registry-creds", list: [regcred, registry-creds]`, `"regcred,company-pull", list: [regcred, company-pull]`, 1)))
 	out, _, code := p.says(t, "adopt", registry, "--current", namespaces[0]+"/company-pull")
 	if code != 0 || strings.Contains(out, "canary") {
 		t.Errorf("it exits with %d, or shows a password", code)
