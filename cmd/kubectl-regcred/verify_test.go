@@ -17,13 +17,15 @@ import (
 	"regcred.dev/regcred/internal/verify"
 )
 
-// registryServer takes one login, and has the image shop/web:1.
+// registryServer takes one login, has the image shop/web:1, and fails where it is asked for the tag ill.
 func registryServer(t *testing.T, password string) (host string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, shown, _ := r.BasicAuth(); shown != password {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
 			w.WriteHeader(http.StatusUnauthorized)
+		} else if strings.HasSuffix(r.URL.Path, "/manifests/ill") {
+			w.WriteHeader(http.StatusInternalServerError)
 		} else if r.URL.Path != "/v2/" && r.URL.Path != "/v2/shop/web/manifests/1" {
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -63,6 +65,7 @@ func TestTheRegistryIsAskedImageByImage(t *testing.T) {
 		{"without an image the login is tested", "canary-right", nil, "LoginAccepted", 0},
 		{"an image that it opens", "canary-right", []string{host + "/shop/web:1"}, "PullAllowed", 0},
 		{"an image that is not there", "canary-right", []string{host + "/shop/web:1", host + "/shop/gone:1"}, "PullAllowed ImageNotFound", exitTimeout},
+		{"a registry that fails", "canary-right", []string{host + "/shop/web:ill"}, "RegistryError", exitTimeout},
 		{"a wrong password", "canary-wrong", []string{host + "/shop/web:1"}, "LoginFailed", exitProblem},
 		{"an image of another registry is asked for nowhere", "canary-right", []string{"other.example.com/x:1", host + "/shop/web:1"}, "NotTestable PullAllowed", exitTimeout},
 	} {
@@ -84,7 +87,7 @@ func TestTheRegistryIsAskedImageByImage(t *testing.T) {
 				t.Errorf("it ends with %v, want exit code %d", err, test.code)
 			}
 			var out bytes.Buffer
-			if err := printVerified(&out, v, true, noon); err != nil || !strings.Contains(out.String(), "Asked from this machine") {
+			if err := printVerified(&out, v, true, noon); err != nil || !strings.Contains(out.String(), "Asked from this machine") || strings.Contains(out.String(), "tried again") {
 				t.Errorf("%v: %s", err, out.String())
 			}
 			if err := printObject(&out, "yaml", v); err != nil || strings.Contains(out.String(), "canary") {

@@ -126,7 +126,7 @@ func (v *valueInUse) ask(ctx context.Context, verifier *verify.Verifier, images 
 		}
 		for _, r := range results {
 			answers = append(answers, verifyAnswer{Registry: foreign.Name(r.Registry), Image: foreign.Text(r.Image, podlist.MaxImageLength),
-				Verdict: verdicts[r.Outcome], Reason: r.Reason, Message: foreign.Message(r.Message), Digest: foreign.Name(r.Digest)})
+				Verdict: verdicts[r.Outcome], Reason: r.Reason, Message: foreign.Message(verify.AskedOnce(r.Message)), Digest: foreign.Name(r.Digest)})
 		}
 	}
 	return answers

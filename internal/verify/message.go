@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 
 	"regcred.dev/regcred/internal/foreign"
 )
@@ -27,6 +28,17 @@ func (f finding) message() string {
 	return fmt.Sprintf("nothing was tested: %s", f.detail)
 }
 
+// How a message promises that the operator asks again. It ends with that.
+const again, againLater, againInterrupted = "; this is tried again", ": this is tried again later", ": it is tried again"
+
+// AskedOnce is a message of a result without the promise that the registry is asked again, for whoever asks it once.
+func AskedOnce(message string) string {
+	for _, promise := range []string{again, againLater, againInterrupted} {
+		message = strings.TrimSuffix(message, promise)
+	}
+	return message
+}
+
 // messages by reason, made of the finding, who answered, and where. They begin with who answered and end with what to do next.
 var messages = map[Reason]func(f finding, who, where string) string{
 	LoginAccepted: func(_ finding, who, _ string) string { return who + " accepts the login" },
@@ -41,13 +53,13 @@ var messages = map[Reason]func(f finding, who, where string) string{
 	ImageNotFound: func(f finding, who, where string) string {
 		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", who, foreign.Name(f.Image), where)
 	},
-	RateLimited:   asked("%s limits how often it may be asked (%s): this is tried again later"),
-	RegistryError: asked("%s gives no useful answer (%s): look at the registry; this is tried again"),
+	RateLimited:   asked("%s limits how often it may be asked (%s)" + againLater),
+	RegistryError: asked("%s gives no useful answer (%s): look at the registry" + again),
 	Unreachable:   asked("%s cannot be reached (%s): check name, DNS and network policies"),
 	TLSFailed:     asked("the TLS connection to %s failed (%s): give its CA with --registry-ca, or list it in --insecure-registries if it speaks plain http"),
-	Timeout:       asked("%s did not answer in time (%s): check the registry and network policies; this is tried again"),
+	Timeout:       asked("%s did not answer in time (%s): check the registry and network policies" + again),
 	Canceled: func(f finding, _, _ string) string {
-		return fmt.Sprintf("the test at %s was interrupted: it is tried again", foreign.Name(f.Registry))
+		return fmt.Sprintf("the test at %s was interrupted"+againInterrupted, foreign.Name(f.Registry))
 	},
 	RedirectRefused: asked("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to"),
 	TokenRealmRefused: func(f finding, _, where string) string {
