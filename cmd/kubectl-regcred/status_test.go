@@ -99,15 +99,15 @@ func TestOneInFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `RegistryCredential company: ready
-  Registries:  registry.company.io
-  Source:      Vault: read every 60s
-  Value:       revision 7, in use for 3h; the registry let it pull an image
-  Ends:        2026-03-03T12:00:00Z (2d)
-  Before:      revision 6, replaced 3h ago; registry: Accepted; in 0 namespaces
-  Revoke it:   yes: no namespace has it any more
-  Namespaces:  13 of 13 have the value, 21 cannot be served
-  Removal:     waits for your confirmation: the annotation regcred.dev/confirm-removal=id-1
-  Pods:        0 stuck
+  Registries:   registry.company.io
+  Source:       Vault: read every 60s
+  Value:        revision 7, in use for 3h; the registry let it pull an image
+  Ends:         2026-03-03T12:00:00Z (2d)
+  Before:       revision 6, replaced 3h ago; registry: Accepted; in 0 namespaces
+  Old password: may be revoked: no namespace has it any more
+  Namespaces:   13 of 13 have the value, 21 cannot be served
+  Removal:      waits for your confirmation: the annotation regcred.dev/confirm-removal=id-1
+  Pods:         0 stuck
 
 Conditions
   Ready   True   Succeeded   60m   good
@@ -211,5 +211,36 @@ func TestWhatIsWrongIsCutForATerminalAlone(t *testing.T) {
 		if !strings.Contains(out.String(), "…") {
 			t.Errorf("it is not cut:\n%s", out.String())
 		}
+	}
+}
+
+func TestTheOldPasswordAndPodsInWords(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		revocation overview.Revocation
+		atRisk     *int32
+		want       string
+	}{
+		{"there was none", overview.RevokeNothing, nil, "Old password: none is known\nPods: 1 stuck"},
+		{"something depends on it", overview.RevokeLater, ptr.To[int32](0), "Old password: may not be revoked yet\nPods: 1 stuck, 0 at risk (they run, and could not pull on another node)"},
+		{"nothing depends on it", overview.RevokeNow, ptr.To[int32](2), "Old password: may be revoked: no namespace has it any more\nPods: 1 stuck, 2 at risk (they run, and could not pull on another node)"},
+		{"it is refused", overview.RevokedAlready, nil, "Old password: no longer works\nPods: 1 stuck"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			d := printedDetail{Detail: overview.Detail{Row: overview.Row{Name: "company", StuckPods: 1, PodsAtRisk: test.atRisk}, Revocation: test.revocation}}
+			if err := printDetail(&out, d, noon); err != nil {
+				t.Fatal(err)
+			}
+			said := ""
+			for _, line := range strings.Split(out.String(), "\n") {
+				if words := strings.Join(strings.Fields(line), " "); strings.HasPrefix(words, "Old password:") || strings.HasPrefix(words, "Pods:") {
+					said = strings.TrimSpace(said + "\n" + words)
+				}
+			}
+			if said != test.want {
+				t.Errorf("got\n%s\nwant\n%s", said, test.want)
+			}
+		})
 	}
 }

@@ -89,30 +89,30 @@ func number(n *int32) string {
 
 // revocations answer whether the value before may be revoked.
 var revocations = map[overview.Revocation]string{
-	overview.RevokeNow:      "yes: no namespace has it any more",
-	overview.RevokeLater:    "not yet",
-	overview.RevokedAlready: "it no longer works",
-	overview.RevokeNothing:  "no value before is known",
+	overview.RevokeNow:      "may be revoked: no namespace has it any more",
+	overview.RevokeLater:    "may not be revoked yet",
+	overview.RevokedAlready: "no longer works",
+	overview.RevokeNothing:  "none is known",
 }
 
 func printDetail(out io.Writer, d printedDetail, now time.Time) error {
 	w := newWriter(out)
 	ready := map[metav1.ConditionStatus]string{metav1.ConditionTrue: "ready", metav1.ConditionFalse: "not ready"}[d.Ready]
 	w.raw("RegistryCredential " + shown(d.Name) + ": " + w.coloured(colourOf(d.Ready), cmp.Or(ready, "not known to be ready")) + "\n")
-	w.field("Problem:", d.Problem)
-	w.field("Registries:", strings.Join(d.Registries, ", "))
-	w.field("Source:", d.Place+": "+sourceText(d.Source, now))
-	w.field("Value:", valueText(d.Detail, now))
+	w.detail("Problem:", d.Problem)
+	w.detail("Registries:", strings.Join(d.Registries, ", "))
+	w.detail("Source:", d.Place+": "+sourceText(d.Source, now))
+	w.detail("Value:", valueText(d.Detail, now))
 	if d.ExpireTime != nil {
-		w.field("Ends:", fmt.Sprintf("%s (%s)", d.ExpireTime.Format(time.RFC3339), until(d.ExpireTime, now)))
+		w.detail("Ends:", fmt.Sprintf("%s (%s)", d.ExpireTime.Format(time.RFC3339), until(d.ExpireTime, now)))
 	}
-	w.field("Before:", previousText(d.Previous, now))
-	w.field("Revoke it:", revocations[d.Revocation])
-	w.field("Namespaces:", fmt.Sprintf("%d of %d have the value, %d cannot be served", d.Synced, d.Selected, d.Failed))
+	w.detail("Before:", previousText(d.Previous, now))
+	w.detail("Old password:", revocations[d.Revocation])
+	w.detail("Namespaces:", fmt.Sprintf("%d of %d have the value, %d cannot be served", d.Synced, d.Selected, d.Failed))
 	if d.Removal != "" {
-		w.field("Removal:", "waits for your confirmation: the annotation regcred.dev/confirm-removal="+d.Removal)
+		w.detail("Removal:", "waits for your confirmation: the annotation regcred.dev/confirm-removal="+d.Removal)
 	}
-	w.field("Pods:", podsText(d.Row))
+	w.detail("Pods:", podsText(d.Row))
 	w.conditions(d.Conditions, now)
 	w.revisions(d.Revisions)
 	w.failures(d.Detail)
@@ -121,6 +121,13 @@ func printDetail(out io.Writer, d printedDetail, now time.Time) error {
 		w.line("\nNote: %s", note)
 	}
 	return w.err
+}
+
+// detail is one line about a RegistryCredential: a name and a value, which may be empty.
+func (w *writer) detail(name, value string) {
+	if value != "" {
+		w.line("  %-13s %s", name, value)
+	}
 }
 
 func valueText(d overview.Detail, now time.Time) string {
@@ -147,7 +154,7 @@ func previousText(p *overview.Previous, now time.Time) string {
 func podsText(row overview.Row) string {
 	text := fmt.Sprintf("%d stuck", row.StuckPods)
 	if row.PodsAtRisk != nil {
-		text += fmt.Sprintf(", %d run and could not pull on another node", *row.PodsAtRisk)
+		text += fmt.Sprintf(", %d at risk (they run, and could not pull on another node)", *row.PodsAtRisk)
 	}
 	return text
 }

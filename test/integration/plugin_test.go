@@ -104,7 +104,7 @@ func testPluginStatus(t *testing.T, r *operatorRun, p *plugin) {
 	}
 	documented(t, "status", out)
 	out, _, code = p.says(t, "status", "company", "--as", "viewer")
-	for _, words := range []string{"RegistryCredential company: ready", "Before:", "Revoke it:", "RotationComplete", "3 of 3 have the value", "You may not read events"} {
+	for _, words := range []string{"RegistryCredential company: ready", "Before:", "Old password:", "RotationComplete", "3 of 3 have the value", "You may not read events"} {
 		if !strings.Contains(out, words) || code != 0 {
 			t.Errorf("exit %d, and %q is missing", code, words)
 		}
