@@ -53,7 +53,7 @@ func newStatus(a access) *cobra.Command {
 		},
 	}
 	command.Flags().StringVarP(&s.output, "output", "o", "", "wide, json or yaml")
-	command.Flags().BoolVarP(&s.watch, "watch", "w", false, "go on, and show each change")
+	command.Flags().BoolVarP(&s.watch, "watch", "w", false, "go on, and show each change: of one RegistryCredential by a line")
 	return command
 }
 
@@ -90,8 +90,21 @@ func (s *status) run(ctx context.Context, out io.Writer, args []string) error {
 	if !s.watch {
 		return s.once(ctx, out, name)
 	}
+	if name != "" && (s.output == "" || s.output == "wide") {
+		err = s.watchOne(ctx, out, name)
+	} else {
+		err = s.watchAll(ctx, out, name)
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil // somebody has seen enough
+	}
+	return err
+}
+
+// watchAll prints all again after each change; of one, for programs.
+func (s *status) watchAll(ctx context.Context, out io.Writer, name string) error {
 	first := true
-	err = follow(ctx, s.client, name, func(present map[string]*v1alpha1.RegistryCredential) (bool, error) {
+	return follow(ctx, s.client, name, func(present map[string]*v1alpha1.RegistryCredential) (bool, error) {
 		if name != "" && present[name] == nil {
 			return true, fmt.Errorf("there is no RegistryCredential %s", foreign.Name(name))
 		}
@@ -104,10 +117,6 @@ func (s *status) run(ctx context.Context, out io.Writer, args []string) error {
 		}
 		return false, s.printAll(ctx, out, slices.Collect(maps.Values(present)))
 	})
-	if errors.Is(err, context.Canceled) {
-		return nil // somebody has seen enough
-	}
-	return err
 }
 
 // separate parts one look from the one before: a terminal shows the latest alone.
@@ -161,7 +170,7 @@ func (s *status) printOne(ctx context.Context, out io.Writer, object *v1alpha1.R
 	}
 	switch d.Events, err = s.events(ctx, object); {
 	case apierrors.IsForbidden(err):
-		d.Notes = append(d.Notes, "You may not read events in namespace default, where those about RegistryCredentials are.")
+		d.Notes = append(d.Notes, eventsUnread)
 	case err != nil:
 		return fmt.Errorf("read the events about RegistryCredential %s: %w", object.Name, err)
 	}
@@ -179,6 +188,8 @@ func noted(notes []string, note string) []string {
 	}
 	return append(notes, note)
 }
+
+const eventsUnread = "You may not read events in namespace default, where those about RegistryCredentials are."
 
 // eventsShown are the latest that are shown, eventsRead the most that are read.
 const eventsShown, eventsRead = 10, 200

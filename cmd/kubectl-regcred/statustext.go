@@ -97,6 +97,11 @@ var revocations = map[overview.Revocation]string{
 
 func printDetail(out io.Writer, d printedDetail, now time.Time) error {
 	w := newWriter(out)
+	w.details(d, now)
+	return w.err
+}
+
+func (w *writer) details(d printedDetail, now time.Time) {
 	ready := map[metav1.ConditionStatus]string{metav1.ConditionTrue: "ready", metav1.ConditionFalse: "not ready"}[d.Ready]
 	w.raw("RegistryCredential " + shown(d.Name) + ": " + w.coloured(colourOf(d.Ready), cmp.Or(ready, "not known to be ready")) + "\n")
 	w.detail("Problem:", d.Problem)
@@ -108,7 +113,7 @@ func printDetail(out io.Writer, d printedDetail, now time.Time) error {
 	}
 	w.detail("Before:", previousText(d.Previous, now))
 	w.detail("Old password:", revocations[d.Revocation])
-	w.detail("Namespaces:", fmt.Sprintf("%d of %d have the value, %d cannot be served", d.Synced, d.Selected, d.Failed))
+	w.detail("Namespaces:", namespacesText(d.Detail))
 	if d.Removal != "" {
 		w.detail("Removal:", "waits for your confirmation: the annotation regcred.dev/confirm-removal="+d.Removal)
 	}
@@ -120,7 +125,10 @@ func printDetail(out io.Writer, d printedDetail, now time.Time) error {
 	for _, note := range d.Notes {
 		w.line("\nNote: %s", note)
 	}
-	return w.err
+}
+
+func namespacesText(d overview.Detail) string {
+	return fmt.Sprintf("%d of %d have the value, %d cannot be served", d.Synced, d.Selected, d.Failed)
 }
 
 // detail is one line about a RegistryCredential: a name and a value, which may be empty.
