@@ -56,7 +56,7 @@ func newAudit(a access) *cobra.Command {
 
 // audited is what the command says. Its JSON form is stable. It holds no secret.
 type audited struct {
-	// Sum counts the images by result, in words.
+	// Sum counts the pulls by result, in words: one for each image of each workload.
 	Sum    string        `json:"sum"`
 	Groups []audit.Group `json:"groups"`
 	Images []audit.Row   `json:"images"`
@@ -114,7 +114,7 @@ func printAudit(out io.Writer, a audited, wide bool) error {
 	case len(a.Images) == 0:
 		w.line("There is no workload that you may list in %s.%s", a.place, a.hint)
 	case wide:
-		w.line("%s in %s: %s", countOf(len(a.Images), "image"), a.place, a.Sum)
+		w.line("%s in %s: %s", a.pulls(), a.place, a.Sum)
 		rows := [][]cell{cells("RESULT", "NAMESPACE", "WORKLOAD", "IMAGE", "CREDENTIAL", "FROM", "UNTIL", "REASON", "MESSAGE")}
 		for _, r := range a.Images {
 			rows = append(rows, []cell{{text: string(r.Result), colour: resultColours[r.Result]}, {text: r.Namespace}, {text: r.Kind + "/" + r.Workload}, {text: r.Image},
@@ -122,7 +122,7 @@ func printAudit(out io.Writer, a audited, wide bool) error {
 		}
 		w.table("", rows)
 	default:
-		w.line("%s in %s: %s", countOf(len(a.Images), "image"), a.place, a.Sum)
+		w.line("%s in %s: %s", a.pulls(), a.place, a.Sum)
 		rows := [][]cell{cells("RESULT", "REGISTRY", "CREDENTIAL", "FROM", "UNTIL", "IMAGES", "WORKLOADS", "PODS", "REASON", "FIRST")}
 		for _, g := range a.Groups {
 			first := g.First
@@ -138,6 +138,15 @@ func printAudit(out io.Writer, a audited, wide bool) error {
 		w.line("Note: %s", note)
 	}
 	return w.err
+}
+
+// pulls are what Sum counts, and of how many different images they are.
+func (a *audited) pulls() string {
+	images := map[string]bool{}
+	for i := range a.Images {
+		images[a.Images[i].Image] = true
+	}
+	return countOf(len(a.Images), "pull") + " of " + countOf(len(images), "image")
 }
 
 func dateOf(t *time.Time) string {

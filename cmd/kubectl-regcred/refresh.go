@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,7 +71,9 @@ type outcome struct {
 	StuckBefore int32 `json:"stuckPodsBefore"`
 	StuckPods   int32 `json:"stuckPods"`
 
-	unreadable bool
+	// changedBefore and changed are when the value in use was published: a revision that has the same value changes neither.
+	changedBefore, changed *metav1.Time
+	unreadable             bool
 }
 
 var stages = map[overview.Stage]string{
@@ -90,7 +93,7 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 		return err
 	}
 	o := outcome{Name: object.Name, Request: time.Now().UTC().Format(time.RFC3339Nano), RevisionBefore: revisionOf(object), Revision: revisionOf(object),
-		StuckBefore: stuckOf(object), StuckPods: stuckOf(object)}
+		StuckBefore: stuckOf(object), StuckPods: stuckOf(object), changedBefore: changeOf(object)}
 	if err := request(ctx, c, object, o.Request); err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 		return errors.Join(err, printObject(out, r.output, o))
 	}
 	if err == nil && r.wait {
-		w.line("Done: %s%s", o.changed(), o.cured())
+		w.line("Done: %s%s", o.rotated(), o.cured())
 	}
 	return errors.Join(err, w.err)
 }
@@ -145,7 +148,7 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 		}
 		p := overview.ProgressOf(object, o.Request)
 		o.note(p)
-		o.Revision, o.StuckPods = revisionOf(object), stuckOf(object)
+		o.Revision, o.StuckPods, o.changed = revisionOf(object), stuckOf(object), changeOf(object)
 		o.StuckBefore = max(o.StuckBefore, o.StuckPods)
 		if r.output == "text" && !p.Failed {
 			told = o.show(w, p, told, time.Since(begun))
@@ -193,13 +196,15 @@ func (o *outcome) note(p overview.Progress) {
 	o.Stage, o.Failed, o.Message, o.unreadable = stages[p.Stage], p.Failed, p.Message, p.Unreadable
 }
 
-// changed says whether the source had a new value.
-func (o *outcome) changed() string {
-	switch o.RevisionBefore {
-	case "":
+// rotated says whether the source had a new value.
+func (o *outcome) rotated() string {
+	switch {
+	case o.RevisionBefore == "":
 		return "revision " + o.Revision + " is in use"
-	case o.Revision:
+	case o.RevisionBefore == o.Revision:
 		return "the source still has revision " + o.Revision
+	case o.changed != nil && o.changed.Equal(o.changedBefore):
+		return "user name and password of revision " + o.Revision + " are the same as before, in revision " + o.RevisionBefore + ": nothing to rotate"
 	}
 	return "revision " + o.Revision + " took the place of " + o.RevisionBefore
 }
@@ -216,4 +221,11 @@ func revisionOf(object *v1alpha1.RegistryCredential) string {
 		return ""
 	}
 	return foreign.Name(object.Status.Credential.Revision)
+}
+
+func changeOf(object *v1alpha1.RegistryCredential) *metav1.Time {
+	if object.Status.Credential == nil {
+		return nil
+	}
+	return object.Status.Credential.ChangeTime
 }

@@ -78,3 +78,34 @@ func TestARefreshEndsWithTheExitCodeOfWhatCameOfIt(t *testing.T) {
 		})
 	}
 }
+
+func TestARefreshSaysWhetherTheSourceHadANewValue(t *testing.T) {
+	then := metav1.NewTime(noon)
+	later := metav1.NewTime(noon.Add(time.Minute))
+	for _, test := range []struct {
+		name     string
+		before   string
+		changed  *metav1.Time
+		revision string
+		changes  *metav1.Time
+		want     string
+	}{
+		{"there was none", "", nil, "8", &then, "revision 8 is in use"},
+		{"it has the same", "7", &then, "7", &then, "the source still has revision 7"},
+		{"it has another", "7", &then, "8", &later, "revision 8 took the place of 7"},
+		{"the same password was stored again", "7", &then, "8", &then, "user name and password of revision 8 are the same as before, in revision 7: nothing to rotate"},
+		{"nobody knows when it was published", "7", nil, "8", nil, "revision 8 took the place of 7"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			object := requested("now")
+			object.Status.Credential = &v1alpha1.CredentialStatus{Revision: test.revision, ChangeTime: test.changes}
+			o := &outcome{Name: "company", Request: "now", RevisionBefore: test.before, changedBefore: test.changed}
+			if err := (&refresh{timeout: time.Hour, output: "text"}).follow(t.Context(), watched(object), &writer{out: &bytes.Buffer{}}, o); err != nil {
+				t.Fatal(err)
+			}
+			if got := o.rotated(); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

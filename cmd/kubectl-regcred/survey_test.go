@@ -182,7 +182,7 @@ func TestAnAuditIsPrinted(t *testing.T) {
 		if err := printAudit(&out, a, wide); err != nil {
 			t.Fatal(err)
 		}
-		for _, words := range []string{"3 images in all namespaces: 1 Fails, 2 Accepted", "team-001", "Pod/bare", "ServiceAccount default", "NotReferenced", "ServiceAccount other"} {
+		for _, words := range []string{"3 pulls of 1 image in all namespaces: 1 Fails, 2 Accepted", "team-001", "Pod/bare", "ServiceAccount default", "NotReferenced", "ServiceAccount other"} {
 			if !strings.Contains(out.String(), words) {
 				t.Errorf("wide %t: %q is missing:\n%s", wide, words, out.String())
 			}

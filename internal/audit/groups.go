@@ -85,7 +85,7 @@ func (r Row) ProvidedBy() string {
 // Place names the workload: "shop/Deployment/web".
 func (r Row) Place() string { return r.Namespace + "/" + r.Kind + "/" + r.Workload }
 
-// Sum counts the results in words: "2 Fails, 40 Accepted".
+// Sum counts the results of pulls in words: "2 Fails, 40 Accepted".
 func Sum(rows []Row) string {
 	counts := map[Result]int{}
 	for _, row := range rows {

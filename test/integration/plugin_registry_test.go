@@ -98,7 +98,7 @@ func testPluginAudit(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 		deployment(namespaces[1], "api", r.registry.Basic+"/shop/api:1", "theirs"), deployment(namespaces[1], "tool", "quay.io/team/tool:1", "theirs"),
 		deployment(namespaces[2], "proxy", "docker.io/library/nginx:1"))
 	out, _, code := p.says(t, "audit", "-A")
-	if code != 0 || !strings.Contains(out, "5 images in all namespaces: 1 Fails, 1 Unproven, 2 Anonymous, 1 Accepted") {
+	if code != 0 || !strings.Contains(out, "5 pulls of 5 images in all namespaces: 1 Fails, 1 Unproven, 2 Anonymous, 1 Accepted") {
 		t.Errorf("it exits with %d", code)
 	}
 	documented(t, "audit -A", out)

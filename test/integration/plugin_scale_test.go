@@ -43,7 +43,7 @@ var scaleCommands = []struct {
 	{[]string{"status"}, 0, 0, time.Second, "200 of 200"},
 	{[]string{"status", "company"}, 0, 0, time.Second, "200 of 200 have the value"},
 	{[]string{"explain", "pods", "-A"}, 250, 50, time.Second, "20 pods cannot pull"},
-	{[]string{"audit", "-A"}, 100, 50, 10 * time.Second, "201 images in all namespaces"},
+	{[]string{"audit", "-A"}, 100, 50, 10 * time.Second, "201 pulls of "},
 }
 
 // morePages is how many requests a list takes more, of so many objects in each namespace and so many in a page.
