@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestWhoFollowsOneIsToldEachChangeInALine(t *testing.T) {
 	conditions := object.Status.Conditions
 	conditions[1].Reason, conditions[1].Status, conditions[1].Message = v1alpha1.ReasonNoLongerAccepted, metav1.ConditionFalse, "the registry refuses it"
 	conditions[2].Message = "it is still everywhere"
-	object.Status.Conditions = append(conditions[:3:3], metav1.Condition{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoLongerAccepted, Message: "act"})
+	object.Status.Conditions = slices.Concat(conditions, []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoLongerAccepted, Message: "act"}})
 	show(`  12:00:00  Verified: True Accepted -> False NoLongerAccepted: the registry refuses it
   12:00:00  RotationComplete: True OldRefused: it is still everywhere
   12:00:00  Stalled: - -> True NoLongerAccepted: act
@@ -62,7 +63,7 @@ func TestWhoFollowsOneIsToldEachChangeInALine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	object.Status.Conditions, object.Status.Credential.Revision, object.Status.Namespaces.Synced, object.Status.Namespaces.Failed = conditions[:3], "8", 1, 2
+	object.Status.Conditions, object.Status.Credential.Revision, object.Status.Namespaces.Synced, object.Status.Namespaces.Failed = conditions, "8", 1, 2
 	object.Status.Pods = &v1alpha1.PodsStatus{Stuck: 4}
 	object.Status.Previous = &v1alpha1.PreviousStatus{Revision: "7", Namespaces: 1}
 	show(`  12:00:00  Value: 7 -> 8

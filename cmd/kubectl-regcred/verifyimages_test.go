@@ -16,8 +16,12 @@ func TestImagesInUseAreThoseOfSelectedNamespaces(t *testing.T) {
 	team := map[string]string{"team": "yes"}
 	var objects []client.Object
 	var pods []corev1.Pod
-	for name, labels := range map[string]map[string]string{"shop": team, "named": nil, "left-out": team, "other": nil, "kube-system": team, "regcred-system": team} {
-		objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
+	for name, labels := range map[string]map[string]string{"shop": team, "named": nil, "left-out": team, "other": nil, "kube-system": team, "regcred-system": team, "leaving": team} {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+		if name == "leaving" {
+			namespace.DeletionTimestamp, namespace.Finalizers = &metav1.Time{Time: noon}, []string{"example.com/x"}
+		}
+		objects = append(objects, namespace)
 		pods = append(pods, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "web"},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "registry.example.com/" + name + ":1"}, {Name: "side", Image: "quay.io/" + name + ":1"}}}})
 	}
@@ -31,7 +35,7 @@ func TestImagesInUseAreThoseOfSelectedNamespaces(t *testing.T) {
 		want      string
 		note      string
 	}{
-		{"those that are selected by label or name, and not the operator's own or protected ones", "", 20, nil, "named:1 shop:1", ""},
+		{"those that are selected by label or name, and not the operator's own, protected ones or those that are being deleted", "", 20, nil, "named:1 shop:1", ""},
 		{"no more than the limit", "", 1, nil, "1 of them", "The first 1 images in use"},
 		{"that of the caller alone", "other", 20, []string{"NamespaceList"}, "other:1", ""},
 		{"none where the caller may not list namespaces", "", 20, []string{"NamespaceList"}, "", "You may not list namespaces"},
