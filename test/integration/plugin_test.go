@@ -89,9 +89,13 @@ func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []str
 		t.Errorf("with a wrong value it exits with %d", code)
 	}
 	documented(t, "refresh company --wait --timeout 1m", out+complaint)
+	if _, err := r.vault.WriteKV2(t.Context(), "secret", operatorPath, map[string]any{"username": "robot"}); err != nil {
+		t.Fatal(err)
+	}
+	p.fails(t, 2, "KeyMissing: ", "refresh", "company", "--wait", "--timeout", "15s")
 	r.setVault(t, "second")
 	p.fails(t, 3, "not done within 1ms", "refresh", "company", "--wait", "--timeout", "1ms")
-	if _, _, code := p.says(t, "refresh", "company", "--wait"); code != 0 {
+	if out, _, code := p.says(t, "refresh", "company", "--wait"); code != 0 || strings.Contains(out, "took the place of") {
 		t.Errorf("after the wrong value was corrected it exits with %d", code)
 	}
 }
@@ -129,18 +133,12 @@ func testPluginStatus(t *testing.T, r *operatorRun, p *plugin) {
 	}
 }
 
-// testPluginWatch sees that a rotation is shown while it happens.
+// testPluginWatch sees that a rotation is shown while it happens: in the table, and of one in a line.
 func testPluginWatch(t *testing.T, r *operatorRun, p *plugin) {
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	command := exec.CommandContext(ctx, p.path, "--kubeconfig", p.kubeconfig, "status", "-w", "-o", "wide")
-	var shown buffer
-	command.Stdout = &shown
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
+	table, one := p.follows(t, "status", "-w", "-o", "wide"), p.follows(t, "status", "company", "-w")
 	before := r.credential(t).Status.Credential.Revision
-	awaitWithin(t, 20*time.Second, shown.holds(before))
+	awaitWithin(t, 20*time.Second, table.holds(before))
+	awaitWithin(t, 20*time.Second, one.holds("Changes"))
 	r.rotate(t, "third")
 	r.requestRefresh(t, "for the watch")
 	var after string
@@ -148,9 +146,21 @@ func testPluginWatch(t *testing.T, r *operatorRun, p *plugin) {
 		after = r.credential(t).Status.Credential.Revision
 		return notYet(after != before)
 	})
-	awaitWithin(t, 20*time.Second, shown.holds(after))
-	stop()
-	_ = command.Wait()
+	awaitWithin(t, 20*time.Second, table.holds(after))
+	awaitWithin(t, 20*time.Second, one.holds("Value: "+before+" -> "+after))
+}
+
+// follows runs the plugin until the test ends, and returns what it prints.
+func (p *plugin) follows(t *testing.T, arguments ...string) *buffer {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), p.path, append([]string{"--kubeconfig", p.kubeconfig}, arguments...)...)
+	shown := &buffer{}
+	command.Stdout = shown
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Wait() }) // the context has ended by then
+	return shown
 }
 
 // testPluginPlan asks what a changed object would do, and sees that nothing was written.
