@@ -173,23 +173,24 @@ func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace 
 
 // consider adds what one RegistryCredential contributes here, if anything.
 func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, all []v1alpha1.RegistryCredential) error {
+	source, recorded := f.recorded[credential.Name]
+	selected, readable := r.selects(credential, f.namespace)
+	wants := selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name
+	if !wants && !recorded {
+		return r.keepsAll(ctx, credential, f.place) // as it is with most of a thousand
+	}
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
 		Adopt:    credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
 		Metadata: pullsecret.Metadata(target.MetadataOf(&credential.Spec.Target)),
 	}
-	source, recorded := f.recorded[credential.Name]
 	known := intersection(source.Keys, r.ledger.knownAt(f.place, credential.Name))
-	selected, readable := r.selects(credential, f.namespace)
-	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
+	if wants {
 		f.selecting = append(f.selecting, credential)
 		err := r.contribute(ctx, f, credential, &contribution, known, all)
 		contribution.Returned = f.returns(credential, contribution.Config != nil)
 		f.contributions = append(f.contributions, contribution)
 		return err
-	}
-	if !recorded {
-		return r.keepsAll(ctx, credential, f.place)
 	}
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
