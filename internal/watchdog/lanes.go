@@ -16,13 +16,18 @@ type Lanes struct {
 	Reserved, Urgent int
 }
 
-// lanes is a queue that keeps to them. No worker waits with an item: one for which there is no room is set aside, and added again when there
-// is. While an item is set aside others are worked on, and the end of each makes room: so none is set aside for ever.
+// lanes is a queue that keeps to them. A worker takes nothing while there is no room, unless something urgent was added. What is taken all the
+// same is set aside, and added again when there is room, so no worker waits with an item. Where there is no room others are worked on, and the
+// end of each makes some: so nothing waits for ever.
 type lanes[T comparable] struct {
 	priorityqueue.PriorityQueue[T]
 	bounds *Lanes
 
 	mu sync.Mutex
+	// freed is told when there may be something to take.
+	freed sync.Cond
+	// called is how often something urgent was added that nobody took yet, at most.
+	called int
 	// out are the items that are worked on.
 	out map[T]bool
 	// aside are the priorities of those that are set aside, and turns are their items by priority, in the order in which they came. An item
@@ -35,8 +40,32 @@ func inLanes[T comparable](queue priorityqueue.PriorityQueue[T], bounds *Lanes) 
 	if bounds == nil {
 		return queue
 	}
-	return &lanes[T]{PriorityQueue: queue, bounds: bounds, out: map[T]bool{}, aside: map[T]int{}, turns: map[int][]T{}}
+	l := &lanes[T]{PriorityQueue: queue, bounds: bounds, out: map[T]bool{}, aside: map[T]int{}, turns: map[int][]T{}}
+	l.freed.L = &l.mu
+	return l
 }
+
+// AddWithOpts adds items, and has them taken at once where they are urgent.
+func (l *lanes[T]) AddWithOpts(o priorityqueue.AddOpts, items ...T) {
+	l.PriorityQueue.AddWithOpts(o, items...)
+	if o.Priority != nil && *o.Priority >= l.bounds.Urgent {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.called += len(items)
+		l.freed.Broadcast()
+	}
+}
+
+// ShutDown ends the queue.
+func (l *lanes[T]) ShutDown() {
+	l.PriorityQueue.ShutDown()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.freed.Broadcast()
+}
+
+// ShutDownWithDrain implements workqueue.TypedInterface.
+func (l *lanes[T]) ShutDownWithDrain() { l.ShutDown() }
 
 // Get implements workqueue.TypedInterface.
 func (l *lanes[T]) Get() (item T, shutdown bool) {
@@ -47,11 +76,25 @@ func (l *lanes[T]) Get() (item T, shutdown bool) {
 // GetWithPriority gives the next item for which there is room.
 func (l *lanes[T]) GetWithPriority() (item T, priority int, shutdown bool) {
 	for {
+		l.await()
 		item, priority, shutdown = l.PriorityQueue.GetWithPriority()
 		if shutdown || l.admit(item, priority) {
 			return item, priority, shutdown
 		}
 		l.PriorityQueue.Done(item) // it is not worked on, and who adds it again is heard
+	}
+}
+
+// await waits until there is room for anything, or for something urgent that was added.
+func (l *lanes[T]) await() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.ShuttingDown() && l.room(l.bounds.Urgent-1) <= 0 {
+		if l.called > 0 && l.room(l.bounds.Urgent) > 0 {
+			l.called--
+			return
+		}
+		l.freed.Wait()
 	}
 }
 
@@ -84,7 +127,7 @@ func (l *lanes[T]) admit(item T, priority int) bool {
 func (l *lanes[T]) Done(item T) {
 	l.PriorityQueue.Done(item)
 	for priority, items := range l.leave(item) {
-		l.PriorityQueue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, items...)
+		l.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, items...)
 	}
 }
 
@@ -94,6 +137,7 @@ func (l *lanes[T]) leave(item T) map[int][]T {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.out, item)
+	defer l.freed.Broadcast()
 	next, called := map[int][]T{}, 0
 	for _, priority := range l.priorities() {
 		for len(l.turns[priority]) > 0 && called < l.room(priority) {

@@ -47,24 +47,18 @@ func awaitItem(t *testing.T, given <-chan int) int {
 	}
 }
 
-// aside waits until so many items are set aside, and fails where one is given meanwhile.
-func aside(t *testing.T, q *lanes[int], given <-chan int, want int) {
+// wait waits until so many items wait, and fails where one is given meanwhile.
+func wait(t *testing.T, q *lanes[int], given <-chan int, want int) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		q.mu.Lock()
-		are := len(q.aside)
-		q.mu.Unlock()
-		if are == want {
-			break
-		}
+	for end := time.Now().Add(20 * time.Second); q.Len() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d items are set aside, want %d", are, want)
+			t.Fatalf("%d items wait, want %d", q.Len(), want)
 		}
 	}
 	select {
 	case item := <-given:
 		t.Fatalf("%d is given, for which there is no room", item)
-	default:
+	case <-time.After(20 * time.Millisecond): // what is given in spite of that may take a moment
 	}
 }
 
@@ -80,12 +74,14 @@ func TestWhatIsUrgentDoesNotWaitForWhatIsNot(t *testing.T) {
 		t.Fatalf("others are given than there are: their sum is %d", sum)
 	}
 	add(q, 0, 3)
-	aside(t, q, given, 1)
+	wait(t, q, given, 1)
 	add(q, 0, 4, 5)
-	aside(t, q, given, 3)
-	if q.Len() != 3 {
-		t.Errorf("%d items wait, want 3", q.Len())
+	wait(t, q, given, 3)
+	q.mu.Lock()
+	if len(q.aside) > reserved {
+		t.Errorf("%d items are taken for which there is no room: nobody sees that they wait", len(q.aside))
 	}
+	q.mu.Unlock()
 	add(q, urgent, 4, 6) // one of them waits already
 	first, second := awaitItem(t, given), awaitItem(t, given)
 	if min(first, second) != 4 || max(first, second) != 6 {
@@ -93,18 +89,18 @@ func TestWhatIsUrgentDoesNotWaitForWhatIsNot(t *testing.T) {
 	}
 	go worker(q, given)
 	add(q, urgent, 7) // what is reserved is in use, too
-	aside(t, q, given, 3)
+	wait(t, q, given, 3)
 	q.Done(first)
 	if got := awaitItem(t, given); got != 7 {
 		t.Errorf("%d is given, want the urgent 7", got)
 	}
 	go worker(q, given)
 	q.Done(second)
-	aside(t, q, given, 2) // there is room for what is urgent, and for nothing else
+	wait(t, q, given, 2) // there is room for what is urgent, and for nothing else
 	width.Store(4)
 	q.Done(7)
-	if got := awaitItem(t, given); got != 3 {
-		t.Errorf("%d is given, want 3, whose turn it is", got)
+	if got := awaitItem(t, given); got != 3 && got != 5 {
+		t.Errorf("%d is given, want 3 or 5, which wait", got)
 	}
 }
 
@@ -115,7 +111,7 @@ func TestWhatIsWorkedOnMayBeAddedAgain(t *testing.T) {
 	awaitItem(t, given)
 	add(q, 0, 1, 2)
 	go worker(q, given)
-	aside(t, q, given, 1) // 2, and 1 is not given twice
+	wait(t, q, given, 2) // 2, and 1 is not given twice
 	q.Done(1)
 	first := awaitItem(t, given)
 	go worker(q, given)
