@@ -90,8 +90,7 @@ func TestEachCollectionSetsAnew(t *testing.T) {
 			t.Fatalf("it is %d %% still", garbagePercent.Load())
 		}
 	}
-	runtime.KeepAlive(held)
-	held = nil
+	runtime.KeepAlive(held) // and no longer
 	for end := time.Now().Add(20 * time.Second); garbagePercent.Load() == garbage; runtime.GC() {
 		if time.Now().After(end) {
 			t.Fatal("it stays, though little is in use")
