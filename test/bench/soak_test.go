@@ -155,7 +155,8 @@ func live() uint64 {
 	return stats.HeapAlloc
 }
 
-// TestSoak has Secrets written for long, while a sixth of the writes fail and namespaces come and go: none is lost, and memory does not grow.
+// TestSoak has Secrets written for long, while a sixth of the writes fail and namespaces come and go: none is lost, and memory does not
+// grow beyond what is remembered within bounds.
 func TestSoak(t *testing.T) {
 	const namespaces, away, short = 1000, 20, 10_000
 	s := startSoak(t, namespaces, 1, 1)
@@ -187,7 +188,10 @@ func TestSoak(t *testing.T) {
 			t.Errorf("there was no fault of kind %q, so that this test finds nothing", kind)
 		}
 	}
-	if allowed := first + first/10 + 1<<20; last > allowed {
+	// What pure functions gave is remembered within bounds: by internal/dockerconfig and internal/pullsecret, four times at most 4 MiB. Each
+	// rotation fills some of that, and a leak of 20 bytes for each write is more after a million.
+	const remembered = 16 << 20
+	if allowed := first + first/10 + remembered; last > allowed {
 		t.Errorf("the live heap grew from %s to %s", mib(int64(first)), mib(int64(last)))
 	}
 }
