@@ -2,6 +2,7 @@ package pullsecret
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -47,4 +48,22 @@ func TestWhatIsRememberedOfForgedRecordsIsSmall(t *testing.T) {
 		})
 	}
 	runtime.KeepAlive(records)
+}
+
+// What is large is rare and changes with each value, so that it would only push out what is asked for again.
+func TestALongRecordIsReadEachTime(t *testing.T) {
+	record := func(revision int) map[string]string {
+		return map[string]string{v1alpha1.SourcesAnnotation: Sources{"shop": {Revision: strings.Repeat("x", revision)}}.String()}
+	}
+	for _, test := range []struct {
+		name   string
+		length int
+		shared bool
+	}{{"a short one is read once", 100, true}, {"a long one is read each time", longestRemembered, false}} {
+		annotations := record(test.length)
+		first, second := SourcesOf(annotations), SourcesOf(annotations)
+		if reflect.ValueOf(first).Pointer() == reflect.ValueOf(second).Pointer() != test.shared {
+			t.Errorf("%s, and it is not", test.name)
+		}
+	}
 }
