@@ -79,6 +79,7 @@ func TestTheSourcesAnnotationIsReadInEveryFormAndWithinBounds(t *testing.T) {
 		{"no JSON", `{`, false, nil},
 		{"null", `null`, false, nil},
 		{"too many keys", many.String(), false, nil},
+		{"version 1, with keys that are no list", `{"version":1,"sources":{"a":{"keys":5}}}`, false, nil},
 		{"too many RegistryCredentials", crowded, false, nil},
 		{"too long", `{"version":1,"sources":{"` + strings.Repeat("a", 256<<10) + `":{}}}`, false, nil},
 	} {
@@ -170,9 +171,9 @@ func TestASecretWithMoreFieldsThanAreHandledIsLeftAlone(t *testing.T) {
 
 // Where the two differ, more is written than there is room for, or there is room that nobody can have.
 func TestWhatIsReservedIsWhatIsWritten(t *testing.T) {
-	amber := wanting(adopting(contribution("amber", 2, "a rather long revision", config(t, "good", "a.example", "b.example/team"))),
+	amber := wanting(adopting(contribution("amber", 2, strings.Repeat("r", 300), config(t, "good", "a.example", "b.example/team"))),
 		map[string]string{"team": "shop", "a.example/b": "x"}, map[string]string{"note": "a <b>", "other": ""})
-	amber.Digest = "digest"
+	amber.Digest = strings.Repeat("d", 300)
 	current := byHand(`{"auths":{"x.example":{"auth":"dTpw"}},"psFormat":"table"}`)
 	current.Annotations, current.Data["ca.crt"] = map[string]string{"note-of-others": "call us"}, []byte("a certificate")
 	written := decideOver(current, everybody, amber).Secret
@@ -192,5 +193,15 @@ func TestWhatIsReservedIsWhatIsWritten(t *testing.T) {
 	}
 	if spare := really.annotation - left.annotation; spare < 0 || spare > 200 {
 		t.Errorf("%d bytes are left for annotations, reckoned as %d", really.annotation, left.annotation)
+	}
+}
+
+func TestWhatFitsToTheByteFits(t *testing.T) {
+	left := room{data: 7, annotation: 9}
+	if !left.take(room{data: 7, annotation: 9}) || left != (room{}) {
+		t.Errorf("%+v is left", left)
+	}
+	if left.take(room{data: 1}) || left.take(room{annotation: 1}) {
+		t.Error("there is no room, and something is taken")
 	}
 }

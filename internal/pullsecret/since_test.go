@@ -91,3 +91,9 @@ func TestARecordOfAnEarlierVersionGetsItsTimeWithTheNextValue(t *testing.T) {
 		t.Errorf("it says since %s, changed %s; want %s and %s", got.Since, got.Changed, yesterday, noon)
 	}
 }
+
+func TestAnEntryOfAnEarlierVersionIsAsOldAsItsLastChange(t *testing.T) {
+	if added := (Source{Changed: metav1.NewTime(noon)}).Added(); !added.Equal(noon) {
+		t.Errorf("it is there since %s", added)
+	}
+}

@@ -67,3 +67,20 @@ func TestALongRecordIsReadEachTime(t *testing.T) {
 		}
 	}
 }
+
+// The people of a namespace choose which of its texts is long.
+func TestARecordWeighsNoLessThanItsTexts(t *testing.T) {
+	long := strings.Repeat("x", 10000)
+	for name, sources := range map[string]Sources{
+		"a long name":     {long: {}},
+		"a long revision": {"a": {Revision: long}},
+		"a long digest":   {"a": {Digest: long}},
+		"a long key":      {"a": {Keys: []string{long}}},
+		"a long label":    {"a": {Written: map[string]string{long: ""}}},
+		"a long print":    {"a": {Written: map[string]string{"a": long}}},
+	} {
+		if weight := weightOfRecord(long, record{sources: sources, known: true}); weight < 2*len(long) {
+			t.Errorf("%s: %d bytes, and its texts are %d", name, weight, 2*len(long))
+		}
+	}
+}
