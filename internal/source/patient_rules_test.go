@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -112,14 +113,6 @@ func TestWhatMakesAPlaceSlow(t *testing.T) {
 			w.slowPlaces("s", mostSlowPlaces)
 			w.now = w.now.Add(slowRemembered)
 		}, false},
-		{"eight of which the first was slow long ago", func(w *watched) {
-			w.slowPlaces("s", 1)
-			w.now = w.now.Add(slowRemembered / 2)
-			for n := range mostSlowPlaces - 1 {
-				w.answers(at("s", fmt.Sprint("later", n)), slowAfter)
-			}
-			w.now = w.now.Add(slowRemembered / 2)
-		}, false},
 		{"more slow places than are remembered", func(w *watched) { w.slowPlaces("s", 3*mostRemembered) }, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -166,5 +159,59 @@ func TestTheLeasesOfARoleAreOnePlace(t *testing.T) {
 	}
 	if got := placeOfLease(Lease{Member: "toy", Connection: "main", ID: "robots/creds/a/1"}, "renew"); got.Member != "toy" {
 		t.Errorf("it is a place of %s", got.Member)
+	}
+}
+
+// Of eight slow places one was slow long ago: seven are left, and so is the server.
+func TestWhatWasSlowLongAgoCountsNoMoreForItsServer(t *testing.T) {
+	w := newWatched(t)
+	w.answers(at("s", "early"), slowAfter)
+	w.now = w.now.Add(slowRemembered - time.Minute)
+	w.slowPlaces("s", mostSlowPlaces-1)
+	w.refusesAfter(mostWaiting, at("s", "new"))
+	w.now = w.now.Add(2 * time.Minute)
+	for range 2 * mostWaiting {
+		w.lets(at("s", "newer"))
+	}
+}
+
+// refusesAfter lets so many ask, and the next one not.
+func (w *watched) refusesAfter(count int, place Place) {
+	w.t.Helper()
+	for range count {
+		w.lets(place)
+	}
+	w.refuses("it is slow", place)
+	w.waiting, w.inAll = map[server]int{}, 0
+}
+
+func TestWhoeverMayNotWaitIsToldSo(t *testing.T) {
+	w := newWatched(t)
+	w.mux = Mux{VaultMember(tarpit{})}
+	request, lease := readOf("slow", "a"), Lease{Connection: "slow", ID: "robots/creds/a/1"}
+	for _, place := range []Place{request.Place(), placeOfLease(lease, "renew"), placeOfLease(lease, "revoke")} {
+		w.answers(place, slowAfter)
+	}
+	for range mostWaiting {
+		w.lets(request.Place())
+	}
+	_, read := w.Read(t.Context(), request)
+	_, renew := w.Renew(t.Context(), lease)
+	for what, err := range map[string]error{"a read": read, "a renewal": renew, "a release": w.Release(t.Context(), lease)} {
+		if fault := AsError(err); fault == nil || fault.RetryAfter != turnPause {
+			t.Errorf("%s is told %v", what, err)
+		}
+	}
+}
+
+func TestWhatTheSourceSaysOfALeaseIsPassedOn(t *testing.T) {
+	w := newWatched(t)
+	w.mux = Mux{{Name: "toy", Releaser: returner{}}}
+	if err := w.Release(t.Context(), Lease{Member: "toy"}); !errors.Is(err, errGone) {
+		t.Errorf("it is told %v", err)
+	}
+	w.mux = Mux{VaultMember(engines{})}
+	if lease, err := w.Renew(t.Context(), Lease{ID: "robots/creds/a/1"}); err != nil || lease.ID == "" {
+		t.Errorf("%+v, %v", lease, err)
 	}
 }
