@@ -77,10 +77,11 @@ reproducible: ## Build a release twice, in two folders, and compare
 build: ## Build the operator and the kubectl plugin into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
 
-generate: ## Write deepcopy functions, CRDs and the chart's copy of them again
+generate: ## Write deepcopy functions, CRDs, the chart's copy of them and docs/api.md again
 	$(GENERATE) object crd:crdVersions=v1 paths=$(CURDIR)/api/... output:crd:dir=$(CURDIR)/config/crd
 	hack/chart.sh
 	hack/monitoring.sh
+	hack/apidocs.sh
 
 dashboard: ## Draw the picture of the dashboard (RECORD=1 plays the demo before and records its metrics)
 	hack/dashboard.sh $(RECORD)

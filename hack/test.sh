@@ -17,9 +17,9 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 # The race detector needs cgo, and cgo a C compiler.
-race=-race
+race="-race -trimpath"
 if ! command -v "$(go env CC)" >/dev/null; then
-  race=
+  race=-trimpath
   echo "no C compiler: the tests run without the race detector" >&2
 fi
 

@@ -28,6 +28,8 @@ hack/monitoring.sh "$generated/monitoring"
 for file in prometheus-rule/prometheusrule.yaml dashboard/regcred.json; do
   cmp -s "$generated/monitoring/$file" "config/$file" || fail "config/$file is not what charts/regcred/files says: run make generate"
 done
+hack/apidocs.sh "$generated/api.md"
+cmp -s "$generated/api.md" docs/api.md || fail "docs/api.md is not what the types say: run make generate"
 go -C hack/release test ./...
 # Alerts fire when they should, and alerts and dashboard ask for metrics that exist.
 go -C hack/monitoring test ./...

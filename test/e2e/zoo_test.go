@@ -323,11 +323,11 @@ func describe(pods []corev1.Pod) string {
 	return strings.Join(states, ", ")
 }
 
-// awaitLongBackOff waits until the kubelet leaves every pod that refers to the Secret alone for half a minute at least, so that
+// awaitLongBackOff waits until the kubelet leaves every pod that refers to the Secret alone for 45 seconds at least, so that
 // none recovers automatically while it is looked at.
 func (z *zoo) awaitLongBackOff(t *testing.T, since int64) {
 	t.Helper()
-	const enough = 30 * time.Second
+	const enough = 45 * time.Second
 	await(t, 6*time.Minute, func(ctx context.Context) error {
 		log, err := s.Box.Registry.Requests(ctx, since)
 		if err != nil {
