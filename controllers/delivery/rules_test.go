@@ -258,3 +258,29 @@ func TestWhatWaitsForAPersonIsNotForgottenWhereNothingCanBeRead(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+func TestOfANamespaceThatIsBeingDeletedItIsToldAndNothingIsWritten(t *testing.T) {
+	g, writes := delivers(t, nil)
+	var namespace corev1.Namespace
+	if err := g.c.Get(t.Context(), client.ObjectKey{Name: "n-00000"}, &namespace); err != nil {
+		t.Fatal(err)
+	}
+	namespace.Finalizers = []string{"theirs.example/keep"}
+	if err := g.c.Update(t.Context(), &namespace); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.c.Delete(t.Context(), &namespace); err != nil {
+		t.Fatal(err)
+	}
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	if _, err := g.reconcile("n-00000"); err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := g.r.Board.At(first, "company"); d.Reason != v1alpha1.ReasonNamespaceTerminating || d.Selected || len(writes.requests) > 0 {
+		t.Errorf("%+v; written is %q", d, writes.lines())
+	}
+	g.unreadable("RegistryCredentialList")
+	if _, err := g.reconcile("n-00000"); err == nil {
+		t.Error("whom it is to be told cannot be read, and that is not told")
+	}
+}
