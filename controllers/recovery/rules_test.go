@@ -249,3 +249,56 @@ type lastEvent struct{ text string }
 func (e *lastEvent) Eventf(_, _ runtime.Object, _, _, _, note string, arguments ...any) {
 	e.text = fmt.Sprintf(note, arguments...)
 }
+
+// Another value was published meanwhile: what has no login now must not be asked for with none.
+func TestARegistryIsAskedOnlyWithALoginThatIsThere(t *testing.T) {
+	now, asked := start, 0
+	r := asking(t, &now, answers(func(string) verify.Result {
+		asked++
+		return verify.Result{Reason: verify.PullAllowed}
+	}))
+	for _, question := range []diagnosis.Question{{Credential: "hub", Key: "gone.example", Image: "x"}, {Credential: "nobody", Key: "r.example", Image: "x"}} {
+		if probe, again := r.ask(t.Context(), "n", question); probe.Access != "" || again != askAgain {
+			t.Errorf("%+v: %+v, again after %s", question, probe, again)
+		}
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if probe, again := r.ask(ended, "n", diagnosis.Question{Credential: "hub", Key: "r.example", Image: "x"}); probe.Access != "" || again != askAgain {
+		t.Errorf("what came back after the end counts: %+v, again after %s", probe, again)
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times", asked)
+	}
+	if probe, again := r.ask(t.Context(), "n", diagnosis.Question{Credential: "hub", Key: "r.example", Image: "x"}); probe.Access != diagnosis.AccessAllowed || again != 0 {
+		t.Errorf("%+v, again after %s", probe, again)
+	}
+}
+
+func TestAPodThatIsBeingDeletedKeepsItsTurn(t *testing.T) {
+	r, _ := cured(t)
+	pod := thePod(t, r.Writer)
+	current := turn{pod: client.ObjectKeyFromObject(pod), uid: pod.UID}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning}
+	if !isOver(t.Context(), podOnly{pod}, current) {
+		t.Error("it is stuck no more, and keeps its turn")
+	}
+	now := metav1.Now()
+	pod.DeletionTimestamp = &now
+	if isOver(t.Context(), podOnly{pod}, current) {
+		t.Error("its successor is still to come, and its turn is over")
+	}
+	if isOver(t.Context(), unread{kind: "Pod", err: errors.New("away")}, current) {
+		t.Error("nobody knows, and its turn is over")
+	}
+}
+
+// podOnly is a cluster of one pod.
+type podOnly struct{ pod *corev1.Pod }
+
+func (p podOnly) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	p.pod.DeepCopyInto(into.(*corev1.Pod))
+	return nil
+}
+
+func (podOnly) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
