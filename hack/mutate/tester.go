@@ -104,6 +104,18 @@ func (t *tester) survey(ctx context.Context, kept string) error {
 			return nil
 		}
 	}
+	if err := t.lookAtAll(ctx); err != nil {
+		return err
+	}
+	data, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(kept, data, 0o600)
+}
+
+// lookAtAll looks at each test of the binary.
+func (t *tester) lookAtAll(ctx context.Context) error {
 	list := exec.CommandContext(ctx, t.binary, "-test.list", ".")
 	list.Dir = t.dir
 	out, err := list.Output()
@@ -133,11 +145,7 @@ func (t *tester) survey(ctx context.Context, kept string) error {
 	if len(failing) > len(t.Tests)/10+1 {
 		return fmt.Errorf("%d tests fail without a mutant, where %d pass: build the servers that they need", len(failing), len(t.Tests))
 	}
-	data, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(kept, data, 0o600)
+	return nil
 }
 
 // look runs a test without a mutant.

@@ -133,7 +133,6 @@ func TestForWhichNamesThereAreCaches(t *testing.T) {
 
 // broken is an API server that answers with something else.
 type broken struct {
-	served
 	list runtime.Object
 	err  error
 }
