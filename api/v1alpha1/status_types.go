@@ -19,7 +19,8 @@ type RegistryCredentialStatus struct {
 	// previous is the credential that was in use before. It is there until it has ended and the next one is published.
 	// +optional
 	Previous *PreviousStatus `json:"previous,omitempty"`
-	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source gave a value.
+	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source was read. The condition
+	// CredentialAvailable says whether it gave a value. A value that a registry had refused was tested again before.
 	// +optional
 	LastHandledRefresh string `json:"lastHandledRefresh,omitempty"`
 	// pendingRemoval is a removal of entries that waits for a confirmation.

@@ -116,7 +116,8 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 		return f, err
 	}
 	if namespace.DeletionTimestamp != nil {
-		return f, r.gatherLeaving(ctx, &f, &namespace)
+		err := r.gatherLeaving(ctx, &f, &namespace)
+		return f, err
 	}
 	f.namespace, f.memory = &namespace, r.memories.of(place, namespace.UID)
 	key := client.ObjectKey{Namespace: place.Namespace, Name: place.Name}
