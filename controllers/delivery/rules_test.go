@@ -119,7 +119,7 @@ func TestWhatAPlaceLoses(t *testing.T) {
 			if err := g.c.Get(t.Context(), client.ObjectKey{Name: "n-00000"}, &namespace); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := g.r.loses(t.Context(), company, &namespace, "regcred", one); got != test.want || err != nil {
+			if got, err := g.r.loses(t.Context(), company, g.r.Store.Get("company"), &namespace, "regcred", one); got != test.want || err != nil {
 				t.Errorf("%t, %v", got, err)
 			}
 		})
