@@ -7,7 +7,7 @@ func (s *State) isAskedAgain(spec *Spec, account Account) bool {
 	return (test.Verdict != Accepted || test.Silent > 0) && s.attempt(spec, account).Before(s.Reads.RequestTime)
 }
 
-// Handled is the request of a person to which there is an answer: the source was asked for it, in vain or not, and what it gave was tested once
+// Handled is the request of a person to which there is an answer: the source was asked for it, with or without success, and what it gave was tested once
 // more where it was refused before. It reports false while that test is still to come.
 func (s *State) Handled(spec *Spec) (request string, known bool) {
 	r := &s.Reads
