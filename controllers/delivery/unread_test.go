@@ -141,7 +141,8 @@ func TestWhatIsPublishedToAPlace(t *testing.T) {
 		}
 		g.publish(published)
 		var got pullsecret.Contribution
-		if g.r.publishTo(object, &got); got.Revision != test.want || (got.Config != nil) != (test.want != "") || (got.Digest != "") != (test.want != "") {
+		f := facts{values: g.r.Store.Snapshot()}
+		if f.publishTo(object, &got); got.Revision != test.want || (got.Config != nil) != (test.want != "") || (got.Digest != "") != (test.want != "") {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 	}
