@@ -1,7 +1,7 @@
 // Package v1alpha1 is version v1alpha1 of the API group regcred.dev: RegistryCredential and VaultConnection.
 //
-// Defaults are not written into objects: they live in accessors beside the fields ("Defaults to X"), so that a GitOps tool
-// never sees a field that nobody wrote.
+// Defaults are not written into objects, so that a GitOps tool never sees a field that nobody wrote. Where the description of a field says
+// "Defaults to X", a field that is left out means X.
 //
 // +kubebuilder:object:generate=true
 // +groupName=regcred.dev

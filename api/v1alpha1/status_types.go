@@ -19,7 +19,8 @@ type RegistryCredentialStatus struct {
 	// previous is the credential that was in use before. It is there until it has ended and the next one is published.
 	// +optional
 	Previous *PreviousStatus `json:"previous,omitempty"`
-	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source gave a value.
+	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source was read. The condition
+	// CredentialAvailable says whether it gave a value. A value that a registry had refused was tested again before.
 	// +optional
 	LastHandledRefresh string `json:"lastHandledRefresh,omitempty"`
 	// pendingRemoval is a removal of entries that waits for a confirmation.
@@ -31,7 +32,7 @@ type RegistryCredentialStatus struct {
 	// attachment is present while spec.target.attach is Pods and the admission policy for it stands.
 	// +optional
 	Attachment *AttachmentStatus `json:"attachment,omitempty"`
-	// pods counts the pods that are stuck because they lack this credential.
+	// pods counts pods in the target namespaces that this credential concerns.
 	// +optional
 	Pods *PodsStatus `json:"pods,omitempty"`
 }
@@ -94,7 +95,8 @@ type NamespacesStatus struct {
 	Selected int32 `json:"selected"`
 	// synced is the number of them in which Secret and ServiceAccounts are right for this generation and revision.
 	Synced int32 `json:"synced"`
-	// failed is the number of them that cannot be served, each for a reason of its own. They do not make Ready False.
+	// failed is the number of them that cannot be served, each for a reason of its own. Most reasons lie in the namespace and do not
+	// make Ready False. Forbidden, WriteFailed and RegistryTaken do, and so does a target of which no namespace is served.
 	Failed int32 `json:"failed"`
 	// failures are the namespaces that are not, by name, the first 20.
 	// +optional
@@ -118,7 +120,8 @@ type NamespaceFailure struct {
 
 // PodsStatus counts pods in target namespaces.
 type PodsStatus struct {
-	// stuck is the number of pods that cannot pull an image of these registries.
+	// stuck is the number of pods that cannot pull an image because this credential is missing there or is refused, as far as the
+	// kubelet's message tells.
 	Stuck int32 `json:"stuck"`
 	// atRisk is the number of pods that run now and could not pull their image on another node, because the registry refuses the
 	// credential in use. It is counted only while that is so, and absent where the pods could not be listed.

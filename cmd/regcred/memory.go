@@ -2,14 +2,21 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // garbage is how much memory may become garbage before it is collected, in percent of what is in use. Each change of a pod that a tenant
 // made large is several megabytes of it, and what is in use is little: the time that this costs is little, too.
 const garbage = 50
+
+// leastGarbage is how many bytes may become garbage in any case: where little is in use, half of that is made within a moment, and most of the
+// time goes into collecting it.
+const leastGarbage = 16 << 20
 
 // usableShare is how much of the container's memory limit Go may use, in percent, before it collects garbage as often as it must. The
 // rest is for what Go does not count, such as the pages of the program.
@@ -21,7 +28,7 @@ var memoryLimits = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/
 // boundMemory keeps resident memory low, and below the container's limit. The environment variables GOGC and GOMEMLIMIT override it.
 func boundMemory() {
 	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(garbage)
+		followHeap()
 	}
 	if _, set := os.LookupEnv("GOMEMLIMIT"); set {
 		return
@@ -36,6 +43,30 @@ func boundMemory() {
 		}
 		return
 	}
+}
+
+// followHeap sets how much may become garbage by what is in use, now and after each collection.
+func followHeap() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	if percent := percentOf(live[0].Value.Uint64()); garbagePercent.Swap(int64(percent)) != int64(percent) {
+		debug.SetGCPercent(percent)
+	}
+	type collected struct{ _ *byte } // a type with a pointer: small values without one share their place with others
+	runtime.AddCleanup(&collected{}, func(struct{}) { followHeap() }, struct{}{})
+}
+
+// garbagePercent is what was set last.
+var garbagePercent atomic.Int64
+
+// percentOf is how many percent of so many bytes in use may become garbage. It is rounded up, because each change stops the program for a moment.
+func percentOf(live uint64) int {
+	const most, step = 1600, 10
+	if live == 0 {
+		return most // nothing was collected yet
+	}
+	percent := (leastGarbage*100/live + step - 1) / step * step
+	return int(min(max(percent, garbage), most))
 }
 
 // usable is how many bytes Go may use, by what the kernel says of the limit. There is none where it says "max", or more than any machine

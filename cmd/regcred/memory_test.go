@@ -4,8 +4,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"testing"
+	"time"
 )
 
 func TestTheContainersLimitBoundsMemory(t *testing.T) {
@@ -56,9 +58,42 @@ func TestMemoryIsBoundedUnlessSomebodySaysOtherwise(t *testing.T) {
 			if got := debug.SetMemoryLimit(-1); got != test.want {
 				t.Errorf("the limit is %d, want %d", got, test.want)
 			}
-			if got := debug.SetGCPercent(100); got != garbage {
-				t.Errorf("garbage is collected at %d %%, want %d", got, garbage)
+			if got := debug.SetGCPercent(100); got < garbage || int64(got) != garbagePercent.Load() {
+				t.Errorf("garbage is collected at %d %%, want %d", got, garbagePercent.Load())
 			}
+			garbagePercent.Store(0)
 		})
+	}
+}
+
+func TestHowMuchMayBecomeGarbage(t *testing.T) {
+	const mib = 1 << 20
+	for live, want := range map[uint64]int{0: 1600, 1: 1600, mib: 1600, 4 * mib: 400, 10 * mib: 160, 16 * mib: 100, 23 * mib: 70, 31 * mib: 60, 32 * mib: 50, 1000 * mib: 50} {
+		got := percentOf(live)
+		if got != want {
+			t.Errorf("with %d bytes in use: %d %%, want %d", live, got, want)
+		}
+		if made := live * uint64(got) / 100; live >= mib && made < leastGarbage {
+			t.Errorf("with %d bytes in use it is collected after %d", live, made)
+		}
+	}
+}
+
+func TestEachCollectionSetsAnew(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	garbagePercent.Store(0)
+	followHeap()
+	held := make([]byte, 2*100*leastGarbage/garbage) // with so much in use the least does not count
+	for end := time.Now().Add(20 * time.Second); garbagePercent.Load() != garbage; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatalf("it is %d %% still", garbagePercent.Load())
+		}
+	}
+	runtime.KeepAlive(held) // and no longer
+	for end := time.Now().Add(20 * time.Second); garbagePercent.Load() == garbage; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatal("it stays, though little is in use")
+		}
 	}
 }

@@ -43,7 +43,9 @@ func (f *facts) status(before *v1alpha1.RegistryCredentialStatus, now time.Time)
 	status.ObservedGeneration = object.Generation
 	status.Credential, status.Previous = f.credential(), f.previous()
 	if f.run.memory.pending == nil { // what a request had read is not lost any more
-		status.LastHandledRefresh = f.run.state.Reads.Request
+		if handled, known := f.run.state.Handled(f.run.spec); known {
+			status.LastHandledRefresh = handled
+		}
 	}
 	status.PendingRemoval = pendingRemoval(f.removal)
 	status.Attachment = f.attachment(before.Attachment)

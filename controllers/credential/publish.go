@@ -49,7 +49,7 @@ func whyPublished(run *run, next rotation.State, judgement rotation.Judgement) s
 // restore goes back to the value before.
 func (r *Reconciler) restore(ctx context.Context, run *run) error {
 	next, refused := run.state.Clone(), run.state.Revision
-	next.Restore(r.Now())
+	next.Restore(run.spec, r.Now())
 	revision := next.Revision
 	return r.keepTraced(ctx, run, next, v1alpha1.ReasonRestored, func() {
 		log.FromContext(ctx).Info("Went back to the revision before", "revision", revision, "refused", refused)

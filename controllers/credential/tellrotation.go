@@ -37,6 +37,20 @@ func (r *Reconciler) tellOfRotation(run *run, before, now *v1alpha1.RegistryCred
 	}
 }
 
+// tellOfSource tells people that the source gives nothing until a person acts: once for each reason. What passes is told by the VaultConnection, for
+// all who read through it.
+func (r *Reconciler) tellOfSource(run *run, before, now *v1alpha1.RegistryCredentialStatus) {
+	fault := run.state.Reads.Fault
+	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionCredentialAvailable)
+	is := meta.FindStatusCondition(now.Conditions, v1alpha1.ConditionCredentialAvailable)
+	if fault == nil || !fault.Stalled || is.Status != metav1.ConditionFalse {
+		return
+	}
+	if was == nil || was.Status != is.Status || was.Reason != is.Reason {
+		r.event(run.object, corev1.EventTypeWarning, is.Reason, "Refresh", is.Message)
+	}
+}
+
 func revisionOf(status *v1alpha1.RegistryCredentialStatus) string {
 	if status.Credential == nil {
 		return ""

@@ -17,6 +17,7 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/watchdog"
+	"regcred.dev/regcred/internal/width"
 )
 
 // Named reads objects of one kind by the names that the operator may touch: *named.Caches.
@@ -59,6 +60,7 @@ type Reconciler struct {
 	keepers   keepers
 	ledger    ledger
 	echoes    echoes
+	width     width.Width
 }
 
 // Reconcile makes one pull Secret right: gather, decide, act, say what became of it.

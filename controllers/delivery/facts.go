@@ -12,12 +12,15 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/target"
 )
 
 // facts are everything that the decision about one place rests on.
 type facts struct {
 	place delivered.Place
+	// values are what is published, as it was before it was read who is to have it.
+	values records.Snapshot
 	// namespace is nil where it does not exist or is being deleted.
 	namespace *corev1.Namespace
 	memory    *memory
@@ -100,8 +103,10 @@ func (f facts) keeps(account string) bool {
 	return len(f.recorded.Retained(f.exists)) > 0
 }
 
+// gather reads what is published first, and then who is to have it: a value that was published for who is selected now is so never
+// given to who was selected before.
 func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, error) {
-	f := facts{place: place}
+	f := facts{place: place, values: r.Store.Snapshot()}
 	var namespace corev1.Namespace
 	err := r.Cluster.Get(ctx, client.ObjectKey{Name: place.Namespace}, &namespace)
 	if apierrors.IsNotFound(err) {
@@ -111,7 +116,8 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 		return f, err
 	}
 	if namespace.DeletionTimestamp != nil {
-		return f, r.gatherLeaving(ctx, &f, &namespace)
+		err := r.gatherLeaving(ctx, &f, &namespace)
+		return f, err
 	}
 	f.namespace, f.memory = &namespace, r.memories.of(place, namespace.UID)
 	key := client.ObjectKey{Namespace: place.Namespace, Name: place.Name}
@@ -125,17 +131,17 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 	} else {
 		r.ledger.gone(place)
 	}
-	var list v1alpha1.RegistryCredentialList
-	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	list, err := r.credentials(ctx, f.values)
+	if err != nil {
 		return f, err
 	}
 	names := map[string]bool{}
 	f.exists = func(name string) bool { return names[name] || r.departed.includes(name, r.Now()) }
-	for i := range list.Items {
-		names[list.Items[i].Name] = true
+	for i := range list {
+		names[list[i].Name] = true
 	}
-	for i := range list.Items {
-		if err := r.consider(ctx, &f, &list.Items[i], list.Items); err != nil {
+	for i := range list {
+		if err := r.consider(ctx, &f, &list[i], list); err != nil {
 			return f, err
 		}
 	}
@@ -168,23 +174,24 @@ func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace 
 
 // consider adds what one RegistryCredential contributes here, if anything.
 func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, all []v1alpha1.RegistryCredential) error {
+	source, recorded := f.recorded[credential.Name]
+	selected, readable := r.selects(credential, f.namespace)
+	wants := selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name
+	if !wants && !recorded {
+		return r.keepsAll(ctx, credential, f.place) // as it is with most of a thousand
+	}
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
 		Adopt:    credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
 		Metadata: pullsecret.Metadata(target.MetadataOf(&credential.Spec.Target)),
 	}
-	source, recorded := f.recorded[credential.Name]
 	known := intersection(source.Keys, r.ledger.knownAt(f.place, credential.Name))
-	selected, readable := r.selects(credential, f.namespace)
-	if selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name {
+	if wants {
 		f.selecting = append(f.selecting, credential)
 		err := r.contribute(ctx, f, credential, &contribution, known, all)
 		contribution.Returned = f.returns(credential, contribution.Config != nil)
 		f.contributions = append(f.contributions, contribution)
 		return err
-	}
-	if !recorded {
-		return r.keepsAll(ctx, credential, f.place)
 	}
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
@@ -193,7 +200,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	}
 	f.memory.goes(credential.Name)
 	// What waits is rotated all the same: the registry may refuse the old value at any time.
-	r.publishTo(credential, &contribution)
+	f.publishTo(credential, &contribution)
 	contribution.Config = restrict(contribution.Config, source.Keys)
 	contribution.Keep = source.Keys
 	f.staying = append(f.staying, credential)
@@ -202,8 +209,8 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 }
 
 // publishTo fills in what is published, unless nothing may be written.
-func (r *Reconciler) publishTo(credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution) {
-	record := r.Store.Get(credential.Name)
+func (f *facts) publishTo(credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution) {
+	record := f.values.Get(credential.Name)
 	retained := credential.DeletionTimestamp != nil && credential.Spec.Policy() == v1alpha1.DeletionRetain
 	if record.UID == credential.UID && record.Published() && !credential.Spec.Suspend && !retained {
 		contribution.Config, contribution.Revision, contribution.Digest = record.Config, record.Revision, record.Digest
@@ -214,11 +221,11 @@ func (r *Reconciler) publishTo(credential *v1alpha1.RegistryCredential, contribu
 // lists their registry and is not published with it, and until their removal is granted. known are the keys that were delivered here:
 // others that are recorded its namespace's people wrote, and they go.
 func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution, known []string, all []v1alpha1.RegistryCredential) error {
-	r.publishTo(credential, contribution)
+	f.publishTo(credential, contribution)
 	if contribution.Config == nil {
 		return nil
 	}
-	missing := r.missing(credential, known)
+	missing := missing(f.values.Get(credential.Name), credential, known)
 	contribution.Keep = r.stillListed(f.namespace, f.place.Name, missing, all)
 	if len(missing) == len(contribution.Keep) {
 		return r.keepsAll(ctx, credential, f.place)

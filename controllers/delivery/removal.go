@@ -15,6 +15,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/target"
 )
@@ -79,7 +80,7 @@ func (r *Reconciler) detains(credential *v1alpha1.RegistryCredential, place deli
 
 // losses are the names of the namespaces that are known to hold entries of a RegistryCredential, and the names of those that lose some.
 func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding, losing []string, err error) {
-	holds, loses := map[string]bool{}, map[string]bool{}
+	holds, loses, record := map[string]bool{}, map[string]bool{}, r.Store.Get(credential.Name)
 	for place, one := range r.ledger.of(credential.Name) {
 		if len(one.known) == 0 {
 			continue // its people wrote the record: it is told of nobody else
@@ -93,7 +94,7 @@ func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCr
 			return nil, nil, err
 		}
 		holds[namespace.Name] = true
-		lost, err := r.loses(ctx, credential, &namespace, place.Name, one)
+		lost, err := r.loses(ctx, credential, record, &namespace, place.Name, one)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -104,8 +105,8 @@ func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCr
 	return slices.Sorted(maps.Keys(holds)), slices.Sorted(maps.Keys(loses)), nil
 }
 
-// loses reports whether a Secret is to lose entries of a RegistryCredential.
-func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, secret string, one held) (bool, error) {
+// loses reports whether a Secret is to lose entries of a RegistryCredential with this record.
+func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, record records.Record, namespace *corev1.Namespace, secret string, one held) (bool, error) {
 	if credential.DeletionTimestamp != nil {
 		return credential.Spec.Policy() == v1alpha1.DeletionDelete, nil
 	}
@@ -116,7 +117,7 @@ func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCre
 	if !selected || secret != credential.Spec.Target.Name() {
 		return true, nil
 	}
-	missing := r.missing(credential, one.known)
+	missing := missing(record, credential, one.known)
 	if len(missing) == 0 {
 		return false, nil
 	}
@@ -128,8 +129,7 @@ func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCre
 }
 
 // missing are the recorded keys for which the published value has no entry any more. Nothing is missing while nothing is published.
-func (r *Reconciler) missing(credential *v1alpha1.RegistryCredential, recorded []string) []string {
-	record := r.Store.Get(credential.Name)
+func missing(record records.Record, credential *v1alpha1.RegistryCredential, recorded []string) []string {
 	if record.UID != credential.UID || !record.Published() {
 		return nil
 	}

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/utils/ptr"
@@ -43,6 +45,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	}
 	began := r.Now()
 	written, err := r.send(ctx, f, plan)
+	r.noteWrite(r.Now().Sub(began), err)
 	if err == nil && written != nil && r.Now().Sub(began) >= slowWrite {
 		written, err = r.dateChange(ctx, f, plan.Secret, written)
 	}
@@ -61,6 +64,16 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	}
 	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "revisions", f.revisions(written))
 	return written, nil
+}
+
+// noteWrite has fewer Secrets written at once where the API server is slow, or turns writes away. What it refuses for another reason says
+// nothing of that.
+func (r *Reconciler) noteWrite(took time.Duration, err error) {
+	busy := apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+		errors.Is(err, context.DeadlineExceeded)
+	if err == nil || busy {
+		r.width.Note(took, busy)
+	}
 }
 
 // slowWrite is from how long on a write is dated by its end: a second write for each that happens to end in the next second would cost

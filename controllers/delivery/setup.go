@@ -12,18 +12,23 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
+	"regcred.dev/regcred/internal/width"
 )
 
 const (
-	workers      = 32
 	backOffStart = 50 * time.Millisecond
 	// safetyPass is how often every place is looked at though nothing was seen to change: what a silent watch missed.
 	safetyPass = 10 * time.Minute
+	// reserved is how many places that somebody waits for are worked on beside as many others as the API server is thought to bear.
+	reserved = 8
 )
 
 // SetupWithManager adds the controller to a manager. changed notifies when a published value changes.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier) error {
-	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{Name: "delivery", Workers: workers, BackOffStart: backOffStart}, r)
+	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{
+		Name: "delivery", Workers: width.Most + reserved, BackOffStart: backOffStart,
+		Lanes: &watchdog.Lanes{Width: r.width.Now, Reserved: reserved, Urgent: urgent},
+	}, r)
 	if err != nil {
 		return err
 	}

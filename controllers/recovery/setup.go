@@ -71,10 +71,11 @@ func (r *Reconciler) watches(mgr ctrl.Manager, changed, delivered *wakeup.Notifi
 	if err != nil {
 		return nil, err
 	}
-	return watches, r.ServiceAccounts.Each(func(one cache.Cache) error {
+	err = r.ServiceAccounts.Each(func(one cache.Cache) error {
 		watches = append(watches, source.Kind(one, &corev1.ServiceAccount{}, wakeBeside(r, func(account *corev1.ServiceAccount) string { return account.Name })))
 		return nil
 	})
+	return watches, err
 }
 
 func mapTo[T client.Object](f func(context.Context, T) []reconcile.Request) handler.TypedEventHandler[T, reconcile.Request] {

@@ -30,7 +30,7 @@ func (f *finder) isInBlock() bool {
 // dropCall leaves a call out. Of a lock the call that gives it back goes, too: so only the race detector can tell.
 func (f *finder) dropCall(n *ast.ExprStmt) {
 	call, ok := n.X.(*ast.CallExpr)
-	if !ok || f.text(call.Fun) == "panic" {
+	if !ok || f.text(call.Fun) == "panic" || f.isLogging(call) {
 		return
 	}
 	method, ok := call.Fun.(*ast.SelectorExpr)
@@ -41,6 +41,16 @@ func (f *finder) dropCall(n *ast.ExprStmt) {
 	if method.Sel.Name == "Lock" || method.Sel.Name == "RLock" {
 		f.dropLock(n, f.text(method.X))
 	}
+}
+
+// isLogging reports whether a call writes a line of the log. What is logged decides nothing.
+func (f *finder) isLogging(call *ast.CallExpr) bool {
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	t := f.typeOf(method.X)
+	return t != nil && (t.String() == "github.com/go-logr/logr.Logger" || t.String() == "*log/slog.Logger")
 }
 
 // dropLock leaves a lock out with each call of the function that gives it back.

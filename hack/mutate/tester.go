@@ -93,7 +93,9 @@ func build(root, work string, s *source, mutants []*mutant, folder string, race 
 	return t, nil
 }
 
-// survey runs each test once, without a mutant, and notes what it reaches and how long it takes.
+// survey runs each test once, without a mutant, and notes what it reaches and how long it takes. One that takes too long is left out, and so
+// is one that fails, such as one of the memory that the mutants take. Where many do, as where a server is not built, no figure would say
+// anything.
 func (t *tester) survey(ctx context.Context, kept string) error {
 	if data, err := os.ReadFile(kept); err == nil {
 		before := tester{}
@@ -102,22 +104,8 @@ func (t *tester) survey(ctx context.Context, kept string) error {
 			return nil
 		}
 	}
-	list := exec.CommandContext(ctx, t.binary, "-test.list", ".")
-	list.Dir = t.dir
-	out, err := list.Output()
-	if err != nil {
-		return fmt.Errorf("list the tests of %s: %w", t.dir, err)
-	}
-	for _, name := range strings.Fields(string(out)) {
-		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") {
-			continue
-		}
-		one, err := t.look(ctx, name)
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "left out: %v\n", err)
-			continue
-		}
-		t.Tests = append(t.Tests, one)
+	if err := t.lookAtAll(ctx); err != nil {
+		return err
 	}
 	data, err := json.Marshal(t)
 	if err != nil {
@@ -126,24 +114,58 @@ func (t *tester) survey(ctx context.Context, kept string) error {
 	return os.WriteFile(kept, data, 0o600)
 }
 
-func (t *tester) look(ctx context.Context, name string) (test, error) {
+// lookAtAll looks at each test of the binary.
+func (t *tester) lookAtAll(ctx context.Context) error {
+	list := exec.CommandContext(ctx, t.binary, "-test.list", ".")
+	list.Dir = t.dir
+	out, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("list the tests of %s: %w", t.dir, err)
+	}
+	var failing []string
+	for _, name := range strings.Fields(string(out)) {
+		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") {
+			continue
+		}
+		one, outcome, err := t.look(ctx, name)
+		switch {
+		case err != nil:
+			return err
+		case outcome == passed:
+			t.Tests = append(t.Tests, one)
+		case outcome == timedOut:
+			fmt.Fprintf(os.Stderr, "left out: %s of %s %s without a mutant\n", name, t.dir, outcome)
+		default:
+			failing = append(failing, name)
+		}
+	}
+	if len(failing) > 0 {
+		fmt.Fprintf(os.Stderr, "left out, because they fail without a mutant: %s of %s\n", strings.Join(failing, ", "), t.dir)
+	}
+	if len(failing) > len(t.Tests)/10+1 {
+		return fmt.Errorf("%d tests fail without a mutant, where %d pass: build the servers that they need", len(failing), len(t.Tests))
+	}
+	return nil
+}
+
+// look runs a test without a mutant.
+func (t *tester) look(ctx context.Context, name string) (one test, outcome string, err error) {
 	hits := t.binary + ".hits"
 	defer os.RemoveAll(hits)
-	outcome, took, err := t.run(ctx, -1, hits, slowest, name)
-	one := test{Name: name, Took: took, Reaches: map[int]bool{}}
-	if err != nil || outcome != passed {
-		return one, errors.Join(fmt.Errorf("%s of %s %s without a mutant", name, t.dir, outcome), err)
+	one = test{Name: name, Reaches: map[int]bool{}}
+	if outcome, one.Took, err = t.run(ctx, -1, hits, slowest, name); err != nil || outcome != passed {
+		return one, outcome, err
 	}
 	data, err := os.ReadFile(hits)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return one, err
+		return one, outcome, err
 	}
 	for _, text := range strings.Fields(string(data)) {
 		if n, err := strconv.Atoi(text); err == nil {
 			one.Reaches[n] = true
 		}
 	}
-	return one, nil
+	return one, outcome, nil
 }
 
 // failedTest is how a test binary names the test that failed.

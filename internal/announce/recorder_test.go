@@ -1,10 +1,12 @@
 package announce
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 )
 
@@ -20,4 +22,23 @@ func TestAnEventIsNeverLongerThanTheAPIServerTakes(t *testing.T) {
 
 func TestWithoutARecorderNothingIsWritten(*testing.T) {
 	Recorder{}.Eventf(&corev1.Pod{}, nil, corev1.EventTypeNormal, "A", "B", "c")
+}
+
+// all keeps the last event as it is sent.
+type all struct{ reason, action, note string }
+
+func (a *all) Eventf(_, _ runtime.Object, _, reason, action, note string, arguments ...any) {
+	a.reason, a.action, a.note = reason, action, fmt.Sprintf(note, arguments...)
+}
+
+func TestWhatAnEventSays(t *testing.T) {
+	sent := &all{}
+	New(sent).Eventf(&corev1.Pod{}, nil, corev1.EventTypeNormal, "Rea\nson", "Ac\x1btion", "%d of %s", 7, "a\nb")
+	if *sent != (all{"Rea son", "Ac tion", "7 of a b"}) {
+		t.Errorf("%+v", sent)
+	}
+	New(sent).Eventf(&corev1.Pod{}, nil, corev1.EventTypeNormal, strings.Repeat("r", 500), strings.Repeat("a", 500), "%s", strings.Repeat("n", 5000))
+	if len(sent.reason) > reasonLength || len(sent.action) > actionLength || len(sent.note) > 1024 || len(sent.action) < actionLength-3 {
+		t.Errorf("%d, %d and %d bytes", len(sent.reason), len(sent.action), len(sent.note))
+	}
 }

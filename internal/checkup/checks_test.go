@@ -220,3 +220,32 @@ func TestOnlyRegistriesThatWereAskedCountAsAnswering(t *testing.T) {
 		})
 	}
 }
+
+// Whoever may not read something is told so for each check that needs it, and no other check is worse for it.
+func TestWhatMayNotBeReadIsSaidToBeUnknown(t *testing.T) {
+	for what, test := range map[string]struct {
+		deny   func(*checkup.Facts)
+		checks []string
+	}{
+		"policies":    {func(f *checkup.Facts) { f.Policies.Error = "you may not" }, []string{"Policies"}},
+		"bindings":    {func(f *checkup.Facts) { f.Bindings.Error = "you may not" }, []string{"Policies"}},
+		"leases":      {func(f *checkup.Facts) { f.Lease.Error = "you may not" }, []string{"Leader"}},
+		"connections": {func(f *checkup.Facts) { f.Connections.Error = "you may not" }, []string{"Vault", "Fence"}},
+	} {
+		f := sound()
+		test.deny(&f)
+		unknown := map[string]bool{}
+		for _, finding := range checkup.Findings(f) {
+			if finding.Level == checkup.Unknown && strings.Contains(finding.Message, "you may not") {
+				unknown[finding.Check] = true
+			} else if finding.Level == checkup.Problem {
+				t.Errorf("%s: %+v", what, finding)
+			}
+		}
+		for _, check := range test.checks {
+			if !unknown[check] {
+				t.Errorf("%s: the check %s does not say that it is not known", what, check)
+			}
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (b *bounded) ListWithContext(ctx context.Context, options metav1.ListOption
 
 // admitAll adds what is kept of a page.
 func (b *bounded) admitAll(kept []runtime.Object, page runtime.Object) ([]runtime.Object, error) {
-	return kept, meta.EachListItem(page, func(item runtime.Object) error {
+	err := meta.EachListItem(page, func(item runtime.Object) error {
 		object, ok := item.(client.Object)
 		if !ok {
 			return fmt.Errorf("%T is no object", item)
@@ -83,6 +83,7 @@ func (b *bounded) admitAll(kept []runtime.Object, page runtime.Object) ([]runtim
 		}
 		return nil
 	})
+	return kept, err
 }
 
 // apart is an object that does not keep the page in memory that it came with.

@@ -68,3 +68,16 @@ func TestALoginForAProxyIsReadFromASecretThatAllowsIt(t *testing.T) {
 		})
 	}
 }
+
+func TestTheLoginForAProxyIsWhatTheSecretHolds(t *testing.T) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "proxy", Labels: map[string]string{Proxy.Label: v1alpha1.VaultAuthAllowed}},
+		Data: map[string][]byte{corev1.BasicAuthUsernameKey: []byte(" robot\n"), corev1.BasicAuthPasswordKey: []byte("p")}}
+	login, refused := ProxyLogin(secret)
+	if refused != "" || login.Username() != "robot" || login.Password() != "p" {
+		t.Errorf("%q: %q", refused, login.Username())
+	}
+	secret.Data[corev1.BasicAuthPasswordKey] = nil
+	if _, refused = ProxyLogin(secret); !strings.Contains(refused, "no login for a proxy") {
+		t.Errorf("without a password: %q", refused)
+	}
+}

@@ -207,7 +207,8 @@ func decodeObject(text []byte) (map[string]any, bool) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var object map[string]any
-	return object, decoder.Decode(&object) == nil
+	err := decoder.Decode(&object)
+	return object, err == nil
 }
 
 func decodeList(text []byte) ([]any, bool) {
@@ -215,7 +216,8 @@ func decodeList(text []byte) ([]any, bool) {
 		return nil, false
 	}
 	var list []any
-	return list, json.Unmarshal(text, &list) == nil
+	err := json.Unmarshal(text, &list)
+	return list, err == nil
 }
 
 // encode writes JSON without the escapes that are meant for HTML pages. What came from JSON always encodes.

@@ -45,3 +45,18 @@ func BenchmarkClassify(b *testing.B) {
 		})
 	}
 }
+
+// Each registry can say something else at each attempt.
+func TestOfMessagesNoMoreAreRememberedThanTheBound(t *testing.T) {
+	first := "failed to pull: something of its own"
+	Classify(first)
+	if _, known := readings.Look(first); !known {
+		t.Fatal("a message is read again each time")
+	}
+	for n := range 3 * readingsKept {
+		Classify(fmt.Sprintf("failed to pull: something else %d", n))
+	}
+	if _, known := readings.Look(first); known {
+		t.Error("a message that nobody asks for is remembered for ever")
+	}
+}

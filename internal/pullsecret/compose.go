@@ -187,7 +187,7 @@ func (c *composition) keep(name string, current content) {
 	kept := current.recorded[name]
 	c.lost = c.lost || current.broken && len(kept.Keys) > 0
 	usable := current.pick(kept.Keys)
-	kept.Keys, kept.Written = nil, maps.Clone(kept.Written)
+	kept.Keys, kept.Written = nil, nil
 	for _, key := range sortedKeys(usable) {
 		_, taken := c.owner[identity(key)]
 		if _, twice := c.entries[key]; taken || twice {

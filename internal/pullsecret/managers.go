@@ -29,7 +29,7 @@ func Managers(fields []metav1.ManagedFieldsEntry) []string {
 func Rival(fields []metav1.ManagedFieldsEntry, field string) string {
 	others := latestFirst(fields)
 	for _, entry := range others {
-		if entry.FieldsV1 != nil && strings.Contains(entry.FieldsV1.GetRawString(), `"f:`+field+`"`) {
+		if strings.Contains(entry.FieldsV1.GetRawString(), `"f:`+field+`"`) {
 			return entry.Manager
 		}
 	}
@@ -53,7 +53,7 @@ func Applier(fields []metav1.ManagedFieldsEntry, field string) string {
 // holds reports whether a manager holds a field at the top of an object. The text of its fields is parsed: the name can occur elsewhere.
 func holds(entry metav1.ManagedFieldsEntry, field string) bool {
 	var top map[string]json.RawMessage
-	if entry.FieldsV1 == nil || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &top) != nil {
+	if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &top) != nil {
 		return false
 	}
 	_, held := top["f:"+field]

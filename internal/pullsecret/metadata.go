@@ -32,47 +32,50 @@ func (m Metadata) all() map[string]string {
 	return all
 }
 
-// assign says which RegistryCredential writes which label and annotation: of several, the older one, which is first.
+// assign says for which RegistryCredential each label and annotation is written: of several, the older one, which is first, and what is gone
+// comes last. No two record the same one: what is recorded twice would be somebody else's by one of the records, and stay as it is for ever.
 func (c *composition) assign(ordered []Contribution, current content) {
 	c.metadata = map[string]string{}
+	assigned := map[string]bool{}
 	for _, contribution := range ordered {
-		source, provides := c.sources[contribution.Credential]
-		if !provides {
+		name := contribution.Credential
+		if _, provides := c.sources[name]; !provides {
 			continue
 		}
-		wanted := contribution.Metadata.all()
 		if contribution.Config == nil { // suspended, or not published: what is there stays
-			c.stay(contribution.Credential, current)
+			c.stay(name, current, assigned)
 			continue
 		}
-		source.Written = map[string]string{}
-		for key, value := range wanted {
-			if _, taken := c.metadata[key]; taken {
-				continue
+		written := map[string]string{}
+		for key, value := range contribution.Metadata.all() {
+			if !assigned[key] {
+				c.metadata[key], written[key], assigned[key] = value, printOf(value), true
 			}
-			c.metadata[key], source.Written[key] = value, printOf(value)
 		}
-		c.sources[contribution.Credential] = source
+		c.write(name, written)
 	}
 	for _, name := range sortedKeys(c.sources) {
 		if c.sources[name].Written == nil {
-			c.stay(name, current)
+			c.stay(name, current, assigned)
 		}
 	}
 }
 
 // stay leaves the labels and annotations that were written for a credential as they are.
-func (c *composition) stay(name string, current content) {
-	source := c.sources[name]
-	for key, written := range current.recorded[name].Written {
-		if _, taken := c.metadata[key]; taken {
-			continue
+func (c *composition) stay(name string, current content, assigned map[string]bool) {
+	written := map[string]string{}
+	for key, print := range current.recorded[name].Written {
+		if !assigned[key] {
+			written[key], assigned[key] = print, true
 		}
-		if source.Written == nil {
-			source.Written = map[string]string{}
-		}
-		source.Written[key] = written
 	}
+	c.write(name, written)
+}
+
+// write records the labels and annotations that are written for a credential.
+func (c *composition) write(name string, written map[string]string) {
+	source := c.sources[name]
+	source.Written = written
 	c.sources[name] = source
 }
 

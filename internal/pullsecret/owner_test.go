@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -88,6 +89,13 @@ func TestOwnerOf(t *testing.T) {
 		{name: "immutable", secret: marked(immutableSecret), manager: "a person"},
 
 		{name: "Helm by annotation", secret: marked(withAnnotation("meta.helm.sh/release-name", "web"), withAnnotation("meta.helm.sh/release-namespace", "shop")), manager: "Helm release shop/web"},
+		{name: "Helm by annotation, without the namespace of the release", secret: marked(withAnnotation("meta.helm.sh/release-name", "web")), manager: "Helm release web"},
+		{name: "Helm by label, with the release as the instance", secret: marked(withLabel(v1alpha1.ManagedByLabel, "Helm"), withLabel("app.kubernetes.io/instance", "web")), manager: "Helm release web"},
+		{name: "what another tool says is not put behind the namespace of a release", secret: marked(withAnnotation("reflector.v1.k8s.emberstack.com/reflects", "infra/pull"), withAnnotation("meta.helm.sh/release-namespace", "shop")), manager: "Reflector infra/pull"},
+		{name: "an earlier version's label with a record of this one: somebody took our label away", secret: marked(earlier, withAnnotation(v1alpha1.SourcesAnnotation, `{"version":1,"sources":{}}`)), manager: "regcred"},
+		{name: "an owner's name with a line break is cleaned", secret: marked(withOwner("acme.io/v1", "Tenant", "a\nb")), manager: "Tenant a b"},
+		{name: "a client's name with a line break is cleaned", secret: marked(withManager("kubectl-a\nb", update)), manager: "a person (kubectl-a b)", adoptable: true},
+		{name: "a field manager without a name is nobody", secret: marked(withManager("", update)), manager: "a person", adoptable: true},
 		{name: "Helm by label", secret: marked(withLabel(v1alpha1.ManagedByLabel, "Helm")), manager: "Helm release"},
 		{name: "Helm by field manager", secret: marked(withManager("helm", update)), manager: "Helm release"},
 		{name: "Argo CD by annotation", secret: marked(withAnnotation("argocd.argoproj.io/tracking-id", "shop:/Secret:shop/regcred")), manager: "Argo CD application shop"},
@@ -160,6 +168,37 @@ func checkForeign(t *testing.T, current *corev1.Secret, ours, adoptable, adopt b
 
 func opaque(s *corev1.Secret)          { s.Type = corev1.SecretTypeOpaque }
 func immutableSecret(s *corev1.Secret) { s.Immutable = ptr.To(true) }
+
+// Whoever may write a Secret chooses its type, which the API server takes as it is.
+func TestTheTypeOfASecretIsCleanedBeforeItIsShown(t *testing.T) {
+	ours := withLabel(v1alpha1.ManagedLabel, v1alpha1.ManagedValue)
+	odd := func(s *corev1.Secret) { s.Type = "evil\x1b[31m\nbut: fine" }
+	for name, fix := range map[string]string{
+		"made by hand":        OwnerOf(marked(odd)).Fix,
+		"labelled as ours":    OwnerOf(marked(odd, ours)).Fix,
+		"ours, but immovable": stuck(marked(odd, ours)).Fix,
+	} {
+		if strings.ContainsAny(fix, "\x1b\n") || !strings.Contains(fix, "evil") {
+			t.Errorf("%s: %q", name, fix)
+		}
+	}
+}
+
+func TestOfThousandsOfFieldManagersTheLastAreLookedAt(t *testing.T) {
+	crowd := marked(withManager("argocd-controller", metav1.ManagedFieldsOperationApply))
+	for range mostManagers {
+		withManager("kubectl", metav1.ManagedFieldsOperationUpdate)(crowd)
+	}
+	before := crowd.DeepCopy()
+	if owner := OwnerOf(crowd); !owner.Adoptable || owner.Manager != "a person (kubectl)" {
+		t.Errorf("%+v", owner)
+	}
+	crowd.ManagedFields[7].Manager, before.ManagedFields[7].Manager = "", ""
+	_ = Managers(crowd.ManagedFields)
+	if diff := cmp.Diff(before.ManagedFields, crowd.ManagedFields); diff != "" {
+		t.Errorf("to look at them changes them:\n%s", diff)
+	}
+}
 
 func TestRival(t *testing.T) {
 	entry := func(manager string, at time.Duration, fields string) metav1.ManagedFieldsEntry {

@@ -35,6 +35,7 @@ func TestDecideHoldsItsPromises(t *testing.T) {
 		writesOnlyWhatKubeletsRead(t, seed, in, plan)
 		keepsWhatIsNotOurs(t, seed, in, plan)
 		touchesOnlyWhatItMay(t, seed, in, plan)
+		everyLabelHasOneRecorder(t, seed, plan)
 		rememberedStays(t, seed, in.Current)
 		rememberedStays(t, seed, plan.Secret)
 		if t.Failed() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -198,5 +199,12 @@ func TestOneThatIsGoneAndLeftNothingKeepsNoUnreadableSecret(t *testing.T) {
 	})
 	if plan := Decide(Input{Exists: only("shop"), Current: current, Now: noon}); plan.Action != Delete {
 		t.Errorf("%s", plan.Action)
+	}
+}
+
+func TestWhatIsRetainedIsWhatNoRegistryCredentialStandsFor(t *testing.T) {
+	sources := Sources{"shop": {}, "gone": {}, "amber": {}, Adopted: {}}
+	if diff := cmp.Diff([]string{"amber", "gone"}, sources.Retained(only("shop"))); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,10 +1,13 @@
 package pullsecret
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -58,6 +61,12 @@ func TestTheSourcesAnnotationIsReadInEveryFormAndWithinBounds(t *testing.T) {
 		source.Keys = append(source.Keys, fmt.Sprint(i))
 		many["a"] = source
 	}
+	crowd := Sources{}
+	for i := range MaxEntries + 1 {
+		crowd[fmt.Sprint(i)] = Source{}
+	}
+	// Written short: with all that a source says the annotation would be too long before there are too many.
+	crowded := strings.NewReplacer(`"keys":null,"changed":null`, "").Replace(crowd.String())
 	for _, c := range []struct {
 		name, text string
 		known      bool
@@ -70,6 +79,8 @@ func TestTheSourcesAnnotationIsReadInEveryFormAndWithinBounds(t *testing.T) {
 		{"no JSON", `{`, false, nil},
 		{"null", `null`, false, nil},
 		{"too many keys", many.String(), false, nil},
+		{"version 1, with keys that are no list", `{"version":1,"sources":{"a":{"keys":5}}}`, false, nil},
+		{"too many RegistryCredentials", crowded, false, nil},
 		{"too long", `{"version":1,"sources":{"` + strings.Repeat("a", 256<<10) + `":{}}}`, false, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -102,5 +113,95 @@ func TestASecretWithMoreEntriesThanAreHandledIsLeftAlone(t *testing.T) {
 	s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{` + entries.String()[1:] + `}}`)
 	if plan := Decide(Input{Namespace: "n", Name: "regcred", Current: s, Exists: func(string) bool { return true }, Now: noon}); plan.Action != Refuse {
 		t.Errorf("it decides %s", plan.Action)
+	}
+}
+
+func TestTheLengthOfATextIsThatOfItsJSON(t *testing.T) {
+	for _, text := range []string{"", "shop.example/a-b_c~", "a b", "a>b", "a<b", "a&b", `a"b`, `a\b`, "a\tb", "a\x7fb", "ä", "\u2028"} {
+		encoded, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := quoted(text); got != len(encoded) {
+			t.Errorf("%q takes %d bytes, want %d", text, got, len(encoded))
+		}
+	}
+}
+
+func TestTheMarksOfRegcredTakeNoRoomTwice(t *testing.T) {
+	plain := byHand(`{"auths":{}}`)
+	for name, annotation := range map[string]string{"its record": v1alpha1.SourcesAnnotation, "the mark of adoption": v1alpha1.AdoptedAnnotation, "what kubectl keeps, which goes": corev1.LastAppliedConfigAnnotation} {
+		with := changed(plain, func(s *corev1.Secret) { s.Annotations = map[string]string{annotation: strings.Repeat("x", 100)} })
+		if got, want := roomIn(with), roomIn(plain); got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// An older RegistryCredential has grown and takes all but some bytes: the younger one has no room for its new entry, none for its old one,
+// and none for one whose removal waits.
+func TestWhereNothingFitsNothingIsKept(t *testing.T) {
+	small := contribution("birch", 1, "1", config(t, "old", "birch.example", "waits.example"))
+	current := secret(t, contribution("amber", 2, "1", config(t, "old", "amber.example")), small)
+	large := contribution("amber", 2, "2", config(t, strings.Repeat("x", (1<<20-100)*3/7), "amber.example"))
+	next := contribution("birch", 1, "2", config(t, "new", "birch.example"))
+	next.Keep = []string{"waits.example"}
+	left := roomIn(current)
+	if !left.take(spaceFor("amber", Source{Revision: "2"}, large.Config.Raw())) || left.take(spaceFor("", Source{}, contentOf(current).pick([]string{"waits.example"}))) {
+		t.Fatalf("the older one is to take all but a little, and %+v is left", left)
+	}
+	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{large, next}, Exists: everybody, Current: current, Now: noon})
+	if plan.Action != Update || !slices.Equal(plan.Refused, []string{"birch"}) {
+		t.Fatalf("%s, refused %q", plan.Action, plan.Refused)
+	}
+	if diff := cmp.Diff([]string{"amber.example"}, sortedKeys(entriesOf(t, plan.Secret))); diff != "" {
+		t.Errorf("what is in the Secret (-want, +got):\n%s", diff)
+	}
+}
+
+// One entry with thousands of fields is read by nobody: each of them costs time.
+func TestASecretWithMoreFieldsThanAreHandledIsLeftAlone(t *testing.T) {
+	current := byHand(`{"auths":{"shop.example":{"username":"u","password":"p"` + strings.Repeat(`,"x":0`, 9*MaxEntries) + `}}}`)
+	current.Labels = map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
+	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{contribution("shop", 1, "1", config(t, "a", "shop.example"))}, Exists: everybody, Current: current, Now: noon})
+	if plan.Action != Refuse {
+		t.Errorf("it decides %s", plan.Action)
+	}
+}
+
+// Where the two differ, more is written than there is room for, or there is room that nobody can have.
+func TestWhatIsReservedIsWhatIsWritten(t *testing.T) {
+	amber := wanting(adopting(contribution("amber", 2, strings.Repeat("r", 300), config(t, "good", "a.example", "b.example/team"))),
+		map[string]string{"team": "shop", "a.example/b": "x"}, map[string]string{"note": "a <b>", "other": ""})
+	amber.Digest = strings.Repeat("d", 300)
+	current := byHand(`{"auths":{"x.example":{"auth":"dTpw"}},"psFormat":"table"}`)
+	current.Annotations, current.Data["ca.crt"] = map[string]string{"note-of-others": "call us"}, []byte("a certificate")
+	written := decideOver(current, everybody, amber).Secret
+	left := roomIn(current)
+	left.reserve(spaceFor(Adopted, Source{}, contentOf(current).pick([]string{"x.example"})))
+	left.reserve(spaceFor("amber", Source{Revision: amber.Revision, Digest: amber.Digest}, amber.Config.Raw()))
+	left.annotation -= metadataSpace(amber.Metadata)
+	really := room{data: corev1.MaxSecretSize, annotation: maxAnnotation}
+	for _, value := range written.Data {
+		really.data -= len(value)
+	}
+	for key, value := range written.Annotations {
+		really.annotation -= len(key) + len(value)
+	}
+	if spare := really.data - left.data; spare < 0 || spare > 30 {
+		t.Errorf("%d bytes are left for data, reckoned as %d", really.data, left.data)
+	}
+	if spare := really.annotation - left.annotation; spare < 0 || spare > 200 {
+		t.Errorf("%d bytes are left for annotations, reckoned as %d", really.annotation, left.annotation)
+	}
+}
+
+func TestWhatFitsToTheByteFits(t *testing.T) {
+	left := room{data: 7, annotation: 9}
+	if !left.take(room{data: 7, annotation: 9}) || left != (room{}) {
+		t.Errorf("%+v is left", left)
+	}
+	if left.take(room{data: 1}) || left.take(room{annotation: 1}) {
+		t.Error("there is no room, and something is taken")
 	}
 }

@@ -54,6 +54,23 @@ func TestNoRotationMovesSinceWhenASecretHasAnEntry(t *testing.T) {
 	}
 }
 
+func TestThatTheTimeOfAnEntryIsWrittenWithTheFirstValue(t *testing.T) {
+	if source := SourcesOf(secret(t, contribution("shop", 2, "1", config(t, "a", "shop.example"))).Annotations)["shop"]; !source.Since.Time.Equal(yesterday) {
+		t.Errorf("it is written as %s", source.Since)
+	}
+}
+
+// A person took the times out of the record: by a change that is no time each pod would be newer, and none restarted.
+func TestARecordWithoutATimeOfChangeGetsOne(t *testing.T) {
+	shop := contribution("shop", 2, "1", config(t, "a", "shop.example"))
+	current := secret(t, shop)
+	current.Annotations[v1alpha1.SourcesAnnotation] = Sources{"shop": {Revision: "1", Keys: []string{"shop.example"}}}.String()
+	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{shop}, Exists: everybody, Current: current, Now: noon})
+	if plan.Action != Update || !SourcesOf(plan.Secret.Annotations)["shop"].Changed.Time.Equal(noon) {
+		t.Errorf("it decides %s: %v", plan.Action, plan.Secret)
+	}
+}
+
 // A record of an earlier version has no such time. An upgrade rewrites no Secret for it.
 func TestARecordOfAnEarlierVersionGetsItsTimeWithTheNextValue(t *testing.T) {
 	shop := contribution("shop", 2, "1", config(t, "a", "shop.example"))
@@ -72,5 +89,11 @@ func TestARecordOfAnEarlierVersionGetsItsTimeWithTheNextValue(t *testing.T) {
 	in.Contributions = []Contribution{contribution("shop", 2, "2", config(t, "b", "shop.example"))}
 	if got := SourcesOf(Decide(in).Secret.Annotations)["shop"]; !got.Added().Equal(yesterday) || !got.Changed.Time.Equal(noon) {
 		t.Errorf("it says since %s, changed %s; want %s and %s", got.Since, got.Changed, yesterday, noon)
+	}
+}
+
+func TestAnEntryOfAnEarlierVersionIsAsOldAsItsLastChange(t *testing.T) {
+	if added := (Source{Changed: metav1.NewTime(noon)}).Added(); !added.Equal(noon) {
+		t.Errorf("it is there since %s", added)
 	}
 }

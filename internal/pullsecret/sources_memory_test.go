@@ -2,6 +2,7 @@ package pullsecret
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -47,4 +48,39 @@ func TestWhatIsRememberedOfForgedRecordsIsSmall(t *testing.T) {
 		})
 	}
 	runtime.KeepAlive(records)
+}
+
+// What is large is rare and changes with each value, so that it would only push out what is asked for again.
+func TestALongRecordIsReadEachTime(t *testing.T) {
+	record := func(revision int) map[string]string {
+		return map[string]string{v1alpha1.SourcesAnnotation: Sources{"shop": {Revision: strings.Repeat("x", revision)}}.String()}
+	}
+	for _, test := range []struct {
+		name   string
+		length int
+		shared bool
+	}{{"a short one is read once", 100, true}, {"a long one is read each time", longestRemembered, false}} {
+		annotations := record(test.length)
+		first, second := SourcesOf(annotations), SourcesOf(annotations)
+		if reflect.ValueOf(first).Pointer() == reflect.ValueOf(second).Pointer() != test.shared {
+			t.Errorf("%s, and it is not", test.name)
+		}
+	}
+}
+
+// The people of a namespace choose which of its texts is long.
+func TestARecordWeighsNoLessThanItsTexts(t *testing.T) {
+	long := strings.Repeat("x", 10000)
+	for name, sources := range map[string]Sources{
+		"a long name":     {long: {}},
+		"a long revision": {"a": {Revision: long}},
+		"a long digest":   {"a": {Digest: long}},
+		"a long key":      {"a": {Keys: []string{long}}},
+		"a long label":    {"a": {Written: map[string]string{long: ""}}},
+		"a long print":    {"a": {Written: map[string]string{"a": long}}},
+	} {
+		if weight := weightOfRecord(long, record{sources: sources, known: true}); weight < 2*len(long) {
+			t.Errorf("%s: %d bytes, and its texts are %d", name, weight, 2*len(long))
+		}
+	}
 }

@@ -140,7 +140,7 @@ func TestWhatCannotBeWrittenDownIsNotKeptInParts(t *testing.T) {
 	if err := store.Save(t.Context(), beyond); err == nil || !strings.Contains(err.Error(), "company") {
 		t.Errorf("saved: %v", err)
 	}
-	store.records["company"] = beyond
+	store.records["company"] = &beyond
 	if err := store.KeepRemovals(t.Context(), "company", removal.State{UID: "uid-1"}); err == nil || !strings.Contains(err.Error(), "company") {
 		t.Errorf("kept with removals: %v", err)
 	}

@@ -22,9 +22,10 @@ type Store struct {
 	secrets   v1.SecretInterface
 	notify    func(credential string)
 
-	mu       sync.Mutex
-	loaded   bool
-	records  map[string]Record
+	mu     sync.Mutex
+	loaded bool
+	// records is never changed, but replaced: who was given it has what all of them were at one moment.
+	records  map[string]*Record
 	versions map[string]string
 	removals map[string]removal.State
 	// newer are the records that a newer version of regcred kept, and that this one neither reads nor writes.
@@ -38,7 +39,7 @@ type Store struct {
 func NewStore(secrets v1.SecretsGetter, namespace string, notify func(credential string)) *Store {
 	return &Store{
 		namespace: namespace, secrets: secrets.Secrets(namespace), notify: notify,
-		records: map[string]Record{}, versions: map[string]string{},
+		records: map[string]*Record{}, versions: map[string]string{},
 		removals: map[string]removal.State{}, newer: map[string]*NewerError{},
 	}
 }
@@ -67,7 +68,7 @@ func (s *Store) Load(ctx context.Context) error {
 			log.FromContext(ctx).Error(err, "A published credential is not readable and is read from its source again")
 			continue
 		}
-		s.records[record.Credential] = record
+		s.records[record.Credential] = &record // nobody was given it yet
 		s.versions[record.Credential] = list.Items[i].ResourceVersion
 		s.removals[record.Credential] = removalsIn(&list.Items[i])
 	}
@@ -76,19 +77,14 @@ func (s *Store) Load(ctx context.Context) error {
 }
 
 // Get returns the record of a RegistryCredential, the zero Record where there is none.
-func (s *Store) Get(credential string) Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.records[credential]
-}
+func (s *Store) Get(credential string) Record { return s.Snapshot().Get(credential) }
 
 // All returns all records, by RegistryCredential.
 func (s *Store) All() map[string]Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[string]Record, len(s.records))
-	for name, record := range s.records {
-		all[name] = record
+	records := s.Snapshot().records
+	all := make(map[string]Record, len(records))
+	for name, record := range records {
+		all[name] = *record
 	}
 	return all
 }
@@ -109,9 +105,10 @@ func (s *Store) Save(ctx context.Context, record Record) error {
 	}
 	s.mu.Lock()
 	before := s.records[record.Credential]
-	s.records[record.Credential], s.versions[record.Credential] = record, version
+	s.put(record.Credential, &record)
+	s.versions[record.Credential] = version
 	s.mu.Unlock()
-	if changed(before, record) {
+	if changed(before, &record) {
 		s.notify(record.Credential)
 	}
 	return nil
@@ -164,12 +161,12 @@ func (s *Store) adopt(credential string, current *corev1.Secret) {
 	switch {
 	case newer != nil:
 		s.newer[credential] = newer
-		delete(s.records, credential)
+		s.put(credential, nil)
 	case err == nil:
-		s.records[credential] = record
+		s.put(credential, &record)
 	}
 	s.mu.Unlock()
-	if (err == nil || newer != nil) && changed(before, record) {
+	if (err == nil || newer != nil) && changed(before, &record) {
 		s.notify(credential)
 	}
 }
@@ -211,8 +208,11 @@ func (s *Store) LookAgain(ctx context.Context, credential string) error {
 	return s.LeftAlone(credential)
 }
 
-// changed reports whether delivery has something to do.
-func changed(before, after Record) bool {
+// changed reports whether delivery has something to do. There may have been no record before.
+func changed(before, after *Record) bool {
+	if before == nil {
+		before = &Record{}
+	}
 	return before.UID != after.UID || before.Revision != after.Revision || before.Digest != after.Digest || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published()
 }
 
@@ -231,7 +231,7 @@ func (s *Store) Forget(ctx context.Context, credential string) error {
 	}
 	s.mu.Lock()
 	_, known := s.records[credential]
-	delete(s.records, credential)
+	s.put(credential, nil)
 	delete(s.versions, credential)
 	delete(s.removals, credential)
 	delete(s.newer, credential)

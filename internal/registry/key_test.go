@@ -112,12 +112,21 @@ func TestAWildcardIsSeenInTheHostAlone(t *testing.T) {
 func TestSomeKeysServeNoImageAtAll(t *testing.T) {
 	for key, want := range map[string]bool{
 		"quay.io": true, "quay.io/": true, "quay.io:": true, "quay.io/a_": true, "docker.io/nginx": true, "https://index.docker.io/v1/": true,
-		"*.io": true, "https://quay.io/v1/": true, "localhost": true, "[::1]:5000": true,
+		"*.io": true, "*": true, "*:5000": true, "https://quay.io/v1/": true, "localhost": true, "[::1]:5000": true,
 		"registry-1.docker.io": true, "Quay.io": true, "hub.docker.com": false, "https://index.docker.io/v1": false, "index.docker.io/team": false,
 		"registry": false, "[::1]": false, "quay.io/*": false, "quay.io/Team": false, "": false, "%": false,
 	} {
 		if got := CanMatch(key); got != want {
 			t.Errorf("CanMatch(%q) = %v", key, got)
+		}
+	}
+}
+
+// A kubelet takes one version off a key: what follows it is a path.
+func TestOfAKeyOneVersionOfTheAPIGoes(t *testing.T) {
+	for key, want := range map[string]string{"quay.io/v1/v2": "quay.io/v2", "quay.io/v2/v1": "quay.io/v1", "https://quay.io/v1/": "quay.io", "quay.io/v2/team": "quay.io/team"} {
+		if got, err := CanonicalKey(key); got != want || err != nil {
+			t.Errorf("CanonicalKey(%q) = %q, %v, want %q", key, got, err, want)
 		}
 	}
 }
@@ -139,7 +148,7 @@ func TestAKeyAndAnImageThatDifferByCaseAlone(t *testing.T) {
 func TestAKeyIsShownWithoutAPassword(t *testing.T) {
 	for key, want := range map[string]string{
 		"quay.io": "quay.io", "https://quay.io/v2/": "https://quay.io/v2/", "https://robot:s3cr3t@quay.io/team": "https://[redacted]@quay.io/team", "robot:s3cr3t@quay.io": "[redacted]@quay.io",
-		"robot:s3/cr@3t@quay.io": "[redacted]@quay.io", "quay.io/x@sha256:0f": "quay.io/x@sha256:0f", "": "", "@": "[redacted]@",
+		"robot:s3/cr@3t@quay.io": "[redacted]@quay.io", "quay.io/x@sha256:0f": "quay.io/x@sha256:0f", "quay.io/x@sha512:0f": "quay.io/x@sha512:0f", "": "", "@": "[redacted]@",
 	} {
 		if got := Shown(key); got != want {
 			t.Errorf("Shown(%q) = %q, want %q", key, got, want)

@@ -53,7 +53,7 @@ func TestOneServiceUnderTwoNamesIsRecognised(t *testing.T) {
 	for pair, want := range map[[2]string]bool{
 		{"docker.io", "registry-1.docker.io"}: true, {"registry.hub.docker.com", "docker.io"}: true, {"Registry-1.docker.io", "docker.io"}: true,
 		{"gcr.io", "europe-docker.pkg.dev"}: true, {"eu.gcr.io", "gcr.io"}: true, {"us-docker.pkg.dev", "europe-docker.pkg.dev"}: true,
-		{"docker.io", "docker.io"}: false, {"docker.io", "mirror.gcr.io"}: false, {"gcr.io", "ghcr.io"}: false, {"docker.pkg.dev", "gcr.io"}: false, {"", "docker.io"}: false,
+		{"docker.io", "docker.io"}: false, {"Docker.io", "docker.io"}: false, {"docker.io", "Docker.io"}: false, {"docker.io", "mirror.gcr.io"}: false, {"gcr.io", "ghcr.io"}: false, {"docker.pkg.dev", "gcr.io"}: false, {"", "docker.io"}: false,
 	} {
 		if got := SameService(pair[0], pair[1]); got != want {
 			t.Errorf("SameService(%q, %q) = %v", pair[0], pair[1], got)

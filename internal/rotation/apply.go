@@ -13,7 +13,7 @@ func (s *State) Publish(spec *Spec, now time.Time) {
 	waiting := s.candidate(spec)
 	s.forgetAccepted(spec, waiting)
 	next := waiting.Value
-	next.ChangeTime = now
+	next.ChangeTime, next.Generation = now, spec.Generation
 	if verdict, _ := s.Of(spec, &next); verdict == Accepted {
 		next.VerifiedTime, next.Proof = now, s.proofOf(spec, &next)
 	}
@@ -68,10 +68,10 @@ func keepsLogins(next, before *Value) bool {
 
 // Restore puts the value before in use again: the registry takes it and refuses the one that replaced it. That one waits from now on, unless
 // the source has another one since.
-func (s *State) Restore(now time.Time) {
+func (s *State) Restore(spec *Spec, now time.Time) {
 	held, replaced, before := s.held(), s.Value, s.Previous.Value
 	s.RestoredOver = replaced.Digest
-	before.ChangeTime = now
+	before.ChangeTime, before.Generation = now, spec.Generation
 	s.Value, s.Previous, s.Older = before, nil, nil
 	if s.Waiting == nil || s.Waiting.Digest == before.Digest {
 		s.Waiting = &Waiting{Value: replaced, FirstSeen: now}

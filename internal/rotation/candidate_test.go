@@ -118,7 +118,7 @@ func TestPublishingForgetsWhatWaitedAndWhatWasOlder(t *testing.T) {
 		t.Errorf("waiting %+v, older %+v, delivered %t", s.state.Waiting, s.state.Older, s.state.Delivered)
 	}
 	s.state.Delivered = true
-	s.state.Restore(s.now)
+	s.state.Restore(&s.spec, s.now)
 	if s.state.Delivered || versionOf(&s.state.Value) != 1 || versionOf(&s.state.Waiting.Value) != 3 {
 		t.Errorf("after a restore: waiting %+v, delivered %t", s.state.Waiting, s.state.Delivered)
 	}

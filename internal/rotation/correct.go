@@ -31,7 +31,7 @@ func (s *State) correctReads(now time.Time) {
 	if ahead := r.ReadTime.Sub(now); ahead > 0 && r.Minted {
 		r.Expire = moved(r.Expire, -ahead)
 	}
-	correct(now, &r.Last, &r.ReadTime, &r.WokenTime, &s.DoubtTime)
+	correct(now, &r.Last, &r.ReadTime, &r.WokenTime, &r.RequestTime, &s.DoubtTime)
 	r.ToldTime = earliest(r.ToldTime, now.Add(maxTold)) // it may lie ahead, by as much
 	r.ToldPaid = earliest(r.ToldPaid, now.Add((toldAtOnce+1)*toldPeriod))
 }

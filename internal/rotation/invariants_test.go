@@ -164,7 +164,7 @@ func (w *world) checkRestore() error {
 		}
 	}
 	after := w.state.Clone()
-	after.Restore(w.now)
+	after.Restore(&w.spec, w.now)
 	if waits := w.state.Waiting; waits != nil && waits.Digest != after.Digest && waits.Digest != after.Waiting.Digest {
 		return fmt.Errorf("version %d waits, and is forgotten", versionOf(&waits.Value))
 	}

@@ -221,7 +221,7 @@ func (w *world) do(step Step) bool {
 		next.Publish(&w.spec, w.now)
 		w.believed = 0
 	case Restore:
-		next.Restore(w.now)
+		next.Restore(&w.spec, w.now)
 	case DropPrevious:
 		next.DropPrevious(step.End)
 	case Release:

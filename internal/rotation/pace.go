@@ -117,6 +117,8 @@ func (s *State) tests(spec *Spec, now time.Time) []due {
 func (s *State) waitingTestAt(spec *Spec, waiting *Waiting, account Account) time.Time {
 	test := s.test(spec, account)
 	switch {
+	case s.isAskedAgain(spec, account):
+		return s.soon(account)
 	case test.Silent > 0:
 	case s.accepts(spec, waiting, account):
 		return never
@@ -147,6 +149,9 @@ func (s *State) wantedSince(spec *Spec, account Account, test Test, now time.Tim
 		since = latest(since, s.ExpireTime)
 	}
 	since = latest(since, s.refusedBefore(spec, account, test))
+	if s.isAskedAgain(spec, account) {
+		since = latest(since, s.Reads.RequestTime)
+	}
 	if waiting := s.candidate(spec); waiting != nil {
 		since = latest(since, s.wantedFor(spec, waiting, account, test))
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
@@ -206,7 +208,7 @@ func TestWhatTheSourceGaveSinceIsNotForgottenByARestore(t *testing.T) {
 	if step := Next(&s.spec, &s.state, s.now); step.Do != Restore {
 		t.Fatalf("the step is %+v", step)
 	}
-	s.state.Restore(s.now)
+	s.state.Restore(&s.spec, s.now)
 	if got := versionOf(&s.state.Waiting.Value); got != 3 || versionOf(&s.state.Value) != 1 || s.state.RestoredOver == "" {
 		t.Fatalf("version %d waits, version %d is in use, restored over %q", got, versionOf(&s.state.Value), s.state.RestoredOver)
 	}
@@ -266,5 +268,23 @@ func TestAValueThatWasReadByAnotherProcessIsJudgedAndNotPublished(t *testing.T) 
 				t.Errorf("a value of another spec is judged: %+v", judged)
 			}
 		})
+	}
+}
+
+func TestAValueNamesTheGenerationThatItWasPutInUseFor(t *testing.T) {
+	s := begin(t)
+	s.waits(2)
+	s.spec.Generation = 5
+	s.state.Publish(&s.spec, s.now)
+	if s.state.Generation != 5 || s.state.Previous == nil {
+		t.Fatalf("published for generation 5: %d, before it %+v", s.state.Generation, s.state.Previous)
+	}
+	s.spec.Generation = 7
+	s.state.Restore(&s.spec, s.now)
+	if s.state.Generation != 7 || versionOf(&s.state.Value) != 1 {
+		t.Errorf("restored for generation 7: %d", s.state.Generation)
+	}
+	if got := SpecOf(&v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Generation: 3}}).Generation; got != 3 {
+		t.Errorf("an object of generation 3 has a spec of generation %d", got)
 	}
 }

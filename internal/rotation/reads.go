@@ -25,8 +25,9 @@ type Reads struct {
 	// Missed is the rotation that the source announced and that had not come when it was read after it, zero where none is missed.
 	Missed time.Time
 	// SpecHash is what the last read was made for. Request is the last request for which the source gave a value, Tried the last one
-	// for which it was asked.
+	// for which it was asked, and RequestTime when it gave that value: a login that a registry refused before is tested again for it.
 	SpecHash, Request, Tried string
+	RequestTime              time.Time
 	// WokenTime is when the connection to the source last changed.
 	WokenTime time.Time
 	// ToldTime is from when on an answer is wanted, because the source told that something was written there, or because it may have been
@@ -190,7 +191,7 @@ func (s *State) NoteRead(spec *Spec, value Value, findings []dockerconfig.Findin
 	s.noteAsked(spec, began)
 	r := &s.Reads
 	if r.requested(spec) {
-		r.Request = spec.RefreshRequest
+		r.Request, r.RequestTime = spec.RefreshRequest, now
 		if value.Minted {
 			s.Answered = r.Request
 		}

@@ -17,6 +17,8 @@ import (
 // Spec is what the machine needs of a RegistryCredential.
 type Spec struct {
 	Suspended bool
+	// Generation of the object.
+	Generation int64
 	// SpecHash names source, keys and registries, Place the source alone.
 	SpecHash, Place string
 	// Mode and Images say what a registry is asked.
@@ -39,11 +41,11 @@ type Spec struct {
 func SpecOf(object *v1alpha1.RegistryCredential) *Spec {
 	spec := &object.Spec
 	s := &Spec{
-		Suspended: spec.Suspend,
-		SpecHash:  hashOf(spec.Registries, spec.Source),
-		Place:     hashOf(nil, source.PlaceOf(spec)),
-		Mode:      spec.VerificationMode(),
-		Refresh:   spec.RefreshPeriod(), Verify: spec.VerificationPeriod(), Hold: spec.Hold(),
+		Suspended: spec.Suspend, Generation: object.Generation,
+		SpecHash: hashOf(spec.Registries, spec.Source),
+		Place:    hashOf(nil, source.PlaceOf(spec)),
+		Mode:     spec.VerificationMode(),
+		Refresh:  spec.RefreshPeriod(), Verify: spec.VerificationPeriod(), Hold: spec.Hold(),
 		RefreshRequest:  foreign.Name(object.Annotations[v1alpha1.RefreshRequestedAtAnnotation]),
 		PublishRevision: object.Annotations[v1alpha1.PublishAnnotation],
 	}

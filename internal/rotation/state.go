@@ -86,6 +86,9 @@ type Value struct {
 	Lease      *source.Lease `json:"lease,omitempty"`
 	// Accounts are what is tested: each value at each registry host, once.
 	Accounts []Account `json:"accounts,omitempty"`
+	// Generation is that of the object for which the value was put in use: who was selected by an earlier one is not given it. Zero where an
+	// earlier version of regcred did that.
+	Generation int64 `json:"generation,omitempty"`
 	// ChangeTime is when the value was published. VerifiedTime is when the registries first accepted all of it, Proof how.
 	ChangeTime   time.Time `json:"changeTime,omitzero"`
 	VerifiedTime time.Time `json:"verifiedTime,omitzero"`

@@ -35,6 +35,16 @@ func TestAPlaceIsWhatDecidesTheAnswer(t *testing.T) {
 			t.Errorf("%s: the same place: %t, want %t", test.name, got == plain, test.same)
 		}
 	}
+	if plain.Member != source.MemberVault || plain.Server != v1alpha1.DefaultConnection {
+		t.Errorf("it is asked for at %+v", plain)
+	}
+	if none := source.PlaceOf(&v1alpha1.RegistryCredentialSpec{}); none != (source.Place{}) {
+		t.Errorf("no source is at %+v", none)
+	}
+	short, told := at(asking("", map[string]v1alpha1.ParameterValue{"ttl": "1h"})), at(asking("", map[string]v1alpha1.ParameterValue{"ttl": "2h"}))
+	if !strings.Contains(short.Name, `"1h"`) || short == told {
+		t.Errorf("short parameters can be read, and other ones are another place: %q, %q", short.Name, told.Name)
+	}
 	long := at(asking("", map[string]v1alpha1.ParameterValue{"a": v1alpha1.ParameterValue(strings.Repeat("x", 1024)), "b": "1"}))
 	other := at(asking("", map[string]v1alpha1.ParameterValue{"a": v1alpha1.ParameterValue(strings.Repeat("x", 1024)), "b": "2"}))
 	if long == other || len(long.Name) > 200 {

@@ -27,6 +27,8 @@ type Spec struct {
 	Workers int
 	// BackOffStart is the wait after a first failure. It doubles with each further one, up to BackOffEnd.
 	BackOffStart time.Duration
+	// Lanes bound how many items are worked on at once. Nil where all workers may be at work.
+	Lanes *Lanes
 }
 
 // Controller adds a controller to a manager that d watches, if it is not nil. All controllers are made here, so that none lacks a
@@ -72,9 +74,9 @@ func options[request comparable](d *Watchdog, spec Spec, r reconcile.TypedReconc
 		ReconciliationTimeout:   Timeout,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[request](spec.BackOffStart, BackOffEnd),
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[request]) workqueue.TypedRateLimitingInterface[request] {
-			queue := priorityqueue.New(name, func(o *priorityqueue.Opts[request]) {
+			queue := inLanes(priorityqueue.New(name, func(o *priorityqueue.Opts[request]) {
 				o.Log, o.RateLimiter = ctrl.Log.WithValues("controller", name), limiter
-			})
+			}), spec.Lanes)
 			one.mu.Lock()
 			defer one.mu.Unlock()
 			one.waiting = queue.Len

@@ -166,6 +166,14 @@ load of the machine at the end: {{.Load}}.
 | namespaces |{{range .Results}} {{.Namespaces}} |{{end}}
 |---|{{range .Results}}---|{{end}}
 {{range .Rows}}| {{.What}} |{{range .Cells}} {{.}} |{{end}}
+{{end}}
+## Targets
+
+Of all sizes together, or of the one that is named. [design/performance.md](design/performance.md#what-is-left) says why one is not met.
+
+| | at most | measured | |
+|---|---|---|---|
+{{range .Targets}}| {{.What}} |{{range .Cells}} {{.}} |{{end}}
 {{end}}`))
 
 // render writes the page.
@@ -187,11 +195,23 @@ func render(t *testing.T, results []result) string {
 		}
 		table = append(table, cells)
 	}
+	var judged []row
+	for _, one := range targets {
+		measured, met := one.is(results)
+		verdict := "not met"
+		if met {
+			verdict = "met"
+		}
+		if measured == "-" {
+			verdict = "not measured"
+		}
+		judged = append(judged, row{What: one.what, Cells: []string{one.want, measured, verdict}})
+	}
 	var out strings.Builder
 	must(t, pageOf.Execute(&out, map[string]any{
 		"Command": fmt.Sprintf("make bench NAMESPACES=%s CREDENTIALS=%d FOREIGN=%d", *sizes, *credentials, *foreign),
 		"Machine": fmt.Sprintf("%d processors, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
-		"Rounds":  *rounds, "Load": strings.TrimSpace(string(load)), "Results": results, "Rows": table,
+		"Rounds":  *rounds, "Load": strings.TrimSpace(string(load)), "Results": results, "Rows": table, "Targets": judged,
 	}))
 	return out.String()
 }

@@ -67,7 +67,8 @@ type Requests struct {
 // Requests returns the requests after a sequence number; 0 returns all.
 func (r *Registry) Requests(ctx context.Context, since int64) (Requests, error) {
 	var requests Requests
-	return requests, r.call(ctx, http.MethodGet, fmt.Sprintf("/requests?since=%d", since), nil, &requests)
+	err := r.call(ctx, http.MethodGet, fmt.Sprintf("/requests?since=%d", since), nil, &requests)
+	return requests, err
 }
 
 // ClearRequests forgets the requests and their counters. Sequence numbers go on.

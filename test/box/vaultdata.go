@@ -115,7 +115,8 @@ func (v *Vault) Leases(ctx context.Context, mount string) (LeaseCount, error) {
 	if err != nil {
 		return count, err
 	}
-	return count, json.Unmarshal(content, &count)
+	err = json.Unmarshal(content, &count)
+	return count, err
 }
 
 // SetRateLimit limits requests to a path (a mount with its slash, or below one); the answer is then 429. Path "" is

@@ -163,9 +163,9 @@ func watchPace(t *testing.T, namespace, app, password string) *paceWatch {
 	t.Helper()
 	w := &paceWatch{namespace: namespace, app: app, password: password}
 	var err error
-	w.secrets, err = s.Client.Watch(t.Context(), &corev1.SecretList{}, client.InNamespace(namespace), client.MatchingFields{"metadata.name": "regcred"})
+	w.secrets, err = scenario.Follow(t.Context(), s.Client, &corev1.SecretList{}, client.InNamespace(namespace), client.MatchingFields{"metadata.name": "regcred"})
 	must(t, err)
-	w.pods, err = s.Client.Watch(t.Context(), &corev1.PodList{}, client.InNamespace(namespace), client.MatchingLabels{"app": app})
+	w.pods, err = scenario.Follow(t.Context(), s.Client, &corev1.PodList{}, client.InNamespace(namespace), client.MatchingLabels{"app": app})
 	must(t, err)
 	return w
 }

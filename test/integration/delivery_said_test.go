@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/scenario"
 )
 
 // whatIsSaid compares the status with what is so.
@@ -193,7 +194,7 @@ func (c saidOfChange) run(t *testing.T, rig *deliveryRig, values *shelf, held *g
 func (rig *deliveryRig) watchReady(t *testing.T, name string) (early func() bool) {
 	t.Helper()
 	generation := rig.get(t, name).Generation
-	watcher, err := rig.admin.Watch(t.Context(), &v1alpha1.RegistryCredentialList{}, client.MatchingFields{"metadata.name": name})
+	watcher, err := scenario.Follow(t.Context(), rig.admin, &v1alpha1.RegistryCredentialList{}, client.MatchingFields{"metadata.name": name})
 	if err != nil {
 		t.Fatal(err)
 	}

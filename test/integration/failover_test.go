@@ -15,12 +15,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/test/scenario"
 )
 
 const (
@@ -152,12 +151,7 @@ func (r *replicas) inTheMiddle(t *testing.T, password string) (leader string, si
 		t.Fatal(err)
 	}
 	var list corev1.SecretList
-	named := &client.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", "regcred")}
-	if err := r.admin.List(t.Context(), &list, named); err != nil {
-		t.Fatal(err)
-	}
-	named.Raw = &metav1.ListOptions{ResourceVersion: list.ResourceVersion}
-	watch, err := newAPIClient(t, r.config).Watch(t.Context(), &list, named)
+	watch, err := scenario.Follow(t.Context(), newAPIClient(t, r.config), &list, byName("regcred"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +159,7 @@ func (r *replicas) inTheMiddle(t *testing.T, password string) (leader string, si
 	since = time.Now()
 	r.rotate(t, password)
 	limit := time.After(30 * time.Second)
-	for range fanOut / 10 {
+	for range len(list.Items) + fanOut/10 {
 		select {
 		case <-watch.ResultChan():
 		case <-limit:

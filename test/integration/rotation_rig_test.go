@@ -15,6 +15,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/scenario"
 )
 
 // secretWatch records every password that pull Secrets of the name regcred ever held, in the order in which each came.
@@ -33,7 +34,7 @@ func (r *operatorRun) watchSecrets(t *testing.T) *secretWatch {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	watcher, err := watching.Watch(ctx, &corev1.SecretList{}, client.MatchingFieldsSelector{
+	watcher, err := scenario.Follow(ctx, watching, &corev1.SecretList{}, client.MatchingFieldsSelector{
 		Selector: fields.OneTermEqualSelector("metadata.name", v1alpha1.DefaultSecretName),
 	})
 	if err != nil {

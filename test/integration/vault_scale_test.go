@@ -14,6 +14,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/test/box"
+	"regcred.dev/regcred/test/scenario"
 )
 
 // scalePeriod is the shortest refresh period, with which one RegistryCredential is read.
@@ -48,7 +49,7 @@ func TestVaultAtScale(t *testing.T) {
 // rotateTenTimes writes passwords to Vault and notes when the last Secret holds each.
 func (r *operatorRun) rotateTenTimes(t *testing.T, namespaces []string) {
 	const promised = scalePeriod + 2*time.Second
-	secrets, err := newAPIClient(t, r.config).Watch(t.Context(), &corev1.SecretList{}, byName("regcred"))
+	secrets, err := scenario.Follow(t.Context(), newAPIClient(t, r.config), &corev1.SecretList{}, byName("regcred"))
 	vaultMust(t, err)
 	defer secrets.Stop()
 	var took []time.Duration

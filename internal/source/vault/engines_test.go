@@ -31,7 +31,7 @@ type documented struct {
 		// Login that is delivered for each registry, as user:password, and its end.
 		Login string
 		End   time.Time
-		// Kind is made (each read makes another one), renewed (its lease is prolonged), or rotated (at its place, by the engine).
+		// Kind is replaced (each read makes another one), renewed (its lease is prolonged), or rotated (at its place, by the engine).
 		Kind string
 	}
 }
@@ -110,7 +110,7 @@ func kindOf(s source.Snapshot) string {
 	case s.Lease.Renews():
 		return "renewed"
 	case s.Minted:
-		return "made"
+		return "replaced"
 	}
 	return "rotated"
 }

@@ -1,0 +1,179 @@
+package delivery
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// TestOrderOfADeselectionAndANewValue: what deselects a namespace comes between two reads of one look at it, and with it the value that was
+// made for the others. A namespace that was served already keeps its entries until their removal is decided, and is given no others.
+func TestOrderOfADeselectionAndANewValue(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		after  func(read any) bool
+		change func(*rig)
+	}{
+		{"the selector changes after the RegistryCredentials were listed", isList, (*rig).deselect},
+		{"the namespace's labels change after it was read", isNamespace, (*rig).unlabel},
+		{"the namespace's labels change after the RegistryCredentials were listed", isList, (*rig).unlabel},
+	} {
+		for _, served := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, served before: %t", test.name, served), func(t *testing.T) {
+				g := newRig(t, 1, credential("company", "r.example"))
+				g.publish(record(t, "company", "1-x", "one", "r.example"))
+				if served {
+					g.all(1)
+				}
+				seen := recording(g)
+				happened := g.afterRead(test.after, func() {
+					test.change(g)
+					g.publish(record(t, "company", "2-x", "two", "new.example"))
+				})
+				g.all(1)
+				if !*happened {
+					t.Fatal("nothing was read, so that this test finds nothing")
+				}
+				g.leave()
+				for _, made := range seen.requests {
+					if strings.Contains(made.content(t), "new.example") {
+						t.Errorf("the new value is written for who was selected before: %s", made)
+					}
+				}
+				if s := g.secret("n-00000"); s != nil {
+					t.Errorf("nobody selects it, and there is %v", s)
+				}
+			})
+		}
+	}
+}
+
+// content is the docker config that a request sends, empty where it sends none.
+func (r request) content(t *testing.T) string {
+	t.Helper()
+	data, _ := r.sent["data"].(map[string]any)
+	encoded, _ := data[corev1.DockerConfigJsonKey].(string)
+	content, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func isList(read any) bool      { _, is := read.(*v1alpha1.RegistryCredentialList); return is }
+func isNamespace(read any) bool { _, is := read.(*corev1.Namespace); return is }
+
+// unlabel takes the first namespace out of what is selected.
+func (g *rig) unlabel() {
+	g.t.Helper()
+	var namespace corev1.Namespace
+	if err := g.c.Get(context.Background(), client.ObjectKey{Name: "n-00000"}, &namespace); err != nil {
+		g.t.Fatal(err)
+	}
+	namespace.Labels = nil
+	if err := g.c.Update(context.Background(), &namespace); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// afterRead has something happen when delivery has read something from its cache for the first time.
+func (g *rig) afterRead(is func(any) bool, work func()) *bool {
+	happened := false
+	then := func(read any, err error) error {
+		if err == nil && is(read) && !happened {
+			happened = true
+			work()
+		}
+		return err
+	}
+	g.r.Cluster = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+			return then(into, c.Get(ctx, key, into, options...))
+		},
+		List: func(ctx context.Context, c client.WithWatch, into client.ObjectList, options ...client.ListOption) error {
+			return then(into, c.List(ctx, into, options...))
+		},
+	})
+	return &happened
+}
+
+// behind has delivery's cache go on showing the RegistryCredential as it is now.
+func (g *rig) behind() {
+	g.t.Helper()
+	var shown v1alpha1.RegistryCredentialList
+	if err := g.c.List(context.Background(), &shown); err != nil {
+		g.t.Fatal(err)
+	}
+	g.r.Cluster = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, into client.ObjectList, options ...client.ListOption) error {
+			if list, is := into.(*v1alpha1.RegistryCredentialList); is {
+				shown.DeepCopyInto(list)
+				return nil
+			}
+			return c.List(ctx, into, options...)
+		},
+	})
+}
+
+// TestAValueIsNotGivenToWhomAnOlderSpecSelects: another process was the leader a moment ago, and put a value in use for a spec that the cache
+// of this one does not show yet.
+func TestAValueIsNotGivenToWhomAnOlderSpecSelects(t *testing.T) {
+	next := record(t, "company", "2-x", "two", "r.example")
+	next.Generation = 2
+	for _, test := range []struct {
+		name   string
+		change func(*rig)
+		want   int
+		check  func(error) bool
+	}{
+		{"it was put in use for a spec that no longer selects the namespace", (*rig).deselect, 0, nil},
+		{"it was put in use for a spec that selects it still", func(g *rig) { g.edit(func(*v1alpha1.RegistryCredential) {}) }, 1, nil},
+		{"the cluster was set back to a time before, and the record was not", func(*rig) {}, 1, nil},
+		{"the RegistryCredential is gone", func(g *rig) { g.remove() }, 0, apierrors.IsNotFound},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newRig(t, 1, credential("company", "r.example"))
+			g.behind()
+			test.change(g)
+			g.publish(next)
+			_, err := g.reconcile("n-00000")
+			if test.check == nil && err != nil || test.check != nil && !test.check(err) {
+				t.Errorf("the look gave: %v", err)
+			}
+			if got := g.having(1, `"two"`); got != test.want {
+				t.Errorf("%d namespaces have the new value, want %d", got, test.want)
+			}
+		})
+	}
+	t.Run("one that was created again under the same name has published nothing", func(t *testing.T) {
+		g := newRig(t, 1, credential("company", "r.example"))
+		other := next
+		other.UID = "of one before"
+		g.publish(other)
+		g.behind()
+		g.r.Writer = nil // nothing is read past the cache for it, and nothing is written
+		if _, err := g.reconcile("n-00000"); err != nil || g.having(1, `"two"`) != 0 {
+			t.Errorf("it is given the value of one before: %v", err)
+		}
+	})
+}
+
+func (g *rig) remove() {
+	g.t.Helper()
+	var object v1alpha1.RegistryCredential
+	if err := g.c.Get(context.Background(), client.ObjectKey{Name: "company"}, &object); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := g.c.Delete(context.Background(), &object); err != nil {
+		g.t.Fatal(err)
+	}
+}

@@ -1,0 +1,188 @@
+package watchdog
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+)
+
+const urgent, reserved = 100, 2
+
+func newLanes(t *testing.T, width func() int) *lanes[int] {
+	t.Helper()
+	queue := inLanes(priorityqueue.New[int](t.Name()), &Lanes{Width: width, Reserved: reserved, Urgent: urgent}).(*lanes[int])
+	t.Cleanup(func() {
+		if !queue.ShuttingDown() {
+			queue.ShutDown()
+		}
+	})
+	return queue
+}
+
+func add(q *lanes[int], priority int, items ...int) {
+	q.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(priority)}, items...)
+}
+
+// worker asks a queue for items, and gives them to a channel. It does not work on them.
+func worker(q *lanes[int], given chan<- int) {
+	item, shutdown := q.Get()
+	if !shutdown {
+		given <- item
+	}
+}
+
+func awaitItem(t *testing.T, given <-chan int) int {
+	t.Helper()
+	select {
+	case item := <-given:
+		return item
+	case <-time.After(20 * time.Second):
+		t.Fatal("no item is given")
+		return 0
+	}
+}
+
+// wait waits until so many items wait, and fails where one is given meanwhile.
+func wait(t *testing.T, q *lanes[int], given <-chan int, want int) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); q.Len() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d items wait, want %d", q.Len(), want)
+		}
+	}
+	select {
+	case item := <-given:
+		t.Fatalf("%d is given, for which there is no room", item)
+	case <-time.After(20 * time.Millisecond): // what is given in spite of that may take a moment
+	}
+}
+
+func TestWhatIsUrgentDoesNotWaitForWhatIsNot(t *testing.T) {
+	width := atomic.Int64{}
+	width.Store(3)
+	q, given := newLanes(t, func() int { return int(width.Load()) }), make(chan int)
+	for range 3 + reserved { // as many workers as the controller has
+		go worker(q, given)
+	}
+	add(q, 0, 0, 1, 2)
+	if sum := awaitItem(t, given) + awaitItem(t, given) + awaitItem(t, given); sum != 0+1+2 {
+		t.Fatalf("others are given than there are: their sum is %d", sum)
+	}
+	add(q, 0, 3)
+	wait(t, q, given, 1)
+	add(q, 0, 4, 5)
+	wait(t, q, given, 3)
+	q.mu.Lock()
+	if len(q.aside) > reserved {
+		t.Errorf("%d items are taken for which there is no room: nobody sees that they wait", len(q.aside))
+	}
+	q.mu.Unlock()
+	add(q, urgent, 4, 6) // one of them waits already
+	first, second := awaitItem(t, given), awaitItem(t, given)
+	if min(first, second) != 4 || max(first, second) != 6 {
+		t.Errorf("%d and %d are given, want the urgent 4 and 6", first, second)
+	}
+	go worker(q, given)
+	add(q, urgent, 7) // what is reserved is in use, too
+	wait(t, q, given, 3)
+	q.Done(first)
+	if got := awaitItem(t, given); got != 7 {
+		t.Errorf("%d is given, want the urgent 7", got)
+	}
+	go worker(q, given)
+	q.Done(second)
+	wait(t, q, given, 2) // there is room for what is urgent, and for nothing else
+	width.Store(4)
+	q.Done(7)
+	if got := awaitItem(t, given); got != 3 && got != 5 {
+		t.Errorf("%d is given, want 3 or 5, which wait", got)
+	}
+}
+
+func TestWhatIsWorkedOnMayBeAddedAgain(t *testing.T) {
+	q, given := newLanes(t, func() int { return 1 }), make(chan int)
+	go worker(q, given)
+	add(q, 0, 1)
+	awaitItem(t, given)
+	add(q, 0, 1, 2)
+	go worker(q, given)
+	wait(t, q, given, 2) // 2, and 1 is not given twice
+	q.Done(1)
+	first := awaitItem(t, given)
+	go worker(q, given)
+	q.Done(first)
+	if second := awaitItem(t, given); first+second != 3 {
+		t.Errorf("%d and %d are given, want 1 and 2", first, second)
+	}
+}
+
+// TestNoItemIsLostInLanes has workers work while items are added in any order and the width changes at random. Each item is worked on after it
+// was added for the last time, and never more at once than there is room for.
+func TestNoItemIsLostInLanes(t *testing.T) {
+	const items, adds, most = 300, 20_000, 6
+	width := atomic.Int64{}
+	width.Store(most)
+	q := newLanes(t, func() int { return int(width.Load()) })
+	var added, seen [items]atomic.Int64
+	var working, normal, highest atomic.Int64
+	var workers sync.WaitGroup
+	for range most + reserved {
+		workers.Go(func() {
+			for {
+				item, priority, shutdown := q.GetWithPriority()
+				if shutdown {
+					return
+				}
+				highest.Store(max(highest.Load(), working.Add(1)))
+				if priority < urgent && normal.Add(1) > most {
+					t.Error("too many items are worked on that are not urgent")
+				}
+				seen[item].Store(added[item].Load())
+				if priority < urgent {
+					normal.Add(-1)
+				}
+				working.Add(-1)
+				q.Done(item)
+			}
+		})
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range adds {
+		item, priority := random.IntN(items), []int{-100, 0, 0, 0, urgent}[random.IntN(5)]
+		added[item].Add(1)
+		add(q, priority, item)
+		width.Store(1 + random.Int64N(most))
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		lost := 0
+		for i := range items {
+			if seen[i].Load() != added[i].Load() {
+				lost++
+			}
+		}
+		if lost == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d items are not worked on", lost)
+		}
+	}
+	q.ShutDown()
+	workers.Wait()
+	if highest.Load() > most+reserved || q.Len() != 0 {
+		t.Errorf("%d were worked on at once, and %d are left", highest.Load(), q.Len())
+	}
+}
+
+func TestWithoutLanesTheQueueIsAsItWas(t *testing.T) {
+	queue := priorityqueue.New[int](t.Name())
+	defer queue.ShutDown()
+	if inLanes(queue, nil) != queue {
+		t.Error("it is another one")
+	}
+}

@@ -1,0 +1,78 @@
+// Package width says how many requests may be under way at once, by how long they took and how many were turned away. It is pure: what it is
+// told is all that it knows.
+package width
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// Least and Most are the bounds of a width.
+	Least, Most = 4, 32
+	// fine is how long a request may take without being a sign of anything.
+	fine = 50 * time.Millisecond
+	// patience is how many times longer than usual requests may take before fewer are made.
+	patience = 3
+	// fade is the part of itself by which the usual time grows after a round that was slow though no fewer requests could be made: then
+	// they are not the cause, and a server that is slower for good is taken as it is.
+	fade = 10
+)
+
+// Width is how many requests may be under way at once. It narrows when more than a quarter of them take much longer than usual or are
+// turned away, and widens by one after as many requests as it allows. Its zero value is ready.
+type Width struct {
+	mu sync.Mutex
+	// less is by how much it is narrower than Most.
+	less int
+	// usual is how long requests take at best, zero while that is not known.
+	usual time.Duration
+	// round are the times of the requests since the width was last looked at.
+	round []time.Duration
+}
+
+// Now is how many requests may be under way.
+func (w *Width) Now() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Most - w.less
+}
+
+// turnedAway stands for the time of a request that was.
+const turnedAway = time.Duration(1<<63 - 1)
+
+// Note takes in how long a request took, or that the server turned it away because it has too much to do.
+func (w *Width) Note(took time.Duration, refused bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if refused {
+		took = turnedAway
+	}
+	if w.round = append(w.round, took); len(w.round) < Most-w.less {
+		return
+	}
+	slices.Sort(w.round)
+	w.adjust(w.round[(3*len(w.round)-1)/4], w.round[(len(w.round)-1)/2])
+	w.round = w.round[:0]
+}
+
+// adjust follows a round: three quarters of the requests took no longer than late, and half of them no longer than half.
+func (w *Width) adjust(late, half time.Duration) {
+	now := Most - w.less
+	switch {
+	case late == turnedAway:
+		now /= 2
+	case w.usual > 0 && late > max(fine, patience*w.usual):
+		if now == Least {
+			w.usual += w.usual/fade + 1
+		}
+		now = now * 7 / 10
+	default:
+		now++
+	}
+	w.less = Most - min(max(now, Least), Most)
+	if half != turnedAway && (w.usual == 0 || half < w.usual) {
+		w.usual = max(half, 1)
+	}
+}

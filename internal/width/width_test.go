@@ -1,0 +1,123 @@
+package width
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// rounds notes so many rounds of requests, each of which took what took gives for its place in the round. A negative time is a refusal.
+func (w *Width) rounds(many int, took func(i int) time.Duration) {
+	for range many {
+		for i := range w.Now() {
+			t := took(i)
+			w.Note(max(t, 0), t < 0)
+		}
+	}
+}
+
+func always(took time.Duration) func(int) time.Duration {
+	return func(int) time.Duration { return took }
+}
+
+const refusal = time.Duration(-1)
+
+// one gives another time for one request in so many.
+func one(in int, other, took time.Duration) func(int) time.Duration {
+	return func(i int) time.Duration {
+		if i%in == 0 {
+			return other
+		}
+		return took
+	}
+}
+
+func TestHowManyRequestsAreMadeAtOnce(t *testing.T) {
+	type step struct {
+		rounds int
+		took   func(int) time.Duration
+		want   int
+	}
+	const quick, far = 5 * time.Millisecond, 300 * time.Millisecond
+	for _, test := range []struct {
+		name  string
+		steps []step
+	}{
+		{"at first", []step{{0, nil, Most}}},
+		{"a quick server", []step{{100, always(quick), Most}}},
+		{"a server that is far away", []step{{100, always(far), Most}}},
+		{"a quick server that is slower now, and still quick", []step{{3, always(quick), Most}, {100, always(fine), Most}}},
+		{"a server that takes three times as long as it did", []step{{3, always(far), Most}, {20, always(patience * far), Most}}},
+		{"a server that takes more than three times as long", []step{{3, always(far), Most}, {1, always(patience*far + far/10), 22}, {1, always(2 * patience * far), 15}}},
+		{"a server that was quick, and is slow", []step{{3, always(quick), Most}, {1, always(fine + 1), 22}, {20, always(time.Second), Least}}},
+		{"it is well again", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {5, always(quick), Least + 5}, {30, always(quick), Most}}},
+		{"it turns all away", []step{{1, always(refusal), 16}, {1, always(refusal), 8}, {1, always(refusal), 4}, {9, always(refusal), Least}, {1, always(quick), Least + 1}}},
+		{"it turns one in three away", []step{{1, one(3, refusal, quick), Most / 2}}},
+		{"it turns one in four away", []step{{9, one(4, refusal, quick), Most}}},
+		{"one in four is slow", []step{{9, one(4, time.Minute, quick), Most}}},
+		{"one that is slow of the fewest", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {1, one(Least, time.Minute, quick), Least + 1}}},
+		{"it turned all away at first, and is far away", []step{{3, always(refusal), Least}, {50, always(far), Most}}},
+		{"it is slower for good", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {400, always(time.Second), Most}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := &Width{}
+			for i, step := range test.steps {
+				w.rounds(step.rounds, step.took)
+				if got := w.Now(); got != step.want {
+					t.Fatalf("step %d: %d at once, want %d", i, got, step.want)
+				}
+			}
+		})
+	}
+}
+
+// TestTheWidthThatAServerBears is a model: a server that works on so many requests at once, each for 20 ms, and has the others wait.
+func TestTheWidthThatAServerBears(t *testing.T) {
+	const work = 20 * time.Millisecond
+	for _, bears := range []int{1, 2, 3, 4, 8, 16, 64} {
+		t.Run(fmt.Sprint(bears), func(t *testing.T) {
+			w, random := &Width{}, rand.New(rand.NewPCG(uint64(bears), 1))
+			// It was alone with few requests before others came.
+			w.rounds(2, always(work))
+			total, rounds := 0, 0
+			for range 200 {
+				now := w.Now()
+				if now < Least || now > Most {
+					t.Fatalf("%d at once", now)
+				}
+				waits := time.Duration(float64(work) * max(1, float64(now)/float64(bears)))
+				w.rounds(1, func(int) time.Duration { return waits + time.Duration(random.Int64N(int64(work/10))) })
+				if rounds++; rounds > 50 {
+					total += now
+				}
+			}
+			mean := total / 150
+			if low, high := min(2*bears, Most), min(max(patience*bears+bears, Least+2), Most); mean < min(low, Most-4) || mean > high {
+				t.Errorf("%d at once on average, want %d to %d", mean, low, high)
+			}
+		})
+	}
+}
+
+func TestWhatIsUsual(t *testing.T) {
+	const usual = 100 * time.Millisecond
+	w := &Width{}
+	w.rounds(1, always(usual))
+	w.rounds(1, always(2*usual))
+	if w.usual != usual {
+		t.Errorf("%s after a longer time, want %s", w.usual, usual)
+	}
+	w.rounds(3, always(refusal))
+	if w.Now() != Least || w.usual != usual {
+		t.Errorf("%s after refusals", w.usual)
+	}
+	w.rounds(1, always(time.Hour))
+	if want := usual + usual/fade + 1; w.usual != want {
+		t.Errorf("%s where fewer requests do not help, want %s", w.usual, want)
+	}
+	w.rounds(1, always(0))
+	if w.usual != 1 {
+		t.Errorf("%s: that it is known is forgotten", w.usual)
+	}
+}
