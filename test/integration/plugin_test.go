@@ -92,7 +92,7 @@ func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []str
 	if _, err := r.vault.WriteKV2(t.Context(), "secret", operatorPath, map[string]any{"username": "robot"}); err != nil {
 		t.Fatal(err)
 	}
-	p.fails(t, 2, "KeyMissing: ", "refresh", "company", "--wait", "--timeout", "15s")
+	p.fails(t, 2, "does not go on: KeyMissing: ", "refresh", "company", "--wait", "--timeout", "15s")
 	r.setVault(t, "second")
 	p.fails(t, 3, "not done within 1ms", "refresh", "company", "--wait", "--timeout", "1ms")
 	if out, _, code := p.says(t, "refresh", "company", "--wait"); code != 0 || strings.Contains(out, "took the place of") {
