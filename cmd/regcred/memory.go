@@ -61,7 +61,7 @@ var garbagePercent atomic.Int64
 
 // percentOf is how many percent of so many bytes in use may become garbage. It is rounded up, because each change stops the program for a moment.
 func percentOf(live uint64) int {
-	const most, step = 1600, 10
+	const most, step = 400, 10 // Go collects nothing before the heap has 4 MiB for each 100 percent: so this is leastGarbage, too
 	if live == 0 {
 		return most // nothing was collected yet
 	}
