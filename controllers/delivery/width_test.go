@@ -29,6 +29,8 @@ type server struct {
 	// width is how many there may be, and narrowest the least that this was.
 	width     func() int
 	narrowest int
+	// first keeps all writes until it is closed, so that the server has too much to do at first, however busy the machine is.
+	first chan struct{}
 	// held keeps the writes of namespaces that were there at the start until it is closed, nil where none is held.
 	held chan struct{}
 }
@@ -44,6 +46,7 @@ func (s *server) write(namespace string) error {
 		defer s.mu.Unlock()
 		s.now--
 	}()
+	<-s.first
 	if held != nil && namespace < "new" {
 		<-held
 	}
@@ -89,13 +92,15 @@ func TestAFanOutIsAsWideAsTheAPIServerBears(t *testing.T) {
 	const namespaces, bears = 100, 6
 	g := newRig(t, namespaces, credential("company", "r.example"))
 	g.publish(record(t, "company", "1-x", "one", "r.example"))
-	mgr, changed, api := manager.New(t, g.c.(client.WithWatch)), &wakeup.Notifier{}, &server{bears: bears, width: g.r.width.Now, narrowest: width.Most}
+	mgr, changed, api := manager.New(t, g.c.(client.WithWatch)), &wakeup.Notifier{}, &server{bears: bears, width: g.r.width.Now, narrowest: width.Most, first: make(chan struct{})}
 	all := cached{everyName{g.c}, mgr.GetCache()}
 	g.r.Secrets, g.r.ServiceAccounts, g.r.Writer = all, all, api.before(g.c)
 	if err := g.r.SetupWithManager(mgr, changed); err != nil {
 		t.Fatal(err)
 	}
 	manager.Start(t, mgr)
+	manager.Await(t, "as many writes are made as may be", func() bool { now, _ := api.see(); return now == width.Most })
+	close(api.first)
 	manager.Await(t, "all are served", func() bool { return g.having(namespaces, `"one"`) == namespaces })
 	if api.narrowest > 2*bears {
 		t.Errorf("%d writes are made at once at a server that takes %d", api.narrowest, bears)

@@ -14,7 +14,7 @@ var pure = []string{
 	"internal/dockerconfig", "internal/exchange", "internal/fence", "internal/foreign", "internal/injection", "internal/memo", "internal/metricsaccess",
 	"internal/named", "internal/overview", "internal/ownsecret", "internal/payload", "internal/podcounts", "internal/podlist", "internal/policycheck",
 	"internal/preview", "internal/pullerror", "internal/pullsecret", "internal/records", "internal/registry", "internal/removal", "internal/rotation",
-	"internal/schedule", "internal/source", "internal/source/vault", "internal/supportbundle", "internal/target", "internal/verify", "internal/watchdog",
+	"internal/schedule", "internal/source", "internal/source/vault", "internal/supportbundle", "internal/target", "internal/verify", "internal/watchdog", "internal/width",
 }
 
 var controllers = []string{"controllers/attachment", "controllers/connection", "controllers/credential", "controllers/delivery", "controllers/recovery"}

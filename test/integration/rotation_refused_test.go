@@ -79,7 +79,8 @@ func (r *operatorRun) refuses(t *testing.T, password string) {
 	t.Helper()
 	for _, request := range []string{"one", "two"} {
 		r.requestRefresh(t, password+"-"+request)
-		awaitWithin(t, 20*time.Second, r.handled(password+"-"+request))
+		// A request has a refused value tested again, and half a minute lies between two tests.
+		awaitWithin(t, 50*time.Second, r.handled(password+"-"+request))
 	}
 	if err := r.condition(v1alpha1.ConditionVerified, metav1.ConditionFalse, v1alpha1.ReasonRejected)(t.Context()); err != nil {
 		t.Error(err)
