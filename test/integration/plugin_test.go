@@ -80,6 +80,7 @@ func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []str
 	if err := json.Unmarshal([]byte(out), &ended); err != nil || code != 0 || ended.Stage != "Delivered" || ended.Revision != ended.RevisionBefore || ended.Revision == "" {
 		t.Errorf("%v, exit %d: %+v", err, code, ended)
 	}
+	p.fails(t, 3, "not done within 1ms", "refresh", "company", "--wait", "--timeout", "1ms")
 	if _, _, code := p.says(t, "refresh", "company"); code != 0 {
 		t.Errorf("without --wait it exits with %d", code)
 	}
@@ -93,8 +94,8 @@ func testPluginRefresh(t *testing.T, r *operatorRun, p *plugin, namespaces []str
 		t.Fatal(err)
 	}
 	p.fails(t, 2, "does not go on: KeyMissing: ", "refresh", "company", "--wait", "--timeout", "15s")
+	p.fails(t, 2, "KeyMissing: ", "refresh", "company", "--wait", "--timeout", "1ms") // not "did not answer": what was wrong before still counts
 	r.setVault(t, "second")
-	p.fails(t, 3, "not done within 1ms", "refresh", "company", "--wait", "--timeout", "1ms")
 	if out, _, code := p.says(t, "refresh", "company", "--wait"); code != 0 || strings.Contains(out, "took the place of") {
 		t.Errorf("after the wrong value was corrected it exits with %d", code)
 	}
