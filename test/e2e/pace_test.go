@@ -80,6 +80,7 @@ func (r *track) run(t *testing.T) {
 	r.setPassword(t, password)
 	owner := r.createPods(t, app)
 	await(t, 30*time.Second, func(ctx context.Context) error { return allStuck(ctx, r.name, app) })
+	await(t, 5*time.Second, func(ctx context.Context) error { return allOlder(ctx, r.name, app) })
 
 	watch := watchPace(t, r.name, app, password)
 	defer watch.stop()
@@ -148,6 +149,21 @@ func allStuck(ctx context.Context, namespace, app string) error {
 	}
 	if stuck != paceBurst {
 		return fmt.Errorf("%d pods of %s are stuck, want %d", stuck, app, paceBurst)
+	}
+	return nil
+}
+
+// allOlder waits until a Secret that is written now is surely later than the pods. Times have whole seconds: where a pod is created in the second of
+// the change, its cure waits up to two seconds, so that the successor is later than the Secret. That is a case of its own, in internal/diagnosis.
+func allOlder(ctx context.Context, namespace, app string) error {
+	pods, err := s.Pods(ctx, namespace, app)
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		if created := pods[i].CreationTimestamp.Time; time.Since(created) < time.Second {
+			return fmt.Errorf("pod %s was created at %s, in this second", pods[i].Name, created.Format(time.TimeOnly))
+		}
 	}
 	return nil
 }
