@@ -80,7 +80,7 @@ func TestHowMuchMayBecomeGarbage(t *testing.T) {
 	}
 }
 
-func TestEachCollectionSetsAnew(t *testing.T) {
+func TestEachCollectionSetsHowMuch(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	t.Cleanup(func() { debug.SetGCPercent(before) })
 	garbagePercent.Store(0)
