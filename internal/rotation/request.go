@@ -8,10 +8,13 @@ func (s *State) isAskedAgain(spec *Spec, account Account) bool {
 }
 
 // Handled is the request of a person to which there is an answer: the source was asked for it, with or without success, and what it gave was tested once
-// more where it was refused before. It reports false while that test is still to come.
+// more where it was refused before. It reports false while that test is still to come, and where nobody asks: what was handled last stays so.
 func (s *State) Handled(spec *Spec) (request string, known bool) {
 	r := &s.Reads
-	if r.Fault != nil && r.Tried != "" {
+	switch {
+	case spec.RefreshRequest == "":
+		return "", false
+	case r.Fault != nil && r.Tried != "":
 		return r.Tried, true
 	}
 	return r.Request, !s.awaitsVerdict(spec)

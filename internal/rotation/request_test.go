@@ -94,6 +94,10 @@ func TestARequestWhoseReadFailsIsHandledAndSaysSo(t *testing.T) {
 	if handled, _ := s.state.Handled(&s.spec); handled != "now" {
 		t.Errorf("%q counts as handled before anything was asked for it", handled)
 	}
+	s.spec.RefreshRequest = "" // somebody took the annotation away after a read for it failed
+	if handled, known := s.state.Handled(&s.spec); known {
+		t.Errorf("where nobody asks, %q counts as handled", handled)
+	}
 }
 
 func (s *script) isHandled(request string) {
