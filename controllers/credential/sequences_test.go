@@ -133,7 +133,7 @@ func TestADoubtOutlivesARecordThatCannotBeWritten(t *testing.T) {
 // A request is answered once what it had read is kept: a process that ends before that has lost it.
 func TestARequestIsNotAnsweredWhileWhatItHadReadIsNotKept(t *testing.T) {
 	f := served()
-	f.run.state.Reads.Request = "now"
+	f.run.state.Reads.Request, f.run.spec.RefreshRequest = "now", "now"
 	before := &v1alpha1.RegistryCredentialStatus{LastHandledRefresh: "earlier"}
 	if got := f.status(before, noon).LastHandledRefresh; got != "now" {
 		t.Errorf("it is %q", got)
