@@ -7,10 +7,11 @@ what=${1:-all}
 results=$(mktemp -d)
 box=
 failed=0
+units=
 cleanup() {
-  local status=$? down=(go -C hack/cluster run . down --name "$box")
-  if [ "$status" = 0 ]; then down+=(--with-logs); fi # else somebody may want to know why
-  if [ -n "$box" ]; then "${down[@]}" >&2 || true; fi
+  if [ $? != 0 ]; then failed=1; fi
+  if [ -n "$units" ]; then kill -- "-$units" 2>/dev/null || true; fi
+  node_ends
   rm -rf "$results"
 }
 trap cleanup EXIT
@@ -46,7 +47,7 @@ integration() {
   # Built before, so that no test waits for it.
   CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath" go -C hack/tools/helm tool -n helm >/dev/null
   # Tests that measure time run alone; those that mostly wait are marked parallel and share the processors.
-  gotest integration . $race -parallel 4 -timeout 50m ./test/box/... ./test/bench/... ./test/integration/...
+  gotest integration . $race -parallel 5 -timeout 50m ./test/box/... ./test/bench/... ./test/integration/...
   gotest cluster hack/cluster -timeout 20m ./...
 }
 
@@ -73,48 +74,76 @@ oldest() {
   CGO_ENABLED=0 gotest oldest . -trimpath -timeout 20m -parallel 3 -run "^Test(${tests//,/|})\$" ./test/integration/
 }
 
+# node starts a cluster of its own with a real node, NAME in the box's name; node_ends stops it, and keeps its logs where tests failed.
+node() {
+  box="$1-$$"
+  go -C hack/cluster run . up --name "$box" >&2
+  eval "$(go -C hack/cluster run . env --name "$box")"
+}
+
+node_ends() {
+  local down=(go -C hack/cluster run . down --name "$box")
+  if [ "$failed" = 0 ]; then down+=(--with-logs); fi # else somebody may want to know why
+  if [ -n "$box" ]; then "${down[@]}" >&2 || true; fi
+  box=
+}
+
+# can_have_node says whether tests can have a node of their own, and not one of a cluster that somebody uses.
+can_have_node() { [ "${USE_EXISTING_CLUSTER:-}" != true ] && [ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ]; }
+
+# install begins and ends with a cluster without regcred.
+install() {
+  if ! can_have_node; then return; fi
+  node install
+  CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath" go -C hack/tools/helm tool -n helm >/dev/null
+  CGO_ENABLED=0 gotest install . -trimpath -timeout 15m ./test/install/...
+  say_measured install
+  node_ends
+}
+
 e2e() {
   if [ "${USE_EXISTING_CLUSTER:-}" = true ]; then
     eval "$(go -C hack/cluster run . build --only pause,kubernetes)"
-  elif [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ]; then
-    echo "== e2e is left out: it needs a node that runs pods, which needs root on Linux" >&2
-    return
+  elif can_have_node; then
+    node e2e
   else
-    box="e2e-$$"
-    go -C hack/cluster run . up --name "$box" >&2
-    eval "$(go -C hack/cluster run . env --name "$box")"
+    echo "== install and e2e are left out: they need a node that runs pods, which needs root on Linux" >&2
+    return
   fi
-  if [ -n "$box" ]; then installs; fi # not on a cluster that somebody uses
   CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$results/" ./cmd/regcred ./cmd/kubectl-regcred
   REGCRED_BIN="$results/regcred" gotest e2e . $race -timeout 30m ./test/e2e/...
-  # How fast pods recover is worth a look, whether or not it was fast enough.
-  sed -n 's/.*"Output":".*\(measured: [^\\"]*\).*/\1/p' "$results/e2e.json" >&2
+  say_measured e2e
+  node_ends
 }
 
-# installs begins and ends with a cluster without regcred. What a failure left is not for the tests that follow.
-installs() {
-  local before=$failed
-  failed=0
-  CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath" go -C hack/tools/helm tool -n helm >/dev/null
-  CGO_ENABLED=0 gotest install . -trimpath -timeout 15m ./test/install/...
-  sed -n 's/.*"Output":".*\(measured: [^\\"]*\).*/\1/p' "$results/install.json" >&2
-  if [ "$failed" != 0 ]; then
-    go -C hack/cluster run . down --name "$box" >&2
-    go -C hack/cluster run . up --name "$box" >&2
-    eval "$(go -C hack/cluster run . env --name "$box")"
-  fi
-  failed=$((failed | before))
+# How fast pods recover is worth a look, whether or not it was fast enough.
+say_measured() { sed -n 's/.*"Output":".*\(measured: [^\\"]*\).*/\1/p' "$results/$1.json" >&2; }
+
+# all has the unit tests, which need the processors, run beside the install tests, which mostly wait. The e2e tests measure time: alone.
+all() {
+  go -C hack/cluster run . build >/dev/null
+  set -m # a process group of its own, which ends with this script
+  (
+    unit
+    exit "$failed"
+  ) &
+  units=$!
+  set +m
+  install
+  wait "$units" || failed=1
+  units=
+  integration
+  e2e
 }
 
 count() { cat "$results"/*.json | grep "\"Action\":\"$1\"" | grep -c '"Test":' || true; }
 
 case $what in
-  all)
-    unit
-    integration
+  all | unit | integration | vault | oldest) $what ;;
+  e2e)
+    install
     e2e
     ;;
-  unit | integration | vault | oldest | e2e) $what ;;
   *)
     echo "usage: hack/test.sh [all|unit|integration|vault|oldest|e2e]" >&2
     exit 2
