@@ -77,18 +77,23 @@ func (r *release) run(ctx context.Context) error {
 		{"image", r.buildImage},
 		{"chart", r.buildChart},
 		{"install.yaml", r.buildManifest},
-		{"SBOM", r.buildSBOM},
-		{"krew manifest", r.buildKrew},
-		{"checksums", r.buildChecksums},
 	}
-	if r.push {
+	if r.push { // here: who waits for the image does not wait for the rest
 		steps = append(steps, step{"push", r.pushImage})
 	}
+	steps = append(steps,
+		step{"SBOM", r.buildSBOM},
+		step{"krew manifest", r.buildKrew},
+		step{"checksums", r.buildChecksums},
+	)
 	for _, s := range steps {
 		if err := s.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		fmt.Fprintln(os.Stderr, "release: built", s.name)
+		fmt.Fprintln(os.Stderr, "release: done:", s.name)
+	}
+	if r.push {
+		fmt.Fprint(os.Stderr, r.next())
 	}
 	return nil
 }

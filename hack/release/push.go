@@ -31,7 +31,6 @@ func (r *release) pushImage(ctx context.Context) error {
 		return fmt.Errorf("push %s: %w", reference, err)
 	}
 	fmt.Fprintln(os.Stderr, "release: pushed", reference)
-	fmt.Fprint(os.Stderr, r.next())
 	return nil
 }
 

@@ -30,9 +30,10 @@ const secretName = "regcred"
 // installation is one pass: regcred is installed, heals pods, and is removed.
 type installation struct {
 	way
-	id    string // begins the names of its namespaces
-	image string // of the application; no node has it yet
-	uids  map[string]types.UID
+	id       string // begins the names of its namespaces
+	password string // of the registry
+	image    string // of the application; no node has it yet
+	uids     map[string]types.UID
 }
 
 func (i *installation) namespace(credential string) string { return i.id + "-" + credential }
@@ -124,8 +125,9 @@ func networkPolicyAllows(t *testing.T, ports ...int) {
 func (i *installation) heal(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	must(t, s.SetRegistryPassword(ctx, i.id))
-	must(t, s.SetVaultPassword(ctx, i.id))
+	i.password = i.id
+	must(t, s.SetRegistryPassword(ctx, i.password))
+	must(t, s.SetVaultPassword(ctx, i.password))
 	var err error
 	i.image, err = s.PushApp(ctx, i.id)
 	must(t, err)

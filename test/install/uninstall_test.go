@@ -156,7 +156,7 @@ func (i *installation) secretsAre(t *testing.T, removedStays bool) {
 		if secret.UID != i.uids[name] || len(secret.Finalizers) > 0 || len(secret.OwnerReferences) > 0 {
 			t.Errorf("the Secret of %s is %s with finalizers %v and owners %v, and was %s", name, secret.UID, secret.Finalizers, secret.OwnerReferences, i.uids[name])
 		}
-		must(t, s.Fresh(secretName, i.id, i.namespace(name))(t.Context()))
+		must(t, s.Fresh(secretName, i.password, i.namespace(name))(t.Context()))
 	}
 	must(t, s.Running("web", i.image, i.namespace(kept), i.namespace(removed))(t.Context()))
 }

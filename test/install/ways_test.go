@@ -22,14 +22,16 @@ func ways() map[string]func(*testing.T) way {
 }
 
 // byChart is Helm with the packed chart, which names the image by its digest.
-func byChart(t *testing.T) way {
+func byChart(t *testing.T) way { return byChartWith(t) }
+
+func byChartWith(t *testing.T, arguments ...string) way {
 	chart, err := built.chart()
 	must(t, err)
 	values := fmt.Sprintf("vault: {addresses: [%q]}\nregistries: {insecure: [%q]}\n", s.Box.Vault.AddressInCluster, s.Registry)
 	return way{
 		install: func(t *testing.T) {
 			must(t, s.CreateNamespace(t.Context(), scenario.SystemNamespace, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}))
-			helm(t, values, "upgrade", "--install", "regcred", chart, "--values", "-")
+			helm(t, values, append([]string{"upgrade", "--install", "regcred", chart, "--values", "-"}, arguments...)...)
 		},
 		uninstall: func(t *testing.T) { helm(t, "", "uninstall", "regcred", "--wait", "--cascade", "foreground") },
 	}

@@ -88,14 +88,19 @@ func (s *Scenario) pushOperator(ctx context.Context) (tag string, err error) {
 // WriteOverlay writes a kustomization of the operator into a new folder. version says which image, as kustomize has it: "newTag: v1" or
 // "digest: sha256:...".
 func (s *Scenario) WriteOverlay(version string) (folder string, err error) {
+	config, err := configFolder()
+	if err != nil {
+		return "", err
+	}
+	return s.WriteOverlayOf(config, version)
+}
+
+// WriteOverlayOf does the same for another version's folder config.
+func (s *Scenario) WriteOverlayOf(config, version string) (folder string, err error) {
 	if folder, err = os.MkdirTemp("", "regcred-overlay-"); err != nil {
 		return "", err
 	}
 	folder, err = filepath.EvalSymlinks(folder)
-	if err != nil {
-		return "", err
-	}
-	config, err := configFolder()
 	if err != nil {
 		return "", err
 	}
@@ -139,15 +144,16 @@ func (s *Scenario) Kubectl(ctx context.Context, arguments ...string) error {
 	return nil
 }
 
-// OperatorReady reports whether all replicas of the operator are ready.
+// OperatorReady reports whether all replicas of the operator are ready, and none of the version before is left.
 func (s *Scenario) OperatorReady(ctx context.Context) error {
 	var deployment appsv1.Deployment
 	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: "regcred"}, &deployment); err != nil {
 		return err
 	}
-	status := deployment.Status
-	if status.ObservedGeneration != deployment.Generation || status.UpdatedReplicas != *deployment.Spec.Replicas || status.ReadyReplicas != *deployment.Spec.Replicas {
-		return fmt.Errorf("the operator has %d of %d replicas ready", status.ReadyReplicas, *deployment.Spec.Replicas)
+	status, want := deployment.Status, *deployment.Spec.Replicas
+	if status.ObservedGeneration != deployment.Generation || status.UpdatedReplicas != want || status.Replicas != want || status.ReadyReplicas != want {
+		return fmt.Errorf("the operator has %d replicas, of which %d are of this version and %d ready; want %d", status.Replicas, status.UpdatedReplicas,
+			status.ReadyReplicas, want)
 	}
 	return nil
 }
