@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the templates of the chart that say the same as config/: CRDs, admission policies and roles. What config/ says as a literal, the
-# chart takes from its values. test/chart renders both and compares them, so a literal that this script does not find is noticed there.
+# chart takes from its values. hack/release/charttest renders both and compares them, so a literal that this script does not find is noticed there.
 # Usage: hack/chart.sh [FOLDER], by default charts/regcred/templates/generated.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -39,6 +39,13 @@ func TestValuesReachTheObjects(t *testing.T) {
 			t.Errorf("the pods run as %v", name)
 		}
 	})
+	t.Run("the user is that of the image, so that a platform may give each namespace users of its own", func(t *testing.T) {
+		pod := at(mustTemplate(t, image)["Deployment regcred-system/regcred"], "spec", "template", "spec")
+		security := at(pod, "securityContext")
+		if at(security, "runAsNonRoot") != true || at(security, "runAsUser") != nil || at(security, "runAsGroup") != nil || at(security, "fsGroup") != nil {
+			t.Errorf("%v, want runAsNonRoot alone to say who runs it", security)
+		}
+	})
 	t.Run("every Secret name is granted for Secrets alone", func(t *testing.T) {
 		rules := at(mustTemplate(t, image+"secretNames: ['*']\n")["ClusterRole <nil>/regcred-wide"], "rules").([]any)
 		if len(rules) != 1 || fmt.Sprint(at(rules[0], "resources")) != "[secrets]" {
