@@ -29,7 +29,7 @@ func served() *facts {
 	f.summary = delivered.Summary{Generation: 3, Selected: 2, Right: map[delivered.Served]int{{Version: one, Generation: 3}: 2}, Present: map[delivered.Version]int{one: 2}}
 	s := &f.run.state
 	s.Value = rotation.Value{
-		Config: dockerconfig.Config{}, Revision: "v1", Digest: "one", SpecHash: "spec", Proof: rotation.ProofPull,
+		Config: dockerconfig.Config{}, Revision: "v1", Digest: "one", SpecHash: "spec", Use: rotation.Use{Proof: rotation.ProofPull},
 		Accounts: []rotation.Account{accountAt("one")},
 	}
 	s.Reads.Last, s.Reads.ReadTime = noon, noon

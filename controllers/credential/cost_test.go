@@ -59,7 +59,7 @@ func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept := rotation.Kept{Value: rotation.Value{Config: dockerconfig.Config{"r.example": value}, Revision: "1", Digest: "d", ChangeTime: now}}
+		kept := rotation.Kept{Value: rotation.Value{Config: dockerconfig.Config{"r.example": value}, Revision: "1", Digest: "d", Use: rotation.Use{ChangeTime: now}}}
 		if err := store.Save(t.Context(), records.Record{Credential: object.Name, UID: object.UID, Kept: kept}); err != nil {
 			t.Fatal(err)
 		}

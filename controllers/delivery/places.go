@@ -59,10 +59,6 @@ func (r *Reconciler) placesIn(ctx context.Context, namespace string) []delivered
 	return collect(places)
 }
 
-func (r *Reconciler) placesFor(ctx context.Context, account *corev1.ServiceAccount) []delivered.Place {
-	return r.placesIn(ctx, account.Namespace)
-}
-
 // placesBeside are the place of a Secret, as it was and is, and the others of ours in its namespace: one may wait until it can give way
 // to this.
 func (r *Reconciler) placesBeside(ctx context.Context, secret *corev1.Secret, before ...*corev1.Secret) []delivered.Place {

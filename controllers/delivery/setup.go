@@ -46,7 +46,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier
 		return err
 	}
 	err = r.ServiceAccounts.Each(func(one cache.Cache) error {
-		watches = append(watches, source.TypedKind(one, &corev1.ServiceAccount{}, mapTo(r.placesFor), onAttachment()))
+		watches = append(watches, source.TypedKind(one, &corev1.ServiceAccount{}, r.onAccount(), onAttachment()))
 		return nil
 	})
 	if err != nil {

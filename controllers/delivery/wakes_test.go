@@ -92,6 +92,7 @@ func TestWhoComesFirst(t *testing.T) {
 		return q.asked
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "n-00001"}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "n-00001", Name: "default"}}
 	for _, test := range []struct {
 		name string
 		do   func(q queue)
@@ -108,6 +109,18 @@ func TestWhoComesFirst(t *testing.T) {
 		}, map[delivered.Place]int{place("n-00001"): urgent}},
 		{"a namespace that went", func(q queue) {
 			g.r.urgently().Delete(t.Context(), event.TypedDeleteEvent[*corev1.Namespace]{Object: namespace}, q)
+		}, map[delivered.Place]int{place("n-00001"): normal}},
+		{"a ServiceAccount that comes after its namespace", func(q queue) {
+			g.r.onAccount().Create(t.Context(), event.TypedCreateEvent[*corev1.ServiceAccount]{Object: account}, q)
+		}, map[delivered.Place]int{place("n-00001"): urgent}},
+		{"a ServiceAccount that was there at the start", func(q queue) {
+			g.r.onAccount().Create(t.Context(), event.TypedCreateEvent[*corev1.ServiceAccount]{Object: account, IsInInitialList: true}, q)
+		}, map[delivered.Place]int{place("n-00001"): last}},
+		{"a ServiceAccount that was changed", func(q queue) {
+			g.r.onAccount().Update(t.Context(), event.TypedUpdateEvent[*corev1.ServiceAccount]{ObjectOld: account, ObjectNew: account}, q)
+		}, map[delivered.Place]int{place("n-00001"): normal}},
+		{"a ServiceAccount that went", func(q queue) {
+			g.r.onAccount().Delete(t.Context(), event.TypedDeleteEvent[*corev1.ServiceAccount]{Object: account}, q)
 		}, map[delivered.Place]int{place("n-00001"): normal}},
 		{"a spec", func(q queue) {
 			g.r.onCredential().Create(t.Context(), event.TypedCreateEvent[*v1alpha1.RegistryCredential]{Object: credential("company", "r.example")}, q)

@@ -25,7 +25,8 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[delivered.Place]
 
-// Priorities: somebody waits for a new namespace and for pods that are stuck, nobody for a look at what is believed to be right.
+// Priorities: somebody waits for a new namespace, which is served in two looks where its ServiceAccount comes a moment later, and for pods that are
+// stuck; nobody for a look at what is believed to be right.
 const (
 	urgent = 100
 	normal = 0
@@ -40,10 +41,6 @@ func enqueue(q queue, priority int, places ...delivered.Place) {
 	for _, place := range places {
 		q.Add(place)
 	}
-}
-
-func mapTo[T client.Object](f func(context.Context, T) []delivered.Place) handler.TypedEventHandler[T, delivered.Place] {
-	return handler.TypedEnqueueRequestsFromMapFunc(handler.TypedMapFunc[T, delivered.Place](f))
 }
 
 // onCredential looks at all places of a RegistryCredential that changed, came or went.
@@ -114,6 +111,26 @@ func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, del
 		},
 		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*corev1.Namespace], q queue) {
 			enqueue(q, normal, r.placesIn(ctx, e.Object.Name)...)
+		},
+	}
+}
+
+// onAccount looks at the places of the namespace of a ServiceAccount, before all others where it is new: pods that are created before it names the
+// Secret never get it.
+func (r *Reconciler) onAccount() handler.TypedEventHandler[*corev1.ServiceAccount, delivered.Place] {
+	return handler.TypedFuncs[*corev1.ServiceAccount, delivered.Place]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*corev1.ServiceAccount], q queue) {
+			priority := urgent
+			if e.IsInInitialList {
+				priority = last
+			}
+			enqueue(q, priority, r.placesIn(ctx, e.Object.Namespace)...)
+		},
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*corev1.ServiceAccount], q queue) {
+			enqueue(q, normal, r.placesIn(ctx, e.ObjectNew.Namespace)...)
+		},
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*corev1.ServiceAccount], q queue) {
+			enqueue(q, normal, r.placesIn(ctx, e.Object.Namespace)...)
 		},
 	}
 }

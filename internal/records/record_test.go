@@ -28,7 +28,7 @@ func record(t testing.TB) Record {
 		Config: dockerconfig.Config{"registry.example": credential}, Revision: "7", Digest: "d7", SpecHash: "abc", Place: "p",
 		Written: rotation.Written{Version: 7, CreatedTime: at, LatestTime: at.Add(time.Minute), CountTime: at.Add(-time.Hour)}, ReadTime: at, ExpireTime: at.Add(time.Hour), Minted: true,
 		Lease:    &source.Lease{Connection: "default", ID: "aws/creds/x/1", Renewable: true, Duration: time.Hour, Obtained: at},
-		Accounts: []rotation.Account{account}, ChangeTime: at, VerifiedTime: at.Add(time.Second), Proof: rotation.ProofPull,
+		Accounts: []rotation.Account{account}, Use: rotation.Use{Generation: 3, ChangeTime: at, VerifiedTime: at.Add(time.Second), Proof: rotation.ProofPull},
 	}
 	before := value
 	before.Revision, before.Digest, before.Lease = "6", "d6", nil

@@ -284,6 +284,13 @@ func TestAValueNamesTheGenerationThatItWasPutInUseFor(t *testing.T) {
 	if s.state.Generation != 7 || versionOf(&s.state.Value) != 1 {
 		t.Errorf("restored for generation 7: %d", s.state.Generation)
 	}
+	again := s.state.Value
+	again.Revision, again.Version, again.Use = "the same, written once more", again.Version+1, Use{}
+	use := s.state.Use
+	s.state.refresh(again)
+	if s.state.Revision != again.Revision || s.state.Use != use {
+		t.Errorf("after a read that gave the same value in revision %q: %+v, want %+v", s.state.Revision, s.state.Use, use)
+	}
 	if got := SpecOf(&v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Generation: 3}}).Generation; got != 3 {
 		t.Errorf("an object of generation 3 has a spec of generation %d", got)
 	}

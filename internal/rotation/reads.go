@@ -256,6 +256,6 @@ func (s *State) refresh(value Value) {
 	if same {
 		return
 	}
-	value.ChangeTime, value.VerifiedTime, value.Proof = s.ChangeTime, s.VerifiedTime, s.Proof
+	value.Use = s.Use
 	s.Value = value
 }

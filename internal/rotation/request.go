@@ -20,8 +20,8 @@ func (s *State) Handled(spec *Spec) (request string, known bool) {
 	return r.Request, !s.awaitsVerdict(spec)
 }
 
-// awaitsVerdict reports whether a registry that refused the latest value is asked again for a person's request. One that wants to be left alone for
-// longer is not waited for.
+// awaitsVerdict reports whether a registry that refused the latest value is asked again for a person's request: soon, or now, as long as that takes.
+// One that wants to be left alone for longer is not waited for.
 func (s *State) awaitsVerdict(spec *Spec) bool {
 	if !spec.verifies() || spec.Suspended {
 		return false
@@ -29,7 +29,7 @@ func (s *State) awaitsVerdict(spec *Spec) bool {
 	longest := s.Reads.RequestTime.Add(MinInterval)
 	for _, account := range s.latest().Accounts {
 		refused := s.test(spec, account).Verdict == Rejected
-		if refused && s.isAskedAgain(spec, account) && !s.soon(account).After(longest) {
+		if refused && s.isAskedAgain(spec, account) && (s.running(account.Print) || !s.soon(account).After(longest)) {
 			return true
 		}
 	}

@@ -39,6 +39,20 @@ func TestAPersonWhoAsksForAReadHasARefusedLoginTestedAgain(t *testing.T) {
 		s.after(MinInterval)
 		s.isHandled("now")
 	})
+	t.Run("the request is not handled while the registry is asked", func(t *testing.T) {
+		s := refused(t)
+		s.spec.RefreshRequest, s.state.Reads.Request, s.state.Reads.RequestTime = "now", "now", s.now
+		for i, account := range s.state.Waiting.Accounts {
+			s.state.NoteAttempt(account, s.now.Add(time.Second))
+			if handled, known := s.state.Handled(&s.spec); known {
+				t.Errorf("%q counts as handled while registry %d is asked, which refused the login before", handled, i)
+			}
+		}
+		for _, account := range s.state.Waiting.Accounts {
+			s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Accepted}, s.now.Add(20*time.Second))
+		}
+		s.isHandled("now")
+	})
 	t.Run("a registry that wants to be left alone is not waited for", func(t *testing.T) {
 		s := refused(t)
 		for print, test := range s.state.Tests {

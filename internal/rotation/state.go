@@ -86,6 +86,11 @@ type Value struct {
 	Lease      *source.Lease `json:"lease,omitempty"`
 	// Accounts are what is tested: each value at each registry host, once.
 	Accounts []Account `json:"accounts,omitempty"`
+	Use
+}
+
+// Use is what became of a value since it was read. No read of the same value changes it.
+type Use struct {
 	// Generation is that of the object for which the value was put in use: who was selected by an earlier one is not given it. Zero where an
 	// earlier version of regcred did that.
 	Generation int64 `json:"generation,omitempty"`

@@ -76,7 +76,7 @@ func options[request comparable](d *Watchdog, spec Spec, r reconcile.TypedReconc
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[request]) workqueue.TypedRateLimitingInterface[request] {
 			queue := inLanes(priorityqueue.New(name, func(o *priorityqueue.Opts[request]) {
 				o.Log, o.RateLimiter = ctrl.Log.WithValues("controller", name), limiter
-			}), spec.Lanes)
+			}), spec.Lanes, limiter)
 			one.mu.Lock()
 			defer one.mu.Unlock()
 			one.waiting = queue.Len

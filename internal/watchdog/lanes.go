@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
@@ -16,7 +17,7 @@ type Lanes struct {
 	Reserved, Urgent int
 }
 
-// lanes is a queue that keeps to them. A worker takes nothing while there is no room, unless something urgent was added. What is taken all the
+// lanes is a queue that keeps to them. A worker takes nothing while there is no room, unless something urgent waits. What is taken all the
 // same is set aside, and added again when there is room, so no worker waits with an item. Where there is no room others are worked on, and the
 // end of each makes some: so nothing waits for ever.
 type lanes[T comparable] struct {
@@ -24,36 +25,30 @@ type lanes[T comparable] struct {
 	bounds *Lanes
 
 	mu sync.Mutex
-	// freed is told when there may be something to take.
-	freed sync.Cond
-	// called is how often something urgent was added that nobody took yet, at most.
-	called int
-	// out are the items that are worked on.
+	// changed is told when there may be something to take.
+	changed sync.Cond
+	// taking is set while a worker takes an item off the queue. One does at a time, so what it was given tells what else is not there.
+	taking bool
+	// out are the items that are worked on, and whether they were added meanwhile.
 	out map[T]bool
 	// aside are the priorities of those that are set aside, and turns are their items by priority, in the order in which they came. An item
 	// that has another priority by now, or none, has lost that turn.
 	aside map[T]int
 	turns map[int][]T
+
+	calls[T]
 }
 
-func inLanes[T comparable](queue priorityqueue.PriorityQueue[T], bounds *Lanes) priorityqueue.PriorityQueue[T] {
+func inLanes[T comparable](queue priorityqueue.PriorityQueue[T], bounds *Lanes, limiter workqueue.TypedRateLimiter[T]) priorityqueue.PriorityQueue[T] {
 	if bounds == nil {
 		return queue
 	}
-	l := &lanes[T]{PriorityQueue: queue, bounds: bounds, out: map[T]bool{}, aside: map[T]int{}, turns: map[int][]T{}}
-	l.freed.L = &l.mu
-	return l
-}
-
-// AddWithOpts adds items, and has them taken at once where they are urgent.
-func (l *lanes[T]) AddWithOpts(o priorityqueue.AddOpts, items ...T) {
-	l.PriorityQueue.AddWithOpts(o, items...)
-	if o.Priority != nil && *o.Priority >= l.bounds.Urgent {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.called += len(items)
-		l.freed.Broadcast()
+	l := &lanes[T]{
+		PriorityQueue: queue, bounds: bounds, out: map[T]bool{}, aside: map[T]int{}, turns: map[int][]T{},
+		calls: calls[T]{limiter: limiter, waiting: map[T]*call{}, later: map[T]*delay{}},
 	}
+	l.changed.L = &l.mu
+	return l
 }
 
 // ShutDown ends the queue.
@@ -61,7 +56,10 @@ func (l *lanes[T]) ShutDown() {
 	l.PriorityQueue.ShutDown()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.freed.Broadcast()
+	for item := range l.later {
+		l.uncall(item)
+	}
+	l.changed.Broadcast()
 }
 
 // ShutDownWithDrain implements workqueue.TypedInterface.
@@ -75,27 +73,43 @@ func (l *lanes[T]) Get() (item T, shutdown bool) {
 
 // GetWithPriority gives the next item for which there is room.
 func (l *lanes[T]) GetWithPriority() (item T, priority int, shutdown bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for {
-		l.await()
-		item, priority, shutdown = l.PriorityQueue.GetWithPriority()
-		if shutdown || l.admit(item, priority) {
+		for !l.ShuttingDown() && !l.mayTake() {
+			l.changed.Wait()
+		}
+		var admitted bool
+		if item, priority, shutdown, admitted = l.take(); shutdown || admitted {
 			return item, priority, shutdown
 		}
-		l.PriorityQueue.Done(item) // it is not worked on, and who adds it again is heard
 	}
 }
 
-// await waits until there is room for anything, or for something urgent that was added.
-func (l *lanes[T]) await() {
+// mayTake reports whether nobody takes an item, and there is room for anything, or for something urgent that waits.
+func (l *lanes[T]) mayTake() bool {
+	return !l.taking && (l.room(l.bounds.Urgent-1) > 0 || l.room(l.bounds.Urgent) > 0 && l.called())
+}
+
+// take takes an item off the queue. The caller holds the mutex, which is free while there is none. It reports false where there is no room for
+// the item, which is set aside then.
+func (l *lanes[T]) take() (item T, priority int, shutdown, admitted bool) {
+	l.taking = true
+	began := l.events
+	l.mu.Unlock()
+	item, priority, shutdown = l.PriorityQueue.GetWithPriority()
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for !l.ShuttingDown() && l.room(l.bounds.Urgent-1) <= 0 {
-		if l.called > 0 && l.room(l.bounds.Urgent) > 0 {
-			l.called--
-			return
-		}
-		l.freed.Wait()
+	defer l.changed.Broadcast()
+	l.taking = false
+	if shutdown {
+		return item, priority, true, false
 	}
+	l.taken(item, priority, began)
+	admitted = l.admit(item, priority)
+	if !admitted {
+		l.PriorityQueue.Done(item) // it is not worked on, and who adds it again is heard
+	}
+	return item, priority, false, admitted
 }
 
 // room is for how many items of a priority there is room.
@@ -109,11 +123,9 @@ func (l *lanes[T]) room(priority int) int {
 
 // admit reports whether there is room for an item. Otherwise it is set aside.
 func (l *lanes[T]) admit(item T, priority int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.room(priority) > 0 {
 		delete(l.aside, item)
-		l.out[item] = true
+		l.out[item] = false
 		return true
 	}
 	if before, there := l.aside[item]; !there || before < priority {
@@ -126,27 +138,27 @@ func (l *lanes[T]) admit(item T, priority int) bool {
 // Done ends the work on an item, and adds those again for which there is room now.
 func (l *lanes[T]) Done(item T) {
 	l.PriorityQueue.Done(item)
-	for priority, items := range l.leave(item) {
-		l.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, items...)
-	}
-}
-
-// leave takes note of the end of an item, and returns whose turn it is, by priority. Where others are faster to take the room, those are set aside
-// once more.
-func (l *lanes[T]) leave(item T) map[int][]T {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.out, item)
-	defer l.freed.Broadcast()
-	next, called := map[int][]T{}, 0
+	l.recall(item)
+	for priority, items := range l.next() {
+		l.add(priorityqueue.AddOpts{Priority: &priority}, items...)
+	}
+	l.changed.Broadcast()
+}
+
+// next takes those that are set aside whose turn it is, by priority. Where others are faster to take the room, they are set aside once more.
+func (l *lanes[T]) next() map[int][]T {
+	next, taken := map[int][]T{}, 0
 	for _, priority := range l.priorities() {
-		for len(l.turns[priority]) > 0 && called < l.room(priority) {
+		for len(l.turns[priority]) > 0 && taken < l.room(priority) {
 			one := l.turns[priority][0]
 			l.turns[priority] = l.turns[priority][1:]
 			if known, there := l.aside[one]; there && known == priority {
 				delete(l.aside, one)
 				next[priority] = append(next[priority], one)
-				called++
+				taken++
 			}
 		}
 		if len(l.turns[priority]) == 0 {

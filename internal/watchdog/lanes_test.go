@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
@@ -15,7 +16,9 @@ const urgent, reserved = 100, 2
 
 func newLanes(t *testing.T, width func() int) *lanes[int] {
 	t.Helper()
-	queue := inLanes(priorityqueue.New[int](t.Name()), &Lanes{Width: width, Reserved: reserved, Urgent: urgent}).(*lanes[int])
+	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[int](time.Millisecond, time.Second)
+	inner := priorityqueue.New(t.Name(), func(o *priorityqueue.Opts[int]) { o.RateLimiter = limiter })
+	queue := inLanes(inner, &Lanes{Width: width, Reserved: reserved, Urgent: urgent}, limiter).(*lanes[int])
 	t.Cleanup(func() {
 		if !queue.ShuttingDown() {
 			queue.ShutDown()
@@ -182,7 +185,7 @@ func TestNoItemIsLostInLanes(t *testing.T) {
 func TestWithoutLanesTheQueueIsAsItWas(t *testing.T) {
 	queue := priorityqueue.New[int](t.Name())
 	defer queue.ShutDown()
-	if inLanes(queue, nil) != queue {
+	if inLanes(queue, nil, nil) != queue {
 		t.Error("it is another one")
 	}
 }
