@@ -168,6 +168,8 @@ const (
 
 // Reasons of SecretsSynced and ServiceAccountsAttached, and of single namespaces in status.namespaces.failures.
 const (
+	// ReasonSpecNotInUse means that the Secrets have the value in use, which was read for an earlier spec.
+	ReasonSpecNotInUse = "SpecNotInUse"
 	// ReasonSynced means that all Secrets are right.
 	ReasonSynced = "Synced"
 	// ReasonAttached means that all ServiceAccounts name the Secret.

@@ -21,7 +21,7 @@ func (f *facts) available() metav1.Condition {
 	case problem != nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, problem.Reason, problem.Message
 		if f.run.state.Published() {
-			c.Message = strings.TrimRight(c.Message, ". ") + ". What is published stays in use."
+			c.Message = strings.TrimRight(c.Message, ". ") + ". " + f.staysInUse()
 		}
 	case f.run.state.Older != nil && f.run.state.Older.Reads > 1 && f.run.state.Older.Digest != f.run.state.Digest:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonStaleAnswer, f.run.olderMessage()
@@ -31,6 +31,14 @@ func (f *facts) available() metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonRead, "the source gives a usable credential"
 	}
 	return c
+}
+
+// staysInUse says what becomes of the value in use while the source gives none.
+func (f *facts) staysInUse() string {
+	if f.outlived() {
+		return fmt.Sprintf("Revision %s of the spec before stays in use.", f.run.state.Revision)
+	}
+	return "What is published stays in use."
 }
 
 // olderMessage tells of a source that answers with what was replaced already.
@@ -135,10 +143,13 @@ func (f *facts) secretsSynced() metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "there is no credential to write yet: see CredentialAvailable and Verified"
 	case f.failing(false) > 0:
 		c.Reason, c.Message = f.sum(false)
-	case f.current() && f.selected() == 0:
+	case f.looked() && f.selected() == 0:
 		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target)
-	case f.pending() > 0 || !f.current():
+	case f.pending() > 0 || !f.looked():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, fmt.Sprintf("Secret %s is being written", name)
+	case f.outlived():
+		c.Reason, c.Message = v1alpha1.ReasonSpecNotInUse, fmt.Sprintf("Secret %s has revision %s of the spec before, which stays in use until the changed spec has a usable value: %s",
+			name, f.run.state.Revision, f.seeWhy())
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonSynced
 		c.Message = fmt.Sprintf("Secret %s is right in all selected namespaces", name)
@@ -153,6 +164,14 @@ func noNamespaces(target *v1alpha1.Target) string {
 		labels = " (labels " + foreign.Text(metav1.FormatLabelSelector(target.NamespaceSelector), longestSelector) + ")"
 	}
 	return "spec.target selects no namespace" + labels + ", so nothing is delivered: correct it, or label namespaces. They are served as soon as they are selected"
+}
+
+// seeWhy names the condition that says why the changed spec has no value in use.
+func (f *facts) seeWhy() string {
+	if f.run.state.Waiting != nil && f.run.state.Waiting.SpecHash == f.run.spec.SpecHash {
+		return "see Verified"
+	}
+	return "see CredentialAvailable"
 }
 
 // longestSelector is how much of a selector is shown, in bytes.
@@ -185,9 +204,9 @@ func (f *facts) attached(c metav1.Condition) metav1.Condition {
 		c.Reason, c.Message = f.sum(true)
 	case f.failing(false) > 0:
 		c.Reason, c.Message = v1alpha1.ReasonSecretMissing, fmt.Sprintf("in %s there is no Secret that could be attached: see SecretsSynced", namespaces(f.failing(false)))
-	case f.current() && f.selected() == 0:
+	case f.looked() && f.selected() == 0:
 		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target)
-	case f.pending() > 0 || !f.current():
+	case f.pending() > 0 || !f.looked():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the Secret is being attached"
 	case f.reachesHub():
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonEndsAnonymousPulls

@@ -114,7 +114,23 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		{"the spec has a new generation that no namespace was looked at for", func(f *facts) { f.run.object.Generation = 4 },
 			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}, {v1alpha1.ConditionServiceAccountsAttached, no, v1alpha1.ReasonProgressing, ""}}},
 		{"the value in use was read for another source", func(f *facts) { f.run.spec.SpecHash = "other" },
-			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
+			[]want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonProgressing, "the source is read for it; revision v1 stays in use"},
+				{v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonSpecNotInUse, "revision v1 of the spec before, which stays in use until the changed spec has a usable value: see CredentialAvailable"},
+				{v1alpha1.ConditionServiceAccountsAttached, yes, v1alpha1.ReasonAttached, ""},
+				{v1alpha1.ConditionRotationComplete, no, v1alpha1.ReasonProgressing, "Do not revoke the one in use"}}},
+		{"the value in use was read for another source, and the present one cannot be read", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.run.state.Reads.Fault = source.Stalled(v1alpha1.ReasonSecretNotFound, "nothing is at that path")
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonSecretNotFound, "Revision v1 of the spec before stays in use"},
+			{v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonSpecNotInUse, "see CredentialAvailable"}, {v1alpha1.ConditionStalled, yes, v1alpha1.ReasonSecretNotFound, ""}}},
+		{"the value in use was read for another source, and a namespace was not given it yet", func(f *facts) {
+			f.run.spec.SpecHash, f.summary.Selected = "other", 3
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonProgressing, "is in 2 of 3 namespaces"}, {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
+		{"the value in use was read for another source, and the value of the present one is refused", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.waits(rotation.Refuse, "it answers 401")
+			f.run.state.Waiting.SpecHash = "other"
+		}, []want{ready(no, v1alpha1.ReasonRejected), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonSpecNotInUse, "see Verified"}}},
 		{"all namespaces have the value before", func(f *facts) {
 			before := delivered.Version{Revision: "v0", Digest: "zero"}
 			f.summary.Right = map[delivered.Served]int{{Version: before, Generation: 3}: 2}
@@ -156,6 +172,19 @@ func TestWhatTheConditionsSay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is in use is counted whatever the spec says of where another one comes from: it serves every pod as before.
+func TestAChangedSpecWithoutAValueTakesNothingFromTheCount(t *testing.T) {
+	f := served()
+	f.run.spec.SpecHash = "other"
+	if n := f.status(&v1alpha1.RegistryCredentialStatus{}, noon).Namespaces; n.Synced != 2 || n.Selected != 2 {
+		t.Errorf("%d of %d namespaces have the value in use, want both", n.Synced, n.Selected)
+	}
+	f.run.object.Generation++ // and nobody looked at the namespaces for it
+	if n := f.status(&v1alpha1.RegistryCredentialStatus{}, noon).Namespaces; n.Synced != 0 {
+		t.Errorf("%d namespaces are right for a spec that nobody looked at", n.Synced)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // passing reasons are those of what is on its way: a ServiceAccount comes a moment after its namespace.
-var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonSecretMissing, v1alpha1.ReasonNoNamespaces}
+var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonSecretMissing, v1alpha1.ReasonNoNamespaces,
+	v1alpha1.ReasonSpecNotInUse}
 
 // ours are the reasons of namespaces that are the operator's own faults, and not the namespace's: they make Ready False.
 var ours = []string{v1alpha1.ReasonForbidden, v1alpha1.ReasonWriteFailed, v1alpha1.ReasonRegistryTaken}
@@ -187,7 +188,7 @@ func (f *facts) needsPerson(c *metav1.Condition) bool {
 // deliveryObstacle: what a namespace refuses for reasons of its own fails nobody else's wait, as long as some namespace is served.
 func (f *facts) deliveryObstacle() obstacle {
 	switch {
-	case !f.current():
+	case !f.looked():
 		return obstacle{v1alpha1.ReasonProgressing, "the spec changed, and the namespaces are being looked at for it", false}
 	case f.selected() == 0:
 		return obstacle{v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target), false}
@@ -201,6 +202,9 @@ func (f *facts) deliveryObstacle() obstacle {
 	if f.pending() > 0 {
 		return obstacle{v1alpha1.ReasonProgressing, fmt.Sprintf("revision %s is in %d of %d namespaces and is being written into the others",
 			f.run.state.Revision, f.synced(), f.selected()), false}
+	}
+	if f.outlived() {
+		return obstacle{v1alpha1.ReasonProgressing, fmt.Sprintf("the spec changed, and the source is read for it; revision %s stays in use meanwhile", f.run.state.Revision), false}
 	}
 	if f.synced() == 0 {
 		accounts := f.failing(false) == 0
