@@ -50,7 +50,7 @@ const (
 	ReasonInvalidSecretMetadata = "InvalidSecretMetadata"
 	// ReasonInvalidSelector means that the namespace selector does not parse.
 	ReasonInvalidSelector = "InvalidSelector"
-	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces and waits for confirmation.
+	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces, or from the last ones, and waits for confirmation.
 	ReasonRemovalUnconfirmed = "RemovalUnconfirmed"
 	// ReasonNoNamespaces means that the target selects no namespace.
 	ReasonNoNamespaces = "NoNamespaces"

@@ -158,12 +158,16 @@ func (f *facts) secretsSynced() metav1.Condition {
 }
 
 // noNamespaces names the labels that nothing has: a typo in them is the usual cause.
-func noNamespaces(target *v1alpha1.Target) string {
-	labels := ""
-	if target.NamespaceSelector != nil {
-		labels = " (labels " + foreign.Text(metav1.FormatLabelSelector(target.NamespaceSelector), longestSelector) + ")"
+// labelsOf are the labels that a target asks for, in words.
+func labelsOf(target *v1alpha1.Target) string {
+	if target.NamespaceSelector == nil {
+		return ""
 	}
-	return "spec.target selects no namespace" + labels + ", so nothing is delivered: correct it, or label namespaces. They are served as soon as they are selected"
+	return " (labels " + foreign.Text(metav1.FormatLabelSelector(target.NamespaceSelector), longestSelector) + ")"
+}
+
+func noNamespaces(target *v1alpha1.Target) string {
+	return "spec.target selects no namespace" + labelsOf(target) + ", so nothing is delivered: correct it, or label namespaces. They are served as soon as they are selected"
 }
 
 // seeWhy names the condition that says why the changed spec has no value in use.

@@ -162,7 +162,7 @@ func (f *facts) obstacle(conditions []metav1.Condition) obstacle {
 	case f.run.fault != nil:
 		return obstacle{f.run.fault.reason, f.run.fault.message, false}
 	case f.removal.Held:
-		return obstacle{v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(f.run.object, f.removal, undoChange), true}
+		return obstacle{v1alpha1.ReasonRemovalUnconfirmed, f.heldRemoval(), true}
 	}
 	for _, kind := range []string{v1alpha1.ConditionCredentialAvailable, v1alpha1.ConditionVerified} {
 		c := meta.FindStatusCondition(conditions, kind)
