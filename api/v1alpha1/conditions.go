@@ -230,6 +230,8 @@ const (
 	ReasonInvalidPort = "InvalidPort"
 	// ReasonPortMissing means that images in use have a port that the registry lacks; a kubelet takes the two for different hosts.
 	ReasonPortMissing = "PortMissing"
+	// ReasonPortDiffers means that images in use have another port than the registry, or none; a kubelet takes the two for different hosts.
+	ReasonPortDiffers = "PortDiffers"
 	// ReasonOtherName means that images in use have another host of the same service than a registry, such as registry-1.docker.io for
 	// docker.io; a kubelet takes the two for different registries.
 	ReasonOtherName = "OtherName"

@@ -81,6 +81,7 @@ func (f *facts) proof(c metav1.Condition) metav1.Condition {
 		if f.test.Said != "" {
 			c.Message += ": " + f.test.Said
 		}
+		c.Message += imagesElsewhere(&f.test)
 	}
 	return c
 }
@@ -90,7 +91,7 @@ func (f *facts) onlyLogin() string {
 	if f.run.spec.Mode != v1alpha1.VerifyPull {
 		return "the registry accepts the login; whether the credential may pull is not tested: set spec.verification.mode: Pull to test that, too"
 	}
-	return "the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too"
+	return "the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too" + imagesElsewhere(&f.test)
 }
 
 // heldMessage says why a new value is held back, until when, and how to decide otherwise.
@@ -99,6 +100,8 @@ func (run *run) heldMessage(now time.Time) string {
 	if why == "" {
 		why = "the registry was not asked about it yet, or did not answer yet"
 	}
+	test := run.state.Test(run.spec, run.judgement.Account)
+	why += imagesElsewhere(&test)
 	// The cause comes first: tables cut what comes later.
 	held := "It is held until the registry accepts it"
 	switch until := run.judgement.Until; {

@@ -10,6 +10,13 @@ import (
 	"regcred.dev/regcred/internal/source"
 )
 
+// answersElsewhere has a test of the value in use find images of other registries alone.
+func (f *facts) answersElsewhere(verdict rotation.Verdict, hosts ...string) {
+	account := accountAt("one")
+	f.run.state.NoteAnswer(account, f.run.spec.Question(account), rotation.Answer{Verdict: verdict, Message: "it answers 429", Elsewhere: hosts}, noon)
+	f.verdict, f.test = f.run.state.Of(f.run.spec, &f.run.state.Value)
+}
+
 func TestHowAValueIsProven(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -28,6 +35,15 @@ func TestHowAValueIsProven(t *testing.T) {
 			f.run.state.Tests = nil
 			f.answer("one", rotation.Unknown, noon)
 		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven, "did not say whether it accepts it: it answers 429"}, true},
+		{"nothing, and what pods use is from elsewhere", func(f *facts) {
+			f.run.state.Tests = nil
+			f.answersElsewhere(rotation.Unknown, "registry.example:5000", "quay.io")
+		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven,
+			"it answers 429. No image in use in the target namespaces is from registry.example: they are from registry.example:5000, quay.io. If it is meant for those, correct spec.registries"}, true},
+		{"a login, and what pods use is from elsewhere", func(f *facts) {
+			f.run.state.Proof = rotation.ProofLogin
+			f.answersElsewhere(rotation.Accepted, "quay.io")
+		}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "No image in use in the target namespaces is from registry.example: they are from quay.io"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := served()
