@@ -94,7 +94,7 @@ func (f *facts) onlyLogin() string {
 	return "the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too" + imagesElsewhere(&f.test)
 }
 
-// heldMessage says why a new value is held back, until when, and how to decide otherwise.
+// heldMessage says what is in use meanwhile, why a new value is held back, until when, and how to decide otherwise.
 func (run *run) heldMessage(now time.Time) string {
 	why := run.judgement.Message
 	if why == "" {
@@ -112,8 +112,12 @@ func (run *run) heldMessage(now time.Time) string {
 	case until.After(now):
 		held = "It is published without a test at " + until.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("revision %s is not in use yet: %s. %s; to publish it now, annotate the RegistryCredential with %s=%s",
-		run.state.Waiting.Revision, why, held, v1alpha1.PublishAnnotation, run.state.Waiting.Revision) +
+	what := fmt.Sprintf("revision %s is not in use yet", run.state.Waiting.Revision)
+	if run.state.Published() {
+		what = fmt.Sprintf("revision %s stays in use, and revision %s waits", run.state.Revision, run.state.Waiting.Revision)
+	}
+	return fmt.Sprintf("%s: %s. %s; to publish it now, annotate the RegistryCredential with %s=%s",
+		what, why, held, v1alpha1.PublishAnnotation, run.state.Waiting.Revision) +
 		mistaken(run.object, v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
 }
 

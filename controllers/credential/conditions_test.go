@@ -98,6 +98,18 @@ func TestWhatTheConditionsSay(t *testing.T) {
 			f.waits(rotation.HoldOn, "it answers 429")
 			f.run.object.Annotations = map[string]string{v1alpha1.PublishAnnotation: "v22"}
 		}, []want{verified(open, v1alpha1.ReasonHeld, `annotation regcred.dev/publish-revision has the value "v22" now, which decides nothing here`)}},
+		{"the value of a changed spec is held", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.waits(rotation.Hold, "it answers 429")
+			f.run.judgement.Until = noon.Add(2 * time.Hour)
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonHeld, "the spec changed, and its value, revision v2, waits for the registry until 2026-03-01T14:00:00Z at the latest: see Verified. " +
+			"Meanwhile revision v1 stays in use in 2 of 2 namespaces"}, {v1alpha1.ConditionReconciling, yes, v1alpha1.ReasonHeld, ""},
+			verified(open, v1alpha1.ReasonHeld, "revision v1 stays in use, and revision v2 waits: it answers 429. It is published without a test at 2026-03-01T14:00:00Z; to publish it now")}},
+		{"the value of a changed spec is held without an end", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.waits(rotation.HoldOn, "it answers 429")
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonHeld, "revision v2, waits until the registry accepts it: see Verified. Meanwhile revision v1 stays in use"},
+			verified(open, v1alpha1.ReasonHeld, "revision v1 stays in use, and revision v2 waits")}},
 		{"a first value is held", func(f *facts) {
 			f.run.state.Value = rotation.Value{}
 			f.waits(rotation.Hold, "it answers 429")
@@ -114,7 +126,7 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		{"the spec has a new generation that no namespace was looked at for", func(f *facts) { f.run.object.Generation = 4 },
 			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}, {v1alpha1.ConditionServiceAccountsAttached, no, v1alpha1.ReasonProgressing, ""}}},
 		{"the value in use was read for another source", func(f *facts) { f.run.spec.SpecHash = "other" },
-			[]want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonProgressing, "the source is read for it; revision v1 stays in use"},
+			[]want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonProgressing, "the source is read for it; meanwhile revision v1 stays in use in 2 of 2 namespaces"},
 				{v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonSpecNotInUse, "revision v1 of the spec before, which stays in use until the changed spec has a usable value: see CredentialAvailable"},
 				{v1alpha1.ConditionServiceAccountsAttached, yes, v1alpha1.ReasonAttached, ""},
 				{v1alpha1.ConditionRotationComplete, no, v1alpha1.ReasonProgressing, "Do not revoke the one in use"}}},

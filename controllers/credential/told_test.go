@@ -175,7 +175,7 @@ func TestPeopleAreToldOnceOfAValueThatWaits(t *testing.T) {
 	f.waits(rotation.Hold, "")
 	tells("one waits whose test is under way")
 	f.waits(rotation.Hold, "it answers 429")
-	tells("one is held", "Normal Held revision v2 is not in use yet: it answers 429")
+	tells("one is held", "Normal Held revision v1 stays in use, and revision v2 waits: it answers 429")
 	f.waits(rotation.HoldOn, "it answers 503")
 	tells("the same one is held on")
 	f.waits(rotation.Refuse, "it answers 401")
