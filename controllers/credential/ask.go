@@ -2,8 +2,10 @@ package credential
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -180,8 +182,22 @@ func (r *Reconciler) takeAnswers(ctx context.Context, run *run) error {
 	if after, test := next.Of(run.spec, &next.Value); next.Published() && after == rotation.Rejected && before != rotation.Rejected {
 		tell = func() {
 			r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonNoLongerAccepted, "Verify",
-				"the registry refuses the credential in use: "+test.Message+"; new pods will fail to pull. The source is read again now")
+				"the registry refuses the credential in use: "+test.Message+"; "+whatFollows(run, &next, r.Now()))
 		}
 	}
 	return r.keep(ctx, run, next, tell)
+}
+
+// whatFollows says what becomes of a value in use that the registry refuses: the same answers can say that it accepts the next one.
+func whatFollows(run *run, s *rotation.State, now time.Time) string {
+	judged, waits := s.Judge(run.spec, now)
+	switch {
+	case waits && judged.Fate == rotation.PublishProven && s.Waiting != nil:
+		return fmt.Sprintf("it accepts revision %s of the source, which is put in use now", s.Waiting.Revision)
+	case waits && judged.Fate == rotation.Refuse && s.Waiting != nil:
+		return fmt.Sprintf("new pods will fail to pull. It refuses revision %s of the source, too", s.Waiting.Revision)
+	case waits && s.Waiting != nil:
+		return fmt.Sprintf("new pods will fail to pull. Revision %s of the source is being tested", s.Waiting.Revision)
+	}
+	return "new pods will fail to pull. The source is read again now"
 }

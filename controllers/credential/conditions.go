@@ -130,6 +130,8 @@ func (f *facts) evidence(now time.Time) string {
 		return fmt.Sprintf("It expired at %s and no new one was obtained: see CredentialAvailable", ends.UTC().Format(time.RFC3339))
 	case expired:
 		return fmt.Sprintf("It expired at %s: store a new one in the source", ends.UTC().Format(time.RFC3339))
+	case s.Waiting != nil && f.run.judgement.Fate == rotation.PublishProven:
+		return fmt.Sprintf("The registry accepts revision %s of the source, which is being put in use", s.Waiting.Revision)
 	case s.Waiting != nil && f.run.judgement.Fate == rotation.Refuse:
 		return fmt.Sprintf("The source has revision %s, which the registry refuses, too: store a valid one in the source, or unlock the account", s.Waiting.Revision)
 	case s.Waiting != nil:

@@ -92,6 +92,10 @@ func TestWhatTheConditionsSay(t *testing.T) {
 			f.answer("one", rotation.Rejected, noon)
 			f.waits(rotation.Hold, "")
 		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "revision v2 already, which is not in use yet")}},
+		{"the value in use is refused, and the new one is accepted and not in use yet", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon)
+			f.waits(rotation.PublishProven, "")
+		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "The registry accepts revision v2 of the source, which is being put in use")}},
 		{"the new value is held", func(f *facts) { f.waits(rotation.HoldOn, "it answers 429") },
 			[]want{ready(yes, v1alpha1.ReasonSucceeded), verified(open, v1alpha1.ReasonHeld, "regcred.dev/publish-revision=v2")}},
 		{"the new value is held, and somebody names another one to publish", func(f *facts) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 )
@@ -105,5 +106,33 @@ func TestWhatIsSaidOfTheSource(t *testing.T) {
 	f.run.state.Reads.Last = time.Time{}
 	if got := f.available(); got.Reason != v1alpha1.ReasonRead {
 		t.Errorf("what an earlier process read counts as not read: %+v", got)
+	}
+}
+
+// One test asks of a new value and of the one in use: what is told of the one says what is known of the other.
+func TestWhatFollowsARefusalOfTheValueInUse(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		waits  bool
+		answer rotation.Verdict
+		want   string
+	}{
+		{"the source has no other", false, "", "new pods will fail to pull. The source is read again now"},
+		{"it has another one that was not tested", true, "", "new pods will fail to pull. Revision v2 of the source is being tested"},
+		{"it has another one that is accepted", true, rotation.Accepted, "it accepts revision v2 of the source, which is put in use now"},
+		{"it has another one that is refused", true, rotation.Rejected, "new pods will fail to pull. It refuses revision v2 of the source, too"},
+	} {
+		f := served()
+		f.answer("one", rotation.Rejected, noon)
+		if test.waits {
+			f.waits("", "")
+			f.run.state.Waiting.Config, f.run.state.Waiting.SpecHash = dockerconfig.Config{}, "spec"
+		}
+		if test.answer != "" {
+			f.answer("two", test.answer, noon)
+		}
+		if got := whatFollows(f.run, &f.run.state, noon); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
 }
