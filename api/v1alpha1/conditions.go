@@ -50,7 +50,7 @@ const (
 	ReasonInvalidSecretMetadata = "InvalidSecretMetadata"
 	// ReasonInvalidSelector means that the namespace selector does not parse.
 	ReasonInvalidSelector = "InvalidSelector"
-	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces and waits for confirmation.
+	// ReasonRemovalUnconfirmed means that the spec would take the credential from many namespaces, or from the last ones, and waits for confirmation.
 	ReasonRemovalUnconfirmed = "RemovalUnconfirmed"
 	// ReasonNoNamespaces means that the target selects no namespace.
 	ReasonNoNamespaces = "NoNamespaces"
@@ -168,6 +168,8 @@ const (
 
 // Reasons of SecretsSynced and ServiceAccountsAttached, and of single namespaces in status.namespaces.failures.
 const (
+	// ReasonSpecNotInUse means that the Secrets have the value in use, which was read for an earlier spec.
+	ReasonSpecNotInUse = "SpecNotInUse"
 	// ReasonSynced means that all Secrets are right.
 	ReasonSynced = "Synced"
 	// ReasonAttached means that all ServiceAccounts name the Secret.
@@ -228,6 +230,8 @@ const (
 	ReasonInvalidPort = "InvalidPort"
 	// ReasonPortMissing means that images in use have a port that the registry lacks; a kubelet takes the two for different hosts.
 	ReasonPortMissing = "PortMissing"
+	// ReasonPortDiffers means that images in use have another port than the registry, or none; a kubelet takes the two for different hosts.
+	ReasonPortDiffers = "PortDiffers"
 	// ReasonOtherName means that images in use have another host of the same service than a registry, such as registry-1.docker.io for
 	// docker.io; a kubelet takes the two for different registries.
 	ReasonOtherName = "OtherName"

@@ -93,7 +93,7 @@ type NamespacesStatus struct {
 	// selected is the number of namespaces that the target selects, those that it names and that do not exist included.
 	// Terminating ones do not count.
 	Selected int32 `json:"selected"`
-	// synced is the number of them in which Secret and ServiceAccounts are right for this generation and revision.
+	// synced is the number of them in which the ServiceAccounts are right for this generation, and the Secret has the revision in use.
 	Synced int32 `json:"synced"`
 	// failed is the number of them that cannot be served, each for a reason of its own. Most reasons lie in the namespace and do not
 	// make Ready False. Forbidden, WriteFailed and RegistryTaken do, and so does a target of which no namespace is served.

@@ -39,7 +39,7 @@ const (
 	// RefreshRequestedAtAnnotation on a RegistryCredential asks for a read of its source now. Any new value counts; a time is
 	// customary.
 	RefreshRequestedAtAnnotation = "regcred.dev/refresh-requested-at"
-	// ConfirmRemovalAnnotation on a RegistryCredential confirms that the credential may be taken from many namespaces at once. Its
+	// ConfirmRemovalAnnotation on a RegistryCredential confirms that the credential may be taken from many namespaces at once, or from all. Its
 	// value is the pending removal that is meant, status.pendingRemoval.id, so that it confirms no other and is used up by it.
 	ConfirmRemovalAnnotation = "regcred.dev/confirm-removal"
 	// PublishAnnotation on a RegistryCredential has a value published that is held because it is not proven. Its value is the

@@ -2,18 +2,26 @@ package credential
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/verify"
 )
 
-// sampled is how many images in use are asked for at one registry.
-const sampled = 3
+const (
+	// sampled is how many images in use are asked for at one registry.
+	sampled = 3
+	// hostsLookedAt is of how many other hosts of images in use it is found out whether somebody serves them, hostsTold how many are told.
+	hostsLookedAt, hostsTold = 8, 3
+)
 
 // Asker asks a registry whether a value works.
 type Asker interface {
@@ -74,18 +82,18 @@ func (r *Reconciler) contrast(run *run, account rotation.Account, question *veri
 // askNow puts a question, and gives the answers about the account and about the value in use, where that was asked, too.
 func (r *Reconciler) askNow(ctx context.Context, question verify.Question, object *v1alpha1.RegistryCredential, served func(string) bool, one answered, old *answered) []answered {
 	if !question.LoginOnly && len(question.Named) == 0 {
-		images, nearMiss, err := r.sample(ctx, question.Keys, object, served)
+		seen, err := r.sample(ctx, question.Keys, object, served)
 		if err != nil {
 			one.answer = rotation.Answer{Verdict: rotation.Unknown, Message: "the images in use could not be listed, so that there was nothing to ask the registry for; this is tried again"}
 			return []answered{one}
 		}
-		question.Sampled, one.answer.NearMiss = images, nearMiss
+		question.Sampled, one.answer.NearMiss, one.answer.Elsewhere = seen.images, seen.nearMiss, seen.elsewhere
 	}
 	answer := r.Asker.Ask(ctx, question)
-	nearMiss := one.answer.NearMiss
+	nearMiss, elsewhere := one.answer.NearMiss, one.answer.Elsewhere
 	one.answer = rotation.Answer{
 		Verdict: rotation.Verdict(answer.Verdict), Proof: rotation.Proof(answer.Proof), Message: answer.Message,
-		Digests: answer.Digests, NearMiss: nearMiss, RetryAfter: answer.RetryAfter,
+		Digests: answer.Digests, NearMiss: nearMiss, Elsewhere: elsewhere, RetryAfter: answer.RetryAfter,
 	}
 	all := []answered{one}
 	if old != nil && answer.InUse != "" {
@@ -95,25 +103,48 @@ func (r *Reconciler) askNow(ctx context.Context, question verify.Question, objec
 	return all
 }
 
-// sample finds images in use that the keys are for. Where there is none, nearMiss is one that would be if the registry were written as in it.
-func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1.RegistryCredential, served func(string) bool) (images []string, nearMiss string, err error) {
+// seen is what was found of images in use for some keys.
+type seen struct {
+	// images that the keys are for.
+	images []string
+	// nearMiss is one that they would be for if the registry were written as in it, elsewhere the hosts of those that nobody is known to serve.
+	// Both are empty where there are images.
+	nearMiss  string
+	elsewhere []string
+}
+
+// sample finds images in use that the keys are for, or else where those in use are from.
+func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1.RegistryCredential, served func(string) bool) (seen, error) {
 	namespaces, err := r.selected(ctx, object)
 	if err != nil {
-		return nil, "", err
+		return seen{}, err
 	}
+	var found seen
+	others := map[string]string{} // an image of each other host
 	matches := func(image string) bool {
 		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.Misses(key, image) != "" })
-		if nearMiss == "" && misses && !served(image) {
-			nearMiss = image
+		if found.nearMiss == "" && misses && !served(image) {
+			found.nearMiss = image
 		}
 		// An entry per host covers more than the registries of the spec, of which alone the credential is known to be for.
-		return covers(keys, image) && coveredBy(object.Spec.Registries, image)
+		if covers(keys, image) && coveredBy(object.Spec.Registries, image) {
+			return true
+		}
+		if parsed, err := registry.ParseImage(image); err == nil && len(others) < hostsLookedAt {
+			others[parsed.Registry] = image
+		}
+		return false
 	}
-	images, err = r.Images.InUse(ctx, namespaces, matches, sampled)
-	if len(images) > 0 {
-		nearMiss = ""
+	found.images, err = r.Images.InUse(ctx, namespaces, matches, sampled)
+	if len(found.images) > 0 {
+		return seen{images: found.images}, err
 	}
-	return images, nearMiss, err
+	for _, host := range slices.Sorted(maps.Keys(others)) {
+		if len(found.elsewhere) < hostsTold && !served(others[host]) {
+			found.elsewhere = append(found.elsewhere, foreign.Name(host))
+		}
+	}
+	return found, err
 }
 
 // servedByOthers says which images another registry of the spec, or another published credential, is for.
@@ -151,8 +182,22 @@ func (r *Reconciler) takeAnswers(ctx context.Context, run *run) error {
 	if after, test := next.Of(run.spec, &next.Value); next.Published() && after == rotation.Rejected && before != rotation.Rejected {
 		tell = func() {
 			r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonNoLongerAccepted, "Verify",
-				"the registry refuses the credential in use: "+test.Message+"; new pods will fail to pull. The source is read again now")
+				"the registry refuses the credential in use: "+test.Message+"; "+whatFollows(run, &next, r.Now()))
 		}
 	}
 	return r.keep(ctx, run, next, tell)
+}
+
+// whatFollows says what becomes of a value in use that the registry refuses: the same answers can say that it accepts the next one.
+func whatFollows(run *run, s *rotation.State, now time.Time) string {
+	judged, waits := s.Judge(run.spec, now)
+	switch {
+	case waits && judged.Fate == rotation.PublishProven && s.Waiting != nil:
+		return fmt.Sprintf("it accepts revision %s of the source, which is put in use now", s.Waiting.Revision)
+	case waits && judged.Fate == rotation.Refuse && s.Waiting != nil:
+		return fmt.Sprintf("new pods will fail to pull. It refuses revision %s of the source, too", s.Waiting.Revision)
+	case waits && s.Waiting != nil:
+		return fmt.Sprintf("new pods will fail to pull. Revision %s of the source is being tested", s.Waiting.Revision)
+	}
+	return "new pods will fail to pull. The source is read again now"
 }

@@ -235,6 +235,34 @@ func TestAnImageThatNearlyHasACredentialIsTold(t *testing.T) {
 	}
 }
 
+// Where no image in use is from the registry, people are told from where those in use are that nobody serves.
+func TestWhereTheImagesInUseAreFromIsTold(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		images []string
+		others string
+		want   []string
+	}{
+		{"none is in use", nil, "", nil},
+		{"one can be asked for", []string{"other.example/b:1", host + "/a:1"}, "", nil},
+		{"some are from elsewhere, each host once", []string{"quay.io/a:1", host + ":5000/a:1", "quay.io/b:1", "nginx", "///"}, "", []string{"docker.io", "quay.io", host + ":5000"}},
+		{"another RegistryCredential is for one of them", []string{"quay.io/a:1", host + ":5000/a:1"}, "quay.io", []string{host + ":5000"}},
+		{"three are told", []string{"a.example/x", "b.example/x", "c.example/x", "d.example/x"}, "", []string{"a.example", "b.example", "c.example"}},
+	} {
+		q := newQuestion(t)
+		q.pods.images = test.images
+		if test.others != "" {
+			value := rotation.Value{Config: dockerconfig.Config{test.others: loginBy(t, "x")}, Revision: "1", Digest: "d"}
+			if err := q.Store.Save(t.Context(), records.Record{Credential: "other", UID: "other", Kept: rotation.Kept{Value: value}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, noted := q.about(accountAt("two")); len(noted) == 0 || !slices.Equal(noted[0].answer.Elsewhere, test.want) {
+			t.Errorf("%s: %+v", test.name, noted)
+		}
+	}
+}
+
 // "Leases are given back only where that is kept": a state that shares them with the next one would lose them.
 func TestALeaseThatIsGivenUpIsToldOnceThatIsKept(t *testing.T) {
 	q := newQuestion(t)

@@ -21,7 +21,7 @@ func (f *facts) available() metav1.Condition {
 	case problem != nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, problem.Reason, problem.Message
 		if f.run.state.Published() {
-			c.Message = strings.TrimRight(c.Message, ". ") + ". What is published stays in use."
+			c.Message = strings.TrimRight(c.Message, ". ") + ". " + f.staysInUse()
 		}
 	case f.run.state.Older != nil && f.run.state.Older.Reads > 1 && f.run.state.Older.Digest != f.run.state.Digest:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonStaleAnswer, f.run.olderMessage()
@@ -31,6 +31,14 @@ func (f *facts) available() metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonRead, "the source gives a usable credential"
 	}
 	return c
+}
+
+// staysInUse says what becomes of the value in use while the source gives none.
+func (f *facts) staysInUse() string {
+	if f.outlived() {
+		return fmt.Sprintf("Revision %s of the spec before stays in use.", f.run.state.Revision)
+	}
+	return "What is published stays in use."
 }
 
 // olderMessage tells of a source that answers with what was replaced already.
@@ -73,6 +81,7 @@ func (f *facts) proof(c metav1.Condition) metav1.Condition {
 		if f.test.Said != "" {
 			c.Message += ": " + f.test.Said
 		}
+		c.Message += imagesElsewhere(&f.test)
 	}
 	return c
 }
@@ -82,15 +91,17 @@ func (f *facts) onlyLogin() string {
 	if f.run.spec.Mode != v1alpha1.VerifyPull {
 		return "the registry accepts the login; whether the credential may pull is not tested: set spec.verification.mode: Pull to test that, too"
 	}
-	return "the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too"
+	return "the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too" + imagesElsewhere(&f.test)
 }
 
-// heldMessage says why a new value is held back, until when, and how to decide otherwise.
+// heldMessage says what is in use meanwhile, why a new value is held back, until when, and how to decide otherwise.
 func (run *run) heldMessage(now time.Time) string {
 	why := run.judgement.Message
 	if why == "" {
 		why = "the registry was not asked about it yet, or did not answer yet"
 	}
+	test := run.state.Test(run.spec, run.judgement.Account)
+	why += imagesElsewhere(&test)
 	// The cause comes first: tables cut what comes later.
 	held := "It is held until the registry accepts it"
 	switch until := run.judgement.Until; {
@@ -101,8 +112,12 @@ func (run *run) heldMessage(now time.Time) string {
 	case until.After(now):
 		held = "It is published without a test at " + until.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("revision %s is not in use yet: %s. %s; to publish it now, annotate the RegistryCredential with %s=%s",
-		run.state.Waiting.Revision, why, held, v1alpha1.PublishAnnotation, run.state.Waiting.Revision) +
+	what := fmt.Sprintf("revision %s is not in use yet", run.state.Waiting.Revision)
+	if run.state.Published() {
+		what = fmt.Sprintf("revision %s stays in use, and revision %s waits", run.state.Revision, run.state.Waiting.Revision)
+	}
+	return fmt.Sprintf("%s: %s. %s; to publish it now, annotate the RegistryCredential with %s=%s",
+		what, why, held, v1alpha1.PublishAnnotation, run.state.Waiting.Revision) +
 		mistaken(run.object, v1alpha1.PublishAnnotation, run.state.Waiting.Revision)
 }
 
@@ -115,6 +130,8 @@ func (f *facts) evidence(now time.Time) string {
 		return fmt.Sprintf("It expired at %s and no new one was obtained: see CredentialAvailable", ends.UTC().Format(time.RFC3339))
 	case expired:
 		return fmt.Sprintf("It expired at %s: store a new one in the source", ends.UTC().Format(time.RFC3339))
+	case s.Waiting != nil && f.run.judgement.Fate == rotation.PublishProven:
+		return fmt.Sprintf("The registry accepts revision %s of the source, which is being put in use", s.Waiting.Revision)
 	case s.Waiting != nil && f.run.judgement.Fate == rotation.Refuse:
 		return fmt.Sprintf("The source has revision %s, which the registry refuses, too: store a valid one in the source, or unlock the account", s.Waiting.Revision)
 	case s.Waiting != nil:
@@ -135,10 +152,13 @@ func (f *facts) secretsSynced() metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "there is no credential to write yet: see CredentialAvailable and Verified"
 	case f.failing(false) > 0:
 		c.Reason, c.Message = f.sum(false)
-	case f.current() && f.selected() == 0:
+	case f.looked() && f.selected() == 0:
 		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target)
-	case f.pending() > 0 || !f.current():
+	case f.pending() > 0 || !f.looked():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, fmt.Sprintf("Secret %s is being written", name)
+	case f.outlived():
+		c.Reason, c.Message = v1alpha1.ReasonSpecNotInUse, fmt.Sprintf("Secret %s has revision %s of the spec before, which stays in use until the changed spec has a usable value: %s",
+			name, f.run.state.Revision, f.seeWhy())
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonSynced
 		c.Message = fmt.Sprintf("Secret %s is right in all selected namespaces", name)
@@ -147,12 +167,24 @@ func (f *facts) secretsSynced() metav1.Condition {
 }
 
 // noNamespaces names the labels that nothing has: a typo in them is the usual cause.
-func noNamespaces(target *v1alpha1.Target) string {
-	labels := ""
-	if target.NamespaceSelector != nil {
-		labels = " (labels " + foreign.Text(metav1.FormatLabelSelector(target.NamespaceSelector), longestSelector) + ")"
+// labelsOf are the labels that a target asks for, in words.
+func labelsOf(target *v1alpha1.Target) string {
+	if target.NamespaceSelector == nil {
+		return ""
 	}
-	return "spec.target selects no namespace" + labels + ", so nothing is delivered: correct it, or label namespaces. They are served as soon as they are selected"
+	return " (labels " + foreign.Text(metav1.FormatLabelSelector(target.NamespaceSelector), longestSelector) + ")"
+}
+
+func noNamespaces(target *v1alpha1.Target) string {
+	return "spec.target selects no namespace" + labelsOf(target) + ", so nothing is delivered: correct it, or label namespaces. They are served as soon as they are selected"
+}
+
+// seeWhy names the condition that says why the changed spec has no value in use.
+func (f *facts) seeWhy() string {
+	if f.run.state.Waiting != nil && f.run.state.Waiting.SpecHash == f.run.spec.SpecHash {
+		return "see Verified"
+	}
+	return "see CredentialAvailable"
 }
 
 // longestSelector is how much of a selector is shown, in bytes.
@@ -185,9 +217,9 @@ func (f *facts) attached(c metav1.Condition) metav1.Condition {
 		c.Reason, c.Message = f.sum(true)
 	case f.failing(false) > 0:
 		c.Reason, c.Message = v1alpha1.ReasonSecretMissing, fmt.Sprintf("in %s there is no Secret that could be attached: see SecretsSynced", namespaces(f.failing(false)))
-	case f.current() && f.selected() == 0:
+	case f.looked() && f.selected() == 0:
 		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target)
-	case f.pending() > 0 || !f.current():
+	case f.pending() > 0 || !f.looked():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the Secret is being attached"
 	case f.reachesHub():
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonEndsAnonymousPulls

@@ -92,12 +92,28 @@ func TestWhatTheConditionsSay(t *testing.T) {
 			f.answer("one", rotation.Rejected, noon)
 			f.waits(rotation.Hold, "")
 		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "revision v2 already, which is not in use yet")}},
+		{"the value in use is refused, and the new one is accepted and not in use yet", func(f *facts) {
+			f.answer("one", rotation.Rejected, noon)
+			f.waits(rotation.PublishProven, "")
+		}, []want{verified(no, v1alpha1.ReasonNoLongerAccepted, "The registry accepts revision v2 of the source, which is being put in use")}},
 		{"the new value is held", func(f *facts) { f.waits(rotation.HoldOn, "it answers 429") },
 			[]want{ready(yes, v1alpha1.ReasonSucceeded), verified(open, v1alpha1.ReasonHeld, "regcred.dev/publish-revision=v2")}},
 		{"the new value is held, and somebody names another one to publish", func(f *facts) {
 			f.waits(rotation.HoldOn, "it answers 429")
 			f.run.object.Annotations = map[string]string{v1alpha1.PublishAnnotation: "v22"}
 		}, []want{verified(open, v1alpha1.ReasonHeld, `annotation regcred.dev/publish-revision has the value "v22" now, which decides nothing here`)}},
+		{"the value of a changed spec is held", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.waits(rotation.Hold, "it answers 429")
+			f.run.judgement.Until = noon.Add(2 * time.Hour)
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonHeld, "the spec changed, and its value, revision v2, waits for the registry until 2026-03-01T14:00:00Z at the latest: see Verified. " +
+			"Meanwhile revision v1 stays in use in 2 of 2 namespaces"}, {v1alpha1.ConditionReconciling, yes, v1alpha1.ReasonHeld, ""},
+			verified(open, v1alpha1.ReasonHeld, "revision v1 stays in use, and revision v2 waits: it answers 429. It is published without a test at 2026-03-01T14:00:00Z; to publish it now")}},
+		{"the value of a changed spec is held without an end", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.waits(rotation.HoldOn, "it answers 429")
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonHeld, "revision v2, waits until the registry accepts it: see Verified. Meanwhile revision v1 stays in use"},
+			verified(open, v1alpha1.ReasonHeld, "revision v1 stays in use, and revision v2 waits")}},
 		{"a first value is held", func(f *facts) {
 			f.run.state.Value = rotation.Value{}
 			f.waits(rotation.Hold, "it answers 429")
@@ -114,7 +130,23 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		{"the spec has a new generation that no namespace was looked at for", func(f *facts) { f.run.object.Generation = 4 },
 			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}, {v1alpha1.ConditionServiceAccountsAttached, no, v1alpha1.ReasonProgressing, ""}}},
 		{"the value in use was read for another source", func(f *facts) { f.run.spec.SpecHash = "other" },
-			[]want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
+			[]want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonProgressing, "the source is read for it; meanwhile revision v1 stays in use in 2 of 2 namespaces"},
+				{v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonSpecNotInUse, "revision v1 of the spec before, which stays in use until the changed spec has a usable value: see CredentialAvailable"},
+				{v1alpha1.ConditionServiceAccountsAttached, yes, v1alpha1.ReasonAttached, ""},
+				{v1alpha1.ConditionRotationComplete, no, v1alpha1.ReasonProgressing, "Do not revoke the one in use"}}},
+		{"the value in use was read for another source, and the present one cannot be read", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.run.state.Reads.Fault = source.Stalled(v1alpha1.ReasonSecretNotFound, "nothing is at that path")
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonSecretNotFound, "Revision v1 of the spec before stays in use"},
+			{v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonSpecNotInUse, "see CredentialAvailable"}, {v1alpha1.ConditionStalled, yes, v1alpha1.ReasonSecretNotFound, ""}}},
+		{"the value in use was read for another source, and a namespace was not given it yet", func(f *facts) {
+			f.run.spec.SpecHash, f.summary.Selected = "other", 3
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonProgressing, "is in 2 of 3 namespaces"}, {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
+		{"the value in use was read for another source, and the value of the present one is refused", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.waits(rotation.Refuse, "it answers 401")
+			f.run.state.Waiting.SpecHash = "other"
+		}, []want{ready(no, v1alpha1.ReasonRejected), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonSpecNotInUse, "see Verified"}}},
 		{"all namespaces have the value before", func(f *facts) {
 			before := delivered.Version{Revision: "v0", Digest: "zero"}
 			f.summary.Right = map[delivered.Served]int{{Version: before, Generation: 3}: 2}
@@ -156,6 +188,19 @@ func TestWhatTheConditionsSay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is in use is counted whatever the spec says of where another one comes from: it serves every pod as before.
+func TestAChangedSpecWithoutAValueTakesNothingFromTheCount(t *testing.T) {
+	f := served()
+	f.run.spec.SpecHash = "other"
+	if n := f.status(&v1alpha1.RegistryCredentialStatus{}, noon).Namespaces; n.Synced != 2 || n.Selected != 2 {
+		t.Errorf("%d of %d namespaces have the value in use, want both", n.Synced, n.Selected)
+	}
+	f.run.object.Generation++ // and nobody looked at the namespaces for it
+	if n := f.status(&v1alpha1.RegistryCredentialStatus{}, noon).Namespaces; n.Synced != 0 {
+		t.Errorf("%d namespaces are right for a spec that nobody looked at", n.Synced)
 	}
 }
 

@@ -112,16 +112,20 @@ func timeOf(t time.Time) *metav1.Time {
 // selected counts the namespaces that the target selects, those that it names and that do not exist included.
 func (f *facts) selected() int { return f.summary.Selected + len(f.missing) }
 
-// current reports whether deliveries are known for the present spec, and the value in use was read for it.
-func (f *facts) current() bool {
+// looked reports whether deliveries are known for the present spec.
+func (f *facts) looked() bool { return f.summary.Generation == f.run.object.Generation }
+
+// outlived reports whether the value in use was read for another source or other registries than the spec names now. It stays in use until
+// there is a usable one for the present spec.
+func (f *facts) outlived() bool {
 	s := &f.run.state
-	return f.summary.Generation == f.run.object.Generation && s.Value.SpecHash == f.run.spec.SpecHash
+	return s.Published() && s.Value.SpecHash != f.run.spec.SpecHash
 }
 
-// synced counts the selected namespaces in which Secret and ServiceAccounts are right for the present spec and value.
+// synced counts the selected namespaces in which ServiceAccounts are right for the present spec, and the Secret has the value in use.
 func (f *facts) synced() int {
 	s := &f.run.state
-	if !s.Published() || !f.current() {
+	if !s.Published() || !f.looked() {
 		return 0
 	}
 	return f.summary.Synced(delivered.Version{Revision: s.Revision, Digest: s.Digest}, f.run.object.Generation)
@@ -155,7 +159,7 @@ func (f *facts) pending() int { return f.selected() - f.synced() - f.failed() }
 
 // settling reports whether deliveries were not all looked at since the start.
 func (f *facts) settling() bool {
-	return f.summary.Unknown > 0 || f.summary.Generation != f.run.object.Generation
+	return f.summary.Unknown > 0 || !f.looked()
 }
 
 // listed are the failures that the status has room for: those that count and, after them, namespaces that are being deleted.

@@ -9,6 +9,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/rotation"
 )
@@ -60,7 +61,7 @@ func coveredBy(registries []v1alpha1.Registry, image string) bool {
 }
 
 var nearMissReasons = map[registry.Miss]dockerconfig.Reason{
-	registry.MissPort: dockerconfig.ReasonPortMissing, registry.MissCase: dockerconfig.ReasonLetterCaseDiffers, registry.MissName: dockerconfig.ReasonOtherName,
+	registry.MissPort: dockerconfig.ReasonPortMissing, registry.MissOtherPort: dockerconfig.ReasonPortDiffers, registry.MissCase: dockerconfig.ReasonLetterCaseDiffers, registry.MissName: dockerconfig.ReasonOtherName,
 }
 
 // nearMisses are the registries of the spec that serve no image in use and would if they were written as in one.
@@ -87,6 +88,16 @@ func (f *facts) nearMisses() []dockerconfig.Finding {
 		}
 	}
 	return findings
+}
+
+// imagesElsewhere says from where the images in use are, where none of them is from the registry of a test. It follows another sentence, and
+// is empty where that is not known.
+func imagesElsewhere(test *rotation.Test) string {
+	if len(test.Elsewhere) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(". No image in use in the target namespaces is from %s: they are from %s. If it is meant for those, correct spec.registries",
+		foreign.Name(test.Registry), strings.Join(test.Elsewhere, ", "))
 }
 
 // tests are what registries said of the value in use and of one that waits.

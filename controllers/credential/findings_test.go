@@ -50,6 +50,8 @@ func TestWhichFormsAreSaidToBeOfNoUse(t *testing.T) {
 		}, dockerconfig.ReasonUnmatchable, "spec.verification.images: other.example/app:1 belongs to none of spec.registries and is not tested: correct one of them"},
 		{"an image with a port", func(f *facts) { f.nearly("one", host, host+":5000/app:1") }, dockerconfig.ReasonPortMissing,
 			"spec.registries: registry.example serves no image in the target namespaces, and registry.example:5000/app:1 is in use there: a kubelet takes a registry with a port for another one; if this is meant, list registry.example:5000"},
+		{"an image with another port", func(f *facts) { f.nearly("one", host+":5001", host+":5000/app:1") }, dockerconfig.ReasonPortDiffers,
+			"spec.registries: registry.example:5001 serves no image in the target namespaces, and registry.example:5000/app:1 is in use there: a kubelet takes a registry with another port for another one; if this is meant, list registry.example:5000"},
 		{"an image of another name of Docker Hub, found for the value that waits", func(f *facts) {
 			f.waits(rotation.Hold, "")
 			f.nearly("two", "docker.io", "registry-1.docker.io/bitnami/app:1")

@@ -82,14 +82,14 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 		return client.IgnoreNotFound(err)
 	}
 	memory.statusTime = r.Now()
-	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, keepEntries)
+	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, heldRemoval(object, removal, keepEntries))
 	return nil
 }
 
-// tellOfRemoval tells people once that a removal waits for them: before is what the status said.
-func (r *Reconciler) tellOfRemoval(object *v1alpha1.RegistryCredential, before *v1alpha1.PendingRemovalStatus, removal delivered.Removal, otherwise string) {
+// tellOfRemoval tells people once that a removal waits for them: before is what the status said, message what waits.
+func (r *Reconciler) tellOfRemoval(object *v1alpha1.RegistryCredential, before *v1alpha1.PendingRemovalStatus, removal delivered.Removal, message string) {
 	if removal.Held && (before == nil || before.ID != removal.ID) {
-		r.event(object, corev1.EventTypeWarning, v1alpha1.ReasonRemovalUnconfirmed, "Remove", heldRemoval(object, removal, otherwise))
+		r.event(object, corev1.EventTypeWarning, v1alpha1.ReasonRemovalUnconfirmed, "Remove", message)
 	}
 }
 
@@ -110,6 +110,15 @@ func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 func heldRemoval(object *v1alpha1.RegistryCredential, removal delivered.Removal, otherwise string) string {
 	return fmt.Sprintf("%d of the %d namespaces that hold the credential would lose it, or a registry of it. Nothing was removed. If that is meant, annotate the object with %s=%s; if not, %s",
 		removal.Losing, removal.Holding, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+}
+
+// heldRemoval says what waits for a person because of a change.
+func (f *facts) heldRemoval() string {
+	message := heldRemoval(f.run.object, f.removal, undoChange)
+	if f.looked() && f.selected() == 0 {
+		message = "spec.target selects no namespace" + labelsOf(&f.run.object.Spec.Target) + ", so " + message
+	}
+	return message
 }
 
 // mistaken says that an annotation by which a person decides has another value than the one that is meant, and so decides nothing.

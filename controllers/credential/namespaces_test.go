@@ -150,6 +150,12 @@ func TestWhatTheSpecMakesOfTheConditions(t *testing.T) {
 		{"its change would take the credential from many", func(f *facts) {
 			f.removal = delivered.Removal{Held: true, ID: "abc", Losing: 11, Holding: 12}
 		}, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "11 of the 12 namespaces"), stuck(v1alpha1.ReasonRemovalUnconfirmed)}},
+		{"its selector selects nothing, and what few have it is not taken from them", func(f *facts) {
+			f.run.object.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shpo"}}
+			f.summary.Selected, f.summary.Right, f.summary.Present = 0, nil, nil
+			f.removal = delivered.Removal{Held: true, ID: "abc", Losing: 3, Holding: 3}
+		}, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "spec.target selects no namespace (labels team=shpo), so 3 of the 3 namespaces"), stuck(v1alpha1.ReasonRemovalUnconfirmed),
+			secrets("False", v1alpha1.ReasonNoNamespaces, "selects no namespace (labels team=shpo)")}},
 		{"what would be removed is graver than a refused value", func(f *facts) {
 			f.removal = delivered.Removal{Held: true, ID: "abc"}
 			f.answer("one", rotation.Rejected, noon)

@@ -15,15 +15,15 @@ import (
 func (r *Reconciler) publish(ctx context.Context, run *run, judgement rotation.Judgement) error {
 	next := run.state.Clone()
 	next.Publish(run.spec, r.Now())
-	tell := r.tellOfPublished(ctx, run, next.Value, judgement.Fate, whyPublished(run, next, judgement))
+	tell := r.tellOfPublished(ctx, run, next.Value, judgement, whyPublished(run, next, judgement))
 	return r.keepTraced(ctx, run, next, string(judgement.Fate), tell)
 }
 
 // tellOfPublished tells that a value is in use, once that is kept.
-func (r *Reconciler) tellOfPublished(ctx context.Context, run *run, value rotation.Value, fate rotation.Fate, why string) func() {
+func (r *Reconciler) tellOfPublished(ctx context.Context, run *run, value rotation.Value, judgement rotation.Judgement, why string) func() {
 	return func() {
-		log.FromContext(ctx).Info("Published a new revision", "revision", value.Revision, "fate", string(fate), "proof", string(value.Proof))
-		r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonPublished, "Publish", fmt.Sprintf("revision %s: %s", value.Revision, why))
+		log.FromContext(ctx).Info("Published a new revision", "revision", value.Revision, "fate", string(judgement.Fate), "proof", string(value.Proof))
+		r.event(run.object, howGrave(run, judgement, value.Revision), v1alpha1.ReasonPublished, "Publish", fmt.Sprintf("revision %s: %s", value.Revision, why))
 		if !value.CreatedTime.IsZero() {
 			r.Metrics.RotationSeen(run.object.Name, r.Now().Sub(value.CreatedTime))
 		}
@@ -43,7 +43,17 @@ func whyPublished(run *run, next rotation.State, judgement rotation.Judgement) s
 	case judgement.Message == "":
 		return "published unproven: the registry gave no answer about it"
 	}
-	return "published unproven: " + judgement.Message
+	test := run.state.Test(run.spec, judgement.Account)
+	return "published unproven: " + judgement.Message + imagesElsewhere(&test)
+}
+
+// howGrave is the type of the event that tells of a publication: that a value is in use of which no registry said whether it works is a warning,
+// unless somebody wanted it so.
+func howGrave(run *run, judgement rotation.Judgement, revision string) string {
+	if judgement.Fate == rotation.PublishProven || run.spec.Mode == v1alpha1.VerifyDisabled || run.spec.PublishRevision == revision {
+		return corev1.EventTypeNormal
+	}
+	return corev1.EventTypeWarning
 }
 
 // restore goes back to the value before.

@@ -29,7 +29,7 @@ func TestPeopleAreToldOnceThatARemovalWaitsForThem(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			recorder := events.NewFakeRecorder(1)
 			r := &Reconciler{Events: announce.New(recorder)}
-			r.tellOfRemoval(&v1alpha1.RegistryCredential{}, test.before, test.removal, undoChange)
+			r.tellOfRemoval(&v1alpha1.RegistryCredential{}, test.before, test.removal, heldRemoval(&v1alpha1.RegistryCredential{}, test.removal, undoChange))
 			select {
 			case event := <-recorder.Events:
 				if !test.told || !strings.Contains(event, v1alpha1.ReasonRemovalUnconfirmed) || !strings.Contains(event, "confirm-removal=abc") {

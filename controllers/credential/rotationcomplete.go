@@ -59,7 +59,9 @@ func (f *facts) rotationComplete(now time.Time) metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the source has a new value that is not in use yet: see Verified. Do not revoke the old one"
 	case f.verdict == rotation.Rejected:
 		c.Reason, c.Message = v1alpha1.ReasonNoLongerAccepted, "the registry refuses the value in use: see Verified. Do not revoke an old one"
-	case !f.current() || f.lacking() > 0 || s.Previous != nil && f.holdingPrevious() > 0:
+	case f.outlived():
+		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the changed spec has no value in use yet: see CredentialAvailable. Do not revoke the one in use"
+	case !f.looked() || f.lacking() > 0 || s.Previous != nil && f.holdingPrevious() > 0:
 		c.Reason, c.Message = v1alpha1.ReasonDelivering, f.notEverywhere()
 	case s.Previous == nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonFirstValue, "the value in use is everywhere, and no earlier one is known"

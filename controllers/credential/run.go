@@ -63,6 +63,8 @@ type told struct {
 	refused, held, older string
 	// spreading is the revision that came into use since this process began, and that was not told to be everywhere.
 	spreading string
+	// ended names the value before of which people were told that it works no more.
+	ended string
 	// warned is the end that people were warned of.
 	warned time.Time
 	// failing is of how many failing namespaces, by type of condition.

@@ -60,7 +60,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	for _, c := range f.newlyFailing(&before.Status, status) {
 		r.event(run.object, corev1.EventTypeWarning, c.Reason, "Deliver", c.Message)
 	}
-	r.tellOfRemoval(run.object, before.Status.PendingRemoval, f.removal, undoChange)
+	r.tellOfRemoval(run.object, before.Status.PendingRemoval, f.removal, f.heldRemoval())
 	r.tellOfSource(run, &before.Status, status)
 	r.tellOfRotation(run, &before.Status, status)
 	return after(now, wake), nil

@@ -3,6 +3,7 @@ package credential
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,7 +13,8 @@ import (
 )
 
 // passing reasons are those of what is on its way: a ServiceAccount comes a moment after its namespace.
-var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonSecretMissing, v1alpha1.ReasonNoNamespaces}
+var passing = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNothingPublished, v1alpha1.ReasonServiceAccountNotFound, v1alpha1.ReasonSecretMissing, v1alpha1.ReasonNoNamespaces,
+	v1alpha1.ReasonSpecNotInUse}
 
 // ours are the reasons of namespaces that are the operator's own faults, and not the namespace's: they make Ready False.
 var ours = []string{v1alpha1.ReasonForbidden, v1alpha1.ReasonWriteFailed, v1alpha1.ReasonRegistryTaken}
@@ -161,7 +163,7 @@ func (f *facts) obstacle(conditions []metav1.Condition) obstacle {
 	case f.run.fault != nil:
 		return obstacle{f.run.fault.reason, f.run.fault.message, false}
 	case f.removal.Held:
-		return obstacle{v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(f.run.object, f.removal, undoChange), true}
+		return obstacle{v1alpha1.ReasonRemovalUnconfirmed, f.heldRemoval(), true}
 	}
 	for _, kind := range []string{v1alpha1.ConditionCredentialAvailable, v1alpha1.ConditionVerified} {
 		c := meta.FindStatusCondition(conditions, kind)
@@ -187,7 +189,7 @@ func (f *facts) needsPerson(c *metav1.Condition) bool {
 // deliveryObstacle: what a namespace refuses for reasons of its own fails nobody else's wait, as long as some namespace is served.
 func (f *facts) deliveryObstacle() obstacle {
 	switch {
-	case !f.current():
+	case !f.looked():
 		return obstacle{v1alpha1.ReasonProgressing, "the spec changed, and the namespaces are being looked at for it", false}
 	case f.selected() == 0:
 		return obstacle{v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target), false}
@@ -202,12 +204,29 @@ func (f *facts) deliveryObstacle() obstacle {
 		return obstacle{v1alpha1.ReasonProgressing, fmt.Sprintf("revision %s is in %d of %d namespaces and is being written into the others",
 			f.run.state.Revision, f.synced(), f.selected()), false}
 	}
+	if f.outlived() {
+		return f.specObstacle()
+	}
 	if f.synced() == 0 {
 		accounts := f.failing(false) == 0
 		reason, message := f.sum(accounts)
 		return obstacle{reason, message, !slices.Contains(waits, reason)}
 	}
 	return obstacle{}
+}
+
+// specObstacle says what the changed spec waits for, and that what is in use serves all namespaces meanwhile.
+func (f *facts) specObstacle() obstacle {
+	serves := fmt.Sprintf("revision %s stays in use in %d of %d namespaces", f.run.state.Revision, f.synced(), f.selected())
+	switch until := f.run.judgement.Until; {
+	case f.run.state.Waiting == nil || !f.run.holds():
+		return obstacle{v1alpha1.ReasonProgressing, "the spec changed, and the source is read for it; meanwhile " + serves, false}
+	case f.run.judgement.Fate == rotation.Hold && !until.IsZero():
+		return obstacle{v1alpha1.ReasonHeld, fmt.Sprintf("the spec changed, and its value, revision %s, waits for the registry until %s at the latest: see Verified. Meanwhile %s",
+			f.run.state.Waiting.Revision, until.UTC().Format(time.RFC3339), serves), false}
+	}
+	return obstacle{v1alpha1.ReasonHeld, fmt.Sprintf("the spec changed, and its value, revision %s, waits until the registry accepts it: see Verified. Meanwhile %s",
+		f.run.state.Waiting.Revision, serves), false}
 }
 
 // causes reports whether namespaces fail for a reason.

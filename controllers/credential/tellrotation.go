@@ -19,8 +19,8 @@ var (
 	ended      = []string{v1alpha1.ReasonOldRefused, v1alpha1.ReasonOldEnded}
 )
 
-// tellOfRotation tells people, once for each revision, that every namespace has it, and that the one before works no more. before is what the
-// status said. A process that did not see the revision come into use tells nothing of it: the one before it did.
+// tellOfRotation tells people, once for each revision, that every namespace has it, and, once for each value that was replaced, that it works no
+// more. before is what the status said. A process that did not see the revision come into use tells nothing of it: the one before it did.
 func (r *Reconciler) tellOfRotation(run *run, before, now *v1alpha1.RegistryCredentialStatus) {
 	was, is := rotationReason(before), rotationReason(now)
 	revision := revisionOf(now)
@@ -32,7 +32,12 @@ func (r *Reconciler) tellOfRotation(run *run, before, now *v1alpha1.RegistryCred
 		r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonDelivered, "Deliver", fmt.Sprintf("revision %s is in %s, within %s of its publication",
 			revision, inAll(now.Namespaces), max(0, r.Now().Sub(run.state.ChangeTime)).Round(time.Second/10)))
 	}
-	if was != "" && !slices.Contains(ended, was) && slices.Contains(ended, is) {
+	if slices.Contains(ended, was) {
+		run.memory.told.ended = replacedIn(before)
+	}
+	// A namespace that comes later, or a spec that changes nothing of the password, makes the condition False for a while: nothing was rotated.
+	if was != "" && slices.Contains(ended, is) && run.memory.told.ended != replacedIn(now) {
+		run.memory.told.ended = replacedIn(now)
 		r.event(run.object, corev1.EventTypeNormal, is, "Rotate", meta.FindStatusCondition(now.Conditions, v1alpha1.ConditionRotationComplete).Message)
 	}
 }
@@ -49,6 +54,19 @@ func (r *Reconciler) tellOfSource(run *run, before, now *v1alpha1.RegistryCreden
 	if was == nil || was.Status != is.Status || was.Reason != is.Reason {
 		r.event(run.object, corev1.EventTypeWarning, is.Reason, "Refresh", is.Message)
 	}
+}
+
+// replacedIn names the value that was replaced last, by when and what it was. Empty where none is known.
+func replacedIn(status *v1alpha1.RegistryCredentialStatus) string {
+	p := status.Previous
+	if p == nil {
+		return ""
+	}
+	when := ""
+	if p.ReplacedTime != nil {
+		when = p.ReplacedTime.UTC().Format(time.RFC3339)
+	}
+	return p.Revision + " " + when
 }
 
 func revisionOf(status *v1alpha1.RegistryCredentialStatus) string {

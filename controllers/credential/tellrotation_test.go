@@ -16,8 +16,12 @@ import (
 func TestEventsTellOfARotation(t *testing.T) {
 	status := func(revision, reason string) *v1alpha1.RegistryCredentialStatus {
 		s := &v1alpha1.RegistryCredentialStatus{Namespaces: &v1alpha1.NamespacesStatus{Selected: 13, Synced: 13}}
+		if revision != "1" && revision != "" {
+			before := map[bool]string{true: "2", false: "1"}[revision == "4"]
+			s.Previous = &v1alpha1.PreviousStatus{Revision: before, ReplacedTime: &metav1.Time{Time: time.Unix(200, 0)}}
+		}
 		if revision != "" {
-			published := map[string]int64{"1": 100, "2": 200, "3, with the value of 2": 200}[revision]
+			published := map[string]int64{"1": 100, "2": 200, "3, with the value of 2": 200, "4": 400}[revision]
 			s.Credential = &v1alpha1.CredentialStatus{Revision: revision, ChangeTime: &metav1.Time{Time: time.Unix(published, 0)}}
 		}
 		if reason != "" {
@@ -36,8 +40,12 @@ func TestEventsTellOfARotation(t *testing.T) {
 		{"a rotation that one status tells of", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), refused}, []string{"Delivered revision 2", "OldRefused what it says"}},
 		{"a namespace that comes later", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), accepted, delivering, accepted}, []string{"Delivered revision 2"}},
 		{"a rotation that another process began", []*v1alpha1.RegistryCredentialStatus{delivering, accepted}, nil},
-		{"the same value under a new revision", []*v1alpha1.RegistryCredentialStatus{refused, status("3, with the value of 2", v1alpha1.ReasonDelivering), status("3, with the value of 2", v1alpha1.ReasonOldRefused)},
-			[]string{"OldRefused what it says"}},
+		{"the same value under a new revision", []*v1alpha1.RegistryCredentialStatus{refused, status("3, with the value of 2", v1alpha1.ReasonDelivering), status("3, with the value of 2", v1alpha1.ReasonOldRefused)}, nil},
+		{"a namespace that comes after the end of a rotation", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), delivering, refused, delivering, refused},
+			[]string{"Delivered revision 2", "OldRefused what it says"}},
+		{"one rotation after the other", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), refused, status("4", v1alpha1.ReasonDelivering), status("4", v1alpha1.ReasonOldRefused)},
+			[]string{"Delivered revision 2", "OldRefused what it says", "Delivered revision 4", "OldRefused what it says"}},
+		{"one rotation after the other, and each status is of an end", []*v1alpha1.RegistryCredentialStatus{refused, status("4", v1alpha1.ReasonOldEnded)}, []string{"Delivered revision 4", "OldEnded what it says"}},
 		{"nothing is published", []*v1alpha1.RegistryCredentialStatus{{}, status("", v1alpha1.ReasonNothingPublished)}, nil},
 		{"nothing changes", []*v1alpha1.RegistryCredentialStatus{refused, refused}, nil},
 	} {

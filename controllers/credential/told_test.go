@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -121,6 +122,7 @@ func TestAnOperatorThatTookOverTellsNotAgainOfWhatFails(t *testing.T) {
 }
 
 func TestWhyAValueWasPublished(t *testing.T) {
+	const normal, warning = corev1.EventTypeNormal, corev1.EventTypeWarning
 	for _, test := range []struct {
 		name   string
 		mode   v1alpha1.VerificationMode
@@ -128,16 +130,23 @@ func TestWhyAValueWasPublished(t *testing.T) {
 		proof  rotation.Proof
 		judged rotation.Judgement
 		want   string
+		grave  string
 	}{
-		{"a pull was proven", v1alpha1.VerifyPull, "", rotation.ProofPull, rotation.Judgement{Fate: rotation.PublishProven}, "the registry lets it pull; published"},
-		{"a login was proven", v1alpha1.VerifyPull, "", rotation.ProofLogin, rotation.Judgement{Fate: rotation.PublishProven}, "the registry accepts the login; published"},
-		{"no test is wanted", v1alpha1.VerifyDisabled, "", "", rotation.Judgement{Fate: rotation.PublishUnproven}, "published without verification, as the spec says"},
-		{"a person asked for it", v1alpha1.VerifyPull, "v1", "", rotation.Judgement{Fate: rotation.PublishUnproven, Message: "it answers 429"}, "published unproven, as the annotation regcred.dev/publish-revision says"},
-		{"a person asked for another one", v1alpha1.VerifyPull, "v0", "", rotation.Judgement{Fate: rotation.PublishUnproven, Message: "it answers 429"}, "published unproven: it answers 429"},
-		{"nobody said anything of it", v1alpha1.VerifyPull, "", "", rotation.Judgement{Fate: rotation.PublishUnproven}, "published unproven: the registry gave no answer about it"},
+		{"a pull was proven", v1alpha1.VerifyPull, "", rotation.ProofPull, rotation.Judgement{Fate: rotation.PublishProven}, "the registry lets it pull; published", normal},
+		{"a login was proven", v1alpha1.VerifyPull, "", rotation.ProofLogin, rotation.Judgement{Fate: rotation.PublishProven}, "the registry accepts the login; published", normal},
+		{"no test is wanted", v1alpha1.VerifyDisabled, "", "", rotation.Judgement{Fate: rotation.PublishUnproven}, "published without verification, as the spec says", normal},
+		{"a person asked for it", v1alpha1.VerifyPull, "v1", "", rotation.Judgement{Fate: rotation.PublishUnproven, Message: "it answers 429"}, "published unproven, as the annotation regcred.dev/publish-revision says", normal},
+		{"a person asked for another one", v1alpha1.VerifyPull, "v0", "", rotation.Judgement{Fate: rotation.PublishUnproven, Message: "it answers 429"}, "published unproven: it answers 429", warning},
+		{"nobody said anything of it", v1alpha1.VerifyPull, "", "", rotation.Judgement{Fate: rotation.PublishUnproven}, "published unproven: the registry gave no answer about it", warning},
+		{"pods use another registry", v1alpha1.VerifyPull, "", "", rotation.Judgement{Fate: rotation.PublishUnproven, Message: "nobody answers", Account: accountAt("two")},
+			"published unproven: nobody answers. No image in use in the target namespaces is from registry.example: they are from registry.example:5000. If it is meant for those, correct spec.registries", warning},
 	} {
 		one := served().run
 		one.spec.Mode, one.spec.PublishRevision, one.state.Proof = test.mode, test.asked, test.proof
+		one.state.NoteAnswer(accountAt("two"), one.spec.Question(accountAt("two")), rotation.Answer{Verdict: rotation.Unknown, Elsewhere: []string{host + ":5000"}}, noon)
+		if got := howGrave(one, test.judged, "v1"); got != test.grave {
+			t.Errorf("%s: the event is of type %s", test.name, got)
+		}
 		if got := whyPublished(one, one.state, test.judged); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
@@ -166,7 +175,7 @@ func TestPeopleAreToldOnceOfAValueThatWaits(t *testing.T) {
 	f.waits(rotation.Hold, "")
 	tells("one waits whose test is under way")
 	f.waits(rotation.Hold, "it answers 429")
-	tells("one is held", "Normal Held revision v2 is not in use yet: it answers 429")
+	tells("one is held", "Normal Held revision v1 stays in use, and revision v2 waits: it answers 429")
 	f.waits(rotation.HoldOn, "it answers 503")
 	tells("the same one is held on")
 	f.waits(rotation.Refuse, "it answers 401")

@@ -41,7 +41,7 @@ func (r *Reconciler) keepTraced(ctx context.Context, run *run, next rotation.Sta
 
 // traceDelivery has the span of a fan-out end when every selected namespace has the value in use, or cannot be served.
 func (r *Reconciler) traceDelivery(f *facts) {
-	if r.Traces == nil || f.settling() || !f.current() {
+	if r.Traces == nil || f.settling() || f.outlived() {
 		return
 	}
 	counts := tracing.Counts{Selected: f.selected(), Synced: f.synced(), Failed: f.failed()}

@@ -6,9 +6,17 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 )
+
+// answersElsewhere has a test of the value in use find images of other registries alone.
+func (f *facts) answersElsewhere(verdict rotation.Verdict, hosts ...string) {
+	account := accountAt("one")
+	f.run.state.NoteAnswer(account, f.run.spec.Question(account), rotation.Answer{Verdict: verdict, Message: "it answers 429", Elsewhere: hosts}, noon)
+	f.verdict, f.test = f.run.state.Of(f.run.spec, &f.run.state.Value)
+}
 
 func TestHowAValueIsProven(t *testing.T) {
 	for _, test := range []struct {
@@ -28,6 +36,15 @@ func TestHowAValueIsProven(t *testing.T) {
 			f.run.state.Tests = nil
 			f.answer("one", rotation.Unknown, noon)
 		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven, "did not say whether it accepts it: it answers 429"}, true},
+		{"nothing, and what pods use is from elsewhere", func(f *facts) {
+			f.run.state.Tests = nil
+			f.answersElsewhere(rotation.Unknown, "registry.example:5000", "quay.io")
+		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven,
+			"it answers 429. No image in use in the target namespaces is from registry.example: they are from registry.example:5000, quay.io. If it is meant for those, correct spec.registries"}, true},
+		{"a login, and what pods use is from elsewhere", func(f *facts) {
+			f.run.state.Proof = rotation.ProofLogin
+			f.answersElsewhere(rotation.Accepted, "quay.io")
+		}, condition{v1alpha1.ConditionVerified, "True", v1alpha1.ReasonLoginAccepted, "No image in use in the target namespaces is from registry.example: they are from quay.io"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := served()
@@ -89,5 +106,33 @@ func TestWhatIsSaidOfTheSource(t *testing.T) {
 	f.run.state.Reads.Last = time.Time{}
 	if got := f.available(); got.Reason != v1alpha1.ReasonRead {
 		t.Errorf("what an earlier process read counts as not read: %+v", got)
+	}
+}
+
+// One test asks of a new value and of the one in use: what is told of the one says what is known of the other.
+func TestWhatFollowsARefusalOfTheValueInUse(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		waits  bool
+		answer rotation.Verdict
+		want   string
+	}{
+		{"the source has no other", false, "", "new pods will fail to pull. The source is read again now"},
+		{"it has another one that was not tested", true, "", "new pods will fail to pull. Revision v2 of the source is being tested"},
+		{"it has another one that is accepted", true, rotation.Accepted, "it accepts revision v2 of the source, which is put in use now"},
+		{"it has another one that is refused", true, rotation.Rejected, "new pods will fail to pull. It refuses revision v2 of the source, too"},
+	} {
+		f := served()
+		f.answer("one", rotation.Rejected, noon)
+		if test.waits {
+			f.waits("", "")
+			f.run.state.Waiting.Config, f.run.state.Waiting.SpecHash = dockerconfig.Config{}, "spec"
+		}
+		if test.answer != "" {
+			f.answer("two", test.answer, noon)
+		}
+		if got := whatFollows(f.run, &f.run.state, noon); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
 }

@@ -75,6 +75,7 @@ func isNamespace(read any) bool { _, is := read.(*corev1.Namespace); return is }
 // unlabel takes the first namespace out of what is selected.
 func (g *rig) unlabel() {
 	g.t.Helper()
+	g.alsoThere("shop")
 	var namespace corev1.Namespace
 	if err := g.c.Get(context.Background(), client.ObjectKey{Name: "n-00000"}, &namespace); err != nil {
 		g.t.Fatal(err)

@@ -216,6 +216,7 @@ func TestEveryLineOfTheLogNamesTheCredentialsAndTheirRevisions(t *testing.T) {
 		}
 	}
 	look(ctx)
+	g.alsoThere("shop")
 	g.relabel(1)
 	look(ctx)
 	g.now = g.now.Add(time.Minute)

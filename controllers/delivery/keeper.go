@@ -156,8 +156,14 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 	if err != nil {
 		return err
 	}
+	unaimed := false
+	if len(losing) > 0 && len(losing) == len(holding) { // else somebody who holds it keeps it, and nobody else needs to be looked for
+		if unaimed, err = r.unaimed(ctx, credential); err != nil {
+			return err
+		}
+	}
 	made := removal.Decide(k.state, removal.Facts{
-		UID: credential.UID, Holding: holding, Losing: losing, Now: r.Now(),
+		UID: credential.UID, Holding: holding, Losing: losing, Unaimed: unaimed, Now: r.Now(),
 		Confirmed: credential.Annotations[v1alpha1.ConfirmRemovalAnnotation],
 	})
 	if made.Changed {

@@ -105,6 +105,25 @@ func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCr
 	return slices.Sorted(maps.Keys(holds)), slices.Sorted(maps.Keys(loses)), nil
 }
 
+// unaimed reports whether a RegistryCredential that is not being deleted selects no namespace that is there to stay.
+func (r *Reconciler) unaimed(ctx context.Context, credential *v1alpha1.RegistryCredential) (bool, error) {
+	if credential.DeletionTimestamp != nil {
+		return false, nil
+	}
+	var list corev1.NamespaceList
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return false, err
+	}
+	for i := range list.Items {
+		if namespace := &list.Items[i]; namespace.DeletionTimestamp == nil {
+			if selected, readable := r.selects(credential, namespace); selected || !readable {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
 // loses reports whether a Secret is to lose entries of a RegistryCredential with this record.
 func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, record records.Record, namespace *corev1.Namespace, secret string, one held) (bool, error) {
 	if credential.DeletionTimestamp != nil {

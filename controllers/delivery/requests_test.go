@@ -173,7 +173,9 @@ func refusal(kind string) error {
 	return apierrors.NewForbidden(schema.GroupResource{Resource: kind}, "regcred", nil)
 }
 
+// deselect has the RegistryCredential select another namespace: one that selects none any more waits for a person.
 func (g *rig) deselect() {
+	g.alsoThere("nobody")
 	g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.NamespaceSelector.MatchLabels["team"] = "nobody" })
 }
 

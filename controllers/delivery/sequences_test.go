@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -68,6 +69,15 @@ func newRig(t testing.TB, namespaces int, credentials ...*v1alpha1.RegistryCrede
 	g.r = &Reconciler{Cluster: g.c, Writer: g.c, Secrets: everyName{g.c}, ServiceAccounts: everyName{g.c},
 		Board: delivered.NewBoard(func(string) {}), Now: func() time.Time { return g.now }}
 	return g
+}
+
+// alsoThere has a namespace of a team exist that nobody looks at.
+func (g *rig) alsoThere(team string) {
+	g.t.Helper()
+	err := g.c.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "of-" + team, Labels: map[string]string{"team": team}}})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		g.t.Fatal(err)
+	}
 }
 
 func credential(name string, registries ...string) *v1alpha1.RegistryCredential {

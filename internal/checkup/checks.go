@@ -143,7 +143,7 @@ func owners(f Facts) []Finding {
 				"correct recoveryOwnerKinds, or install the kind"})
 		case !owner.Readable:
 			found = append(found, Finding{check, Problem, fmt.Sprintf("no ClusterRole regcred-owners lets the operator read %s: its stuck pods are not restarted", owner.Kind),
-				"add its group and resource to recoveryOwnerKinds in the limits, and config/owners to the resources; in the chart, add it to podRecovery.ownerKinds"})
+				"add its group and resource to podRecovery.ownerKinds of the chart. Without the chart, add it to recoveryOwnerKinds in the limits, and config/owners to the resources"})
 		}
 	}
 	switch {

@@ -87,7 +87,7 @@ func (d *diagnosis) owner() *Verdict {
 				"kubectl patch job %[1]s -n %[2]s -p '{\"spec\":{\"suspend\":false}}'", owner.Name, d.Pod.Namespace))
 	case owner.Chosen && owner.Unread:
 		return d.leave(OwnerUnknown, fmt.Sprintf("%s %s cannot be read, so that it is not known whether it is still there to recreate the pod", owner.Kind, owner.Name),
-			fmt.Sprintf("give the operator's role the right to get %s (config/owners), or run: kubectl delete pod %s -n %s", ownerKind(owner), d.Pod.Name, d.Pod.Namespace))
+			fmt.Sprintf("give the operator's role the right to get %s (podRecovery.ownerKinds of the chart, or config/owners), or run: kubectl delete pod %s -n %s", ownerKind(owner), d.Pod.Name, d.Pod.Namespace))
 	case !slices.Contains(recreating, kind) && !owner.Chosen, owner.Unread:
 		return d.leave(OwnerUnknown, fmt.Sprintf("it is not known whether %s %s recreates a deleted pod", owner.Kind, owner.Name),
 			fmt.Sprintf("if it does, run: kubectl delete pod %s -n %s%s", d.Pod.Name, d.Pod.Namespace, orChoose(owner)))
@@ -103,7 +103,7 @@ func orChoose(owner Owner) string {
 	if kind == "" {
 		return ""
 	}
-	return fmt.Sprintf("; to have regcred do it, add %s to --recovery-owner-kinds (config/README.md)", kind)
+	return fmt.Sprintf("; to have regcred do it, add %s to podRecovery.ownerKinds of the chart, or to --recovery-owner-kinds (config/README.md)", kind)
 }
 
 // recreating kinds recreate a deleted pod at once and at no cost.

@@ -86,7 +86,7 @@ func TestOwnersOfChosenKinds(t *testing.T) {
 			advice: "give the operator's role the right to get core.strimzi.io/StrimziPodSet"},
 		{name: "an owner that is gone recreates nothing", changes: []change{chosen(func(o *Owner) { o.Gone = true })}, action: None, reason: OwnerGone},
 		{name: "a kind that nobody chose", changes: []change{ownedBy(version, "StrimziPodSet"), withoutReference}, action: Report, reason: OwnerUnknown,
-			advice: "add core.strimzi.io/StrimziPodSet to --recovery-owner-kinds"},
+			advice: "add core.strimzi.io/StrimziPodSet to podRecovery.ownerKinds of the chart, or to --recovery-owner-kinds"},
 		{name: "a kind of Kubernetes cannot be chosen", changes: []change{ownedBy("batch/v1", "CronJob"), withoutReference}, action: Report, reason: OwnerUnknown,
 			advice: "if it does, run: kubectl delete pod"},
 		{name: "a Job stays a Job", changes: []change{ofJob, func(f *Facts) { f.Owners[0].Chosen = true }, withoutReference}, action: Report, reason: JobPod},

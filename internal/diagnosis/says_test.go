@@ -133,13 +133,13 @@ func TestWhatIsSaid(t *testing.T) {
 		{rule{"a bare pod without it", []change{bare, withoutReference}, Report, BarePod}, 0, web + "the pod was created before ServiceAccount default named Secret regcred, which can pull registry.example.com/shop/web:1; the pod has no owner that would recreate it",
 			"save it with kubectl get pod web-1 -n prod -o yaml > pod.yaml, remove imagePullSecrets from the file, and run: kubectl replace --force -f pod.yaml"},
 		{rule{"an owner of a kind that can be listed", []change{ownedBy("example.com/v1", "Game"), withoutReference}, Report, OwnerUnknown}, 0, web + "the pod was created before ServiceAccount default named Secret regcred, which can pull registry.example.com/shop/web:1; it is not known whether Game it recreates a deleted pod",
-			"if it does, run: kubectl delete pod web-1 -n prod; to have regcred do it, add example.com/Game to --recovery-owner-kinds (config/README.md)"},
+			"if it does, run: kubectl delete pod web-1 -n prod; to have regcred do it, add example.com/Game to podRecovery.ownerKinds of the chart, or to --recovery-owner-kinds (config/README.md)"},
 		{rule{"an owner of a kind that cannot", []change{ownedBy("v1", "Game"), withoutReference}, Report, OwnerUnknown}, 0, web + "the pod was created before ServiceAccount default named Secret regcred, which can pull registry.example.com/shop/web:1; it is not known whether Game it recreates a deleted pod",
 			"if it does, run: kubectl delete pod web-1 -n prod"},
 		{rule{"an owner of a listed kind that cannot be read", []change{withoutReference, func(f *Facts) {
 			f.Owners = []Owner{{APIVersion: "core.strimzi.io/v1beta2", Kind: "StrimziPodSet", Name: "it", Chosen: true, Unread: true}}
 		}}, Report, OwnerUnknown}, 0, web + "the pod was created before ServiceAccount default named Secret regcred, which can pull registry.example.com/shop/web:1; StrimziPodSet it cannot be read, so that it is not known whether it is still there to recreate the pod",
-			"give the operator's role the right to get core.strimzi.io/StrimziPodSet (config/owners), or run: kubectl delete pod web-1 -n prod"},
+			"give the operator's role the right to get core.strimzi.io/StrimziPodSet (podRecovery.ownerKinds of the chart, or config/owners), or run: kubectl delete pod web-1 -n prod"},
 		{rule{"an owner that is known and cannot be read", []change{withoutReference, func(f *Facts) { f.Owners[0].Unread = true }}, Report, OwnerUnknown}, 0,
 			web + "the pod was created before ServiceAccount default named Secret regcred, which can pull registry.example.com/shop/web:1; it is not known whether ReplicaSet web-5d4 recreates a deleted pod",
 			"if it does, run: kubectl delete pod web-1 -n prod"},

@@ -52,6 +52,8 @@ const (
 	ReasonInvalidPort Reason = v1alpha1.ReasonInvalidPort
 	// ReasonPortMissing: images in use have a port that the key lacks. Only whoever sees images can find it.
 	ReasonPortMissing Reason = v1alpha1.ReasonPortMissing
+	// ReasonPortDiffers: images in use have another port than the key, or none. Only whoever sees images can find it.
+	ReasonPortDiffers Reason = v1alpha1.ReasonPortDiffers
 	// ReasonOtherName: images in use have another host of the same service. Only whoever sees images can find it.
 	ReasonOtherName Reason = v1alpha1.ReasonOtherName
 	// ReasonUnmatchable: no image reference can match the key.

@@ -16,7 +16,7 @@ import (
 
 const (
 	// Install says how the policy is installed.
-	Install = "run: kubectl apply -k config/injection, or set injection.enabled=true in the chart"
+	Install = "set injection.enabled=true in the values of the chart. Without the chart, run: kubectl apply -k config/injection"
 	// Instead says what to do where it cannot be installed.
 	Instead = "set spec.target.attach to ServiceAccounts or None, or upgrade Kubernetes"
 	// Shorten says what to do where the index is full.

@@ -13,7 +13,7 @@ var ErrNotFenced = errors.New("not sent: the operator's admission policies have 
 
 // NextStep says, where a Secret was not written for that, why and what a person can do.
 const NextStep = "not written, because admission policies that limit the operator have no effect: kubectl describe vaultconnections says " +
-	"which; apply config/default with its transformers and limits"
+	"which. Install the chart again, or apply config/default with its transformers and limits"
 
 // patience is how long a write waits for the first round of probes after the start. One that said nothing ends the wait, too.
 const patience = 10 * time.Second

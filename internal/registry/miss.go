@@ -12,6 +12,8 @@ type Miss string
 const (
 	// MissPort: the image has a port that the key lacks.
 	MissPort Miss = "port"
+	// MissOtherPort: the key has a port, and the image has another one or none.
+	MissOtherPort Miss = "other port"
 	// MissCase: the hosts differ by upper case letters.
 	MissCase Miss = "case"
 	// MissName: the hosts are two names of one service, such as docker.io and registry-1.docker.io.
@@ -23,6 +25,8 @@ func Misses(key, image string) Miss {
 	switch {
 	case MissesByPort(key, image):
 		return MissPort
+	case missesByOtherPort(key, image):
+		return MissOtherPort
 	case MissesByCase(key, image):
 		return MissCase
 	case missesByName(key, image):
@@ -36,12 +40,34 @@ func (m Miss) Rule() string {
 	switch m {
 	case MissPort:
 		return "a kubelet takes a registry with a port for another one"
+	case MissOtherPort:
+		return "a kubelet takes a registry with another port for another one"
 	case MissCase:
 		return "a kubelet compares hosts letter by letter"
 	case MissName:
 		return "a kubelet takes another name of the same service for another registry"
 	}
 	return ""
+}
+
+// missesByOtherPort: the key would serve the image if it had the image's port, or none as the image has none.
+func missesByOtherPort(key, image string) bool {
+	parsed, err := ParseImage(image)
+	index, ok := indexOf(key)
+	if err != nil || !ok {
+		return false
+	}
+	host, below, _ := strings.Cut(index, "/")
+	_, has := splitHost(host)
+	_, wants := splitHost(parsed.Registry)
+	if has == "" || has == wants {
+		return false
+	}
+	host = strings.TrimSuffix(host, ":"+has)
+	if wants != "" {
+		host += ":" + wants
+	}
+	return covers(host+strings.TrimSuffix("/"+below, "/"), parsed.Name())
 }
 
 // missesByName: the key would serve the image if the image were written with the key's host.

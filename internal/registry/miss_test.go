@@ -8,6 +8,14 @@ func TestAKeyThatNearlyServesAnImage(t *testing.T) {
 		want       Miss
 	}{
 		{"registry.example.com", "registry.example.com:5000/x", MissPort},
+		{"registry.example.com:5001", "registry.example.com:5000/x", MissOtherPort},
+		{"registry.example.com:5001/team", "registry.example.com:5000/team/x", MissOtherPort},
+		{"registry.example.com:5001/team", "registry.example.com:5000/other/x", ""},
+		{"registry.example.com:5000", "registry.example.com/x", MissOtherPort},
+		{"*.example.com:5001", "registry.example.com:5000/x", MissOtherPort},
+		{"registry.example.com:5000", "registry.example.com:5000/x", ""},
+		{"registry.example.com:5000", "other.example.com:5001/x", ""},
+		{"[::1]:5001", "[::1]:5000/x", MissOtherPort},
 		{"Quay.io", "quay.io/x", MissCase},
 		{DockerHubKey, "registry-1.docker.io/bitnami/nginx", MissName},
 		{"docker.io/bitnami", "registry-1.docker.io/bitnami/nginx", MissName},

@@ -17,6 +17,8 @@ type Facts struct {
 	Holding []string
 	// Losing are the names of those that lose something that they hold: all entries, or the entry of a registry.
 	Losing []string
+	// Unaimed says that the RegistryCredential stays and selects no namespace any more: whoever holds entries is to lose them.
+	Unaimed bool
 	// Confirmed is what a person wrote: the ID of a removal.
 	Confirmed string
 	Now       time.Time
@@ -33,8 +35,9 @@ type Decision struct {
 	ID   string
 }
 
-// Decide grants a removal that is small, or that a person confirmed, and holds any other. What was lost within the window, and
-// did not come back, counts as held before and lost by the same mistake. Either all that is to be lost is granted, or nothing of it.
+// Decide grants a removal that is small, or that a person confirmed, and holds any other. One that leaves nobody with the credential is
+// never small: a selector with a typo selects nothing. What was lost within the window, and did not come back, counts as held before and
+// lost by the same mistake. Either all that is to be lost is granted, or nothing of it.
 func Decide(before State, f Facts) Decision {
 	state := before
 	if state.UID != f.UID {
@@ -58,7 +61,7 @@ func Decide(before State, f Facts) Decision {
 	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.Losing.covers(losing):
 		state = state.settled()
 		state.Granted, state.GrantTime = losing, f.Now
-	case tooMany(lost+open, len(holding)+lost):
+	case f.Unaimed, tooMany(lost+open, len(holding)+lost):
 		state.Pending = pendingFor(state, losing)
 	default:
 		state = state.settled()

@@ -47,6 +47,37 @@ func TestOneLookDecidesOnAllThatIsLost(t *testing.T) {
 	}
 }
 
+// A typo in a selector selects nothing: that is no small removal, however few namespaces have the credential.
+func TestTheLastNamespacesWaitForAPerson(t *testing.T) {
+	unaimed := func(losing []string, confirmed string, after time.Duration) Facts {
+		f := facts(len(losing), losing, confirmed, after)
+		f.Unaimed = true
+		return f
+	}
+	for _, n := range []int{1, 3, 5} {
+		first := Decide(State{}, unaimed(teams(0, n), "", 0))
+		if !first.Held || first.ID == "" || len(first.State.Granted) > 0 {
+			t.Errorf("%d of %d go unconfirmed: %+v", n, n, first)
+		}
+		if confirmed := Decide(first.State, unaimed(teams(0, n), first.ID, time.Second)); confirmed.Held || !confirmed.State.Granted.covers(SetOf(teams(0, n)...)) {
+			t.Errorf("the confirmation is not granted: %+v", confirmed)
+		}
+		if aimed := Decide(first.State, facts(n, teams(0, n), "", time.Second)); aimed.Held || !aimed.State.Granted.covers(SetOf(teams(0, n)...)) {
+			t.Errorf("another namespace is selected, and it waits all the same: %+v", aimed)
+		}
+		if undone := Decide(first.State, facts(n, nil, "", time.Second)); undone.Held || len(undone.State.Granted) > 0 {
+			t.Errorf("the change is undone: %+v", undone)
+		}
+	}
+	granted := Decide(State{}, facts(4, teams(0, 2), "", 0)).State
+	if going := Decide(granted, unaimed(teams(0, 2), "", time.Second)); going.Held {
+		t.Errorf("what was granted before is held: %+v", going)
+	}
+	if none := Decide(State{}, unaimed(nil, "", 0)); none.Held {
+		t.Errorf("nothing is lost, and it waits: %+v", none)
+	}
+}
+
 func TestManySmallLossesWithinAnHourAreOneLargeOne(t *testing.T) {
 	var state State
 	gone := 0

@@ -1,6 +1,9 @@
 package rotation
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Verdict says whether a value works at a registry.
 type Verdict string
@@ -34,6 +37,8 @@ type Answer struct {
 	Digests map[string]string
 	// NearMiss is an image in use that the registry's key would serve if it had the image's port.
 	NearMiss string
+	// Elsewhere are hosts of images in use, where none of those that were looked at is from the registry.
+	Elsewhere []string
 	// RetryAfter is how long the registry asks to be left alone.
 	RetryAfter time.Duration
 }
@@ -63,6 +68,8 @@ type Test struct {
 	NotBefore time.Time `json:"notBefore,omitzero"`
 	Registry  string    `json:"registry,omitempty"`
 	NearMiss  string    `json:"nearMiss,omitempty"`
+	// Elsewhere are hosts of images in use, where the last attempt found none from the registry.
+	Elsewhere []string `json:"elsewhere,omitempty"`
 	// Digests of the images that were asked for, by image: what a repull may pin.
 	Digests map[string]string `json:"digests,omitempty"`
 }
@@ -156,6 +163,7 @@ func (s *State) note(test Test, account Account, question string, answer Answer,
 		test = voided(test)
 	}
 	test.Question, test.Registry = question, account.Host
+	test.Elsewhere = elsewhere(test.Elsewhere, answer.Elsewhere)
 	if answer.NearMiss != "" || answer.Verdict == Accepted {
 		test.NearMiss = answer.NearMiss
 	}
@@ -171,6 +179,15 @@ func (s *State) note(test Test, account Account, question string, answer Answer,
 	test.Silent, test.Said = 0, ""
 	test.Time, test.Proof, test.Message, test.Digests = now, answer.Proof, answer.Message, answer.Digests
 	s.keepTest(account.Print, test)
+}
+
+// elsewhere keeps hosts that were found before while the first of them is still found: where many namespaces are looked at by turns, what is
+// said of them must not change each time.
+func elsewhere(known, found []string) []string {
+	if len(known) > 0 && slices.Contains(found, known[0]) {
+		return known
+	}
+	return found
 }
 
 // voided is what is left of a test when another question is asked: nothing that was said. What was refused and is void begins to wait as
@@ -195,6 +212,7 @@ func (s *State) NoteAside(account Account, question string, answer Answer, now t
 	if same {
 		answer.Proof, answer.Message, answer.Digests, answer.NearMiss = known.Proof, known.Message, known.Digests, known.NearMiss
 	}
+	answer.Elsewhere = known.Elsewhere
 	s.note(known, account, question, answer, now)
 }
 
@@ -223,7 +241,7 @@ func (s *State) keepTest(print string, test Test) {
 	newest(others, s.Tests)
 	for _, other := range others[:min(len(others), strangers)] {
 		kept := s.Tests[other]
-		kept.Digests, kept.NearMiss = nil, ""
+		kept.Digests, kept.NearMiss, kept.Elsewhere = nil, "", nil
 		tests[other] = kept
 	}
 	s.Tests = tests

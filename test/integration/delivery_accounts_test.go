@@ -90,7 +90,7 @@ func othersEntries(t *testing.T, rig *deliveryRig, values *shelf) {
 	values.put("sa-others", "one")
 	rig.credential(t, "sa-others", "registry.example", inNamespaces(team))
 	eventually(t, "ours comes last", func(ctx context.Context) error { return rig.names(ctx, team, "default", "b", "a", "a", "regcred") })
-	rig.edit(t, "sa-others", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"elsewhere"} })
+	rig.moveAway(t, "sa-others")
 	eventually(t, "only ours goes", func(ctx context.Context) error { return rig.names(ctx, team, "default", "b", "a", "a") })
 	var account corev1.ServiceAccount
 	if err := rig.admin.Get(t.Context(), client.ObjectKey{Namespace: team, Name: "default"}, &account); err != nil {
@@ -126,7 +126,7 @@ func committedEntry(t *testing.T, rig *deliveryRig, values *shelf) {
 	values.put("sa-committed", "one")
 	rig.credential(t, "sa-committed", "registry.example", inNamespaces(team))
 	eventually(t, "the namespace is served", func(ctx context.Context) error { return rig.served(ctx, team, "registry.example", "one") })
-	rig.edit(t, "sa-committed", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"elsewhere"} })
+	rig.moveAway(t, "sa-committed")
 	eventually(t, "the Secret goes", func(ctx context.Context) error { return rig.holds(ctx, team, "regcred", nil) })
 	if err := rig.names(t.Context(), team, "default", "regcred"); err != nil {
 		t.Errorf("the entry is not ours: %v", err)

@@ -43,7 +43,7 @@ func (l *line[T]) advance(random *rand.Rand) {
 func (l *line[T]) catchUp() { l.at = len(l.versions) - 1 }
 
 // lagging is the world as lagging caches show it: one namespace with its Secret and its ServiceAccount, which are real, and the
-// RegistryCredentials.
+// RegistryCredentials. Another namespace is there to be selected instead.
 type lagging struct {
 	namespace   *corev1.Namespace
 	secrets     line[*corev1.Secret]
@@ -113,7 +113,7 @@ func (w *lagging) Get(_ context.Context, key client.ObjectKey, into client.Objec
 func (w *lagging) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	switch list := into.(type) {
 	case *corev1.NamespaceList:
-		list.Items = []corev1.Namespace{*w.namespace}
+		list.Items = []corev1.Namespace{*w.namespace, {ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}}
 	case *v1alpha1.RegistryCredentialList:
 		list.Items = w.credentials.shown()
 	}

@@ -28,6 +28,7 @@ func removal(t *testing.T, rig *deliveryRig) {
 		{"of two credentials the one that stays keeps its entry byte for byte", oneOfTwo},
 		{"a registry that an older credential provides is taken", registryTaken},
 		{"a selector typo that would remove 60 of 100 namespaces removes none until it is confirmed", selectorTypo},
+		{"a selector typo that selects nothing takes nothing from one namespace either until it is confirmed", selectorOfNothing},
 		{"a selector that cannot be read removes nothing", unreadableSelector},
 		{"a changed Secret name: the new Secret is there before the old one goes", changedName},
 		{"a changed Secret name in many namespaces waits for confirmation", changedNameInMany},
@@ -43,9 +44,7 @@ func removal(t *testing.T, rig *deliveryRig) {
 func deselected(t *testing.T, rig *deliveryRig, values *shelf, notes *traffic) {
 	team := servedTeam(t, rig, values, "rm-one")
 	eventually(t, "default names the Secret", func(ctx context.Context) error { return rig.names(ctx, team, "default", "regcred") })
-	rig.edit(t, "rm-one", func(c *v1alpha1.RegistryCredential) {
-		c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"elsewhere"}
-	})
+	rig.moveAway(t, "rm-one")
 	eventually(t, "all is gone", func(ctx context.Context) error {
 		return errors.Join(rig.holds(ctx, team, "regcred", nil), rig.names(ctx, team, "default"))
 	})
@@ -106,7 +105,7 @@ func registryTaken(t *testing.T, rig *deliveryRig, values *shelf, _ *traffic) {
 	if err := rig.holds(t.Context(), team, "regcred", map[string]string{"registry.example": "one"}); err != nil {
 		t.Error(err)
 	}
-	rig.edit(t, "rm-older", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"elsewhere"} })
+	rig.moveAway(t, "rm-older")
 	eventually(t, "the younger one takes over when the older one leaves", func(ctx context.Context) error {
 		return rig.served(ctx, team, "registry.example", "two")
 	})
@@ -145,6 +144,33 @@ func selectorTypo(t *testing.T, rig *deliveryRig, values *shelf, notes *traffic)
 		})
 	}
 	eventually(t, "the status is well", func(ctx context.Context) error { return rig.ready(ctx, "rm-typo") })
+}
+
+func selectorOfNothing(t *testing.T, rig *deliveryRig, values *shelf, _ *traffic) {
+	team := rig.team(t, map[string]string{"few": "shop"})
+	values.put("rm-nothing", "one")
+	rig.credential(t, "rm-nothing", "registry.example", withLabels("few", "shop"))
+	eventually(t, "the namespace is served", func(ctx context.Context) error { return rig.ready(ctx, "rm-nothing") })
+	rig.edit(t, "rm-nothing", func(c *v1alpha1.RegistryCredential) { withLabels("few", "shpo")(&c.Spec) })
+	eventually(t, "the status asks for confirmation and says why", func(ctx context.Context) error {
+		return errors.Join(
+			rig.says(ctx, "rm-nothing", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, "selects no namespace (labels few=shpo), so 1 of the 1"),
+			rig.says(ctx, "rm-nothing", v1alpha1.ConditionSecretsSynced, metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, "few=shpo"))
+	})
+	rig.rotate(t, values, "rm-nothing", "two")
+	eventually(t, "what waits is rotated", func(ctx context.Context) error { return rig.delivered(ctx, team, "registry.example", "two") })
+	rig.confirmRemoval(t, "rm-nothing")
+	eventually(t, "confirmed, it is removed, and the status says that nothing is selected", func(ctx context.Context) error {
+		return errors.Join(rig.holds(ctx, team, "regcred", nil), rig.names(ctx, team, "default"),
+			rig.says(ctx, "rm-nothing", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, "few=shpo"))
+	})
+}
+
+// moveAway has a RegistryCredential select another namespace alone.
+func (rig *deliveryRig) moveAway(t *testing.T, credential string) {
+	t.Helper()
+	other := rig.team(t, nil)
+	rig.edit(t, credential, func(c *v1alpha1.RegistryCredential) { inNamespaces(other)(&c.Spec) })
 }
 
 // pendingRemoval reads the ID of the removal that waits from where the operator keeps it.
@@ -281,7 +307,7 @@ func deletedWithRetain(t *testing.T, rig *deliveryRig, values *shelf, notes *tra
 	})
 	both := map[string]string{"registry.example": "one", "other.example": "two"}
 	eventually(t, "both are there", func(ctx context.Context) error { return rig.holds(ctx, team, "regcred", both) })
-	rig.edit(t, "rm-guest", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"elsewhere"} })
+	rig.moveAway(t, "rm-guest")
 	eventually(t, "what was retained is alone again, and still attached", func(ctx context.Context) error { return rig.served(ctx, team, "registry.example", "one") })
 	if after := len(notes.all(everyWriteIn([]string{team}))); after != before+2 {
 		t.Errorf("there were %d writes, 2 are right: the guest comes and goes", after-before)

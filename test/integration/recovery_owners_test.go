@@ -84,7 +84,7 @@ func TestPodsOfChosenOwnersAreRestarted(t *testing.T) {
 		{name: "a kind that the cluster lacks", kind: awayThing, verdict: "Report/OwnerUnknown", word: "cannot be read"},
 		{name: "a kind that the role does not let the operator read", kind: unreadThing, verdict: "Report/OwnerUnknown", word: "the right to get unread.example.com/Thing"},
 		{name: "a kind that the admission policy does not list", kind: game, verdict: "Report/ActionForbidden", word: "an owner of a kind in the limits"},
-		{name: "a kind of another group by the same name", kind: otherSet, verdict: "Report/OwnerUnknown", word: "add other.example.com/StrimziPodSet to --recovery-owner-kinds"},
+		{name: "a kind of another group by the same name", kind: otherSet, verdict: "Report/OwnerUnknown", word: "add other.example.com/StrimziPodSet to podRecovery.ownerKinds of the chart, or to --recovery-owner-kinds"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := rig.place(t)
