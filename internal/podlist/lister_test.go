@@ -281,3 +281,18 @@ func TestThatANamespaceCannotBeReadIsAnError(t *testing.T) {
 		t.Errorf("running pods: %+v, %v", got, err)
 	}
 }
+
+func TestAListerThatCannotBeMadeIsAnError(t *testing.T) {
+	if lister, err := podlist.New(&rest.Config{Host: "http://[::1"}, http.DefaultClient); err == nil || lister != nil {
+		t.Errorf("an address that is none: %v", err)
+	}
+	lister, err := podlist.New(&rest.Config{Host: "http://127.0.0.1:1"}, http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for namespace, want := range map[string]string{"": "in all namespaces", "shop": "in namespace shop"} {
+		if _, err := lister.Each(t.Context(), namespace, "", func(podlist.Pod) bool { return true }); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", namespace, err)
+		}
+	}
+}

@@ -39,6 +39,8 @@ func TestWhatIsWrongInsideAListIsNotOverlooked(t *testing.T) {
 		"an array that ends as an object does":    `{"items":[{"spec":{"containers":["a"}}}]}`,
 		"a known member without a value":          `{"items":[{"metadata":{"name":}}}]}`,
 		"a name of a member that is no JSON":      `{"\x":1}`,
+		"an unknown member without a value":       `{"items":[{"x":]}]}`,
+		"a member whose name ends with no colon":  `{"a"x1}`,
 		"an image that is no JSON":                `{"items":[{"spec":{"containers":[{"image":"\x"}]}}]}`,
 		"a list of names that is no array at all": `{"items":[{"spec":{"imagePullSecrets":]}}]}`,
 	} {
