@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -57,6 +58,10 @@ func TestProgramsThatHoldPasswordsAreToldOnlyWhereThereAreSome(t *testing.T) {
 		}
 		if _, err := Parse([]byte(text)); want != nil && !errors.Is(err, want) {
 			t.Errorf("%s: %v", text, err)
+		}
+		told := strings.Contains(fmt.Sprint(Lint([]byte(text))), "somebody's machine")
+		if told != (want != nil) || told && !strings.Contains(fmt.Sprint(Lint([]byte(text))), want.Error()) {
+			t.Errorf("%s: it is told of %v", text, Lint([]byte(text)))
 		}
 	}
 }
