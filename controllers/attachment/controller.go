@@ -203,7 +203,7 @@ func (r *Reconciler) write(ctx context.Context, spec v1alpha1.InjectionIndexSpec
 		interrupted = found.UID != r.left.UID || !r.mayHaveLeft(found.Spec)
 	}
 	r.leave(found)
-	if equality.Semantic.DeepEqual(found.Spec, spec) && (!missing || len(spec.Secrets) == 0) {
+	if equality.Semantic.DeepEqual(found.Spec, spec) { // one that is missing has an empty spec, and is not made for nothing
 		return interrupted, nil
 	}
 	written, err := r.apply(ctx, spec)

@@ -180,3 +180,21 @@ func TestAWatchThatEndsOrCannotBeginIsBegunAgain(t *testing.T) {
 		}
 	})
 }
+
+// An API server ends a watch that fell behind: that it could begin is a sign that all is well.
+func TestAWatchThatBeganAndFailsIsBegunAgainWithinASecondEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &watched{}
+		q := followed(t, w)
+		for n := range 6 {
+			taken(q)
+			now, opened := w.current()
+			if opened != n+1 {
+				t.Fatalf("%d watches were begun after %d failures", opened, n)
+			}
+			now.Action(watch.Error, &metav1.Status{Code: 410, Message: "too old"})
+			time.Sleep(followStart + time.Millisecond)
+			synctest.Wait()
+		}
+	})
+}

@@ -74,6 +74,12 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		want   []want
 	}{
 		{"all is well", func(*facts) {}, []want{ready(yes, v1alpha1.ReasonSucceeded), verified(yes, v1alpha1.ReasonAccepted, "")}},
+		{"the spec changed, and before that it selected nothing", func(f *facts) {
+			f.run.object.Generation, f.summary = 4, delivered.Summary{Generation: 3}
+		}, []want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}, {v1alpha1.ConditionServiceAccountsAttached, no, v1alpha1.ReasonProgressing, ""}}},
+		{"the spec changed, and all that it selected before fails", func(f *facts) {
+			f.run.object.Generation, f.summary = 4, delivered.Summary{Generation: 3, Selected: 2, Causes: map[delivered.Cause]int{{Reason: v1alpha1.ReasonProgressing}: 2}}
+		}, []want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionSecretsSynced, no, v1alpha1.ReasonProgressing, ""}}},
 		{"the value in use is refused", func(f *facts) { f.answer("one", rotation.Rejected, noon) },
 			[]want{ready(no, v1alpha1.ReasonNoLongerAccepted), verified(no, v1alpha1.ReasonNoLongerAccepted, "it answers 401"), {v1alpha1.ConditionStalled, yes, v1alpha1.ReasonNoLongerAccepted, ""}}},
 		{"the value in use is refused, and later the registry answers 429", func(f *facts) {

@@ -85,6 +85,33 @@ func TestAValueIsNotEverywhereWhileANamespaceThatIsNotSelectedHasTheOneBefore(t 
 	}
 }
 
+// A namespace that has nothing yet lacks the value, as does one of which it is not known whether it is selected: the lease of the value before
+// is not given back, and nobody is told that it is everywhere.
+func TestAValueIsNotEverywhereWhileASelectedNamespaceLacksIt(t *testing.T) {
+	board := delivered.NewBoard(func(string) {})
+	object := &v1alpha1.RegistryCredential{}
+	object.Name, object.Generation, object.Spec.Target.SecretName = "company", 2, "regcred"
+	r, state := &Reconciler{Board: board}, &rotation.State{}
+	value := delivered.Version{Revision: "2-b", Digest: "new"}
+	state.Value = rotation.Value{Config: dockerconfig.Config{}, Revision: value.Revision, Digest: value.Digest}
+	place := delivered.Place{Namespace: "shop", Name: "regcred"}
+	expect := func(when string, want bool) {
+		t.Helper()
+		if got := r.delivered(object, state); got != want {
+			t.Errorf("%s: it is everywhere is %t", when, got)
+		}
+	}
+	expect("nobody knows who is selected", false)
+	board.Select("company", "regcred", 2, []string{"shop"})
+	expect("the namespace was not looked at", false)
+	board.Post(place, map[string]delivered.Delivery{"company": {Selected: true, Observed: 2, Generation: 2, Reason: v1alpha1.ReasonWriteFailed}})
+	expect("the Secret could not be made", false)
+	board.Post(place, map[string]delivered.Delivery{"company": {Selected: true, Observed: 2, Generation: 2, Version: value}})
+	expect("the Secret is there", true)
+	object.Generation = 3
+	expect("the spec changed since", false)
+}
+
 func TestWhatARegistrySaysOfAnObjectThatIsGoneIsForgotten(t *testing.T) {
 	r := &Reconciler{Store: records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {}), Pods: podcounts.New(func(string) {}), Metrics: telemetry.New(prometheus.NewRegistry())}
 	r.tests.note(job{credential: "company", uid: "gone"}, []answered{{}})

@@ -360,6 +360,33 @@ func TestARenamedSecretThatCannotBeWrittenLeavesTheOldOne(t *testing.T) {
 	}
 }
 
+// The Secret of the new name is there, for another registry: that is not yet the one that pods can go by.
+func TestARenamedSecretThatIsThereForOthersLeavesTheOldOne(t *testing.T) {
+	g, seen := delivers(t, nil)
+	other := credential("other", "other.example")
+	other.Spec.Target.SecretName = "registry"
+	if err := g.c.Create(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	g.publish(record(t, "other", "1-x", "three", "other.example"))
+	place := delivered.Place{Namespace: "n-00000", Name: "registry"}
+	if _, err := g.r.Reconcile(t.Context(), place); err != nil {
+		t.Fatal(err)
+	}
+	g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.SecretName = "registry" })
+	seen.refuse = func(made request) error {
+		if made.String() == "update Secret registry" {
+			return refusal("secrets")
+		}
+		return nil
+	}
+	_, _ = g.r.Reconcile(t.Context(), place) // it fails, as the next ones do
+	g.leave()
+	if g.secret("n-00000") == nil || !lists(g.account(), "regcred") {
+		t.Errorf("its registry is not in the new Secret, and the old one goes: %q", seen.lines())
+	}
+}
+
 func TestARivalIsRepairedThreeTimesAndThenOnceInTenMinutes(t *testing.T) {
 	g, seen := delivers(t, nil)
 	wrecked := func() int {

@@ -45,6 +45,13 @@ func (c *counter) add() {
 	defer c.mu.Unlock()
 	c.n++
 }
+
+func (c *counter) with(n int) *counter {
+	c.n += n
+	return c
+}
+
+func (c *counter) fill() { c.with(2) }
 `
 
 func toy(t *testing.T, text string) *source {
@@ -84,10 +91,14 @@ func TestEachKindOfChangeIsFoundAndCompiles(t *testing.T) {
 		`Decide: forget error: errors.New("no name")`, `Decide: never: count > 5 && count < 8`, `Decide: always: count > 5`,
 		`Decide: boundary: count < 8`, `Decide: skip call: strings.ToLower(strings.TrimSpace(name + "!"))`, `choose: zero version: version`,
 		`counter.add: drop lock: c.mu.Lock()`, `counter.add: drop count: c.n++`,
+		`counter.fill: drop call: c.with(2)`,
 	} {
 		if !slices.Contains(ids, want) {
 			t.Errorf("not found: %s in\n%s", want, strings.Join(ids, "\n"))
 		}
+	}
+	if without := `counter.fill: skip call: c.with(2)`; slices.Contains(ids, without) {
+		t.Errorf("found, and makes no difference, because nobody takes the result: %s", without)
 	}
 }
 

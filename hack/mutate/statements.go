@@ -191,6 +191,9 @@ func (f *finder) normalisation(n *ast.CallExpr) {
 	if value.Type == nil || !value.IsValue() || !f.isFunction(n.Fun) {
 		return
 	}
+	if _, alone := f.parent().(*ast.ExprStmt); alone {
+		return // nobody takes what it gives back: what it does is left out by dropCall
+	}
 	if method, ok := n.Fun.(*ast.SelectorExpr); ok && f.has(method.X, value.Type) {
 		if isPath(method.X) {
 			f.other(n, method.X)

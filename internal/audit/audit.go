@@ -106,7 +106,7 @@ func (p *pod) row(image string) Row {
 	best := row.as(Anonymous, NoCredential, "")
 	found := false
 	for _, e := range p.entries(image) {
-		if settled := p.judge(row, e); !found || rank(settled) < rank(best) {
+		if settled := p.judge(row, e); rank(settled) < rank(best) {
 			best, found = settled, true
 		}
 	}

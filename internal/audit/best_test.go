@@ -1,8 +1,12 @@
 package audit_test
 
 import (
+	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/audit"
 )
 
@@ -31,6 +35,9 @@ func TestWhatIsLookedAtIsNotChanged(t *testing.T) {
 	account := w.namespace.Accounts["default"]
 	account.PullSecrets = append(make([]string, 0, 8), "regcred")
 	w.namespace.Accounts["default"] = account
+	w.workload.Template = false // so that its list is compared with what it would inherit, which the policy adds to
+	w.object.Spec.Target.Attach = v1alpha1.AttachPods
+	w.object.Status.Attachment = &v1alpha1.AttachmentStatus{InjectedSince: metav1.NewTime(noon)}
 	w.rows()
 	if spare := account.PullSecrets[:2]; spare[1] != "" {
 		t.Errorf("the list of the ServiceAccount became %q", spare)
@@ -44,5 +51,31 @@ func TestAnObjectWithoutAStatusHasTestedNothing(t *testing.T) {
 		if row.Result == audit.Accepted {
 			t.Errorf("%+v", row)
 		}
+	}
+	w.namespace.Secrets, w.namespace.SecretsUnread = nil, true
+	if row := w.rows()[0]; row.Result != audit.Unproven || row.Reason != audit.NotTested {
+		t.Errorf("where Secrets may not be read: %+v", row)
+	}
+}
+
+// Where Secrets may not be read, which of them has the entry is known by the RegistryCredential alone.
+func TestOfSecretsThatMayNotBeReadTheOneThatItNamesIsMeant(t *testing.T) {
+	w := sound()
+	w.namespace.Secrets, w.namespace.SecretsUnread = nil, true
+	w.lists("other", "regcred")
+	if row := w.rows()[0]; row.Result != audit.Accepted || row.Secret != "regcred" || row.From != "pod" || row.Credential != "company" {
+		t.Errorf("%+v", row)
+	}
+	w.lists("other")
+	if row := w.rows()[0]; row.Result != audit.Fails || row.Reason != audit.NotReferenced || row.Secret != "regcred" || row.Credential != "company" {
+		t.Errorf("where the pod does not name it: %+v", row)
+	}
+}
+
+func TestWhatARegistrySaysChangesNoTerminal(t *testing.T) {
+	w := sound()
+	w.object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNoLongerAccepted, Message: "no\x1b[2J"}}
+	if row := w.rows()[0]; row.Reason != audit.CredentialRejected || strings.Contains(row.Message, "\x1b") {
+		t.Errorf("%+v", row)
 	}
 }

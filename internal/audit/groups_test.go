@@ -34,7 +34,7 @@ func TestRowsThatSayTheSameAreOneGroup(t *testing.T) {
 	}
 	groups := Groups([]Row{
 		row("one", "r.example/a", "Missing", nil, 2), row("one", "r.example/b", "Missing", nil, 2), row("many", "r.example/a", "Expired", &soon, 1),
-		row("more", "r.example/a", "Expired", &soon, 3), row("two", "r.example/a", "Expired", &later, 1),
+		row("more", "r.example/a", "Expired", &soon, 3), row("two", "r.example/a", "Expired", &later, 1), row("two", "r.example/a", "Refused", &later, 1),
 	})
 	var got []string
 	for _, g := range groups {
@@ -48,6 +48,7 @@ func TestRowsThatSayTheSameAreOneGroup(t *testing.T) {
 		"Expired until 12:00: 1 images, 2 workloads, 4 pods, first shop/Deployment/many, said of many",
 		"Missing until never: 2 images, 1 workloads, 2 pods, first shop/Deployment/one, said of one",
 		"Expired until 13:00: 1 images, 1 workloads, 1 pods, first shop/Deployment/two, said of two",
+		"Refused until 13:00: 1 images, 1 workloads, 1 pods, first shop/Deployment/two, said of two",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want, +got):\n%s", diff)

@@ -33,10 +33,7 @@ func (p *pod) judge(row Row, e entry) Row {
 func (p *pod) writer(e entry) (*Credential, string) {
 	for i := range p.facts.Credentials {
 		c := &p.facts.Credentials[i]
-		source, wrote := e.secret.Sources[c.object.Name]
-		if !wrote {
-			continue
-		}
+		source := e.secret.Sources[c.object.Name]
 		for _, key := range source.Keys {
 			if key == e.key {
 				return c, source.Revision

@@ -66,7 +66,7 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"deployments may not be read", func(f *checkup.Facts) { f.Deployments.Error = "you may not read Deployments" }, "Operator", checkup.Unknown, "you may not"},
 		{"no leader was ever elected", func(f *checkup.Facts) { f.Lease.Value = checkup.Lease{} }, "Leader", checkup.Problem, "ever elected"},
 		{"the leader went and no other came", func(f *checkup.Facts) { f.Lease.Value.Holder = "" }, "Leader", checkup.Problem, "gave its lease back"},
-		{"the leader died", func(f *checkup.Facts) { f.Lease.Value.Age = time.Hour }, "Leader", checkup.Problem, "for 1h0m0s"},
+		{"the leader died", func(f *checkup.Facts) { f.Lease.Value.Age = time.Hour + 300*time.Millisecond }, "Leader", checkup.Problem, "for 1h0m0s"},
 		{"the leader's clock is ahead", func(f *checkup.Facts) { f.Lease.Value.Age = -time.Hour }, "Leader", checkup.Warning, "in the future"},
 		{"a policy is missing", func(f *checkup.Facts) { delete(f.Policies.Value, "regcred-tokens") }, "Policies", checkup.Problem, "regcred-tokens is missing"},
 		{"a binding is missing", func(f *checkup.Facts) { delete(f.Bindings.Value, "regcred-tokens") }, "Policies", checkup.Problem, "no binding that denies"},
@@ -128,6 +128,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 			if found := findings[at]; found.Level != test.level || !strings.Contains(found.Message, test.says) || found.Next == "" {
 				t.Errorf("got %+v", found)
 			}
+			if slices.ContainsFunc(findings, func(found checkup.Finding) bool { return found.Check == test.check && found.Level == checkup.OK }) {
+				t.Errorf("beside the fault the check says that all is well: %+v", findings)
+			}
 			if checkup.HasProblem(findings) != (test.level == checkup.Problem) {
 				t.Errorf("a problem: %t, of %+v", checkup.HasProblem(findings), findings)
 			}
@@ -144,6 +147,9 @@ func TestWhatIsSoundHasNoFault(t *testing.T) {
 		},
 		"nobody asks, and the index is empty": func(f *checkup.Facts) {
 			f.Injection.Value = injected(func(i *checkup.Injection) { i.Asking, i.Empty = 0, true })
+		},
+		"the operator found that it is bounded": func(f *checkup.Facts) {
+			f.Connections.Value[0].Status.Conditions = append(f.Connections.Value[0].Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionUnfenced, Status: metav1.ConditionFalse})
 		},
 		"clocks differ, and the lease moves": func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = time.Hour, true },
 		"a credential is suspended on purpose": func(f *checkup.Facts) {
@@ -230,6 +236,7 @@ func TestWhatMayNotBeReadIsSaidToBeUnknown(t *testing.T) {
 		"policies":    {func(f *checkup.Facts) { f.Policies.Error = "you may not" }, []string{"Policies"}},
 		"bindings":    {func(f *checkup.Facts) { f.Bindings.Error = "you may not" }, []string{"Policies"}},
 		"leases":      {func(f *checkup.Facts) { f.Lease.Error = "you may not" }, []string{"Leader"}},
+		"credentials": {func(f *checkup.Facts) { f.Credentials.Error = "you may not" }, []string{"Credentials", "Registries"}},
 		"connections": {func(f *checkup.Facts) { f.Connections.Error = "you may not" }, []string{"Vault", "Fence"}},
 	} {
 		f := sound()
@@ -246,6 +253,31 @@ func TestWhatMayNotBeReadIsSaidToBeUnknown(t *testing.T) {
 			if !unknown[check] {
 				t.Errorf("%s: the check %s does not say that it is not known", what, check)
 			}
+		}
+	}
+}
+
+func TestARegistryCredentialWithoutItsConnectionIsToldOnce(t *testing.T) {
+	f := sound()
+	f.Credentials.Value[0].Spec.Source.Vault.Connection, f.Credentials.Value[0].Status.Conditions = "other", nil
+	var found []checkup.Finding
+	for _, one := range checkup.Findings(f) {
+		if one.Check == "Credentials" {
+			found = append(found, one)
+		}
+	}
+	if len(found) != 1 || !strings.Contains(found[0].Message, "which does not exist") {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestTheVersionOfAnOperatorIsToldWhereItIsKnown(t *testing.T) {
+	for version, want := range map[string]bool{"v1": true, "": false} {
+		f := sound()
+		f.Deployments.Value[0].Version = version
+		at := slices.IndexFunc(checkup.Findings(f), func(found checkup.Finding) bool { return found.Check == "Operator" })
+		if message := checkup.Findings(f)[at].Message; strings.Contains(message, "version") != want {
+			t.Errorf("of version %q it says %q", version, message)
 		}
 	}
 }

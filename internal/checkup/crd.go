@@ -60,14 +60,8 @@ func missingIn(path string, of reflect.Type, schema map[string]any) []string {
 }
 
 func propertyOf(schema map[string]any, name string) map[string]any {
-	properties, ok := schema["properties"].(map[string]any)
-	if !ok {
-		return nil
-	}
-	property, ok := properties[name].(map[string]any)
-	if !ok {
-		return nil
-	}
+	properties, _ := schema["properties"].(map[string]any)
+	property, _ := properties[name].(map[string]any)
 	return property
 }
 

@@ -16,11 +16,10 @@ const mostFields = 100
 // cannot be read. Equal entries and equal fields give equal bytes.
 func RenderKeeping(current []byte, entries map[string]json.RawMessage) ([]byte, error) {
 	rendered, err := RenderRaw(entries)
-	kept := Kept(current)
-	if err != nil || len(kept) == 0 {
-		return rendered, err
+	if err != nil {
+		return nil, err
 	}
-	return slices.Concat(bytes.TrimSuffix(rendered, []byte("}")), kept, []byte("}")), nil
+	return slices.Concat(bytes.TrimSuffix(rendered, []byte("}")), Kept(current), []byte("}")), nil
 }
 
 // Kept is what [RenderKeeping] keeps of a document: fields with their names, each after a comma. It is shared: nobody may change it.

@@ -164,22 +164,19 @@ func readToken(host string, body []byte) (ecrLogin, *Error) {
 	var wrapped struct {
 		Data json.RawMessage `json:"authorizationData"`
 	}
-	none := fault(ErrUnavailable, "%s: the answer holds no login", host)
-	if !decode(body, &wrapped) {
-		return ecrLogin{}, none
-	}
+	_ = decode(body, &wrapped) // what is no JSON holds no login
 	var one data
 	var list []data
-	switch {
-	case decode(wrapped.Data, &list) && len(list) > 0:
+	if decode(wrapped.Data, &list) && len(list) > 0 {
 		one = list[0]
-	case decode(wrapped.Data, &one):
+	} else {
+		_ = decode(wrapped.Data, &one)
 	}
 	plain, err := base64.StdEncoding.DecodeString(one.Token)
 	username, password, found := strings.Cut(string(plain), ":")
 	seconds, numeric := one.End.Float64()
 	if err != nil || !found || username == "" || password == "" || numeric != nil || seconds <= 0 || seconds > 1e11 {
-		return ecrLogin{}, none
+		return ecrLogin{}, fault(ErrUnavailable, "%s: the answer holds no login", host)
 	}
 	end := payload.Earliest(time.Unix(int64(seconds), 0), payload.EndOfPassword(password))
 	return ecrLogin{login{username, password}, end}, nil

@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/cloudregistry"
@@ -94,6 +96,41 @@ func TestOfAnErrorOfTheModuleNothingIsQuoted(t *testing.T) {
 	} {
 		if got := withoutText(test.err); !errors.Is(got, test.want) || got.Error() != test.want.Error() {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// away is a cloud that does not answer.
+type away struct{ asked int }
+
+func (a *away) RoundTrip(*http.Request) (*http.Response, error) {
+	a.asked++
+	return nil, errors.New("away")
+}
+
+func TestOfHowManyRegionsARegistryCredentialHasLogins(t *testing.T) {
+	for _, test := range []struct {
+		regions int
+		want    error
+		asked   int
+	}{{mostPlaces, ErrUnavailable, 1}, {mostPlaces + 1, ErrRegistry, 0}} {
+		cloud := &away{}
+		var hosts []string
+		for i := range test.regions {
+			hosts = append(hosts, fmt.Sprintf("111122223333.dkr.ecr.eu-west-%d.amazonaws.com", i+1))
+		}
+		_, err := New(cloud, time.Now).ecr(t.Context(), hosts, payload.Fields{"access_key": "x", "secret_key": "y"})
+		if !errors.Is(err, test.want) || cloud.asked != test.asked {
+			t.Errorf("%d regions: %v after %d questions", test.regions, err, cloud.asked)
+		}
+	}
+}
+
+func TestARefusalOfAzureWithoutACodeIsThatOfAProxy(t *testing.T) {
+	e := New(&away{}, time.Now)
+	for body, want := range map[string]error{`{"errors":[]}`: ErrUnavailable, `{}`: ErrUnavailable, `<html>`: ErrUnavailable, `{"errors":[{"code":"UNAUTHORIZED"}]}`: ErrRefused} {
+		if token, err := e.readRefreshToken("company.azurecr.io", answer{status: http.StatusUnauthorized, body: []byte(body)}); token != "" || !errors.Is(err, want) {
+			t.Errorf("%s: %q, %v", body, token, err)
 		}
 	}
 }

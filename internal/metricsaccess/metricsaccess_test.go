@@ -22,8 +22,10 @@ import (
 // apiServer answers reviews: of "good" and "other" it knows the users, and "good" may get /metrics.
 type apiServer struct {
 	asked, failing atomic.Int64
-	block          chan struct{}
-	open, most     atomic.Int64
+	// revoked takes the right from "good".
+	revoked    atomic.Bool
+	block      chan struct{}
+	open, most atomic.Int64
 }
 
 func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +55,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var review authorizationv1.SubjectAccessReview
 	if json.NewDecoder(r.Body).Decode(&review) == nil {
 		spec := review.Spec
-		review.Status.Allowed = spec.User == "good" && spec.UID == "1" && spec.Groups[0] == "scrapers" && spec.Extra["pod"][0] == "prometheus" &&
+		review.Status.Allowed = spec.User == "good" && !s.revoked.Load() && spec.UID == "1" && spec.Groups[0] == "scrapers" && spec.Extra["pod"][0] == "prometheus" &&
 			spec.NonResourceAttributes.Path == "/metrics" && spec.NonResourceAttributes.Verb == "get"
 		if spec.User == "denied" {
 			review.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: true, Denied: true}

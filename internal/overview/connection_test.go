@@ -40,6 +40,11 @@ func TestWhatIsWrongWithAConnection(t *testing.T) {
 	}{
 		{"all is well", func(*v1alpha1.VaultConnection) {}, ""},
 		{"nobody looked at it", func(o *v1alpha1.VaultConnection) { o.Status = v1alpha1.VaultConnectionStatus{} }, "did not look at it yet"},
+		{"what it says is no operator's", func(o *v1alpha1.VaultConnection) { o.Status.ObservedGeneration = 0 }, "did not look at it yet"},
+		{"it lacks the condition that matters", func(o *v1alpha1.VaultConnection) { o.Status.Conditions = nil }, "did not look at it yet"},
+		{"the policies are there", func(o *v1alpha1.VaultConnection) {
+			o.Status.Conditions = append(o.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionUnfenced, Status: metav1.ConditionFalse, Reason: "Fenced", Message: "fine"})
+		}, ""},
 		{"the spec changed since", func(o *v1alpha1.VaultConnection) { o.Generation++ }, "the spec changed"},
 		{"the login is refused", ready(metav1.ConditionFalse, v1alpha1.ReasonLoginFailed, "Vault has no such role"), "LoginFailed: Vault has no such role"},
 		{"the policies are missing", func(o *v1alpha1.VaultConnection) {

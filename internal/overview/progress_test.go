@@ -52,13 +52,18 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 		{"delivery waits for a person", []change{delivering, fails(5, 0), stalled(v1alpha1.ReasonRemovalUnconfirmed)}, overview.StagePublished, true, "RemovalUnconfirmed"},
 		{"all have it, and the old one is refused", []change{says(v1alpha1.ConditionRotationComplete, metav1.ConditionTrue, v1alpha1.ReasonOldRefused, "done")}, overview.StageDelivered, false, "done"},
 		{"an old status lacks conditions", []change{func(o *v1alpha1.RegistryCredential) { o.Status.Conditions = nil }}, overview.StageRead, false, ""},
+		{"nothing is said of the source", []change{without(v1alpha1.ConditionCredentialAvailable)}, overview.StageRead, false, "did not say yet what the source gave"},
+		{"nothing is said of the registry", []change{without(v1alpha1.ConditionVerified)}, overview.StageRead, false, "did not say yet what the source gave"},
+		{"nothing is said of the value before", []change{without(v1alpha1.ConditionRotationComplete)}, overview.StageRead, false, "did not say yet what the source gave"},
+		{"it is being delivered, and nobody knows which", []change{delivering, func(o *v1alpha1.RegistryCredential) { o.Status.Credential = nil }}, overview.StagePublished, false, "the value in use is in 5"},
+		{"it is being delivered, and nobody knows where", []change{delivering, func(o *v1alpha1.RegistryCredential) { o.Status.Namespaces = nil }}, overview.StagePublished, false, "the value in use is in 5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := overview.ProgressOf(healthy(test.changes...), "now")
 			if got.Stage != test.stage || got.Failed != test.failed || !strings.Contains(got.Message, test.says) {
 				t.Errorf("got %+v", got)
 			}
-			if delivering := strings.Contains(test.says, " of 13"); delivering && (got.Selected != 13 || got.Synced == 0) {
+			if delivering := strings.HasPrefix(test.says, "revision 7"); delivering && (got.Selected != 13 || got.Synced == 0) {
 				t.Errorf("got %+v", got)
 			}
 			if got.Done() != (test.failed || test.stage == overview.StageDelivered) {

@@ -1,6 +1,7 @@
 package overview_test
 
 import (
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,4 +84,11 @@ func stalled(reason string) change {
 // unreadable has the source give nothing usable.
 func unreadable(reason string) change {
 	return says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionFalse, reason, "what to do")
+}
+
+// without takes a condition away.
+func without(kind string) change {
+	return func(object *v1alpha1.RegistryCredential) {
+		object.Status.Conditions = slices.DeleteFunc(object.Status.Conditions, func(c metav1.Condition) bool { return c.Type == kind })
+	}
 }

@@ -23,7 +23,8 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"it is being deleted, and a person must confirm that",
 			[]change{func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = ptr.To(metav1.NewTime(noon)) }, stalled(v1alpha1.ReasonRemovalUnconfirmed)},
 			"it is being deleted: a person must act"},
-		{"no operator has looked at it", []change{func(o *v1alpha1.RegistryCredential) { o.Status = v1alpha1.RegistryCredentialStatus{} }}, "doctor"},
+		{"no operator has looked at it", []change{func(o *v1alpha1.RegistryCredential) { o.Status = v1alpha1.RegistryCredentialStatus{} }}, "the operator did not look at it yet"},
+		{"it says nothing of whether it is ready", []change{func(o *v1alpha1.RegistryCredential) { o.Status.Conditions = o.Status.Conditions[1:] }}, "it has no condition Ready"},
 		{"the spec changed since", []change{func(o *v1alpha1.RegistryCredential) { o.Generation = 3 }}, "the spec changed"},
 		{"it is not ready", []change{says(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSealed, "Vault is sealed"), fails(12, 1, v1alpha1.ReasonForeignSecret)},
 			"Sealed: Vault is sealed"},
@@ -43,6 +44,8 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"the registry does not answer", []change{says(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonUnproven, "it did not say")}, "Unproven: it did not say"},
 		{"it is not tested because somebody wants that", []change{says(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonVerificationOff, "off")}, ""},
 		{"a form that no kubelet can use", []change{says(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonInvalidPort, "the port is no port")}, "InvalidPort: the port is no port"},
+		{"forms that all kubelets can use", []change{says(v1alpha1.ConditionUnusableForm, metav1.ConditionFalse, "Usable", "all is well")}, ""},
+		{"namespaces are not served, and none is named", []change{fails(11, 2)}, "2 of 13 namespaces are not served"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := overview.RowOf(healthy(test.changes...), noon).Problem
@@ -59,6 +62,13 @@ func TestARowTellsOfValueAndSource(t *testing.T) {
 		t.Errorf("%+v", row)
 	}
 	if s := row.Source; s.Usable != metav1.ConditionTrue || s.Reason != v1alpha1.ReasonRead || s.PeriodSeconds != 60 || !s.Since.Equal(noon.Add(-time.Minute)) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestOfASourceThatWasNotReadNothingIsKnown(t *testing.T) {
+	unread := healthy(func(o *v1alpha1.RegistryCredential) { o.Status = v1alpha1.RegistryCredentialStatus{} })
+	if s := overview.RowOf(unread, noon).Source; s.Usable != metav1.ConditionUnknown || s.Reason != v1alpha1.ReasonProgressing || s.Since != nil || s.Suspended {
 		t.Errorf("%+v", s)
 	}
 }

@@ -78,10 +78,7 @@ func isPlain(auth string, entry map[string]any) bool {
 // withoutUsername is the password of a value that is base64 of username:password under the key of a password, such as the
 // authorizationToken of Amazon ECR. No password is that by chance.
 func withoutUsername(username, value string) (string, bool) {
-	bytes, ok := decodeBase64(value)
-	if !ok || username == "" {
-		return "", false
-	}
+	bytes, _ := decodeBase64(value)
 	password, is := strings.CutPrefix(string(bytes), username+":")
 	return password, is && password != "" && utf8.ValidString(password)
 }

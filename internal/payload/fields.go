@@ -101,8 +101,8 @@ func (r *rendering) password(key string) (string, *Error) {
 // text takes a key as it is. Only text is taken: JSON numbers lose digits on their way through many tools, and nobody can say what
 // was meant.
 func (r *rendering) text(key, what string) (string, *Error) {
-	value, found := r.fields[key]
-	if !found || value == nil {
+	value := r.fields[key]
+	if value == nil {
 		return "", r.missingKey(key)
 	}
 	if text, is := value.(string); is {
@@ -197,7 +197,7 @@ func (r *rendering) notText(key, what string, value any) *Error {
 // usesNone reports whether none of the keys that hold user name and password is there.
 func (r *rendering) usesNone() bool {
 	for _, key := range []string{r.Keys.Username, r.Keys.Password, r.Keys.Auth, r.Keys.DockerConfig} {
-		if value, found := r.fields[key]; key != "" && found && value != nil {
+		if key != "" && r.fields[key] != nil {
 			return false
 		}
 	}

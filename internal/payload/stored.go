@@ -19,17 +19,16 @@ import (
 // `vault kv put PATH @file.json` makes it; and a key .dockerconfigjson is one where no key of the spec is there.
 func (r *rendering) document() (string, any) {
 	if key := r.Keys.DockerConfig; key != "" {
-		if value, found := r.fields[key]; found && value != nil {
+		if value := r.fields[key]; value != nil {
 			return "key " + quoted(key), value
 		}
 	}
 	if !r.usesNone() {
 		return "", nil
 	}
-	if value, found := r.fields[corev1.DockerConfigJsonKey]; found && r.Keys.Auth == "" {
-		if _, is := dockerConfigIn(value); is {
-			return "key " + quoted(corev1.DockerConfigJsonKey), value
-		}
+	value := r.fields[corev1.DockerConfigJsonKey]
+	if _, is := dockerConfigIn(value); is {
+		return "key " + quoted(corev1.DockerConfigJsonKey), value
 	}
 	if _, is := dockerConfigIn(map[string]any(r.fields)); is {
 		return "the secret", map[string]any(r.fields)
@@ -94,7 +93,7 @@ func unwrapObject(object map[string]any, depth int) ([]byte, bool) {
 // authsOf is the member "auths", which a kubelet finds in any case of letters.
 func authsOf(object map[string]any) any {
 	for _, name := range sortedKeys(object) {
-		if strings.EqualFold(name, "auths") && object[name] != nil {
+		if strings.EqualFold(name, "auths") { // of two, what reads the entries says that there are two
 			return object[name]
 		}
 	}

@@ -242,3 +242,57 @@ func TestRunningPodsAreCountedAndSomeAreNamed(t *testing.T) {
 		})
 	}
 }
+
+func TestWhereNoImageIsWantedNobodyIsAsked(t *testing.T) {
+	c, lister := start(t)
+	c.add("shop", 1, "pull", "r.io/a", "")
+	if got, err := lister.InUse(t.Context(), []string{"shop", "web"}, anyImage, 0); err != nil || len(got) != 0 || len(c.requests) != 0 {
+		t.Errorf("got %q after %q, error %v", got, c.requests, err)
+	}
+}
+
+func TestOfANamespaceOnePageIsLookedAtForImages(t *testing.T) {
+	c, lister := start(t)
+	c.add("shop", 20, "pull", "other.io/a", "")
+	c.add("shop", 1, "pull", "r.io/behind", "")
+	got, err := lister.InUse(t.Context(), []string{"shop"}, func(image string) bool { return strings.HasPrefix(image, "r.io/") }, 3)
+	if err != nil || len(got) != 0 || len(c.requests) != 1 {
+		t.Errorf("got %q after %q, error %v", got, c.requests, err)
+	}
+}
+
+func TestBehindEnoughImagesNothingIsRead(t *testing.T) {
+	c, lister := start(t)
+	c.add("shop", 1, "pull", "r.io/a", "")
+	c.pods["shop"] = append(c.pods["shop"], "no pod at all")
+	if got, err := lister.InUse(t.Context(), []string{"shop"}, anyImage, 1); err != nil || !slices.Equal(got, []string{"r.io/a"}) {
+		t.Errorf("got %q, error %v", got, err)
+	}
+}
+
+func TestThatANamespaceCannotBeReadIsAnError(t *testing.T) {
+	c, lister := start(t)
+	c.add("shop", 1, "pull", "r.io/a", "")
+	c.pods["broken"] = []string{"no pod at all"}
+	if _, err := lister.InUse(t.Context(), []string{"shop", "broken"}, anyImage, 3); err == nil || !strings.Contains(err.Error(), "namespace broken") {
+		t.Errorf("images in use: %v", err)
+	}
+	if got, err := lister.Running(t.Context(), []string{"shop", "broken"}, "pull", anyImage); err == nil || got.Count != 0 {
+		t.Errorf("running pods: %+v, %v", got, err)
+	}
+}
+
+func TestAListerThatCannotBeMadeIsAnError(t *testing.T) {
+	if lister, err := podlist.New(&rest.Config{Host: "http://[::1"}, http.DefaultClient); err == nil || lister != nil {
+		t.Errorf("an address that is none: %v", err)
+	}
+	lister, err := podlist.New(&rest.Config{Host: "http://127.0.0.1:1"}, http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for namespace, want := range map[string]string{"": "in all namespaces", "shop": "in namespace shop"} {
+		if _, err := lister.Each(t.Context(), namespace, "", func(podlist.Pod) bool { return true }); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", namespace, err)
+		}
+	}
+}

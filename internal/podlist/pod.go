@@ -183,8 +183,8 @@ func (s *scanner) append(target *[]string, limit int) func() error {
 		if len(*target) >= MaxListed {
 			return s.skip()
 		}
-		text, ok, err := s.text(limit)
-		if ok && text != "" {
+		text, _, err := s.text(limit)
+		if text != "" {
 			*target = append(*target, text)
 		}
 		return err

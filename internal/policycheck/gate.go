@@ -92,7 +92,7 @@ func writesSecret(request *http.Request) bool {
 	if request.URL.Query().Get("dryRun") == "All" {
 		return false
 	}
-	_, after, found := strings.Cut(request.URL.Path, "/api/v1/namespaces/")
+	_, after, _ := strings.Cut(request.URL.Path, "/api/v1/namespaces/")
 	parts := strings.Split(after, "/")
-	return found && len(parts) >= 2 && parts[1] == "secrets"
+	return len(parts) >= 2 && parts[1] == "secrets"
 }

@@ -171,3 +171,31 @@ func TestTheMessageSaysWhatIsMissingAndWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// The policies cannot refuse reads: a role that grants more than the limits say is a policy that does not stand.
+func TestARoleThatIsTooWideStopsWrites(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		finding string
+		err     error
+		stands  bool
+		missing []string
+	}{
+		{"it grants what it must not", "the role reads all Secrets", nil, false, []string{"the role reads all Secrets"}},
+		{"it grants what it should", "", nil, true, nil},
+		{"nobody knows what it grants", "", errors.New("away"), false, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := watch(t)
+				w.runner.Gate.Set(State{}) // as at a start
+				w.runner.TooWide = func(context.Context) (string, error) { return test.finding, test.err }
+				time.Sleep(period)
+				synctest.Wait()
+				if state := w.runner.Gate.State(); state.Standing() != test.stands || !slices.Equal(state.Missing, test.missing) {
+					t.Errorf("%+v", state)
+				}
+			})
+		})
+	}
+}

@@ -118,6 +118,7 @@ func TestOnlyTheWholeMessageOfAKubeletSpeaksOfABrokenSecret(t *testing.T) {
 	for _, said := range []string{
 		"illegal base64 data at input byte 4", "unable to parse auth field, must be formatted as base64(username:password)", "unexpected end of JSON input",
 		"json: cannot unmarshal number into Go value", "invalid character 'x' looking for beginning of value", "exceeded max depth",
+		"error occurred while trying to unmarshal json", "jsontext: invalid character 'x' at start of value",
 	} {
 		if got := Classify(said); got != MalformedSecret {
 			t.Errorf("%q alone: %s", said, got)

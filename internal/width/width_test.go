@@ -103,6 +103,14 @@ func TestTheWidthThatAServerBears(t *testing.T) {
 func TestWhatIsUsual(t *testing.T) {
 	const usual = 100 * time.Millisecond
 	w := &Width{}
+	if w.rounds(1, always(refusal)); w.usual != 0 {
+		t.Errorf("%s where all that is known is that requests are turned away", w.usual)
+	}
+	w = &Width{}
+	if w.rounds(1, one(2, usual, 2*usual)); w.usual != usual {
+		t.Errorf("%s where half of the requests take %s", w.usual, usual)
+	}
+	w = &Width{}
 	w.rounds(1, always(usual))
 	w.rounds(1, always(2*usual))
 	if w.usual != usual {
