@@ -9,7 +9,9 @@ import (
 
 // logWith is a logger that adds keys and values to each line when it is written. Most requests are looked at without a word, and to
 // prepare a logger for each costs more than such a look.
-func logWith(about func() []any) logr.Logger { return logr.New(lateSink{ctrl.Log.GetSink(), about, nil}) }
+func logWith(about func() []any) logr.Logger {
+	return logr.New(lateSink{ctrl.Log.GetSink(), about, nil})
+}
 
 // lateSink keeps what the lines of a logger name until one is written: what they are about, and values that were added.
 type lateSink struct {
