@@ -30,8 +30,8 @@ func TestNothingIsRememberedOfPlacesThatNobodyWantsAndOfNamespacesThatAreGone(t 
 	if _, err := g.r.Reconcile(t.Context(), delivered.Place{Namespace: "n-00000", Name: "other-name"}); err != nil {
 		t.Fatal(err)
 	}
-	if of := g.r.memories.m["n-00000"]; len(of) != 1 || of["regcred"] == nil {
-		t.Errorf("a name that nobody wants is remembered: %v", of)
+	if m := &g.r.memories; len(m.m) != 3 || len(m.names) != 1 || m.names["regcred"] != 3 || m.m[delivered.Place{Namespace: "n-00000", Name: "regcred"}] == nil {
+		t.Errorf("a name that nobody wants is remembered: %v", m.names)
 	}
 	if err := g.c.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "n-00000"}}); err != nil {
 		t.Fatal(err)

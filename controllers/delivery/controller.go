@@ -114,7 +114,7 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	f.returned()
 	r.vouch(f, secret, plan.Refused)
 	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
-	result.asMeant = plan.Secret == nil || contentOf(secret) == contentOf(plan.Secret) && sameMetadata(secret, plan.Secret)
+	result.asMeant = plan.Secret == nil || secret != nil && sameContent(secret, plan.Secret)
 	return result.with(detached)
 }
 

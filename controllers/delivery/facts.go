@@ -92,12 +92,14 @@ func (f facts) wanted(written pullsecret.Sources) []string {
 // keeps reports whether a ServiceAccount that names the Secret goes on to: a RegistryCredential that is still here wants it, or has no
 // other way to pods yet, or one that was deleted left its entries, and nobody knows any more which ServiceAccounts it served.
 func (f facts) keeps(account string) bool {
-	for _, credential := range slices.Concat(f.selecting, f.staying) {
-		if slices.Contains(credential.Spec.Target.Accounts(), account) {
-			return true
-		}
-		if credential.Spec.Target.Attachment() == v1alpha1.AttachPods && !f.injected {
-			return true
+	for _, credentials := range [][]*v1alpha1.RegistryCredential{f.selecting, f.staying} {
+		for _, credential := range credentials {
+			if slices.Contains(credential.Spec.Target.Accounts(), account) {
+				return true
+			}
+			if credential.Spec.Target.Attachment() == v1alpha1.AttachPods && !f.injected {
+				return true
+			}
 		}
 	}
 	return len(f.recorded.Retained(f.exists)) > 0
@@ -108,7 +110,7 @@ func (f facts) keeps(account string) bool {
 func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, error) {
 	f := facts{place: place, values: r.Store.Snapshot()}
 	var namespace corev1.Namespace
-	err := r.Cluster.Get(ctx, client.ObjectKey{Name: place.Namespace}, &namespace)
+	err := r.Cluster.Get(ctx, client.ObjectKey{Name: place.Namespace}, &namespace, client.UnsafeDisableDeepCopy) // nobody changes it
 	if apierrors.IsNotFound(err) {
 		return f, nil
 	}

@@ -14,8 +14,9 @@ import (
 // memories are what one process remembers of places. All of it can be lost: after a restart the counts of contests start again.
 type memories struct {
 	mu sync.Mutex
-	// m by namespace and name of the Secret: a namespace that is gone is forgotten whole.
-	m map[string]map[string]*memory
+	m  map[delivered.Place]*memory
+	// names counts the places by the name of their Secret: there are few, and a namespace that is gone is forgotten whole.
+	names map[string]int
 }
 
 // memory of one place. The queue never hands a place to two workers at once, so it needs no lock.
@@ -59,17 +60,18 @@ type contest struct {
 func (m *memories) of(place delivered.Place, namespace types.UID) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if known := m.m[place.Namespace][place.Name]; known != nil && known.namespace == namespace {
+	known := m.m[place]
+	if known != nil && known.namespace == namespace {
 		return known
 	}
 	if m.m == nil {
-		m.m = map[string]map[string]*memory{}
+		m.m, m.names = map[delivered.Place]*memory{}, map[string]int{}
 	}
-	if m.m[place.Namespace] == nil {
-		m.m[place.Namespace] = map[string]*memory{}
+	if known == nil {
+		m.names[place.Name]++
 	}
 	fresh := &memory{namespace: namespace}
-	m.m[place.Namespace][place.Name] = fresh
+	m.m[place] = fresh
 	return fresh
 }
 
@@ -77,8 +79,17 @@ func (m *memories) of(place delivered.Place, namespace types.UID) *memory {
 func (m *memories) forget(place delivered.Place) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if delete(m.m[place.Namespace], place.Name); len(m.m[place.Namespace]) == 0 {
-		delete(m.m, place.Namespace)
+	m.drop(place)
+}
+
+// drop forgets a place. The caller holds the mutex.
+func (m *memories) drop(place delivered.Place) {
+	if m.m[place] == nil {
+		return
+	}
+	delete(m.m, place)
+	if m.names[place.Name]--; m.names[place.Name] == 0 {
+		delete(m.names, place.Name)
 	}
 }
 
@@ -86,7 +97,9 @@ func (m *memories) forget(place delivered.Place) {
 func (m *memories) forgetNamespace(namespace string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.m, namespace)
+	for name := range m.names {
+		m.drop(delivered.Place{Namespace: namespace, Name: name})
+	}
 }
 
 // account is what is remembered of a ServiceAccount, for who is about to write it.

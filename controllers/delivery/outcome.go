@@ -41,6 +41,9 @@ func (o outcome) settled() bool {
 
 // worst is the gravest of all problems.
 func (o outcome) worst() *problem {
+	if len(o.accounts) == 0 {
+		return o.problem
+	}
 	problems := []*problem{o.problem}
 	for _, name := range slices.Sorted(maps.Keys(o.accounts)) {
 		problems = append(problems, o.accounts[name])
@@ -63,7 +66,10 @@ func (o outcome) conflict() bool {
 // after is when to come back without being called, never where it is zero.
 func (o outcome) after() time.Duration {
 	var wait time.Duration
-	for _, p := range append(slices.Collect(maps.Values(o.accounts)), o.problem) {
+	if o.problem != nil && !o.problem.retry {
+		wait = o.problem.after
+	}
+	for _, p := range o.accounts {
 		if p != nil && !p.retry {
 			wait = soonest(wait, p.after)
 		}
@@ -99,6 +105,9 @@ func (o outcome) retry() error {
 
 // problemOf is what stands against one RegistryCredential: a ServiceAccount that another one wants is not its concern.
 func (o outcome) problemOf(credential *v1alpha1.RegistryCredential) *problem {
+	if o.problem == nil && len(o.accounts) == 0 && len(o.refused) == 0 {
+		return nil
+	}
 	problems := []*problem{o.problem}
 	for _, name := range credential.Spec.Target.Accounts() {
 		problems = append(problems, o.accounts[name])
@@ -119,7 +128,10 @@ func (o outcome) deliveries(f facts, before *delivered.Board) map[string]deliver
 	if o.secret != nil {
 		written = pullsecret.SourcesOf(o.secret.Annotations)
 	}
-	findings, known := o.findings(), recorders(written, f.exists)
+	findings, known := o.findings(), map[string][]string{}
+	if len(findings) > 0 { // as few Secrets have
+		known = recorders(written, f.exists)
+	}
 	deliveries := map[string]delivered.Delivery{}
 	for _, credential := range slices.Concat(f.staying, f.leaves) {
 		if _, there := written[credential.Name]; there {

@@ -66,7 +66,11 @@ func (r *Reconciler) placesBeside(ctx context.Context, secret *corev1.Secret, be
 	if !ours(secret) && !slices.ContainsFunc(before, ours) && !r.wantedNames(ctx)[secret.Name] {
 		return nil
 	}
-	places := map[delivered.Place]bool{{Namespace: secret.Namespace, Name: secret.Name}: true}
+	own := delivered.Place{Namespace: secret.Namespace, Name: secret.Name}
+	if names := r.Secrets.Names(); len(names) == 1 && names[0] == secret.Name {
+		return []delivered.Place{own} // nothing can be beside it
+	}
+	places := map[delivered.Place]bool{own: true}
 	r.addOurs(ctx, secret.Namespace, places)
 	return collect(places)
 }

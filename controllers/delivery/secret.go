@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -39,8 +40,8 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 // write makes the Secret what it should be, unless somebody else keeps changing it back.
 func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	object, purpose := "Secret "+f.place.Name, purposeOf(f.contributions)
-	contest := f.memory.secret.contested()
-	if may, wait := contest.mayWrite(purpose, contentOf(f.secret), r.Now()); !may {
+	contest, before := f.memory.secret.contested(), contentOf(f.secret)
+	if may, wait := contest.mayWrite(purpose, before, r.Now()); !may {
 		return nil, contested(object, rivalOf(f.secret), "stop it from managing the Secret", wait)
 	}
 	began := r.Now()
@@ -53,14 +54,14 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 		f.memory.secret.trace.doubt = true
 		return nil, failedWrite(object, err)
 	}
-	contest.note(purpose, contentOf(f.secret), r.Now())
+	contest.note(purpose, before, r.Now())
 	contest.left = contentOf(plan.Secret) // what was meant: a webhook that changes it on the way is a rival, too
 	if written == nil {
 		log.FromContext(ctx).Info("Removed the pull secret: nothing is left in it", "revisions", f.revisions(f.secret))
 		return nil, nil
 	}
-	if before := pullsecret.OwnerOf(f.secret); f.secret != nil && !before.Ours {
-		log.FromContext(ctx).Info("Took over a pull secret that was made by hand", "owner", before.Manager)
+	if owner := pullsecret.OwnerOf(f.secret); f.secret != nil && !owner.Ours {
+		log.FromContext(ctx).Info("Took over a pull secret that was made by hand", "owner", owner.Manager)
 	}
 	log.FromContext(ctx).Info("Wrote the pull secret", "action", plan.Action, "revisions", f.revisions(written))
 	return written, nil
@@ -118,8 +119,8 @@ func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *
 func (r *Reconciler) send(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, error) {
 	trace := &f.memory.secret.trace
 	if plan.Action == pullsecret.Update {
-		secret := plan.Secret.DeepCopy()
-		secret.ManagedFields = nil // the API server keeps those that it has, and need not read them
+		secret := pullsecret.Apart(plan.Secret) // the answer takes its place, and is compared with what was meant
+		secret.ManagedFields = nil              // the API server keeps those that it has, and need not read them
 		if err := r.Writer.Update(ctx, secret, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
 			return nil, err
 		}
@@ -182,12 +183,18 @@ func contentOf(secret *corev1.Secret) [sha256.Size]byte {
 	if secret == nil {
 		return [sha256.Size]byte{}
 	}
-	return sha256.Sum256(slices.Concat(secret.Data[corev1.DockerConfigJsonKey], []byte("\n"+string(secret.Type)+"\n"+
-		secret.Labels[v1alpha1.ManagedLabel]+"\n"+secret.Annotations[v1alpha1.SourcesAnnotation])))
+	config, sources := secret.Data[corev1.DockerConfigJsonKey], secret.Annotations[v1alpha1.SourcesAnnotation]
+	text := make([]byte, 0, len(config)+len(sources)+len(secret.Type)+len(v1alpha1.ManagedValue)+3)
+	text = append(append(text, config...), '\n')
+	text = append(append(text, secret.Type...), '\n')
+	text = append(append(text, secret.Labels[v1alpha1.ManagedLabel]...), '\n')
+	return sha256.Sum256(append(text, sources...))
 }
 
-func sameMetadata(one, other *corev1.Secret) bool {
-	return maps.Equal(one.Labels, other.Labels) && maps.Equal(one.Annotations, other.Annotations)
+// sameContent reports whether two Secrets are the same in all that regcred writes.
+func sameContent(one, other *corev1.Secret) bool {
+	return bytes.Equal(one.Data[corev1.DockerConfigJsonKey], other.Data[corev1.DockerConfigJsonKey]) && one.Type == other.Type &&
+		maps.Equal(one.Labels, other.Labels) && maps.Equal(one.Annotations, other.Annotations)
 }
 
 func rivalOf(secret *corev1.Secret) string {

@@ -22,6 +22,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 )
@@ -40,7 +41,7 @@ func (n everyName) List(ctx context.Context, namespace string, into client.Objec
 	return nil
 }
 func (n everyName) Allowed(string) bool                { return true }
-func (n everyName) Names() []string                    { return []string{"regcred"} }
+func (n everyName) Names() []string                    { return []string{named.Any} }
 func (n everyName) Each(func(cache.Cache) error) error { return nil }
 
 type rig struct {

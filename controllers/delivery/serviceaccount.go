@@ -69,7 +69,10 @@ func (r *Reconciler) detach(ctx context.Context, f facts) *problem {
 	var accounts corev1.ServiceAccountList
 	err := r.ServiceAccounts.List(ctx, f.place.Namespace, &accounts, func() {
 		for i := range accounts.Items {
-			if _, ours := attachedTo(&accounts.Items[i])[f.place.Name]; ours && !f.keeps(accounts.Items[i].Name) {
+			if f.keeps(accounts.Items[i].Name) { // as all but a few, and its annotation need not be read
+				continue
+			}
+			if _, ours := attachedTo(&accounts.Items[i])[f.place.Name]; ours {
 				given = append(given, accounts.Items[i].Name)
 			}
 		}

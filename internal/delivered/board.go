@@ -1,7 +1,6 @@
 package delivered
 
 import (
-	"maps"
 	"slices"
 	"sync"
 )
@@ -36,7 +35,7 @@ func (b *Board) replace(place Place, deliveries map[string]Delivery) []string {
 	var changed []string
 	for credential, delivery := range deliveries {
 		group := b.group(credential, place.Name)
-		known := group.deliveries[place.Namespace]
+		known, _ := group.at(place.Namespace)
 		if delivery.Observed < group.generation {
 			delivery.Selected = known.Selected
 		}
@@ -75,8 +74,9 @@ func (b *Board) choose(credential, secretName string, generation int64, namespac
 			if name == secretName && selected[namespace] || !known.Selected {
 				continue
 			}
-			known.Selected = false
-			changed = b.set(Place{namespace, name}, credential, known) || changed
+			one := known.Delivery
+			one.Selected = false
+			changed = b.set(Place{namespace, name}, credential, one) || changed
 		}
 	}
 	for _, namespace := range namespaces {
@@ -87,7 +87,7 @@ func (b *Board) choose(credential, secretName string, generation int64, namespac
 
 // expect notes that a RegistryCredential selects a place that may not have been looked at yet.
 func (b *Board) expect(place Place, credential string) bool {
-	known := b.group(credential, place.Name).deliveries[place.Namespace]
+	known, _ := b.group(credential, place.Name).at(place.Namespace)
 	known.Selected = true
 	return b.set(place, credential, known)
 }
@@ -128,8 +128,7 @@ func (b *Board) At(place Place, credential string) (Delivery, bool) {
 	if group == nil {
 		return Delivery{}, false
 	}
-	delivery, known := group.deliveries[place.Namespace]
-	return delivery, known
+	return group.at(place.Namespace)
 }
 
 // Summary sums up the deliveries of one RegistryCredential under one Secret name.
@@ -160,10 +159,13 @@ func (b *Board) Summary(credential, secretName string) Summary {
 func (b *Board) Of(credential, secretName string) map[string]Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	all := map[string]Delivery{}
 	if group := b.groups[credential][secretName]; group != nil {
-		return maps.Clone(group.deliveries)
+		for namespace, known := range group.deliveries {
+			all[namespace] = known.Delivery
+		}
 	}
-	return map[string]Delivery{}
+	return all
 }
 
 func (b *Board) group(credential, secretName string) *tally {
@@ -183,7 +185,7 @@ func (b *Board) group(credential, secretName string) *tally {
 // set notes a delivery and reports whether it is another than before.
 func (b *Board) set(place Place, credential string, delivery Delivery) bool {
 	group := b.group(credential, place.Name)
-	before, known := group.deliveries[place.Namespace]
+	before, known := group.at(place.Namespace)
 	if known && before == delivery {
 		return false
 	}

@@ -84,3 +84,28 @@ func BenchmarkSummary(b *testing.B) {
 		})
 	}
 }
+
+// In most namespaces the same became of a RegistryCredential, and that is kept once.
+func TestEqualDeliveriesAreKeptOnce(t *testing.T) {
+	board := filled(100, 1)
+	equal := func() int { return len(board.groups["team-0"]["regcred"].equal) }
+	if equal() != 1 {
+		t.Errorf("%d are kept of 100 that are equal", equal())
+	}
+	for i := range 50 {
+		board.Post(Place{fmt.Sprintf("n-%05d", i), "regcred"}, map[string]Delivery{"team-0": {Selected: true, Observed: 1, Reason: "Failed", Message: fmt.Sprint(i)}})
+	}
+	if equal() != 51 {
+		t.Errorf("%d are kept, of which 51 are not equal", equal())
+	}
+	board.Select("team-0", "regcred", 2, []string{"n-00099"})
+	if other, _ := board.At(Place{"n-00099", "regcred"}, "team-0"); !other.Selected {
+		t.Error("what is said of one namespace is said of all that are like it")
+	}
+	for i := range 100 {
+		board.Post(Place{fmt.Sprintf("n-%05d", i), "regcred"}, nil)
+	}
+	if equal() != 0 {
+		t.Errorf("%d are kept of none", equal())
+	}
+}

@@ -14,7 +14,9 @@ import (
 type tally struct {
 	// generation of the RegistryCredential for which it is known which namespaces are selected.
 	generation int64
-	deliveries map[string]Delivery
+	// deliveries by namespace. Those that are equal are one: in most namespaces the same became of a RegistryCredential.
+	deliveries map[string]*same
+	equal      map[Delivery]*same
 	// selected, unknown and unselected count namespaces as a Summary does.
 	selected, unknown, unselected int
 	right                         map[Served]int
@@ -27,23 +29,46 @@ type tally struct {
 
 func newTally() *tally {
 	return &tally{
-		deliveries: map[string]Delivery{}, right: map[Served]int{}, present: map[Version]int{}, holding: map[Version]int{}, causes: map[Cause]int{},
+		deliveries: map[string]*same{}, equal: map[Delivery]*same{}, right: map[Served]int{}, present: map[Version]int{}, holding: map[Version]int{}, causes: map[Cause]int{},
 		findings: map[dockerconfig.Finding]int{},
 	}
 }
 
-func (t *tally) put(namespace string, delivery Delivery) {
-	if before, known := t.deliveries[namespace]; known {
-		t.count(namespace, before, -1)
+// same is what became of a RegistryCredential in so many namespaces. Nobody may change what it says.
+type same struct {
+	Delivery
+	namespaces int
+}
+
+// at is what became of the RegistryCredential in a namespace, and whether anything is known of that.
+func (t *tally) at(namespace string) (Delivery, bool) {
+	if known := t.deliveries[namespace]; known != nil {
+		return known.Delivery, true
 	}
-	t.deliveries[namespace] = delivery
+	return Delivery{}, false
+}
+
+func (t *tally) put(namespace string, delivery Delivery) {
+	t.drop(namespace)
+	one := t.equal[delivery]
+	if one == nil {
+		one = &same{Delivery: delivery}
+		t.equal[delivery] = one
+	}
+	one.namespaces++
+	t.deliveries[namespace] = one
 	t.count(namespace, delivery, 1)
 }
 
 func (t *tally) drop(namespace string) {
-	if before, known := t.deliveries[namespace]; known {
-		t.count(namespace, before, -1)
-		delete(t.deliveries, namespace)
+	before := t.deliveries[namespace]
+	if before == nil {
+		return
+	}
+	t.count(namespace, before.Delivery, -1)
+	delete(t.deliveries, namespace)
+	if before.namespaces--; before.namespaces == 0 {
+		delete(t.equal, before.Delivery)
 	}
 }
 
@@ -92,10 +117,10 @@ func (t *tally) summary() Summary {
 		Right: clone(t.right), Present: clone(t.present), Holding: clone(t.holding), Causes: clone(t.causes), WithFindings: len(t.found),
 	}
 	for _, namespace := range t.failing.first(Named) {
-		s.Failures = append(s.Failures, Failure{namespace, t.deliveries[namespace]})
+		s.Failures = append(s.Failures, Failure{namespace, t.deliveries[namespace].Delivery})
 	}
 	for _, namespace := range t.leaving.first(Named) {
-		s.Leaving = append(s.Leaving, Failure{namespace, t.deliveries[namespace]})
+		s.Leaving = append(s.Leaving, Failure{namespace, t.deliveries[namespace].Delivery})
 	}
 	for _, namespace := range t.found.first(Named) {
 		finding := t.deliveries[namespace].Finding

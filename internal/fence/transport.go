@@ -75,13 +75,16 @@ func writes(request *http.Request) bool {
 
 // within tells the API server to have done with a request before the lease ends: it may wait there for a webhook, or for its turn.
 func within(request *http.Request, left time.Duration) *http.Request {
-	query := request.URL.Query()
-	if query.Has("timeout") {
+	address := *request.URL
+	if strings.Contains(address.RawQuery, "timeout") && address.Query().Has("timeout") {
 		return request
 	}
-	query.Set("timeout", left.Truncate(time.Millisecond).String())
-	bounded := request.Clone(request.Context())
-	bounded.URL.RawQuery = query.Encode()
+	if address.RawQuery != "" {
+		address.RawQuery += "&"
+	}
+	address.RawQuery += "timeout=" + left.Truncate(time.Millisecond).String()
+	bounded := request.WithContext(request.Context()) // a copy, which shares all but the address
+	bounded.URL = &address
 	return bounded
 }
 

@@ -38,7 +38,10 @@ func (s shelf) Get(_ context.Context, key client.ObjectKey, into client.Object, 
 			return nil
 		}
 	}
-	return errors.Join(s.fails, apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, key.Name))
+	if s.fails != nil {
+		return s.fails
+	}
+	return apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, key.Name)
 }
 
 func (s shelf) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {

@@ -9,16 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-
-	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // Any in a list of names stands for all names: the wide mode, which needs a wide role.
@@ -51,10 +52,10 @@ func New(config *rest.Config, options cache.Options, names []string) (*Caches, e
 		if name == Any {
 			one.NewInformer = newBoundedInformer
 		} else {
-			one.DefaultFieldSelector = fields.OneTermEqualSelector("metadata.name", name)
+			one.DefaultFieldSelector, one.NewInformer = fields.OneTermEqualSelector("metadata.name", name), newNamedInformer
 		}
 		one.ReaderFailOnMissingInformer = true
-		one.DefaultUnsafeDisableDeepCopy, one.DefaultTransform = ptr.To(true), stripOwnFields
+		one.DefaultUnsafeDisableDeepCopy, one.DefaultTransform = ptr.To(true), slimmed(newShared())
 		built, err := cache.New(config, one)
 		if err != nil {
 			return nil, fmt.Errorf("cache of objects named %s: %w", name, err)
@@ -64,21 +65,10 @@ func New(config *rest.Config, options cache.Options, names []string) (*Caches, e
 	return c, nil
 }
 
-// stripOwnFields takes out which fields the operator itself manages: nobody looks at that. What is
-// written must have no list of managed fields at all, for which the API server takes the one that it has.
-func stripOwnFields(in any) (any, error) {
-	object, ok := in.(client.Object)
-	if !ok {
-		return in, nil
-	}
-	var others []metav1.ManagedFieldsEntry
-	for _, entry := range object.GetManagedFields() {
-		if entry.Manager != v1alpha1.FieldManager {
-			others = append(others, entry)
-		}
-	}
-	object.SetManagedFields(others)
-	return object, nil
+// newNamedInformer makes the informer of one name. It has no index by namespace, which holds one object at most: a map for each would cost
+// more than the object.
+func newNamedInformer(source toolscache.ListerWatcher, object runtime.Object, resync time.Duration, _ toolscache.Indexers) toolscache.SharedIndexInformer {
+	return toolscache.NewSharedIndexInformer(source, object, resync, toolscache.Indexers{})
 }
 
 // AddTo adds the caches to a manager, and starts their informers for the given kind with it.
@@ -133,13 +123,40 @@ func (c *Caches) Get(ctx context.Context, key client.ObjectKey, into client.Obje
 // List reads the objects of all names from the caches, those of one namespace or, with "", of all. visit must not change them. Of those
 // that are not held there is no more than the name.
 func (c *Caches) List(ctx context.Context, namespace string, list client.ObjectList, visit func()) error {
-	return c.Each(func(one cache.Cache) error {
-		if err := one.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	for _, name := range c.names {
+		var err error
+		if one := c.byName[name]; name == Any || namespace == "" {
+			err = one.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+		} else {
+			err = listOne(ctx, one, client.ObjectKey{Namespace: namespace, Name: name}, list)
+		}
+		if err != nil {
 			return err
 		}
 		visit()
-		return nil
-	})
+	}
+	return nil
+}
+
+// listOne fills a list with the one object that a namespace can have in the cache of a name.
+func listOne(ctx context.Context, one cache.Cache, key client.ObjectKey, list client.ObjectList) error {
+	switch into := list.(type) {
+	case *corev1.SecretList:
+		into.Items = append(into.Items[:0], corev1.Secret{})
+		if err := one.Get(ctx, key, &into.Items[0]); err != nil {
+			into.Items = into.Items[:0]
+			return client.IgnoreNotFound(err)
+		}
+	case *corev1.ServiceAccountList:
+		into.Items = append(into.Items[:0], corev1.ServiceAccount{})
+		if err := one.Get(ctx, key, &into.Items[0]); err != nil {
+			into.Items = into.Items[:0]
+			return client.IgnoreNotFound(err)
+		}
+	default:
+		return fmt.Errorf("%T is no list of objects that are read by name", list)
+	}
+	return nil
 }
 
 func (c *Caches) of(name string) (cache.Cache, bool) {

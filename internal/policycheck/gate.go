@@ -73,6 +73,11 @@ func (t gated) RoundTrip(request *http.Request) (*http.Response, error) {
 func (t gated) WrappedRoundTripper() http.RoundTripper { return t.next }
 
 func (g *Gate) open(request *http.Request) bool {
+	select {
+	case <-g.asked: // as it is from the first seconds on
+		return g.State().Standing()
+	default:
+	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -89,10 +94,11 @@ func writesSecret(request *http.Request) bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return false
 	}
-	if request.URL.Query().Get("dryRun") == "All" {
+	if strings.Contains(request.URL.RawQuery, "dryRun") && request.URL.Query().Get("dryRun") == "All" {
 		return false
 	}
 	_, after, _ := strings.Cut(request.URL.Path, "/api/v1/namespaces/")
-	parts := strings.Split(after, "/")
-	return len(parts) >= 2 && parts[1] == "secrets"
+	_, inside, _ := strings.Cut(after, "/")
+	resource, _, _ := strings.Cut(inside, "/")
+	return resource == "secrets"
 }

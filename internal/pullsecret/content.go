@@ -53,6 +53,9 @@ func usable(key string, raw json.RawMessage) bool {
 }
 
 func equalJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return json.Valid(a)
+	}
 	var left, right bytes.Buffer
 	if json.Compact(&left, a) != nil || json.Compact(&right, b) != nil {
 		return false

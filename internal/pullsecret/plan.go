@@ -136,7 +136,7 @@ func (in Input) adopt(composed composition) Plan {
 }
 
 func (in Input) update(composed composition) Plan {
-	secret := in.Current.DeepCopy()
+	secret := Apart(in.Current)
 	// kubectl apply keeps the whole manifest, with the old password, in this annotation.
 	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 	composed.writeTo(secret)
@@ -144,6 +144,15 @@ func (in Input) update(composed composition) Plan {
 		return Plan{Action: Keep}
 	}
 	return Plan{Action: Update, Secret: secret}
+}
+
+// Apart is a copy of a Secret that may be given other labels, annotations and data, and that an answer of the API server may be read into.
+// What no such reading writes to, the bytes of the data, it shares.
+func Apart(secret *corev1.Secret) *corev1.Secret {
+	copied := *secret
+	copied.OwnerReferences, copied.Finalizers = slices.Clone(secret.OwnerReferences), slices.Clone(secret.Finalizers)
+	copied.Labels, copied.Annotations, copied.Data = maps.Clone(secret.Labels), maps.Clone(secret.Annotations), maps.Clone(secret.Data)
+	return &copied
 }
 
 func (in Input) fresh(composed composition) *corev1.Secret {

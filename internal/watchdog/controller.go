@@ -43,21 +43,26 @@ type Named interface{ LogValues() []any }
 // loggerFor has every line that is logged about a request name it. controller-runtime does that for reconcile.Request alone.
 func loggerFor[request comparable](name string) func(*request) logr.Logger {
 	return func(about *request) logr.Logger {
-		values := []any{"controller", name}
-		if about == nil {
-			return logWith(values...)
-		}
-		switch one := any(*about).(type) {
-		case reconcile.Request:
-			if one.Namespace != "" {
-				values = append(values, "namespace", one.Namespace)
-			}
-			return logWith(append(values, "name", one.Name)...)
-		case Named:
-			return logWith(append(values, one.LogValues()...)...)
-		}
-		return logWith(append(values, "request", fmt.Sprint(*about))...)
+		return logWith(func() []any { return valuesOf(name, about) })
 	}
+}
+
+// valuesOf are the keys and values by which lines about a request name it.
+func valuesOf[request comparable](controller string, about *request) []any {
+	values := []any{"controller", controller}
+	if about == nil {
+		return values
+	}
+	switch one := any(*about).(type) {
+	case reconcile.Request:
+		if one.Namespace != "" {
+			values = append(values, "namespace", one.Namespace)
+		}
+		return append(values, "name", one.Name)
+	case Named:
+		return append(values, one.LogValues()...)
+	}
+	return append(values, "request", fmt.Sprint(*about))
 }
 
 func options[request comparable](d *Watchdog, spec Spec, r reconcile.TypedReconciler[request]) controller.TypedOptions[request] {

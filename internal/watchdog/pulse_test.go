@@ -106,7 +106,7 @@ func TestALoggerAddsItsValuesToEachLine(t *testing.T) {
 	t.Cleanup(func() { ctrl.Log = before })
 	var out bytes.Buffer
 	ctrl.Log = zap.New(zap.WriteTo(&out), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.TimeKey, c.LevelKey = "", "" }))
-	log := logWith("controller", "delivery")
+	log := logWith(func() []any { return []any{"controller", "delivery"} })
 	log.WithValues("namespace", "shop").WithName("part").Info("did", "n", 1)
 	log.Error(errors.New("refused"), "failed", "n", 2)
 	for _, want := range []string{`"controller":"delivery"`, `"namespace":"shop"`, `"logger":"part"`, `"n":1`, `"error":"refused"`, `"n":2`} {

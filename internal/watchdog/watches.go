@@ -29,7 +29,7 @@ type watches struct {
 }
 
 func (w watches) RoundTrip(request *http.Request) (*http.Response, error) {
-	if watch, _ := strconv.ParseBool(request.URL.Query().Get("watch")); !watch { // client-go writes "true"
+	if !isWatch(request) {
 		return w.RoundTripper.RoundTrip(request)
 	}
 	ctx, cancel := context.WithCancelCause(request.Context())
@@ -48,6 +48,15 @@ func (w watches) RoundTrip(request *http.Request) (*http.Response, error) {
 	})
 	response.Body = &heard{ReadCloser: response.Body, ctx: ctx, cancel: cancel, timer: timer, limit: w.limit}
 	return response, nil
+}
+
+// isWatch reports whether a request is a watch. Of thousands of writes none has its query read.
+func isWatch(request *http.Request) bool {
+	if request.Method != http.MethodGet {
+		return false
+	}
+	watch, err := strconv.ParseBool(request.URL.Query().Get("watch")) // client-go writes "true"
+	return err == nil && watch
 }
 
 // WrappedRoundTripper is how client-go finds what cancels requests and closes connections.

@@ -79,3 +79,25 @@ func TestAWatchEndsWhenItSaysNothing(t *testing.T) {
 		})
 	}
 }
+
+// Thousands of Secrets are written in a rotation.
+func TestWritesCostTheWatchdogNothing(t *testing.T) {
+	var dog Watchdog
+	through := dog.EndSilentWatches(limit)(silence{})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://api/api/v1/namespaces/shop/secrets/regcred?fieldManager=regcred&watch=true", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocations := testing.AllocsPerRun(100, func() {
+		if response, err := through.RoundTrip(request); response != nil || err != nil {
+			t.Fatal(response, err)
+		}
+	})
+	if allocations > 0 {
+		t.Errorf("%.0f allocations for a write", allocations)
+	}
+}
+
+type silence struct{}
+
+func (silence) RoundTrip(*http.Request) (*http.Response, error) { return nil, nil }

@@ -116,7 +116,7 @@ func (s *soak) rotate(share int) {
 	for _, one := range s.credentials {
 		group.Go(func() {
 			config := dockerconfig.Config{string(one.Spec.Registries[0]): entry}
-			value := kept.Kept{Value: kept.Value{Config: config, Revision: fmt.Sprint(s.revision), Digest: password, Generation: one.Generation}}
+			value := kept.Kept{Value: kept.Value{Config: config, Revision: fmt.Sprint(s.revision), Digest: password, Use: kept.Use{Generation: one.Generation}}}
 			if err := s.store.Save(context.Background(), records.Record{Credential: one.Name, UID: one.UID, Kept: value}); err != nil {
 				s.t.Error(err)
 			}
