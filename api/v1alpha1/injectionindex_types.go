@@ -7,7 +7,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // policy refuses that. There is one, named regcred, so that a pod costs the API server one look, however many RegistryCredentials there are.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:scope=Cluster,path=injectionindexes,singular=injectionindex,categories=regcred
+// +kubebuilder:resource:scope=Cluster,path=injectionindexes,singular=injectionindex
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'regcred'",message="there is one InjectionIndex, which the operator keeps: its name is regcred"
 type InjectionIndex struct {

@@ -69,6 +69,11 @@ func (r *release) run(ctx context.Context) error {
 	if r.folder, err = filepath.Abs(r.folder); err != nil {
 		return err
 	}
+	if r.push {
+		if err := r.checkPush(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.empty(); err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,14 +14,46 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
+
+// reference is where the image is pushed to.
+func (r *release) reference() (name.Tag, error) {
+	if r.image == placeholder {
+		return name.Tag{}, fmt.Errorf("--image must say where to push, such as registry.company.io/platform/regcred")
+	}
+	return name.NewTag(r.image + ":" + r.version)
+}
+
+// checkPush finds out whether the image can be pushed, before minutes are spent on it: it begins an upload and cancels it.
+func (r *release) checkPush(ctx context.Context) error {
+	reference, err := r.reference()
+	if err != nil {
+		return err
+	}
+	err = remote.CheckPushPermission(reference, authn.DefaultKeychain, inContext{ctx})
+	if err == nil {
+		return nil
+	}
+	host := reference.RegistryStr()
+	var refused *transport.Error
+	if errors.As(err, &refused) && (refused.StatusCode == http.StatusUnauthorized || refused.StatusCode == http.StatusForbidden) {
+		return fmt.Errorf("%s refuses a push to %s (status %d): log in with a user who may push there, by `docker login %s` or as docs/quick-start.md says in step 1",
+			host, reference.Repository, refused.StatusCode, host)
+	}
+	return fmt.Errorf("ask %s whether an image can be pushed to %s: %w", host, reference.Repository, err)
+}
+
+// inContext ends requests with a context.
+type inContext struct{ context.Context }
+
+func (c inContext) RoundTrip(request *http.Request) (*http.Response, error) {
+	return remote.DefaultTransport.RoundTrip(request.WithContext(c))
+}
 
 // pushImage publishes the image of all platforms, with the login that `docker login` left in the configuration of this machine.
 func (r *release) pushImage(ctx context.Context) error {
-	if r.image == placeholder {
-		return fmt.Errorf("--image must say where to push, such as registry.company.io/platform/regcred")
-	}
-	reference, err := name.NewTag(r.image + ":" + r.version)
+	reference, err := r.reference()
 	if err != nil {
 		return err
 	}

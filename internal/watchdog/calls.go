@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
-// calls know which items are in the queue and urgent, though the queue cannot be asked for that. Whoever forgets one has it wait for as long as
-// others hang; whoever knows of one too many has a worker take something else, for which there is no room.
+// calls know which items are in the queue and urgent, though the queue cannot be asked for that. An item that is forgotten here waits
+// until the work on another one ends; for one too many a worker takes something else, for which there is no room.
 type calls[T comparable] struct {
 	limiter workqueue.TypedRateLimiter[T]
 	// events counts what was noted, so that it is known what came before what.
