@@ -14,9 +14,10 @@ go -C hack/tools/crd-ref-docs tool crd-ref-docs --source-path="$root/api/v1alpha
   exit 1
 }
 # Rules in CEL are for machines: their messages are what people see. Blank lines and blanks at ends are taken away, as editors do. A value of
-# an enum is known by what one writes, and not by its constant in Go.
+# an enum is known by what one writes, and not by its constant in Go. The tool takes a pointer to a list for one element of it.
 sed -i -E -e 's/^# API Reference$/# All fields of the API\n\nThis page is generated from `api\/v1alpha1`. [RegistryCredential](registrycredential.md) and [VaultConnection](vaultconnection.md) have examples and explanations./' \
   -e 's/ <br \/>/\x01/g; s/ ?(items:)?XValidation: [^\x01]*\x01//g; s/ ?\x01 ?\|/ |/g; s/\x01 ?/<br \/>/g' \
+  -e 's/^\| `serviceAccounts` _string_ /| `serviceAccounts` _string array_ /' \
   -e 's/^\| `([^`]+)` \| [A-Z][[:alnum:]]* (.*[^ ]) ?<br \/> ?\|$/| `\1` | `\1` \2 |/' \
   -e 's/[[:space:]]*$//' "$page"
 # Defaults are said in the descriptions, and never by a marker: the column for those is empty. One that is not stays, and fails.

@@ -16,7 +16,8 @@ type RegistryCredentialStatus struct {
 	// credential is the credential in use. It never holds a secret.
 	// +optional
 	Credential *CredentialStatus `json:"credential,omitempty"`
-	// previous is the credential that was in use before. It is there until it has ended and the next one is published.
+	// previous is the credential that was in use before this one. It stays here, also after it has ended, until the next one
+	// is published.
 	// +optional
 	Previous *PreviousStatus `json:"previous,omitempty"`
 	// lastHandledRefresh is the last value of the annotation regcred.dev/refresh-requested-at for which the source was read. The condition
@@ -83,14 +84,15 @@ type AttachmentStatus struct {
 type PendingRemovalStatus struct {
 	// id is the value that the annotation regcred.dev/confirm-removal must have. It is used up by this removal.
 	ID string `json:"id"`
-	// losing is how many namespaces would lose entries, holding how many hold entries now.
-	Losing  int32 `json:"losing"`
+	// losing is how many namespaces would lose entries.
+	Losing int32 `json:"losing"`
+	// holding is how many namespaces hold entries now.
 	Holding int32 `json:"holding"`
 }
 
 // NamespacesStatus counts the target namespaces.
 type NamespacesStatus struct {
-	// selected is the number of namespaces that the target selects, those that it names and that do not exist included.
+	// selected is the number of namespaces that the target selects. A namespace that it names counts, even where it does not exist.
 	// Terminating ones do not count.
 	Selected int32 `json:"selected"`
 	// synced is the number of them in which the ServiceAccounts are right for this generation, and the Secret has the revision in use.
@@ -98,7 +100,7 @@ type NamespacesStatus struct {
 	// failed is the number of them that cannot be served, each for a reason of its own. Most reasons lie in the namespace and do not
 	// make Ready False. Forbidden, WriteFailed and RegistryTaken do, and so does a target of which no namespace is served.
 	Failed int32 `json:"failed"`
-	// failures are the namespaces that are not, by name, the first 20.
+	// failures are the namespaces that are not served, by name, the first 20.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20

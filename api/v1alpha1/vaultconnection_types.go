@@ -162,7 +162,7 @@ type VaultConnectionStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready.
+	// conditions: Ready, and Unfenced where the admission policies that limit the operator are not in force.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -44,7 +44,7 @@ func (c *connection) newSession(g *grant, now time.Time) (*session, error) {
 	return s, nil
 }
 
-// limit sets the end of the token, and renewal at about two thirds of the way there.
+// limit sets the end of the token, and renewal after about two thirds of its lifetime.
 func (s *session) limit(lifetime time.Duration, now time.Time) {
 	if lifetime <= 0 {
 		return
