@@ -43,7 +43,7 @@ func newAdopt(a access) *cobra.Command {
 			"the same one. With --vault-path the RegistryCredentials that take over the hand-made ones are written to standard output, and the list\n" +
 			"to standard error. It changes nothing. Exit codes: 0; 1 the command failed; 2 there is nothing to take over.",
 		Example: adoptExample,
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1, "name the registry, as host[:port][/path]"),
 		RunE: func(command *cobra.Command, args []string) error {
 			return d.run(command.Context(), command.OutOrStdout(), command.ErrOrStderr(), args[0])
 		},

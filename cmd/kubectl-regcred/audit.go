@@ -41,7 +41,7 @@ func newAudit(a access) *cobra.Command {
 			"with your own rights and says where they do not suffice. No registry is asked: regcred's own tests tell. It changes nothing.\n" +
 			"Exit codes: 0; 1 the command failed; 2 with --exit-code where a pull would fail.",
 		Example: auditExample,
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
 			return u.run(command.Context(), command.OutOrStdout())
 		},

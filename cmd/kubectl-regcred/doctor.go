@@ -29,7 +29,7 @@ func newDoctor(a access) *cobra.Command {
 		Long: "Look for what is wrong with the installation of regcred: its CRDs, Deployment, leader, admission policies, VaultConnections,\n" +
 			"RegistryCredentials and InjectionIndex, and your own rights. Each finding has a next step. Exit codes: 0 no problem was found; 1 the command failed;\n" +
 			"2 there are problems. What you may not read is shown as Unknown. It changes nothing.",
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
 			return d.run(command.Context(), command.OutOrStdout(), command.ErrOrStderr())
 		},

@@ -34,7 +34,7 @@ func newExplain(a access) *cobra.Command {
 		Short:   "Explain why pods cannot pull their images, and what regcred does about it",
 		Long:    "Explain why pods cannot pull their images: the cause, the evidence, whose the pull secrets are, what regcred does and when,\nand what you can do. It reads with your own rights, and says where they do not suffice. It changes nothing.",
 		Example: example,
-		Args:    cobra.MaximumNArgs(2),
+		Args:    takes(0, 2, ""),
 		RunE: func(command *cobra.Command, args []string) error {
 			return e.run(command.Context(), command.OutOrStdout(), args)
 		},

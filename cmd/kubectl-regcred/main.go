@@ -51,7 +51,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this plugin",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0, ""),
 		Run:   func(command *cobra.Command, _ []string) { fmt.Fprintln(command.OutOrStdout(), version.Get()) },
 	}
 }

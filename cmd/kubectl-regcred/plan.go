@@ -45,7 +45,7 @@ func newPlan(a access) *cobra.Command {
 			"attach them to ServiceAccounts. It writes nothing: the API server checks the objects by a dry run. Exit codes: 0; 1 the command\n" +
 			"failed; 2 something would be removed. It needs the right to read Secrets of the name in all namespaces to say whose they are.",
 		Example: planExample,
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
 			return p.run(command.Context(), command.InOrStdin(), command.OutOrStdout())
 		},

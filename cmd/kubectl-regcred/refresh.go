@@ -43,7 +43,7 @@ func newRefresh(a access) *cobra.Command {
 			"every namespace. Exit codes: 0 every namespace has it; 1 the command failed; 2 a person must act, such as where the registry\n" +
 			"refuses the value; 3 not done in time. It needs the right to patch RegistryCredentials (ClusterRole regcred-credential-editor).",
 		Example:           refreshExample,
-		Args:              cobra.ExactArgs(1),
+		Args:              takesName(),
 		ValidArgsFunction: a.credentialNames,
 		RunE: func(command *cobra.Command, args []string) error {
 			return r.run(command.Context(), command.OutOrStdout(), args[0])

@@ -46,7 +46,7 @@ func newStatus(a access) *cobra.Command {
 			"and of VaultConnections: how and when regcred logged in. Of one RegistryCredential it also shows which revision each namespace has,\n" +
 			"and whether the value before may be revoked. It needs the rights of the ClusterRole regcred-viewer.",
 		Example:           statusExample,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              takes(0, 1, ""),
 		ValidArgsFunction: a.credentialNames,
 		RunE: func(command *cobra.Command, args []string) error {
 			return s.run(command.Context(), command.OutOrStdout(), args)

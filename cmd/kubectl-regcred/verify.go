@@ -47,7 +47,7 @@ func newVerify(a access) *cobra.Command {
 			"asked for by HEAD, which counts as no pull. Exit codes: 0 the registry accepts it; 1 the command failed; 2 the registry refuses it;\n" +
 			"3 the registry gave no clear answer.",
 		Example:           verifyExample,
-		Args:              cobra.ExactArgs(1),
+		Args:              takesName(),
 		ValidArgsFunction: a.credentialNames,
 		RunE: func(command *cobra.Command, args []string) error {
 			return v.run(command.Context(), command.OutOrStdout(), args[0])
