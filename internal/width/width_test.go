@@ -12,7 +12,7 @@ func (w *Width) rounds(many int, took func(i int) time.Duration) {
 	for range many {
 		for i := range w.Now() {
 			t := took(i)
-			w.Note(max(t, 0), t < 0)
+			w.Note(fmt.Sprint(i), max(t, 0), t < 0)
 		}
 	}
 }
@@ -119,5 +119,41 @@ func TestWhatIsUsual(t *testing.T) {
 	w.rounds(1, always(0))
 	if w.usual != 1 {
 		t.Errorf("%s: that it is known is forgotten", w.usual)
+	}
+}
+
+// TestOneNamespaceDoesNotSpeakForAll: whatever becomes of the requests of few namespaces, however many they are, those of all others decide.
+func TestOneNamespaceDoesNotSpeakForAll(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		took       time.Duration
+		namespaces int
+		narrower   bool
+	}{
+		{"one turns all away", refusal, 1, false},
+		{"one is slow", time.Minute, 1, false},
+		{"four of 28 turn all away", refusal, 4, false},
+		{"five of 27 turn all away", refusal, 5, true},
+		{"five of 27 are slow", time.Minute, 5, true},
+	} {
+		w := &Width{}
+		w.rounds(3, always(fine))
+		for range 1000 {
+			for i := range test.namespaces {
+				w.Note(fmt.Sprint("noisy ", i), max(test.took, 0), test.took < 0)
+			}
+		}
+		if w.Now() != Most {
+			t.Errorf("%s: %d at once before others were noted", test.name, w.Now())
+		}
+		for i := range Most - 2*test.namespaces {
+			w.Note(fmt.Sprint(i), fine, false)
+		}
+		if narrower := w.Now() < Most; narrower != test.narrower {
+			t.Errorf("%s: %d at once", test.name, w.Now())
+		}
+		if len(w.of) > 0 {
+			t.Errorf("%s: %v begin the next round", test.name, w.of)
+		}
 	}
 }
