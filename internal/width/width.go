@@ -23,8 +23,9 @@ const (
 	share = 16
 )
 
-// Width is how many requests may be under way at once. It narrows when more than a quarter of them take much longer than usual or are
-// turned away, and widens by one after as many requests as it allows. Its zero value is ready.
+// Width is how many requests may be under way at once. It narrows when more than a quarter of them are turned away, or more than half take much
+// longer than usual: a server that has too much to do is slow with all, and a webhook of some namespaces with those alone. It widens by one after as
+// many requests as it allows. Its zero value is ready.
 type Width struct {
 	mu sync.Mutex
 	// less is by how much it is narrower than Most.
@@ -75,7 +76,7 @@ func (w *Width) adjust(late, half time.Duration) {
 	switch {
 	case late == turnedAway:
 		now /= 2
-	case w.usual > 0 && late > max(fine, patience*w.usual):
+	case w.usual > 0 && half > max(fine, patience*w.usual):
 		if now == Least {
 			w.usual += w.usual/fade + 1
 		}
