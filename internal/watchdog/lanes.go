@@ -101,15 +101,14 @@ func (l *lanes[T]) take() (item T, priority int, shutdown, admitted bool) {
 	l.mu.Lock()
 	defer l.changed.Broadcast()
 	l.taking = false
-	if shutdown {
-		return item, priority, true, false
+	if !shutdown {
+		l.taken(item, priority, began)
+		admitted = l.admit(item, priority)
 	}
-	l.taken(item, priority, began)
-	admitted = l.admit(item, priority)
 	if !admitted {
 		l.PriorityQueue.Done(item) // it is not worked on, and who adds it again is heard
 	}
-	return item, priority, false, admitted
+	return item, priority, shutdown, admitted
 }
 
 // room is for how many items of a priority there is room.
