@@ -349,7 +349,7 @@ func TestOrderOfATakeAndACall(t *testing.T) {
 			q.taken(9, 0, began)
 		}, true},
 		{"it was worked on when another was asked for, and ends before that comes", func(q *lanes[int]) {
-			q.out[1] = false
+			q.out[1] = work{}
 			q.note(1)
 			began := q.events
 			delete(q.out, 1)
@@ -357,7 +357,7 @@ func TestOrderOfATakeAndACall(t *testing.T) {
 			q.taken(9, 0, began)
 		}, true},
 		{"it is worked on all the while", func(q *lanes[int]) {
-			q.out[1] = false
+			q.out[1] = work{}
 			q.note(1)
 			q.taken(9, 0, q.events)
 			if q.called() {
@@ -388,5 +388,51 @@ func TestOrderOfATakeAndACall(t *testing.T) {
 			t.Errorf("%s: it is called: %t", test.name, q.called())
 		}
 		q.mu.Unlock()
+	}
+}
+
+// TestWhatIsUrgentLeavesRoomForOthers: more is urgent than there are workers, and none of it ends.
+func TestWhatIsUrgentLeavesRoomForOthers(t *testing.T) {
+	for _, width := range []int{1, 2, 3, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			o := open(t, width)
+			defer o.close()
+			for i := range 50 {
+				add(o.q, urgent, i)
+				add(o.q, 0, hanging+100+i)
+			}
+			for i := range width {
+				o.ends(hanging + i)
+			}
+			for range 60 { // the others go on
+				for item := hanging + 100; item < hanging+150; item++ {
+					if o.end(item) != nil {
+						o.ends(item)
+					}
+				}
+			}
+			for item := hanging + 100; item < hanging+150; item++ {
+				if o.done[item] != 1 {
+					t.Fatalf("width %d: %d was worked on %d times while all that is urgent hangs", width, item, o.done[item])
+				}
+			}
+			if want := reserved + width - max(width/2, 1); len(o.held) != want {
+				t.Errorf("width %d: %d that are urgent are worked on, want %d", width, len(o.held), want)
+			}
+			for item := range 50 { // in any order
+				for other := range 50 {
+					if o.end(other) != nil {
+						o.ends(other)
+						break
+					}
+				}
+				if item < 40 && len(o.held) == 0 {
+					t.Fatalf("width %d: after %d nothing that is urgent is worked on", width, item+1)
+				}
+			}
+			if len(o.done) != width+100 || o.q.urgent != 0 || o.q.Len() > 0 {
+				t.Errorf("width %d: %d were worked on, %d still count as urgent, %d wait", width, len(o.done), o.q.urgent, o.q.Len())
+			}
+		})
 	}
 }
