@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,7 +34,9 @@ type Removal func(ctx context.Context, credential *v1alpha1.RegistryCredential) 
 
 // Reconciler reads, proves and publishes credentials.
 type Reconciler struct {
-	Client          client.Client
+	Client client.Client
+	// Live reads RegistryCredentials past the cache.
+	Live            client.Reader
 	Source          source.Reader
 	Leases          source.Leases
 	Asker           Asker
@@ -95,13 +98,37 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return result, errors.Join(workErr, err)
 }
 
+// forget drops all that is known of a RegistryCredential that the cache does not show.
 func (r *Reconciler) forget(ctx context.Context, name string) error {
+	if err := r.gone(ctx, name); err != nil {
+		return err
+	}
 	r.memories.forget(name)
 	r.tests.take(name, "") // those of a test that ended since
 	r.Metrics.Forget(name)
 	r.Traces.Forget(name)
 	r.Pods.Forget(name)
 	return r.Store.Forget(ctx, name)
+}
+
+// gone fails where a RegistryCredential is there of which a record is kept. The cache can be behind that where another process was the leader a
+// moment ago, and what is lost with the record is a value that each read makes another of, with its lease.
+func (r *Reconciler) gone(ctx context.Context, name string) error {
+	record := r.Store.Get(name)
+	if record.UID == "" && !r.Store.IsLeftAlone(name) {
+		return nil
+	}
+	var live v1alpha1.RegistryCredential
+	err := r.Live.Get(ctx, client.ObjectKey{Name: name}, &live)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the RegistryCredential %s, of which a record is kept and the cache shows nothing: %w", name, err)
+	case live.UID != record.UID && !r.Store.IsLeftAlone(name):
+		return nil
+	}
+	return fmt.Errorf("RegistryCredential %s is there, and the cache does not show it yet", name)
 }
 
 // event tells people, at the object.
