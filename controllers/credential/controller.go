@@ -3,7 +3,6 @@ package credential
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -86,6 +85,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.Store.LookAgain(ctx, object.Name); err != nil {
 		return r.leaveAlone(ctx, &object, err)
 	}
+	if err := r.behind(ctx, &object); err != nil {
+		return ctrl.Result{}, err
+	}
 	if object.DeletionTimestamp != nil {
 		return r.finish(ctx, &object)
 	}
@@ -109,26 +111,6 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 	r.Traces.Forget(name)
 	r.Pods.Forget(name)
 	return r.Store.Forget(ctx, name)
-}
-
-// gone fails where a RegistryCredential is there of which a record is kept. The cache can be behind that where another process was the leader a
-// moment ago, and what is lost with the record is a value that each read makes another of, with its lease.
-func (r *Reconciler) gone(ctx context.Context, name string) error {
-	record := r.Store.Get(name)
-	if record.UID == "" && !r.Store.IsLeftAlone(name) {
-		return nil
-	}
-	var live v1alpha1.RegistryCredential
-	err := r.Live.Get(ctx, client.ObjectKey{Name: name}, &live)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("read the RegistryCredential %s, of which a record is kept and the cache shows nothing: %w", name, err)
-	case live.UID != record.UID && !r.Store.IsLeftAlone(name):
-		return nil
-	}
-	return fmt.Errorf("RegistryCredential %s is there, and the cache does not show it yet", name)
 }
 
 // event tells people, at the object.
