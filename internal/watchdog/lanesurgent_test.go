@@ -312,19 +312,24 @@ func TestNoMoreIsTakenThanIsReserved(t *testing.T) {
 }
 
 func TestAQueueThatIsShutDownLetsAllWorkersGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := open(t, 1)
-		o.q.AddWithOpts(priorityqueue.AddOpts{After: time.Hour, Priority: ptr.To(urgent)}, 1)
-		o.q.ShutDownWithDrain()
-		synctest.Wait()
-		if o.gone.Load() != reserved || len(o.q.later) > 0 {
-			t.Errorf("%d workers have ended, and %d items wait for their time", o.gone.Load(), len(o.q.later))
-		}
-		if add(o.q, urgent, 2); len(o.q.waiting) > 0 {
-			t.Error("something is added")
-		}
-		close(o.end(hanging))
-	})
+	for _, taking := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o := open(t, 1)
+			if taking {
+				o.width.Store(2)
+			}
+			o.q.AddWithOpts(priorityqueue.AddOpts{After: time.Hour, Priority: ptr.To(urgent)}, 1)
+			o.q.ShutDownWithDrain()
+			synctest.Wait()
+			if o.gone.Load() != reserved || len(o.q.later) > 0 || len(o.q.out) != 1 {
+				t.Errorf("taking: %t: %d workers have ended, %d items wait for their time, worked on are %v", taking, o.gone.Load(), len(o.q.later), o.q.out)
+			}
+			if add(o.q, urgent, 2); len(o.q.waiting) > 0 {
+				t.Error("something is added")
+			}
+			close(o.end(hanging))
+		})
+	}
 }
 
 // TestOrderOfATakeAndACall has what is noted come in an order that a queue seldom has.
@@ -352,8 +357,7 @@ func TestOrderOfATakeAndACall(t *testing.T) {
 			q.out[1] = work{}
 			q.note(1)
 			began := q.events
-			delete(q.out, 1)
-			q.recall(1)
+			q.leave(1)
 			q.taken(9, 0, began)
 		}, true},
 		{"it is worked on all the while", func(q *lanes[int]) {
