@@ -17,6 +17,11 @@ const rewatchAfter = time.Second
 // follow gives visit all RegistryCredentials, or the one of a name, as they are now and after each change, until visit says that it has seen
 // enough or the context ends. visit gets the same map each time, by name.
 func follow(ctx context.Context, c client.WithWatch, name string, visit func(map[string]*v1alpha1.RegistryCredential) (enough bool, err error)) error {
+	return followEvery(ctx, c, name, nil, visit)
+}
+
+// followEvery is follow, and visits at each tick, too: what is told of an object beside it, such as an event, comes with no change of it.
+func followEvery(ctx context.Context, c client.WithWatch, name string, tick <-chan time.Time, visit func(map[string]*v1alpha1.RegistryCredential) (enough bool, err error)) error {
 	var options []client.ListOption
 	if name != "" {
 		options = append(options, client.MatchingFields{"metadata.name": name})
@@ -38,7 +43,7 @@ func follow(ctx context.Context, c client.WithWatch, name string, visit func(map
 		if err != nil {
 			return unreadable(err)
 		}
-		enough, err := changes(ctx, w, present, visit)
+		enough, err := changes(ctx, w, tick, present, visit)
 		w.Stop()
 		if enough || err != nil {
 			return err
@@ -52,11 +57,15 @@ func follow(ctx context.Context, c client.WithWatch, name string, visit func(map
 }
 
 // changes visits until the watch ends.
-func changes(ctx context.Context, w watch.Interface, present map[string]*v1alpha1.RegistryCredential, visit func(map[string]*v1alpha1.RegistryCredential) (bool, error)) (bool, error) {
+func changes(ctx context.Context, w watch.Interface, tick <-chan time.Time, present map[string]*v1alpha1.RegistryCredential, visit func(map[string]*v1alpha1.RegistryCredential) (bool, error)) (bool, error) {
 	for {
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
+		case <-tick:
+			if enough, err := visit(present); enough || err != nil {
+				return enough, err
+			}
 		case event, open := <-w.ResultChan():
 			object, ok := event.Object.(*v1alpha1.RegistryCredential)
 			if !open || event.Type == watch.Error {

@@ -30,9 +30,14 @@ type following struct {
 // saying is what is said of one thing: its state in few words, and more.
 type saying struct{ what, state, message string }
 
+// eventsEvery is how often it is looked for events: the operator writes one a moment after the change that it is about.
+const eventsEvery = 2 * time.Second
+
 func (s *status) watchOne(ctx context.Context, out io.Writer, name string) error {
 	f := &following{status: s, w: newWriter(out), name: name, passed: map[eventReport]bool{}}
-	return follow(ctx, s.client, name, func(present map[string]*v1alpha1.RegistryCredential) (bool, error) {
+	tick := time.NewTicker(eventsEvery)
+	defer tick.Stop()
+	return followEvery(ctx, s.client, name, tick.C, func(present map[string]*v1alpha1.RegistryCredential) (bool, error) {
 		if present[name] == nil {
 			return true, fmt.Errorf("there is no RegistryCredential %s", foreign.Name(name))
 		}

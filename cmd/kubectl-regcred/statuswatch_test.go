@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,4 +111,30 @@ func TestWhoFollowsOneThatIsDeletedIsTold(t *testing.T) {
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "there is no RegistryCredential company") {
 		t.Errorf("it ends with %v", err)
 	}
+}
+
+func TestAnEventThatComesAfterTheLastChangeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		object := requested("now")
+		c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+			WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
+			WithIndex(&corev1.Event{}, "involvedObject.kind", func(o client.Object) []string { return []string{o.(*corev1.Event).InvolvedObject.Kind} }).
+			WithIndex(&corev1.Event{}, "involvedObject.name", func(o client.Object) []string { return []string{o.(*corev1.Event).InvolvedObject.Name} }).Build()
+		ctx, cancel := context.WithCancel(t.Context())
+		var out bytes.Buffer
+		ended := make(chan error, 1)
+		go func() { ended <- (&status{client: c}).watchOne(ctx, &out, "company") }()
+		synctest.Wait()
+		if err := c.Create(t.Context(), eventOf("late", "Delivered", time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * eventsEvery)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if strings.Count(out.String(), "Event Normal Delivered: words of late") != 1 {
+			t.Errorf("it is not told once:\n%s", out.String())
+		}
+	})
 }

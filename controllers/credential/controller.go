@@ -33,7 +33,9 @@ type Removal func(ctx context.Context, credential *v1alpha1.RegistryCredential) 
 
 // Reconciler reads, proves and publishes credentials.
 type Reconciler struct {
-	Client          client.Client
+	Client client.Client
+	// Live reads RegistryCredentials past the cache.
+	Live            client.Reader
 	Source          source.Reader
 	Leases          source.Leases
 	Asker           Asker
@@ -83,6 +85,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.Store.LookAgain(ctx, object.Name); err != nil {
 		return r.leaveAlone(ctx, &object, err)
 	}
+	if err := r.behind(ctx, &object); err != nil {
+		return ctrl.Result{}, err
+	}
 	if object.DeletionTimestamp != nil {
 		return r.finish(ctx, &object)
 	}
@@ -95,7 +100,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return result, errors.Join(workErr, err)
 }
 
+// forget drops all that is known of a RegistryCredential that the cache does not show.
 func (r *Reconciler) forget(ctx context.Context, name string) error {
+	if err := r.gone(ctx, name); err != nil {
+		return err
+	}
 	r.memories.forget(name)
 	r.tests.take(name, "") // those of a test that ended since
 	r.Metrics.Forget(name)

@@ -76,7 +76,7 @@ func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha
 	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.RegistryCredential{}).
 		WithIndex(&v1alpha1.RegistryCredential{}, placeField, placesIn).Build()
 	return &Reconciler{
-		Client: cluster, Store: store, Board: board, Pods: counter, Secrets: anyName{}, ServiceAccounts: anyName{}, Events: announce.Recorder{},
+		Client: cluster, Live: cluster, Store: store, Board: board, Pods: counter, Secrets: anyName{}, ServiceAccounts: anyName{}, Events: announce.Recorder{},
 		Removal: func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) {
 			return delivered.Removal{}, nil
 		},

@@ -46,7 +46,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	}
 	began := r.Now()
 	written, err := r.send(ctx, f, plan)
-	r.noteWrite(r.Now().Sub(began), err)
+	r.noteWrite(f.place.Namespace, r.Now().Sub(began), err)
 	if err == nil && written != nil && r.Now().Sub(began) >= slowWrite {
 		written, err = r.dateChange(ctx, f, plan.Secret, written)
 	}
@@ -69,11 +69,11 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 
 // noteWrite has fewer Secrets written at once where the API server is slow, or turns writes away. What it refuses for another reason says
 // nothing of that.
-func (r *Reconciler) noteWrite(took time.Duration, err error) {
+func (r *Reconciler) noteWrite(namespace string, took time.Duration, err error) {
 	busy := apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
 		errors.Is(err, context.DeadlineExceeded)
 	if err == nil || busy {
-		r.width.Note(took, busy)
+		r.width.Note(namespace, took, busy)
 	}
 }
 

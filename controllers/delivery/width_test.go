@@ -161,8 +161,8 @@ func TestWhatAFailedWriteSaysOfTheAPIServer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := &Reconciler{}
-			for range width.Most {
-				r.noteWrite(time.Millisecond, test.err)
+			for i := range width.Most {
+				r.noteWrite(fmt.Sprint(i), time.Millisecond, test.err)
 			}
 			if narrower := r.width.Now() < width.Most; narrower != test.narrower {
 				t.Errorf("%d at once", r.width.Now())
@@ -170,11 +170,11 @@ func TestWhatAFailedWriteSaysOfTheAPIServer(t *testing.T) {
 		})
 	}
 	r := &Reconciler{}
-	for range 3 * width.Most { // answered at once, it says nothing of how long a write takes
-		r.noteWrite(0, apierrors.NewConflict(secrets, "regcred", nil))
+	for i := range 3 * width.Most { // answered at once, it says nothing of how long a write takes
+		r.noteWrite(fmt.Sprint(i), 0, apierrors.NewConflict(secrets, "regcred", nil))
 	}
-	for range 3 * width.Most {
-		r.noteWrite(time.Second, nil)
+	for i := range 3 * width.Most {
+		r.noteWrite(fmt.Sprint(i), time.Second, nil)
 	}
 	if r.width.Now() < width.Most {
 		t.Errorf("%d at once at a server that is far away", r.width.Now())

@@ -83,7 +83,7 @@ func (p *Operator) AddCredential(r Reading) error {
 		r.Images, r.Running = pods, pods
 	}
 	reading := &credential.Reconciler{
-		Client: p.Manager.GetClient(), Source: r.Source, Leases: r.Leases, Asker: r.Asker, Images: r.Images, Running: r.Running,
+		Client: p.Manager.GetClient(), Live: p.Manager.GetAPIReader(), Source: r.Source, Leases: r.Leases, Asker: r.Asker, Images: r.Images, Running: r.Running,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts, Removal: p.delivering.Removal,
 		Protected: p.allProtected(), Events: p.events, Metrics: r.Metrics, Injection: p.injects, Now: time.Now, ClusterNow: p.Now,
 		SourceNews: r.News, Watchdog: p.Watchdog, Traces: p.Traces,

@@ -59,8 +59,9 @@ func (l *lanes[T]) add(o priorityqueue.AddOpts, items ...T) {
 	for _, item := range items {
 		one := priorityqueue.AddOpts{After: l.after(o, item), Priority: o.Priority}
 		l.PriorityQueue.AddWithOpts(one, item)
-		if _, out := l.out[item]; out && one.After <= 0 {
-			l.out[item] = true
+		if known, out := l.out[item]; out && one.After <= 0 {
+			known.again = true
+			l.out[item] = known
 		}
 		if ptr.Deref(o.Priority, 0) >= l.bounds.Urgent || l.later[item] != nil {
 			l.call(item, one.After)
@@ -83,7 +84,7 @@ func (l *lanes[T]) after(o priorityqueue.AddOpts, item T) time.Duration {
 // call notes that an item is in the queue, and is urgent after a time. The queue has it wait for the shortest of all times that it was given,
 // and for none where it was added without while it was worked on.
 func (l *lanes[T]) call(item T, after time.Duration) {
-	if after <= 0 || l.out[item] {
+	if after <= 0 || l.out[item].again {
 		l.uncall(item)
 		l.note(item)
 		return

@@ -13,7 +13,8 @@ import (
 type Lanes struct {
 	// Width is how many items may be worked on now, one at least.
 	Width func() int
-	// Reserved is how many more there may be if they are urgent: of this priority, or a higher one.
+	// Reserved is how many more there may be if they are urgent: of this priority, or a higher one. Half of the width is for what is not: however
+	// much is urgent, and however long that takes, the others move.
 	Reserved, Urgent int
 }
 
@@ -29,8 +30,9 @@ type lanes[T comparable] struct {
 	changed sync.Cond
 	// taking is set while a worker takes an item off the queue. One does at a time, so what it was given tells what else is not there.
 	taking bool
-	// out are the items that are worked on, and whether they were added meanwhile.
-	out map[T]bool
+	// out are the items that are worked on, urgent is how many of them are urgent.
+	out    map[T]work
+	urgent int
 	// aside are the priorities of those that are set aside, and turns are their items by priority, in the order in which they came. An item
 	// that has another priority by now, or none, has lost that turn.
 	aside map[T]int
@@ -39,12 +41,15 @@ type lanes[T comparable] struct {
 	calls[T]
 }
 
+// work is what is known of an item that is worked on: whether it is urgent, and was added meanwhile.
+type work struct{ urgent, again bool }
+
 func inLanes[T comparable](queue priorityqueue.PriorityQueue[T], bounds *Lanes, limiter workqueue.TypedRateLimiter[T]) priorityqueue.PriorityQueue[T] {
 	if bounds == nil {
 		return queue
 	}
 	l := &lanes[T]{
-		PriorityQueue: queue, bounds: bounds, out: map[T]bool{}, aside: map[T]int{}, turns: map[int][]T{},
+		PriorityQueue: queue, bounds: bounds, out: map[T]work{}, aside: map[T]int{}, turns: map[int][]T{},
 		calls: calls[T]{limiter: limiter, waiting: map[T]*call{}, later: map[T]*delay{}},
 	}
 	l.changed.L = &l.mu
@@ -101,31 +106,34 @@ func (l *lanes[T]) take() (item T, priority int, shutdown, admitted bool) {
 	l.mu.Lock()
 	defer l.changed.Broadcast()
 	l.taking = false
-	if shutdown {
-		return item, priority, true, false
+	if !shutdown {
+		l.taken(item, priority, began)
+		admitted = l.admit(item, priority)
 	}
-	l.taken(item, priority, began)
-	admitted = l.admit(item, priority)
 	if !admitted {
 		l.PriorityQueue.Done(item) // it is not worked on, and who adds it again is heard
 	}
-	return item, priority, false, admitted
+	return item, priority, shutdown, admitted
 }
 
-// room is for how many items of a priority there is room.
+// room is for how many items of a priority there is room. All that is worked on is never more than the width and what is reserved.
 func (l *lanes[T]) room(priority int) int {
-	room := max(l.bounds.Width(), 1) - len(l.out)
+	width := max(l.bounds.Width(), 1)
+	share, others := max(width/2, 1), len(l.out)-l.urgent
 	if priority >= l.bounds.Urgent {
-		room += l.bounds.Reserved
+		return l.bounds.Reserved + min(width-len(l.out), width-share-l.urgent)
 	}
-	return room
+	return max(width-len(l.out), share-others)
 }
 
 // admit reports whether there is room for an item. Otherwise it is set aside.
 func (l *lanes[T]) admit(item T, priority int) bool {
 	if l.room(priority) > 0 {
 		delete(l.aside, item)
-		l.out[item] = false
+		l.out[item] = work{urgent: priority >= l.bounds.Urgent}
+		if l.out[item].urgent {
+			l.urgent++
+		}
 		return true
 	}
 	if before, there := l.aside[item]; !there || before < priority {
@@ -140,12 +148,19 @@ func (l *lanes[T]) Done(item T) {
 	l.PriorityQueue.Done(item)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.out, item)
-	l.recall(item)
+	l.leave(item)
 	for priority, items := range l.next() {
 		l.add(priorityqueue.AddOpts{Priority: &priority}, items...)
 	}
 	l.changed.Broadcast()
+}
+
+func (l *lanes[T]) leave(item T) {
+	if l.out[item].urgent {
+		l.urgent--
+	}
+	delete(l.out, item)
+	l.recall(item)
 }
 
 // next takes those that are set aside whose turn it is, by priority. Where others are faster to take the room, they are set aside once more.

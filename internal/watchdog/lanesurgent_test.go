@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,8 @@ type office struct {
 	held map[int]chan time.Duration
 	// done counts how often each item was worked on to its end.
 	done map[int]int
+	// width is how many may be worked on, and gone how many workers have ended.
+	width, gone atomic.Int64
 }
 
 const hanging = 1000 // items from here on are not urgent, and nobody ends them
@@ -27,11 +30,13 @@ const hanging = 1000 // items from here on are not urgent, and nobody ends them
 // open is to be called in a bubble. The width is that of the hanging items that it has workers take.
 func open(t *testing.T, width int) *office {
 	o := &office{t: t, held: map[int]chan time.Duration{}, done: map[int]int{}}
-	o.q = newLanes(t, func() int { return width })
+	o.width.Store(int64(width))
+	o.q = newLanes(t, func() int { return int(o.width.Load()) })
 	for range width + reserved {
 		go func() {
 			for o.work() {
 			}
+			o.gone.Add(1)
 		}()
 	}
 	for i := range width {
@@ -258,6 +263,179 @@ func TestWhatIsUrgentIsNeverLeft(t *testing.T) {
 			}
 			if left := o.q.PriorityQueue.Len() + len(o.q.aside); left != 50 {
 				t.Fatalf("seed %d: %d wait, want the 50 that are not urgent", seed, left)
+			}
+		})
+	}
+}
+
+func TestWhatIsSetAsideIsTakenInItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, 1)
+		defer o.close()
+		for i, priority := range []int{-100, 0, 0} { // a worker asks for one while there is room, and gets it when there is none
+			o.width.Store(2)
+			o.q.mu.Lock()
+			o.q.changed.Broadcast()
+			o.q.mu.Unlock()
+			synctest.Wait()
+			o.width.Store(1)
+			add(o.q, priority, i)
+			if o.end(i) != nil {
+				t.Fatalf("%d is worked on, for which there is no room", i)
+			}
+		}
+		for left, item := range []int{hanging, 1, 2, 0} {
+			if got, aside := o.q.Len(), len(o.q.aside); got != 3-left || aside != 3-left || len(o.held) != 1 {
+				t.Errorf("beside %d there are %d, %d of them aside, want %d: %v", item, got, aside, 3-left, o.q.turns)
+			}
+			o.ends(item)
+		}
+		if len(o.q.turns) > 0 || len(o.q.out) > 0 {
+			t.Errorf("left are %v and %v", o.q.turns, o.q.out)
+		}
+	})
+}
+
+func TestNoMoreIsTakenThanIsReserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, 2)
+		defer o.close()
+		o.width.Store(1)
+		add(o.q, urgent, 1)
+		o.holds(1)
+		if add(o.q, urgent, 2); o.end(2) != nil || len(o.q.aside) > 0 {
+			t.Errorf("one more is taken, with a worker that has nothing to do: aside are %v", o.q.aside)
+		}
+		o.ends(1)
+		o.holds(2)
+	})
+}
+
+func TestAQueueThatIsShutDownLetsAllWorkersGo(t *testing.T) {
+	for _, taking := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o := open(t, 1)
+			if taking {
+				o.width.Store(2)
+			}
+			o.q.AddWithOpts(priorityqueue.AddOpts{After: time.Hour, Priority: ptr.To(urgent)}, 1)
+			o.q.ShutDownWithDrain()
+			synctest.Wait()
+			if o.gone.Load() != reserved || len(o.q.later) > 0 || len(o.q.out) != 1 {
+				t.Errorf("taking: %t: %d workers have ended, %d items wait for their time, worked on are %v", taking, o.gone.Load(), len(o.q.later), o.q.out)
+			}
+			if add(o.q, urgent, 2); len(o.q.waiting) > 0 {
+				t.Error("something is added")
+			}
+			close(o.end(hanging))
+		})
+	}
+}
+
+// TestOrderOfATakeAndACall has what is noted come in an order that a queue seldom has.
+func TestOrderOfATakeAndACall(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(q *lanes[int])
+		want bool
+	}{
+		{"another is taken: it is not there", func(q *lanes[int]) { q.note(1); q.taken(9, 0, q.events) }, false},
+		{"it is taken", func(q *lanes[int]) { q.note(1); q.taken(1, urgent, q.events) }, false},
+		{"another that is urgent is taken", func(q *lanes[int]) { q.note(1); q.taken(9, urgent, q.events) }, true},
+		{"it comes while another is taken", func(q *lanes[int]) {
+			began := q.events
+			q.note(1)
+			q.taken(9, 0, began)
+		}, true},
+		{"it comes once more while another is taken", func(q *lanes[int]) {
+			q.note(1)
+			began := q.events
+			q.note(1)
+			q.taken(9, 0, began)
+		}, true},
+		{"it was worked on when another was asked for, and ends before that comes", func(q *lanes[int]) {
+			q.out[1] = work{}
+			q.note(1)
+			began := q.events
+			q.leave(1)
+			q.taken(9, 0, began)
+		}, true},
+		{"it is worked on all the while", func(q *lanes[int]) {
+			q.out[1] = work{}
+			q.note(1)
+			q.taken(9, 0, q.events)
+			if q.called() {
+				t.Error("what is worked on is called")
+			}
+			delete(q.out, 1)
+		}, true},
+		{"it comes once more while it is taken", func(q *lanes[int]) {
+			q.note(1)
+			q.taking = true
+			q.note(1)
+			q.taking = false
+			q.taken(1, urgent, 0)
+		}, true},
+		{"that once more was the same", func(q *lanes[int]) {
+			q.note(1)
+			q.taking = true
+			q.note(1)
+			q.taking = false
+			q.taken(1, urgent, 0)
+			q.taken(1, urgent, 0)
+		}, false},
+		{"it came twice before", func(q *lanes[int]) { q.note(1); q.note(1); q.taken(1, urgent, 0) }, false},
+	} {
+		q := newLanes(t, func() int { return 1 })
+		q.mu.Lock()
+		if test.do(q); q.called() != test.want {
+			t.Errorf("%s: it is called: %t", test.name, q.called())
+		}
+		q.mu.Unlock()
+	}
+}
+
+// TestWhatIsUrgentLeavesRoomForOthers: more is urgent than there are workers, and none of it ends.
+func TestWhatIsUrgentLeavesRoomForOthers(t *testing.T) {
+	for _, width := range []int{1, 2, 3, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			o := open(t, width)
+			defer o.close()
+			for i := range 50 {
+				add(o.q, urgent, i)
+				add(o.q, 0, hanging+100+i)
+			}
+			for i := range width {
+				o.ends(hanging + i)
+			}
+			for range 60 { // the others go on
+				for item := hanging + 100; item < hanging+150; item++ {
+					if o.end(item) != nil {
+						o.ends(item)
+					}
+				}
+			}
+			for item := hanging + 100; item < hanging+150; item++ {
+				if o.done[item] != 1 {
+					t.Fatalf("width %d: %d was worked on %d times while all that is urgent hangs", width, item, o.done[item])
+				}
+			}
+			if want := reserved + width - max(width/2, 1); len(o.held) != want {
+				t.Errorf("width %d: %d that are urgent are worked on, want %d", width, len(o.held), want)
+			}
+			for item := range 50 { // in any order
+				for other := range 50 {
+					if o.end(other) != nil {
+						o.ends(other)
+						break
+					}
+				}
+				if item < 40 && len(o.held) == 0 {
+					t.Fatalf("width %d: after %d nothing that is urgent is worked on", width, item+1)
+				}
+			}
+			if len(o.done) != width+100 || o.q.urgent != 0 || o.q.Len() > 0 {
+				t.Errorf("width %d: %d were worked on, %d still count as urgent, %d wait", width, len(o.done), o.q.urgent, o.q.Len())
 			}
 		})
 	}

@@ -18,18 +18,23 @@ const (
 	// fade is the part of itself by which the usual time grows after a round that was slow though no fewer requests could be made: then
 	// they are not the cause, and a server that is slower for good is taken as it is.
 	fade = 10
+	// share is the part of a round that one namespace makes at most, though always one request: a webhook or a policy can be slow, or turn
+	// requests away, in that namespace alone, and what fails is tried again more often than what does not.
+	share = 16
 )
 
-// Width is how many requests may be under way at once. It narrows when more than a quarter of them take much longer than usual or are
-// turned away, and widens by one after as many requests as it allows. Its zero value is ready.
+// Width is how many requests may be under way at once. It narrows when more than a quarter of them are turned away, or more than half take much
+// longer than usual: a server that has too much to do is slow with all, and a webhook of some namespaces with those alone. It widens by one after as
+// many requests as it allows. Its zero value is ready.
 type Width struct {
 	mu sync.Mutex
 	// less is by how much it is narrower than Most.
 	less int
 	// usual is how long requests take at best, zero while that is not known.
 	usual time.Duration
-	// round are the times of the requests since the width was last looked at.
+	// round are the times of the requests since the width was last looked at, and of how many of them each namespace is.
 	round []time.Duration
+	of    map[string]int
 }
 
 // Now is how many requests may be under way.
@@ -42,10 +47,17 @@ func (w *Width) Now() int {
 // turnedAway stands for the time of a request that was.
 const turnedAway = time.Duration(1<<63 - 1)
 
-// Note takes in how long a request took, or that the server turned it away because it has too much to do.
-func (w *Width) Note(took time.Duration, refused bool) {
+// Note takes in how long a request took in a namespace, or that the server turned it away because it has too much to do.
+func (w *Width) Note(namespace string, took time.Duration, refused bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.of[namespace] >= max((Most-w.less)/share, 1) {
+		return
+	}
+	if w.of == nil {
+		w.of = map[string]int{}
+	}
+	w.of[namespace]++
 	if refused {
 		took = turnedAway
 	}
@@ -55,6 +67,7 @@ func (w *Width) Note(took time.Duration, refused bool) {
 	slices.Sort(w.round)
 	w.adjust(w.round[(3*len(w.round)-1)/4], w.round[(len(w.round)-1)/2])
 	w.round = w.round[:0]
+	clear(w.of)
 }
 
 // adjust follows a round: three quarters of the requests took no longer than late, and half of them no longer than half.
@@ -63,7 +76,7 @@ func (w *Width) adjust(late, half time.Duration) {
 	switch {
 	case late == turnedAway:
 		now /= 2
-	case w.usual > 0 && late > max(fine, patience*w.usual):
+	case w.usual > 0 && half > max(fine, patience*w.usual):
 		if now == Least {
 			w.usual += w.usual/fade + 1
 		}

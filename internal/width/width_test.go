@@ -12,7 +12,7 @@ func (w *Width) rounds(many int, took func(i int) time.Duration) {
 	for range many {
 		for i := range w.Now() {
 			t := took(i)
-			w.Note(max(t, 0), t < 0)
+			w.Note(fmt.Sprint(i), max(t, 0), t < 0)
 		}
 	}
 }
@@ -30,6 +30,17 @@ func one(in int, other, took time.Duration) func(int) time.Duration {
 			return other
 		}
 		return took
+	}
+}
+
+// oneBut is one, and the second of a round is as the first.
+func oneBut(in int, other, took time.Duration) func(int) time.Duration {
+	times := one(in, other, took)
+	return func(i int) time.Duration {
+		if i == 1 {
+			i = 0
+		}
+		return times(i)
 	}
 }
 
@@ -55,8 +66,9 @@ func TestHowManyRequestsAreMadeAtOnce(t *testing.T) {
 		{"it turns all away", []step{{1, always(refusal), 16}, {1, always(refusal), 8}, {1, always(refusal), 4}, {9, always(refusal), Least}, {1, always(quick), Least + 1}}},
 		{"it turns one in three away", []step{{1, one(3, refusal, quick), Most / 2}}},
 		{"it turns one in four away", []step{{9, one(4, refusal, quick), Most}}},
-		{"one in four is slow", []step{{9, one(4, time.Minute, quick), Most}}},
-		{"one that is slow of the fewest", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {1, one(Least, time.Minute, quick), Least + 1}}},
+		{"a webhook is slow in one namespace of two", []step{{3, always(quick), Most}, {100, one(2, time.Minute, quick), Most}}},
+		{"a webhook is slow in more than half of them", []step{{3, always(quick), Most}, {1, oneBut(2, time.Minute, quick), 22}}},
+		{"two that are slow of the fewest", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {1, one(2, time.Minute, quick), Least + 1}}},
 		{"it turned all away at first, and is far away", []step{{3, always(refusal), Least}, {50, always(far), Most}}},
 		{"it is slower for good", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {400, always(time.Second), Most}}},
 	} {
@@ -127,5 +139,42 @@ func TestWhatIsUsual(t *testing.T) {
 	w.rounds(1, always(0))
 	if w.usual != 1 {
 		t.Errorf("%s: that it is known is forgotten", w.usual)
+	}
+}
+
+// TestOneNamespaceDoesNotSpeakForAll: whatever becomes of the requests of few namespaces, however many they are, those of all others decide.
+func TestOneNamespaceDoesNotSpeakForAll(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		took       time.Duration
+		namespaces int
+		narrower   bool
+	}{
+		{"one turns all away", refusal, 1, false},
+		{"one is slow", time.Minute, 1, false},
+		{"four of 28 turn all away", refusal, 4, false},
+		{"five of 27 turn all away", refusal, 5, true},
+		{"eight of 24 are slow", time.Minute, 8, false},
+		{"nine of 23 are slow", time.Minute, 9, true},
+	} {
+		w := &Width{}
+		w.rounds(3, always(fine))
+		for range 1000 {
+			for i := range test.namespaces {
+				w.Note(fmt.Sprint("noisy ", i), max(test.took, 0), test.took < 0)
+			}
+		}
+		if w.Now() != Most {
+			t.Errorf("%s: %d at once before others were noted", test.name, w.Now())
+		}
+		for i := range Most - 2*test.namespaces {
+			w.Note(fmt.Sprint(i), fine, false)
+		}
+		if narrower := w.Now() < Most; narrower != test.narrower {
+			t.Errorf("%s: %d at once", test.name, w.Now())
+		}
+		if len(w.of) > 0 {
+			t.Errorf("%s: %v begin the next round", test.name, w.of)
+		}
 	}
 }
