@@ -118,7 +118,7 @@ func TestWhatFailingNamespacesMakeOfTheConditions(t *testing.T) {
 		}, []condition{ready("False", noNamespace, "namespace typo"), working(noNamespace)}},
 		{"none is selected", func(f *facts) { f.summary.Selected, f.summary.Right, f.summary.Present = 0, nil, nil }, []condition{
 			ready("False", v1alpha1.ReasonNoNamespaces, "selects no namespace"), working(v1alpha1.ReasonNoNamespaces),
-			secrets("False", v1alpha1.ReasonNoNamespaces, "selects no namespace"), accounts("False", v1alpha1.ReasonNoNamespaces, "selects no namespace")}},
+			secrets("False", v1alpha1.ReasonNoNamespaces, "selects no namespace"), accounts("False", v1alpha1.ReasonNoNamespaces, "spec.target selects no namespace: see SecretsSynced")}},
 		{"more fail than are named", func(f *facts) {
 			f.summary.Selected, f.summary.Causes = 100, map[delivered.Cause]int{
 				{Reason: v1alpha1.ReasonWriteRefused}: 50, {Reason: quota}: 40, {Reason: v1alpha1.ReasonProgressing}: 3, {Reason: noAccount, ServiceAccounts: true}: 5}
@@ -153,9 +153,10 @@ func TestWhatTheSpecMakesOfTheConditions(t *testing.T) {
 		{"it is suspended: nothing is worked on, and nobody must act", func(f *facts) {
 			f.run.spec.Suspended, f.run.stall = true, &stall{v1alpha1.ReasonInvalidSelector, "broken"}
 		}, []condition{ready("False", v1alpha1.ReasonSuspended, "what is in the namespaces stays"), gone(v1alpha1.ConditionReconciling), gone(v1alpha1.ConditionStalled),
+			secrets("False", v1alpha1.ReasonInvalidSelector, "broken"), accounts("False", v1alpha1.ReasonInvalidSelector, "broken"),
 			{v1alpha1.ConditionCredentialAvailable, "Unknown", v1alpha1.ReasonSuspended, "not read while spec.suspend is true"}}},
 		{"its selector does not parse", func(f *facts) { f.run.stall = &stall{v1alpha1.ReasonInvalidSelector, "broken"} }, []condition{
-			ready("False", v1alpha1.ReasonInvalidSelector, "broken"), stuck(v1alpha1.ReasonInvalidSelector), secrets("False", v1alpha1.ReasonInvalidSelector, "broken"), accounts("False", v1alpha1.ReasonInvalidSelector, "broken")}},
+			ready("False", v1alpha1.ReasonInvalidSelector, "broken"), stuck(v1alpha1.ReasonInvalidSelector), secrets("False", v1alpha1.ReasonInvalidSelector, "no Secret is written: see Ready"), accounts("False", v1alpha1.ReasonInvalidSelector, "nothing is attached: see Ready")}},
 		{"its change would take the credential from many", func(f *facts) {
 			f.removal = delivered.Removal{Held: true, ID: "abc", Losing: 11, Holding: 12}
 		}, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "11 of the 12 namespaces"), stuck(v1alpha1.ReasonRemovalUnconfirmed)}},
