@@ -142,6 +142,8 @@ const (
 	ReasonStaleAnswer = "StaleAnswer"
 	// ReasonExpiring is the reason of an event: the credential ends soon.
 	ReasonExpiring = "Expiring"
+	// ReasonPodsCured is an event: pods that were stuck without the credential were restarted or pull again.
+	ReasonPodsCured = "PodsCured"
 	// ReasonPodsAtRisk is the reason of an event: pods run whose images nothing in their namespace can pull any more.
 	ReasonPodsAtRisk = "PodsAtRisk"
 	// ReasonLeaseNotRevoked is the reason of an event: the lease of a replaced credential could not be given back, and is not tried again.

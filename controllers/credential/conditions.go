@@ -147,7 +147,7 @@ func (f *facts) secretsSynced() metav1.Condition {
 	name := f.run.object.Spec.Target.Name()
 	switch {
 	case f.run.stall != nil:
-		c.Reason, c.Message = f.run.stall.reason, f.run.stall.message
+		c.Reason, c.Message = f.run.stall.reason, f.seeReady("no Secret is written")
 	case !f.run.state.Published():
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "there is no credential to write yet: see CredentialAvailable and Verified"
 	case f.failing(false) > 0:
@@ -190,6 +190,15 @@ func (f *facts) seeWhy() string {
 // longestSelector is how much of a selector is shown, in bytes.
 const longestSelector = 150
 
+// seeReady refers to Ready for what a person must correct in the spec: one who reads all conditions reads it once. Of an object that is
+// suspended Ready says that, and no more.
+func (f *facts) seeReady(what string) string {
+	if f.run.spec.Suspended {
+		return f.run.stall.message
+	}
+	return what + ": see Ready"
+}
+
 func (f *facts) accountsAttached() metav1.Condition {
 	if f.injects() {
 		return f.injected()
@@ -201,7 +210,7 @@ func (f *facts) accountsAttached() metav1.Condition {
 	case len(f.run.object.Spec.Target.Accounts()) == 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonNoServiceAccounts, "spec.target.serviceAccounts is empty: pods must name the Secret themselves"
 	case f.run.stall != nil:
-		c.Reason, c.Message = f.run.stall.reason, f.run.stall.message
+		c.Reason, c.Message = f.run.stall.reason, f.seeReady("nothing is attached")
 	case !f.run.state.Published():
 		c.Reason, c.Message = v1alpha1.ReasonNothingPublished, "there is no Secret to attach yet"
 	default:
@@ -218,7 +227,7 @@ func (f *facts) attached(c metav1.Condition) metav1.Condition {
 	case f.failing(false) > 0:
 		c.Reason, c.Message = v1alpha1.ReasonSecretMissing, fmt.Sprintf("in %s there is no Secret that could be attached: see SecretsSynced", namespaces(f.failing(false)))
 	case f.looked() && f.selected() == 0:
-		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, noNamespaces(&f.run.object.Spec.Target)
+		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, "spec.target selects no namespace: see SecretsSynced"
 	case f.pending() > 0 || !f.looked():
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the Secret is being attached"
 	case f.reachesHub():

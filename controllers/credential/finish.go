@@ -108,8 +108,19 @@ func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 
 // heldRemoval says what waits for a person. A change can be undone, a deletion cannot.
 func heldRemoval(object *v1alpha1.RegistryCredential, removal delivered.Removal, otherwise string) string {
-	return fmt.Sprintf("%d of the %d namespaces that hold the credential would lose it, or a registry of it. Nothing was removed. If that is meant, annotate the object with %s=%s; if not, %s",
-		removal.Losing, removal.Holding, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+	return fmt.Sprintf("%s would lose it, or a registry of it. Nothing was removed. If that is meant, annotate the object with %s=%s; if not, %s",
+		losers(removal), v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+}
+
+// losers are the namespaces that would lose something, in words.
+func losers(removal delivered.Removal) string {
+	switch {
+	case removal.Holding == 1:
+		return "the only namespace that holds the credential"
+	case removal.Losing == removal.Holding:
+		return fmt.Sprintf("all %d namespaces that hold the credential", removal.Holding)
+	}
+	return fmt.Sprintf("%d of the %d namespaces that hold the credential", removal.Losing, removal.Holding)
 }
 
 // heldRemoval says what waits for a person because of a change.

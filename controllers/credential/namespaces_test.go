@@ -77,11 +77,20 @@ func TestWhatFailingNamespacesMakeOfTheConditions(t *testing.T) {
 		change func(f *facts)
 		want   []condition
 	}{
+		{"one is selected", func(f *facts) {
+			one := delivered.Version{Revision: "v1", Digest: "one"}
+			f.summary.Selected, f.summary.Right = 1, map[delivered.Served]int{{Version: one, Generation: 3}: 1}
+		}, []condition{ready("True", v1alpha1.ReasonSucceeded, "revision v1 is in the selected namespace")}},
+		{"two have no quota", func(f *facts) {
+			f.summary.Selected = 4
+			f.fails(quota, false, "shop", "web")
+			f.summary.Right = map[delivered.Served]int{{Version: delivered.Version{Revision: "v1", Digest: "one"}, Generation: 3}: 2}
+		}, []condition{ready("True", v1alpha1.ReasonSucceeded, "is in 2 of 4 selected namespaces; 2 namespaces are not served: see")}},
 		{"none fails", func(*facts) {}, []condition{
 			ready("True", v1alpha1.ReasonSucceeded, "revision v1 is in all 2 selected namespaces"), secrets("True", v1alpha1.ReasonSynced, "Secret regcred is right"),
 			accounts("True", v1alpha1.ReasonAttached, "all ServiceAccounts name the Secret"), gone(v1alpha1.ConditionReconciling), gone(v1alpha1.ConditionStalled)}},
 		{"one has no quota", func(f *facts) { f.fails(quota, false, "shop") }, []condition{
-			ready("True", v1alpha1.ReasonSucceeded, "is in 1 of 2 selected namespaces; 1 cannot be served for reasons of their own: see status.namespaces.failures"),
+			ready("True", v1alpha1.ReasonSucceeded, "is in 1 of 2 selected namespaces; 1 namespace is not served: see status.namespaces.failures"),
 			secrets("False", quota, "namespace shop: because of shop"), accounts("False", v1alpha1.ReasonSecretMissing, "in 1 namespace there is no Secret"), gone(v1alpha1.ConditionStalled)}},
 		{"none has a quota: a person must act", func(f *facts) { f.fails(quota, false, "web", "shop") }, []condition{
 			ready("False", quota, "2 of 2 namespaces are not served; the first, shop: because of shop"), stuck(quota), gone(v1alpha1.ConditionReconciling)}},
@@ -109,7 +118,7 @@ func TestWhatFailingNamespacesMakeOfTheConditions(t *testing.T) {
 		}, []condition{ready("False", noNamespace, "namespace typo"), working(noNamespace)}},
 		{"none is selected", func(f *facts) { f.summary.Selected, f.summary.Right, f.summary.Present = 0, nil, nil }, []condition{
 			ready("False", v1alpha1.ReasonNoNamespaces, "selects no namespace"), working(v1alpha1.ReasonNoNamespaces),
-			secrets("False", v1alpha1.ReasonNoNamespaces, "selects no namespace"), accounts("False", v1alpha1.ReasonNoNamespaces, "selects no namespace")}},
+			secrets("False", v1alpha1.ReasonNoNamespaces, "selects no namespace"), accounts("False", v1alpha1.ReasonNoNamespaces, "spec.target selects no namespace: see SecretsSynced")}},
 		{"more fail than are named", func(f *facts) {
 			f.summary.Selected, f.summary.Causes = 100, map[delivered.Cause]int{
 				{Reason: v1alpha1.ReasonWriteRefused}: 50, {Reason: quota}: 40, {Reason: v1alpha1.ReasonProgressing}: 3, {Reason: noAccount, ServiceAccounts: true}: 5}
@@ -144,9 +153,10 @@ func TestWhatTheSpecMakesOfTheConditions(t *testing.T) {
 		{"it is suspended: nothing is worked on, and nobody must act", func(f *facts) {
 			f.run.spec.Suspended, f.run.stall = true, &stall{v1alpha1.ReasonInvalidSelector, "broken"}
 		}, []condition{ready("False", v1alpha1.ReasonSuspended, "what is in the namespaces stays"), gone(v1alpha1.ConditionReconciling), gone(v1alpha1.ConditionStalled),
+			secrets("False", v1alpha1.ReasonInvalidSelector, "broken"), accounts("False", v1alpha1.ReasonInvalidSelector, "broken"),
 			{v1alpha1.ConditionCredentialAvailable, "Unknown", v1alpha1.ReasonSuspended, "not read while spec.suspend is true"}}},
 		{"its selector does not parse", func(f *facts) { f.run.stall = &stall{v1alpha1.ReasonInvalidSelector, "broken"} }, []condition{
-			ready("False", v1alpha1.ReasonInvalidSelector, "broken"), stuck(v1alpha1.ReasonInvalidSelector), secrets("False", v1alpha1.ReasonInvalidSelector, "broken"), accounts("False", v1alpha1.ReasonInvalidSelector, "broken")}},
+			ready("False", v1alpha1.ReasonInvalidSelector, "broken"), stuck(v1alpha1.ReasonInvalidSelector), secrets("False", v1alpha1.ReasonInvalidSelector, "no Secret is written: see Ready"), accounts("False", v1alpha1.ReasonInvalidSelector, "nothing is attached: see Ready")}},
 		{"its change would take the credential from many", func(f *facts) {
 			f.removal = delivered.Removal{Held: true, ID: "abc", Losing: 11, Holding: 12}
 		}, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "11 of the 12 namespaces"), stuck(v1alpha1.ReasonRemovalUnconfirmed)}},
@@ -154,7 +164,7 @@ func TestWhatTheSpecMakesOfTheConditions(t *testing.T) {
 			f.run.object.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shpo"}}
 			f.summary.Selected, f.summary.Right, f.summary.Present = 0, nil, nil
 			f.removal = delivered.Removal{Held: true, ID: "abc", Losing: 3, Holding: 3}
-		}, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "spec.target selects no namespace (labels team=shpo), so 3 of the 3 namespaces"), stuck(v1alpha1.ReasonRemovalUnconfirmed),
+		}, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "spec.target selects no namespace (labels team=shpo), so all 3 namespaces that hold the credential would lose it"), stuck(v1alpha1.ReasonRemovalUnconfirmed),
 			secrets("False", v1alpha1.ReasonNoNamespaces, "selects no namespace (labels team=shpo)")}},
 		{"what would be removed is graver than a refused value", func(f *facts) {
 			f.removal = delivered.Removal{Held: true, ID: "abc"}

@@ -54,3 +54,15 @@ func TestAValueThatConfirmsAnotherRemovalIsSaidToDecideNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoWouldLoseItIsSaidInWords(t *testing.T) {
+	for want, removal := range map[string]delivered.Removal{
+		"the only namespace that holds the credential":    {Losing: 1, Holding: 1},
+		"all 7 namespaces that hold the credential":       {Losing: 7, Holding: 7},
+		"7 of the 12 namespaces that hold the credential": {Losing: 7, Holding: 12},
+	} {
+		if got := losers(removal); got != want {
+			t.Errorf("%+v: %q, want %q", removal, got, want)
+		}
+	}
+}

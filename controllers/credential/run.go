@@ -47,6 +47,7 @@ type memory struct {
 	// doubts is how many pods gave reason to doubt the value in use.
 	doubts int
 	risk   risk
+	cures  cures
 	told   told
 }
 

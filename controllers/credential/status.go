@@ -35,6 +35,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	if f.unknown {
 		wake = earliest(wake, now.Add(askAgain))
 	}
+	wake = earliest(wake, r.tellOfCures(run, f.stuck))
 	if f.settling() && run.object.Status.ObservedGeneration == run.object.Generation && now.Sub(run.memory.seen) < settleTime {
 		// Just started: what is in the namespaces is being looked at. Nothing changed, so nothing is said to have.
 		return after(now, earliest(wake, now.Add(statusInterval))), nil

@@ -119,9 +119,12 @@ func (f *facts) sumUp(conditions []metav1.Condition) (ready, reconciling, stalle
 
 func (f *facts) success() string {
 	message := fmt.Sprintf("revision %s is in all %d selected namespaces", f.run.state.Revision, f.selected())
+	if f.selected() == 1 {
+		message = fmt.Sprintf("revision %s is in the selected namespace", f.run.state.Revision)
+	}
 	if failed := f.failed(); failed > 0 {
-		message = fmt.Sprintf("revision %s is in %d of %d selected namespaces; %d cannot be served for reasons of their own: see status.namespaces.failures",
-			f.run.state.Revision, f.synced(), f.selected(), failed)
+		message = fmt.Sprintf("revision %s is in %d of %d selected namespaces; %s not served: see status.namespaces.failures",
+			f.run.state.Revision, f.synced(), f.selected(), areOrIs(failed))
 	}
 	message += f.untested()
 	if f.summary.Unselected > 0 {
@@ -136,6 +139,14 @@ func namespaces(n int) string {
 		return "1 namespace"
 	}
 	return fmt.Sprintf("%d namespaces", n)
+}
+
+// areOrIs is a number of namespaces in words, with a verb.
+func areOrIs(n int) string {
+	if n == 1 {
+		return namespaces(n) + " is"
+	}
+	return namespaces(n) + " are"
 }
 
 // untested says that no registry is known to accept the value in use, where that is so.

@@ -58,6 +58,7 @@ func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verd
 	case err == nil:
 		r.budget.release(g.Pod.UID)
 		r.successors.expect(g.Pod, verdict, g.Now)
+		r.Tally.Cure(verdict.Credentials()...)
 		r.done(ctx, g, verdict)
 		return ctrl.Result{}, nil
 	case apierrors.IsConflict(err):

@@ -103,6 +103,9 @@ func TestExactlyThePodThatWasLookedAtIsDeleted(t *testing.T) {
 	if !r.successors.awaits(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "next", CreationTimestamp: metav1.NewTime(r.Now()), OwnerReferences: pod.OwnerReferences}}) {
 		t.Error("its successor is not waited for")
 	}
+	if cured := r.Tally.Cured("c-00"); cured != 1 {
+		t.Errorf("%d pods are counted as cured, want 1", cured)
+	}
 }
 
 func TestWhatBecomesOfAPodWhoseDeletionFails(t *testing.T) {
@@ -129,8 +132,8 @@ func TestWhatBecomesOfAPodWhoseDeletionFails(t *testing.T) {
 			if c.event != "" && (len(seen.told) == 0 || seen.told[len(seen.told)-1] != string(c.event)+" at web") {
 				t.Errorf("told: %q, want %s", seen.told, c.event)
 			}
-			if r.successors.any() {
-				t.Error("a successor is waited for, though nothing was deleted")
+			if r.successors.any() || r.Tally.Cured("c-00") > 0 {
+				t.Error("a successor is waited for, or a cure counted, though nothing was deleted")
 			}
 		})
 	}

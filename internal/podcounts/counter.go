@@ -8,7 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Counter counts the pods that are stuck because they lack a RegistryCredential, and those that are stuck although they have its present value.
+// Counter counts the pods that are stuck because they lack a RegistryCredential, those that are stuck although they have its present value, and
+// those that were cured.
 type Counter struct {
 	mu   sync.Mutex
 	pods map[types.NamespacedName][]string
@@ -17,6 +18,8 @@ type Counter struct {
 	// doubts are the values that a pod gave reason to doubt, by RegistryCredential.
 	doubts map[types.NamespacedName]map[string]string
 	raised map[string]int
+	// cured counts the pods that were restarted or pulled again, by RegistryCredential that they lacked.
+	cured  map[string]int
 	notify func(credential string)
 }
 
@@ -27,7 +30,7 @@ type Value struct{ Credential, Digest string }
 func New(notify func(credential string)) *Counter {
 	return &Counter{
 		pods: map[types.NamespacedName][]string{}, stuck: map[string]int{}, waiting: map[string]int{},
-		doubts: map[types.NamespacedName]map[string]string{}, raised: map[string]int{}, notify: notify,
+		doubts: map[types.NamespacedName]map[string]string{}, raised: map[string]int{}, cured: map[string]int{}, notify: notify,
 	}
 }
 
@@ -102,17 +105,37 @@ func (c *Counter) Doubt(pod types.NamespacedName, values ...Value) {
 	}
 }
 
-// Forget drops the doubts about a RegistryCredential that is gone: one that is made again under its name starts with none.
+// Forget drops the doubts about a RegistryCredential that is gone, and how many pods were cured for it: one that is made again under its name starts with none.
 func (c *Counter) Forget(credential string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.raised, credential)
+	delete(c.cured, credential)
 	for pod, values := range c.doubts {
 		delete(values, credential)
 		if len(values) == 0 {
 			delete(c.doubts, pod)
 		}
 	}
+}
+
+// Cure says that a pod was restarted or pulls again, for the RegistryCredentials that it lacked.
+func (c *Counter) Cure(credentials ...string) {
+	c.mu.Lock()
+	for _, name := range credentials {
+		c.cured[name]++
+	}
+	c.mu.Unlock()
+	for _, name := range credentials {
+		c.notify(name)
+	}
+}
+
+// Cured counts the pods that were cured for a RegistryCredential. The number only grows, until the RegistryCredential is forgotten.
+func (c *Counter) Cured(credential string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cured[credential]
 }
 
 // Doubts counts how often a pod gave reason to doubt a RegistryCredential. The number only grows, until the

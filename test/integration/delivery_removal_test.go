@@ -154,7 +154,7 @@ func selectorOfNothing(t *testing.T, rig *deliveryRig, values *shelf, _ *traffic
 	rig.edit(t, "rm-nothing", func(c *v1alpha1.RegistryCredential) { withLabels("few", "shpo")(&c.Spec) })
 	eventually(t, "the status asks for confirmation and says why", func(ctx context.Context) error {
 		return errors.Join(
-			rig.says(ctx, "rm-nothing", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, "selects no namespace (labels few=shpo), so 1 of the 1"),
+			rig.says(ctx, "rm-nothing", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, "selects no namespace (labels few=shpo), so the only namespace that holds"),
 			rig.says(ctx, "rm-nothing", v1alpha1.ConditionSecretsSynced, metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, "few=shpo"))
 	})
 	rig.rotate(t, values, "rm-nothing", "two")
