@@ -1,19 +1,30 @@
 package delivery
 
 import (
+	"context"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/removal"
+	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/test/manager"
 )
 
 func going(policy v1alpha1.DeletionPolicy) func(*v1alpha1.RegistryCredential) {
@@ -241,5 +252,123 @@ func TestNamespacesThatGoDoNotCountInARemoval(t *testing.T) {
 	g.unreadable("Namespace")
 	if _, _, err := g.r.losses(t.Context(), object); err == nil {
 		t.Error("what cannot be read counts as gone")
+	}
+}
+
+func TestTheFirstWriteThatIsSlowIsDatedByItsEndToo(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	began := g.now
+	g.r.Writer = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			g.now = g.now.Add(5 * time.Second)
+			return c.Apply(ctx, object, options...)
+		},
+	})
+	g.all(1)
+	if changed := g.source("n-00000").Changed; changed.Time.Before(began.Add(5 * time.Second)) {
+		t.Errorf("the write ended 5 s after it began, and the change is dated %s after", changed.Sub(began))
+	}
+}
+
+func TestWhichRecordedKeysAreMissing(t *testing.T) {
+	for _, test := range []struct {
+		name                string
+		published, recorded []string
+		want                []string
+	}{
+		{"none", []string{"r.example"}, []string{"r.example"}, nil},
+		{"none that is recorded in another spelling", []string{"r.example"}, []string{"https://r.example"}, nil},
+		{"none that is published in another spelling", []string{"https://r.example"}, []string{"r.example"}, nil},
+		{"one that is not published", []string{"r.example"}, []string{"r.example", "s.example"}, []string{"s.example"}},
+		{"one that names no registry", []string{"r.example"}, []string{"s.example:port"}, []string{"s.example:port"}},
+		{"one that names no registry and is published so", []string{"s.example:port"}, []string{"s.example:port"}, nil},
+		{"one, where another that names no registry is published", []string{"t.example:port"}, []string{"s.example:port"}, []string{"s.example:port"}},
+	} {
+		if got := missing(record(t, "company", "1", "one", test.published...), credential("company"), test.recorded); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+}
+
+func TestAServiceAccountThatCannotBeReadIsTriedAgain(t *testing.T) {
+	g, seen := delivers(t, nil)
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	g.unreadable("ServiceAccount")
+	if _, err := g.reconcile("n-00000"); err == nil || slices.Contains(seen.lines(), "patch ServiceAccount default") {
+		t.Errorf("%v, %q", err, seen.lines())
+	}
+	place := delivered.Place{Namespace: "n-00000", Name: "regcred"}
+	if known, _ := g.r.Board.At(place, "company"); known.Reason != v1alpha1.ReasonWriteFailed || !known.ServiceAccounts {
+		t.Errorf("it is told as %+v", known)
+	}
+}
+
+// A cache that is known to be behind is read past: where that fails, what the cache shows is not taken for what is there.
+func TestWhatCannotBeReadPastACacheThatIsBehindIsNotKnown(t *testing.T) {
+	g, _ := delivers(t, nil)
+	key := client.ObjectKey{Namespace: "n-00000", Name: "regcred"}
+	cached := g.r.Secrets
+	g.unreadable("Secret")
+	behind := &trace{doubt: true}
+	if object, err := g.r.read(t.Context(), cached, key, func() client.Object { return &corev1.Secret{} }, behind); err == nil || object != nil || !behind.doubt {
+		t.Errorf("%v, %v, still in doubt %t", object, err, behind.doubt)
+	}
+}
+
+func TestASecretThatIsGoneHoldsNothing(t *testing.T) {
+	g, _ := delivers(t, nil)
+	g.all(1)
+	secret, q := g.secret("n-00000"), &added{}
+	another := secret.DeepCopy()
+	another.UID = "another"
+	g.r.onSecret().Delete(t.Context(), event.TypedDeleteEvent[*corev1.Secret]{Object: another}, q)
+	if g.r.ledger.holding("company") != 1 {
+		t.Error("another one of the name went, and this one is forgotten")
+	}
+	g.r.onSecret().Delete(t.Context(), event.TypedDeleteEvent[*corev1.Secret]{Object: secret}, q)
+	if g.r.ledger.holding("company") != 0 || !slices.Contains(q.places, delivered.Place{Namespace: "n-00000", Name: "regcred"}) {
+		t.Errorf("%d hold it, looked at: %v", g.r.ledger.holding("company"), q.places)
+	}
+}
+
+// added notes what is added to a queue.
+type added struct {
+	queue
+	places []delivered.Place
+}
+
+func (a *added) Add(place delivered.Place) { a.places = append(a.places, place) }
+
+// strict is a manager that takes no two controllers of one name.
+type strict struct{ ctrl.Manager }
+
+func (strict) GetControllerOptions() config.Controller { return config.Controller{} }
+
+// uncounted are names of which no caches are given.
+type uncounted struct{ everyName }
+
+func (uncounted) Each(func(cache.Cache) error) error { return errAway }
+
+func TestAControllerThatCannotBeMadeIsAnError(t *testing.T) {
+	g := newRig(t, 1)
+	mgr := manager.New(t, g.c.(client.WithWatch))
+	if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range []*Named{&g.r.Secrets, &g.r.ServiceAccounts} {
+		before := *names
+		*names = uncounted{everyName{g.c}}
+		if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}); !errors.Is(err, errAway) {
+			t.Errorf("%v", err)
+		}
+		*names = before
+	}
+	var err error
+	for range 2 {
+		err = g.r.SetupWithManager(strict{manager.New(t, g.c.(client.WithWatch))}, &wakeup.Notifier{})
+	}
+	if err == nil || !strings.Contains(err.Error(), "delivery already exists") {
+		t.Errorf("a second one of the name: %v", err)
 	}
 }
