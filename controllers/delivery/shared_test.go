@@ -104,6 +104,16 @@ func TestNoObjectOfACacheIsChanged(t *testing.T) {
 				c.Spec.Target.SecretLabels = map[string]v1alpha1.LabelValue{"team": "shop"}
 			})
 		}},
+		{"somebody adds a pull secret of his own", func() {
+			var account corev1.ServiceAccount
+			if err := g.c.Get(t.Context(), client.ObjectKey{Namespace: "n-00001", Name: "default"}, &account); err != nil {
+				t.Fatal(err)
+			}
+			account.ImagePullSecrets = append(account.ImagePullSecrets, corev1.LocalObjectReference{Name: "theirs"})
+			if err := g.c.Update(t.Context(), &account); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{"a namespace is given up", func() {
 			g.edit(func(c *v1alpha1.RegistryCredential) {
 				c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n-00001"}
