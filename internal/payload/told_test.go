@@ -10,6 +10,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // entriesOf is a docker config with the same login under some keys.
@@ -138,6 +139,13 @@ func TestWhichEntryWasProbablyMeant(t *testing.T) {
 			t.Errorf("%q: %s", test.key, got)
 		}
 	}
+	for key, want := range map[string]string{"Registry.Example": "has other letters", "registry.example/team/app": "is for another path of that host", "registry.example": "is for another path of that host"} {
+		s := newStored("it", nil, nil)
+		s.keys = []string{key}
+		if got := s.nearest([]string{"registry.example/other"}); !strings.Contains(got, want) {
+			t.Errorf("for a path, %q: %s", key, got)
+		}
+	}
 	if says := lacksPort("registry.example:5000", "registry.example"); !strings.Contains(says, `store it as "registry.example:5000"`) {
 		t.Errorf("without the port: %q", says)
 	}
@@ -165,7 +173,7 @@ func TestHowManyWrappingsOfADockerConfigAreTakenOff(t *testing.T) {
 	if _, is := dockerConfigIn(strings.Repeat(" ", 2*dockerconfig.MaxSize) + document); is {
 		t.Error("however large it is read")
 	}
-	for _, text := range []string{`{"auths":`, `{"registry.example":{"username":"u"}}`, `{"registry.example":{"password":"p"}}`, "no: &a [*a]\nauths: x", "auths\n- x", `{".dockercfg":"x"}`} {
+	for _, text := range []string{`{"auths":`, `{"registry.example":{"username":"u"}}`, `{"registry.example":{"password":"p"}}`, "no: &a [*a]\nauths: x", `{"kind":"CredentialProviderResponse","auth":{"registry.example":{"x":1}}}`, "auths\n- x", `{".dockercfg":"x"}`} {
 		if got, is := dockerConfigIn(text); is {
 			t.Errorf("%s is one: %s", text, got)
 		}
@@ -185,7 +193,7 @@ func TestBoundsOfMomentsAndDurations(t *testing.T) {
 		"946684799": "", "946684800": "2000-01-01T00:00:00Z", "9999999999": "2286-11-20T17:46:39Z", "10000000000": "", "946684800000": "2000-01-01T00:00:00Z",
 		"946684799999": "", "9999999999999": "2286-11-20T17:46:39Z", "946684800000000": "2000-01-01T00:00:00Z", "946684800000000000": "2000-01-01T00:00:00Z", "NaN": "", "1e300": "", "-1": "",
 		"2026-01-02 03:04:05 UTC": "2026-01-02T03:04:05Z", "2026-01-02 03:04:05 CET": "", "2026-01-02 03:04:05 +0100 CET": "2026-01-02T02:04:05Z",
-		"2026-01-02T03:04:05Z" + strings.Repeat(" ", 45): "", "no time": "", "": "",
+		"2026-01-02T03:04:05Z" + strings.Repeat(" ", 45): "", "2026-01-02T03:04:05Z (" + strings.Repeat("x", 60) + ")": "", "2026-01-02T03:04:05Z (x)": "2026-01-02T03:04:05Z", "no time": "", "": "",
 	} {
 		at, ok := moment(text)
 		got := ""
@@ -278,5 +286,30 @@ func TestAKeyOfAServiceAccountIsTakenOnlyForSure(t *testing.T) {
 				t.Errorf("%s with %q becomes %q", user, password, got.Password())
 			}
 		}
+	}
+}
+
+func TestWhatOfAKeyIsTold(t *testing.T) {
+	for _, test := range []struct {
+		name, fields, says string
+		without            string
+	}{
+		{"four other keys", `{"a":"1","b":"2","c":"3","d":"4"}`, `it has "a", "b", "c", "d"`, "more"},
+		{"five other keys", `{"a":"1","b":"2","c":"3","d":"4","e":"5"}`, `it has "a", "b", "c", "d" and 1 more`, `"e"`},
+		{"a key of a service account for a user name", `{"username":{"private_key":"x"},"password":"p"}`, `holds a key of a service account, not the user name: set username: _json_key and keys: {password: "username"}`, ""},
+		{"a certificate for a password", `{"username":"u","password":"-----BEGIN X\tY-----"}`, "control character", "base64"},
+		{"a key without a name", `{"":"{\"auths\":{\"registry.example\":{\"auth\":\"dTpw\"}}}","username":"u"}`, `it has no key "password"; its key "" holds a docker config`, ""},
+	} {
+		_, err := Render(fieldsOf(t, test.fields), wants(Keys{}, ""))
+		if err == nil || !strings.Contains(err.Error(), test.says) || test.without != "" && strings.Contains(err.Error(), test.without) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	if _, err := Render(Fields{"username": "u", "password": "p"}, wants(Keys{}, "", "registry.example:port")); !errors.Is(err, registry.ErrPort) || !errors.Is(err, ErrBadRegistry) {
+		t.Error(err)
+	}
+	odd := base64.StdEncoding.EncodeToString([]byte("u:\xff\xfe\xfd"))
+	if got, err := Render(Fields{"username": "u", "password": odd}, wants(Keys{}, "")); err != nil || plain(got.Config)["registry.example"] != "u:"+odd {
+		t.Errorf("a password that is base64 by chance: %v, %v", plain(got.Config), err)
 	}
 }
