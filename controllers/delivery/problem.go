@@ -42,15 +42,13 @@ func gravest(problems ...*problem) *problem {
 	var told *problem
 	retry := false
 	for _, p := range problems {
-		switch {
-		case p == nil:
-		case told == nil, told.reason == v1alpha1.ReasonServiceAccountNotFound && p.reason != told.reason:
-			if told != nil {
-				retry = retry || told.retry
-			}
+		if p == nil {
+			continue
+		}
+		retry = retry || p.retry
+		if told == nil || told.reason == v1alpha1.ReasonServiceAccountNotFound && p.reason != told.reason {
 			told = p
 		}
-		retry = retry || p != nil && p.retry
 	}
 	if told == nil || told.retry == retry {
 		return told

@@ -81,6 +81,7 @@ func TestOfSeveralProblemsTheGravestIsToldAndTheOthersAreTriedAgainAllTheSame(t 
 		{"the first, which is tried again", []*problem{failed, quota}, v1alpha1.ReasonWriteFailed, true},
 		{"a ServiceAccount that is still to come is the least", []*problem{missing, quota}, v1alpha1.ReasonQuotaExceeded, false},
 		{"two that are still to come", []*problem{missing, missing}, v1alpha1.ReasonServiceAccountNotFound, false},
+		{"it is tried again though the first and the last are not", []*problem{missing, {reason: v1alpha1.ReasonServiceAccountNotFound, retry: true}, quota}, v1alpha1.ReasonQuotaExceeded, true},
 		{"it is tried again though another one is told", []*problem{{reason: v1alpha1.ReasonServiceAccountNotFound, retry: true}, quota}, v1alpha1.ReasonQuotaExceeded, true},
 	} {
 		told := gravest(test.problems...)

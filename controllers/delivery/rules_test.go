@@ -261,6 +261,10 @@ func TestWhatWaitsForAPersonIsNotForgottenWhereNothingCanBeRead(t *testing.T) {
 	if got, err := g.r.Removal(t.Context(), object); err == nil || got != (delivered.Removal{}) {
 		t.Errorf("%+v, %v", got, err)
 	}
+	object.DeletionTimestamp = ptr.To(metav1.NewTime(g.now))
+	if got, err := g.r.Removal(t.Context(), object); err == nil {
+		t.Errorf("of one that is being deleted, whose finalizer would go: %+v", got)
+	}
 }
 
 func TestOfANamespaceThatIsBeingDeletedItIsToldAndNothingIsWritten(t *testing.T) {

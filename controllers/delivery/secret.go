@@ -105,14 +105,13 @@ func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *
 	if contentOf(written) != contentOf(planned) {
 		return written, nil // somebody changed it already: it is looked at again
 	}
-	dated := written.DeepCopy()
-	dated.Annotations[v1alpha1.SourcesAnnotation] = sources.String()
-	planned.Annotations[v1alpha1.SourcesAnnotation] = dated.Annotations[v1alpha1.SourcesAnnotation]
-	if err := r.Writer.Update(ctx, dated, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
+	written.Annotations[v1alpha1.SourcesAnnotation] = sources.String() // it is a copy of our own
+	planned.Annotations[v1alpha1.SourcesAnnotation] = written.Annotations[v1alpha1.SourcesAnnotation]
+	if err := r.Writer.Update(ctx, written, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
 		return nil, err
 	}
-	f.memory.secret.trace.wrote(dated)
-	return dated, nil
+	f.memory.secret.trace.wrote(written)
+	return written, nil
 }
 
 // send makes the write and notes what it gave. A nil Secret was deleted.

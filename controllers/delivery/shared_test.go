@@ -2,12 +2,15 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
@@ -56,11 +59,32 @@ func (s sharing) remember(object client.Object) {
 	*s.given = append(*s.given, [2]client.Object{shared, shared.DeepCopyObject().(client.Object)})
 }
 
+// answering decodes the answer to a write into the object that was given, with the maps that it has, as a client of an API server does.
+func answering(c client.Client) client.Client {
+	answer := func(object client.Object, write func(client.Object) error) error {
+		written := object.DeepCopyObject().(client.Object)
+		if err := write(written); err != nil {
+			return err
+		}
+		content, err := json.Marshal(written)
+		return errors.Join(err, json.Unmarshal(content, object))
+	}
+	return interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			return answer(object, func(written client.Object) error { return c.Update(ctx, written, options...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return answer(object, func(written client.Object) error { return c.Patch(ctx, written, patch, options...) })
+		},
+	})
+}
+
 // TestNoObjectOfACacheIsChanged goes through all that is written: nobody else would get back what was changed in a cache.
 func TestNoObjectOfACacheIsChanged(t *testing.T) {
 	g := newRig(t, 3, credential("company", "r.example"))
 	var given [][2]client.Object
 	g.r.Secrets, g.r.ServiceAccounts = sharing{everyName{g.c}, &given}, sharing{everyName{g.c}, &given}
+	g.r.Writer = answering(g.c)
 	theirs := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "n-00002", Name: "regcred", Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: "{}"}},
 		Type:       corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{"other.example":{"auth":"dTpw"}}}`)},
@@ -79,6 +103,16 @@ func TestNoObjectOfACacheIsChanged(t *testing.T) {
 				c.Spec.Target.ExistingSecrets = v1alpha1.ExistingAdopt
 				c.Spec.Target.SecretLabels = map[string]v1alpha1.LabelValue{"team": "shop"}
 			})
+		}},
+		{"somebody adds a pull secret of his own", func() {
+			var account corev1.ServiceAccount
+			if err := g.c.Get(t.Context(), client.ObjectKey{Namespace: "n-00001", Name: "default"}, &account); err != nil {
+				t.Fatal(err)
+			}
+			account.ImagePullSecrets = append(account.ImagePullSecrets, corev1.LocalObjectReference{Name: "theirs"})
+			if err := g.c.Update(t.Context(), &account); err != nil {
+				t.Fatal(err)
+			}
 		}},
 		{"a namespace is given up", func() {
 			g.edit(func(c *v1alpha1.RegistryCredential) {

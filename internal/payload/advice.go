@@ -93,7 +93,7 @@ func describeLogin(text string) string {
 			return "is base64 of username:password: name its key in keys.auth"
 		}
 	}
-	if name, password, is := strings.Cut(strings.TrimSpace(text), ":"); is && name != "" && password != "" && !strings.ContainsAny(text, " \n{") {
+	if name, password, _ := strings.Cut(strings.TrimSpace(text), ":"); name != "" && password != "" && !strings.ContainsAny(text, " \n{") {
 		return "seems to be username:password: store the two under keys of their own"
 	}
 	return ""

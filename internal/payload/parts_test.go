@@ -107,6 +107,7 @@ func TestWhichWrappingsOfALoginAreTakenOff(t *testing.T) {
 		{"without padding", strings.TrimRight(encoded, "="), true},
 		{"with space around it", " " + encoded + "\n", true},
 		{"in quotes", `"` + encoded + `"`, true},
+		{"in quotes with space around them", ` "` + encoded + `" `, true},
 		{"in quotes, with space inside", `' ` + encoded + ` '`, true},
 		{"the value of a header", "Basic " + encoded, true},
 		{"the value of a header, in small letters and with more space", "basic   " + encoded, true},

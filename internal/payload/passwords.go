@@ -45,10 +45,7 @@ func decodePart(part string, into any) bool {
 
 // endOfECR reads what GetAuthorizationToken gives: base64 of JSON with an encrypted payload, a data key and an expiration in seconds.
 func endOfECR(password string) time.Time {
-	decoded, ok := decodeBase64(password)
-	if !ok || !isJSONObject(decoded) {
-		return time.Time{}
-	}
+	decoded, _ := decodeBase64(password)
 	var token struct {
 		Payload string      `json:"payload"`
 		DataKey string      `json:"datakey"`

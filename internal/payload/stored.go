@@ -143,8 +143,7 @@ func unwrapText(text string, depth int) ([]byte, bool) {
 	case strings.HasPrefix(text, "{"):
 		return unwrapJSON(text, depth)
 	case strings.HasPrefix(text, "["):
-		list, _ := decodeList([]byte(text))
-		return unwrapOneOf(list, depth)
+		return unwrapOneOf(decodeList([]byte(text)), depth)
 	}
 	if match := assigned.FindStringSubmatch(text); match != nil { // or base64 with its padding
 		if inner, is := unwrap(match[1], depth-1); is {
@@ -210,13 +209,13 @@ func decodeObject(text []byte) (map[string]any, bool) {
 	return object, err == nil
 }
 
-func decodeList(text []byte) ([]any, bool) {
-	if Crowded(text) {
-		return nil, false
-	}
+// decodeList is nil where text is no list, or is crowded.
+func decodeList(text []byte) []any {
 	var list []any
-	err := json.Unmarshal(text, &list)
-	return list, err == nil
+	if Crowded(text) || json.Unmarshal(text, &list) != nil {
+		return nil
+	}
+	return list
 }
 
 // encode writes JSON without the escapes that are meant for HTML pages. What came from JSON always encodes.
