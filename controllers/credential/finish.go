@@ -67,8 +67,8 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 		setCondition(&status.Conditions, object.Generation, r.Now(), metav1.Condition{Type: kind, Status: value, Reason: reason, Message: message})
 	}
 	if removal.Held {
-		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(object, removal, keepEntries))
-		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(object, removal, keepEntries))
+		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(object, removal, keepEntries(object)))
+		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(object, removal, keepEntries(object)))
 		dropCondition(status, v1alpha1.ConditionReconciling)
 	} else {
 		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting,
@@ -82,7 +82,7 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 		return client.IgnoreNotFound(err)
 	}
 	memory.statusTime = r.Now()
-	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, heldRemoval(object, removal, keepEntries))
+	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, heldRemoval(object, removal, keepEntries(object)))
 	return nil
 }
 
@@ -93,11 +93,13 @@ func (r *Reconciler) tellOfRemoval(object *v1alpha1.RegistryCredential, before *
 	}
 }
 
-// What to do instead of confirming a removal: of a change, and of a deletion.
-const (
-	undoChange  = "undo the change of spec.target, spec.registries or the labels; until then these namespaces still get new values"
-	keepEntries = "take the finalizer from metadata.finalizers: the object goes, and the entries stay"
-)
+// undoChange is what to do instead of confirming what a change would remove.
+const undoChange = "undo the change of spec.target, spec.registries or the labels; meanwhile these namespaces get new values"
+
+// keepEntries is what to do instead of confirming what a deletion would remove.
+func keepEntries(object *v1alpha1.RegistryCredential) string {
+	return fmt.Sprintf(`let the object go and the entries stay: kubectl patch registrycredential %s --type=merge -p '{"metadata":{"finalizers":null}}'`, object.Name)
+}
 
 func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 	if !removal.Held {
@@ -108,8 +110,8 @@ func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 
 // heldRemoval says what waits for a person. A change can be undone, a deletion cannot.
 func heldRemoval(object *v1alpha1.RegistryCredential, removal delivered.Removal, otherwise string) string {
-	return fmt.Sprintf("%s would lose it, or a registry of it. Nothing was removed. If that is meant, annotate the object with %s=%s; if not, %s",
-		losers(removal), v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+	return fmt.Sprintf("%s would lose it, or a registry of it. Nothing was removed. If that is meant: kubectl annotate registrycredential %s --overwrite %s=%s. If not, %s",
+		losers(removal), object.Name, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
 }
 
 // losers are the namespaces that would lose something, in words.

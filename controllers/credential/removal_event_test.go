@@ -55,6 +55,21 @@ func TestAValueThatConfirmsAnotherRemovalIsSaidToDecideNothing(t *testing.T) {
 	}
 }
 
+func TestAHeldRemovalIsSaidWithTheCommandsThatDecideIt(t *testing.T) {
+	object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"}}
+	for otherwise, want := range map[string]string{
+		undoChange:          "undo the change of spec.target",
+		keepEntries(object): `kubectl patch registrycredential company --type=merge -p '{"metadata":{"finalizers":null}}'`,
+	} {
+		said := heldRemoval(object, delivered.Removal{Held: true, ID: "abc", Losing: 7, Holding: 7}, otherwise)
+		for _, part := range []string{"Nothing was removed", "kubectl annotate registrycredential company --overwrite regcred.dev/confirm-removal=abc", want} {
+			if !strings.Contains(said, part) {
+				t.Errorf("%q lacks %q", said, part)
+			}
+		}
+	}
+}
+
 func TestWhoWouldLoseItIsSaidInWords(t *testing.T) {
 	for want, removal := range map[string]delivered.Removal{
 		"the only namespace that holds the credential":    {Losing: 1, Holding: 1},
