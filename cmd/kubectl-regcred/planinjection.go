@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,7 +22,7 @@ func (l *look) lookAtInjection(ctx context.Context, c client.Reader) {
 	switch err := cmp.Or(policyErr, bindingErr); {
 	case err == nil, apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		if fault := injection.Judge(injection.State{}, policy, policyErr, binding, bindingErr).Message(); fault != "" {
-			l.note(strings.ToUpper(fault[:1]) + fault[1:])
+			l.note(fault)
 		}
 	default:
 		l.note("Whether the admission policy that adds the Secret to pods is in effect could not be read: " + foreign.Message(err.Error()))
