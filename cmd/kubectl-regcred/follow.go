@@ -63,9 +63,6 @@ func changes(ctx context.Context, w watch.Interface, tick <-chan time.Time, pres
 		case <-ctx.Done():
 			return false, ctx.Err()
 		case <-tick:
-			if enough, err := visit(present); enough || err != nil {
-				return enough, err
-			}
 		case event, open := <-w.ResultChan():
 			object, ok := event.Object.(*v1alpha1.RegistryCredential)
 			if !open || event.Type == watch.Error {
@@ -78,9 +75,9 @@ func changes(ctx context.Context, w watch.Interface, tick <-chan time.Time, pres
 			if event.Type == watch.Deleted {
 				delete(present, object.Name)
 			}
-			if enough, err := visit(present); enough || err != nil {
-				return enough, err
-			}
+		}
+		if enough, err := visit(present); enough || err != nil {
+			return enough, err
 		}
 	}
 }
