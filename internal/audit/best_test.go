@@ -3,11 +3,13 @@ package audit_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/audit"
+	"regcred.dev/regcred/internal/diagnosis"
 )
 
 // A kubelet tries all entries that match, so the best one decides.
@@ -77,5 +79,30 @@ func TestWhatARegistrySaysChangesNoTerminal(t *testing.T) {
 	w.object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNoLongerAccepted, Message: "no\x1b[2J"}}
 	if row := w.rows()[0]; row.Reason != audit.CredentialRejected || strings.Contains(row.Message, "\x1b") {
 		t.Errorf("%+v", row)
+	}
+}
+
+func TestARowSaysWhereAndWhichSecret(t *testing.T) {
+	w := sound()
+	w.lists("regcred", "broken")
+	w.namespace.Secrets["broken"] = diagnosis.Secret{Breaks: "no JSON"}
+	if row := w.rows()[0]; row.Namespace != w.workload.Namespace || row.Kind != w.workload.Kind || row.Workload != w.workload.Name || row.Secret != "broken" || row.Reason != audit.MalformedSecret {
+		t.Errorf("%+v", row)
+	}
+	w = sound()
+	w.lists("large")
+	w.namespace.Secrets["large"] = diagnosis.Secret{TooLarge: true}
+	if row := w.rows()[0]; row.Reason != audit.SecretTooLarge || row.Secret != "large" {
+		t.Errorf("%+v", row)
+	}
+	w = sound()
+	w.object.Name = "another" // so that nobody who may be read wrote the entry
+	if row := w.rows()[0]; row.Result != audit.Unproven || row.Reason != audit.NotTested || row.Credential != "" || row.Owner != "regcred" || !strings.Contains(row.Message, "no RegistryCredential that you may read") {
+		t.Errorf("%+v", row)
+	}
+	w = sound()
+	w.object.Status.Credential.ExpireTime = &metav1.Time{Time: noon.Add(time.Second)}
+	if row := w.rows()[0]; row.Result != audit.Accepted || row.Until == nil || !row.Until.Equal(noon.Add(time.Second)) {
+		t.Errorf("a second before its end: %+v", row)
 	}
 }

@@ -62,6 +62,12 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"no operator is installed there", func(f *checkup.Facts) { f.Deployments.Value = nil }, "Operator", checkup.Problem, "has no Deployment"},
 		{"the operator was scaled down", func(f *checkup.Facts) { f.Deployments.Value[0].Wanted, f.Deployments.Value[0].Available = 0, 0 }, "Operator", checkup.Problem, "0 of 0"},
 		{"no pod of the operator runs", func(f *checkup.Facts) { f.Deployments.Value[0].Available = 0 }, "Operator", checkup.Problem, "0 of 2"},
+		{"the clock is just too far ahead", func(f *checkup.Facts) { f.ClockOff.Value = 5*time.Second + 1 }, "Clock", checkup.Warning, "ahead of"},
+		{"the clock is just too far behind", func(f *checkup.Facts) { f.ClockOff.Value = -5*time.Second - 1 }, "Clock", checkup.Warning, "behind"},
+		{"a registry of a credential does not say whether it takes it", func(f *checkup.Facts) {
+			f.Credentials.Value[0].Status.Conditions = append(f.Credentials.Value[0].Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonHeld, Message: "it waits"})
+		}, "Registries", checkup.Warning, "RegistryCredential company: it waits"},
+		{"a connection without the condition that matters", func(f *checkup.Facts) { f.Connections.Value[0].Status.Conditions = nil }, "Vault", checkup.Warning, "did not look"},
 		{"one pod of the operator runs", func(f *checkup.Facts) { f.Deployments.Value[0].Available = 1 }, "Operator", checkup.Warning, "1 of 2"},
 		{"deployments may not be read", func(f *checkup.Facts) { f.Deployments.Error = "you may not read Deployments" }, "Operator", checkup.Unknown, "you may not"},
 		{"no leader was ever elected", func(f *checkup.Facts) { f.Lease.Value = checkup.Lease{} }, "Leader", checkup.Problem, "ever elected"},
@@ -150,6 +156,15 @@ func TestWhatIsSoundHasNoFault(t *testing.T) {
 		},
 		"the operator found that it is bounded": func(f *checkup.Facts) {
 			f.Connections.Value[0].Status.Conditions = append(f.Connections.Value[0].Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionUnfenced, Status: metav1.ConditionFalse})
+		},
+		"the clock is as far off as it may be":   func(f *checkup.Facts) { f.ClockOff.Value = -5 * time.Second },
+		"the clock is as far ahead as it may be": func(f *checkup.Facts) { f.ClockOff.Value = 5 * time.Second },
+		"the lease is as old as it may be":       func(f *checkup.Facts) { f.Lease.Value.Age = f.Lease.Value.Lasts },
+		"a registry answered, and it is told as held": func(f *checkup.Facts) {
+			f.Credentials.Value[0].Status.Conditions = append(f.Credentials.Value[0].Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionVerified, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonHeld})
+		},
+		"kinds of owners that the operator may read": func(f *checkup.Facts) {
+			f.Owners.Value = []checkup.Owner{{Kind: "a.b/C", Served: true, Readable: true}}
 		},
 		"clocks differ, and the lease moves": func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = time.Hour, true },
 		"a credential is suspended on purpose": func(f *checkup.Facts) {
@@ -278,6 +293,29 @@ func TestTheVersionOfAnOperatorIsToldWhereItIsKnown(t *testing.T) {
 		at := slices.IndexFunc(checkup.Findings(f), func(found checkup.Finding) bool { return found.Check == "Operator" })
 		if message := checkup.Findings(f)[at].Message; strings.Contains(message, "version") != want {
 			t.Errorf("of version %q it says %q", version, message)
+		}
+	}
+}
+
+func TestWhatIsToldOfOwnersThatMayBeRead(t *testing.T) {
+	for want, kinds := range map[string][]checkup.Owner{"of all 1 kinds": {{Kind: "a.b/C", Served: true, Readable: true}}, "the limits list none": nil} {
+		f := sound()
+		f.Owners.Value = kinds
+		if !slices.ContainsFunc(checkup.Findings(f), func(found checkup.Finding) bool {
+			return found.Check == "Owners" && strings.Contains(found.Message, want)
+		}) {
+			t.Errorf("%d kinds: %+v", len(kinds), checkup.Findings(f))
+		}
+	}
+}
+
+// Whoever may not read VaultConnections cannot say that one is missing.
+func TestAConnectionThatMayNotBeReadIsNotSaidToBeMissing(t *testing.T) {
+	f := sound()
+	f.Connections.Value, f.Connections.Error = nil, "you may not"
+	for _, found := range checkup.Findings(f) {
+		if found.Level == checkup.Problem {
+			t.Errorf("%+v", found)
 		}
 	}
 }

@@ -23,6 +23,8 @@ func TestIsAnonymous(t *testing.T) {
 		{"a subject that is no string", jwt(`{"sub":5}`), false},
 		{"a payload that is no JSON", jwt(`garbage`), false},
 		{"a payload that is no base64", "e30.%%%.c2ln", false},
+		{"a payload that is base64 in part", "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":""}  `)) + "%%%%.c2ln", false},
+		{"four parts", jwt(`{"sub":""}`) + ".x", false},
 		{"an opaque token", "ghs_opaque", false},
 		{"nothing", "", false},
 	}

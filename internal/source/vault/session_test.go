@@ -301,13 +301,15 @@ func TestTheVaultNamespaceIsProven(t *testing.T) {
 		mounts, lookup http.HandlerFunc
 		reason         string // empty: it works
 	}{
-		"a server with namespaces":                {unknown, answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
-		"it says 403 for unknown ones":            {answers(403, `{}`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
-		"the token may not look itself up":        {unknown, answers(403, `{}`), ""},
-		"a server that ignores the header":        {answers(200, `{"data":{}}`), answers(200, `{"data":{}}`), v1alpha1.ReasonNamespacesUnsupported},
-		"a proxy hides that it is ignored":        {answers(403, `{}`), answers(200, `{"data":{"path":"auth/approle/login"}}`), v1alpha1.ReasonNamespacesUnsupported},
-		"the token belongs to another namespace":  {unknown, answers(200, `{"data":{"namespace_path":"other/"}}`), v1alpha1.ReasonNamespacesUnsupported},
-		"the server cannot be asked for its mind": {answers(500, `{}`), answers(200, `{"data":{}}`), v1alpha1.ReasonUnavailable},
+		"a server with namespaces":                                           {unknown, answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
+		"it says 403 for unknown ones":                                       {answers(403, `{}`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
+		"the token may not look itself up":                                   {unknown, answers(403, `{}`), ""},
+		"a server that ignores the header":                                   {answers(200, `{"data":{}}`), answers(200, `{"data":{}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"it is ignored, and a token that may not look itself up cannot tell": {answers(200, `{"data":{}}`), answers(403, `{}`), v1alpha1.ReasonNamespacesUnsupported},
+		"it is ignored, though the token seems to be of it":                  {answers(200, `{"data":{}}`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"a proxy hides that it is ignored":                                   {answers(403, `{}`), answers(200, `{"data":{"path":"auth/approle/login"}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"the token belongs to another namespace":                             {unknown, answers(200, `{"data":{"namespace_path":"other/"}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"the server cannot be asked for its mind":                            {answers(500, `{}`), answers(200, `{"data":{}}`), v1alpha1.ReasonUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newScripted(t)
