@@ -121,16 +121,15 @@ func onTarget() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 
 // Reconcile makes the index what the RegistryCredentials ask for.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
-	var list v1alpha1.RegistryCredentialList
-	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	asking, content, err := r.asked(ctx)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
-	content := injection.Build(list.Items)
 	nothing := len(content.Served) == 0
 	if nothing && r.clean.Load() {
 		return ctrl.Result{}, nil
 	}
-	interrupted, err := r.write(ctx, content.Spec, list.Items)
+	interrupted, err := r.write(ctx, content.Spec, asking)
 	if nothing && apierrors.IsForbidden(err) {
 		return r.unasked(), nil
 	}
@@ -151,6 +150,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		r.keptOnce.Do(func() { close(r.kept) })
 	}
 	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// asked are all RegistryCredentials, and the index that they ask for. One that is to be another than before is made of what the API server has: the
+// cache of a new leader can be behind what the one before wrote into it, and new pods would miss what it leaves out.
+func (r *Reconciler) asked(ctx context.Context) ([]v1alpha1.RegistryCredential, injection.Content, error) {
+	var list v1alpha1.RegistryCredentialList
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, injection.Content{}, err
+	}
+	content := injection.Build(list.Items)
+	if r.clean.Load() && len(content.Served) == 0 || r.left != nil && equality.Semantic.DeepEqual(r.left.Spec, content.Spec) {
+		return list.Items, content, nil
+	}
+	var live v1alpha1.RegistryCredentialList
+	if err := r.Writer.List(ctx, &live); err != nil {
+		return nil, content, fmt.Errorf("read the RegistryCredentials past the cache: %w", err)
+	}
+	return live.Items, injection.Build(live.Items), nil
 }
 
 // unasked is what follows where nobody asks for the policy and its role is not there: whoever never asked has neither. Where something was left

@@ -24,6 +24,8 @@ import (
 type rig struct {
 	Reconciler
 	reads, writes int
+	// lists counts what is read past the cache of RegistryCredentials.
+	lists int
 	// fails is what reads are answered with, refuses what writes are.
 	fails, refuses error
 }
@@ -46,6 +48,10 @@ func newRig(t *testing.T, objects ...client.Object) *rig {
 				return r.fails
 			}
 			return c.Get(ctx, key, object, options...)
+		},
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			r.lists++
+			return c.List(ctx, list, options...)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			r.writes++
@@ -85,8 +91,8 @@ func TestTheIndexIsWrittenOnceForAChange(t *testing.T) {
 			t.Fatal(result, err)
 		}
 	}
-	if r.writes != 1 || r.secrets(t) != 1 {
-		t.Errorf("%d writes, %d Secrets", r.writes, r.secrets(t))
+	if r.writes != 1 || r.secrets(t) != 1 || r.lists != 1 {
+		t.Errorf("%d writes, %d Secrets, %d lists past the cache", r.writes, r.secrets(t), r.lists)
 	}
 	if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); !state.Standing() {
 		t.Errorf("%+v", state)
@@ -240,5 +246,44 @@ func TestAnIndexThatWasAwayForAWhileServesSinceItIsBack(t *testing.T) {
 	}
 	if _, err := r.pass(t); err != nil || !since(r).After(long) {
 		t.Errorf("it was away, and serves since %v: %v", since(r), err)
+	}
+}
+
+// TestAnIndexIsNotMadeOfACacheThatLags: another process was the leader a moment ago, and wrote into the index what the cache does not show yet.
+func TestAnIndexIsNotMadeOfACacheThatLags(t *testing.T) {
+	first := newRig(t, credential(v1alpha1.AttachPods))
+	if _, err := first.pass(t); err != nil {
+		t.Fatal(err)
+	}
+	lags := true
+	next := &rig{Reconciler: Reconciler{Writer: first.Writer, Book: injection.NewBook(func(string, bool) {})}}
+	next.Cluster = interceptor.NewClient(first.Cluster.(client.WithWatch), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if lags {
+				return nil
+			}
+			return c.List(ctx, list, options...)
+		},
+	})
+	for range 3 {
+		if result, err := next.pass(t); err != nil || result.RequeueAfter != again || first.writes != 1 || next.secrets(t) != 1 {
+			t.Errorf("%v, %v: %d writes, %d Secrets", result, err, first.writes, next.secrets(t))
+		}
+	}
+	lags = false
+	var object v1alpha1.RegistryCredential
+	if err := first.Cluster.Get(t.Context(), client.ObjectKey{Name: "shop"}, &object); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Writer.Delete(t.Context(), &object); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := next.pass(t); err != nil || next.secrets(t) != 0 {
+			t.Errorf("%v: nobody asks, and there are %d Secrets", err, next.secrets(t))
+		}
+	}
+	if lists := first.lists; lists != 1+3+1 {
+		t.Errorf("%d lists past the cache", lists)
 	}
 }
