@@ -152,20 +152,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	return ctrl.Result{RequeueAfter: again}, nil
 }
 
-// asked are all RegistryCredentials, and the index that they ask for. One that is to be another than before is made of what the API server has: the
-// cache of a new leader can be behind what the one before wrote into it, and new pods would miss what it leaves out.
+// asked is the index that all RegistryCredentials ask for, and who they are where it is to be another than before. Then it is made of what the API
+// server has: the cache of a new leader can be behind what the one before wrote into it, and new pods would miss what it leaves out.
 func (r *Reconciler) asked(ctx context.Context) ([]v1alpha1.RegistryCredential, injection.Content, error) {
 	var list v1alpha1.RegistryCredentialList
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, injection.Content{}, err
 	}
 	content := injection.Build(list.Items)
-	if r.clean.Load() && len(content.Served) == 0 || r.left != nil && equality.Semantic.DeepEqual(r.left.Spec, content.Spec) {
-		return list.Items, content, nil
+	if r.left != nil && equality.Semantic.DeepEqual(r.left.Spec, content.Spec) {
+		return nil, content, nil
 	}
 	var live v1alpha1.RegistryCredentialList
 	if err := r.Writer.List(ctx, &live); err != nil {
-		return nil, content, fmt.Errorf("read the RegistryCredentials past the cache: %w", err)
+		return nil, injection.Content{}, fmt.Errorf("read the RegistryCredentials past the cache: %w", err)
 	}
 	return live.Items, injection.Build(live.Items), nil
 }

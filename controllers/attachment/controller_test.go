@@ -24,8 +24,9 @@ import (
 type rig struct {
 	Reconciler
 	reads, writes int
-	// lists counts what is read past the cache of RegistryCredentials.
-	lists int
+	// lists counts what is read past the cache of RegistryCredentials, and unlisted is what that is answered with.
+	lists    int
+	unlisted error
 	// fails is what reads are answered with, refuses what writes are.
 	fails, refuses error
 }
@@ -50,7 +51,9 @@ func newRig(t *testing.T, objects ...client.Object) *rig {
 			return c.Get(ctx, key, object, options...)
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			r.lists++
+			if r.lists++; r.unlisted != nil {
+				return r.unlisted
+			}
 			return c.List(ctx, list, options...)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
@@ -265,6 +268,11 @@ func TestAnIndexIsNotMadeOfACacheThatLags(t *testing.T) {
 			return c.List(ctx, list, options...)
 		},
 	})
+	first.unlisted = errors.New("no answer")
+	if _, err := next.pass(t); !errors.Is(err, first.unlisted) || first.writes != 1 || first.lists != 2 {
+		t.Errorf("%v: %d writes, after %d lists past the cache", err, first.writes, first.lists)
+	}
+	first.unlisted = nil
 	for range 3 {
 		if result, err := next.pass(t); err != nil || result.RequeueAfter != again || first.writes != 1 || next.secrets(t) != 1 {
 			t.Errorf("%v, %v: %d writes, %d Secrets", result, err, first.writes, next.secrets(t))
@@ -283,7 +291,7 @@ func TestAnIndexIsNotMadeOfACacheThatLags(t *testing.T) {
 			t.Errorf("%v: nobody asks, and there are %d Secrets", err, next.secrets(t))
 		}
 	}
-	if lists := first.lists; lists != 1+3+1 {
+	if lists := first.lists; lists != 1+1+3+1 {
 		t.Errorf("%d lists past the cache", lists)
 	}
 }
