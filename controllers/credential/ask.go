@@ -139,12 +139,19 @@ func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1
 	if len(found.images) > 0 {
 		return seen{images: found.images}, err
 	}
-	for _, host := range slices.Sorted(maps.Keys(others)) {
-		if len(found.elsewhere) < hostsTold && !served(others[host]) {
-			found.elsewhere = append(found.elsewhere, foreign.Name(host))
+	found.elsewhere = unserved(others, served)
+	return found, err
+}
+
+// unserved are the first of some hosts, each with an image of it, that nobody is known to serve.
+func unserved(images map[string]string, served func(image string) bool) []string {
+	var hosts []string
+	for _, host := range slices.Sorted(maps.Keys(images)) {
+		if len(hosts) < hostsTold && !served(images[host]) {
+			hosts = append(hosts, foreign.Name(host))
 		}
 	}
-	return found, err
+	return hosts
 }
 
 // servedByOthers says which images another registry of the spec, or another published credential, is for.

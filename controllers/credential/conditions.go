@@ -130,16 +130,23 @@ func (f *facts) evidence(now time.Time) string {
 		return fmt.Sprintf("It expired at %s and no new one was obtained: see CredentialAvailable", ends.UTC().Format(time.RFC3339))
 	case expired:
 		return fmt.Sprintf("It expired at %s: store a new one in the source", ends.UTC().Format(time.RFC3339))
-	case s.Waiting != nil && f.run.judgement.Fate == rotation.PublishProven:
-		return fmt.Sprintf("The registry accepts revision %s of the source, which is being put in use", s.Waiting.Revision)
-	case s.Waiting != nil && f.run.judgement.Fate == rotation.Refuse:
-		return fmt.Sprintf("The source has revision %s, which the registry refuses, too: store a valid one in the source, or unlock the account", s.Waiting.Revision)
 	case s.Waiting != nil:
-		return fmt.Sprintf("It was rotated: the source has revision %s already, which is not in use yet", s.Waiting.Revision)
+		return rotatedTo(s.Waiting.Revision, f.run.judgement.Fate)
 	case s.Reads.Fault == nil && s.Reads.ReadTime.After(f.test.Since) && s.Lease == nil && s.Older == nil:
 		return "The source still has it: it was changed or revoked at the registry alone, or the account is locked or has fewer rights; store a valid one in the source, or correct that at the registry"
 	}
 	return "Whether the source has another one is not known yet: see CredentialAvailable"
+}
+
+// rotatedTo says what becomes of a value that waits while the one in use is refused.
+func rotatedTo(revision string, fate rotation.Fate) string {
+	switch fate {
+	case rotation.PublishProven:
+		return fmt.Sprintf("The registry accepts revision %s of the source, which is being put in use", revision)
+	case rotation.Refuse:
+		return fmt.Sprintf("The source has revision %s, which the registry refuses, too: store a valid one in the source, or unlock the account", revision)
+	}
+	return fmt.Sprintf("It was rotated: the source has revision %s already, which is not in use yet", revision)
 }
 
 func (f *facts) secretsSynced() metav1.Condition {

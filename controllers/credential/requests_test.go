@@ -188,7 +188,7 @@ func TestAnObjectThatIsDeletedIsLetGoWhenNoEntryIsLeft(t *testing.T) {
 			now = now.Add(statusInterval)
 		}
 		status := stored(t, r, "c-00").Status
-		sees(t, &status, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "let the object go"), stuck(v1alpha1.ReasonRemovalUnconfirmed), gone(v1alpha1.ConditionReconciling)})
+		sees(t, &status, []condition{ready("False", v1alpha1.ReasonRemovalUnconfirmed, "let the object go and the entries stay"), stuck(v1alpha1.ReasonRemovalUnconfirmed), gone(v1alpha1.ConditionReconciling)})
 		if status.PendingRemoval == nil || status.PendingRemoval.ID != "abc" || status.ObservedGeneration != object.Generation {
 			t.Errorf("%+v", status)
 		}

@@ -39,7 +39,9 @@ func TestAChangedSpecIsToldForWhatItIs(t *testing.T) {
 	vaultMust(t, err)
 	vaultMust(t, r.admin.Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces[0], Name: "uses"},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: r.registry.Basic + "/shop/app:1"}}}}))
-	r.edit(t, func(spec *v1alpha1.RegistryCredentialSpec) { spec.Registries = []v1alpha1.Registry{v1alpha1.Registry(host + ":1")} })
+	r.edit(t, func(spec *v1alpha1.RegistryCredentialSpec) {
+		spec.Registries = []v1alpha1.Registry{v1alpha1.Registry(host + ":1")}
+	})
 	elsewhere := fmt.Sprintf("No image in use in the target namespaces is from %s:1: they are from %s.", host, r.registry.Basic)
 	awaitWithin(t, time.Minute, func(context.Context) error {
 		return r.tells(t, v1alpha1.ConditionVerified, v1alpha1.ReasonUnproven, elsewhere)
