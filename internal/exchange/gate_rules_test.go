@@ -131,3 +131,14 @@ func TestARequestToACloudEndsInTime(t *testing.T) {
 		t.Errorf("it may take %s", client.Timeout)
 	}
 }
+
+// The gates of hosts that nobody asks any more must not pile up.
+func TestAFailureIsForgottenAfterAWhile(t *testing.T) {
+	who := askerOf("cloud.example", "a")
+	for after, want := range map[time.Duration]int{0: 1, forgotten: 1, forgotten + 1: 0} {
+		g := gates{m: map[asker]shut{who: {until: noon}}}
+		if g.forget(noon.Add(after)); len(g.m) != want {
+			t.Errorf("after %s it knows %d", after, len(g.m))
+		}
+	}
+}
