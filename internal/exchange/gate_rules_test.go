@@ -141,4 +141,9 @@ func TestAFailureIsForgottenAfterAWhile(t *testing.T) {
 			t.Errorf("after %s it knows %d", after, len(g.m))
 		}
 	}
+	g := gates{m: map[asker]shut{who: {until: noon}}}
+	g.leave(askerOf("other.example", "a"), noon.Add(forgotten+1), fault(ErrUnavailable, "status 500"))
+	if _, is := g.m[who]; is {
+		t.Error("another failure lets none be forgotten")
+	}
 }
