@@ -182,19 +182,47 @@ func TestAWatchThatEndsOrCannotBeginIsBegunAgain(t *testing.T) {
 }
 
 // An API server ends a watch that fell behind: that it could begin is a sign that all is well.
-func TestAWatchThatBeganAndFailsIsBegunAgainWithinASecondEachTime(t *testing.T) {
+func TestAWatchThatBeganIsBegunAgainWithinASecondEachTimeThatItEnds(t *testing.T) {
+	for name, ends := range map[string]func(*watch.FakeWatcher){
+		"by an error": func(w *watch.FakeWatcher) { w.Action(watch.Error, &metav1.Status{Code: 410, Message: "too old"}) },
+		"without one": func(w *watch.FakeWatcher) { w.Stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &watched{}
+				q := followed(t, w)
+				for n := range 6 {
+					taken(q)
+					now, opened := w.current()
+					if opened != n+1 {
+						t.Fatalf("%d watches were begun after %d ends", opened, n)
+					}
+					ends(now)
+					time.Sleep(followStart + time.Millisecond)
+					synctest.Wait()
+				}
+			})
+		})
+	}
+}
+
+// However often somebody changes the index, one that is deleted is made again at once.
+func TestChangesDoNotDelayALookAtWhatWasDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watched{}
 		q := followed(t, w)
-		for n := range 6 {
+		now, _ := w.current()
+		for range 3 * looksAtOnce {
+			now.Modify(version("8"))
 			taken(q)
-			now, opened := w.current()
-			if opened != n+1 {
-				t.Fatalf("%d watches were begun after %d failures", opened, n)
-			}
-			now.Action(watch.Error, &metav1.Status{Code: 410, Message: "too old"})
-			time.Sleep(followStart + time.Millisecond)
-			synctest.Wait()
+		}
+		now.Modify(version("8"))
+		if got := taken(q); got != 0 {
+			t.Fatalf("%d looks at once after so many changes", got)
+		}
+		now.Delete(version("8"))
+		if got := taken(q); got != 1 {
+			t.Errorf("%d looks when it is deleted, want 1 at once", got)
 		}
 	})
 }

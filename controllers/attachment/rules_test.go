@@ -2,14 +2,18 @@ package attachment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/injection"
@@ -114,5 +118,47 @@ func TestAWriteThatIsRefusedIsTold(t *testing.T) {
 	}
 	if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); state.Standing() {
 		t.Errorf("%+v", state)
+	}
+}
+
+func TestWhoAsksAfterAWhileIsServed(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.pass(t); err != nil || !r.clean.Load() {
+		t.Fatal(err)
+	}
+	if err := r.Writer.Create(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := r.pass(t); err != nil || result.RequeueAfter != again || r.secrets(t) != 1 || r.clean.Load() {
+		t.Errorf("%v, %v", result, err)
+	}
+}
+
+// What is left out of an apply stays where somebody else wrote it: pods would name a Secret for ever.
+func TestAnIndexIsEmptiedByNameAndNotByLeavingOut(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	if _, err := r.pass(t); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Writer.Delete(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
+		t.Fatal(err)
+	}
+	var sent string
+	r.Writer = interceptor.NewClient(r.Cluster.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			content, err := json.Marshal(object)
+			sent = string(content)
+			return errors.Join(err, c.Apply(ctx, object, options...))
+		},
+	})
+	if _, err := r.pass(t); err != nil || !strings.Contains(sent, `"spec":{"secrets":[]}`) {
+		t.Errorf("%s, %v", sent, err)
+	}
+}
+
+func TestBeforeTheFirstPassEachVersionOfTheIndexIsForeign(t *testing.T) {
+	r := &Reconciler{}
+	if !r.isForeign(watch.Event{Type: watch.Added, Object: version("7")}) || r.isForeign(watch.Event{Type: watch.Bookmark, Object: version("7")}) {
+		t.Error("it is taken for our own, or a bookmark for a version")
 	}
 }

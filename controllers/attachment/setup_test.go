@@ -127,3 +127,16 @@ func TestAnIndexThatCouldNotBeWrittenIsTriedAgainAfterAMoment(t *testing.T) {
 		t.Errorf("it is tried again after %s", second.Sub(first))
 	}
 }
+
+func TestARegistryCredentialThatComesOrGoesHasTheIndexLookedAt(t *testing.T) {
+	c, _ := running(t, false)
+	awaitSecrets(t, c, "the index is kept", 1)
+	if err := c.Delete(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
+		t.Fatal(err)
+	}
+	awaitSecrets(t, c, "the one that asked is gone", 0)
+	if err := c.Create(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
+		t.Fatal(err)
+	}
+	awaitSecrets(t, c, "it is back", 1)
+}

@@ -92,3 +92,13 @@ func TestOfAWorkloadWithoutATemplateTheFirstPodTells(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+func TestRowsOfDifferentRegistriesOrProvidersAreDifferentGroups(t *testing.T) {
+	row := Row{Namespace: "shop", Kind: "Deployment", Workload: "web", Registry: "a.example", Credential: "one"}
+	other, provider := row, row
+	other.Registry, provider.Credential = "b.example", "two"
+	groups := Groups([]Row{row, other, provider})
+	if len(groups) != 3 || groups[0].Registry != "a.example" || groups[0].ProvidedBy != "one" || groups[1].Registry != "b.example" || groups[2].ProvidedBy != "two" {
+		t.Errorf("%+v", groups)
+	}
+}

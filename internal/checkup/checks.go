@@ -203,13 +203,11 @@ func credentials(f Facts) []Finding {
 	var unready, working []string
 	for i := range f.Credentials.Value {
 		object := &f.Credentials.Value[i]
-		if lost[object.Name] {
-			continue
-		} else if object.Spec.Suspend || meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady) {
-			continue
-		} else if meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling) {
+		switch {
+		case lost[object.Name], object.Spec.Suspend, meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady):
+		case meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling):
 			working = append(working, object.Name)
-		} else {
+		default:
 			unready = append(unready, object.Name)
 		}
 	}

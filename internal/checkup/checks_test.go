@@ -61,6 +61,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		}, "Registries", checkup.Warning, "RegistryCredential company: no such host"},
 		{"no operator is installed there", func(f *checkup.Facts) { f.Deployments.Value = nil }, "Operator", checkup.Problem, "has no Deployment"},
 		{"the operator was scaled down", func(f *checkup.Facts) { f.Deployments.Value[0].Wanted, f.Deployments.Value[0].Available = 0, 0 }, "Operator", checkup.Problem, "0 of 0"},
+		{"what others wrote is cleaned", func(f *checkup.Facts) {
+			f.Connections.Value[0].Status.Conditions[0] = metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "x\x1b[2J", Message: "y\x1b[2J"}
+		}, "Vault", checkup.Problem, "x [2J: y [2J"},
 		{"no pod of the operator runs", func(f *checkup.Facts) { f.Deployments.Value[0].Available = 0 }, "Operator", checkup.Problem, "0 of 2"},
 		{"the clock is just too far ahead", func(f *checkup.Facts) { f.ClockOff.Value = 5*time.Second + 1 }, "Clock", checkup.Warning, "ahead of"},
 		{"the clock is just too far behind", func(f *checkup.Facts) { f.ClockOff.Value = -5*time.Second - 1 }, "Clock", checkup.Warning, "behind"},
@@ -73,6 +76,16 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"no leader was ever elected", func(f *checkup.Facts) { f.Lease.Value = checkup.Lease{} }, "Leader", checkup.Problem, "ever elected"},
 		{"the leader went and no other came", func(f *checkup.Facts) { f.Lease.Value.Holder = "" }, "Leader", checkup.Problem, "gave its lease back"},
 		{"the leader died", func(f *checkup.Facts) { f.Lease.Value.Age = time.Hour + 300*time.Millisecond }, "Leader", checkup.Problem, "for 1h0m0s"},
+		{"the leader's clock is a moment ahead", func(f *checkup.Facts) { f.Lease.Value.Age = -1 }, "Leader", checkup.Warning, "in the future"},
+		{"the index was changed just now", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.AsMeant, i.Age = false, 0 })
+		}, "Injection", checkup.Warning, "InjectionIndex regcred, changed just now, is not"},
+		{"the index was changed a while ago", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.AsMeant, i.Age = false, 61*time.Second+300*time.Millisecond })
+		}, "Injection", checkup.Warning, "InjectionIndex regcred, changed 1m1s ago, is not"},
+		{"the index is a little more than four fifths full", func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) { i.Bytes = i.Limit*4/5 + 1024 })
+		}, "Injection", checkup.Warning, "nearly full: 206 of 256 KiB"},
 		{"the leader's clock is ahead", func(f *checkup.Facts) { f.Lease.Value.Age = -time.Hour }, "Leader", checkup.Warning, "in the future"},
 		{"a policy is missing", func(f *checkup.Facts) { delete(f.Policies.Value, "regcred-tokens") }, "Policies", checkup.Problem, "regcred-tokens is missing"},
 		{"a binding is missing", func(f *checkup.Facts) { delete(f.Bindings.Value, "regcred-tokens") }, "Policies", checkup.Problem, "no binding that denies"},
@@ -131,6 +144,11 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 			if at < 0 {
 				t.Fatalf("nothing was found: %+v", findings)
 			}
+			for _, found := range findings {
+				if strings.ContainsAny(found.Message+found.Next, "\x1b") {
+					t.Errorf("it acts on a terminal: %+v", found)
+				}
+			}
 			if found := findings[at]; found.Level != test.level || !strings.Contains(found.Message, test.says) || found.Next == "" {
 				t.Errorf("got %+v", found)
 			}
@@ -166,7 +184,9 @@ func TestWhatIsSoundHasNoFault(t *testing.T) {
 		"kinds of owners that the operator may read": func(f *checkup.Facts) {
 			f.Owners.Value = []checkup.Owner{{Kind: "a.b/C", Served: true, Readable: true}}
 		},
-		"clocks differ, and the lease moves": func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = time.Hour, true },
+		"clocks differ the other way, and the lease moves":         func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = -time.Hour, true },
+		"a credential of a source that this version does not know": func(f *checkup.Facts) { f.Credentials.Value[0].Spec.Source.Vault = nil },
+		"clocks differ, and the lease moves":                       func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = time.Hour, true },
 		"a credential is suspended on purpose": func(f *checkup.Facts) {
 			f.Credentials.Value[0].Spec.Suspend, f.Credentials.Value[0].Status.Conditions = true, nil
 		},
@@ -317,5 +337,24 @@ func TestAConnectionThatMayNotBeReadIsNotSaidToBeMissing(t *testing.T) {
 		if found.Level == checkup.Problem {
 			t.Errorf("%+v", found)
 		}
+	}
+}
+
+func TestWhatToDoAboutAnOperatorThatWasScaledDownIsToScaleItUp(t *testing.T) {
+	f := sound()
+	f.Deployments.Value[0].Wanted, f.Deployments.Value[0].Available = 0, 0
+	at := slices.IndexFunc(checkup.Findings(f), func(found checkup.Finding) bool { return found.Check == "Operator" })
+	if next := checkup.Findings(f)[at].Next; !strings.Contains(next, "kubectl scale deployment regcred -n regcred-system --replicas=2") {
+		t.Error(next)
+	}
+}
+
+func TestASchemaThatSaysNothingOfWhatIsInAListLacksNothingThere(t *testing.T) {
+	schema := schemaOf(t, "regcred.dev_registrycredentials.yaml")
+	status := schema["properties"].(map[string]any)["status"].(map[string]any)["properties"].(map[string]any)
+	failures := status["namespaces"].(map[string]any)["properties"].(map[string]any)["failures"].(map[string]any)
+	delete(failures, "items")
+	if missing := checkup.MissingFields("RegistryCredential", schema); len(missing) > 0 {
+		t.Errorf("%q", missing)
 	}
 }

@@ -173,9 +173,9 @@ func readToken(host string, body []byte) (ecrLogin, *Error) {
 		_ = decode(wrapped.Data, &one)
 	}
 	plain, err := base64.StdEncoding.DecodeString(one.Token)
-	username, password, found := strings.Cut(string(plain), ":")
+	username, password, _ := strings.Cut(string(plain), ":")
 	seconds, numeric := one.End.Float64()
-	if err != nil || !found || username == "" || password == "" || numeric != nil || seconds <= 0 || seconds > 1e11 {
+	if err != nil || username == "" || password == "" || numeric != nil || seconds <= 0 || seconds > 1e11 {
 		return ecrLogin{}, fault(ErrUnavailable, "%s: the answer holds no login", host)
 	}
 	end := payload.Earliest(time.Unix(int64(seconds), 0), payload.EndOfPassword(password))

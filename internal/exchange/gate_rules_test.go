@@ -131,3 +131,19 @@ func TestARequestToACloudEndsInTime(t *testing.T) {
 		t.Errorf("it may take %s", client.Timeout)
 	}
 }
+
+// The gates of hosts that nobody asks any more must not pile up.
+func TestAFailureIsForgottenAfterAWhile(t *testing.T) {
+	who := askerOf("cloud.example", "a")
+	for after, want := range map[time.Duration]int{0: 1, forgotten: 1, forgotten + 1: 0} {
+		g := gates{m: map[asker]shut{who: {until: noon}}}
+		if g.forget(noon.Add(after)); len(g.m) != want {
+			t.Errorf("after %s it knows %d", after, len(g.m))
+		}
+	}
+	g := gates{m: map[asker]shut{who: {until: noon}}}
+	g.leave(askerOf("other.example", "a"), noon.Add(forgotten+1), fault(ErrUnavailable, "status 500"))
+	if _, is := g.m[who]; is {
+		t.Error("another failure lets none be forgotten")
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -131,6 +133,51 @@ func TestARefusalOfAzureWithoutACodeIsThatOfAProxy(t *testing.T) {
 	for body, want := range map[string]error{`{"errors":[]}`: ErrUnavailable, `{}`: ErrUnavailable, `<html>`: ErrUnavailable, `{"errors":[{"code":"UNAUTHORIZED"}]}`: ErrRefused} {
 		if token, err := e.readRefreshToken("company.azurecr.io", answer{status: http.StatusUnauthorized, body: []byte(body)}); token != "" || !errors.Is(err, want) {
 			t.Errorf("%s: %q, %v", body, token, err)
+		}
+	}
+}
+
+func TestOfHowManyRegistriesOfAzureARegistryCredentialHasLogins(t *testing.T) {
+	for _, test := range []struct {
+		registries int
+		want       error
+		asked      int
+	}{{mostPlaces, ErrUnavailable, 1}, {mostPlaces + 1, ErrRegistry, 0}} {
+		cloud := &away{}
+		var hosts []string
+		for i := range test.registries {
+			hosts = append(hosts, fmt.Sprintf("company%d.azurecr.io", i))
+		}
+		_, err := New(cloud, time.Now).acr(t.Context(), "", hosts, payload.Fields{"access_token": "x"})
+		if !errors.Is(err, test.want) || cloud.asked != test.asked {
+			t.Errorf("%d registries: %v after %d questions", test.registries, err, cloud.asked)
+		}
+	}
+}
+
+// asked keeps the form that a cloud is sent, and answers nothing.
+type asked struct{ form url.Values }
+
+func (a *asked) RoundTrip(request *http.Request) (*http.Response, error) {
+	text, err := io.ReadAll(request.Body)
+	if err == nil {
+		a.form, err = url.ParseQuery(string(text))
+	}
+	return nil, errors.Join(err, errors.New("away"))
+}
+
+// A registry finds the tenant in the token where it is not told, and refuses one that is none.
+func TestARegistryOfAzureIsToldOfATenantWhereItIsOne(t *testing.T) {
+	const tenant = "8b5a9d3e-0000-4000-8000-1234567890ab"
+	for given, want := range map[string]bool{tenant: true, "": false, "../x": false} {
+		cloud := &asked{}
+		_, _ = New(cloud, time.Now).refreshToken(t.Context(), "company.azurecr.io", given, "access")
+		form := url.Values{"grant_type": {"access_token"}, "service": {"company.azurecr.io"}, "access_token": {"access"}}
+		if want {
+			form.Set("tenant", given)
+		}
+		if cloud.form.Encode() != form.Encode() {
+			t.Errorf("of the tenant %q it sends %s", given, cloud.form.Encode())
 		}
 	}
 }

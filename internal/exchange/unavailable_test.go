@@ -321,7 +321,7 @@ func TestARefusalSaysWhatItsCodeMeans(t *testing.T) {
 func TestEntraThatIsNotWellRefusesNothing(t *testing.T) {
 	for _, code := range []string{"temporarily_unavailable", "server_error"} {
 		_, err := exchange.New(answering(400, `{"error":"`+code+`"}`), time.Now).Exchange(t.Context(), toACR, []v1alpha1.Registry{azure}, principal)
-		if !errors.Is(err, exchange.ErrUnavailable) || errors.Is(err, exchange.ErrRefused) {
+		if !errors.Is(err, exchange.ErrUnavailable) || errors.Is(err, exchange.ErrRefused) || !strings.HasSuffix(err.Error(), ": "+code) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}

@@ -53,6 +53,10 @@ func TestWhatIsWrongWithAConnection(t *testing.T) {
 		{"its token ends in two days", func(o *v1alpha1.VaultConnection) {
 			o.Status.TokenExpireTime = &metav1.Time{Time: noon.Add(48 * time.Hour)}
 		}, "ends at 2026-03-03T12:00:00Z: store another one"},
+		{"its token ends in as long as nobody is told", func(o *v1alpha1.VaultConnection) {
+			o.Status.TokenExpireTime = &metav1.Time{Time: noon.Add(7 * 24 * time.Hour)}
+		}, ""},
+		{"it has no token that ends", func(o *v1alpha1.VaultConnection) { o.Status.TokenExpireTime = nil }, ""},
 		{"what others wrote is cleaned", ready(metav1.ConditionFalse, "x", strings.Repeat("\x1b[2J", 1000)), "x:  [2J"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -74,6 +78,15 @@ func TestAConnectionTellsOfItsLogin(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	if !c.LoginTime.Equal(noon.Add(-time.Hour)) || !c.NextLoginTime.Equal(noon.Add(time.Minute)) || !c.TokenExpireTime.Equal(noon.Add(30*24*time.Hour)) {
+		t.Errorf("%+v", c)
+	}
+}
+
+// The address is a person's, the rest is what a server said.
+func TestNothingOfAConnectionActsOnATerminal(t *testing.T) {
+	object := connected()
+	object.Spec.Address, object.Status.Method, object.Status.ServerVersion = "\x1ba", "\x1bm", "\x1bv"
+	if c := overview.ConnectionOf(object, noon); c.Address != " a" || c.Method != " m" || c.ServerVersion != " v" {
 		t.Errorf("%+v", c)
 	}
 }

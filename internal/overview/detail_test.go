@@ -45,3 +45,15 @@ func TestADetailTellsAllOfARegistryCredentialAndNothingThatActsOnATerminal(t *te
 		t.Errorf("of another source it says %q", got)
 	}
 }
+
+// A status in which nothing is yet is told as such.
+func TestADetailOfARegistryCredentialThatNobodyLookedAt(t *testing.T) {
+	object := healthy(func(o *v1alpha1.RegistryCredential) { o.Status = v1alpha1.RegistryCredentialStatus{} })
+	want := overview.Detail{
+		Row: overview.RowOf(object, noon), Registries: []string{"registry.company.io"}, Conditions: []overview.Condition{}, Revocation: overview.RevokeNothing,
+		Place: "Vault, mount secret, path platform/company (KVv2), through VaultConnection default",
+	}
+	if diff := cmp.Diff(want, overview.DetailOf(object, noon)); diff != "" {
+		t.Errorf("wanted (-) and told (+):\n%s", diff)
+	}
+}

@@ -55,6 +55,13 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 		{"nothing is said of the source", []change{without(v1alpha1.ConditionCredentialAvailable)}, overview.StageRead, false, "did not say yet what the source gave"},
 		{"nothing is said of the registry", []change{without(v1alpha1.ConditionVerified)}, overview.StageRead, false, "did not say yet what the source gave"},
 		{"nothing is said of the value before", []change{without(v1alpha1.ConditionRotationComplete)}, overview.StageRead, false, "did not say yet what the source gave"},
+		{"the source gave a value, and none was ever in use",
+			[]change{says(v1alpha1.ConditionRotationComplete, metav1.ConditionUnknown, v1alpha1.ReasonNothingPublished, "")}, overview.StageRead, false, "asked about now"},
+		{"it was handled, the spec changed since, and somebody removed the annotation",
+			[]change{func(o *v1alpha1.RegistryCredential) { o.Generation, o.Annotations = 3, nil }}, overview.StageRequested, false, "waiting for the operator"},
+		{"Vault is away, and waited for a person before", []change{available, says(v1alpha1.ConditionStalled, metav1.ConditionFalse, v1alpha1.ReasonUnavailable, "")}, overview.StageRead, false, "Vault does not answer"},
+		{"it is being delivered, and waits for no person", []change{delivering, fails(5, 0), says(v1alpha1.ConditionStalled, metav1.ConditionFalse, v1alpha1.ReasonRemovalUnconfirmed, "")}, overview.StagePublished, false, "5 of 13"},
+		{"it is everywhere but in one that is being deleted", []change{delivering, fails(12, 1, v1alpha1.ReasonNamespaceTerminating)}, overview.StagePublished, false, "12 of 13"},
 		{"it is being delivered, and nobody knows which", []change{delivering, func(o *v1alpha1.RegistryCredential) { o.Status.Credential = nil }}, overview.StagePublished, false, "the value in use is in 5"},
 		{"it is being delivered, and nobody knows where", []change{delivering, func(o *v1alpha1.RegistryCredential) { o.Status.Namespaces = nil }}, overview.StagePublished, false, "the value in use is in 5"},
 	} {
@@ -70,6 +77,16 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 				t.Errorf("done: %t", got.Done())
 			}
 		})
+	}
+}
+
+// The first of those that cannot be served is told, and only that; what it says may be what others wrote.
+func TestOfNamespacesThatCannotBeServedTheFirstIsTold(t *testing.T) {
+	got := overview.ProgressOf(healthy(delivering, fails(11, 2, v1alpha1.ReasonForeignSecret, v1alpha1.ReasonForeignSecret), func(o *v1alpha1.RegistryCredential) {
+		o.Status.Namespaces.Failures[0].Message = "\x1b[2J"
+	}), "now").Message
+	if want := "revision 7 is in 11 of 13 namespaces, and 2 cannot be served; the first, team-a: ForeignSecret:  [2J"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestWhichRevisionIsWhere(t *testing.T) {
 		{"a Secret of an earlier name is told by its name",
 			[]overview.Held{held("a", "before", "1"), held("a", "regcred", "2")},
 			[]overview.Revision{{Revision: "2", InUse: true, Secrets: 1, First: []string{"a"}}, {Revision: "1", Secrets: 1, First: []string{"a/before"}}}},
-		{"what others wrote is cleaned", []overview.Held{held("a", "regcred", "1\x1b")}, []overview.Revision{{Revision: "1 ", Secrets: 1, First: []string{"a"}}}},
+		{"what others wrote is cleaned", []overview.Held{held("a\x1b", "s\x1b", "1\x1b")}, []overview.Revision{{Revision: "1 ", Secrets: 1, First: []string{"a /s "}}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, overview.RevisionsOf(test.held, "2", "regcred")); diff != "" {

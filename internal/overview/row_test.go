@@ -45,6 +45,19 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{"it is not tested because somebody wants that", []change{says(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonVerificationOff, "off")}, ""},
 		{"a form that no kubelet can use", []change{says(v1alpha1.ConditionUnusableForm, metav1.ConditionTrue, v1alpha1.ReasonInvalidPort, "the port is no port")}, "InvalidPort: the port is no port"},
 		{"forms that all kubelets can use", []change{says(v1alpha1.ConditionUnusableForm, metav1.ConditionFalse, "Usable", "all is well")}, ""},
+		{"it is being deleted, and says no more of that",
+			[]change{func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = ptr.To(metav1.NewTime(noon)) }}, "it is being deleted"},
+		{"it is being deleted, and works at that",
+			[]change{func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = ptr.To(metav1.NewTime(noon)) },
+				says(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing, "3 Secrets are left")}, "it is being deleted: 3 Secrets are left"},
+		{"it ends at this moment", []change{ends(0)}, "the value in use ended at 2026-03-01T12:00:00Z"},
+		{"its end is as far as the operator tells nobody", []change{ends(7 * 24 * time.Hour)}, ""},
+		{"its end is near, and its source is of a later version", []change{ends(time.Hour), func(o *v1alpha1.RegistryCredential) { o.Spec.Source.Vault = nil }}, ""},
+		{"nothing was counted yet", []change{func(o *v1alpha1.RegistryCredential) {
+			o.Status.Credential, o.Status.Namespaces, o.Status.Pods = nil, nil, nil
+		}}, ""},
+		{"no pod is at risk", []change{func(o *v1alpha1.RegistryCredential) { o.Status.Pods.AtRisk = ptr.To[int32](0) }}, ""},
+		{"nothing is said of the registry", []change{without(v1alpha1.ConditionVerified)}, ""},
 		{"namespaces are not served, and none is named", []change{fails(11, 2)}, "2 of 13 namespaces are not served"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -57,7 +70,12 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 }
 
 func TestARowTellsOfValueAndSource(t *testing.T) {
-	row := overview.RowOf(healthy(fails(12, 1), ends(time.Hour)), noon)
+	row := overview.RowOf(healthy(fails(12, 1), ends(time.Hour), func(o *v1alpha1.RegistryCredential) {
+		o.Spec.Suspend, o.Status.Pods = true, &v1alpha1.PodsStatus{Stuck: 4, AtRisk: ptr.To[int32](5)}
+	}), noon)
+	if row.Name != "company" || row.StuckPods != 4 || *row.PodsAtRisk != 5 || !row.Source.Suspended {
+		t.Errorf("%+v", row)
+	}
 	if row.Ready != metav1.ConditionTrue || row.Synced != 12 || row.Selected != 13 || row.Revision != "7" || !row.ChangeTime.Equal(noon.Add(-time.Hour)) || !row.ExpireTime.Equal(noon.Add(time.Hour)) {
 		t.Errorf("%+v", row)
 	}
@@ -67,9 +85,19 @@ func TestARowTellsOfValueAndSource(t *testing.T) {
 }
 
 func TestOfASourceThatWasNotReadNothingIsKnown(t *testing.T) {
-	unread := healthy(func(o *v1alpha1.RegistryCredential) { o.Status = v1alpha1.RegistryCredentialStatus{} })
-	if s := overview.RowOf(unread, noon).Source; s.Usable != metav1.ConditionUnknown || s.Reason != v1alpha1.ReasonProgressing || s.Since != nil || s.Suspended {
-		t.Errorf("%+v", s)
+	for _, engine := range []v1alpha1.Engine{v1alpha1.EngineKVv2, v1alpha1.EngineDynamic} {
+		row := overview.RowOf(healthy(func(o *v1alpha1.RegistryCredential) {
+			o.Spec.Source.Vault.Engine, o.Status = engine, v1alpha1.RegistryCredentialStatus{}
+		}), noon)
+		if s := row.Source; s.Usable != metav1.ConditionUnknown || s.Reason != v1alpha1.ReasonProgressing || s.Since != nil || s.Suspended || s.Made {
+			t.Errorf("%s: %+v", engine, s)
+		}
+		if row.Ready != metav1.ConditionUnknown {
+			t.Errorf("%s: it is ready: %q", engine, row.Ready)
+		}
+	}
+	if got := overview.RowOf(healthy(says(v1alpha1.ConditionReady, "", "", "")), noon).Ready; got != metav1.ConditionUnknown {
+		t.Errorf("a condition without a status says %q", got)
 	}
 }
 
@@ -100,8 +128,9 @@ func TestWhichSourcesMakeWhatTheyGive(t *testing.T) {
 func TestNothingInARowActsOnATerminal(t *testing.T) {
 	const raw = "\x1b[2J\u202e"
 	row := overview.RowOf(healthy(says(v1alpha1.ConditionReady, metav1.ConditionFalse, "x", strings.Repeat(raw, 1000)),
+		says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionFalse, raw, ""),
 		func(o *v1alpha1.RegistryCredential) { o.Status.Credential.Revision = raw }), noon)
-	if strings.ContainsAny(row.Problem+row.Revision, "\x1b\u202e") || len(row.Problem) > foreign.MessageLength {
+	if strings.ContainsAny(row.Problem+row.Revision+row.Source.Reason, "\x1b\u202e") || len(row.Problem) > foreign.MessageLength {
 		t.Errorf("%q %q", row.Problem, row.Revision)
 	}
 }
@@ -124,6 +153,7 @@ func TestWhetherTheValueBeforeMayBeRevoked(t *testing.T) {
 		{"a reason that this version does not know", complete(metav1.ConditionTrue, "New"), overview.RevokeLater},
 		{"a namespace that is not selected any more has it", func(o *v1alpha1.RegistryCredential) { o.Status.Previous.Namespaces = 1 }, overview.RevokeLater},
 		{"the spec changed since", func(o *v1alpha1.RegistryCredential) { o.Generation++ }, overview.RevokeLater},
+		{"nothing is said of it", without(v1alpha1.ConditionRotationComplete), overview.RevokeLater},
 		{"there was none", func(o *v1alpha1.RegistryCredential) { o.Status.Previous = nil }, overview.RevokeNothing},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -85,8 +85,8 @@ func knownZone(t time.Time, layout string) bool {
 // is none that somebody meant.
 func sinceEpoch(number float64) (time.Time, bool) {
 	const earliest, latest = 946_684_800, 1e10 // the year 2000, in seconds; less is a lifetime
-	if !(number >= earliest) || number > math.MaxInt64/2 {
-		return time.Time{}, false // written so that NaN is out
+	if number > math.MaxInt64/2 {
+		return time.Time{}, false
 	}
 	n := int64(number)
 	for _, unit := range []struct {

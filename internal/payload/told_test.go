@@ -91,6 +91,7 @@ func TestWhichEntryOfADockerConfigIsUsed(t *testing.T) {
 		{"of two spellings with two logins none", `{"auths":{"registry.example":` + login + `,"https://registry.example":` + other + `}}`, "", "has two different entries for one registry", nil},
 		{"another spelling that cannot be read is no twin", `{"auths":{"https://registry.example":` + login + `,"registry.example":{"auth":"!"}}}`, "u:p", "", nil},
 		{"a token hides no password", `{"auths":{"registry.example":` + token + `,"https://registry.example":` + login + `}}`, "u:p", "", nil},
+		{"a token hides no password under another spelling", `{"auths":{"https://registry.example":` + token + `,"registry.example":` + login + `}}`, "u:p", "", nil},
 		{"a token alone", entriesOf(token, "registry.example"), "", "identity token", dockerconfig.ErrTokenOnly},
 		{"of two without a password the first is told", `{"auths":{"registry.example":{},"https://registry.example":` + token + `}}`, "", "", nil},
 		{"an entry without a password", entriesOf(`{"username":"u"}`, "registry.example"), "", "neither an auth field nor both", dockerconfig.ErrIncomplete},
@@ -139,7 +140,7 @@ func TestWhichEntryWasProbablyMeant(t *testing.T) {
 			t.Errorf("%q: %s", test.key, got)
 		}
 	}
-	for key, want := range map[string]string{"Registry.Example": "has other letters", "registry.example/team/app": "is for another path of that host", "registry.example": "is for another path of that host"} {
+	for key, want := range map[string]string{"Registry.Example": "has other letters", "registry.example/team/app": "is for another path of that host", "registry.example": "is for another path of that host", "oci://registry.example/other": "has a scheme"} {
 		s := newStored("it", nil, nil)
 		s.keys = []string{key}
 		if got := s.nearest([]string{"registry.example/other"}); !strings.Contains(got, want) {
@@ -213,6 +214,9 @@ func TestBoundsOfMomentsAndDurations(t *testing.T) {
 			t.Errorf("%q: %s, %t", text, got, ok)
 		}
 	}
+	if got, ok := duration("-1e30", time.Second); got != 0 || ok {
+		t.Errorf("a number far below zero: %s, %t", got, ok)
+	}
 	if got, ok := duration("-1", time.Second); got != -time.Second || !ok {
 		t.Errorf("a number below zero: %s, %t", got, ok)
 	}
@@ -276,7 +280,7 @@ func TestAKeyOfAServiceAccountIsTakenOnlyForSure(t *testing.T) {
 			t.Errorf("%s for %q: %q, %t", test.fields, test.username, whole.Username(), ok)
 		}
 	}
-	for user, passwords := range map[string][]string{googleKey: {"hunter2", base64Of("no object"), base64Of("{broken")}, googleKeyBase64: {"hunter2", "{broken", base64Of("no object")}, "robot": {base64Of(`{"a":"b"}`)}} {
+	for user, passwords := range map[string][]string{googleKey: {"hunter2", base64Of("no object"), base64Of("{broken"), base64Of(`["a"]`)}, googleKeyBase64: {"hunter2", "{broken", base64Of("no object")}, "robot": {base64Of(`{"a":"b"}`)}} {
 		for _, password := range passwords {
 			credential, err := dockerconfig.NewCredential(user, password)
 			if err != nil {
@@ -305,7 +309,10 @@ func TestWhatOfAKeyIsTold(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
-	if _, err := Render(Fields{"username": "u", "password": "p"}, wants(Keys{}, "", "registry.example:port")); !errors.Is(err, registry.ErrPort) || !errors.Is(err, ErrBadRegistry) {
+	if _, err := Render(Fields{"username": "u", "password": "p"}, wants(Keys{}, "", "registry.example:port")); !errors.Is(err, registry.ErrPort) || !errors.Is(err, ErrBadRegistry) || !strings.Contains(err.Error(), "registry.example:port") {
+		t.Error(err)
+	}
+	if _, err := Render(Fields{"auth": "!"}, wants(Keys{Auth: "auth"}, "")); !errors.Is(err, dockerconfig.ErrMalformedAuth) || !errors.Is(err, ErrMalformed) {
 		t.Error(err)
 	}
 	odd := base64.StdEncoding.EncodeToString([]byte("u:\xff\xfe\xfd"))

@@ -223,6 +223,8 @@ func TestRunningPodsAreCountedAndSomeAreNamed(t *testing.T) {
 		requests   int
 	}{
 		{"a few namespaces are asked each", 3, 3},
+		{"as many as are asked each", 20, 20},
+		{"one more is asked with all together", 21, 1},
 		{"many are asked together", 60, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

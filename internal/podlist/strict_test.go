@@ -41,6 +41,8 @@ func TestWhatIsWrongInsideAListIsNotOverlooked(t *testing.T) {
 		"a name of a member that is no JSON":      `{"\x":1}`,
 		"an unknown member without a value":       `{"items":[{"x":]}]}`,
 		"a member whose name ends with no colon":  `{"a"x1}`,
+		"one more than is kept without a value":   `{"items":[{"spec":{"imagePullSecrets":[` + strings.Repeat(`{"name":"s"},`, MaxListed) + `{"name":]}}]}`,
+		"owners that end as an object does":       `{"items":[{"metadata":{"ownerReferences":["a"}}}]}`,
 		"an image that is no JSON":                `{"items":[{"spec":{"containers":[{"image":"\x"}]}}]}`,
 		"a list of names that is no array at all": `{"items":[{"spec":{"imagePullSecrets":]}}]}`,
 	} {
@@ -92,5 +94,18 @@ func TestAnImageThatIsTooLongIsNeverInMemory(t *testing.T) {
 		if allocated := after.TotalAlloc - before.TotalAlloc; err != nil || images != 1 || allocated > 1<<20 {
 			t.Errorf("filled with %q: %d images, %d bytes allocated, error %v", filler, images, allocated, err)
 		}
+	}
+}
+
+func TestSpaceOfAllKindsStandsBetweenWhatBelongsTogether(t *testing.T) {
+	pods, next, err := readAll("\t{\r\n\t\"items\" : [ {\t\"metadata\":{\"name\"\t:\t\"web\" }\t}\r] ,\n\"metadata\":\t{\"continue\":\"abc\"} }\t")
+	if err != nil || len(pods) != 1 || pods[0].Name != "web" || next != "abc" {
+		t.Errorf("%+v, %q, %v", pods, next, err)
+	}
+}
+
+func TestAPodThatCannotBeReadIsShownToNobody(t *testing.T) {
+	if pods, _, err := readAll(`{"items":[{"metadata":{"name":"web"},"a"}]}`); err == nil || len(pods) > 0 {
+		t.Errorf("%+v, %v", pods, err)
 	}
 }

@@ -1,6 +1,7 @@
 package policycheck
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -77,4 +78,40 @@ func TestAWriteDoesNotWaitWhereTheFirstRoundSaidNothing(t *testing.T) {
 			t.Errorf("after %s: %v", took, err)
 		}
 	})
+}
+
+// Before the first round nobody knows whether the policies stand: a write waits for it, and is not sent where none comes.
+func TestAWriteWaitsForTheFirstRound(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		round *State // after a second, or never
+		ends  time.Duration
+		sent  bool
+		after time.Duration
+	}{
+		{"that finds that they stand", &State{Known: true}, time.Hour, true, time.Second},
+		{"that finds that one is missing", &State{Known: true, Missing: []string{"regcred-secrets"}}, time.Hour, false, time.Second},
+		{"that does not come", nil, time.Hour, false, patience},
+		{"until whoever writes gives up", nil, time.Second, false, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				gate, next := NewGate(true), &answering{}
+				if test.round != nil {
+					time.AfterFunc(time.Second, func() { gate.Set(*test.round) })
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), test.ends)
+				defer cancel()
+				began := time.Now()
+				request, err := http.NewRequestWithContext(ctx, http.MethodPut, "https://api/api/v1/namespaces/shop/secrets/regcred", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = gate.Wrap(next).RoundTrip(request)
+				if (next.sent == 1) != test.sent || test.sent == errors.Is(err, ErrNotFenced) || time.Since(began) != test.after {
+					t.Errorf("sent %d after %s, error %v", next.sent, time.Since(began), err)
+				}
+			})
+		})
+	}
 }

@@ -73,3 +73,30 @@ func TestWhatOthersWroteChangesNoTerminal(t *testing.T) {
 		}
 	}
 }
+
+func TestWhichNamespacesAreLookedAt(t *testing.T) {
+	before := object(func(s *v1alpha1.RegistryCredentialSpec) {
+		s.Target = v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{"left", "stays"}}
+	})
+	after := object(func(s *v1alpha1.RegistryCredentialSpec) {
+		s.Target = v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{"new", "stays"}}
+	})
+	selectors, err := preview.SelectorsOf(before, after, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"left": true, "new": true, "stays": true, "other": false} {
+		if got := selectors.Concerns(name, nil); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestNamesAreCleanedToo(t *testing.T) {
+	const raw = "n\x1b[2J"
+	n := preview.Namespace{Name: raw, Labels: map[string]string{"team": "shop"}, Secret: diagnosis.Secret{Missing: true}, Accounts: []diagnosis.Account{{Name: raw}}}
+	rows := rowsOf(t, nil, object(), n)
+	if len(rows) != 1 || strings.Contains(rows[0].Namespace+strings.Join(rows[0].Attach, ""), "\x1b") {
+		t.Errorf("%+v", rows)
+	}
+}
