@@ -187,11 +187,12 @@ func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
 	})
 }
 
-// onSpec lets through what can change what a RegistryCredential selects: not its status.
+// onSpec lets through what can change what a RegistryCredential selects, and a confirmation: not its status, and no other annotation. A request
+// to read the source would have all places looked at just before the value is there.
 func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
 		return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID ||
-			!maps.Equal(e.ObjectOld.Annotations, e.ObjectNew.Annotations) ||
+			e.ObjectOld.Annotations[v1alpha1.ConfirmRemovalAnnotation] != e.ObjectNew.Annotations[v1alpha1.ConfirmRemovalAnnotation] ||
 			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
 	}}
 }
