@@ -174,10 +174,8 @@ func TestWhichChangesHaveAPlaceLookedAt(t *testing.T) {
 		{"nothing", func(*v1alpha1.RegistryCredential) {}, false},
 		{"the spec", func(o *v1alpha1.RegistryCredential) { o.Generation++ }, true},
 		{"another object of the name", func(o *v1alpha1.RegistryCredential) { o.UID = "other" }, true},
-		{"a confirmation", func(o *v1alpha1.RegistryCredential) {
-			o.Annotations = map[string]string{v1alpha1.ConfirmRemovalAnnotation: "b"}
-		}, true},
-		{"another annotation, such as a request to read the source", func(o *v1alpha1.RegistryCredential) {
+		{"an annotation, such as a confirmation", func(o *v1alpha1.RegistryCredential) { o.Annotations = map[string]string{"a": "b"} }, true},
+		{"a request to read the source", func(o *v1alpha1.RegistryCredential) {
 			o.Annotations = map[string]string{v1alpha1.RefreshRequestedAtAnnotation: "b"}
 		}, false},
 		{"its deletion", func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = now }, true},

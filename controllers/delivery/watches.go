@@ -187,14 +187,20 @@ func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
 	})
 }
 
-// onSpec lets through what can change what a RegistryCredential selects, and a confirmation: not its status, and no other annotation. A request
-// to read the source would have all places looked at just before the value is there.
+// onSpec lets through what can change what a RegistryCredential selects, and annotations, such as a confirmation: not its status, and no request
+// to read the source, which would have all places looked at just before the value is there.
 func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
 		return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID ||
-			e.ObjectOld.Annotations[v1alpha1.ConfirmRemovalAnnotation] != e.ObjectNew.Annotations[v1alpha1.ConfirmRemovalAnnotation] ||
+			!maps.Equal(withoutRequest(e.ObjectOld.Annotations), withoutRequest(e.ObjectNew.Annotations)) ||
 			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
 	}}
+}
+
+func withoutRequest(annotations map[string]string) map[string]string {
+	left := maps.Clone(annotations)
+	delete(left, v1alpha1.RefreshRequestedAtAnnotation)
+	return left
 }
 
 // onLabels lets through what decides whether a namespace is selected, and whether its pods get the Secret's name.
