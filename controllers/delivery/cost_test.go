@@ -101,3 +101,67 @@ func TestADeliveryCostsTheSameHoweverManyNamespacesThereAre(t *testing.T) {
 		t.Errorf("to say what a credential would lose makes %.0f allocations with %d namespaces, and %.0f with %d", fewRemoval, few, manyRemoval, many)
 	}
 }
+
+// known is a cache of RegistryCredentials that gives what it has, as one does that copies nothing.
+type known struct {
+	client.Reader
+	items []v1alpha1.RegistryCredential
+}
+
+func (k known) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	into.(*v1alpha1.RegistryCredentialList).Items = k.items
+	return nil
+}
+
+func TestToKnowTheCredentialsCostsTheSameHoweverManyThereAre(t *testing.T) {
+	cost := func(credentials int) float64 {
+		var items []v1alpha1.RegistryCredential
+		for i := range credentials {
+			items = append(items, *credential(fmt.Sprintf("c-%02d", i), "r.example"))
+		}
+		r := &Reconciler{Cluster: known{items: items}}
+		return testing.AllocsPerRun(100, func() {
+			if all, err := r.credentials(t.Context(), records.Snapshot{}); err != nil || len(all) != credentials {
+				t.Fatal(all, err)
+			}
+		})
+	}
+	if few, many := cost(1), cost(50); many > few || many > 4 {
+		t.Errorf("%.0f allocations for one RegistryCredential, %.0f for 50", few, many)
+	}
+}
+
+// A rotation has the ledger asked several times for each namespace: by the look, by the write, and by the event of the watch.
+func TestWhatTheLedgerCosts(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "secret", "r.example"))
+	g.all(1)
+	secret, place, version := g.secret(concerned), delivered.Place{Namespace: concerned, Name: "regcred"}, 10
+	var l ledger
+	l.note(secret)
+	knows := map[string][]string{"company": {"r.example"}}
+	for _, test := range []struct {
+		name string
+		do   func()
+		most float64
+	}{
+		{"a version that is known", func() { l.note(secret) }, 0},
+		{"what it knows", func() { l.knownAt(place, "company"); l.settled(place, secret.ResourceVersion); l.settle(secret) }, 0},
+		{"a new version", func() {
+			version++
+			secret.ResourceVersion = fmt.Sprint(version)
+			l.note(secret)
+		}, 6},
+		{"what was delivered to a new version", func() {
+			version++
+			secret.ResourceVersion = fmt.Sprint(version)
+			l.vouch(secret, knows)
+		}, 8},
+	} {
+		if got := testing.AllocsPerRun(100, test.do); got > test.most {
+			t.Errorf("%s: %.0f allocations, want %.0f at most", test.name, got, test.most)
+		} else {
+			t.Logf("%s: %.0f allocations", test.name, got)
+		}
+	}
+}

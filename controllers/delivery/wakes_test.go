@@ -175,6 +175,9 @@ func TestWhichChangesHaveAPlaceLookedAt(t *testing.T) {
 		{"the spec", func(o *v1alpha1.RegistryCredential) { o.Generation++ }, true},
 		{"another object of the name", func(o *v1alpha1.RegistryCredential) { o.UID = "other" }, true},
 		{"an annotation, such as a confirmation", func(o *v1alpha1.RegistryCredential) { o.Annotations = map[string]string{"a": "b"} }, true},
+		{"a request to read the source", func(o *v1alpha1.RegistryCredential) {
+			o.Annotations = map[string]string{v1alpha1.RefreshRequestedAtAnnotation: "b"}
+		}, false},
 		{"its deletion", func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = now }, true},
 		{"its status", func(o *v1alpha1.RegistryCredential) { o.Status.ObservedGeneration = 7 }, false},
 	} {

@@ -187,13 +187,20 @@ func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
 	})
 }
 
-// onSpec lets through what can change what a RegistryCredential selects: not its status.
+// onSpec lets through what can change what a RegistryCredential selects, and annotations, such as a confirmation: not its status, and no request
+// to read the source, which would have all places looked at just before the value is there.
 func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
 		return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID ||
-			!maps.Equal(e.ObjectOld.Annotations, e.ObjectNew.Annotations) ||
+			!maps.Equal(withoutRequest(e.ObjectOld.Annotations), withoutRequest(e.ObjectNew.Annotations)) ||
 			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
 	}}
+}
+
+func withoutRequest(annotations map[string]string) map[string]string {
+	left := maps.Clone(annotations)
+	delete(left, v1alpha1.RefreshRequestedAtAnnotation)
+	return left
 }
 
 // onLabels lets through what decides whether a namespace is selected, and whether its pods get the Secret's name.

@@ -23,6 +23,13 @@ type watched struct {
 	first atomic.Pointer[apierrors.StatusError]
 	asked []time.Duration
 	told  []State
+	// tooWide is what is found of the role, if anything was put there.
+	tooWide atomic.Pointer[roleFinding]
+}
+
+type roleFinding struct {
+	finding string
+	err     error
 }
 
 func watch(t *testing.T, first ...*apierrors.StatusError) *watched {
@@ -44,7 +51,12 @@ func watch(t *testing.T, first ...*apierrors.StatusError) *watched {
 			}
 			return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "x", errors.New("ValidatingAdmissionPolicy 'regcred-secrets' denied request: no"))
 		}}},
-		TooWide: func(context.Context) (string, error) { return "", nil },
+		TooWide: func(context.Context) (string, error) {
+			if found := w.tooWide.Load(); found != nil {
+				return found.finding, found.err
+			}
+			return "", nil
+		},
 		Changed: func(state State) { w.told = append(w.told, state) },
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -189,7 +201,7 @@ func TestARoleThatIsTooWideStopsWrites(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := watch(t)
 				w.runner.Gate.Set(State{}) // as at a start
-				w.runner.TooWide = func(context.Context) (string, error) { return test.finding, test.err }
+				w.tooWide.Store(&roleFinding{test.finding, test.err})
 				time.Sleep(period)
 				synctest.Wait()
 				if state := w.runner.Gate.State(); state.Standing() != test.stands || !slices.Equal(state.Missing, test.missing) {

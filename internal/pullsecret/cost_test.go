@@ -37,7 +37,7 @@ func TestADecisionAllocatesNoMoreThanItDid(t *testing.T) {
 	for _, test := range []struct {
 		credentials        int
 		unchanged, rotated float64
-	}{{1, 80, 80}, {50, 1780, 1780}} {
+	}{{1, 79, 80}, {50, 1640, 1780}} {
 		unchanged, rotated := inRotation(t, test.credentials)
 		for _, one := range []struct {
 			name   string

@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// Least and Most are the bounds of a width.
-	Least, Most = 4, 32
+	// Least and Most are the bounds of a width, which begins with First.
+	Least, First, Most = 4, 8, 32
 	// fine is how long a request may take without being a sign of anything.
-	fine = 50 * time.Millisecond
+	fine = 25 * time.Millisecond
 	// patience is how many times longer than usual requests may take before fewer are made.
-	patience = 3
+	patience = 2
 	// fade is the part of itself by which the usual time grows after a round that was slow though no fewer requests could be made: then
 	// they are not the cause, and a server that is slower for good is taken as it is.
 	fade = 10
@@ -24,12 +24,14 @@ const (
 )
 
 // Width is how many requests may be under way at once. It narrows when more than a quarter of them are turned away, or more than half take much
-// longer than usual: a server that has too much to do is slow with all, and a webhook of some namespaces with those alone. It widens by one after as
-// many requests as it allows. Its zero value is ready.
+// longer than usual: a server that has too much to do is slow with all, and a webhook of some namespaces with those alone. It widens after as
+// many requests as it allows: by half until it narrowed once, then by one. Its zero value is ready.
 type Width struct {
 	mu sync.Mutex
-	// less is by how much it is narrower than Most.
-	less int
+	// width is zero before the first round.
+	width int
+	// narrowed is set once fewer requests were made: the width is about what the server bears.
+	narrowed bool
 	// usual is how long requests take at best, zero while that is not known.
 	usual time.Duration
 	// round are the times of the requests since the width was last looked at, and of how many of them each namespace is.
@@ -41,7 +43,14 @@ type Width struct {
 func (w *Width) Now() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Most - w.less
+	return w.now()
+}
+
+func (w *Width) now() int {
+	if w.width == 0 {
+		return First
+	}
+	return w.width
 }
 
 // turnedAway stands for the time of a request that was.
@@ -51,7 +60,7 @@ const turnedAway = time.Duration(1<<63 - 1)
 func (w *Width) Note(namespace string, took time.Duration, refused bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.of[namespace] >= max((Most-w.less)/share, 1) {
+	if w.of[namespace] >= max(w.now()/share, 1) {
 		return
 	}
 	if w.of == nil {
@@ -61,7 +70,7 @@ func (w *Width) Note(namespace string, took time.Duration, refused bool) {
 	if refused {
 		took = turnedAway
 	}
-	if w.round = append(w.round, took); len(w.round) < Most-w.less {
+	if w.round = append(w.round, took); len(w.round) < w.now() {
 		return
 	}
 	slices.Sort(w.round)
@@ -72,7 +81,7 @@ func (w *Width) Note(namespace string, took time.Duration, refused bool) {
 
 // adjust follows a round: three quarters of the requests took no longer than late, and half of them no longer than half.
 func (w *Width) adjust(late, half time.Duration) {
-	now := Most - w.less
+	now, before := w.now(), w.now()
 	switch {
 	case late == turnedAway:
 		now /= 2
@@ -81,10 +90,12 @@ func (w *Width) adjust(late, half time.Duration) {
 			w.usual += w.usual/fade + 1
 		}
 		now = now * 7 / 10
+	case !w.narrowed:
+		now += now / 2
 	default:
 		now++
 	}
-	w.less = Most - min(max(now, Least), Most)
+	w.width, w.narrowed = min(max(now, Least), Most), w.narrowed || now < before
 	if half != turnedAway && (w.usual == 0 || half < w.usual) {
 		w.usual = max(half, 1)
 	}

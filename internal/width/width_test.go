@@ -55,22 +55,24 @@ func TestHowManyRequestsAreMadeAtOnce(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"at first", []step{{0, nil, Most}}},
+		{"at first", []step{{0, nil, First}}},
+		{"it widens by half", []step{{1, always(quick), 12}, {1, always(quick), 18}, {1, always(quick), 27}, {1, always(quick), Most}}},
 		{"a quick server", []step{{100, always(quick), Most}}},
 		{"a server that is far away", []step{{100, always(far), Most}}},
-		{"a quick server that is slower now, and still quick", []step{{3, always(quick), Most}, {100, always(fine), Most}}},
-		{"a server that takes three times as long as it did", []step{{3, always(far), Most}, {20, always(patience * far), Most}}},
-		{"a server that takes more than three times as long", []step{{3, always(far), Most}, {1, always(patience*far + far/10), 22}, {1, always(2 * patience * far), 15}}},
-		{"a server that was quick, and is slow", []step{{3, always(quick), Most}, {1, always(fine + 1), 22}, {20, always(time.Second), Least}}},
-		{"it is well again", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {5, always(quick), Least + 5}, {30, always(quick), Most}}},
-		{"it turns all away", []step{{1, always(refusal), 16}, {1, always(refusal), 8}, {1, always(refusal), 4}, {9, always(refusal), Least}, {1, always(quick), Least + 1}}},
-		{"it turns one in three away", []step{{1, one(3, refusal, quick), Most / 2}}},
-		{"it turns one in four away", []step{{9, one(4, refusal, quick), Most}}},
-		{"a webhook is slow in one namespace of two", []step{{3, always(quick), Most}, {100, one(2, time.Minute, quick), Most}}},
-		{"a webhook is slow in more than half of them", []step{{3, always(quick), Most}, {1, oneBut(2, time.Minute, quick), 22}}},
-		{"two that are slow of the fewest", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {1, one(2, time.Minute, quick), Least + 1}}},
+		{"a quick server that is slower now, and still quick", []step{{4, always(quick), Most}, {100, always(fine), Most}}},
+		{"a server that takes twice as long as it did", []step{{4, always(far), Most}, {20, always(patience * far), Most}}},
+		{"a server that takes more than twice as long", []step{{4, always(far), Most}, {1, always(patience*far + far/10), 22}, {1, always(2 * patience * far), 15}}},
+		{"a server that was quick, and is slow", []step{{4, always(quick), Most}, {1, always(fine + 1), 22}, {20, always(time.Second), Least}}},
+		{"a server that is slow from the second round on", []step{{1, always(quick), 12}, {1, always(time.Second), 8}, {1, always(quick), 9}, {1, always(quick), 10}}},
+		{"it is well again", []step{{4, always(quick), Most}, {20, always(time.Second), Least}, {5, always(quick), Least + 5}, {30, always(quick), Most}}},
+		{"it turns all away", []step{{4, always(quick), Most}, {1, always(refusal), 16}, {1, always(refusal), 8}, {1, always(refusal), 4}, {9, always(refusal), Least}, {1, always(quick), Least + 1}}},
+		{"it turns one in three away", []step{{4, always(quick), Most}, {1, one(3, refusal, quick), Most / 2}}},
+		{"it turns one in four away", []step{{4, always(quick), Most}, {9, one(4, refusal, quick), Most}}},
+		{"a webhook is slow in one namespace of two", []step{{4, always(quick), Most}, {100, one(2, time.Minute, quick), Most}}},
+		{"a webhook is slow in more than half of them", []step{{4, always(quick), Most}, {1, oneBut(2, time.Minute, quick), 22}}},
+		{"two that are slow of the fewest", []step{{4, always(quick), Most}, {20, always(time.Second), Least}, {1, one(2, time.Minute, quick), Least + 1}}},
 		{"it turned all away at first, and is far away", []step{{3, always(refusal), Least}, {50, always(far), Most}}},
-		{"it is slower for good", []step{{3, always(quick), Most}, {20, always(time.Second), Least}, {400, always(time.Second), Most}}},
+		{"it is slower for good", []step{{4, always(quick), Most}, {20, always(time.Second), Least}, {500, always(time.Second), Most}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := &Width{}
@@ -105,7 +107,7 @@ func TestTheWidthThatAServerBears(t *testing.T) {
 				}
 			}
 			mean := total / 150
-			if low, high := min(2*bears, Most), min(max(patience*bears+bears, Least+2), Most); mean < min(low, Most-4) || mean > high {
+			if low, high := min(bears+bears/2, Most), min(max(patience*bears+bears, Least+2), Most); mean < min(low, Most-8) || mean > high {
 				t.Errorf("%d at once on average, want %d to %d", mean, low, high)
 			}
 		})
@@ -158,7 +160,7 @@ func TestOneNamespaceDoesNotSpeakForAll(t *testing.T) {
 		{"nine of 23 are slow", time.Minute, 9, true},
 	} {
 		w := &Width{}
-		w.rounds(3, always(fine))
+		w.rounds(4, always(fine))
 		for range 1000 {
 			for i := range test.namespaces {
 				w.Note(fmt.Sprint("noisy ", i), max(test.took, 0), test.took < 0)

@@ -116,6 +116,7 @@ var rows = []struct {
 	}},
 	{"allocations for a namespace", func(r result) string { return fmt.Sprint(r.rotations[r.middle()].allocations / r.Namespaces) }},
 	{"resident memory, at most", func(r result) string { return mib(r.rotations[len(r.rotations)-1].peak) }},
+	{"resident memory after a rotation, without pages of the program", func(r result) string { return mib(r.rotations[len(r.rotations)-1].own) }},
 	{"live heap after a rotation", func(r result) string { return mib(r.rotations[r.middle()].live) }},
 	{"another client's request, slowest of a hundred, in a rotation", func(r result) string {
 		return fmt.Sprintf("%s (without: %s)", ms(r.bystander), ms(r.bystanderBefore))

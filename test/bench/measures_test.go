@@ -68,7 +68,7 @@ func (f *fleet) settle(t *testing.T) {
 	})
 	const still = 3 * time.Second // longer than a status is put off
 	for last, since := f.usage(t).writes(), time.Now(); time.Since(since) < still; {
-		pause(t, still/10)
+		pause(t, still/3)
 		if now := f.usage(t).writes(); now != last {
 			last, since = now, time.Now()
 		}
