@@ -25,7 +25,10 @@ type live struct {
 	reads      int
 }
 
-func (l *live) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+func (l *live) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	if key.Name != "c-00" {
+		return errors.New("another one is asked for")
+	}
 	l.reads++
 	into.SetUID("c-00")
 	if l.uid != "" {
