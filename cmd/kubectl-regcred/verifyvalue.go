@@ -143,14 +143,18 @@ func (v *valueInUse) outdated(object *v1alpha1.RegistryCredential) []string {
 // hints say which flag of this command can help.
 var hints = map[verify.Reason]string{
 	verify.AddressRefused: "A registry behind an address of this machine is asked with --allow-loopback-registries.",
-	verify.TLSFailed:      "A registry with a private CA is asked with --registry-ca HOST=FILE, one that speaks plain http with --insecure-registries HOST.",
+	verify.TLSFailed:      "This command takes --registry-ca HOST=FILE for a private CA, and --insecure-registries HOST for plain http.",
 	verify.Unreachable:    "This machine may not reach what nodes reach. Compare it with what the operator last heard.",
 }
 
 func hintsFor(answers []verifyAnswer) []string {
 	var found []string
 	for _, a := range answers {
-		if hint := hints[a.Reason]; hint != "" && !slices.Contains(found, hint) {
+		hint := hints[a.Reason]
+		if a.Reason == verify.TLSFailed && !strings.Contains(a.Message, "flag --") {
+			hint = "" // such as a certificate that has expired
+		}
+		if hint != "" && !slices.Contains(found, hint) {
 			found = append(found, hint)
 		}
 	}

@@ -53,12 +53,13 @@ func (r *Reconciler) ask(ctx context.Context, run *run, account rotation.Account
 		}
 	}
 	old := r.contrast(run, account, &question)
+	doubts := !answeredBefore(&run.state, account.Host)
 	object := run.object.DeepCopy() // the status is written into run.object while the test runs
 	served, one := r.servedByOthers(object), answered{account: account, question: run.spec.Question(account)}
 	waiting := run.waitingWith(account)
 	r.tests.start(job{credential: run.object.Name, uid: run.object.UID, host: account.Host, print: account.Print, ask: func(ctx context.Context) []answered {
 		span := r.Traces.Test(object.Name, waiting, account.Host)
-		all := r.askNow(ctx, question, object, served, one, old)
+		all := r.askNow(ctx, question, object, served, one, old, doubts)
 		span.End(string(all[0].answer.Verdict), all[0].answer.Verdict == rotation.Rejected)
 		return all
 	}})
@@ -79,17 +80,32 @@ func (r *Reconciler) contrast(run *run, account rotation.Account, question *veri
 	return nil
 }
 
-// askNow puts a question, and gives the answers about the account and about the value in use, where that was asked, too.
-func (r *Reconciler) askNow(ctx context.Context, question verify.Question, object *v1alpha1.RegistryCredential, served func(string) bool, one answered, old *answered) []answered {
+// answeredBefore reports whether a registry ever said yes or no: its name is no typo then.
+func answeredBefore(s *rotation.State, host string) bool {
+	for _, test := range s.Tests {
+		if test.Registry == host && (test.Verdict == rotation.Accepted || test.Verdict == rotation.Rejected) {
+			return true
+		}
+	}
+	return false
+}
+
+// askNow puts a question, and gives the answers about the account and about the value in use, where that was asked, too. With doubts, the name
+// of a registry that is not there may be one that another credential has right.
+func (r *Reconciler) askNow(ctx context.Context, question verify.Question, object *v1alpha1.RegistryCredential, served func(string) bool, one answered, old *answered, doubts bool) []answered {
+	doubted := ""
 	if !question.LoginOnly && len(question.Named) == 0 {
 		seen, err := r.sample(ctx, question.Keys, object, served)
 		if err != nil {
 			one.answer = rotation.Answer{Verdict: rotation.Unknown, Message: "the images in use could not be listed, so that there was nothing to ask the registry for; this is tried again"}
 			return []answered{one}
 		}
-		question.Sampled, one.answer.NearMiss, one.answer.Elsewhere = seen.images, seen.nearMiss, seen.elsewhere
+		question.Sampled, one.answer.NearMiss, one.answer.Elsewhere, doubted = seen.images, seen.nearMiss, seen.elsewhere, seen.servedMiss
 	}
 	answer := r.Asker.Ask(ctx, question)
+	if one.answer.NearMiss == "" && answer.NoRegistry && doubts {
+		one.answer.NearMiss = doubted
+	}
 	nearMiss, elsewhere := one.answer.NearMiss, one.answer.Elsewhere
 	one.answer = rotation.Answer{
 		Verdict: rotation.Verdict(answer.Verdict), Proof: rotation.Proof(answer.Proof), Message: answer.Message,
@@ -107,10 +123,10 @@ func (r *Reconciler) askNow(ctx context.Context, question verify.Question, objec
 type seen struct {
 	// images that the keys are for.
 	images []string
-	// nearMiss is one that they would be for if the registry were written as in it, elsewhere the hosts of those that nobody is known to serve.
-	// Both are empty where there are images.
-	nearMiss  string
-	elsewhere []string
+	// nearMiss is one that they would be for if the registry were written as in it, servedMiss such a one that another credential serves, and
+	// elsewhere the hosts of those that nobody is known to serve. All are empty where there are images.
+	nearMiss, servedMiss string
+	elsewhere            []string
 }
 
 // sample finds images in use that the keys are for, or else where those in use are from.
@@ -123,8 +139,12 @@ func (r *Reconciler) sample(ctx context.Context, keys []string, object *v1alpha1
 	others := map[string]string{} // an image of each other host
 	matches := func(image string) bool {
 		misses := slices.ContainsFunc(keys, func(key string) bool { return registry.Misses(key, image) != "" })
-		if found.nearMiss == "" && misses && !served(image) {
+		switch {
+		case !misses || found.nearMiss != "":
+		case !served(image):
 			found.nearMiss = image
+		case found.servedMiss == "" && !coveredBy(object.Spec.Registries, image):
+			found.servedMiss = image
 		}
 		// An entry per host covers more than the registries of the spec, of which alone the credential is known to be for.
 		if covers(keys, image) && coveredBy(object.Spec.Registries, image) {

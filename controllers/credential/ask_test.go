@@ -207,6 +207,11 @@ func TestWhereImagesCannotBeListedTheRegistryIsNotAsked(t *testing.T) {
 	}
 }
 
+// noRegistry has nobody be there who answers as a registry does, now and before.
+func noRegistry(q *question) {
+	q.run.state.Tests, q.oracle.answer = nil, verify.Answer{Verdict: verify.ValueUnknown, NoRegistry: true}
+}
+
 // An image that a kubelet takes for another registry's is told where nothing else can be asked for, and nobody else serves it.
 func TestAnImageThatNearlyHasACredentialIsTold(t *testing.T) {
 	near := "Registry.example/a:1"
@@ -215,13 +220,27 @@ func TestAnImageThatNearlyHasACredentialIsTold(t *testing.T) {
 		images []string
 		others string
 		want   string
+		change func(q *question)
 	}{
-		{"one whose host is written otherwise", []string{"other.example/a:1", near}, "", near},
-		{"beside one that can be asked for", []string{near, host + "/b:1"}, "", ""},
-		{"one that another RegistryCredential is for", []string{near}, "Registry.example", ""},
-		{"one that has nothing to do with it", []string{"other.example/a:1"}, "", ""},
+		{"one whose host is written otherwise", []string{"other.example/a:1", near}, "", near, nil},
+		{"beside one that can be asked for", []string{near, host + "/b:1"}, "", "", nil},
+		{"one that another RegistryCredential is for", []string{near}, "Registry.example", "", nil},
+		{"one that has nothing to do with it", []string{"other.example/a:1"}, "", "", nil},
+		{"one that another is for, where nothing answers as a registry does", []string{host + ":5000/a:1"}, host + ":5000", host + ":5000/a:1", noRegistry},
+		{"one that nobody serves comes before it", []string{host + ":5000/a:1", near}, host + ":5000", near, noRegistry},
+		{"one that the spec lists, too", []string{host + ":5000/a:1"}, "", "", func(q *question) {
+			noRegistry(q)
+			q.run.object.Spec.Registries = append(q.run.object.Spec.Registries, host+":5000")
+		}},
+		{"one that another is for, where the registry said yes before", []string{host + ":5000/a:1"}, host + ":5000", "", func(q *question) {
+			noRegistry(q)
+			q.run.state.NoteAnswer(accountAt("one"), "", rotation.Answer{Verdict: rotation.Accepted}, noon)
+		}},
 	} {
 		q := newQuestion(t)
+		if test.change != nil {
+			test.change(q)
+		}
 		q.pods.images = test.images
 		if test.others != "" {
 			value := rotation.Value{Config: dockerconfig.Config{test.others: loginBy(t, "x")}, Revision: "1", Digest: "d"}

@@ -78,10 +78,11 @@ func (f *facts) proof(c metav1.Condition) metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonLoginAccepted, f.onlyLogin()
 	default:
 		c.Reason, c.Message = v1alpha1.ReasonUnproven, "the credential is in use, and the registry did not say whether it accepts it"
-		if f.test.Said != "" {
-			c.Message += ": " + f.test.Said
+		if said := besideImages(f.test.Said, &f.test); strings.HasPrefix(said, ". ") {
+			c.Message += said
+		} else if said != "" {
+			c.Message += ": " + said
 		}
-		c.Message += imagesElsewhere(&f.test)
 	}
 	return c
 }
@@ -101,7 +102,7 @@ func (run *run) heldMessage(now time.Time) string {
 		why = "the registry was not asked about it yet, or did not answer yet"
 	}
 	test := run.state.Test(run.spec, run.judgement.Account)
-	why += imagesElsewhere(&test)
+	why = besideImages(why, &test)
 	// The cause comes first: tables cut what comes later.
 	held := "It is held until the registry accepts it"
 	switch until := run.judgement.Until; {

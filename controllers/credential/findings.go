@@ -90,6 +90,27 @@ func (f *facts) nearMisses() []dockerconfig.Finding {
 	return findings
 }
 
+// portDoubts ask whether a registry is written as it is meant, where images in use miss it.
+var portDoubts = map[registry.Miss]string{
+	registry.MissPort: "is the port missing in spec.registries", registry.MissOtherPort: "is the port wrong in spec.registries",
+	registry.MissCase: "are these letters meant in spec.registries", registry.MissName: "is that name meant in spec.registries",
+}
+
+// besideImages adds to what a test at a registry said what images in use say of the registry's name. Where it nearly is that of an image, that comes
+// first: what else is said, such as of a CA, is about the wrong place then.
+func besideImages(said string, test *rotation.Test) string {
+	key, err := registry.CanonicalKey(test.Registry)
+	image, unreadable := registry.ParseImage(test.NearMiss)
+	if doubt := portDoubts[registry.Misses(key, test.NearMiss)]; err == nil && unreadable == nil && doubt != "" && test.Verdict == "" {
+		doubt = fmt.Sprintf("images in use in the target namespaces are from %s, and none is from %s: %s?", foreign.Name(image.Registry), foreign.Name(test.Registry), doubt)
+		if said == "" {
+			return doubt
+		}
+		return doubt + " If not: " + said
+	}
+	return said + imagesElsewhere(test)
+}
+
 // imagesElsewhere says from where the images in use are, where none of them is from the registry of a test. It follows another sentence, and
 // is empty where that is not known.
 func imagesElsewhere(test *rotation.Test) string {

@@ -44,7 +44,7 @@ func whyPublished(run *run, next rotation.State, judgement rotation.Judgement) s
 		return "published unproven: the registry gave no answer about it"
 	}
 	test := run.state.Test(run.spec, judgement.Account)
-	return "published unproven: " + judgement.Message + imagesElsewhere(&test)
+	return "published unproven: " + besideImages(judgement.Message, &test)
 }
 
 // howGrave is the type of the event that tells of a publication: that a value is in use of which no registry said whether it works is a warning,

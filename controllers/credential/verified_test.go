@@ -41,6 +41,13 @@ func TestHowAValueIsProven(t *testing.T) {
 			f.answersElsewhere(rotation.Unknown, "registry.example:5000", "quay.io")
 		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven,
 			"it answers 429. No image in use in the target namespaces is from registry.example: they are from registry.example:5000, quay.io. If it is meant for those, correct spec.registries"}, true},
+		{"nothing, and what pods use has a port: that comes before what else could be wrong", func(f *facts) {
+			f.run.state.Tests = nil
+			account := accountAt("one")
+			f.run.state.NoteAnswer(account, f.run.spec.Question(account), rotation.Answer{Verdict: rotation.Unknown, Message: "give its CA", NearMiss: host + ":5000/a:1", Elsewhere: []string{host + ":5000"}}, noon)
+			f.verdict, f.test = f.run.state.Of(f.run.spec, &f.run.state.Value)
+		}, condition{v1alpha1.ConditionVerified, "Unknown", v1alpha1.ReasonUnproven,
+			"did not say whether it accepts it: images in use in the target namespaces are from registry.example:5000, and none is from registry.example: is the port missing in spec.registries? If not: give its CA"}, true},
 		{"a login, and what pods use is from elsewhere", func(f *facts) {
 			f.run.state.Proof = rotation.ProofLogin
 			f.answersElsewhere(rotation.Accepted, "quay.io")

@@ -30,7 +30,7 @@ func registries(f Facts) []Finding {
 		}
 		if c.Status == metav1.ConditionUnknown && (c.Reason == v1alpha1.ReasonHeld || c.Reason == v1alpha1.ReasonUnproven) {
 			found = append(found, Finding{check, Warning, fmt.Sprintf("the operator got no clear answer for RegistryCredential %s: %s", object.Name, c.Message),
-				"see whether the operator's pods reach the registry: DNS, NetworkPolicies, --registry-ca, --registry-proxy"})
+				"see whether the operator's pods reach the registry: DNS, NetworkPolicies, registries.cas and registries.proxies of the chart (flags --registry-ca, --registry-proxy)"})
 		}
 	}
 	if len(found) == 0 {

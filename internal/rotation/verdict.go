@@ -164,7 +164,7 @@ func (s *State) note(test Test, account Account, question string, answer Answer,
 	}
 	test.Question, test.Registry = question, account.Host
 	test.Elsewhere = elsewhere(test.Elsewhere, answer.Elsewhere)
-	if answer.NearMiss != "" || answer.Verdict == Accepted {
+	if answer.NearMiss != "" || answer.Verdict == Accepted || answer.Verdict == Rejected {
 		test.NearMiss = answer.NearMiss
 	}
 	if answer.Verdict != Accepted && answer.Verdict != Rejected {

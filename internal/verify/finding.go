@@ -20,6 +20,7 @@ import (
 type finding struct {
 	Result
 	detail string // in our own words
+	advice string // what to do about the detail, where the reason alone does not say it
 	way    string // by which the other side was asked, empty for directly
 }
 
@@ -57,7 +58,9 @@ func (s *session) failure(ctx context.Context, step Step, err error) finding {
 	case ctx.Err() != nil || isTimeout(err):
 		return s.timedOut(step)
 	case errors.As(err, &tlsError):
-		return s.found(step, TLSFailed, 0).saying(tlsDetail(tlsError.err))
+		found := s.found(step, TLSFailed, 0)
+		found.detail, found.advice = tlsDetail(tlsError.err)
+		return found
 	}
 	return s.noAnswer(step, err)
 }
@@ -146,7 +149,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func tlsDetail(err error) string {
+// tlsDetail says what is wrong with a handshake, and what helps: for each cause something else does.
+func tlsDetail(err error) (detail, advice string) {
 	var (
 		authority x509.UnknownAuthorityError
 		hostname  x509.HostnameError
@@ -155,14 +159,15 @@ func tlsDetail(err error) string {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return "its certificate is signed by an authority that is not trusted"
+		return "its certificate is signed by an authority that is not trusted", "give its CA in registries.cas of the chart (flag --registry-ca)"
 	case errors.As(err, &hostname):
-		return "its certificate is for another host"
+		return "its certificate is for another host", "correct the registry's name or port, or have its certificate name this host"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate has expired or is not valid yet"
+		return "its certificate has expired or is not valid yet", "renew its certificate, or set the clock right"
 	case errors.As(err, &record):
-		return "it does not speak TLS"
+		return "it does not speak TLS", "correct its port, or list it in registries.insecure of the chart (flag --insecure-registries) if it speaks plain http"
 	default:
-		return fmt.Sprintf("no handshake with %s or newer succeeded", tls.VersionName(tls.VersionTLS12))
+		version := tls.VersionName(tls.VersionTLS12)
+		return fmt.Sprintf("no handshake with %s or newer succeeded", version), fmt.Sprintf("look whether it speaks %s, and at its certificate", version)
 	}
 }

@@ -21,6 +21,17 @@ func (r Result) unclear() bool {
 	return asked && r.StatusCode != 0 && !later && !r.usable() && r.Reason != LoginFailed
 }
 
+// noRegistry reports whether nothing was there that answered as a registry does. What a proxy says is not about the registry.
+func (r Result) noRegistry() bool {
+	switch r.Reason {
+	case Unreachable, TLSFailed, Timeout, AddressRefused:
+		return r.Step == StepPing
+	case RegistryError:
+		return r.Step == StepPing && r.StatusCode < http.StatusInternalServerError
+	}
+	return false
+}
+
 // loginDisputed reports whether what the login says depends on what the value in use is told.
 func (e evidence) loginDisputed() bool {
 	return e.login.unclear() || e.wildcard && e.login.Reason == LoginFailed
@@ -54,6 +65,7 @@ func judge(p plan, found []evidence) Answer {
 	}
 	joined := answers[slices.IndexFunc(answers, func(a Answer) bool { return a.weight(p.named) == heaviest(answers, p.named) })]
 	joined.Digests = nil
+	joined.NoRegistry = len(found) > 0 && !slices.ContainsFunc(found, func(e evidence) bool { return !e.login.noRegistry() })
 	for _, a := range answers {
 		joined.add(a)
 	}

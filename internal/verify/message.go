@@ -56,8 +56,10 @@ var messages = map[Reason]func(f finding, who, where string) string{
 	RateLimited:   asked("%s limits how often it may be asked (%s)" + againLater),
 	RegistryError: asked("%s gives no useful answer (%s): look at the registry" + again),
 	Unreachable:   asked("%s cannot be reached (%s): check name, DNS and network policies"),
-	TLSFailed:     asked("the TLS connection to %s failed (%s): give its CA with --registry-ca, or list it in --insecure-registries if it speaks plain http"),
-	Timeout:       asked("%s did not answer in time (%s): check the registry and network policies" + again),
+	TLSFailed: func(f finding, who, where string) string {
+		return fmt.Sprintf("the TLS connection to %s failed (%s): %s", who, where, f.advice)
+	},
+	Timeout: asked("%s did not answer in time (%s): check the registry and network policies" + again),
 	Canceled: func(f finding, _, _ string) string {
 		return fmt.Sprintf("the test at %s was interrupted"+againInterrupted, foreign.Name(f.Registry))
 	},

@@ -8,7 +8,7 @@ import (
 func TestWhoAsksOncePromisesNothing(t *testing.T) {
 	promised := 0
 	for reason := range messages {
-		said := finding{Result: Result{Registry: "registry.example.com", Image: "registry.example.com/shop/web:1", Step: StepHead, Reason: reason, StatusCode: 503}, detail: "what was wrong"}.message()
+		said := finding{Result: Result{Registry: "registry.example.com", Image: "registry.example.com/shop/web:1", Step: StepHead, Reason: reason, StatusCode: 503}, detail: "what was wrong", advice: "do that"}.message()
 		once := AskedOnce(said)
 		if strings.Contains(said, "tried again") {
 			promised++

@@ -74,6 +74,8 @@ type Answer struct {
 	Digests map[string]string
 	// RetryAfter is how long the registry asks to be left alone, at most [MaxRetryAfter].
 	RetryAfter time.Duration
+	// NoRegistry is true where nothing at the hosts that were asked answered as a registry does: perhaps their names are wrong.
+	NoRegistry bool
 }
 
 // hostQuestion is the part of a question that one host answers.
