@@ -92,6 +92,7 @@ var revocations = map[overview.Revocation]string{
 	overview.RevokeNow:      "may be revoked: no namespace has it any more",
 	overview.RevokeLater:    "may not be revoked yet",
 	overview.RevokedAlready: "no longer works",
+	overview.RevokeInUse:    "is the value in use, and may not be revoked",
 	overview.RevokeNothing:  "none is known",
 }
 

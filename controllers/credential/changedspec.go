@@ -14,6 +14,8 @@ func (f *facts) specObstacle() obstacle {
 	switch until := f.run.judgement.Until; {
 	case f.run.state.Waiting == nil || !f.run.holds():
 		return obstacle{v1alpha1.ReasonProgressing, "the spec changed, and the source is read for it; meanwhile " + serves, false}
+	case f.run.unasked(f.now):
+		return obstacle{v1alpha1.ReasonProgressing, fmt.Sprintf("the spec changed, and %s; meanwhile %s", f.run.askedAbout(), serves), false}
 	case f.run.judgement.Fate == rotation.Hold && !until.IsZero():
 		return obstacle{v1alpha1.ReasonHeld, fmt.Sprintf("the spec changed, and its value, revision %s, waits for the registry until %s at the latest: see Verified. Meanwhile %s",
 			f.run.state.Waiting.Revision, until.UTC().Format(time.RFC3339), serves), false}

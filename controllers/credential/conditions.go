@@ -59,6 +59,8 @@ func (f *facts) verified(now time.Time) metav1.Condition {
 	case s.Waiting != nil && judged.Fate == rotation.Refuse:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonRejected
 		c.Message = fmt.Sprintf("revision %s in the source is not published, because the registry refuses it: %s", s.Waiting.Revision, judged.Message)
+	case s.Waiting != nil && f.run.unasked(now):
+		c.Reason, c.Message = v1alpha1.ReasonProgressing, f.run.testing()
 	case s.Waiting != nil && f.run.holds():
 		c.Reason, c.Message = v1alpha1.ReasonHeld, f.run.heldMessage(now)
 	case !s.Published():
@@ -93,6 +95,19 @@ func (f *facts) onlyLogin() string {
 		return "the registry accepts the login; whether the credential may pull is not tested: set spec.verification.mode: Pull to test that, too"
 	}
 	return "the registry accepts the login; that the credential may pull is not proven: name an image in spec.verification.images to test that, too" + imagesElsewhere(&f.test)
+}
+
+// testing says that a new value waits for the first answer about it.
+func (run *run) testing() string {
+	message := run.askedAbout()
+	if run.state.Published() {
+		message += fmt.Sprintf("; meanwhile revision %s stays in use", run.state.Revision)
+	}
+	return message
+}
+
+func (run *run) askedAbout() string {
+	return fmt.Sprintf("revision %s waits for the first answer of the registry", run.state.Waiting.Revision)
 }
 
 // heldMessage says what is in use meanwhile, why a new value is held back, until when, and how to decide otherwise.

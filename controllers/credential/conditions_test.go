@@ -127,6 +127,26 @@ func TestWhatTheConditionsSay(t *testing.T) {
 		}, []want{ready(no, v1alpha1.ReasonHeld), verified(open, v1alpha1.ReasonHeld, "revision v2 is not in use yet: it answers 429. It is published without a test at 2026-03-01T14:00:00Z; to publish it now")}},
 		{"a value is held though the time is over, because the registry was not asked about it", func(f *facts) { f.waits(rotation.Hold, "") },
 			[]want{verified(open, v1alpha1.ReasonHeld, "or did not answer yet. It is held until the registry accepts it; to publish it now")}},
+		{"a value waits whose test is under way", func(f *facts) {
+			f.waits(rotation.Hold, "")
+			f.run.state.Testing = map[string]time.Time{"two": noon.Add(time.Hour - time.Second)}
+		}, []want{ready(yes, v1alpha1.ReasonSucceeded), {v1alpha1.ConditionVerified, open, v1alpha1.ReasonProgressing, "revision v2 waits for the first answer of the registry; meanwhile revision v1 stays in use"}}},
+		{"a value waits whose test went away", func(f *facts) {
+			f.waits(rotation.Hold, "")
+			f.run.state.Testing = map[string]time.Time{"two": noon.Add(59 * time.Minute)}
+		}, []want{verified(open, v1alpha1.ReasonHeld, "or did not answer yet")}},
+		{"a first value waits for the first answer", func(f *facts) {
+			f.run.state.Value = rotation.Value{}
+			f.waits(rotation.Hold, "")
+			f.run.judgement.Until = noon.Add(2 * time.Hour)
+		}, []want{ready(no, v1alpha1.ReasonProgressing), {v1alpha1.ConditionVerified, open, v1alpha1.ReasonProgressing, "revision v2 waits for the first answer of the registry"}, {v1alpha1.ConditionReconciling, yes, v1alpha1.ReasonProgressing, ""}}},
+		{"the value of a changed spec waits for the first answer", func(f *facts) {
+			f.run.spec.SpecHash = "other"
+			f.waits(rotation.Hold, "")
+			f.run.judgement.Until = noon.Add(2 * time.Hour)
+		}, []want{{v1alpha1.ConditionReady, no, v1alpha1.ReasonProgressing, "the spec changed, and revision v2 waits for the first answer of the registry; meanwhile revision v1 stays in use in 2 of 2 namespaces"}}},
+		{"no namespace is selected", func(f *facts) { f.summary = delivered.Summary{Generation: 3} },
+			[]want{ready(no, v1alpha1.ReasonNoNamespaces), {v1alpha1.ConditionRotationComplete, no, v1alpha1.ReasonNoNamespaces, "selects no namespace, so the value in use is in none"}}},
 		{"a value is held that did not work when it was in use", func(f *facts) {
 			f.waits(rotation.HoldOn, "it answers 429")
 			f.run.state.RestoredOver = "two"

@@ -19,6 +19,7 @@ import (
 // contradict each other.
 type facts struct {
 	run     *run
+	now     time.Time
 	summary delivered.Summary
 	// missing are the namespaces that the spec names and that do not exist, sorted.
 	missing []string
@@ -39,6 +40,7 @@ type facts struct {
 // status computes the status. before gives what does not follow from the facts: the times of transitions.
 func (f *facts) status(before *v1alpha1.RegistryCredentialStatus, now time.Time) *v1alpha1.RegistryCredentialStatus {
 	object := f.run.object
+	f.now = now
 	status := before.DeepCopy()
 	status.ObservedGeneration = object.Generation
 	status.Credential, status.Previous = f.credential(), f.previous()

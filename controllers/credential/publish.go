@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -88,6 +89,15 @@ func (r *Reconciler) tellOfWaiting(run *run) {
 		told.older = older.Name()
 		r.event(run.object, corev1.EventTypeWarning, v1alpha1.ReasonStaleAnswer, "Refresh", run.olderMessage())
 	}
+}
+
+// unasked reports whether a value waits of which no registry said anything yet, while that is to be expected: nobody has to decide anything.
+func (run *run) unasked(now time.Time) bool {
+	if run.judgement.Fate != rotation.Hold || run.judgement.Message != "" {
+		return false
+	}
+	began, asked := run.state.Testing[run.judgement.Account.Print]
+	return asked && now.Sub(began) < testTimeout || run.judgement.Until.After(now)
 }
 
 func (run *run) holds() bool {

@@ -63,6 +63,8 @@ func (f *facts) rotationComplete(now time.Time) metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the changed spec has no value in use yet: see CredentialAvailable. Do not revoke the one in use"
 	case !f.looked() || f.lacking() > 0 || s.Previous != nil && f.holdingPrevious() > 0:
 		c.Reason, c.Message = v1alpha1.ReasonDelivering, f.notEverywhere()
+	case s.Previous == nil && f.selected() == 0:
+		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, "spec.target selects no namespace, so the value in use is in none, and no earlier one is known"
 	case s.Previous == nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonFirstValue, "the value in use is everywhere, and no earlier one is known"
 	default:
@@ -91,15 +93,15 @@ func (f *facts) notEverywhere() string {
 
 // oldValue is for a value that is nowhere in the cluster any more.
 func (f *facts) oldValue(now time.Time) (metav1.ConditionStatus, string, string) {
-	before := f.run.state.Previous
+	before, where := f.run.state.Previous, f.everywhere()
 	switch said := f.saidOfPrevious(); {
 	case said == previousEnded:
-		return metav1.ConditionTrue, v1alpha1.ReasonOldEnded, fmt.Sprintf("the value in use is everywhere, and revision %s has ended", before.Revision)
+		return metav1.ConditionTrue, v1alpha1.ReasonOldEnded, fmt.Sprintf("%s, and revision %s has ended", where, before.Revision)
 	case said == string(rotation.Rejected):
-		return metav1.ConditionTrue, v1alpha1.ReasonOldRefused, fmt.Sprintf("the value in use is everywhere, and the registry refuses revision %s", before.Revision)
+		return metav1.ConditionTrue, v1alpha1.ReasonOldRefused, fmt.Sprintf("%s, and the registry refuses revision %s", where, before.Revision)
 	case f.run.spec.Mode == v1alpha1.VerifyDisabled:
 		return metav1.ConditionUnknown, v1alpha1.ReasonOldUnknown, fmt.Sprintf(
-			"the value in use is everywhere, and revision %s may be revoked now. Whether it was is not known, because spec.verification.mode is Disabled", before.Revision)
+			"%s, and revision %s may be revoked now. Whether it was is not known, because spec.verification.mode is Disabled", where, before.Revision)
 	case said == string(rotation.Accepted) && before.End == rotation.EndNotKept:
 		return metav1.ConditionFalse, v1alpha1.ReasonOldAccepted, fmt.Sprintf(
 			"nobody revoked revision %s within a day: the registry still accepted it when regcred stopped keeping it. Revoke it", before.Revision)
@@ -110,8 +112,21 @@ func (f *facts) oldValue(now time.Time) (metav1.ConditionStatus, string, string)
 		return metav1.ConditionFalse, v1alpha1.ReasonOldAccepted, fmt.Sprintf(
 			"revision %s may be revoked now: no namespace has it any more, and the registry still accepts it", before.Revision)
 	}
+	if refused := f.run.state.PreviousRefused(f.run.spec); !refused.IsZero() {
+		return metav1.ConditionUnknown, v1alpha1.ReasonOldUnknown, fmt.Sprintf(
+			"%s, and revision %s may be revoked now. The registry refused it at %s, and is asked again, because it may have refused every login then",
+			where, before.Revision, refused.UTC().Format(time.RFC3339))
+	}
 	return metav1.ConditionUnknown, v1alpha1.ReasonOldUnknown, fmt.Sprintf(
-		"the value in use is everywhere, and revision %s may be revoked now. Whether the registry still accepts it is not known yet", before.Revision)
+		"%s, and revision %s may be revoked now. Whether the registry still accepts it is not known yet", where, before.Revision)
+}
+
+// everywhere says where the value in use is, once it lacks nowhere.
+func (f *facts) everywhere() string {
+	if f.selected() == 0 {
+		return "spec.target selects no namespace"
+	}
+	return "the value in use is everywhere"
 }
 
 // changesAt is when the message changes because of the time alone.

@@ -57,7 +57,10 @@ func TestWhetherTheOldPasswordMayBeRevoked(t *testing.T) {
 			f.answer("one", rotation.Rejected, noon)
 			f.answer("zero", rotation.Rejected, noon)
 			f.answer("one", rotation.Accepted, noon.Add(time.Minute))
-		}, open, v1alpha1.ReasonOldUnknown, "not known"},
+		}, open, v1alpha1.ReasonOldUnknown, "The registry refused it at 2026-03-01T12:00:00Z, and is asked again"},
+		{"no namespace is selected", func(f *facts) {
+			f.summary = delivered.Summary{Generation: 3}
+		}, yes, v1alpha1.ReasonOldRefused, "spec.target selects no namespace, and the registry refuses revision v0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := rotated()

@@ -27,7 +27,8 @@ func (r *Reconciler) tellOfRotation(run *run, before, now *v1alpha1.RegistryCred
 	if !publishedAt(now).Equal(publishedAt(before)) { // a new revision can have the value of before: nothing is delivered then
 		run.memory.told.spreading = revision
 	}
-	if revision != "" && run.memory.told.spreading == revision && slices.Contains(everywhere, is) {
+	somewhere := now.Namespaces == nil || now.Namespaces.Selected > 0
+	if revision != "" && run.memory.told.spreading == revision && slices.Contains(everywhere, is) && somewhere {
 		run.memory.told.spreading = ""
 		r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonDelivered, "Deliver", fmt.Sprintf("revision %s is in %s, within %s of its publication",
 			revision, inAll(now.Namespaces), max(0, r.Now().Sub(run.state.ChangeTime)).Round(time.Second/10)))

@@ -30,6 +30,8 @@ func TestEventsTellOfARotation(t *testing.T) {
 		return s
 	}
 	delivering, accepted, refused := status("2", v1alpha1.ReasonDelivering), status("2", v1alpha1.ReasonOldAccepted), status("2", v1alpha1.ReasonOldRefused)
+	nowhere := accepted.DeepCopy()
+	nowhere.Namespaces = &v1alpha1.NamespacesStatus{}
 	for _, test := range []struct {
 		name string
 		said []*v1alpha1.RegistryCredentialStatus
@@ -46,6 +48,8 @@ func TestEventsTellOfARotation(t *testing.T) {
 		{"one rotation after the other", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), refused, status("4", v1alpha1.ReasonDelivering), status("4", v1alpha1.ReasonOldRefused)},
 			[]string{"Delivered revision 2", "OldRefused what it says", "Delivered revision 4", "OldRefused what it says"}},
 		{"one rotation after the other, and each status is of an end", []*v1alpha1.RegistryCredentialStatus{refused, status("4", v1alpha1.ReasonOldEnded)}, []string{"Delivered revision 4", "OldEnded what it says"}},
+		{"no namespace is selected, and one is later", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), nowhere, delivering, accepted}, []string{"Delivered revision 2"}},
+		{"no namespace is selected", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), nowhere, nowhere}, nil},
 		{"nothing is published", []*v1alpha1.RegistryCredentialStatus{{}, status("", v1alpha1.ReasonNothingPublished)}, nil},
 		{"nothing changes", []*v1alpha1.RegistryCredentialStatus{refused, refused}, nil},
 	} {

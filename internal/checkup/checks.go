@@ -200,9 +200,12 @@ func credentials(f Facts) []Finding {
 		return unknown(check, f.Credentials.Error)
 	}
 	found, lost := withoutConnection(check, f)
-	var unready, working []string
+	var unready, working, untested []string
 	for i := range f.Credentials.Value {
 		object := &f.Credentials.Value[i]
+		if !lost[object.Name] && neverProven(object) {
+			untested = append(untested, object.Name)
+		}
 		switch {
 		case lost[object.Name], object.Spec.Suspend, meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady):
 		case meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling):
@@ -219,10 +222,21 @@ func credentials(f Facts) []Finding {
 		found = append(found, Finding{check, Problem, fmt.Sprintf("%d of %d RegistryCredentials are not Ready: %s", len(unready), len(f.Credentials.Value), strings.Join(unready, ", ")),
 			"see what is wrong: kubectl regcred status"})
 	}
+	if len(untested) > 0 {
+		found = append(found, Finding{check, Warning, fmt.Sprintf("of %d of %d RegistryCredentials no registry ever accepted the value in use: %s", len(untested), len(f.Credentials.Value), strings.Join(untested, ", ")),
+			"look whether host and port in spec.registries are those of the images, and see why: kubectl regcred status"})
+	}
 	if len(found) == 0 {
 		found = append(found, Finding{check, OK, fmt.Sprintf("all RegistryCredentials that should be Ready are, of %d", len(f.Credentials.Value)), ""})
 	}
 	return found
+}
+
+// neverProven reports whether a value is in use that no registry is known to have accepted, though it is to be tested: perhaps the name of the
+// registry is wrong, and no pod can pull with it.
+func neverProven(object *v1alpha1.RegistryCredential) bool {
+	c := object.Status.Credential
+	return c != nil && c.VerifiedTime.IsZero() && object.Spec.VerificationMode() != v1alpha1.VerifyDisabled
 }
 
 // withoutConnection finds RegistryCredentials that read through a VaultConnection that does not exist, and names them.

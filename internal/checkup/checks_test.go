@@ -111,6 +111,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"a credential is being worked on", func(f *checkup.Facts) {
 			f.Credentials.Value[0].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Status: metav1.ConditionTrue}}
 		}, "Credentials", checkup.Warning, "are not Ready yet: company"},
+		{"a value is in use that no registry accepted", func(f *checkup.Facts) {
+			f.Credentials.Value[0].Status.Credential = &v1alpha1.CredentialStatus{Revision: "1"}
+		}, "Credentials", checkup.Warning, "of 1 of 1 RegistryCredentials no registry ever accepted the value in use: company"},
 		{"credentials may not be read", func(f *checkup.Facts) { f.Credentials.Error = "you may not" }, "Credentials", checkup.Unknown, "you may not"},
 		{"the index may not be read", func(f *checkup.Facts) { f.Injection.Error = "you may not" }, "Injection", checkup.Unknown, "you may not"},
 		{"the policy for pods is missing", func(f *checkup.Facts) {

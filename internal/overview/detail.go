@@ -65,6 +65,8 @@ const (
 	RevokeLater Revocation = "NotYet"
 	// RevokedAlready means that it no longer works.
 	RevokedAlready Revocation = "Done"
+	// RevokeInUse means that the old password is the value in use: a new one waits.
+	RevokeInUse Revocation = "InUse"
 	// RevokeNothing means that no value before is known.
 	RevokeNothing Revocation = "Nothing"
 )
@@ -110,7 +112,11 @@ func placeOf(object *v1alpha1.RegistryCredential) string {
 // revocationOf reads the answer from RotationComplete. Whatever is not known for sure keeps the value before alive.
 func revocationOf(object *v1alpha1.RegistryCredential) Revocation {
 	c := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionRotationComplete)
-	if object.Status.Previous == nil {
+	switch {
+	case object.Status.Previous != nil:
+	case object.Status.Credential != nil && c != nil && c.Reason == v1alpha1.ReasonProgressing:
+		return RevokeInUse
+	default:
 		return RevokeNothing
 	}
 	if c == nil || object.Status.ObservedGeneration < object.Generation || object.Status.Previous.Namespaces > 0 {

@@ -154,6 +154,14 @@ func TestWhetherTheValueBeforeMayBeRevoked(t *testing.T) {
 		{"a namespace that is not selected any more has it", func(o *v1alpha1.RegistryCredential) { o.Status.Previous.Namespaces = 1 }, overview.RevokeLater},
 		{"the spec changed since", func(o *v1alpha1.RegistryCredential) { o.Generation++ }, overview.RevokeLater},
 		{"nothing is said of it", without(v1alpha1.ConditionRotationComplete), overview.RevokeLater},
+		{"there was none, and a newer value waits", func(o *v1alpha1.RegistryCredential) {
+			o.Status.Previous = nil
+			complete(metav1.ConditionFalse, v1alpha1.ReasonProgressing)(o)
+		}, overview.RevokeInUse},
+		{"there is none at all, and the first waits", func(o *v1alpha1.RegistryCredential) {
+			o.Status.Previous, o.Status.Credential = nil, nil
+			complete(metav1.ConditionFalse, v1alpha1.ReasonProgressing)(o)
+		}, overview.RevokeNothing},
 		{"there was none", func(o *v1alpha1.RegistryCredential) { o.Status.Previous = nil }, overview.RevokeNothing},
 	} {
 		t.Run(test.name, func(t *testing.T) {

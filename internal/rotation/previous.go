@@ -32,6 +32,20 @@ func (s *State) OfPrevious(spec *Spec) (Verdict, Test) {
 	return sum, decided
 }
 
+// PreviousRefused is when the registries last refused the part of the value before that is not in use any more, also where that counts for
+// nothing, because they may have refused everything then. Zero where one of them did not. There must be a value before.
+func (s *State) PreviousRefused(spec *Spec) time.Time {
+	var at time.Time
+	for _, account := range s.changed() {
+		test := s.test(spec, account)
+		if test.Verdict != Rejected {
+			return time.Time{}
+		}
+		at = latest(at, test.Time)
+	}
+	return at
+}
+
 // ofBefore is what a registry says of an account of the value before. That it accepted it while it was in use says nothing of it now:
 // whoever rotates may have revoked it with the same step. A refusal counts where the registry took the value in use before and after it:
 // an account that is locked has both refused.
