@@ -58,9 +58,11 @@ func newPlan(a access) *cobra.Command {
 
 // planned is what applying one RegistryCredential would do. Its JSON form is stable.
 type planned struct {
-	Name   string        `json:"name"`
-	Exists bool          `json:"exists"`
-	Rows   []preview.Row `json:"namespaces"`
+	Name   string `json:"name"`
+	Exists bool   `json:"exists"`
+	// Unchanged says that its spec is the same already.
+	Unchanged bool          `json:"unchanged"`
+	Rows      []preview.Row `json:"namespaces"`
 	// Stalls are why nothing at all would be delivered.
 	Stalls []string `json:"stalls,omitempty"`
 	// Losses are what namespaces lose that stay selected.
@@ -178,7 +180,7 @@ func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.Regist
 	case err != nil:
 		return one, unreadable(err)
 	}
-	one.Exists, one.Losses = before != nil, preview.Losses(before, after)
+	one.Exists, one.Unchanged, one.Losses = before != nil, preview.Unchanged(before, after), preview.Losses(before, after)
 	if err := l.dryRun(ctx, c, before, after); err != nil {
 		return one, err
 	}

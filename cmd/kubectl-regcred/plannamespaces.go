@@ -89,6 +89,9 @@ func printPlans(out io.Writer, plans []planned) error {
 			w.line("")
 		}
 		verb := map[bool]string{true: "would be changed", false: "would be created"}[one.Exists]
+		if one.Unchanged {
+			verb = "is the same already, and its spec would not be changed"
+		}
 		w.line("RegistryCredential %s %s: %s", one.Name, verb, preview.Sum(one.Rows))
 		rows := [][]cell{}
 		for _, row := range one.Rows {

@@ -118,7 +118,7 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"the index may not be read", func(f *checkup.Facts) { f.Injection.Error = "you may not" }, "Injection", checkup.Unknown, "you may not"},
 		{"the policy for pods is missing", func(f *checkup.Facts) {
 			f.Injection.Value = injected(func(i *checkup.Injection) { i.Fault, i.Remedy = "the policy is not there", "install it" })
-		}, "Injection", checkup.Problem, "pods get no pull Secret, because the policy is not there"},
+		}, "Injection", checkup.Problem, "new pods get the pull Secret only where their ServiceAccount still names it, because the policy is not there"},
 		{"the policy for pods may not be read", func(f *checkup.Facts) {
 			f.Injection.Value = injected(func(i *checkup.Injection) { i.PolicyUnread = "you may not" })
 		}, "Injection", checkup.Unknown, "you may not"},

@@ -37,7 +37,7 @@ func injection(f Facts) []Finding {
 	}
 	var found []Finding
 	if i.Fault != "" {
-		found = append(found, Finding{check, Problem, fmt.Sprintf("%d RegistryCredentials have spec.target.attach: Pods, and pods get no pull Secret, because %s", i.Asking, i.Fault), i.Remedy})
+		found = append(found, Finding{check, Problem, fmt.Sprintf("%d RegistryCredentials have spec.target.attach: Pods, and new pods get the pull Secret only where their ServiceAccount still names it, because %s", i.Asking, i.Fault), i.Remedy})
 	}
 	if i.PolicyUnread != "" {
 		found = append(found, unknown(check, i.PolicyUnread)...)

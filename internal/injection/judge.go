@@ -49,7 +49,7 @@ func (s State) Message() string {
 	if s.Fault == "" {
 		return ""
 	}
-	return "spec.target.attach is Pods, and pods get no pull Secret, because " + s.Fault + ": " + s.Remedy()
+	return "spec.target.attach is Pods, and new pods get the pull Secret only where their ServiceAccount still names it, because " + s.Fault + ": " + s.Remedy()
 }
 
 // Remedy says what to do about a fault.

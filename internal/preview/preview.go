@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/foreign"
@@ -31,9 +33,11 @@ const (
 	Create Effect = "Create"
 	// Update writes the entries into a Secret of regcred.
 	Update Effect = "Update"
+	// Keep changes nothing of a Secret of regcred.
+	Keep Effect = "Keep"
 )
 
-var order = []Effect{Remove, Refuse, Unknown, Adopt, Create, Update}
+var order = []Effect{Remove, Refuse, Unknown, Adopt, Create, Update, Keep}
 
 // Namespace is what is known of one.
 type Namespace struct {
@@ -62,7 +66,11 @@ type Row struct {
 }
 
 // Selectors are the namespaces that a RegistryCredential selects before, if it exists, and after.
-type Selectors struct{ Before, After target.Selector }
+type Selectors struct {
+	Before, After target.Selector
+	// keeps says that what is in the Secrets does not change.
+	keeps bool
+}
 
 // SelectorsOf are those of an object as it is, nil where it is not there, and as it would be.
 func SelectorsOf(before, after *v1alpha1.RegistryCredential, limits Limits) (Selectors, error) {
@@ -70,12 +78,27 @@ func SelectorsOf(before, after *v1alpha1.RegistryCredential, limits Limits) (Sel
 	var s Selectors
 	var err error
 	if before != nil {
+		s.keeps = equality.Semantic.DeepEqual(contentOf(before), contentOf(after))
 		if s.Before, err = target.New(&before.Spec.Target, protected); err != nil {
 			return s, err
 		}
 	}
 	s.After, err = target.New(&after.Spec.Target, protected)
 	return s, err
+}
+
+// Unchanged reports whether the specs of two objects are the same. Before is nil where there is no such object.
+func Unchanged(before, after *v1alpha1.RegistryCredential) bool {
+	return before != nil && equality.Semantic.DeepEqual(before.Spec, after.Spec)
+}
+
+// contentOf is the part of a spec that decides what is in the Secrets: not where they are, who names them, and when the source is read.
+func contentOf(object *v1alpha1.RegistryCredential) v1alpha1.RegistryCredentialSpec {
+	spec := *object.Spec.DeepCopy()
+	spec.RefreshPeriodSeconds, spec.Verification, spec.PodRecovery, spec.DeletionPolicy = nil, nil, nil, ""
+	t := spec.Target
+	spec.Target = v1alpha1.Target{SecretName: object.Spec.Target.Name(), EntryPer: t.EntryPer, SecretLabels: t.SecretLabels, SecretAnnotations: t.SecretAnnotations}
+	return spec
 }
 
 // Concerns reports whether a namespace is to be looked at.
@@ -87,10 +110,15 @@ func (s Selectors) Concerns(name string, labels map[string]string) bool {
 func Rows(after *v1alpha1.RegistryCredential, s Selectors, limits Limits, namespaces []Namespace) []Row {
 	rows := []Row{}
 	for _, n := range namespaces {
-		selected := s.After.Selects(n.Name, n.Labels)
-		if selected || s.Before.Selects(n.Name, n.Labels) {
-			rows = append(rows, rowOf(after, n, selected, limits.refuses(n.Name)))
+		selected, was := s.After.Selects(n.Name, n.Labels), s.Before.Selects(n.Name, n.Labels)
+		if !selected && !was {
+			continue
 		}
+		row := rowOf(after, n, selected, limits.refuses(n.Name))
+		if row.Secret == Update && was && s.keeps {
+			row.Secret = Keep
+		}
+		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Secret), slices.Index(order, b.Secret)), cmp.Compare(a.Namespace, b.Namespace))

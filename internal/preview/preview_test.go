@@ -62,6 +62,18 @@ func TestWhatHappensInANamespace(t *testing.T) {
 		{"its ServiceAccount may not be read", nil, object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Missing: true},
 			Accounts: []diagnosis.Account{{Name: "ci", Unread: true}}}, []preview.Row{{Namespace: "n", Secret: preview.Create, Note: "you may not read ServiceAccount ci"}}},
 		{"regcred made its Secret", object(), object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Ours: true}}},
+			[]preview.Row{{Namespace: "n", Secret: preview.Keep}}},
+		{"regcred made its Secret, and only when it is read changes", object(), object(func(s *v1alpha1.RegistryCredentialSpec) { s.RefreshPeriodSeconds = new(int32) }),
+			preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Ours: true}}}, []preview.Row{{Namespace: "n", Secret: preview.Keep}}},
+		{"regcred made its Secret, which loses an entry", object(), object(func(s *v1alpha1.RegistryCredentialSpec) { s.Registries = s.Registries[:1] }),
+			preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Ours: true}}}, []preview.Row{{Namespace: "n", Secret: preview.Update}}},
+		{"regcred made its Secret, which gets a label", object(), object(func(s *v1alpha1.RegistryCredentialSpec) {
+			s.Target.SecretLabels = map[string]v1alpha1.LabelValue{"a": "b"}
+		}), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Ours: true}}}, []preview.Row{{Namespace: "n", Secret: preview.Update}}},
+		{"regcred made its Secret for another", object(func(s *v1alpha1.RegistryCredentialSpec) {
+			s.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n"}
+		}), object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Ours: true}}}, []preview.Row{{Namespace: "n", Secret: preview.Update}}},
+		{"regcred made its Secret for another, and this one is new", nil, object(), preview.Namespace{Labels: shop, Secret: diagnosis.Secret{Owner: pullsecret.Owner{Ours: true}}},
 			[]preview.Row{{Namespace: "n", Secret: preview.Update}}},
 		{"somebody made its Secret by hand", nil, object(), preview.Namespace{Labels: shop, Secret: byHand, Accounts: []diagnosis.Account{account}},
 			[]preview.Row{{Namespace: "n", Secret: preview.Refuse, Note: "Secret regcred belongs to a person: delete it"}}},
@@ -191,5 +203,16 @@ func TestWhatNamespacesLoseThatStaySelected(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestWhetherASpecIsTheSame(t *testing.T) {
+	if !preview.Unchanged(object(), object()) || preview.Unchanged(nil, object()) || preview.Unchanged(object(), object(adopts)) {
+		t.Error("it is not told apart")
+	}
+	other := object()
+	other.Generation, other.Status.Conditions = 7, []metav1.Condition{{Type: "x"}}
+	if !preview.Unchanged(other, object()) {
+		t.Error("what is not in a manifest counts")
 	}
 }

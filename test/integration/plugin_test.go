@@ -185,7 +185,7 @@ func testPluginPlan(t *testing.T, r *operatorRun, p *plugin, namespaces []string
 		return writeManifest(t, string(text))
 	}
 	same := write(func(*v1alpha1.Target) {})
-	if out, _, code := p.says(t, "plan", "-f", same); code != 0 || !strings.Contains(out, "3 Update") {
+	if out, _, code := p.says(t, "plan", "-f", same); code != 0 || !strings.Contains(out, "is the same already, and its spec would not be changed: 3 Keep") {
 		t.Errorf("nothing would change, and it exits with %d", code)
 	}
 	file := write(func(target *v1alpha1.Target) {
@@ -193,7 +193,7 @@ func testPluginPlan(t *testing.T, r *operatorRun, p *plugin, namespaces []string
 		target.ExcludedNamespaces = []v1alpha1.NamespaceName{v1alpha1.NamespaceName(namespaces[0])}
 	})
 	out, complaint, code := p.says(t, "plan", "-f", file)
-	if code != 2 || !strings.Contains(out, "1 Remove, 1 Refuse, 1 Create, 2 Update") {
+	if code != 2 || !strings.Contains(out, "1 Remove, 1 Refuse, 1 Create, 2 Keep") {
 		t.Errorf("it exits with %d", code)
 	}
 	documented(t, "plan -f company.yaml", out+complaint)
