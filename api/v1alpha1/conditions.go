@@ -136,6 +136,8 @@ const (
 	ReasonPublished = "Published"
 	// ReasonDelivered is that of an event: every selected namespace has a revision that came into use.
 	ReasonDelivered = "Delivered"
+	// ReasonRemoved is that of an event: namespaces lost the credential, because they are not selected any more or the object is deleted.
+	ReasonRemoved = "Removed"
 	// ReasonRestored is the reason of an event: the registry refuses a new value and accepts the one before, which is in use again.
 	ReasonRestored = "Restored"
 	// ReasonStaleAnswer is the reason of an event: the source gives a value that is older than the one in use.

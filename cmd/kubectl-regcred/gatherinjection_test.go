@@ -71,7 +71,7 @@ func TestADoctorComparesTheIndexWithWhatIsAskedFor(t *testing.T) {
 						return c.Get(ctx, key, into, options...)
 					}}).Build()
 				g := &gathering{client: c}
-				findings := checkup.Findings(checkup.Facts{Injection: g.injection(t.Context(), 0)})
+				findings := checkup.Findings(checkup.Facts{Kinds: []string{"RegistryCredential", "VaultConnection"}, Injection: g.injection(t.Context(), 0)})
 				for _, f := range findings {
 					if f.Check == "Injection" && f.Level == test.level && strings.Contains(f.Message, test.says) {
 						return

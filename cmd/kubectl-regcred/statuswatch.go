@@ -60,15 +60,26 @@ func (f *following) show(ctx context.Context, object *v1alpha1.RegistryCredentia
 		f.w.details(d, now)
 		f.w.line("\nChanges")
 	} else {
+		slices.Reverse(events) // the latest was the first of them
+		later := slices.IndexFunc(events, func(e eventReport) bool { return e.Time.After(now) })
+		if later < 0 {
+			later = len(events)
+		}
+		f.tell(events[:later], now)
 		for _, line := range changesOf(f.before, said) {
 			f.w.line("  %s  %s", now.Format(time.TimeOnly), line)
 		}
-		for _, e := range slices.Backward(events) { // the latest is the first of them
-			f.w.line("  %s  Event %s %s: %s", e.Time.In(now.Location()).Format(time.TimeOnly), e.Type, e.Reason, e.Message)
-		}
+		f.tell(events[later:], now)
 	}
 	f.before = said
 	return f.w.err
+}
+
+// tell prints events, each with its own time.
+func (f *following) tell(events []eventReport, now time.Time) {
+	for _, e := range events {
+		f.w.line("  %s  Event %s %s: %s", e.Time.In(now.Location()).Format(time.TimeOnly), e.Type, e.Reason, e.Message)
+	}
 }
 
 // newEvents are those that were not there before.
@@ -108,9 +119,10 @@ func sayingsOf(d overview.Detail) []saying {
 	return said
 }
 
-// changesOf are the differences, one in each line.
+// changesOf are the differences, one in each line. A message that several of them have is told once.
 func changesOf(before, now []saying) []string {
 	var lines []string
+	told := map[string]string{} // by message, what had it first
 	find := func(among []saying, what string) (saying, bool) {
 		i := slices.IndexFunc(among, func(s saying) bool { return s.what == what })
 		if i < 0 {
@@ -127,7 +139,12 @@ func changesOf(before, now []saying) []string {
 		case was.state != is.state:
 			line = is.what + ": " + was.state + " -> " + is.state
 		}
-		if is.message != "" {
+		switch first := told[is.message]; {
+		case is.message == "":
+		case first != "":
+			line += ", as " + first
+		default:
+			told[is.message] = is.what
 			line += ": " + is.message
 		}
 		lines = append(lines, line)

@@ -55,10 +55,10 @@ func TestWhoFollowsOneIsToldEachChangeInALine(t *testing.T) {
 	conditions := object.Status.Conditions
 	conditions[1].Reason, conditions[1].Status, conditions[1].Message = v1alpha1.ReasonNoLongerAccepted, metav1.ConditionFalse, "the registry refuses it"
 	conditions[2].Message = "it is still everywhere"
-	object.Status.Conditions = slices.Concat(conditions, []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoLongerAccepted, Message: "act"}})
+	object.Status.Conditions = slices.Concat(conditions, []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoLongerAccepted, Message: "the registry refuses it"}})
 	show(`  12:00:00  Verified: True Accepted -> False NoLongerAccepted: the registry refuses it
   12:00:00  RotationComplete: True OldRefused: it is still everywhere
-  12:00:00  Stalled: - -> True NoLongerAccepted: act
+  12:00:00  Stalled: - -> True NoLongerAccepted, as Verified
 `)
 
 	for i, name := range []string{"first", "second"} {
@@ -69,12 +69,12 @@ func TestWhoFollowsOneIsToldEachChangeInALine(t *testing.T) {
 	object.Status.Conditions, object.Status.Credential.Revision, object.Status.Namespaces.Synced, object.Status.Namespaces.Failed = conditions, "8", 1, 2
 	object.Status.Pods = &v1alpha1.PodsStatus{Stuck: 4}
 	object.Status.Previous = &v1alpha1.PreviousStatus{Revision: "7", Namespaces: 1}
-	show(`  12:00:00  Value: 7 -> 8
+	show(`  12:00:00  Event Normal Told: words of first
+  12:00:00  Value: 7 -> 8
   12:00:00  Namespaces: 3 of 3 have the value, 0 cannot be served -> 1 of 3 have the value, 2 cannot be served
   12:00:00  Pods: 0 stuck -> 4 stuck
   12:00:00  Old password: none is known -> may not be revoked yet
   12:00:00  Stalled: True NoLongerAccepted -> -
-  12:00:00  Event Normal Told: words of first
   12:00:01  Event Normal Told: words of second
 `)
 	show("") // no event is told twice

@@ -46,6 +46,7 @@ func (r *Reconciler) finish(ctx context.Context, object *v1alpha1.RegistryCreden
 		if removal.Holding > 0 {
 			return ctrl.Result{RequeueAfter: time.Second}, r.reportDeletion(ctx, object, removal)
 		}
+		r.tellOfRemoved(object)
 		r.giveBackAll(ctx, object)
 	}
 	before := object.DeepCopy()
@@ -84,6 +85,17 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	memory.statusTime = r.Now()
 	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, heldRemoval(object, removal, keepEntries(object)))
 	return nil
+}
+
+// tellOfRemoved tells people, once for all that went together, that namespaces lost the credential.
+func (r *Reconciler) tellOfRemoved(object *v1alpha1.RegistryCredential) {
+	if n := r.Board.TakeRemoved(object.Name); n > 0 {
+		why := "which spec.target does not select any more"
+		if object.DeletionTimestamp != nil {
+			why = "as spec.deletionPolicy says"
+		}
+		r.event(object, corev1.EventTypeNormal, v1alpha1.ReasonRemoved, "Remove", fmt.Sprintf("the credential was removed from %s, %s", namespaces(n), why))
+	}
 }
 
 // tellOfRemoval tells people once that a removal waits for them: before is what the status said, message what waits.

@@ -44,6 +44,9 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 		// The answer is a moment away: what is said before it would be put off by it.
 		return after(now, earliest(wake, now.Add(statusInterval))), nil
 	}
+	if f.looked() && f.summary.Unselected == 0 { // else more of them are about to lose it
+		r.tellOfRemoved(run.object)
+	}
 	status := f.status(&run.object.Status, now)
 	r.observe(run, f, status)
 	if equality.Semantic.DeepEqual(status, &run.object.Status) {

@@ -30,6 +30,8 @@ type facts struct {
 	staying []*v1alpha1.RegistryCredential
 	// leaves are those whose entries go.
 	leaves []*v1alpha1.RegistryCredential
+	// loses are those of them that the namespace loses: they were delivered, and not by another name now.
+	loses []string
 	// waits says which entries wait, and for what.
 	waits map[string]verdict
 	// contributions of both.
@@ -198,6 +200,9 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
 		f.leaves = append(f.leaves, credential)
+		if len(known) > 0 && (!selected || credential.DeletionTimestamp != nil) {
+			f.loses = append(f.loses, credential.Name)
+		}
 		return err
 	}
 	f.memory.goes(credential.Name)

@@ -258,6 +258,34 @@ func TestWhatWaitsForConfirmationIsRotatedAllTheSame(t *testing.T) {
 	if got := g.having(10, "r.example"); got != 0 {
 		t.Errorf("%d still have it after the confirmation", got)
 	}
+	if told := g.r.Board.TakeRemoved("company"); told != 10 {
+		t.Errorf("%d are said to have lost it", told)
+	}
+}
+
+// A removal is counted once, and a Secret that only gets another name is none.
+func TestNamespacesThatLoseACredentialAreCounted(t *testing.T) {
+	g := newRig(t, 3, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "good", "r.example"))
+	g.all(3)
+	var namespace corev1.Namespace
+	if err := g.c.Get(t.Context(), client.ObjectKey{Name: "n-00001"}, &namespace); err != nil {
+		t.Fatal(err)
+	}
+	namespace.Labels["team"] = "none"
+	if err := g.c.Update(t.Context(), &namespace); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		g.all(3)
+		g.now = g.now.Add(time.Minute)
+	}
+	if told, has := g.r.Board.TakeRemoved("company"), g.having(3, "r.example"); told != 1 || has != 2 {
+		t.Errorf("%d are said to have lost it, and %d have it", told, has)
+	}
+	if told := g.r.Board.TakeRemoved("company"); told != 0 {
+		t.Errorf("%d are told again", told)
+	}
 }
 
 func TestATypoInARegistryTakesTheKeyFromNobodyUnconfirmed(t *testing.T) {
@@ -296,6 +324,9 @@ func TestADeletionThatTakesManyNamespacesWaitsForAPerson(t *testing.T) {
 	held := g.removal()
 	if got := g.having(10, "r.example"); got != 10 || !held.Held || held.ID == "" || held.Losing != 10 {
 		t.Fatalf("%d of 10 still have it, %+v", got, held)
+	}
+	if told := g.r.Board.TakeRemoved("company"); told != 0 {
+		t.Errorf("%d are said to have lost it", told)
 	}
 	g.edit(func(c *v1alpha1.RegistryCredential) {
 		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmRemovalAnnotation, held.ID)

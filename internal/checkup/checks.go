@@ -22,8 +22,18 @@ var Policies = []string{
 // Findings are what all checks found, in the order in which they build on each other. Each check finds something.
 func Findings(f Facts) []Finding {
 	var all []Finding
-	for _, check := range []func(Facts) []Finding{kinds, schemas, operator, lease, clock, policies, owners, connections, fence, registries, credentials, injection, rights} {
-		all = append(all, check(f)...)
+	const credential, connection = "RegistryCredential", "VaultConnection"
+	for _, one := range []struct {
+		check func(Facts) []Finding
+		needs []string // kinds without which there is nothing to look at: that they are missing is said once
+	}{
+		{kinds, nil}, {schemas, []string{credential, connection}}, {operator, nil}, {lease, nil}, {clock, nil}, {policies, nil}, {owners, nil},
+		{connections, []string{connection}}, {fence, []string{connection}}, {registries, []string{credential}}, {credentials, []string{credential}},
+		{injection, []string{credential}}, {rights, nil},
+	} {
+		if !slices.ContainsFunc(one.needs, func(kind string) bool { return !slices.Contains(f.Kinds, kind) }) {
+			all = append(all, one.check(f)...)
+		}
 	}
 	for i := range all {
 		all[i].Message, all[i].Next = foreign.Message(all[i].Message), foreign.Message(all[i].Next)
@@ -43,11 +53,15 @@ const reinstall = "install regcred again, by its chart or by config/default with
 
 func kinds(f Facts) []Finding {
 	const check = "API"
+	var missing []string
 	for _, kind := range []string{"RegistryCredential", "VaultConnection"} {
 		if !slices.Contains(f.Kinds, kind) {
-			return []Finding{{check, Problem, fmt.Sprintf("the API server does not know %s in version %s", kind, v1alpha1.GroupVersion.Version),
-				"apply the CRDs of this version (config/crd), or use the kubeconfig of the right cluster"}}
+			missing = append(missing, kind)
 		}
+	}
+	if len(missing) > 0 {
+		return []Finding{{check, Problem, fmt.Sprintf("the API server does not know %s in version %s", strings.Join(missing, " and "), v1alpha1.GroupVersion.Version),
+			"install the CRDs of this version (config/crd), or use the kubeconfig of the right cluster"}}
 	}
 	return []Finding{{check, OK, "the API server knows RegistryCredential and VaultConnection in version " + v1alpha1.GroupVersion.Version, ""}}
 }
@@ -94,6 +108,9 @@ func lease(f Facts) []Finding {
 		return []Finding{{check, Problem, "no replica of the operator leads: the last one gave its lease back", next}}
 	case !l.Renewed && l.Age > l.Lasts:
 		return []Finding{{check, Problem, fmt.Sprintf("%s led and did not renew its lease for %s: nothing is read and nothing is written", l.Holder, l.Age.Round(time.Second)), next}}
+	case f.Deployments.Error == "" && len(f.Deployments.Value) == 0 && !l.Renewed:
+		return []Finding{{check, Problem, fmt.Sprintf("%s renewed its lease %s ago, and the operator has no Deployment any more: nothing is read and nothing is written",
+			l.Holder, max(0, l.Age).Round(time.Second)), "see what the check Operator says"}}
 	case !l.Renewed && l.Age < 0:
 		return []Finding{{check, Warning, fmt.Sprintf("%s leads, and its lease was renewed in the future", l.Holder), "compare this machine's clock with that of the nodes"}}
 	}
@@ -109,24 +126,39 @@ func policies(f Facts) []Finding {
 		return unknown(check, f.Bindings.Error)
 	}
 	var found []Finding
+	var missing, unbound []string
 	for _, name := range Policies {
 		policy, there := f.Policies.Value[name]
 		binds := func(b Binding) bool { return b.Policy == name && b.Denies }
 		switch {
 		case !there:
-			found = append(found, Finding{check, Problem, "ValidatingAdmissionPolicy " + name + " is missing: nothing bounds what the operator may do there", reinstall})
+			missing = append(missing, name)
 		case !anyOf(f.Bindings.Value, binds):
-			found = append(found, Finding{check, Problem, "ValidatingAdmissionPolicy " + name + " has no binding that denies, so it has no effect", reinstall})
+			unbound = append(unbound, name)
 		case policy.Ignores:
 			found = append(found, Finding{check, Problem, "ValidatingAdmissionPolicy " + name + " has failurePolicy Ignore: what it cannot evaluate passes", reinstall})
 		case len(policy.Warnings) > 0:
 			found = append(found, Finding{check, Warning, "ValidatingAdmissionPolicy " + name + ": the API server warns: " + policy.Warnings[0], reinstall})
 		}
 	}
+	if len(unbound) > 0 {
+		found = slices.Insert(found, 0, Finding{check, Problem, policiesWords(unbound, "has no binding that denies, so it has no effect", "have no binding that denies, so they have no effect"), reinstall})
+	}
+	if len(missing) > 0 {
+		found = slices.Insert(found, 0, Finding{check, Problem, policiesWords(missing, "is missing", "are missing") + ": nothing bounds what the operator may do there", reinstall})
+	}
 	if len(found) == 0 {
 		found = append(found, Finding{check, OK, fmt.Sprintf("all %d admission policies are there and deny", len(Policies)), ""})
 	}
 	return found
+}
+
+// policiesWords is one sentence about one policy or several.
+func policiesWords(names []string, one, several string) string {
+	if len(names) == 1 {
+		return "ValidatingAdmissionPolicy " + names[0] + " " + one
+	}
+	return "ValidatingAdmissionPolicies " + strings.Join(names, ", ") + " " + several
 }
 
 // owners reports kinds of owners that are listed and of no use: pods of an owner that cannot be read are left alone (OwnerUnknown).

@@ -49,6 +49,10 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		says  string
 	}{
 		{"a kind is not known", func(f *checkup.Facts) { f.Kinds = f.Kinds[:1] }, "API", checkup.Problem, "does not know VaultConnection"},
+		{"no kind is known", func(f *checkup.Facts) { f.Kinds = nil }, "API", checkup.Problem, "does not know RegistryCredential and VaultConnection"},
+		{"the operator was uninstalled a moment ago", func(f *checkup.Facts) { f.Deployments.Value = nil }, "Leader", checkup.Problem, "regcred-1 renewed its lease 1s ago, and the operator has no Deployment any more"},
+		{"all policies are missing", func(f *checkup.Facts) { f.Policies.Value = nil }, "Policies", checkup.Problem, "ValidatingAdmissionPolicies regcred-events, regcred-kinds, "},
+		{"all bindings are missing", func(f *checkup.Facts) { f.Bindings.Value = nil }, "Policies", checkup.Problem, "have no binding that denies, so they have no effect"},
 		{"a CRD is older than the plugin", func(f *checkup.Facts) {
 			f.Missing.Value = map[string][]string{"VaultConnection": {"spec.a", "spec.b", "spec.c", "spec.d"}}
 		}, "CRDs", checkup.Problem, "lacks 4 fields that this version of the plugin knows, such as spec.a, spec.b, spec.c"},
@@ -359,5 +363,36 @@ func TestASchemaThatSaysNothingOfWhatIsInAListLacksNothingThere(t *testing.T) {
 	delete(failures, "items")
 	if missing := checkup.MissingFields("RegistryCredential", schema); len(missing) > 0 {
 		t.Errorf("%q", missing)
+	}
+}
+
+// One cause is one line: whoever reads nine looks for nine faults.
+func TestOneCauseIsToldOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(*checkup.Facts)
+		check string
+	}{
+		"the CRDs are missing": {func(f *checkup.Facts) {
+			const why = "the API server does not know it"
+			f.Kinds, f.Missing.Error, f.Connections.Error, f.Credentials.Error, f.Injection.Error = nil, why, why, why, why
+		}, "API"},
+		"all policies are missing": {func(f *checkup.Facts) { f.Policies.Value, f.Bindings.Value = nil, nil }, "Policies"},
+		"the policy for pods is missing": {func(f *checkup.Facts) {
+			f.Injection.Value = injected(func(i *checkup.Injection) {
+				i.Fault, i.Remedy, i.Exists, i.AsMeant = "it is not there", "install it", false, false
+			})
+		}, "Injection"},
+	} {
+		f := sound()
+		test.spoil(&f)
+		var told []checkup.Finding
+		for _, found := range checkup.Findings(f) {
+			if found.Level != checkup.OK {
+				told = append(told, found)
+			}
+		}
+		if len(told) != 1 || told[0].Check != test.check {
+			t.Errorf("%s: %+v", name, told)
+		}
 	}
 }

@@ -12,13 +12,15 @@ type Board struct {
 	// groups by RegistryCredential and Secret name.
 	groups map[string]map[string]*tally
 	// told are the RegistryCredentials of which a place tells.
-	told   map[Place][]string
-	notify func(credential string)
+	told map[Place][]string
+	// removed counts the namespaces from which entries of a RegistryCredential were taken, and of which nobody was told yet.
+	removed map[string]int
+	notify  func(credential string)
 }
 
 // NewBoard returns an empty board. notify is called, outside any lock, for each RegistryCredential whose deliveries changed.
 func NewBoard(notify func(credential string)) *Board {
-	return &Board{groups: map[string]map[string]*tally{}, told: map[Place][]string{}, notify: notify}
+	return &Board{groups: map[string]map[string]*tally{}, told: map[Place][]string{}, removed: map[string]int{}, notify: notify}
 }
 
 // Post replaces what is known of one place: one Delivery for each RegistryCredential that selects it or has entries there. A look
@@ -105,6 +107,23 @@ func (b *Board) Forget(credential string) {
 		}
 	}
 	delete(b.groups, credential)
+	delete(b.removed, credential)
+}
+
+// Remove notes that the entries of a RegistryCredential were taken from a Secret.
+func (b *Board) Remove(credential string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.removed[credential]++
+}
+
+// TakeRemoved is from how many Secrets entries of a RegistryCredential were taken since it was asked last.
+func (b *Board) TakeRemoved(credential string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	count := b.removed[credential]
+	delete(b.removed, credential)
+	return count
 }
 
 // Places returns where a RegistryCredential was last seen to contribute.
