@@ -63,14 +63,20 @@ func (f *facts) rotationComplete(now time.Time) metav1.Condition {
 		c.Reason, c.Message = v1alpha1.ReasonProgressing, "the changed spec has no value in use yet: see CredentialAvailable. Do not revoke the one in use"
 	case !f.looked() || f.lacking() > 0 || s.Previous != nil && f.holdingPrevious() > 0:
 		c.Reason, c.Message = v1alpha1.ReasonDelivering, f.notEverywhere()
-	case s.Previous == nil && f.selected() == 0:
-		c.Reason, c.Message = v1alpha1.ReasonNoNamespaces, "spec.target selects no namespace, so the value in use is in none, and no earlier one is known"
 	case s.Previous == nil:
-		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonFirstValue, "the value in use is everywhere, and no earlier one is known"
+		c.Status, c.Reason, c.Message = f.firstValue()
 	default:
 		c.Status, c.Reason, c.Message = f.oldValue(now)
 	}
 	return c
+}
+
+// firstValue is for a value that none is known to have been in use before.
+func (f *facts) firstValue() (status metav1.ConditionStatus, reason, message string) {
+	if f.selected() == 0 {
+		return metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, "spec.target selects no namespace, so the value in use is in none, and no earlier one is known"
+	}
+	return metav1.ConditionTrue, v1alpha1.ReasonFirstValue, "the value in use is everywhere, and no earlier one is known"
 }
 
 // lacking counts the selected namespaces whose Secret does not have the value in use. A namespace that does not exist has no pods with an old

@@ -36,12 +36,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 		wake = earliest(wake, now.Add(askAgain))
 	}
 	wake = earliest(wake, r.tellOfCures(run, f.stuck))
-	if f.settling() && run.object.Status.ObservedGeneration == run.object.Generation && now.Sub(run.memory.seen) < settleTime {
-		// Just started: what is in the namespaces is being looked at. Nothing changed, so nothing is said to have.
-		return after(now, earliest(wake, now.Add(statusInterval))), nil
-	}
-	if run.object.Status.ObservedGeneration == run.object.Generation && run.asksNow(now) {
-		// The answer is a moment away: what is said before it would be put off by it.
+	if f.tooSoon(now) {
 		return after(now, earliest(wake, now.Add(statusInterval))), nil
 	}
 	if f.looked() && f.summary.Unselected == 0 { // else more of them are about to lose it
@@ -68,6 +63,18 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	r.tellOfSource(run, &before.Status, status)
 	r.tellOfRotation(run, &before.Status, status)
 	return after(now, wake), nil
+}
+
+// tooSoon reports whether what there is to say of a spec of which something was said before will be known in a moment.
+func (f *facts) tooSoon(now time.Time) bool {
+	run := f.run
+	if run.object.Status.ObservedGeneration != run.object.Generation {
+		return false
+	}
+	// Just started: what is in the namespaces is being looked at. Nothing changed, so nothing is said to have.
+	starting := f.settling() && now.Sub(run.memory.seen) < settleTime
+	// The registry's answer is a moment away: what is said before it would put it off.
+	return starting || run.asksNow(now)
 }
 
 // asksNow reports whether a test began so lately that its answer is to be expected any moment.
