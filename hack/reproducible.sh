@@ -8,10 +8,13 @@ trap 'rm -rf "$work"' EXIT
 GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod)
 export GOTOOLCHAIN
 
-for run in one a-folder-with-a-longer-name; do
+runs="one a-folder-with-a-longer-name"
+for run in $runs; do # both copies before the first build: somebody may work on in this clone
   mkdir -p "$work/$run/clone"
-  if [ "$run" != one ]; then export GOCACHE="$work/$run/cache"; fi
   git ls-files -z --cached --others --exclude-standard | xargs -0 tar cf - | tar xf - -C "$work/$run/clone"
+done
+for run in $runs; do
+  if [ "$run" != one ]; then export GOCACHE="$work/$run/cache"; fi
   go -C "$work/$run/clone/hack/release" run -trimpath . -version "${VERSION:-v0.0.0-dev}" "$@" -output "$work/$run/dist"
 done
 diff -r "$work/one/dist" "$work/a-folder-with-a-longer-name/dist" || {

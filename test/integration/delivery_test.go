@@ -5,14 +5,17 @@ import (
 	"testing"
 )
 
-// TestDelivery runs all that is said of pull Secrets and ServiceAccounts on one API server.
+// deliveryPart is something that is said of pull Secrets and ServiceAccounts.
+type deliveryPart struct {
+	name string
+	run  func(*testing.T, *deliveryRig)
+}
+
+// TestDelivery runs most of what is said of pull Secrets and ServiceAccounts on one API server. What takes longest has its own, so that nobody
+// waits for all of it.
 func TestDelivery(t *testing.T) {
 	t.Parallel()
-	rig := startDeliveryRig(t)
-	for _, c := range []struct {
-		name string
-		run  func(*testing.T, *deliveryRig)
-	}{
+	runDelivery(t, []deliveryPart{
 		{"a namespace is served, and again after a rotation", servedAndRotated},
 		{"whose a Secret is", ownership},
 		{"what a Secret looks like", wantedForm},
@@ -25,11 +28,24 @@ func TestDelivery(t *testing.T) {
 		{"isolation", isolation},
 		{"what is said", whatIsSaid},
 		{"protected namespaces", protectedNamespaces},
-		{"uninstall in six orders", uninstalls},
-		{"faults at every write", faultsAtEveryWrite},
-		{"200 histories from caches that lag", laggingCaches},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.run(t, rig) })
+	})
+}
+
+func TestDeliveryWithFaults(t *testing.T) {
+	t.Parallel()
+	runDelivery(t, []deliveryPart{{"faults at every write", faultsAtEveryWrite}})
+}
+
+func TestDeliveryInOrders(t *testing.T) {
+	t.Parallel()
+	runDelivery(t, []deliveryPart{{"uninstall in six orders", uninstalls}, {"200 histories from caches that lag", laggingCaches}})
+}
+
+func runDelivery(t *testing.T, parts []deliveryPart) {
+	t.Helper()
+	rig := startDeliveryRig(t)
+	for _, part := range parts {
+		t.Run(part.name, func(t *testing.T) { part.run(t, rig) })
 	}
 }
 

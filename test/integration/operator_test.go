@@ -228,7 +228,7 @@ func (r *operatorRun) applyCredentialWith(t *testing.T, change func(*v1alpha1.Re
 
 // TestKilledAtAnyMomentTheOperatorEndsInTheSameState kills the operator at four random moments of a rotation, and then sees that a
 // quiet minute passes without a write. It alone has the real program die, with a test at the real registry under way. A death at each
-// write in turn is in TestDelivery, and one at each step of a decision in the model of internal/rotation.
+// write in turn is in TestDeliveryWithFaults, and one at each step of a decision in the model of internal/rotation.
 func TestKilledAtAnyMomentTheOperatorEndsInTheSameState(t *testing.T) {
 	t.Parallel()
 	r := startOperatorRun(t)

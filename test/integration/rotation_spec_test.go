@@ -42,7 +42,7 @@ func TestAChangedSpecIsToldForWhatItIs(t *testing.T) {
 	r.edit(t, func(spec *v1alpha1.RegistryCredentialSpec) {
 		spec.Registries = []v1alpha1.Registry{v1alpha1.Registry(host + ":1")}
 	})
-	elsewhere := fmt.Sprintf("No image in use in the target namespaces is from %s:1: they are from %s.", host, r.registry.Basic)
+	elsewhere := fmt.Sprintf("images in use in the target namespaces are from %s, and none is from %s:1: is the port wrong in spec.registries?", r.registry.Basic, host)
 	awaitWithin(t, time.Minute, func(context.Context) error {
 		return r.tells(t, v1alpha1.ConditionVerified, v1alpha1.ReasonUnproven, elsewhere)
 	})
