@@ -273,9 +273,11 @@ func (z *zoo) awaitRunning(t *testing.T) {
 	}
 }
 
-// awaitStuck waits until the pods of some moments hang for the cause that is theirs, and notes them.
+// awaitStuck waits until the pods of some moments hang for the cause that is theirs, and notes them. Each is seen in back-off once: that all
+// are at the same moment is luck, where there are many.
 func (z *zoo) awaitStuck(t *testing.T, within time.Duration, when ...moment) {
 	t.Helper()
+	seen := map[string]bool{}
 	await(t, within, func(ctx context.Context) error {
 		var all corev1.PodList
 		if err := s.Client.List(ctx, &all); err != nil {
@@ -288,8 +290,10 @@ func (z *zoo) awaitStuck(t *testing.T, within time.Duration, when ...moment) {
 		}
 		var missing []error
 		for _, c := range stuckCases {
-			if slices.Contains(when, c.made) {
-				missing = append(missing, z.note(c, pods[c.String()]))
+			if slices.Contains(when, c.made) && !seen[c.String()] {
+				err := z.note(c, pods[c.String()])
+				seen[c.String()] = err == nil
+				missing = append(missing, err)
 			}
 		}
 		return errors.Join(missing...)
