@@ -1,8 +1,8 @@
 package attachment
 
 import (
+	"fmt"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -27,16 +27,11 @@ func TestWhatHasTheIndexLookedAt(t *testing.T) {
 	manager.Start(t, mgr)
 	holds := func(what string, secrets int) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		manager.Await(t, fmt.Sprintf("%s: it holds %d Secrets", what, secrets), func() bool {
 			var index v1alpha1.InjectionIndex
 			err := cluster.Get(t.Context(), client.ObjectKey{Name: v1alpha1.InjectionIndexName}, &index)
-			if err == nil && len(index.Spec.Secrets) == secrets {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%s: it holds %d Secrets: %v", what, len(index.Spec.Secrets), err)
-			}
-		}
+			return err == nil && len(index.Spec.Secrets) == secrets
+		})
 	}
 	if err := cluster.Create(t.Context(), credential(v1alpha1.AttachPods)); err != nil {
 		t.Fatal(err)

@@ -189,7 +189,6 @@ func (f *facts) secretsSynced() metav1.Condition {
 	return c
 }
 
-// noNamespaces names the labels that nothing has: a typo in them is the usual cause.
 // labelsOf are the labels that a target asks for, in words.
 func labelsOf(target *v1alpha1.Target) string {
 	if target.NamespaceSelector == nil {
@@ -198,6 +197,7 @@ func labelsOf(target *v1alpha1.Target) string {
 	return " (labels " + foreign.Text(metav1.FormatLabelSelector(target.NamespaceSelector), longestSelector) + ")"
 }
 
+// noNamespaces names the labels that nothing has: a typo in them is the usual cause.
 func noNamespaces(target *v1alpha1.Target) string {
 	return "spec.target selects no namespace" + labelsOf(target) + ", so nothing is delivered: correct it, or label namespaces. They are served as soon as they are selected"
 }

@@ -98,39 +98,30 @@ func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delive
 
 // urgently looks at the places of a new namespace, or one with new labels, before all others.
 func (r *Reconciler) urgently() handler.TypedEventHandler[*corev1.Namespace, delivered.Place] {
-	return handler.TypedFuncs[*corev1.Namespace, delivered.Place]{
-		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*corev1.Namespace], q queue) {
-			priority := urgent
-			if e.IsInInitialList {
-				priority = last
-			}
-			enqueue(q, priority, r.placesIn(ctx, e.Object.Name)...)
-		},
-		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*corev1.Namespace], q queue) {
-			enqueue(q, urgent, r.placesIn(ctx, e.ObjectNew.Name)...)
-		},
-		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*corev1.Namespace], q queue) {
-			enqueue(q, normal, r.placesIn(ctx, e.Object.Name)...)
-		},
-	}
+	return newFirst(r, urgent, func(one *corev1.Namespace) string { return one.Name })
 }
 
 // onAccount looks at the places of the namespace of a ServiceAccount, before all others where it is new: pods that are created before it names the
 // Secret never get it.
 func (r *Reconciler) onAccount() handler.TypedEventHandler[*corev1.ServiceAccount, delivered.Place] {
-	return handler.TypedFuncs[*corev1.ServiceAccount, delivered.Place]{
-		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*corev1.ServiceAccount], q queue) {
+	return newFirst(r, normal, func(one *corev1.ServiceAccount) string { return one.Namespace })
+}
+
+// newFirst looks at the places of a namespace: before all others where an object is new, after all others where it was there at the start.
+func newFirst[T client.Object](r *Reconciler, changed int, namespaceOf func(T) string) handler.TypedEventHandler[T, delivered.Place] {
+	return handler.TypedFuncs[T, delivered.Place]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[T], q queue) {
 			priority := urgent
 			if e.IsInInitialList {
 				priority = last
 			}
-			enqueue(q, priority, r.placesIn(ctx, e.Object.Namespace)...)
+			enqueue(q, priority, r.placesIn(ctx, namespaceOf(e.Object))...)
 		},
-		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*corev1.ServiceAccount], q queue) {
-			enqueue(q, normal, r.placesIn(ctx, e.ObjectNew.Namespace)...)
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[T], q queue) {
+			enqueue(q, changed, r.placesIn(ctx, namespaceOf(e.ObjectNew))...)
 		},
-		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*corev1.ServiceAccount], q queue) {
-			enqueue(q, normal, r.placesIn(ctx, e.Object.Namespace)...)
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[T], q queue) {
+			enqueue(q, normal, r.placesIn(ctx, namespaceOf(e.Object))...)
 		},
 	}
 }
