@@ -167,7 +167,7 @@ func (s *State) Insists(cause Cause) bool {
 }
 
 // MaxAge is how old an answer may be that another object with the same place got already. It is newer than the one that this object
-// has, and not older than half a period, or than when the read was due: a busy operator comes late to some of those that are due
+// has, and not older than schedule.Shared, or than when the read was due: a busy operator comes late to some of those that are due
 // together. Somebody who asks for a read gets one of his own.
 func (s *State) MaxAge(spec *Spec, cause Cause, now time.Time) time.Duration {
 	r := &s.Reads
@@ -177,7 +177,7 @@ func (s *State) MaxAge(spec *Spec, cause Cause, now time.Time) time.Duration {
 	if cause == CauseTold { // what another object read since
 		return max(now.Sub(r.ToldTime), 0)
 	}
-	longest := spec.Refresh / 2
+	longest := schedule.Shared(spec.Refresh)
 	if r.ReadTime.IsZero() {
 		return longest
 	}

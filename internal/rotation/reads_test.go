@@ -190,7 +190,7 @@ func TestHowOldASharedAnswerMayBe(t *testing.T) {
 		want  time.Duration
 	}{
 		{"newer than the one that it has", 10 * time.Second, CauseSpec, 10 * time.Second},
-		{"half a period at most", 55 * time.Second, CauseSpec, refresh / 2},
+		{"three fifths of a period at most", 55 * time.Second, CauseSpec, refresh * 3 / 5},
 		{"since it was due", refresh + 50*time.Second, CausePlan, 50 * time.Second},
 		{"a person gets one of his own", 55 * time.Second, CauseRequest, 0},
 		{"so does one whose value is refused", 55 * time.Second, CauseRefused, 0},

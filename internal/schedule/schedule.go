@@ -18,6 +18,11 @@ const (
 // rotated is how long after an announced rotation the source is read: Vault's engines look every five seconds whether one is due.
 const rotated = 6 * time.Second
 
+// sharedFor is the part of a refresh period for which the answer to one object serves others. It is more than a half: of two objects of
+// one place with the same period, whatever the time between their reads, one then uses the answer of the other, and from then on both
+// share every read. With a half, two that read just half a period apart, and each a little late, read one by one for ever.
+const sharedFor = 0.6
+
 // spread is the part of a wait by which randomness shortens it, so that what began together does not stay together.
 const spread = 0.1
 
@@ -41,12 +46,12 @@ type LastRead struct {
 // read just after it is not missed.
 //
 // The period is exact, so that objects that shared one read share the next one, too. After an unplanned read it is shortened once
-// by up to a half, so that what began together does not stay together. A wait for the end of a value is up to a tenth shorter.
+// by up to two fifths, so that what began together does not stay together. A wait for the end of a value is up to a tenth shorter.
 // random is in [0,1) and says by how much; it is to be the same for all that read the same place.
 func Next(last LastRead, period time.Duration, random float64) time.Time {
 	wait := period
 	if last.Unplanned {
-		wait -= time.Duration(float64(period/2) * random)
+		wait -= time.Duration(float64(period-Shared(period)) * random) // by then the last answer is too old to be shared
 	}
 	if life := last.Expire.Sub(last.Time); !last.Expire.IsZero() && life > 0 {
 		if beforeEnd := jitter(life*2/3, random); last.Minted || beforeEnd < wait {
@@ -57,6 +62,11 @@ func Next(last LastRead, period time.Duration, random float64) time.Time {
 		wait = min(wait, until+rotated+time.Duration(float64(rotated)*random))
 	}
 	return last.Time.Add(max(wait, MinPeriod))
+}
+
+// Shared is how old an answer may be that another object with the same place got, for one with this refresh period.
+func Shared(period time.Duration) time.Duration {
+	return time.Duration(float64(period) * sharedFor)
 }
 
 // Overdue returns when to read again where a rotation was announced and had not come by the last read: the wait is as long as it is late,

@@ -21,8 +21,8 @@ func TestNext(t *testing.T) {
 	}{
 		{"a value without an end is read at the refresh period", 0, false, false, time.Minute, 0, time.Minute},
 		{"the period is exact: those who shared a read share the next one", 0, false, false, time.Minute, 0.9999, time.Minute},
-		{"after a start it is shorter once, so that not all places are read together for ever", 0, false, true, time.Minute, 0.5, 45 * time.Second},
-		{"by a half at most, so that the last answer does not do", 0, false, true, time.Minute, 0.9999, 30*time.Second + 3*time.Millisecond},
+		{"after a start it is shorter once, so that not all places are read together for ever", 0, false, true, time.Minute, 0.5, 48 * time.Second},
+		{"by two fifths at most, so that the last answer does not do", 0, false, true, time.Minute, 0.9999, 36*time.Second + 2400*time.Microsecond},
 		{"or not at all", 0, false, true, time.Minute, 0, time.Minute},
 		{"a far end does not matter to what is cheap to read", time.Hour, false, false, time.Minute, 0, time.Minute},
 		{"a near end makes it earlier", 30 * time.Second, false, false, time.Minute, 0, 20 * time.Second},

@@ -72,7 +72,7 @@ func (f *fleet) waitUntil(then time.Time) time.Time {
 
 // read reads for one object and says when it is due again.
 func (f *fleet) read(t *testing.T, o *fleetObject, now time.Time) {
-	o.request.MaxAge = min(f.period/2, now.Sub(o.fresh))
+	o.request.MaxAge = min(schedule.Shared(f.period), now.Sub(o.fresh))
 	snapshot, err := f.rig.manager.Read(t.Context(), o.request)
 	f.reads++
 	failure, now := source.AsError(err), f.rig.now()
