@@ -31,13 +31,12 @@ test-oldest: ## Run install, admission, main path and recovery against the API s
 test-e2e: ## Run the tests on a real node
 	hack/test.sh e2e
 
-NAMESPACES ?= 500,2000,5000,10000
-CREDENTIALS ?= 1
-FOREIGN ?= 0
+# 2000x50 is with 50 RegistryCredentials, and 5000+ beside many Secrets and Pods of others.
+NAMESPACES ?= 500,2000,5000,10000,2000x50,5000+
 
-bench: ## Measure beside a plain client, and write docs/benchmarks.md (NAMESPACES=500 CREDENTIALS=50 FOREIGN=100000)
+bench: ## Measure beside a plain client, and write docs/benchmarks.md (NAMESPACES=500,2000x50,5000+)
 	eval "$$(go -C hack/cluster run . build --only kubernetes,vault)"; CGO_ENABLED=0 go test -trimpath -count=1 -timeout 2h -v -run '^TestBenchmark$$' \
-	  ./test/bench/ -namespaces $(NAMESPACES) -credentials $(CREDENTIALS) -foreign $(FOREIGN) -page $(CURDIR)/docs/benchmarks.md
+	  ./test/bench/ -namespaces $(NAMESPACES) -page $(CURDIR)/docs/benchmarks.md
 
 fuzz: ## Fuzz every parser for 60 seconds (FUZZTIME=10s for another time)
 	hack/fuzz.sh $(or $(FUZZTIME),60s)

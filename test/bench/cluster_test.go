@@ -149,10 +149,10 @@ func (c *cluster) makeNamespace(ctx context.Context, name string) error {
 	return err
 }
 
-// makeForeign makes Secrets of 1 KB that are none of the operator's business.
-func (c *cluster) makeForeign(t *testing.T, count int) {
+// makeForeign makes Secrets of 1 KB, and running Pods in these namespaces, that are none of the operator's business.
+func (c *cluster) makeForeign(t *testing.T, namespaces []string) {
 	t.Helper()
-	must(t, forAll(t.Context(), makers, count, func(ctx context.Context, i int) error {
+	must(t, forAll(t.Context(), makers, foreignSecrets, func(ctx context.Context, i int) error {
 		secret := &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("foreign-%06d", i)},
 			Data:       map[string][]byte{"x": []byte(strings.Repeat("x", 1000))},
@@ -160,6 +160,28 @@ func (c *cluster) makeForeign(t *testing.T, count int) {
 		_, err := c.plain.CoreV1().Secrets(secret.Namespace).Create(ctx, secret, metav1.CreateOptions{})
 		return err
 	}))
+	must(t, forAll(t.Context(), makers, foreignPods, func(ctx context.Context, i int) error {
+		return c.makeRunningPod(ctx, namespaces[i%len(namespaces)], fmt.Sprintf("foreign-%06d", i))
+	}))
+}
+
+// makeRunningPod makes a Pod of a registry that no RegistryCredential is for.
+func (c *cluster) makeRunningPod(ctx context.Context, namespace, name string) error {
+	const image = "other.example.org/team/app:1"
+	pods := c.plain.CoreV1().Pods(namespace)
+	pod, err := pods.Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       corev1.PodSpec{NodeName: "none", Containers: []corev1.Container{{Name: "app", Image: image}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	pod.Status = corev1.PodStatus{
+		Phase:             corev1.PodRunning,
+		ContainerStatuses: []corev1.ContainerStatus{{Name: "app", Image: image, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
+	}
+	_, err = pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+	return err
 }
 
 // makeCredentials makes RegistryCredentials that all write into one Secret of each namespace.

@@ -8,7 +8,7 @@ import (
 // TestARotationCostsOneRequestForANamespace fails on counts and never on times, so that a busy machine does not matter.
 func TestARotationCostsOneRequestForANamespace(t *testing.T) {
 	const few, many = 60, 240
-	f := startFleet(t, buildOperator(t), few, 1, 0)
+	f := startFleet(t, buildOperator(t), size{namespaces: few, credentials: 1})
 	small := f.count(t)
 	f.grow(t, many-len(f.namespaces))
 	large := f.count(t)

@@ -25,16 +25,18 @@ type fleet struct {
 	rotations   int
 }
 
-// startFleet returns when all namespaces are served and nothing is left to do. Foreign Secrets are none of the operator's business.
-func startFleet(t *testing.T, binary string, namespaces, credentials, foreign int) *fleet {
+// startFleet returns when all namespaces are served and nothing is left to do.
+func startFleet(t *testing.T, binary string, size size) *fleet {
 	t.Helper()
 	c := startCluster(t)
-	f := &fleet{cluster: c, credentials: credentials, secrets: c.follow(t, secretName)}
-	c.makeForeign(t, foreign)
-	f.namespaces = c.makeNamespaces(t, "team", namespaces)
+	f := &fleet{cluster: c, credentials: size.credentials, secrets: c.follow(t, secretName)}
+	f.namespaces = c.makeNamespaces(t, "team", size.namespaces)
+	if size.background {
+		c.makeForeign(t, f.namespaces)
+	}
 	f.operator = c.startOperator(t, binary)
-	f.secrets.expect("password-0", credentials)
-	c.makeCredentials(t, credentials)
+	f.secrets.expect("password-0", size.credentials)
+	c.makeCredentials(t, size.credentials)
 	f.secrets.await(t, f.namespaces)
 	f.settle(t)
 	return f
