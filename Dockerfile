@@ -1,8 +1,8 @@
-# syntax=docker/dockerfile:1
 # A static binary and the public CA certificates, nothing else. For several platforms at once:
 #   docker buildx build --platform linux/amd64,linux/arm64 --tag registry.company.io/regcred:v1 --push .
-ARG GO_VERSION=1.26
-FROM --platform=$BUILDPLATFORM golang:${GO_VERSION} AS build
+# The digest is that of the image for all platforms; the go command of the image fetches the release of Go that go.mod names, and checks it.
+FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
+ENV GOTOOLCHAIN=auto
 WORKDIR /src
 # The dependencies are a layer of their own: a change of the code does not fetch them again.
 COPY go.mod go.sum ./
