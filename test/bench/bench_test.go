@@ -156,7 +156,7 @@ var pageOf = template.Must(template.New("page").Parse(`# Benchmarks
 processors with the operator and with the program that measures. So times say little about another machine, and ratios to the floor,
 requests and CPU say more. The floor is a plain client that writes as many Secrets of the same size, measured just before each rotation,
 with the best of 8, 16, 32 and 64 workers. [design/performance.md](design/performance.md) says where the time goes.
-The dry runs by which the operator looks at its policies in the minutes after a start count as writes here.
+In a rotation, the dry runs by which the operator looks at its policies in the minutes after a start count as writes here.
 
 Command: ` + "`{{.Command}}`" + `; {{.Machine}}; {{.Rounds}} rotations, of which the one with the median ratio is shown;
 load of the machine at the end: {{.Load}}. With x50, 50 RegistryCredentials rotate at once, all in one Secret of each namespace. With +, there

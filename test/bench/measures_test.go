@@ -172,14 +172,6 @@ func (f *fleet) restart(t *testing.T) restarted {
 	return r
 }
 
-// rest is what is used in a time in which nothing happens.
-func (f *fleet) rest(t *testing.T, length time.Duration) usage {
-	t.Helper()
-	before := f.usage(t)
-	pause(t, length)
-	return f.usage(t).since(before)
-}
-
 // floorSecret is the name of the Secrets that the plain client writes.
 const floorSecret = "floor"
 
