@@ -102,6 +102,22 @@ func TestADeliveryCostsTheSameHoweverManyNamespacesThereAre(t *testing.T) {
 	}
 }
 
+// A look at a Secret that many share costs each of them the same: what is looked up among all for each would cost the square.
+func TestACredentialCostsTheSameHoweverManyAreInTheSecret(t *testing.T) {
+	const few, many, slack = 10, 80, 1.1
+	each := func(credentials int) float64 {
+		g := served(t, 1, credentials)
+		return testing.AllocsPerRun(20, func() {
+			if _, err := g.reconcile(concerned); err != nil {
+				t.Fatal(err)
+			}
+		}) / float64(credentials)
+	}
+	if of, ofMany := each(few), each(many); ofMany > of*slack {
+		t.Errorf("a look makes %.0f allocations for each of %d RegistryCredentials, and %.0f for each of %d", of, few, ofMany, many)
+	}
+}
+
 // known is a cache of RegistryCredentials that gives what it has, as one does that copies nothing.
 type known struct {
 	client.Reader

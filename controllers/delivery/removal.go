@@ -165,6 +165,9 @@ func missing(record records.Record, credential *v1alpha1.RegistryCredential, rec
 // stillListed are those of some keys that a RegistryCredential lists for the same Secret, another one or the one that provided them:
 // whoever lists a registry provides it once a value is published for that list, and until then the entry that is there stays.
 func (r *Reconciler) stillListed(namespace *corev1.Namespace, secret string, keys []string, all []v1alpha1.RegistryCredential) []string {
+	if len(keys) == 0 {
+		return nil // as it is nearly always: to ask all for each would cost the square of their number
+	}
 	listed := map[string]bool{}
 	for i := range all {
 		other := &all[i]
