@@ -30,6 +30,10 @@ func (s *status) revisions(ctx context.Context, object *v1alpha1.RegistryCredent
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	var held []overview.Held
 	err = each(ctx, s.client, list, managedAtOnce, func(secret client.Object) {
+		marks := metav1.ObjectMeta{Labels: secret.GetLabels(), Annotations: secret.GetAnnotations()}
+		if !pullsecret.OwnerOf(&corev1.Secret{ObjectMeta: marks}).Ours {
+			return // a tool's copy, whose record is that of the original
+		}
 		if source, ok := pullsecret.SourcesOf(secret.GetAnnotations())[object.Name]; ok {
 			held = append(held, overview.Held{Namespace: secret.GetNamespace(), Secret: secret.GetName(), Revision: foreign.Name(source.Revision)})
 		}

@@ -40,14 +40,22 @@ func Rival(fields []metav1.ManagedFieldsEntry, field string) string {
 }
 
 // Applier names a field manager other than regcred that applies a field of an object (server-side apply), such as imagePullSecrets. Whoever
-// else changes the field makes its next apply a conflict. Empty where there is none.
+// else changes the field makes its next apply a conflict. Empty where there is none. A sharer is none.
 func Applier(fields []metav1.ManagedFieldsEntry, field string) string {
 	for _, entry := range latestFirst(fields) {
-		if entry.Operation == metav1.ManagedFieldsOperationApply && holds(entry, field) {
+		if entry.Operation == metav1.ManagedFieldsOperationApply && holds(entry, field) && !slices.Contains(sharers, entry.Manager) {
 			return entry.Manager
 		}
 	}
 	return ""
+}
+
+// sharers are field managers that apply a list as they found it, with an entry of their own added: they keep what others write into it, and
+// by force they meet no conflict. No person writes what they apply, so nobody could add an entry there.
+var sharers = []string{
+	// OpenShift gives each ServiceAccount a pull Secret for its own registry:
+	// https://github.com/openshift/openshift-controller-manager, pkg/internalregistry/controllers/service_account_controller.go
+	"openshift.io/image-registry-pull-secrets_service-account-controller",
 }
 
 // holds reports whether a manager holds a field at the top of an object. The text of its fields is parsed: the name can occur elsewhere.

@@ -14,6 +14,7 @@ func TestApplier(t *testing.T) {
 		return e
 	}
 	const apply, update = metav1.ManagedFieldsOperationApply, metav1.ManagedFieldsOperationUpdate
+	const openShift = "openshift.io/image-registry-pull-secrets_service-account-controller"
 	const list = `{"f:imagePullSecrets":{},"f:metadata":{"f:labels":{}}}`
 	for _, test := range []struct {
 		name   string
@@ -27,6 +28,8 @@ func TestApplier(t *testing.T) {
 		{"regcred itself", []metav1.ManagedFieldsEntry{entry("regcred", apply, list, 0)}, ""},
 		{"of two the latest", []metav1.ManagedFieldsEntry{entry("argocd-controller", apply, list, time.Hour), entry("helm", apply, list, 0)}, "argocd-controller"},
 		{"an updater beside the applier", []metav1.ManagedFieldsEntry{entry("kubectl-edit", update, list, time.Hour), entry("helm", apply, list, 0)}, "helm"},
+		{"one that keeps what others write, as OpenShift's", []metav1.ManagedFieldsEntry{entry(openShift, apply, list, 0)}, ""},
+		{"one that does not, beside one that does", []metav1.ManagedFieldsEntry{entry(openShift, apply, list, time.Hour), entry("helm", apply, list, 0)}, "helm"},
 		{"fields that are no JSON", []metav1.ManagedFieldsEntry{entry("helm", apply, `{"f:imagePullSecrets"`, 0)}, ""},
 		{"no fields", []metav1.ManagedFieldsEntry{{Manager: "helm", Operation: apply}}, ""},
 	} {

@@ -30,6 +30,9 @@ func OwnerOf(secret *corev1.Secret) Owner {
 		return Owner{}
 	}
 	if claimed(secret) {
+		if owner, copied := copierOf(secret); copied {
+			return owner
+		}
 		return labelled(secret)
 	}
 	for _, tool := range tools {

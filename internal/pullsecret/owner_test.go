@@ -46,6 +46,7 @@ func TestOwnerOf(t *testing.T) {
 	update, apply := metav1.ManagedFieldsOperationUpdate, metav1.ManagedFieldsOperationApply
 	ours := withLabel(v1alpha1.ManagedLabel, v1alpha1.ManagedValue)
 	earlier := withLabel(v1alpha1.ManagedByLabel, v1alpha1.ManagedByValue)
+	recorded := withAnnotation(v1alpha1.SourcesAnnotation, `{"version":1,"sources":{}}`)
 	tests := []struct {
 		name   string
 		secret *corev1.Secret
@@ -60,6 +61,21 @@ func TestOwnerOf(t *testing.T) {
 		{name: "with our label, though a tool wrote it too, it is ours: a rival is contested, not obeyed", secret: marked(ours, withAnnotation("argocd.argoproj.io/tracking-id", "shop:/Secret:shop/regcred"), withManager("argocd-controller", apply)), ours: true},
 		{name: "a Secret of an earlier version is ours by its label and record", secret: marked(earlier, withAnnotation(v1alpha1.SourcesAnnotation, "{}")), ours: true},
 		{name: "with our label it is ours though Helm or kustomize wrote the common label over", secret: marked(ours, withLabel(v1alpha1.ManagedByLabel, "Helm")), ours: true},
+		{name: "a copy by Kyverno, with our label and record, is Kyverno's", secret: marked(ours, recorded, withLabel("generate.kyverno.io/policy-name", "sync-pull")), manager: "Kyverno policy sync-pull"},
+		{name: "a copy by Reflector", secret: marked(ours, recorded, withAnnotation("reflector.v1.k8s.emberstack.com/reflects", "infra/regcred")), manager: "Reflector infra/regcred"},
+		{name: "a copy by kubernetes-replicator, which keeps labels alone", secret: marked(ours, withAnnotation("replicator.v1.mittwald.de/replicated-from-version", "7")), manager: "kubernetes-replicator"},
+		{name: "a copy by Config Syncer", secret: marked(ours, recorded, withAnnotation("kubed.appscode.com/origin", "{}")), manager: "Config Syncer"},
+		{name: "a copy by Config Syncer, by its label", secret: marked(ours, recorded, withLabel("kubed.appscode.com/origin.name", "regcred")), manager: "Config Syncer regcred"},
+		{name: "what a parent namespace hands down", secret: marked(ours, recorded, withLabel("hnc.x-k8s.io/inherited-from", "parent")), manager: "Hierarchical Namespaces parent"},
+		{name: "a copy by Rancher", secret: marked(ours, recorded, withLabel("management.cattle.io/project-scoped-secret-copy", "p:s")), manager: "Rancher project-scoped Secret p:s"},
+		{name: "a copy by Rancher, by annotation", secret: marked(ours, recorded, withAnnotation("management.cattle.io/project-scoped-secret-copy", "p:s")), manager: "Rancher project-scoped Secret p:s"},
+		{name: "a copy by Capsule", secret: marked(ours, recorded, withLabel("projectcapsule.dev/created-by", "resources")), manager: "Capsule"},
+		{name: "a copy by Capsule, as earlier versions marked it", secret: marked(ours, recorded, withLabel("capsule.clastix.io/resources", "x")), manager: "Capsule"},
+		{name: "a copy of a Secret of an earlier version", secret: marked(earlier, withAnnotation(v1alpha1.SourcesAnnotation, "{}"), withLabel("hnc.x-k8s.io/inherited-from", "parent")), manager: "Hierarchical Namespaces parent"},
+		{name: "the original that Kyverno copies is ours", secret: marked(ours, recorded, withLabel("generate.kyverno.io/clone-source", "")), ours: true},
+		{name: "the original that a replicator copies is ours", secret: marked(ours, recorded, withAnnotation("replicator.v1.mittwald.de/replicate-to", "shop")), ours: true},
+		{name: "the original that Reflector copies is ours", secret: marked(ours, recorded, withAnnotation("reflector.v1.k8s.emberstack.com/reflection-allowed", "true")), ours: true},
+		{name: "the original that Config Syncer copies is ours", secret: marked(ours, recorded, withAnnotation("kubed.appscode.com/sync", "")), ours: true},
 		{name: "the common label alone does not make it ours", secret: marked(earlier), manager: "regcred"},
 		{name: "whoever takes our label away has a hand-made Secret", secret: marked(withAnnotation(v1alpha1.SourcesAnnotation, "{}")), manager: "a person", adoptable: true},
 		{name: "a Secret of another type with our label and no record is not ours", secret: marked(ours, opaque), manager: "somebody who gave it regcred's label"},

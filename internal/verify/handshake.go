@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"regcred.dev/regcred/internal/registry"
 )
 
 // errNoChallenge is a 401 that does not say how to authenticate. The library beneath takes it for a 200.
@@ -79,4 +82,45 @@ func (s *session) checkRealm(challenge *transport.Challenge) string {
 		return fmt.Sprintf("the host of this realm, %.253q, would have to be declared insecure too", u.Host)
 	}
 	return ""
+}
+
+// ping asks how the registry wants to be authenticated. The finding is nil where it said so.
+func (s *session) ping(ctx context.Context, t http.RoundTripper) (*transport.Challenge, *finding) {
+	challenge, err := transport.Ping(ctx, s.remote, &challenged{t})
+	if err != nil {
+		found := s.failure(ctx, StepPing, err)
+		return nil, &found
+	}
+	switch strings.ToLower(challenge.Scheme) {
+	case "basic", "bearer":
+		return challenge, nil
+	case "":
+		found := s.found(StepPing, LoginUnproven, http.StatusOK)
+		return nil, &found
+	default:
+		found := s.found(StepPing, RegistryError, http.StatusUnauthorized)
+		found.detail = "it asks for a way to authenticate that is neither Basic nor Bearer"
+		return nil, &found
+	}
+}
+
+// ownChallenge is how an image wants to be asked for, where that is another way than that of /v2/, and nil otherwise. Registries that
+// serve several repositories under one host can have a token endpoint for each, and name at /v2/ only one of them. A container runtime
+// asks at the image.
+func (s *session) ownChallenge(ctx context.Context, image registry.Image) *transport.Challenge {
+	own, failed := s.ping(ctx, &manifestPing{inner: s.transport, path: manifestPath(image)})
+	if failed != nil || sameWay(own, s.access.challenge) {
+		return nil
+	}
+	return own
+}
+
+// sameWay reports whether two challenges have one show the credential in the same form to the same endpoint. Between two that want Basic
+// the realm makes no difference: it is a text for people.
+func sameWay(one, other *transport.Challenge) bool {
+	if !strings.EqualFold(one.Scheme, other.Scheme) {
+		return false
+	}
+	return strings.EqualFold(one.Scheme, "basic") ||
+		one.Parameters["realm"] == other.Parameters["realm"] && one.Parameters["service"] == other.Parameters["service"]
 }

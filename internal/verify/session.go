@@ -96,8 +96,14 @@ func (s *session) pull(ctx context.Context, image registry.Image) finding {
 	if login.Reason != LoginAccepted && login.Reason != LoginUnproven {
 		return login
 	}
-	found := s.head(ctx, s.credential, s.access.challenge, image)
-	if found.Reason == PullAllowed && login.Reason == LoginUnproven && !s.isPrivate(ctx, image) {
+	challenge := s.access.challenge
+	found := s.head(ctx, s.credential, challenge, image)
+	if found.Reason == PullDenied {
+		if own := s.ownChallenge(ctx, image); own != nil {
+			challenge, found = own, s.head(ctx, s.credential, own, image)
+		}
+	}
+	if found.Reason == PullAllowed && login.Reason == LoginUnproven && !s.isPrivate(ctx, challenge, image) {
 		found.Reason = LoginUnproven
 	}
 	return found
@@ -132,29 +138,9 @@ func (s *session) enterByManifest(ctx context.Context, image registry.Image) (*t
 
 // isPrivate reports whether an image is hidden from those who have no credential. Where the login proved nothing, a
 // manifest that is shown to everybody proves nothing either.
-func (s *session) isPrivate(ctx context.Context, image registry.Image) bool {
-	reason := s.head(ctx, authn.Anonymous, s.access.challenge, image).Reason
+func (s *session) isPrivate(ctx context.Context, challenge *transport.Challenge, image registry.Image) bool {
+	reason := s.head(ctx, authn.Anonymous, challenge, image).Reason
 	return reason == PullDenied || reason == ImageNotFound
-}
-
-// ping asks how the registry wants to be authenticated. The finding is nil where it said so.
-func (s *session) ping(ctx context.Context, t http.RoundTripper) (*transport.Challenge, *finding) {
-	challenge, err := transport.Ping(ctx, s.remote, &challenged{t})
-	if err != nil {
-		found := s.failure(ctx, StepPing, err)
-		return nil, &found
-	}
-	switch strings.ToLower(challenge.Scheme) {
-	case "basic", "bearer":
-		return challenge, nil
-	case "":
-		found := s.found(StepPing, LoginUnproven, http.StatusOK)
-		return nil, &found
-	default:
-		found := s.found(StepPing, RegistryError, http.StatusUnauthorized)
-		found.detail = "it asks for a way to authenticate that is neither Basic nor Bearer"
-		return nil, &found
-	}
 }
 
 // authenticate shows the credential to the registry, or to its token endpoint, once.

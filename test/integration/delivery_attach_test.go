@@ -29,6 +29,7 @@ func attachments(t *testing.T, rig *deliveryRig) {
 		{"attach None takes back what was attached", switchedToNone},
 		{"a list that somebody applies is not written, and the message says what to do", appliedList},
 		{"an entry that somebody applies is not taken from him", appliedEntry},
+		{"a list that OpenShift applies with the entries of others is shared with it", sharedList},
 		{"kubectl and Argo CD's way of applying meet no conflict, and lose no entry", appliedByTools},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, rig, values) })

@@ -112,6 +112,20 @@ extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: "of-{{ .Releas
 			t.Error("the PrometheusRule holds no group")
 		}
 	})
+	t.Run("Prometheus reads a token of its own pod, or of a Secret where that is refused", func(t *testing.T) {
+		for values, want := range map[string]string{
+			"":                                  "map[] /var/run/secrets/kubernetes.io/serviceaccount/token",
+			", tokenSecret: {name: a}":          "map[credentials:map[key:token name:a]] <nil>",
+			", tokenSecret: {name: a, key: tk}": "map[credentials:map[key:tk name:a]] <nil>",
+		} {
+			found := mustTemplate(t, image+"metrics: {serviceMonitor: {enabled: true"+values+"}}\n")
+			endpoint := at(found["ServiceMonitor regcred-system/regcred"], "spec", "endpoints").([]any)[0]
+			authorization, _ := at(endpoint, "authorization").(map[string]any)
+			if got := fmt.Sprint(authorization, " ", at(endpoint, "bearerTokenFile")); got != want {
+				t.Errorf("with %q it is %s, want %s", values, got, want)
+			}
+		}
+	})
 	t.Run("what is turned off is not rendered", func(t *testing.T) {
 		found := mustTemplate(t, image+"crds: {enabled: false}\nadmissionPolicies: {enabled: false}\nrbac: {create: false}\nserviceAccount: {create: false}\nvault: {createServiceAccounts: false}\nnetworkPolicy: {enabled: false}\npodDisruptionBudget: {enabled: false}\n")
 		var keys []string

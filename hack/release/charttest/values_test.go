@@ -43,6 +43,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"an owner's kind that ends the text in a policy", `podRecovery: {ownerKinds: [{group: core.strimzi.io, kind: "A'", resource: a}]}`, "/podRecovery/ownerKinds/0/kind"},
 		{"owners' kinds by another way", "extraArgs: ['--recovery-owner-kinds=core.strimzi.io/StrimziPodSet']", "/extraArgs/0"},
 		{"a label of the dashboard that is no text", "metrics: {dashboard: {labels: {grafana_dashboard: 1}}}", "/metrics/dashboard/labels/grafana_dashboard"},
+		{"a token for scrapes without its Secret", "metrics: {serviceMonitor: {tokenSecret: {key: token}}}", "/metrics/serviceMonitor/tokenSecret"},
 		{"a collector of traces without a scheme", "traces: {endpoint: 'collector:4318'}", "/traces/endpoint"},
 		{"a login in the address of a collector", "traces: {endpoint: 'http://user:pass@collector:4318'}", "/traces/endpoint"},
 		{"an unknown log level", "logLevel: verbose", "/logLevel"},

@@ -1,0 +1,87 @@
+package verify_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"regcred.dev/regcred/internal/verify"
+)
+
+// manyRepositories serves repositories below one host that have a token endpoint each, /token/REPOSITORY. What one gives the other does not
+// take. At /v2/ it names that of the first.
+func manyRepositories(first string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if repository, asked := strings.CutPrefix(r.URL.Path, "/token/"); asked {
+			if !loggedIn(r) {
+				refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+				return
+			}
+			fmt.Fprintf(w, `{"token":"of-%s"}`, repository)
+			return
+		}
+		repository, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
+		if repository == "" {
+			repository = first
+		}
+		if r.Header.Get("Authorization") != "Bearer of-"+repository {
+			challenge(w, r, "https://"+r.Host+"/token/"+repository)
+			return
+		}
+		serveManifests(w, r)
+	}
+}
+
+func TestAnImageIsAskedForAsItWantsToBe(t *testing.T) {
+	basic := func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/manifests/") {
+			basicRegistry(w, r)
+			return
+		}
+		tokenRegistry(honestToken)(w, r)
+	}
+	elsewhere := func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/manifests/") {
+			challenge(w, r, "http://"+r.Host+"/token")
+			return
+		}
+		tokenRegistry(honestToken)(w, r)
+	}
+	const denied = "HEAD /v2/team/app/manifests/1 Bearer" // twice: the library beneath takes the token for one that has ended
+	for _, test := range []struct {
+		name     string
+		handler  http.HandlerFunc
+		password string
+		want     verify.Reason
+		asked    []string
+	}{
+		{"the endpoint of /v2/ is that of the image", manyRepositories("team"), password, verify.PullAllowed, []string{
+			"GET /v2/", "GET /token/team Basic", "GET /token/team Basic", "HEAD /v2/team/app/manifests/1 Bearer"}},
+		{"the endpoint of /v2/ is that of another repository", manyRepositories("other"), password, verify.PullAllowed, []string{
+			"GET /v2/", "GET /token/other Basic", "GET /token/other Basic", denied, "GET /token/other Basic", denied,
+			"HEAD /v2/team/app/manifests/1", "GET /token/team Basic", "HEAD /v2/team/app/manifests/1 Bearer"}},
+		{"a wrong password is shown once", manyRepositories("other"), "wrong", verify.LoginFailed, []string{"GET /v2/", "GET /token/other Basic"}},
+		{"the image wants Basic where /v2/ wants a token", basic, password, verify.PullAllowed, []string{
+			"GET /v2/", "GET /token Basic", "GET /token Basic", denied, "GET /token Basic", denied,
+			"HEAD /v2/team/app/manifests/1", "HEAD /v2/team/app/manifests/1 Basic"}},
+		{"the image names an endpoint that is not to be asked", elsewhere, password, verify.TokenRealmRefused, []string{
+			"GET /v2/", "GET /token Basic", "GET /token Basic", denied, "GET /token Basic", denied, "HEAD /v2/team/app/manifests/1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := serveTLS(t, test.handler)
+			got := s.trusting().Pull(t.Context(), s.host, newCredential(t, user, test.password), s.host+"/team/app:1")
+			if len(got) != 1 || got[0].Reason != test.want {
+				t.Errorf("%+v, want %s", got, test.want)
+			}
+			for _, result := range got {
+				checkSafe(t, result)
+			}
+			if diff := cmp.Diff(test.asked, s.asked()); diff != "" {
+				t.Errorf("it was asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
