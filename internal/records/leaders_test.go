@@ -199,6 +199,14 @@ func TestARecordThatSomebodyWroteSinceIsNotRemoved(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a newer version made it, and that was known", func(t *testing.T) {
+		server := newServer()
+		server.put(fromTheFuture(t, newerMemos["with a field more"]))
+		store := server.leader()
+		if err := errors.Join(store.Load(t.Context()), store.Forget(t.Context(), "company")); err != nil || len(server.secrets) > 0 {
+			t.Errorf("it is not removed: %v", err)
+		}
+	})
 	t.Run("it cannot be looked at", func(t *testing.T) {
 		server := newServer()
 		if err := server.leader().Save(t.Context(), record(t)); err != nil {
