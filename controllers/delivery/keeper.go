@@ -112,10 +112,18 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 			return verdict{}, err
 		}
 	}
-	if !k.grants(place, now) && (k.behind || k.state.Pending == nil || !k.state.Pending.Losing.Has(place.Namespace)) {
-		return verdict{after: decideAgain, id: k.outcome.ID}, nil // it was decided a moment ago, without this place, or could not be
+	return k.verdict(place, now), nil
+}
+
+// verdict is what was decided for a place. Where that was a moment ago and without it, or could not be, it is asked for again.
+func (k *keeper) verdict(place delivered.Place, now time.Time) verdict {
+	switch {
+	case k.grants(place, now):
+		return verdict{granted: true, id: k.outcome.ID}
+	case k.behind, k.state.Pending == nil, !k.state.Pending.Losing.Has(place.Namespace):
+		return verdict{after: decideAgain, id: k.outcome.ID}
 	}
-	return verdict{granted: k.grants(place, now), id: k.outcome.ID}, nil
+	return verdict{id: k.outcome.ID}
 }
 
 // resume goes on from what is kept, unless that is of another RegistryCredential.

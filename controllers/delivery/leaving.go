@@ -28,8 +28,7 @@ func (r *Reconciler) gatherLeaving(ctx context.Context, f *facts, namespace *cor
 }
 
 // stays reports whether the entries of a RegistryCredential stay where it does not select the place any more. known says that any of them
-// was delivered: what its namespace's people wrote goes, and no decision is made about it that concerns others. What another process delivered a moment
-// ago may look like that to a cache that is behind, and stays until it is not.
+// was delivered: what its namespace's people wrote goes, and no decision is made about it that concerns others.
 func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, readable, selected, known bool) (bool, error) {
 	deleted, newer := credential.DeletionTimestamp != nil, r.Store.IsLeftAlone(credential.Name)
 	switch {
@@ -39,11 +38,7 @@ func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.R
 	case !deleted && (credential.Spec.Suspend || !readable): // a selector that cannot be read deselects nothing
 		return true, nil
 	case !known:
-		same, err := r.asShown(ctx, credential, []string{f.namespace.Name})
-		if err == nil && !same {
-			f.waiting(credential.Name, verdict{after: decideAgain})
-		}
-		return !same, err
+		return r.staysUnknown(ctx, f, credential)
 	case deleted:
 	case selected: // under another name: not before it is there
 		arrived, err := r.arrived(ctx, credential, f.namespace.Name)
@@ -54,6 +49,16 @@ func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.R
 	decided, err := r.mayLose(ctx, credential, f.place)
 	f.waiting(credential.Name, decided)
 	return !decided.granted, err
+}
+
+// staysUnknown reports whether what nobody knows to be delivered stays: what another process delivered a moment ago looks like that to a cache that is
+// behind.
+func (r *Reconciler) staysUnknown(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential) (bool, error) {
+	same, err := r.asShown(ctx, credential, []string{f.namespace.Name})
+	if err == nil && !same {
+		f.waiting(credential.Name, verdict{after: decideAgain})
+	}
+	return !same, err
 }
 
 // returns reports whether new pods get the name again by the admission policy, after a while in which they did not. Where nothing may be
