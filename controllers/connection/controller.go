@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,6 +23,7 @@ import (
 	kinds "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/laststatus"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
@@ -51,6 +53,8 @@ type Reconciler struct {
 	Unfenced func() string
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
+
+	statuses laststatus.Of[*v1alpha1.VaultConnectionStatus]
 }
 
 // SetupWithManager adds the controller to a manager. troubled notifies when those who read through a connection see another state
@@ -77,8 +81,16 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *wakeup.Notifie
 // Reconcile looks at one connection and says how it is.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var object v1alpha1.VaultConnection
-	if err := r.Client.Get(ctx, request.NamespacedName, &object); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := r.Client.Get(ctx, request.NamespacedName, &object)
+	if apierrors.IsNotFound(err) {
+		r.statuses.Forget(request.Name)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if status, newer := r.statuses.After(&object, time.Now()); newer {
+		status.DeepCopyInto(&object.Status)
 	}
 	state, err := r.Checker.Check(ctx, &object)
 	fault := source.AsError(err)
@@ -101,8 +113,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	if err := r.Client.Status().Patch(ctx, &object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+	err = r.Client.Status().Patch(ctx, &object, client.MergeFrom(before))
+	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
+	}
+	if err == nil {
+		r.statuses.Wrote(&object, &object.Status, time.Now())
 	}
 	return ctrl.Result{RequeueAfter: wait}, nil
 }

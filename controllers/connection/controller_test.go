@@ -205,3 +205,32 @@ func TestAStatusThatCannotBeWrittenIsTriedAgainUnlessTheConnectionIsGone(t *test
 		t.Errorf("of one that is not there: %v, %v, %d writes", result, err, g.patches)
 	}
 }
+
+// A cache that is behind shows what was before the last write. What went back meanwhile is written, and nothing is told twice.
+func TestAStatusIsComparedWithWhatWasWrittenLast(t *testing.T) {
+	g := newRig(t)
+	g.look()
+	var shown v1alpha1.VaultConnection
+	if err := g.c.Get(t.Context(), client.ObjectKey{Name: "default"}, &shown); err != nil {
+		t.Fatal(err)
+	}
+	g.r.Client = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+			if object, is := into.(*v1alpha1.VaultConnection); is {
+				shown.DeepCopyInto(object)
+				return nil
+			}
+			return c.Get(ctx, key, into, options...)
+		},
+	})
+	g.patches, g.events = 0, nil
+	g.err = &source.Error{Reason: "Down", Message: "it is down"}
+	g.look()
+	if g.look(); g.patches != 1 || !slices.Equal(g.events, []string{"Down"}) {
+		t.Errorf("written %d times, told %q", g.patches, g.events)
+	}
+	g.err = nil
+	if object, _ := g.look(); !meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady) {
+		t.Errorf("it can be used again, and the status says: %+v", object.Status.Conditions)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/injection"
+	"regcred.dev/regcred/internal/laststatus"
 	"regcred.dev/regcred/internal/podcounts"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
@@ -66,6 +67,7 @@ type Reconciler struct {
 
 	memories memories
 	tests    tester
+	statuses laststatus.Of[*v1alpha1.RegistryCredentialStatus]
 }
 
 // Reconcile carries out what the state machine says about one RegistryCredential, until it rests, and then writes the status. The status
@@ -106,6 +108,7 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 		return err
 	}
 	r.memories.forget(name)
+	r.statuses.Forget(name)
 	r.tests.take(name, "") // those of a test that ended since
 	r.Metrics.Forget(name)
 	r.Traces.Forget(name)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -40,7 +41,12 @@ func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha
 	_ = clientgoscheme.AddToScheme(scheme)
 	_ = v1alpha1.AddToScheme(scheme)
 	now := time.Now()
-	store := records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {})
+	kept := fake.NewClientset()
+	kept.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		action.(clienttesting.CreateAction).GetObject().(*corev1.Secret).ResourceVersion = "1" // as a server does
+		return false, nil, nil
+	})
+	store := records.NewStore(kept.CoreV1(), "regcred-system", func(string) {})
 	board, counter := delivered.NewBoard(func(string) {}), podcounts.New(func(string) {})
 	var objects []client.Object
 	var names []string

@@ -61,6 +61,7 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	if r.Now().Before(memory.statusTime.Add(statusInterval)) {
 		return nil
 	}
+	object = r.upToDate(object)
 	before := object.DeepCopy()
 	status := &object.Status
 	status.PendingRemoval, status.ObservedGeneration = pendingRemoval(removal), object.Generation
@@ -79,10 +80,9 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return nil
 	}
-	if err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before)); err != nil {
+	if err := r.writeStatus(ctx, object, before, memory); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	memory.statusTime = r.Now()
 	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, heldRemoval(object, removal, keepEntries(object)))
 	return nil
 }

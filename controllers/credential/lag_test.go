@@ -71,7 +71,7 @@ func TestARecordIsKeptWhereTheCacheLags(t *testing.T) {
 	t.Run("a newer version kept the record", func(t *testing.T) {
 		const name = "regcred-published-c-00"
 		clientset := fake.NewClientset(&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: name, Labels: map[string]string{"regcred.dev/published": "true"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: name, ResourceVersion: "1", Labels: map[string]string{"regcred.dev/published": "true"}},
 			Data:       map[string][]byte{"credential": []byte("c-00"), "memo": []byte(`{"format":99}`)},
 		})
 		r, object := reporting(t, 1, 1)

@@ -13,8 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
@@ -132,6 +134,39 @@ func TestAStatusIsWrittenOnceASecondAtMostAndOnlyWhereItChanged(t *testing.T) {
 	c.refuse = notFound
 	if _, err := r.report(t.Context(), r.begin(object)); err != nil {
 		t.Errorf("the object went meanwhile: %v", err)
+	}
+}
+
+// A cache that is behind shows what was before the last write. What went back meanwhile is written, and nothing is written or told twice.
+func TestAStatusIsComparedWithWhatWasWrittenLast(t *testing.T) {
+	r, object := reporting(t, 1, 1)
+	recorder := events.NewFakeRecorder(10)
+	c, now := before(r), noon
+	r.Now, r.Events = func() time.Time { return now }, announce.New(recorder)
+	removal := delivered.Removal{}
+	r.Removal = func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) { return removal, nil }
+	report := func(shown *v1alpha1.RegistryCredential) int {
+		t.Helper()
+		now = now.Add(2 * time.Second)
+		one := r.begin(shown)
+		one.memory.seen, one.state.SpecHash = time.Time{}, one.spec.SpecHash // long ago, and read for this spec
+		if _, err := r.report(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+		return len(c.take())
+	}
+	report(stored(t, r, object.Name))
+	shown := stored(t, r, object.Name)
+	for len(recorder.Events) > 0 {
+		<-recorder.Events
+	}
+	removal = delivered.Removal{Held: true, ID: "abc", Losing: 7, Holding: 7}
+	if first, again := report(shown), report(shown); first != 1 || again != 0 || len(recorder.Events) != 1 {
+		t.Errorf("it is written %d times and %d times more, and told %d times", first, again, len(recorder.Events))
+	}
+	removal = delivered.Removal{}
+	if wrote := report(shown); wrote != 1 || stored(t, r, object.Name).Status.PendingRemoval != nil {
+		t.Errorf("what waited is over, and that is written %d times: %+v", wrote, stored(t, r, object.Name).Status.PendingRemoval)
 	}
 }
 

@@ -139,7 +139,7 @@ func (r *Reconciler) begin(object *v1alpha1.RegistryCredential) *run {
 	if record.UID != object.UID {
 		record = records.Record{}
 	}
-	run := &run{object: object.DeepCopy(), spec: specOf(object), memory: memory, nudge: nudge}
+	run := &run{object: r.upToDate(object), spec: specOf(object), memory: memory, nudge: nudge}
 	run.state = rotation.State{Kept: record.Kept, Memory: memory.remembered}.Clone()
 	run.stall = r.checkSpec(object)
 	run.recall()

@@ -52,10 +52,9 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	}
 	before := run.object.DeepCopy()
 	run.object.Status = *status
-	if err := r.Client.Status().Patch(ctx, run.object, client.MergeFrom(before)); err != nil {
+	if err := r.writeStatus(ctx, run.object, before, run.memory); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	run.memory.statusTime = r.Now()
 	for _, c := range f.newlyFailing(&before.Status, status) {
 		r.event(run.object, corev1.EventTypeWarning, c.Reason, "Deliver", c.Message)
 	}

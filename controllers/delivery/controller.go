@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -54,13 +55,14 @@ type Reconciler struct {
 	// Watchdog notices when the controller stands still. It may be nil.
 	Watchdog *watchdog.Watchdog
 
-	memories  memories
-	departed  departed
-	selectors selectors
-	keepers   keepers
-	ledger    ledger
-	echoes    echoes
-	width     width.Width
+	memories   memories
+	departed   departed
+	selectors  selectors
+	successors successors
+	keepers    keepers
+	ledger     ledger
+	echoes     echoes
+	width      width.Width
 }
 
 // Reconcile makes one pull Secret right: gather, decide, act, say what became of it.
@@ -76,9 +78,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 	if facts.namespace == nil {
 		// A namespace that is gone or going takes its Secrets with it, and does not count.
 		r.memories.forgetNamespace(place.Namespace)
-		r.keepers.leave(place)
 		r.Board.Post(place, facts.leaving())
-		return ctrl.Result{}, nil
+		return ctrl.Result{}, r.leave(ctx, place)
 	}
 	outcome := r.act(ctx, facts)
 	if outcome.conflict() {
@@ -93,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 	if outcome.settled() {
 		r.ledger.settle(outcome.secret)
 	}
-	return ctrl.Result{RequeueAfter: soonest(outcome.after(), facts.after())}, outcome.retry()
+	return ctrl.Result{RequeueAfter: soonest(outcome.after(), facts.after())}, errors.Join(outcome.retry(), r.ends(ctx, facts, outcome.secret))
 }
 
 // act carries the decision out. On the way in, the Secret comes before the ServiceAccounts that name it; on the way out, after.

@@ -162,7 +162,7 @@ func TestWhatTheLedgerCosts(t *testing.T) {
 		most float64
 	}{
 		{"a version that is known", func() { l.note(secret) }, 0},
-		{"what it knows", func() { l.knownAt(place, "company"); l.settled(place, secret.ResourceVersion); l.settle(secret) }, 0},
+		{"what it knows", func() { l.at(place, "company"); l.settled(place, secret.ResourceVersion); l.settle(secret) }, 0},
 		{"a new version", func() {
 			version++
 			secret.ResourceVersion = fmt.Sprint(version)

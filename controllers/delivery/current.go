@@ -3,7 +3,13 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -19,14 +25,108 @@ func (r *Reconciler) credentials(ctx context.Context, values records.Snapshot) (
 	}
 	for i := range list.Items {
 		one := &list.Items[i]
-		if values.Generation(one.Name, one.UID) <= one.Generation {
+		uid, generation := values.KeptFor(one.Name)
+		if uid == one.UID && generation <= one.Generation || uid != one.UID && (uid == "" || r.successors.is(one, uid)) {
 			continue
 		}
 		var live v1alpha1.RegistryCredential
 		if err := r.Writer.Get(ctx, client.ObjectKey{Name: one.Name}, &live); err != nil {
 			return nil, fmt.Errorf("read the RegistryCredential %s, of which a newer one is known than the cache has: %w", one.Name, err)
 		}
+		if live.UID == one.UID && uid != one.UID {
+			r.successors.note(one, uid)
+		}
 		list.Items[i] = live
 	}
 	return list.Items, nil
+}
+
+// asShown reports whether a RegistryCredential, and whether it selects some namespaces, is as the caches show it. What is taken away is not decided
+// by a spec or by labels that are no more: a cache can be behind by longer than a removal takes to settle.
+func (r *Reconciler) asShown(ctx context.Context, credential *v1alpha1.RegistryCredential, namespaces []string) (bool, error) {
+	var live v1alpha1.RegistryCredential
+	err := r.Writer.Get(ctx, client.ObjectKey{Name: credential.Name}, &live)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the RegistryCredential %s, of which entries are to be removed: %w", credential.Name, err)
+	}
+	if live.UID != credential.UID || live.Generation != credential.Generation || live.DeletionTimestamp != nil && credential.DeletionTimestamp == nil {
+		return false, nil
+	}
+	return r.labelsAsShown(ctx, credential, namespaces)
+}
+
+// fewNamespaces are read one by one.
+const fewNamespaces = 8
+
+func (r *Reconciler) labelsAsShown(ctx context.Context, credential *v1alpha1.RegistryCredential, namespaces []string) (bool, error) {
+	all := &metav1.PartialObjectMetadataList{}
+	all.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if len(namespaces) > fewNamespaces {
+		if err := r.Writer.List(ctx, all); err != nil {
+			return false, fmt.Errorf("list the namespaces of which some are to lose entries of the RegistryCredential %s: %w", credential.Name, err)
+		}
+	} else {
+		for _, name := range namespaces {
+			one := metav1.PartialObjectMetadata{}
+			one.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+			if err := r.Writer.Get(ctx, client.ObjectKey{Name: name}, &one); client.IgnoreNotFound(err) != nil {
+				return false, fmt.Errorf("read a namespace that is to lose entries of the RegistryCredential %s: %w", credential.Name, err)
+			} else if err == nil {
+				all.Items = append(all.Items, one)
+			}
+		}
+	}
+	for i := range all.Items {
+		if slices.Contains(namespaces, all.Items[i].Name) {
+			if same, err := r.selectsAsShown(ctx, credential, &all.Items[i]); err != nil || !same {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// selectsAsShown reports whether a RegistryCredential selects a namespace, or not, as the cache shows it.
+func (r *Reconciler) selectsAsShown(ctx context.Context, credential *v1alpha1.RegistryCredential, live *metav1.PartialObjectMetadata) (bool, error) {
+	var shown corev1.Namespace
+	if err := r.Cluster.Get(ctx, client.ObjectKey{Name: live.Name}, &shown, client.UnsafeDisableDeepCopy); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	before, _ := r.selects(credential, &shown)
+	now, _ := r.selects(credential, &corev1.Namespace{ObjectMeta: live.ObjectMeta})
+	return now == before && live.UID == shown.UID, nil
+}
+
+// successors are the RegistryCredentials that were created again and of which the API server was asked: what is kept under their name is of the one
+// before, until a value of theirs is published.
+type successors struct {
+	mu sync.Mutex
+	m  map[string]succession
+}
+
+// succession is which RegistryCredential came after which.
+type succession struct{ uid, before types.UID }
+
+func (s *successors) is(credential *v1alpha1.RegistryCredential, before types.UID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m[credential.Name] == succession{credential.UID, before}
+}
+
+func (s *successors) note(credential *v1alpha1.RegistryCredential, before types.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = map[string]succession{}
+	}
+	s.m[credential.Name] = succession{credential.UID, before}
+}
+
+func (s *successors) forget(credential string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.m, credential)
 }

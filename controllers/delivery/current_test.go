@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -160,12 +161,50 @@ func TestAValueIsNotGivenToWhomAnOlderSpecSelects(t *testing.T) {
 		other := next
 		other.UID = "of one before"
 		g.publish(other)
-		g.behind()
-		g.r.Writer = nil // nothing is read past the cache for it, and nothing is written
+		if _, err := g.reconcile("n-00000"); err != nil || g.having(1, `"two"`) != 0 {
+			t.Errorf("it is given the value of one before: %v", err)
+		}
+		g.r.Writer = nil // nothing is read past the cache for it once more, and nothing is written
 		if _, err := g.reconcile("n-00000"); err != nil || g.having(1, `"two"`) != 0 {
 			t.Errorf("it is given the value of one before: %v", err)
 		}
 	})
+}
+
+// TestNothingIsTakenByARegistryCredentialThatIsNoMore: another process was the leader a moment ago, and served a RegistryCredential that was created
+// again under the same name. The cache of this one shows the one before, which selects others.
+func TestNothingIsTakenByARegistryCredentialThatIsNoMore(t *testing.T) {
+	g := newRig(t, 2, credential("company", "r.example"))
+	g.relabel(1) // the one before selects the second namespace, the other one both
+	g.behind()
+	stale := g.r.Cluster
+	g.remove()
+	again := credential("company", "r.example")
+	again.UID, again.Spec.Target.NamespaceSelector = "again", nil
+	again.Spec.Target.Namespaces = []v1alpha1.NamespaceName{"n-00000", "n-00001"}
+	if err := g.c.Create(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	served := record(t, "company", "1-x", "one", "r.example")
+	served.UID, served.Generation = "again", 1
+	g.r.Cluster = g.c
+	g.publish(served)
+	g.all(2)
+	if got := g.having(2, "r.example"); got != 2 {
+		t.Fatalf("%d of 2 have the entry", got)
+	}
+	g.restart()
+	g.r.Cluster = stale
+	if all, err := g.r.credentials(t.Context(), g.r.Store.Snapshot()); err != nil || len(all) != 1 || all[0].UID != "again" {
+		t.Errorf("it goes by what is no more: %+v (%v)", all, err)
+	}
+	for range 4 {
+		g.all(2)
+		g.now = g.now.Add(settle)
+	}
+	if got := g.having(2, "r.example"); got != 2 {
+		t.Errorf("%d of 2 have the entry: the others lost it by a spec that is no more", got)
+	}
 }
 
 func (g *rig) remove() {
@@ -176,5 +215,93 @@ func (g *rig) remove() {
 	}
 	if err := g.c.Delete(context.Background(), &object); err != nil {
 		g.t.Fatal(err)
+	}
+}
+
+// oldNamespaces has delivery's cache go on showing the namespaces as they are now.
+func (g *rig) oldNamespaces() {
+	g.t.Helper()
+	shown := map[string]corev1.Namespace{}
+	var all corev1.NamespaceList
+	if err := g.c.List(context.Background(), &all); err != nil {
+		g.t.Fatal(err)
+	}
+	for _, one := range all.Items {
+		shown[one.Name] = one
+	}
+	g.r.Cluster = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+			if namespace, is := into.(*corev1.Namespace); is {
+				old, there := shown[key.Name]
+				if !there {
+					return apierrors.NewNotFound(corev1.Resource("namespaces"), key.Name)
+				}
+				old.DeepCopyInto(namespace)
+				return nil
+			}
+			return c.Get(ctx, key, into, options...)
+		},
+	})
+}
+
+// TestNothingIsTakenByWhatACacheStillShows: a cache is behind by longer than a removal takes to settle, as that of a process that just became the leader
+// can be.
+func TestNothingIsTakenByWhatACacheStillShows(t *testing.T) {
+	back := func(g *rig) {
+		g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.NamespaceSelector.MatchLabels["team"] = "shop" })
+	}
+	for _, test := range []struct {
+		name         string
+		before, then func(*rig)
+		want         int
+	}{
+		{"a spec that was corrected since", func(g *rig) { g.deselect(); g.behind() }, back, 2},
+		{"a RegistryCredential that is gone since", func(g *rig) { g.deselect(); g.behind() }, (*rig).remove, 2},
+		{"labels that were corrected since", func(g *rig) { g.unlabel(); g.oldNamespaces() }, func(g *rig) {
+			if err := g.c.Update(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "n-00000", UID: "n-00000", Labels: map[string]string{"team": "shop"}}}); err != nil {
+				t.Fatal(err)
+			}
+		}, 2},
+		{"a spec that is as it is shown", func(g *rig) { g.deselect(); g.behind() }, func(*rig) {}, 0},
+		{"labels that are as they are shown", func(g *rig) { g.unlabel(); g.oldNamespaces() }, func(*rig) {}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newRig(t, 2, credential("company", "r.example"))
+			g.publish(record(t, "company", "1-x", "one", "r.example"))
+			g.all(2)
+			test.before(g)
+			test.then(g)
+			for range 4 {
+				g.all(2)
+				g.now = g.now.Add(settle)
+			}
+			if got := g.having(2, "r.example"); got != test.want {
+				t.Fatalf("%d of 2 have the entry, want %d", got, test.want)
+			}
+			if wait, err := g.reconcile("n-00000"); test.want == 2 && (err != nil || wait != decideAgain) {
+				t.Errorf("it is looked at again after %s (%v), want %s", wait, err, decideAgain)
+			}
+		})
+	}
+}
+
+// What another process delivered after the cache of this one fell behind is known to nobody here, and is no record that somebody forged.
+func TestWhatAnotherLeaderJustDeliveredStays(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.deselect()
+	g.behind()
+	g.selects("shop")
+	g.forge("n-00000", "r.example") // as that one did
+	for range 3 {
+		wait, err := g.reconcile("n-00000")
+		if got := g.having(1, "r.example"); err != nil || got != 1 || wait != decideAgain {
+			t.Fatalf("%d of 1 have the entry, looked at again after %s: %v", got, wait, err)
+		}
+		g.now = g.now.Add(settle)
+	}
+	g.r.Cluster = g.c
+	if _, err := g.reconcile("n-00000"); err != nil || g.having(1, `"one"`) != 1 {
+		t.Errorf("the cache is not behind any more, and what is published is not there: %v", err)
 	}
 }

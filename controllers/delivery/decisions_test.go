@@ -165,8 +165,8 @@ func TestASecretWithoutAVersionReplacesNothingThatIsKnown(t *testing.T) {
 	made := seen.DeepCopy()
 	made.ResourceVersion = ""
 	l.vouch(made, map[string][]string{"company": {"r.example"}})
-	if got := l.secrets[place].version; got != seen.ResourceVersion || !slices.Equal(l.knownAt(place, "company"), []string{"r.example"}) {
-		t.Errorf("version %q, known %q", got, l.knownAt(place, "company"))
+	if got := l.secrets[place].version; got != seen.ResourceVersion || !slices.Equal(l.at(place, "company").known, []string{"r.example"}) {
+		t.Errorf("version %q, known %q", got, l.at(place, "company").known)
 	}
 	l.settle(seen)
 	if !l.settled(place, seen.ResourceVersion) || l.settled(place, "") {

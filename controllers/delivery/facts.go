@@ -32,6 +32,8 @@ type facts struct {
 	leaves []*v1alpha1.RegistryCredential
 	// loses are those of them that the namespace loses: they were delivered, and not by another name now.
 	loses []string
+	// granted is what may go now, of RegistryCredentials that select the place and of others.
+	granted []grant
 	// waits says which entries wait, and for what.
 	waits map[string]verdict
 	// contributions of both.
@@ -189,7 +191,8 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		Adopt:    credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
 		Metadata: pullsecret.Metadata(target.MetadataOf(&credential.Spec.Target)),
 	}
-	known := intersection(source.Keys, r.ledger.knownAt(f.place, credential.Name))
+	here := r.ledger.at(f.place, credential.Name)
+	known := intersection(source.Keys, here.known)
 	if wants {
 		f.selecting = append(f.selecting, credential)
 		err := r.contribute(ctx, f, credential, &contribution, known, all)
@@ -199,17 +202,19 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	}
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
-		f.leaves = append(f.leaves, credential)
+		f.leaves, f.granted = append(f.leaves, credential), append(f.granted, grant{credential, known})
 		if len(known) > 0 && (!selected || credential.DeletionTimestamp != nil) {
 			f.loses = append(f.loses, credential.Name)
 		}
 		return err
 	}
 	f.memory.goes(credential.Name)
-	// What waits is rotated all the same: the registry may refuse the old value at any time.
-	f.publishTo(credential, &contribution)
-	contribution.Config = restrict(contribution.Config, source.Keys)
-	contribution.Keep = source.Keys
+	if own := f.own(credential, known, here.seen); len(own) > 0 {
+		// What waits is rotated all the same: the registry may refuse the old value at any time.
+		f.publishTo(credential, &contribution)
+		contribution.Config = restrict(contribution.Config, own)
+		contribution.Keep = source.Keys
+	}
 	f.staying = append(f.staying, credential)
 	f.contributions = append(f.contributions, contribution)
 	return nil
@@ -241,8 +246,10 @@ func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alp
 	f.waiting(credential.Name, decided)
 	if !decided.granted {
 		contribution.Keep = missing
+		return err
 	}
-	return err
+	f.granted = append(f.granted, grant{credential, missing})
+	return nil
 }
 
 // restrict leaves only some keys of a config. A nil config stays nil.

@@ -18,6 +18,8 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 // forge has the people of a namespace write a pull Secret that records company, with an entry for each key.
@@ -102,6 +104,75 @@ func TestARecordThatATenantForgesGoesAtOnceAndNothingIsDecidedForIt(t *testing.T
 			}
 			if got := g.removal(); got.Losing != 0 || got.Holding != 10 {
 				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// The people of a namespace that is not selected write a record that says that it was. They are given no value by it, whatever keeps their entry.
+func TestARecordThatATenantForgesBringsNoValue(t *testing.T) {
+	unreadable := func(g *rig) {
+		g.edit(func(c *v1alpha1.RegistryCredential) {
+			c.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Like"}}}
+		})
+	}
+	for name, do := range map[string]func(*rig){
+		"the selector cannot be read":               func(g *rig) { unreadable(g); g.forge("tenant", "r.example") },
+		"it is forged while no operator runs":       func(g *rig) { g.forge("tenant", "r.example"); g.restart() },
+		"the same, and the selector cannot be read": func(g *rig) { g.forge("tenant", "r.example"); unreadable(g); g.restart() },
+		"the cache of a new leader is behind": func(g *rig) {
+			g.behind()
+			g.edit(func(*v1alpha1.RegistryCredential) {})
+			g.forge("tenant", "r.example")
+		},
+		"the RegistryCredential is away from the cache": func(g *rig) { g.behind(); g.remove(); g.forge("tenant", "r.example") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := withTenant(t)
+			do(g)
+			for range 3 {
+				if _, err := g.reconcile("tenant"); err != nil {
+					t.Fatal(err)
+				}
+				if secret := g.secret("tenant"); secret != nil && strings.Contains(string(secret.Data[corev1.DockerConfigJsonKey]), `"good"`) {
+					t.Fatalf("they are given the value: %s", secret.Data[corev1.DockerConfigJsonKey])
+				}
+				g.now = g.now.Add(time.Second)
+			}
+		})
+	}
+}
+
+// What was there when the operator started, and waits, is rotated where it has a value that regcred knows.
+func TestWhatWaitedBeforeARestartIsRotatedAllTheSame(t *testing.T) {
+	before, wrong := record(t, "company", "1-x", "good", "r.example"), record(t, "company", "0-x", "wrong", "r.example")
+	next := func(change func(*records.Record)) records.Record {
+		one := record(t, "company", "2-x", "next", "r.example")
+		change(&one)
+		return one
+	}
+	for name, test := range map[string]struct {
+		next  records.Record
+		given int
+	}{
+		"the one before was in use until now": {next(func(r *records.Record) { r.Previous = &rotation.Previous{Value: before.Value} }), 10},
+		"regcred went back from it":           {next(func(r *records.Record) { r.Waiting = &rotation.Waiting{Value: before.Value} }), 10},
+		"it is known no more":                 {next(func(r *records.Record) { r.Previous = &rotation.Previous{Value: wrong.Value} }), 0},
+		"nothing is known of what was before": {next(func(*records.Record) {}), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := withTenant(t)
+			g.selects("shpo")
+			g.all(10)
+			g.restart()
+			g.all(10)
+			g.publish(test.next)
+			for range 2 {
+				g.now = g.now.Add(settle)
+				g.all(10)
+			}
+			if got := g.having(10, `"next"`); got != test.given || g.having(10, "r.example") != 10 {
+				t.Errorf("%d of 10 have the new value, want %d; %d have the entry", got, test.given, g.having(10, "r.example"))
 			}
 		})
 	}

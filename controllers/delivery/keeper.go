@@ -2,12 +2,12 @@ package delivery
 
 import (
 	"context"
-	"maps"
-	"slices"
+	"errors"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -35,6 +35,8 @@ type keeper struct {
 	uid   types.UID
 	mu    sync.Mutex
 	state removal.State
+	// inherited is set while nobody looked whether what is granted there, by another process or before a fault, is still to be lost.
+	inherited bool
 	// began is since when this process keeps it.
 	began time.Time
 	// wake has what an earlier process kept looked at again.
@@ -46,6 +48,8 @@ type keeper struct {
 	decided time.Time
 	basis   basis
 	outcome delivered.Removal
+	// behind is set where nothing was decided then, because the caches are behind.
+	behind bool
 }
 
 // basis is what a decision was made for.
@@ -65,11 +69,8 @@ func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) 
 	if known := k.m[credential.Name]; known != nil && known.uid == credential.UID {
 		return known
 	}
-	state := load(credential.Name)
-	if state.UID != credential.UID {
-		state = removal.State{UID: credential.UID}
-	}
-	fresh := &keeper{uid: credential.UID, state: state, began: now, losing: map[delivered.Place]bool{}}
+	fresh := &keeper{uid: credential.UID, state: removal.State{UID: credential.UID}, began: now, losing: map[delivered.Place]bool{}}
+	fresh.resume(load(credential.Name))
 	if k.m == nil {
 		k.m = map[string]*keeper{}
 	}
@@ -81,18 +82,6 @@ func (k *keepers) forget(credential string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.m, credential)
-}
-
-// leave forgets a place that is gone with its namespace.
-func (k *keepers) leave(place delivered.Place) {
-	k.mu.Lock()
-	all := slices.Collect(maps.Values(k.m))
-	k.mu.Unlock()
-	for _, one := range all {
-		one.mu.Lock()
-		delete(one.losing, place)
-		one.mu.Unlock()
-	}
 }
 
 // verdict says whether a place may lose what it is to lose, and otherwise when to ask again, never where that is zero: then it waits
@@ -123,22 +112,40 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 			return verdict{}, err
 		}
 	}
-	if !k.grants(place, now) && !k.outcome.Held {
-		return verdict{after: decideAgain}, nil // it was decided a moment ago, without this place
+	return k.verdict(place, now), nil
+}
+
+// verdict is what was decided for a place. Where that was a moment ago and without it, or could not be, it is asked for again.
+func (k *keeper) verdict(place delivered.Place, now time.Time) verdict {
+	switch {
+	case k.grants(place, now):
+		return verdict{granted: true, id: k.outcome.ID}
+	case k.behind, k.state.Pending == nil, !k.state.Pending.Losing.Has(place.Namespace):
+		return verdict{after: decideAgain, id: k.outcome.ID}
 	}
-	return verdict{granted: k.grants(place, now), id: k.outcome.ID}, nil
+	return verdict{id: k.outcome.ID}
+}
+
+// resume goes on from what is kept, unless that is of another RegistryCredential.
+func (k *keeper) resume(kept removal.State) {
+	if kept.UID == k.uid {
+		k.state, k.inherited = kept, len(kept.Granted) > 0
+	}
 }
 
 func (k *keeper) grants(place delivered.Place, now time.Time) bool {
-	return !k.decided.IsZero() && k.state.Granted.Has(place.Namespace) && now.Sub(k.state.GrantTime) < removal.Window
+	return !k.inherited && !k.decided.IsZero() && k.state.Granted.Has(place.Namespace) && now.Sub(k.state.GrantTime) < removal.Window
 }
 
 // keepsAll notes that a place loses nothing of a RegistryCredential, or nothing any more. Where that was the last one, the removal is
-// over, and what was granted for it does not serve another one.
+// over, and what was granted for it does not serve another one. What an earlier process granted is looked at first: perhaps it is over since.
 func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) error {
 	k := r.keepers.of(credential, r.Store.Removals, r.Now())
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := r.review(ctx, credential, k); err != nil {
+		return err
+	}
 	if !k.losing[place] {
 		return nil
 	}
@@ -150,7 +157,34 @@ func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.Registry
 	return r.decide(ctx, credential, k)
 }
 
-// decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it.
+// review takes back what an earlier process granted to namespaces that lose nothing any more. It grants nothing: what else is to be lost has its
+// time to settle.
+func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
+	if !k.inherited {
+		return nil
+	}
+	_, losing, err := r.losses(ctx, credential)
+	if err == nil {
+		k.state.Granted, k.inherited = k.state.Granted.Among(losing...), false
+	}
+	return err
+}
+
+// leave notes that a place is gone with its namespace: it loses nothing any more.
+func (r *Reconciler) leave(ctx context.Context, place delivered.Place) error {
+	var list v1alpha1.RegistryCredentialList
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	var failed []error
+	for i := range list.Items {
+		failed = append(failed, r.keepsAll(ctx, &list.Items[i], place))
+	}
+	return errors.Join(failed...)
+}
+
+// decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it
+// grants nothing.
 func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
 	holding, losing, err := r.losses(ctx, credential)
 	if err != nil {
@@ -166,8 +200,20 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 		UID: credential.UID, Holding: holding, Losing: losing, Unaimed: unaimed, Now: r.Now(),
 		Confirmed: credential.Annotations[v1alpha1.ConfirmRemovalAnnotation],
 	})
+	k.behind = false
+	if made.Grants {
+		same, err := r.asShown(ctx, credential, losing)
+		if err != nil {
+			return err
+		}
+		if k.behind = !same; k.behind {
+			k.decided, k.basis = r.Now(), basisOf(credential)
+			return nil
+		}
+	}
 	if made.Changed {
 		if err := r.Store.KeepRemovals(ctx, credential.Name, made.State); err != nil {
+			k.resume(r.Store.Removals(credential.Name)) // perhaps another leader wrote it
 			return err
 		}
 		if r.Store.Get(credential.Name).UID != credential.UID { // perhaps it is gone, and so is its record: then nothing is kept of it
@@ -175,7 +221,7 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 		}
 	}
 	before := k.outcome
-	k.state, k.decided, k.basis = made.State, r.Now(), basisOf(credential)
+	k.state, k.inherited, k.decided, k.basis = made.State, false, r.Now(), basisOf(credential)
 	k.outcome = delivered.Removal{Holding: len(holding), Losing: len(losing), Held: made.Held, ID: made.ID}
 	if before.ID != k.outcome.ID {
 		r.Board.Touch(credential.Name)

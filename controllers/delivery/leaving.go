@@ -2,11 +2,14 @@ package delivery
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
 )
 
@@ -35,7 +38,7 @@ func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.R
 	case !deleted && (credential.Spec.Suspend || !readable): // a selector that cannot be read deselects nothing
 		return true, nil
 	case !known:
-		return false, nil
+		return r.staysUnknown(ctx, f, credential)
 	case deleted:
 	case selected: // under another name: not before it is there
 		arrived, err := r.arrived(ctx, credential, f.namespace.Name)
@@ -46,6 +49,16 @@ func (r *Reconciler) stays(ctx context.Context, f *facts, credential *v1alpha1.R
 	decided, err := r.mayLose(ctx, credential, f.place)
 	f.waiting(credential.Name, decided)
 	return !decided.granted, err
+}
+
+// staysUnknown reports whether what nobody knows to be delivered stays: what another process delivered a moment ago looks like that to a cache that is
+// behind.
+func (r *Reconciler) staysUnknown(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential) (bool, error) {
+	same, err := r.asShown(ctx, credential, []string{f.namespace.Name})
+	if err == nil && !same {
+		f.waiting(credential.Name, verdict{after: decideAgain})
+	}
+	return !same, err
 }
 
 // returns reports whether new pods get the name again by the admission policy, after a while in which they did not. Where nothing may be
@@ -70,6 +83,55 @@ func (f *facts) waiting(credential string, decided verdict) {
 		f.waits = map[string]verdict{}
 	}
 	f.waits[credential] = decided
+}
+
+// own are those of the keys known to be delivered whose entries are given new values while they stay. Where that was only found recorded when this
+// process started, the Secret must have a value that is or was in use: who forges a record is given none by it.
+func (f *facts) own(credential *v1alpha1.RegistryCredential, known []string, seen bool) []string {
+	if seen || len(known) == 0 {
+		return known
+	}
+	entries, err := dockerconfig.ParseRaw(f.secret.Data[corev1.DockerConfigJsonKey])
+	if err != nil {
+		return nil
+	}
+	record := f.values.Get(credential.Name)
+	values := []dockerconfig.Config{record.Config}
+	if record.Previous != nil {
+		values = append(values, record.Previous.Config)
+	}
+	if record.Waiting != nil { // it was in use where regcred went back from it
+		values = append(values, record.Waiting.Config)
+	}
+	return slices.DeleteFunc(slices.Clone(known), func(key string) bool {
+		there, err := dockerconfig.ParseEntry(key, entries[key])
+		return err != nil || !slices.ContainsFunc(values, func(value dockerconfig.Config) bool {
+			one, has := value[key]
+			return has && one.Equal(there)
+		})
+	})
+}
+
+// grant is which keys of a RegistryCredential may go from a place now.
+type grant struct {
+	credential *v1alpha1.RegistryCredential
+	keys       []string
+}
+
+// ends notes for whom nothing is left to go from a Secret. The next look at the place would find that out, too, but a write that left all as it
+// should be is followed by none: until something else changed, the next mistake would be taken for a part of the removal that is over.
+func (r *Reconciler) ends(ctx context.Context, f facts, secret *corev1.Secret) error {
+	if secret == nil || secret.ResourceVersion == "" { // it is gone, or new: the watch tells of it, and the place is looked at again
+		return nil
+	}
+	written := pullsecret.SourcesOf(secret.Annotations)
+	var failed []error
+	for _, one := range f.granted {
+		if len(one.keys) > 0 && len(intersection(written[one.credential.Name].Keys, one.keys)) == 0 {
+			failed = append(failed, r.keepsAll(ctx, one.credential, f.place))
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // arrived reports whether a namespace has the Secret that a RegistryCredential wants now.

@@ -39,6 +39,8 @@ type noted struct {
 type held struct {
 	// keys of the docker config that are recorded, and those of them that are known to be delivered.
 	keys, known []string
+	// seen is set where this process found that right, and did not only find it when it started.
+	seen bool
 }
 
 // begin takes in a Secret that was there when the operator started.
@@ -47,21 +49,28 @@ func (l *ledger) begin(secret *corev1.Secret) {
 	for credential, source := range pullsecret.SourcesOf(secret.Annotations) {
 		known[credential] = source.Keys
 	}
-	l.vouch(secret, known)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.know(secret, known, false)
 }
 
 // vouch notes that these keys of RegistryCredentials were delivered to a Secret, or are there as they were delivered. A Secret that was
 // just created has no version yet.
 func (l *ledger) vouch(secret *corev1.Secret, known map[string][]string) {
-	place := delivered.Place{Namespace: secret.Namespace, Name: secret.Name}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.know(secret, known, true)
+}
+
+// know notes what is known to be delivered to a Secret. The caller holds the mutex.
+func (l *ledger) know(secret *corev1.Secret, known map[string][]string, seen bool) {
+	place := delivered.Place{Namespace: secret.Namespace, Name: secret.Name}
 	if _, there := l.secrets[place]; !there || secret.ResourceVersion != "" {
 		l.take(place, secret)
 	}
 	for credential, keys := range known {
 		if one, recorded := l.holders[credential][place]; recorded {
-			one.known = union(one.known, intersection(one.keys, keys))
+			one.known, one.seen = union(one.known, intersection(one.keys, keys)), one.seen || seen
 			l.put(credential, place, one)
 		}
 	}
@@ -80,9 +89,9 @@ func (l *ledger) take(place delivered.Place, secret *corev1.Secret) {
 	if there && known.uid == secret.UID && !newer(secret.ResourceVersion, known.version) {
 		return
 	}
-	before := map[string][]string{}
+	before := map[string]held{}
 	for _, credential := range known.credentials {
-		before[credential] = l.holders[credential][place].known
+		before[credential] = l.holders[credential][place]
 	}
 	l.clear(place)
 	if !pullsecret.OwnerOf(secret).Ours {
@@ -92,7 +101,7 @@ func (l *ledger) take(place delivered.Place, secret *corev1.Secret) {
 	for credential, source := range pullsecret.SourcesOf(secret.Annotations) {
 		if credential != pullsecret.Adopted {
 			fresh.credentials = append(fresh.credentials, credential)
-			l.put(credential, place, held{keys: source.Keys, known: intersection(source.Keys, before[credential])})
+			l.put(credential, place, held{keys: source.Keys, known: intersection(source.Keys, before[credential].known), seen: before[credential].seen})
 		}
 	}
 	if l.secrets == nil {
@@ -199,11 +208,11 @@ func (l *ledger) of(credential string) map[delivered.Place]held {
 	return maps.Clone(l.holders[credential])
 }
 
-// knownAt are the keys that a Secret is known to hold of a RegistryCredential.
-func (l *ledger) knownAt(place delivered.Place, credential string) []string {
+// at is what a Secret records of a RegistryCredential.
+func (l *ledger) at(place delivered.Place, credential string) held {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.holders[credential][place].known
+	return l.holders[credential][place]
 }
 
 // intersection are those of some keys that are among others, in their order.

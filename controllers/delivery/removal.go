@@ -50,12 +50,12 @@ func (r *Reconciler) pending(ctx context.Context, credential *v1alpha1.RegistryC
 	k := r.keepers.of(credential, r.Store.Removals, now)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	kept := k.state.Pending != nil && k.decided.IsZero()
+	kept := k.state.Pending != nil && (k.decided.IsZero() || k.behind)
 	if kept && len(k.losing) == 0 && now.Sub(k.began) >= settleAtMost {
 		if err := r.decide(ctx, credential, k); err != nil {
 			return delivered.Removal{}, err
 		}
-		kept = false
+		kept = k.behind
 	}
 	result := delivered.Removal{Holding: r.ledger.holding(credential.Name)}
 	switch {

@@ -242,7 +242,7 @@ func TestWhatASecretRecordsIsNotedAsItChanges(t *testing.T) {
 	if after := len(w.r.ledger.of("company")[first].keys); after != before+1 {
 		t.Errorf("of %d keys %d are recorded", before+1, after)
 	}
-	if known := w.r.ledger.knownAt(first, "company"); slices.Contains(known, "theirs.example") {
+	if known := w.r.ledger.at(first, "company").known; slices.Contains(known, "theirs.example") {
 		t.Errorf("what its people wrote is known to be delivered: %q", known)
 	}
 }

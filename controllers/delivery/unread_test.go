@@ -222,7 +222,7 @@ func TestOnlyWhatIsRecordedIsKnownToBeDelivered(t *testing.T) {
 	held.UID, held.ResourceVersion, held.Labels = "first", "5", map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
 	var l ledger
 	l.vouch(held, map[string][]string{"company": {"b.example", "other.example"}, "gone": {"x.example"}})
-	if got := l.knownAt(place, "company"); !slices.Equal(got, []string{"b.example"}) {
+	if got := l.at(place, "company").known; !slices.Equal(got, []string{"b.example"}) {
 		t.Errorf("known is %q", got)
 	}
 	if l.holding("company") != 1 || l.holding("gone") != 0 {

@@ -60,6 +60,7 @@ func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.Registry
 			look(ctx, e.Object, q)
 			r.Board.Forget(e.Object.Name)
 			r.selectors.forget(e.Object.Name)
+			r.successors.forget(e.Object.Name)
 			r.keepers.forget(e.Object.Name)
 		},
 	}

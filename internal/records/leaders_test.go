@@ -150,6 +150,75 @@ func TestAnObjectThatIsGoneLeavesNoRecord(t *testing.T) {
 	}
 }
 
+// The record of a name is removed because its RegistryCredential is gone. That was asked about the record that was known, and about no other one.
+func TestARecordThatSomebodyWroteSinceIsNotRemoved(t *testing.T) {
+	next := record(t)
+	next.UID, next.Revision = "uid-2", "of another"
+	unreadable := func(server *server) {
+		broken := server.kept(secretName("company")).DeepCopy()
+		broken.Data[memoKey] = []byte("{")
+		server.put(broken)
+	}
+	for _, c := range []struct {
+		name  string
+		known bool
+		left  func(*server)
+		stays bool
+	}{
+		{"as it is known", true, func(*server) {}, false},
+		{"another leader wrote it since", true, func(server *server) {
+			other := server.leader()
+			if err := errors.Join(other.Load(t.Context()), other.Save(t.Context(), next)); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"another leader made it since", false, func(*server) {}, true},
+		{"a newer version made it since", false, func(server *server) { server.put(fromTheFuture(t, newerMemos["with a field more"])) }, true},
+		{"it cannot be read, and never could", false, unreadable, false},
+		{"it is gone", true, func(server *server) { delete(server.secrets, secretName("company")) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := newServer()
+			store, before := server.leader(), server.leader()
+			if c.known {
+				before = store
+			}
+			if err := errors.Join(store.Load(t.Context()), before.Save(t.Context(), record(t))); err != nil {
+				t.Fatal(err)
+			}
+			c.left(server)
+			first := store.Forget(t.Context(), "company")
+			if stays := server.kept(secretName("company")) != nil; stays != c.stays || (first != nil) != c.stays {
+				t.Fatalf("it stays: %t, want %t; the error is %v", stays, c.stays, first)
+			}
+			if c.stays && store.Get("company").UID == "" && !store.IsLeftAlone("company") {
+				t.Error("what is there is not known, so that nobody can ask whose it is")
+			}
+			if err := store.Forget(t.Context(), "company"); err != nil || server.kept(secretName("company")) != nil {
+				t.Errorf("what was looked at since is not removed: %v", err)
+			}
+		})
+	}
+	t.Run("a newer version made it, and that was known", func(t *testing.T) {
+		server := newServer()
+		server.put(fromTheFuture(t, newerMemos["with a field more"]))
+		store := server.leader()
+		if err := errors.Join(store.Load(t.Context()), store.Forget(t.Context(), "company")); err != nil || len(server.secrets) > 0 {
+			t.Errorf("it is not removed: %v", err)
+		}
+	})
+	t.Run("it cannot be looked at", func(t *testing.T) {
+		server := newServer()
+		if err := server.leader().Save(t.Context(), record(t)); err != nil {
+			t.Fatal(err)
+		}
+		server.refuse["get"] = errors.New("away")
+		if err := server.leader().Forget(t.Context(), "company"); err == nil || server.kept(secretName("company")) == nil {
+			t.Errorf("it is removed unseen: %v", err)
+		}
+	})
+}
+
 func TestARecordThatIsLeftAloneIsLookedAtAgain(t *testing.T) {
 	server := newServer()
 	server.put(fromTheFuture(t, newerMemos["with a field more"]))

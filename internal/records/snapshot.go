@@ -24,12 +24,13 @@ func (s Snapshot) Get(credential string) Record {
 	return Record{}
 }
 
-// Generation returns for which generation of a RegistryCredential with this UID its value was put in use, zero where that is not known.
-func (s Snapshot) Generation(credential string, uid types.UID) int64 {
-	if record := s.records[credential]; record != nil && record.UID == uid {
-		return record.Generation
+// KeptFor returns the UID of the RegistryCredential that the record of this name was kept for, empty where there is none, and for which generation
+// of it its value was put in use, zero where that is not known.
+func (s Snapshot) KeptFor(credential string) (types.UID, int64) {
+	if record := s.records[credential]; record != nil {
+		return record.UID, record.Generation
 	}
-	return 0
+	return "", 0
 }
 
 // put replaces the records by those with one that is another now, or gone where it is nil. The caller holds the mutex.

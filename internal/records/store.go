@@ -60,7 +60,7 @@ func (s *Store) Load(ctx context.Context) error {
 		record, err := decode(&list.Items[i])
 		if newer := (*NewerError)(nil); errors.As(err, &newer) {
 			log.FromContext(ctx).Error(err, "A published credential was kept by a newer version of regcred, and is left alone")
-			s.newer[record.Credential] = newer
+			s.newer[record.Credential], s.versions[record.Credential] = newer, list.Items[i].ResourceVersion
 			continue
 		}
 		if err != nil {
@@ -137,13 +137,18 @@ func (s *Store) write(ctx context.Context, credential string, secret *corev1.Sec
 	case apierrors.IsNotFound(err):
 		s.setVersion(credential, "")
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
-		current, getErr := s.secrets.Get(ctx, secret.Name, metav1.GetOptions{})
-		if getErr != nil {
-			return "", errors.Join(err, getErr)
-		}
-		s.adopt(credential, current)
+		return "", errors.Join(err, s.readAgain(ctx, credential))
 	}
 	return "", err
+}
+
+// readAgain takes over what somebody else wrote since the record was last seen.
+func (s *Store) readAgain(ctx context.Context, credential string) error {
+	current, err := s.secrets.Get(ctx, secretName(credential), metav1.GetOptions{})
+	if err == nil {
+		s.adopt(credential, current)
+	}
+	return err
 }
 
 // adopt takes over what another leader wrote. What a newer version wrote is left alone from now on.
@@ -222,11 +227,11 @@ func (s *Store) setVersion(credential, version string) {
 	s.versions[credential] = version
 }
 
-// Forget removes the record of a RegistryCredential that is gone.
+// Forget removes the record of a RegistryCredential that is gone, as it was last seen. One that was written since, or that was never seen, may be
+// of another RegistryCredential of the name: it stays, Get gives it from then on, and the error says so.
 func (s *Store) Forget(ctx context.Context, credential string) error {
 	defer s.lock(credential)()
-	err := s.secrets.Delete(ctx, secretName(credential), metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
+	if err := s.remove(ctx, credential); err != nil {
 		return fmt.Errorf("remove the published credential of %s: %w", credential, withoutBody(err))
 	}
 	s.mu.Lock()
@@ -240,6 +245,34 @@ func (s *Store) Forget(ctx context.Context, credential string) error {
 		s.notify(credential)
 	}
 	return nil
+}
+
+// remove deletes the Secret that was seen, and no other.
+func (s *Store) remove(ctx context.Context, credential string) error {
+	s.mu.Lock()
+	version := s.versions[credential]
+	s.mu.Unlock()
+	if version == "" {
+		current, err := s.secrets.Get(ctx, secretName(credential), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s.adopt(credential, current); s.Get(credential).UID != "" || s.IsLeftAlone(credential) {
+			return errors.New("there is one that was not known: it is looked at first")
+		}
+		version = current.ResourceVersion
+	}
+	err := s.secrets.Delete(ctx, secretName(credential), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &version}})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case apierrors.IsConflict(err):
+		return errors.Join(err, s.readAgain(ctx, credential))
+	}
+	return err
 }
 
 // withoutBody keeps what kind of an API error it is and drops its text: the text of a refused Secret write may quote it.

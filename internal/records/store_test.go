@@ -80,8 +80,11 @@ func (s *server) handle(action clienttesting.Action) (bool, apiruntime.Object, e
 		}
 		return true, nil, apierrors.NewNotFound(resource, a.GetName())
 	case clienttesting.DeleteActionImpl:
-		if s.secrets[a.GetName()] == nil {
+		switch known := s.secrets[a.GetName()]; {
+		case known == nil:
 			return true, nil, apierrors.NewNotFound(resource, a.GetName())
+		case a.DeleteOptions.Preconditions == nil || *a.DeleteOptions.Preconditions.ResourceVersion != known.ResourceVersion:
+			return true, nil, apierrors.NewConflict(resource, a.GetName(), errors.New("it changed"))
 		}
 		delete(s.secrets, a.GetName())
 		return true, nil, nil

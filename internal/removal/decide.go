@@ -30,6 +30,8 @@ type Decision struct {
 	State State
 	// Changed is true where State must be kept.
 	Changed bool
+	// Grants is true where State grants what was not granted before.
+	Grants bool
 	// Held is true where namespaces wait for the confirmation of ID.
 	Held bool
 	ID   string
@@ -54,21 +56,21 @@ func Decide(before State, f Facts) Decision {
 		state.Granted = nil
 	}
 	left := losing.not(state.Granted)
-	open := len(left)
+	open, grants := len(left), false
 	switch {
 	case open == 0:
 		state = state.settled()
 	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.Losing.covers(losing):
-		state = state.settled()
+		state, grants = state.settled(), true
 		state.Granted, state.GrantTime = losing, f.Now
 	case f.Unaimed, tooMany(lost+open, len(holding)+lost):
 		state.Pending = pendingFor(state, losing)
 	default:
-		state = state.settled()
+		state, grants = state.settled(), true
 		state.Granted, state.GrantTime = losing, f.Now
 		state.Losses = append(state.Losses, Loss{f.Now, left})
 	}
-	d := Decision{State: state, Changed: worthKeeping(before, state), Held: state.Pending != nil}
+	d := Decision{State: state, Changed: worthKeeping(before, state), Grants: grants, Held: state.Pending != nil}
 	if d.Held {
 		d.ID = state.Pending.ID
 	}

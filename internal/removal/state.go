@@ -80,6 +80,9 @@ func (s Set) Without(name string) Set {
 	return slices.DeleteFunc(slices.Clone(s), func(known uint32) bool { return known == sum(name) })
 }
 
+// Among returns the names of the set that are among some names.
+func (s Set) Among(names ...string) Set { return s.and(SetOf(names...)) }
+
 func (s Set) covers(other Set) bool { return len(other.and(s)) == len(other) }
 
 func (s Set) and(other Set) Set {

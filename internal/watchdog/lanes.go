@@ -143,11 +143,12 @@ func (l *lanes[T]) admit(item T, priority int) bool {
 	return false
 }
 
-// Done ends the work on an item, and adds those again for which there is room now.
+// Done ends the work on an item, and adds those again for which there is room now. Nobody can be given the item again before it is counted out:
+// it would be counted twice, and once for ever.
 func (l *lanes[T]) Done(item T) {
-	l.PriorityQueue.Done(item)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.PriorityQueue.Done(item)
 	l.leave(item)
 	for priority, items := range l.next() {
 		l.add(priorityqueue.AddOpts{Priority: &priority}, items...)

@@ -182,6 +182,46 @@ func TestNoItemIsLostInLanes(t *testing.T) {
 	}
 }
 
+// early gives an item to who waits for it before its Done returns, as far as that is possible.
+type early struct {
+	priorityqueue.PriorityQueue[int]
+	given chan int
+}
+
+func (e early) Done(item int) {
+	e.PriorityQueue.Done(item)
+	select {
+	case next := <-e.given:
+		e.given <- next
+	case <-time.After(50 * time.Millisecond): // it is not possible
+	}
+}
+
+// TestOrderOfAnEndAndTheNextBegin: what was added while it was worked on is taken by another worker at the moment in which the first one is done.
+// What each of them took is given back all the same, else what is urgent would find less room each time, and none in the end.
+func TestOrderOfAnEndAndTheNextBegin(t *testing.T) {
+	for _, priorities := range [][2]int{{urgent, urgent}, {urgent, 0}, {0, urgent}, {0, 0}} {
+		limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[int](time.Millisecond, time.Second)
+		given := make(chan int, 1)
+		inner := early{priorityqueue.New(t.Name(), func(o *priorityqueue.Opts[int]) { o.RateLimiter = limiter }), given}
+		q := inLanes[int](inner, &Lanes{Width: func() int { return 4 }, Reserved: reserved, Urgent: urgent}, limiter).(*lanes[int])
+		add(q, priorities[0], 1)
+		if item, _ := q.Get(); item != 1 {
+			t.Fatalf("%d is given", item)
+		}
+		add(q, priorities[1], 1)
+		go worker(q, given)
+		q.Done(1)
+		q.Done(awaitItem(t, given))
+		q.mu.Lock()
+		if q.urgent != 0 || len(q.out) != 0 {
+			t.Errorf("%v: nothing is worked on, and %d items count as worked on, %d as urgent", priorities, len(q.out), q.urgent)
+		}
+		q.mu.Unlock()
+		q.ShutDown()
+	}
+}
+
 func TestWithoutLanesTheQueueIsAsItWas(t *testing.T) {
 	queue := priorityqueue.New[int](t.Name())
 	defer queue.ShutDown()

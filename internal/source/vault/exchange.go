@@ -19,34 +19,36 @@ const (
 	settlingPause = 10 * time.Second
 )
 
-// readForExchange reads, and trades what came for a login at a cloud.
-func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1alpha1.VaultSource, path string, request source.Request) (source.Snapshot, *failure) {
+// readForExchange reads, and trades what came for a login at a cloud. Where the cloud does not take what another object got, of is when that was read.
+func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1alpha1.VaultSource, path string, request source.Request) (snapshot source.Snapshot, of time.Time, f *failure) {
 	where := place.Mount + "/" + place.Path
 	if m.options.Exchange == nil {
-		return source.Snapshot{}, outcomeExchangeRegistry.at(where).saying("this operator does no exchange")
+		return source.Snapshot{}, of, outcomeExchangeRegistry.at(where).saying("this operator does no exchange")
 	}
 	key := inputKey{request.Place(), string(request.Salt)}
 	a := m.inputs.take(key, m.options.Now())
 	if a == nil {
 		c.giveBackWhatIsDue(ctx) // before another is made
-		var f *failure
 		if a, f = c.fetch(ctx, place, path, request); f != nil {
-			return source.Snapshot{}, f
+			return source.Snapshot{}, of, f
 		}
 	}
-	snapshot, f := m.exchanged(ctx, c, place, a, request)
+	snapshot, f = m.exchanged(ctx, c, place, a, request)
 	switch {
 	case f == nil:
 	case a.content.LeaseID == "":
 		if f.Outcome == outcomeExchangeNotYet { // nothing was made for us that has to become known
 			f.Outcome, f.wait = outcomeExchangeRefused, 0
 		}
+		if f.Outcome != outcomeExchangeUnavailable {
+			of = a.read.at
+		}
 	case f.Outcome == outcomeExchangeNotYet || f.Outcome == outcomeExchangeUnavailable && m.options.Now().Sub(a.read.at) < longestInput:
 		m.inputs.keep(key, a, m.options.Now())
 	default:
 		c.giveBack(ctx, a, f)
 	}
-	return snapshot, f
+	return snapshot, of, f
 }
 
 // exchanged makes a snapshot of an answer by way of the cloud.

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
@@ -44,20 +45,30 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 			"spec.pathPrefixes of VaultConnection " + c.name + " does not cover it")
 	}
 	c.events.interests.read(c, place, path, request, nil)
+	snapshot, of, f := m.readOnce(ctx, c, place, path, request)
+	if f != nil && !of.IsZero() && m.options.Now().Sub(of) >= failureMemory {
+		// Somebody corrected it since, perhaps: whoever writes a key and then names it in a spec is not to be told that it is missing.
+		request.MaxAge = failureMemory
+		snapshot, _, f = m.readOnce(ctx, c, place, path, request)
+	}
+	return snapshot, f
+}
+
+// readOnce reads a credential. Where what another object got is of no use here, of is when that was read.
+func (m *Manager) readOnce(ctx context.Context, c *connection, place *v1alpha1.VaultSource, path string, request source.Request) (snapshot source.Snapshot, of time.Time, f *failure) {
 	if place.Exchange != nil {
 		return m.readForExchange(ctx, c, place, path, request)
 	}
 	a, f := c.fetch(ctx, place, path, request)
 	if f != nil {
-		return source.Snapshot{}, f
+		return source.Snapshot{}, of, f
 	}
-	snapshot, f := snapshotOf(c.name, place, a, request)
-	if f != nil {
+	if snapshot, f = snapshotOf(c.name, place, a, request); f != nil {
 		c.giveBack(ctx, a, f)
-		return snapshot, f
+		return snapshot, a.read.at, f
 	}
 	c.events.interests.read(c, place, path, request, a.content.Data)
-	return snapshot, nil
+	return snapshot, of, nil
 }
 
 // fetch reads the path, or shares the read of another object.

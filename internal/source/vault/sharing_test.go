@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -103,6 +104,49 @@ func TestAFailureIsSharedForAMomentOnly(t *testing.T) {
 	if _, failure := rig.readAged(atKV2, time.Minute); failure != nil {
 		t.Errorf("after it was fixed: %v", failure)
 	}
+}
+
+// What another object got some time ago may lack what somebody wrote since. Whoever can make nothing of it asks himself, as after a failure.
+func TestAnAnswerThatIsOfNoUseHereIsSharedForAMomentOnly(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig.mustRead(atKV2)
+	other := atKV2
+	other.Keys = &v1alpha1.VaultKeys{Username: "user-two", Password: "password-two"}
+	both := maps.Clone(goodData)
+	both["user-two"], both["password-two"] = "two", "second"
+	read := func(want string) {
+		t.Helper()
+		snapshot, failure := rig.readAged(other, time.Hour)
+		switch {
+		case want == "" && (failure == nil || failure.Reason != v1alpha1.ReasonKeyMissing):
+			t.Errorf("%v", failure)
+		case want != "" && (failure != nil || snapshot.Config["registry.example"].Username() != want):
+			t.Errorf("%v", failure)
+		}
+	}
+	reads := func(want int) {
+		t.Helper()
+		if n := len(server.requests("/v1/secret/data/a")); n != want {
+			t.Errorf("it is read %d times, want %d", n, want)
+		}
+	}
+	read("")
+	reads(1)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(both)))
+	rig.pass(failureMemory)
+	read("two")
+	reads(2)
+	read("two")
+	rig.readAged(atKV2, time.Hour)
+	reads(2)
+	other.Keys.Password = "of nobody"
+	rig.pass(failureMemory)
+	for range 3 {
+		read("")
+	}
+	reads(3)
 }
 
 func TestWhileTheGateIsShutAReadIsJoinedButNoneBegins(t *testing.T) {

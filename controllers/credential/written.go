@@ -1,0 +1,28 @@
+package credential
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// writeStatus writes what differs from before.
+func (r *Reconciler) writeStatus(ctx context.Context, object, before *v1alpha1.RegistryCredential, memory *memory) error {
+	if err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before)); err != nil {
+		return err
+	}
+	memory.statusTime = r.Now()
+	r.statuses.Wrote(object, object.Status.DeepCopy(), memory.statusTime)
+	return nil
+}
+
+// upToDate is a copy of an object with the status that was written last.
+func (r *Reconciler) upToDate(object *v1alpha1.RegistryCredential) *v1alpha1.RegistryCredential {
+	object = object.DeepCopy()
+	if status, newer := r.statuses.After(object, r.Now()); newer {
+		status.DeepCopyInto(&object.Status)
+	}
+	return object
+}

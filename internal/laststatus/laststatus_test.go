@@ -1,0 +1,47 @@
+package laststatus
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestWhichStatusIsNewerThanWhatIsShown(t *testing.T) {
+	object := func(uid types.UID, version string) *metav1.ObjectMeta {
+		return &metav1.ObjectMeta{Name: "company", UID: uid, ResourceVersion: version}
+	}
+	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	var empty Of[string]
+	if status, there := empty.After(object("a", "1"), noon); there || status != "" {
+		t.Errorf("nothing was written, and there is %q", status)
+	}
+	for _, test := range []struct {
+		name  string
+		shown *metav1.ObjectMeta
+		want  bool
+	}{
+		{"the object as it was before", object("a", "9"), true},
+		{"as it was written", object("a", "10"), false},
+		{"as somebody changed it since", object("a", "11"), false},
+		{"another object of the name", object("b", "9"), false},
+		{"a version that cannot be compared", object("a", "x"), false},
+		{"another name", &metav1.ObjectMeta{Name: "other", UID: "a", ResourceVersion: "9"}, false},
+	} {
+		var all Of[string]
+		all.Wrote(object("a", "8"), "before", noon.Add(-time.Hour))
+		all.Wrote(object("a", "10"), "written", noon)
+		status, there := all.After(test.shown, noon.Add(believed-time.Second))
+		if there != test.want || there && status != "written" || !there && status != "" {
+			t.Errorf("%s: %q, %t", test.name, status, there)
+		}
+		if _, there := all.After(test.shown, noon.Add(believed)); there {
+			t.Errorf("%s: a cache is said to be behind for longer than any can be", test.name)
+		}
+		all.Forget("company")
+		if _, there := all.After(test.shown, noon); there {
+			t.Errorf("%s: something is known of what was forgotten", test.name)
+		}
+	}
+}
