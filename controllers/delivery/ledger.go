@@ -208,9 +208,6 @@ func (l *ledger) knownAt(place delivered.Place, credential string) []string {
 
 // intersection are those of some keys that are among others, in their order.
 func intersection(keys, others []string) []string {
-	if len(others) == 0 {
-		return nil
-	}
 	in := make(map[string]bool, len(others))
 	for _, key := range others {
 		in[key] = true
