@@ -70,14 +70,19 @@ func (f facts) concerned() []string {
 
 // revisions are those that a Secret holds of the RegistryCredentials that are concerned, by name: empty where it holds nothing of one.
 func (f facts) revisions(secret *corev1.Secret) map[string]string {
-	held := map[string]string{}
+	held, written := map[string]string{}, recordOf(secret)
 	for _, name := range f.concerned() {
-		held[name] = ""
-		if secret != nil {
-			held[name] = pullsecret.SourcesOf(secret.Annotations)[name].Revision
-		}
+		held[name] = written[name].Revision
 	}
 	return held
+}
+
+// recordOf is what a Secret records, nothing where there is none.
+func recordOf(secret *corev1.Secret) pullsecret.Sources {
+	if secret == nil {
+		return nil
+	}
+	return pullsecret.SourcesOf(secret.Annotations)
 }
 
 // wanted are the ServiceAccounts that must name the Secret: those of all RegistryCredentials that select the place, have
@@ -175,7 +180,7 @@ func (r *Reconciler) injects(credentials []*v1alpha1.RegistryCredential) bool {
 // selects reports whether a RegistryCredential selects a namespace, and whether its selector can be read.
 func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace) (selected, readable bool) {
 	selector, err := r.selectors.of(credential, r.Protected)
-	return err == nil && selector.Selects(namespace.Name, namespace.Labels), err == nil
+	return selector.Selects(namespace.Name, namespace.Labels), err == nil // one that cannot be read selects nothing
 }
 
 // consider adds what one RegistryCredential contributes here, if anything.

@@ -47,7 +47,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	began := r.Now()
 	written, err := r.send(ctx, f, plan)
 	r.noteWrite(f.place.Namespace, r.Now().Sub(began), err)
-	if err == nil && written != nil && r.Now().Sub(began) >= slowWrite {
+	if written != nil && r.Now().Sub(began) >= slowWrite {
 		written, err = r.dateChange(ctx, f, plan.Secret, written)
 	}
 	if err != nil {
@@ -87,7 +87,7 @@ func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *
 	ended := metav1.NewTime(r.Now().UTC().Truncate(time.Second))
 	before, sources, late := f.recorded, maps.Clone(pullsecret.SourcesOf(planned.Annotations)), false
 	for name, source := range sources {
-		if !source.Changed.Equal(ptr.To(before[name].Changed)) && source.Changed.Before(&ended) {
+		if !source.Changed.Equal(ptr.To(before[name].Changed)) {
 			source.Changed, late = ended, true
 			sources[name] = source
 		}
