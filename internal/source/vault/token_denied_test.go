@@ -2,6 +2,7 @@ package vault
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +120,24 @@ func TestATokenThatMayNotLookItselfUpIsReplacedNowAndThen(t *testing.T) {
 	rig.mustRead(atKV2)
 	if issued.Load() != 2 {
 		t.Errorf("%d logins", issued.Load())
+	}
+}
+
+// A login that is refused says nothing of the path, and the token may be good for others.
+func TestATokenIsKeptWhereNoOtherIsToBeHad(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(403, `{}`))
+	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/auth/token/lookup-self", answers(403, `{}`))
+	counted := &ledger{}
+	rig := newRig(t, server.URL, func(o *Options) { o.Metrics = counted })
+	rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
+	server.handle("/v1/auth/approle/login", answers(400, `{"errors":[]}`))
+	rig.pass(loginPause)
+	rig.mustFail(atKV2, v1alpha1.ReasonPermissionDenied)
+	rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
+	if !slices.Contains(counted.entries, "login default appRole "+v1alpha1.ReasonLoginFailed) {
+		t.Errorf("the login that was refused is not counted: %q", counted.entries)
 	}
 }
 
