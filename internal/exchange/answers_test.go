@@ -136,3 +136,15 @@ func TestWhoGivesUpIsToldThatNoAnswerCameInTime(t *testing.T) {
 		t.Error("the clouds are not reached through a proxy")
 	}
 }
+
+func TestWhatNoCloudGivesIsToldOfTheFirstField(t *testing.T) {
+	given := inputs{fields: payload.Fields{"a": "b c", "d": "e f", "printable": "!a~z"}}
+	if text := given.text("printable"); text != "!a~z" || given.fault != nil {
+		t.Errorf("%q, %v", text, given.fault)
+	}
+	given.text("a")
+	first := given.fault
+	if given.text("d"); first == nil || given.fault != first {
+		t.Errorf("%v after %v", given.fault, first)
+	}
+}
