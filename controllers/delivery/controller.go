@@ -116,7 +116,7 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	r.noteRemoved(f, secret)
 	r.vouch(f, secret, plan.Refused)
 	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
-	result.asMeant = plan.Secret == nil || secret != nil && sameContent(secret, plan.Secret)
+	result.asMeant = plan.Secret == nil || sameContent(secret, plan.Secret)
 	return result.with(detached)
 }
 
@@ -131,15 +131,8 @@ func (f facts) returned() {
 
 // noteRemoved counts for each RegistryCredential that its entries were taken from this place, so that people are told once for all places.
 func (r *Reconciler) noteRemoved(f facts, secret *corev1.Secret) {
-	if len(f.loses) == 0 {
-		return
-	}
-	var left pullsecret.Sources
-	if secret != nil {
-		left = pullsecret.SourcesOf(secret.Annotations)
-	}
 	for _, name := range f.loses {
-		if _, has := left[name]; !has {
+		if _, has := recordOf(secret)[name]; !has {
 			r.Board.Remove(name)
 		}
 	}

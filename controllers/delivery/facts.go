@@ -70,14 +70,19 @@ func (f facts) concerned() []string {
 
 // revisions are those that a Secret holds of the RegistryCredentials that are concerned, by name: empty where it holds nothing of one.
 func (f facts) revisions(secret *corev1.Secret) map[string]string {
-	held := map[string]string{}
+	held, written := map[string]string{}, recordOf(secret)
 	for _, name := range f.concerned() {
-		held[name] = ""
-		if secret != nil {
-			held[name] = pullsecret.SourcesOf(secret.Annotations)[name].Revision
-		}
+		held[name] = written[name].Revision
 	}
 	return held
+}
+
+// recordOf is what a Secret records, nothing where there is none.
+func recordOf(secret *corev1.Secret) pullsecret.Sources {
+	if secret == nil {
+		return nil
+	}
+	return pullsecret.SourcesOf(secret.Annotations)
 }
 
 // wanted are the ServiceAccounts that must name the Secret: those of all RegistryCredentials that select the place, have

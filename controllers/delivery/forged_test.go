@@ -301,3 +301,22 @@ func TestEveryLineOfTheLogNamesTheCredentialsAndTheirRevisions(t *testing.T) {
 		}
 	}
 }
+
+func TestThatASecretOfSomebodyWasTakenOverIsLogged(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.ExistingSecrets = v1alpha1.ExistingAdopt })
+	g.publish(record(t, "company", "1-x", "good", "r.example"))
+	secret := g.there("regcred", false)
+	secret.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{"other.example":{"auth":"dTpw"}}}`)}
+	if err := g.c.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	ctx := log.IntoContext(t.Context(), funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{}))
+	if _, err := g.r.Reconcile(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(lines, "\n"); strings.Count(all, "Took over") != 1 || g.having(1, "other.example") != 1 {
+		t.Errorf("%q", lines)
+	}
+}

@@ -190,11 +190,9 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 	if err != nil {
 		return err
 	}
-	unaimed := false
-	if len(losing) > 0 && len(losing) == len(holding) { // else somebody who holds it keeps it, and nobody else needs to be looked for
-		if unaimed, err = r.unaimed(ctx, credential); err != nil {
-			return err
-		}
+	unaimed, err := r.unaimed(ctx, credential)
+	if err != nil {
+		return err
 	}
 	made := removal.Decide(k.state, removal.Facts{
 		UID: credential.UID, Holding: holding, Losing: losing, Unaimed: unaimed, Now: r.Now(),
@@ -222,7 +220,7 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 	}
 	before := k.outcome
 	k.state, k.inherited, k.decided, k.basis = made.State, false, r.Now(), basisOf(credential)
-	k.outcome = delivered.Removal{Holding: len(holding), Losing: len(losing), Held: made.Held, ID: made.ID}
+	k.outcome = delivered.Removal{Losing: len(losing), Held: made.Held, ID: made.ID}
 	if before.ID != k.outcome.ID {
 		r.Board.Touch(credential.Name)
 	}

@@ -217,9 +217,6 @@ func (l *ledger) at(place delivered.Place, credential string) held {
 
 // intersection are those of some keys that are among others, in their order.
 func intersection(keys, others []string) []string {
-	if len(others) == 0 {
-		return nil
-	}
 	in := make(map[string]bool, len(others))
 	for _, key := range others {
 		in[key] = true

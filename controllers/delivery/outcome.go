@@ -41,9 +41,6 @@ func (o outcome) settled() bool {
 
 // worst is the gravest of all problems.
 func (o outcome) worst() *problem {
-	if len(o.accounts) == 0 {
-		return o.problem
-	}
 	problems := []*problem{o.problem}
 	for _, name := range slices.Sorted(maps.Keys(o.accounts)) {
 		problems = append(problems, o.accounts[name])
@@ -105,9 +102,6 @@ func (o outcome) retry() error {
 
 // problemOf is what stands against one RegistryCredential: a ServiceAccount that another one wants is not its concern.
 func (o outcome) problemOf(credential *v1alpha1.RegistryCredential) *problem {
-	if o.problem == nil && len(o.accounts) == 0 && len(o.refused) == 0 {
-		return nil
-	}
 	problems := []*problem{o.problem}
 	for _, name := range credential.Spec.Target.Accounts() {
 		problems = append(problems, o.accounts[name])
@@ -124,10 +118,7 @@ func (o outcome) deliveries(f facts, before *delivered.Board) map[string]deliver
 	if p := o.worst(); p != nil && p.gone {
 		return nil
 	}
-	written := pullsecret.Sources{}
-	if o.secret != nil {
-		written = pullsecret.SourcesOf(o.secret.Annotations)
-	}
+	written := recordOf(o.secret)
 	findings, known := o.findings(), map[string][]string{}
 	if len(findings) > 0 { // as few Secrets have
 		known = recorders(written, f.exists)

@@ -50,8 +50,8 @@ func gravest(problems ...*problem) *problem {
 			told = p
 		}
 	}
-	if told == nil || told.retry == retry {
-		return told
+	if told == nil {
+		return nil
 	}
 	again := *told
 	again.retry = retry

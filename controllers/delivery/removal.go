@@ -116,7 +116,7 @@ func (r *Reconciler) unaimed(ctx context.Context, credential *v1alpha1.RegistryC
 	}
 	for i := range list.Items {
 		if namespace := &list.Items[i]; namespace.DeletionTimestamp == nil {
-			if selected, readable := r.selects(credential, namespace); selected || !readable {
+			if selected, _ := r.selects(credential, namespace); selected { // nobody loses anything by a selector that cannot be read
 				return false, nil
 			}
 		}

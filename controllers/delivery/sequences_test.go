@@ -49,6 +49,8 @@ type rig struct {
 	now time.Time
 	c   client.Client
 	r   *Reconciler
+	// storeFails is what the server of the store answers, nil where it does what it is asked for.
+	storeFails error
 }
 
 func newRig(t testing.TB, namespaces int, credentials ...*v1alpha1.RegistryCredential) *rig {
@@ -90,15 +92,22 @@ func credential(name string, registries ...string) *v1alpha1.RegistryCredential 
 	return o
 }
 
-// publish makes a store that holds this value and no other.
+// store is an empty one, which was not loaded yet.
+func (g *rig) store() *records.Store {
+	kept := fake.NewClientset()
+	kept.PrependReactor("*", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if made, is := action.(clienttesting.CreateAction); is && action.GetVerb() == "create" {
+			made.GetObject().(*corev1.Secret).ResourceVersion = "1" // as a server does
+		}
+		return g.storeFails != nil, nil, g.storeFails
+	})
+	return records.NewStore(kept.CoreV1(), "regcred-system", func(string) {})
+}
+
+// publish has the store hold these values, too.
 func (g *rig) publish(published ...records.Record) {
 	if g.r.Store == nil {
-		kept := fake.NewClientset()
-		kept.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
-			action.(clienttesting.CreateAction).GetObject().(*corev1.Secret).ResourceVersion = "1" // as a server does
-			return false, nil, nil
-		})
-		g.r.Store = records.NewStore(kept.CoreV1(), "regcred-system", func(string) {})
+		g.r.Store = g.store()
 	}
 	if err := g.r.Store.Load(context.Background()); err != nil {
 		g.t.Fatal(err)

@@ -85,7 +85,7 @@ func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delive
 			}
 			places := r.placesBeside(ctx, e.ObjectNew, e.ObjectOld)
 			own := delivered.Place{Namespace: e.ObjectNew.Namespace, Name: e.ObjectNew.Name}
-			if slices.Contains(places, own) && r.isEcho(e.ObjectNew, q) {
+			if r.isEcho(e.ObjectNew, q) {
 				places = slices.DeleteFunc(places, func(place delivered.Place) bool { return place == own })
 			}
 			enqueue(q, normal, places...)

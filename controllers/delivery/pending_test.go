@@ -1,0 +1,297 @@
+package delivery
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/removal"
+)
+
+// What an operator that ran before kept waits until it is known whether it still is to be removed.
+func TestHowLongWhatWasKeptOfARemovalIsTold(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after time.Duration
+		found bool // a place was found to lose something since the start
+		held  bool
+	}{
+		{"at the start", 0, false, true},
+		{"before all places were looked at", settleAtMost - 1, false, true},
+		{"when they were, and nothing was found to be lost", settleAtMost, false, false},
+		{"when they were, and one was found that loses something", settleAtMost, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g, _ := delivers(t, nil)
+			object := g.company()
+			k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+			k.began = g.now
+			k.state.Pending = &removal.Pending{ID: "abc", Losing: removal.SetOf("n-00000", "gone")}
+			if test.found {
+				k.losing[first] = true
+			}
+			g.now = g.now.Add(test.after)
+			got, err := g.r.pending(t.Context(), object)
+			want := delivered.Removal{Holding: 1}
+			if test.held {
+				want = delivered.Removal{Holding: 1, Losing: 2, Held: true, ID: "abc"}
+			}
+			if err != nil || got != want {
+				t.Errorf("%+v, want %+v: %v", got, want, err)
+			}
+		})
+	}
+}
+
+// Nothing else has the object looked at when the time is over.
+func TestAnObjectOfWhichARemovalWasKeptIsLookedAtWhenTheTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := delivers(t, nil)
+		var looked []string
+		g.r.Board = delivered.NewBoard(func(name string) { looked = append(looked, name) })
+		object := g.company()
+		g.r.keepers.of(object, g.r.Store.Removals, g.now).state.Pending = &removal.Pending{ID: "abc"}
+		for range 2 {
+			if _, err := g.r.pending(t.Context(), object); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if time.Sleep(settleAtMost); len(looked) > 0 {
+			t.Errorf("it is looked at before all places were: %q", looked)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(looked) != 1 || looked[0] != "company" {
+			t.Errorf("looked at is %q", looked)
+		}
+	})
+}
+
+// A place that refuses to be changed holds a deletion for refusedFor. One that only waits for its turn, or for a person, does so as long as it does.
+func TestHowLongAPlaceHoldsADeletion(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		after  time.Duration
+		want   bool
+	}{
+		{v1alpha1.ReasonForeignSecret, refusedFor - 1, true},
+		{v1alpha1.ReasonForeignSecret, refusedFor, false},
+		{v1alpha1.ReasonContested, refusedFor, false},
+		{"", refusedFor, true},
+		{v1alpha1.ReasonRemovalUnconfirmed, refusedFor, true},
+		{v1alpha1.ReasonProgressing, refusedFor, true},
+		{v1alpha1.ReasonWriteFailed, refusedFor, true},
+	} {
+		g := newRig(t, 0)
+		object := credential("company", "r.example")
+		object.DeletionTimestamp = &metav1.Time{Time: g.now}
+		g.r.Board.Post(first, map[string]delivered.Delivery{"company": {Reason: test.reason}})
+		g.now = g.now.Add(test.after)
+		if got := g.r.detains(object, first); got != test.want {
+			t.Errorf("%q after %s: %t", test.reason, test.after, got)
+		}
+	}
+}
+
+// fewNames is an operator that was given a few names.
+type fewNames struct {
+	everyName
+	names []string
+}
+
+func (f fewNames) Names() []string          { return f.names }
+func (f fewNames) Allowed(name string) bool { return slices.Contains(f.names, name) }
+
+// That nothing is left is believed to the API server, which is asked for the names that the operator was given.
+func TestWhichNamespacesHoldWhatIsToBeRemoved(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		names  []string // none for all
+		change func(g *rig, secret *corev1.Secret)
+		want   int
+	}{
+		{"one that has an entry", nil, nil, 1},
+		{"one that has an entry, under a name that was given", []string{"other", "regcred"}, nil, 1},
+		{"none under the names that were given", []string{"other"}, nil, 0},
+		{"one that has entries of others alone", nil, func(_ *rig, s *corev1.Secret) {
+			s.Annotations[v1alpha1.SourcesAnnotation] = pullsecret.Sources{"other": {Keys: []string{"r.example"}}}.String()
+		}, 0},
+		{"one whose Secret is ours no more", []string{"regcred"}, func(_ *rig, s *corev1.Secret) { s.Labels = nil }, 0},
+		{"one that is gone", nil, func(g *rig, _ *corev1.Secret) {
+			if err := g.c.Delete(t.Context(), g.namespace()); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"one that is being deleted", nil, func(g *rig, _ *corev1.Secret) {
+			namespace := g.namespace()
+			namespace.Finalizers = []string{"theirs.example/x"}
+			if err := errors.Join(g.c.Update(t.Context(), namespace), g.c.Delete(t.Context(), namespace)); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"one that cannot be read", nil, func(g *rig, _ *corev1.Secret) { g.unreadable("Namespace") }, 1},
+		{"one that refuses", nil, func(g *rig, _ *corev1.Secret) {
+			g.r.Board.Post(first, map[string]delivered.Delivery{"company": {Reason: v1alpha1.ReasonForeignSecret}})
+			g.now = g.now.Add(refusedFor)
+		}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newRig(t, 1)
+			object := credential("company", "r.example")
+			object.DeletionTimestamp = &metav1.Time{Time: g.now}
+			secret := g.there("regcred", true)
+			if test.change != nil {
+				test.change(g, secret)
+				if err := g.c.Update(t.Context(), secret); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.names != nil {
+				g.r.Secrets = fewNames{everyName{g.c}, test.names}
+			}
+			if got, err := g.r.holdingNow(t.Context(), object); err != nil || len(got) != test.want || got["n-00000"] != (test.want == 1) {
+				t.Errorf("%v: %v", got, err)
+			}
+		})
+	}
+}
+
+func TestNothingIsMissingThatIsServedAnotherWay(t *testing.T) {
+	published := record(t, "company", "1-x", "one", "r.example")
+	perHost := func(c *v1alpha1.RegistryCredential) { c.Spec.Target.EntryPer = v1alpha1.EntryPerHost }
+	for _, test := range []struct {
+		name     string
+		record   records.Record
+		change   func(*v1alpha1.RegistryCredential)
+		recorded string
+		want     int
+	}{
+		{"a path of a registry", published, func(*v1alpha1.RegistryCredential) {}, "r.example/team", 1},
+		{"a path of a registry whose host is published for all", published, perHost, "r.example/team", 0},
+		{"another registry", published, perHost, "s.example/team", 1},
+		{"nothing is published", records.Record{UID: "company"}, func(*v1alpha1.RegistryCredential) {}, "r.example", 0},
+		{"another one of the name is published", published, func(c *v1alpha1.RegistryCredential) { c.UID = "another" }, "s.example", 0},
+	} {
+		object := credential("company", "r.example")
+		test.change(object)
+		if got := missing(test.record, object, []string{test.recorded}); len(got) != test.want {
+			t.Errorf("%s: missing is %q", test.name, got)
+		}
+	}
+}
+
+// A registry that somebody lists for the same Secret stays in any spelling.
+func TestARegistryIsListedInAnySpelling(t *testing.T) {
+	g := newRig(t, 1)
+	other := *credential("other", "r.example")
+	got := g.r.stillListed(g.namespace(), "regcred", []string{"https://r.example", "s.example"}, []v1alpha1.RegistryCredential{other})
+	if len(got) != 1 || got[0] != "https://r.example" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWhereItCannotBeReadWhoIsSelectedNothingIsTaken(t *testing.T) {
+	g, _ := delivers(t, nil)
+	g.deselect()
+	object := g.company()
+	if _, err := g.r.mayLose(t.Context(), object, first); err != nil {
+		t.Fatal(err)
+	}
+	g.now = g.now.Add(settle)
+	g.unreadable("NamespaceList")
+	if got, err := g.r.mayLose(t.Context(), object, first); !errors.Is(err, errAway) || got.granted {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestWhetherASecretOfAnotherNameArrived(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		names []string
+		there func(g *rig)
+		want  bool
+	}{
+		{"it is not there", nil, func(*rig) {}, false},
+		{"it is there", nil, func(g *rig) { g.there("new", true) }, true},
+		{"one of somebody's is there", nil, func(g *rig) { g.there("new", false) }, false},
+		{"the operator was not given its name", []string{"regcred"}, func(g *rig) { g.there("new", true) }, false},
+		{"one is there for others", nil, func(g *rig) {
+			secret := g.there("new", true)
+			secret.Annotations[v1alpha1.SourcesAnnotation] = pullsecret.Sources{"other": {}}.String()
+			if err := g.c.Update(t.Context(), secret); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newRig(t, 1)
+			if test.names != nil {
+				g.r.Secrets = fewNames{everyName{g.c}, test.names}
+			}
+			object := credential("company", "r.example")
+			object.Spec.Target.SecretName = "new"
+			test.there(g)
+			if got, err := g.r.arrived(t.Context(), object, "n-00000"); err != nil || got != test.want {
+				t.Errorf("%t, %v", got, err)
+			}
+		})
+	}
+	g := newRig(t, 1)
+	g.publish()
+	g.unreadable("Secret")
+	object := credential("company", "r.example")
+	object.Spec.Target.SecretName = "new"
+	f := facts{place: first, namespace: g.namespace(), memory: &memory{}}
+	if stays, err := g.r.stays(t.Context(), &f, object, true, true, true); !stays || !errors.Is(err, errAway) {
+		t.Errorf("where that cannot be read it stays: %t, %v", stays, err)
+	}
+}
+
+// Two wait for two things, and of both it is told.
+func TestTwoThatWaitAtOnePlace(t *testing.T) {
+	var f facts
+	f.waiting("a", verdict{id: "abc"})
+	f.waiting("b", verdict{after: time.Second})
+	f.waiting("c", verdict{granted: true})
+	if len(f.waits) != 2 || f.waits["a"].id != "abc" || f.waits["b"].after != time.Second {
+		t.Errorf("%+v", f.waits)
+	}
+}
+
+// Of removals that a newer version recorded nothing is known here: what is there stays.
+func TestWhatANewerVersionKeepsIsLeftAlone(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.there("regcred", true)
+	g.r.ledger.begin(g.secret("n-00000"))
+	g.r.Store = newerStore(t)
+	f := facts{place: first, namespace: g.namespace(), memory: &memory{}}
+	object := credential("company", "r.example")
+	if stays, err := g.r.stays(t.Context(), &f, object, true, false, true); !stays || err != nil || len(f.waits) > 0 {
+		t.Errorf("stays %t, waits %v: %v", stays, f.waits, err)
+	}
+}
+
+// newerStore has a record of company that a newer version kept.
+func newerStore(t *testing.T) *records.Store {
+	t.Helper()
+	kept := fake.NewClientset(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: "regcred-published-company", Labels: map[string]string{"regcred.dev/published": "true"}},
+		Data:       map[string][]byte{"credential": []byte("company"), "uid": []byte("company"), "memo": []byte(`{"format":1000}`)},
+	})
+	store := records.NewStore(kept.CoreV1(), "regcred-system", func(string) {})
+	if err := store.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
