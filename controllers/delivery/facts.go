@@ -180,7 +180,7 @@ func (r *Reconciler) injects(credentials []*v1alpha1.RegistryCredential) bool {
 // selects reports whether a RegistryCredential selects a namespace, and whether its selector can be read.
 func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace) (selected, readable bool) {
 	selector, err := r.selectors.of(credential, r.Protected)
-	return err == nil && selector.Selects(namespace.Name, namespace.Labels), err == nil
+	return selector.Selects(namespace.Name, namespace.Labels), err == nil // one that cannot be read selects nothing
 }
 
 // consider adds what one RegistryCredential contributes here, if anything.

@@ -37,6 +37,7 @@ func TestWhatIsSaidOfARefusedWrite(t *testing.T) {
 		{"the namespace is being deleted", terminating, "", "", false, true},
 		{"the namespace is gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "shop"), "", "", false, true},
 		{"the Secret is gone: somebody was faster", apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "regcred"), "", "", true, false},
+		{"something is gone, and it is not said what", &apierrors.StatusError{ErrStatus: metav1.Status{Reason: metav1.StatusReasonNotFound}}, "", "", true, false},
 		{"it changed", apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, "regcred", errors.New("x")), "", "", true, false},
 		{"it is there already", apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, "regcred"), "", "", true, false},
 		{"the operator's policies are missing", &url.Error{Op: "Put", URL: "https://api/", Err: policycheck.ErrNotFenced}, v1alpha1.ReasonWriteFailed, "Secret regcred: " + policycheck.NextStep, false, false},

@@ -53,6 +53,7 @@ func TestWhenACacheIsKnownToBeBehind(t *testing.T) {
 		{"it shows the write", wrote("7"), secret("", "7"), false},
 		{"it shows more than the write", wrote("7"), secret("", "10"), false},
 		{"it shows nothing of what was made", wrote("7"), nil, true},
+		{"it shows a version that cannot be compared", wrote("7"), secret("", "x"), false},
 		{"a write failed", trace{doubt: true}, secret("", "7"), true},
 		{"it shows what was deleted", removed, secret("", "7"), true},
 		{"it shows that it is being deleted", removed, going, false},
@@ -90,6 +91,9 @@ func TestWhatAPlaceLoses(t *testing.T) {
 		{"its entries, where it is deselected", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.NamespaceSelector.MatchLabels["team"] = "nobody" }, nil, "regcred", true},
 		{"nothing while it is suspended, though it is deselected", func(c *v1alpha1.RegistryCredential) {
 			c.Spec.Suspend, c.Spec.Target.NamespaceSelector.MatchLabels["team"] = true, "nobody"
+		}, nil, "regcred", false},
+		{"nothing, where its selector cannot be read", func(c *v1alpha1.RegistryCredential) {
+			c.Spec.Target.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Near"}}
 		}, nil, "regcred", false},
 		{"its entries, under the name of before", func(c *v1alpha1.RegistryCredential) { c.Spec.Target.SecretName = "new" }, nil, "regcred", true},
 		{"a registry that it lists no more", func(c *v1alpha1.RegistryCredential) {}, nil, "gone", true},

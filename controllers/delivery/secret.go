@@ -87,7 +87,7 @@ func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *
 	ended := metav1.NewTime(r.Now().UTC().Truncate(time.Second))
 	before, sources, late := f.recorded, maps.Clone(pullsecret.SourcesOf(planned.Annotations)), false
 	for name, source := range sources {
-		if !source.Changed.Equal(ptr.To(before[name].Changed)) && source.Changed.Before(&ended) {
+		if !source.Changed.Equal(ptr.To(before[name].Changed)) {
 			source.Changed, late = ended, true
 			sources[name] = source
 		}
