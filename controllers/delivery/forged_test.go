@@ -313,8 +313,11 @@ func TestThatASecretOfSomebodyWasTakenOverIsLogged(t *testing.T) {
 	}
 	var lines []string
 	ctx := log.IntoContext(t.Context(), funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{}))
-	if _, err := g.r.Reconcile(ctx, first); err != nil {
-		t.Fatal(err)
+	for _, revision := range []string{"1-x", "2-x"} {
+		g.publish(record(t, "company", revision, "good", "r.example"))
+		if _, err := g.r.Reconcile(ctx, first); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if all := strings.Join(lines, "\n"); strings.Count(all, "Took over") != 1 || g.having(1, "other.example") != 1 {
 		t.Errorf("%q", lines)

@@ -275,3 +275,24 @@ func TestNothingIsTakenWhereTheDecisionCannotBeKept(t *testing.T) {
 	g.leave()
 	seen.find(t, "delete Secret regcred")
 }
+
+// Where there is not room for all, the older ones have it, and the others are told.
+func TestWhoHasNoRoomInASecretIsTold(t *testing.T) {
+	older, younger := credential("z-older", "r.example"), credential("a-younger", "s.example")
+	older.CreationTimestamp, younger.CreationTimestamp = metav1.NewTime(time.Unix(1, 0)), metav1.NewTime(time.Unix(2, 0))
+	g := newRig(t, 1, older, younger)
+	long := strings.Repeat("x", 150<<10)
+	g.publish(record(t, "z-older", "1-o", long, "r.example", "q.example"), record(t, "a-younger", "1-y", long, "s.example", "t.example"))
+	if _, err := g.reconcile("n-00000"); err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := g.r.Board.At(first, "a-younger"); d.Reason != v1alpha1.ReasonSecretFull || g.having(1, `"r.example"`) != 1 || g.having(1, `"s.example"`) != 0 {
+		t.Errorf("%+v", d)
+	}
+	if d, _ := g.r.Board.At(first, "z-older"); d.Reason != "" || d.Revision != "1-o" {
+		t.Errorf("%+v", d)
+	}
+	if known := g.r.ledger.knownAt(first, "a-younger"); len(known) > 0 {
+		t.Errorf("it is known to hold %q", known)
+	}
+}

@@ -47,7 +47,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	began := r.Now()
 	written, err := r.send(ctx, f, plan)
 	r.noteWrite(f.place.Namespace, r.Now().Sub(began), err)
-	if err == nil && written != nil && r.Now().Sub(began) >= slowWrite {
+	if written != nil && r.Now().Sub(began) >= slowWrite {
 		written, err = r.dateChange(ctx, f, plan.Secret, written)
 	}
 	if err != nil {

@@ -87,6 +87,9 @@ func TestHowAChangeIsDatedWhoseWriteWasSlow(t *testing.T) {
 			if got := pullsecret.SourcesOf(g.secret("n-00000").Annotations)["other"].Changed; !got.Equal(&theirs) {
 				t.Errorf("what did not change of another one is dated %s, and was %s", got, theirs)
 			}
+			if d, _ := g.r.Board.At(first, "company"); d.Revision != g.source("n-00000").Revision || d.Reason != "" {
+				t.Errorf("it is told as %+v", d)
+			}
 			g.all(1)
 			if !slices.Equal(seen.lines(), test.want) {
 				t.Errorf("and once more %q", seen.lines())
@@ -159,7 +162,7 @@ func TestWhatHappensWhileASlowWriteIsDated(t *testing.T) {
 				t.Errorf("%q, want %q: %v", seen.lines(), test.lines, err)
 			}
 			d, _ := g.r.Board.At(delivered.Place{Namespace: "n-00000", Name: "regcred"}, "company")
-			if (d.Reason == v1alpha1.ReasonWriteFailed) != test.fails {
+			if (d.Reason == v1alpha1.ReasonWriteFailed) != test.fails || (d.Revision == "1-x") == test.fails {
 				t.Errorf("it is told as %+v", d)
 			}
 		})
