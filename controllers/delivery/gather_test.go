@@ -83,7 +83,10 @@ func TestWhatARegistryCredentialIsToAPlace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			object := credential("company", "r.example")
 			test.change(object)
-			g := newRig(t, 1)
+			if object.DeletionTimestamp != nil {
+				object.Finalizers = []string{v1alpha1.Finalizer}
+			}
+			g := newRig(t, 1, object.DeepCopy())
 			g.publish(record(t, "company", "1-x", "one", "r.example"))
 			g.alsoThere("nobody")
 			secret := &corev1.Secret{}
@@ -292,7 +295,7 @@ func TestWhoHasNoRoomInASecretIsTold(t *testing.T) {
 	if d, _ := g.r.Board.At(first, "z-older"); d.Reason != "" || d.Revision != "1-o" {
 		t.Errorf("%+v", d)
 	}
-	if known := g.r.ledger.knownAt(first, "a-younger"); len(known) > 0 {
+	if known := g.r.ledger.at(first, "a-younger").known; len(known) > 0 {
 		t.Errorf("it is known to hold %q", known)
 	}
 }

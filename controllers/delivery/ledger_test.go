@@ -58,7 +58,7 @@ func TestWhatIsKnownOfASecretThatChanges(t *testing.T) {
 			delivers(&l)
 			test.does(&l)
 			got := l.of("company")[ofShop]
-			if !slices.Equal(got.keys, test.keys) || !slices.Equal(got.known, test.known) || !slices.Equal(l.knownAt(ofShop, "company"), test.known) {
+			if !slices.Equal(got.keys, test.keys) || !slices.Equal(got.known, test.known) || !slices.Equal(l.at(ofShop, "company").known, test.known) {
 				t.Errorf("recorded %q, known %q, want %q, %q", got.keys, got.known, test.keys, test.known)
 			}
 			if holding := l.holding("company"); holding != min(len(test.known), 1) {
@@ -204,7 +204,7 @@ func TestWhatIsKnownToBeDeliveredAfterALook(t *testing.T) {
 		f := facts{selecting: []*v1alpha1.RegistryCredential{credential("other"), company}, contributions: []pullsecret.Contribution{{Credential: "company", Config: published}}}
 		refused := test.change(&f)
 		r.vouch(f, version("a", "5", "r.example"), refused)
-		if got := r.ledger.knownAt(ofShop, "company"); len(got) != test.known {
+		if got := r.ledger.at(ofShop, "company").known; len(got) != test.known {
 			t.Errorf("%s: %q", test.name, got)
 		}
 		if r.vouch(f, nil, nil); r.ledger.holding("company") != test.known {
