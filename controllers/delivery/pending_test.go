@@ -225,6 +225,13 @@ func TestWhetherASecretOfAnotherNameArrived(t *testing.T) {
 		{"it is not there", nil, func(*rig) {}, false},
 		{"it is there", nil, func(g *rig) { g.there("new", true) }, true},
 		{"one of somebody's is there", nil, func(g *rig) { g.there("new", false) }, false},
+		{"one that was taken from regcred is there, with what it recorded", nil, func(g *rig) {
+			secret := g.there("new", true)
+			secret.Labels = map[string]string{"app.kubernetes.io/managed-by": "Helm"}
+			if err := g.c.Update(t.Context(), secret); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
 		{"the operator was not given its name", []string{"regcred"}, func(g *rig) { g.there("new", true) }, false},
 		{"one is there for others", nil, func(g *rig) {
 			secret := g.there("new", true)
