@@ -29,7 +29,7 @@ import (
 
 func going(policy v1alpha1.DeletionPolicy) func(*v1alpha1.RegistryCredential) {
 	return func(c *v1alpha1.RegistryCredential) {
-		c.Spec.DeletionPolicy, c.DeletionTimestamp = policy, ptr.To(metav1.Now())
+		c.Spec.DeletionPolicy, c.DeletionTimestamp, c.Finalizers = policy, ptr.To(metav1.Now()), []string{v1alpha1.Finalizer}
 	}
 }
 

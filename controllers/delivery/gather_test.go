@@ -83,10 +83,7 @@ func TestWhatARegistryCredentialIsToAPlace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			object := credential("company", "r.example")
 			test.change(object)
-			if object.DeletionTimestamp != nil {
-				object.Finalizers = []string{v1alpha1.Finalizer}
-			}
-			g := newRig(t, 1, object.DeepCopy())
+			g := newRig(t, 1, object)
 			g.publish(record(t, "company", "1-x", "one", "r.example"))
 			g.alsoThere("nobody")
 			secret := &corev1.Secret{}

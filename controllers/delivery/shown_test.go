@@ -170,16 +170,16 @@ func TestWhatADecisionSaysOfAPlace(t *testing.T) {
 	granting := removal.State{Granted: removal.SetOf("n-00000"), GrantTime: now}
 	for _, test := range []struct {
 		name string
-		k    keeper
+		k    *keeper
 		want verdict
 	}{
-		{"it is granted", keeper{decided: now, state: granting}, verdict{granted: true}},
-		{"it is granted by what nobody looked at yet", keeper{decided: now, state: granting, inherited: true}, verdict{after: decideAgain}},
-		{"it waits for a person", keeper{decided: now, state: waiting, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc"}},
-		{"it waits for a person, and the caches are behind", keeper{decided: now, state: waiting, behind: true, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc", after: decideAgain}},
-		{"others wait for a person", keeper{decided: now, state: removal.State{Pending: &removal.Pending{ID: "abc", Losing: removal.SetOf("other")}}, outcome: delivered.Removal{ID: "abc"}},
+		{"it is granted", &keeper{decided: now, state: granting}, verdict{granted: true}},
+		{"it is granted by what nobody looked at yet", &keeper{decided: now, state: granting, inherited: true}, verdict{after: decideAgain}},
+		{"it waits for a person", &keeper{decided: now, state: waiting, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc"}},
+		{"it waits for a person, and the caches are behind", &keeper{decided: now, state: waiting, behind: true, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc", after: decideAgain}},
+		{"others wait for a person", &keeper{decided: now, state: removal.State{Pending: &removal.Pending{ID: "abc", Losing: removal.SetOf("other")}}, outcome: delivered.Removal{ID: "abc"}},
 			verdict{id: "abc", after: decideAgain}},
-		{"nothing was decided for it", keeper{decided: now}, verdict{after: decideAgain}},
+		{"nothing was decided for it", &keeper{decided: now}, verdict{after: decideAgain}},
 	} {
 		if got := test.k.verdict(first, now); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)

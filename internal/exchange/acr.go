@@ -87,8 +87,12 @@ func (e *Exchanger) accessToken(ctx context.Context, at cloudregistry.ACR, tenan
 // refusedByEntra keeps status and code of an error, whose text holds the answer.
 func (e *Exchanger) refusedByEntra(host string, err error) *Error {
 	var answered *oauth2.RetrieveError
-	if !errors.As(err, &answered) || answered.Response == nil {
+	var unsent *url.Error // all that an http.Client returns where it got no answer
+	switch {
+	case errors.As(err, &unsent):
 		return unreachable(host, withoutText(err))
+	case !errors.As(err, &answered): // a page, or more than is read
+		return fault(ErrUnavailable, "%s: the answer holds no token", host)
 	}
 	if failure := e.unwell(host, answer{status: answered.Response.StatusCode, header: answered.Response.Header}); failure != nil {
 		return failure

@@ -167,15 +167,15 @@ func readToken(host string, body []byte) (ecrLogin, *Error) {
 	_ = decode(body, &wrapped) // what is no JSON holds no login
 	var one data
 	var list []data
-	if decode(wrapped.Data, &list) && len(list) > 0 {
+	if _ = decode(wrapped.Data, &list); len(list) > 0 {
 		one = list[0]
 	} else {
 		_ = decode(wrapped.Data, &one)
 	}
 	plain, err := base64.StdEncoding.DecodeString(one.Token)
 	username, password, _ := strings.Cut(string(plain), ":")
-	seconds, numeric := one.End.Float64()
-	if err != nil || username == "" || password == "" || numeric != nil || seconds <= 0 || seconds > 1e11 {
+	seconds, _ := one.End.Float64() // zero where it is none, and endless where it is too large
+	if err != nil || username == "" || password == "" || seconds <= 0 || seconds > 1e11 {
 		return ecrLogin{}, fault(ErrUnavailable, "%s: the answer holds no login", host)
 	}
 	end := payload.Earliest(time.Unix(int64(seconds), 0), payload.EndOfPassword(password))

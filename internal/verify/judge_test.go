@@ -48,6 +48,8 @@ func TestWhatOneHostSaysIsJudged(t *testing.T) {
 		{name: "a login that nobody looked at, and no image", login: login(LoginUnproven, 200), want: ValueUnknown},
 		{name: "429 for the login, though the value in use logs in", login: login(RateLimited, 429), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},
 		{name: "503 for the login, though the value in use logs in", login: login(RegistryError, 503), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},
+		{name: "500 for the login, though the value in use logs in", login: login(RegistryError, 500), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},
+		{name: "499 for the login, and the value in use logs in", login: login(RegistryError, 499), inUse: &inUse{login: accepted}, want: ValueRejected, wantOld: ValueAccepted},
 		{name: "408 for the login, though the value in use logs in", login: login(RegistryError, 408), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},
 		{name: "425 for the login, though the value in use logs in", login: login(RegistryError, 425), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},
 		{name: "silence, though the value in use logs in", login: login(Timeout, 0), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hashicorp/vault/api"
+
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
@@ -52,10 +54,7 @@ type grant struct {
 
 // login logs in by the connection's method.
 func (c *connection) login(ctx context.Context) (*grant, *failure) {
-	m, chosen := methodFor(c.spec.Auth)
-	if !chosen {
-		return nil, outcomeConnectionRefused.at(c.place()).advising(noMethod)
-	}
+	m, _ := methodFor(c.spec.Auth) // there is one: see collect
 	return m.logIn(ctx, c)
 }
 
@@ -71,13 +70,9 @@ func (c *connection) loginAt(ctx context.Context, mount, defaultMount string, bo
 		return nil, outcomeConnectionRefused.at(c.place()).advising("the mount of the auth method " + fault + ": correct it in spec.auth")
 	}
 	place := c.place() + ": auth/" + mount
-	a, failure := c.send(ctx, place, func(ctx context.Context) (*answer, error) {
-		client, err := c.client("")
-		if err != nil {
-			return nil, err
-		}
+	a, failure := c.send(ctx, place, c.asking(c.spec.VaultNamespace, "", func(ctx context.Context, client *api.Client) (*answer, error) {
 		return put(ctx, client, "auth/"+mount+"/login", body)
-	})
+	}))
 	if failure != nil {
 		return nil, asLoginFailure(failure, a)
 	}
@@ -93,7 +88,7 @@ func (c *connection) loginAt(ctx context.Context, mount, defaultMount string, bo
 
 // asLoginFailure keeps what concerns the whole server and calls the rest a failed login.
 func asLoginFailure(f *failure, a *answer) *failure {
-	if f.wholeServer() {
+	if f.wholeServer() || f.Outcome == outcomeLoginFailed {
 		return f
 	}
 	if a != nil && (refusedAsError(a) || a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed) {
@@ -115,29 +110,28 @@ func refusedAsError(a *answer) bool {
 
 // lookupSelf asks Vault about a token.
 func (c *connection) lookupSelf(ctx context.Context, token string) (map[string]any, *failure) {
-	a, failure := c.send(ctx, c.place(), func(ctx context.Context) (*answer, error) {
-		client, err := c.client(token)
-		if err != nil {
-			return nil, err
-		}
+	a, failure := c.send(ctx, c.place(), c.asking(c.spec.VaultNamespace, token, func(ctx context.Context, client *api.Client) (*answer, error) {
 		return get(ctx, client, "auth/token/lookup-self", nil)
-	})
+	}))
 	if failure != nil {
-		return nil, failure
+		return nil, failure.ofToken()
 	}
 	return a.content.Data, nil
 }
 
+// ofToken is what a failure of a question about a token comes to. No path was read, so that what only a person could correct at one is the
+// login's.
+func (f *failure) ofToken() *failure {
+	if f.Retry != RetryPeriod || f.Outcome == outcomeDenied {
+		return f
+	}
+	return outcomeLoginFailed.at(f.place).because(f).saying("Vault does not answer as it should what it is asked about the token of the login")
+}
+
 // seconds reads a number of seconds as Vault writes it.
 func seconds(value any) time.Duration {
-	number, ok := value.(json.Number)
-	if !ok {
-		return 0
-	}
-	n, err := number.Int64()
-	if err != nil {
-		return 0
-	}
+	number, _ := value.(json.Number)
+	n, _ := number.Int64() // zero where it is none, and the largest where it is larger than all
 	return lifetime(n)
 }
 

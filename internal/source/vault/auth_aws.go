@@ -14,20 +14,20 @@ var authAWS = method{
 	name:   "aws",
 	chosen: func(auth v1alpha1.VaultAuth) bool { return auth.AWS != nil },
 	logIn: func(ctx context.Context, c *connection) (*grant, *failure) {
-		return c.loginWithAWS(ctx, c.spec.Auth.AWS)
+		return c.loginWithCloud(ctx, awsLogin(c.spec.Auth.AWS))
 	},
 }
 
-func (c *connection) loginWithAWS(ctx context.Context, auth *v1alpha1.AWSAuth) (*grant, *failure) {
+func awsLogin(auth *v1alpha1.AWSAuth) cloudLogin {
 	options := []aws.LoginOption{aws.WithIAMAuth(), aws.WithRole(auth.Role), aws.WithIAMServerIDHeader(auth.ServerID)}
 	if auth.Region != "" {
 		options = append(options, aws.WithRegion(auth.Region))
 	}
 	method, err := aws.NewAWSAuth(options...)
-	return c.loginWithCloud(ctx, cloudLogin{
+	return cloudLogin{
 		mount: auth.Mount, defaultMount: "aws", method: method, broken: err,
 		unknown: "AWS gives the operator no identity: check its role for the ServiceAccount (Pod Identity or IRSA), and that role's trust policy",
 		refused: fmt.Sprintf("role %q must bind the operator's AWS principal, sts_endpoint of the mount must be of the region "+
 			"that spec.auth.aws.region names, and iam_server_id_header_value must be spec.auth.aws.serverID", auth.Role),
-	})
+	}
 }

@@ -127,8 +127,14 @@ func cloudCode(err error) string {
 // node who it is, unless the environment says otherwise: that identity is everybody's there.
 var prepareModules = sync.OnceFunc(func() {
 	hclog.SetDefault(hclog.NewNullLogger())
-	const nodeIdentityOff = "AWS_EC2_METADATA_DISABLED"
+	leaveNodeAlone()
+})
+
+// nodeIdentityOff is what AWS's module looks at before it asks the node.
+const nodeIdentityOff = "AWS_EC2_METADATA_DISABLED"
+
+func leaveNodeAlone() {
 	if _, said := os.LookupEnv(nodeIdentityOff); !said {
 		_ = os.Setenv(nodeIdentityOff, "true") // fails for a bad name only
 	}
-})
+}

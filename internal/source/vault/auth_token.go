@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/hashicorp/vault/api"
+
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
@@ -45,15 +47,11 @@ func (c *connection) adoptToken(ctx context.Context, token string) (*grant, *fai
 // learnLifetime renews a token that lives though the node says that its end has passed: standbys of OpenBao can answer with the end that it
 // had before it was last renewed (https://github.com/openbao/openbao/issues/3505). The active node renews it, and knows.
 func (c *connection) learnLifetime(ctx context.Context, g *grant) {
-	a, failure := c.send(ctx, c.place(), func(ctx context.Context) (*answer, error) {
-		client, err := c.client(g.token)
-		if err != nil {
-			return nil, err
-		}
+	a, failure := c.send(ctx, c.place(), c.asking(c.spec.VaultNamespace, g.token, func(ctx context.Context, client *api.Client) (*answer, error) {
 		return put(ctx, client, "auth/token/renew-self", map[string]any{})
-	})
-	if failure == nil && a.content.Auth != nil {
-		g.lifetime, g.renewable = time.Duration(a.content.Auth.LeaseDuration)*time.Second, a.content.Auth.Renewable
+	}))
+	if failure == nil && a.content.Auth != nil && a.content.Auth.LeaseDuration > 0 {
+		g.lifetime, g.renewable = lifetime(int64(a.content.Auth.LeaseDuration)), a.content.Auth.Renewable
 		return
 	}
 	g.lifetime = unknownLifetime
@@ -81,7 +79,7 @@ func endOf(about map[string]any) time.Time {
 // createdAt is when a token was made, zero where Vault does not say.
 func createdAt(about map[string]any) time.Time {
 	number, _ := about["creation_time"].(json.Number)
-	if at, err := number.Int64(); err == nil && at > 0 && at < latestCreation {
+	if at, _ := number.Int64(); at > 0 && at < latestCreation {
 		return time.Unix(at, 0).UTC()
 	}
 	return time.Time{}

@@ -19,6 +19,14 @@ func TestWhenAGivenTokenEndsForGood(t *testing.T) {
 		{"its end is no time", `{"ttl":3600,"expire_time":"soon","renewable":false}`, ""},
 		{"it was made in a far future", `{"renewable":true,"creation_time":9223372036854775807,"explicit_max_ttl":86400}`, ""},
 		{"its maximum is beyond all years", `{"renewable":true,"creation_time":1772366400,"explicit_max_ttl":9223372036854775807}`, created.Add(longestLife).Format(time.RFC3339)},
+		{"it was made at no time", `{"renewable":true,"creation_time":0,"explicit_max_ttl":86400}`, ""},
+		{"it was made before all time", `{"renewable":true,"creation_time":-1772366400,"explicit_max_ttl":86400}`, ""},
+		{"it was made at the last second that is believed", `{"renewable":true,"creation_time":4294967295,"explicit_max_ttl":86400}`, "2106-02-08T06:28:15Z"},
+		{"it was made a second later", `{"renewable":true,"creation_time":4294967296,"explicit_max_ttl":86400}`, ""},
+		{"its maximum has more digits than any number", `{"renewable":true,"creation_time":1772366400,"explicit_max_ttl":99999999999999999999}`, created.Add(longestLife).Format(time.RFC3339)},
+		{"its maximum is a text", `{"renewable":true,"creation_time":1772366400,"explicit_max_ttl":"86400"}`, ""},
+		{"its end is told by another clock", `{"ttl":3600,"expire_time":"2026-03-01T15:00:00+02:00","renewable":false}`, "2026-03-01T13:00:00Z"},
+		{"it has a maximum, and its end is told later", `{"ttl":3600,"expire_time":"2026-03-03T12:00:00Z","renewable":false,"creation_time":1772366400,"explicit_max_ttl":86400}`, "2026-03-02T12:00:00Z"},
 		{"nothing is told", `{}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -110,9 +109,6 @@ func classifyServerError(place string, a *answer) *failure {
 
 func classifyError(place string, err error) *failure {
 	var (
-		unknown     x509.UnknownAuthorityError
-		wrongHost   x509.HostnameError
-		invalid     x509.CertificateInvalidError
 		unverified  *tls.CertificateVerificationError
 		notTLS      tls.RecordHeaderError
 		alert       tls.AlertError
@@ -125,8 +121,7 @@ func classifyError(place string, err error) *failure {
 		return outcomeProxy.at(place).because(err).saying(refused.Error())
 	case errors.Is(err, errOversized):
 		return outcomeOversized.at(place).because(errOversized)
-	case errors.As(err, &unverified), errors.As(err, &unknown), errors.As(err, &wrongHost), errors.As(err, &invalid),
-		errors.As(err, &notTLS), errors.As(err, &alert):
+	case errors.As(err, &unverified), errors.As(err, &notTLS), errors.As(err, &alert):
 		return outcomeTLS.at(place).because(err).saying(tlsDetail(err))
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return outcomeTLS.at(place).because(err).saying("the server speaks plain HTTP there")

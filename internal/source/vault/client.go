@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"golang.org/x/time/rate"
 
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/payload"
@@ -94,9 +95,8 @@ func (t boundedTransport) RoundTrip(request *http.Request) (*http.Response, erro
 	if err != nil {
 		return response, err
 	}
-	socket, is := response.Body.(io.ReadWriteCloser)
-	if is && response.StatusCode == http.StatusSwitchingProtocols { // which bounds its own messages
-		response.Body = newThrottledSocket(socket)
+	if socket, is := response.Body.(io.ReadWriteCloser); is { // only that of 101 can be written to, and it bounds its own messages
+		response.Body = &throttledSocket{socket, rate.NewLimiter(socketRate, socketBurst)}
 		return response, nil
 	}
 	response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
@@ -129,10 +129,7 @@ func newAPIClient(address, namespace, token string, httpClient *http.Client) (*a
 	if err != nil {
 		return nil, err
 	}
-	client.ClearToken()
-	if token != "" {
-		client.SetToken(token)
-	}
+	client.SetToken(token)
 	client.ClearNamespace()
 	if namespace != "" {
 		client.SetNamespace(namespace)

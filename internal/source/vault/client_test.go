@@ -187,7 +187,7 @@ func TestOnlyListedAddressesAreUsed(t *testing.T) {
 }
 
 func TestWhatIsNoAddressIsRefusedAtTheStart(t *testing.T) {
-	for _, address := range []string{"", "vault.company.io", "ftp://vault.company.io", "https://", "https://user@vault.company.io", "https://vault.company.io/path", "https://vault.company.io?x=y"} {
+	for _, address := range []string{"", "vault.company.io", "ftp://vault.company.io", "https://", "https://user@vault.company.io", "https://vault.company.io/path", "https://vault.company.io?x=y", "https://vault.company.io#x", "https://[::1"} {
 		if _, err := New(Options{AllowedAddresses: []string{address}}); err == nil {
 			t.Errorf("%q is taken", address)
 		}

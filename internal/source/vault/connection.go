@@ -56,9 +56,15 @@ func (c *connection) place() string { return placeOf(c.name, c.spec.Address) }
 
 func placeOf(name, address string) string { return "VaultConnection " + name + " (" + address + ")" }
 
-// client makes a client for a token in the connection's Vault namespace.
-func (c *connection) client(token string) (*api.Client, error) {
-	return newAPIClient(c.spec.Address, c.spec.VaultNamespace, token, c.http)
+// asking makes a question of one that needs a client, for a token and a Vault namespace.
+func (c *connection) asking(namespace, token string, ask func(context.Context, *api.Client) (*answer, error)) func(context.Context) (*answer, error) {
+	return func(ctx context.Context) (*answer, error) {
+		client, err := newAPIClient(c.spec.Address, namespace, token, c.http)
+		if err != nil {
+			return nil, err
+		}
+		return ask(ctx, client)
+	}
 }
 
 // read gets a path, as seldom as can be: through the gate, with the current token, and once more where the token had
@@ -140,13 +146,9 @@ func (c *connection) sendOnce(ctx context.Context, place string, ask func(contex
 // health asks the server how it is, without token or namespace. It returns nil where the server is well, and where it
 // does not say.
 func (c *connection) health(ctx context.Context) *failure {
-	a, failure := c.sendOnce(ctx, c.place(), func(ctx context.Context) (*answer, error) {
-		client, err := newAPIClient(c.spec.Address, "", "", c.http)
-		if err != nil {
-			return nil, err
-		}
+	a, failure := c.sendOnce(ctx, c.place(), c.asking("", "", func(ctx context.Context, client *api.Client) (*answer, error) {
 		return get(ctx, client, "sys/health", url.Values{"standbyok": {"true"}, "perfstandbyok": {"true"}})
-	})
+	}))
 	if a == nil {
 		switch failure.Outcome {
 		case outcomeSlow, outcomeOwnLimit:
@@ -160,13 +162,13 @@ func (c *connection) health(ctx context.Context) *failure {
 		return unwell
 	}
 	switch {
-	case failure == nil, a.status >= 400 && a.status < 500 && !failure.wholeServer():
-		return nil
+	case failure == nil:
 	case failure.Outcome == outcomeServerError:
 		return outcomeOutage.at(c.place()).saying(failure.detail)
-	default:
+	case failure.wholeServer():
 		return failure
 	}
+	return nil
 }
 
 // longestVersion is the most bytes of a server's version that are shown.

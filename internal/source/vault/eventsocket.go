@@ -160,19 +160,14 @@ func (s *subscription) dial(ctx context.Context, current *session, pattern strin
 	if err := c.limiter.Wait(ctx); err != nil {
 		return nil, 0, err
 	}
-	address, err := url.Parse(c.spec.Address)
-	if err != nil {
-		return nil, 0, err
-	}
-	address.Path = strings.TrimSuffix(address.Path, "/") + "/v1/sys/events/subscribe/" + pattern
-	address.RawQuery = "json=true"
+	address := strings.TrimRight(c.spec.Address, "/") + "/v1/sys/events/subscribe/" + url.PathEscape(pattern) + "?json=true"
 	header := http.Header{"X-Vault-Token": {current.token}, "X-Vault-Request": {"true"}}
 	if c.spec.VaultNamespace != "" {
 		header.Set("X-Vault-Namespace", c.spec.VaultNamespace)
 	}
 	control := newControlLimit()
 	options := &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: header, OnPingReceived: control.answers, OnPongReceived: control.notes}
-	conn, response, err := websocket.Dial(ctx, address.String(), options) //nolint:bodyclose // it needs no close, says the library
+	conn, response, err := websocket.Dial(ctx, address, options) //nolint:bodyclose // it needs no close, says the library
 	if err != nil {
 		if response != nil {
 			return nil, response.StatusCode, err

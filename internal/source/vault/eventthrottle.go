@@ -21,29 +21,14 @@ const (
 // throttledSocket is read no faster than socketRate, whatever is sent over it: a server that sends more waits.
 type throttledSocket struct {
 	io.ReadWriteCloser
-	left   *rate.Limiter
-	closed context.Context // it ends with the socket: a Read has none of its own
-	close  context.CancelFunc
+	left *rate.Limiter
 }
 
-func newThrottledSocket(socket io.ReadWriteCloser) *throttledSocket {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &throttledSocket{socket, rate.NewLimiter(socketRate, socketBurst), ctx, cancel}
-}
-
-// Read implements io.Reader.
+// Read implements io.Reader. It waits some milliseconds at most for what it has read.
 func (t *throttledSocket) Read(p []byte) (int, error) {
 	n, err := t.ReadWriteCloser.Read(p[:min(len(p), socketChunk)])
-	if waited := t.left.WaitN(t.closed, n); waited != nil && err == nil {
-		err = io.ErrClosedPipe
-	}
+	_ = t.left.WaitN(context.Background(), n) // fails for more than socketBurst only
 	return n, err
-}
-
-// Close implements io.Closer.
-func (t *throttledSocket) Close() error {
-	t.close()
-	return t.ReadWriteCloser.Close()
 }
 
 // controlLimit lets few pings and pongs pass in a time: each costs more than its bytes.

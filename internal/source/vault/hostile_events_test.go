@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/time/rate"
 
 	"regcred.dev/regcred/internal/source"
 )
@@ -19,7 +20,7 @@ import (
 func TestAFloodOfEventsIsReadSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		socket := newThrottledSocket(ours)
+		socket := &throttledSocket{ours, rate.NewLimiter(socketRate, socketBurst)}
 		go func() {
 			for message := make([]byte, maxEvent); ; {
 				if _, err := theirs.Write(message); err != nil {

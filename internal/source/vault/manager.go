@@ -119,10 +119,7 @@ func New(options Options) (*Manager, error) {
 		if fault := checkAddress(address, nil); fault != "" {
 			return nil, fmt.Errorf("allowed Vault address %q: want scheme://host:port, such as https://vault.company.io:8200", address)
 		}
-		u, err := url.Parse(address)
-		if err != nil {
-			return nil, fmt.Errorf("allowed Vault address %q: %w", address, err)
-		}
+		u, _ := url.Parse(address) // it is one, says checkAddress
 		m.allowed = append(m.allowed, origin(u))
 	}
 	return m, nil
@@ -250,13 +247,9 @@ func (m *Manager) newConnection(object *v1alpha1.VaultConnection, collected mate
 	if err != nil {
 		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).advising("the CA in spec.tls cannot be used (" + err.Error() + "): correct it")
 	}
-	way, err := proxyOf(spec.Proxy, collected.proxyLogin, config)
-	if err != nil {
-		return nil, outcomeConnectionRefused.at(placeOf(object.Name, spec.Address)).because(err).advising("spec.proxy.url cannot be used (" + err.Error() + "): correct it")
-	}
 	c := &connection{
 		name: object.Name, uid: object.UID, generation: object.Generation, spec: *spec, material: collected,
-		http:         newHTTPClient(config, m.allowed, way),
+		http:         newHTTPClient(config, m.allowed, proxyOf(spec.Proxy, collected.proxyLogin, config)),
 		limiter:      rate.NewLimiter(rate.Limit(spec.Rate()), spec.Rate()),
 		now:          m.options.Now,
 		metrics:      m.options.Metrics,

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strings"
+
+	"github.com/hashicorp/vault/api"
 )
 
 // proveNamespace makes sure that the server knows Vault namespaces where the connection names one. A server without
@@ -35,17 +37,17 @@ func (c *connection) proveNamespace(ctx context.Context, about map[string]any) *
 
 // ignoresNamespaces asks, without a token, for something that every namespace has, in one that cannot exist.
 func (c *connection) ignoresNamespaces(ctx context.Context) (bool, *failure) {
-	a, failure := c.send(ctx, c.place(), func(ctx context.Context) (*answer, error) {
-		client, err := newAPIClient(c.spec.Address, c.spec.VaultNamespace+"/regcred-"+strings.ToLower(rand.Text()), "", c.http)
-		if err != nil {
-			return nil, err
-		}
+	nowhere := c.spec.VaultNamespace + "/regcred-" + strings.ToLower(rand.Text())
+	a, failure := c.send(ctx, c.place(), c.asking(nowhere, "", func(ctx context.Context, client *api.Client) (*answer, error) {
 		return get(ctx, client, "sys/internal/ui/mounts", nil)
-	})
+	}))
 	if a != nil && (a.status == http.StatusNotFound || a.status == http.StatusForbidden || a.status == http.StatusBadRequest) {
 		return false, nil
 	}
-	return failure == nil, failure
+	if failure != nil {
+		return false, failure.ofToken()
+	}
+	return true, nil
 }
 
 // inNamespace compares a token's namespace_path, which ends in a slash, with the wanted namespace. The root has none.

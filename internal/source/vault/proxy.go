@@ -44,24 +44,21 @@ func (m *Manager) proxyFault(spec *v1alpha1.VaultProxy) string {
 	switch {
 	case err != nil:
 		return "spec.proxy.url cannot be used (" + err.Error() + "): correct it"
-	case len(m.allowed) > 0 && checkAddress(u.String(), m.allowed) != "":
+	case checkAddress(u.String(), m.allowed) != "":
 		return "the operator's flag --vault-addresses does not list the proxy: add it there, or correct spec.proxy.url"
 	}
 	return ""
 }
 
-// proxyOf is the proxy of a connection, nil where it has none.
-func proxyOf(spec *v1alpha1.VaultProxy, login dockerconfig.Credential, config *tls.Config) (*proxy.Server, error) {
+// proxyOf is the proxy of a connection in which proxyFault finds nothing, nil where it has none.
+func proxyOf(spec *v1alpha1.VaultProxy, login dockerconfig.Credential, config *tls.Config) *proxy.Server {
 	if spec == nil {
-		return nil, nil
+		return nil
 	}
-	u, err := proxy.ParseURL(spec.URL)
-	if err != nil {
-		return nil, err
-	}
+	u, _ := proxy.ParseURL(spec.URL) // it is one, says proxyFault
 	server := &proxy.Server{URL: u, Roots: config.RootCAs}
 	if !login.IsZero() {
 		server.Login = func(context.Context) (dockerconfig.Credential, error) { return login, nil }
 	}
-	return server, nil
+	return server
 }

@@ -32,7 +32,7 @@ func (s *session) due(now time.Time) bool { return !s.renewAt.IsZero() && !now.B
 
 // newSession makes a session of a grant.
 func (c *connection) newSession(g *grant, now time.Time) (*session, error) {
-	client, err := c.client(g.token)
+	client, err := newAPIClient(c.spec.Address, c.spec.VaultNamespace, g.token, c.http)
 	if err != nil {
 		return nil, err
 	}

@@ -309,6 +309,8 @@ func TestTheVaultNamespaceIsProven(t *testing.T) {
 		"it is ignored, though the token seems to be of it":                  {answers(200, `{"data":{}}`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), v1alpha1.ReasonNamespacesUnsupported},
 		"a proxy hides that it is ignored":                                   {answers(403, `{}`), answers(200, `{"data":{"path":"auth/approle/login"}}`), v1alpha1.ReasonNamespacesUnsupported},
 		"the token belongs to another namespace":                             {unknown, answers(200, `{"data":{"namespace_path":"other/"}}`), v1alpha1.ReasonNamespacesUnsupported},
+		"it says 400 for unknown ones":                                       {answers(400, `{}`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
+		"the server breaks off":                                              {breaks, answers(200, `{"data":{}}`), v1alpha1.ReasonUnavailable},
 		"the server cannot be asked for its mind":                            {answers(500, `{}`), answers(200, `{"data":{}}`), v1alpha1.ReasonUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {

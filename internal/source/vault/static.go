@@ -24,9 +24,6 @@ func isStatic(place *v1alpha1.VaultSource, data map[string]any) bool {
 // lastRotation is when the value was put there, zero where the engine does not say.
 func lastRotation(data map[string]any) time.Time {
 	text, _ := data[rotationField].(string)
-	at, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return time.Time{}
-	}
+	at, _ := time.Parse(time.RFC3339Nano, text) // zero where it is no time
 	return at
 }

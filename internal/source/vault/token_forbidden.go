@@ -41,8 +41,8 @@ func (c *connection) asUs(ctx context.Context, place string, ask func(*session) 
 // afterForbidden finds out what a 403 means. It gives a session of another login to try, which the caller must settle, where the one in use lives and may have the
 // policies of before, and neither where a second try with the session in use is worth while.
 func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *failure) (another *session, settled *failure) {
-	if !s.sighted { // it may as well be dead
-		if !s.ours || l.connection.now().Sub(s.obtained) < loginPause || l.logInAgain(ctx, s) != nil {
+	if !s.sighted { // a token of a login of ours, which may as well be dead
+		if l.connection.now().Sub(s.obtained) < loginPause || l.logInAgain(ctx, s) != nil {
 			return nil, denied
 		}
 		return nil, nil

@@ -33,9 +33,7 @@ func (u *unused) add(connection, id string, now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.all = append(u.all, unusedLease{connection: connection, id: id, since: now})
-	if more := len(u.all) - mostUnused; more > 0 {
-		u.all = u.all[more:]
-	}
+	u.all = u.all[max(len(u.all)-mostUnused, 0):]
 }
 
 // due takes out those of a connection that are to be tried now, the oldest first. Those that were tried for too long are forgotten.

@@ -1,0 +1,60 @@
+package vault
+
+import (
+	"testing"
+	"time"
+)
+
+func TestWhatComesLateOrFromAnotherTimeMovesTheGateOnlyAsItShould(t *testing.T) {
+	sealed := func() *failure { return outcomeSealed.at("x") }
+	later := readAt.Add(lastProbe)
+	for _, test := range []struct {
+		name    string
+		act     func(g *gate)
+		now     time.Time
+		refused bool
+	}{
+		{"a good answer of before the failure opens nothing", func(g *gate) { g.leave(readAt, false, sealed()); g.leave(readAt, false, nil) }, readAt, true},
+		{"nor does a failure of a path", func(g *gate) { g.leave(readAt, false, sealed()); g.leave(readAt, false, outcomeDenied.at("x")) }, readAt, true},
+		{"a failure of a path shuts nothing", func(g *gate) { g.leave(readAt, false, outcomeDenied.at("x")) }, readAt, false},
+		{"a probe that fails after the clock went back counts", func(g *gate) {
+			g.leave(readAt, false, sealed())
+			g.enter(later)
+			g.leave(readAt.Add(-time.Hour), true, sealed())
+		}, readAt.Add(-time.Hour + lastProbe), false},
+		{"a failure after the clock went back counts", func(g *gate) {
+			g.leave(readAt, false, sealed())
+			g.enter(later)
+			g.leave(later, true, nil)
+			g.leave(readAt.Add(-time.Hour), false, sealed())
+		}, readAt.Add(-time.Hour), true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var g gate
+			test.act(&g)
+			if refused := g.peek(test.now); (refused != nil) != test.refused {
+				t.Errorf("it says %v", refused)
+			}
+		})
+	}
+}
+
+func TestThoseWhoAreRefusedComeBackAtTimesOfTheirOwn(t *testing.T) {
+	var g gate
+	g.leave(readAt, false, outcomeSealed.at("x"))
+	probes, waits, told := map[time.Time]bool{}, map[time.Duration]bool{}, map[time.Duration]bool{}
+	for range 20 {
+		_, refused := g.enter(readAt)
+		waits[refused.wait] = true
+		var other gate
+		f := outcomeSealed.at("x")
+		other.leave(readAt, false, f)
+		probes[other.retryAt], told[f.wait-other.retryAt.Sub(readAt)] = true, true
+	}
+	if len(probes) < 2 || len(waits) < 2 || len(told) < 2 {
+		t.Errorf("%d times of probes, %d waits, %d waits of those who met it first", len(probes), len(waits), len(told))
+	}
+	if spread(0) != 0 || spread(-time.Second) != 0 {
+		t.Error("no time is spread over some")
+	}
+}

@@ -1,0 +1,68 @@
+package verify_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/internal/proxy/proxytest"
+	"regcred.dev/regcred/internal/verify"
+)
+
+func TestTheValueInUseIsComparedOnlyForImagesOfItsKeys(t *testing.T) {
+	for keys, shown := range map[string]int{"": 4, "/elsewhere": 2} {
+		s := serveTLS(t, basicRegistry)
+		q := s.question(t, password, "other/app:1")
+		q.InUse = &verify.InUse{Keys: []string{s.host + keys}, Credential: newCredential(t, user, password)}
+		if got := s.trusting().Ask(t.Context(), q); s.authenticated() != shown || (got.InUse != "") != (keys == "") {
+			t.Errorf("under %q: %+v, asked %q", keys, got, s.asked())
+		}
+	}
+}
+
+func TestARegistryIsAskedInTheFormsThatItIsToAnswerIn(t *testing.T) {
+	s := serveTLS(t, openRegistry(func(w http.ResponseWriter, r *http.Request) {
+		if r.UserAgent() != "regcred" || r.Header.Get("Accept-Encoding") != "" || !strings.Contains(r.Header.Get("Accept"), "application/vnd.oci.image.index.v1+json") {
+			t.Errorf("%s %s has the headers %v", r.Method, r.URL.Path, r.Header)
+		}
+		basicRegistry(w, r)
+	}))
+	if got := s.trusting().Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/team/app:1")[0]; got.Reason != verify.PullAllowed {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAHeaderOfMoreThanAFewKilobytesIsNotRead(t *testing.T) {
+	s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 200<<10))
+		basicRegistry(w, r)
+	})
+	if got := s.trusting().Login(t.Context(), s.host, newCredential(t, user, password)); got.Reason != verify.Unreachable {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhoGivesUpWhileAProxyIsSilentIsToldSo(t *testing.T) {
+	p := proxytest.Start(t)
+	p.Hang(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	told := make(chan verify.Result)
+	options := verify.Options{Timeout: 30 * time.Second}
+	through(t, p, "registry.example.com:443")(&options)
+	asked := verify.New(options)
+	resolve(t, nil)
+	go func() { told <- asked.Login(ctx, "registry.example.com", newCredential(t, user, password)) }()
+	for len(p.Asked()) == 0 {
+		select {
+		case got := <-told:
+			t.Fatalf("it ended before the proxy was asked: %+v", got)
+		default:
+		}
+	}
+	cancel()
+	if got := <-told; got.Reason != verify.Canceled {
+		t.Errorf("%+v", got)
+	}
+}
