@@ -140,6 +140,7 @@ func TestWhenAPlaceIsLookedAtAgain(t *testing.T) {
 		{"when the Secret may be repaired", outcome{problem: sooner}, time.Minute},
 		{"when a ServiceAccount may be", outcome{accounts: map[string]*problem{"a": later}}, time.Hour},
 		{"at the first of both", outcome{problem: sooner, accounts: map[string]*problem{"a": later, "b": nil}}, time.Minute},
+		{"by the queue's back-off where a ServiceAccount is tried again", outcome{accounts: map[string]*problem{"a": {after: time.Minute, retry: true}}}, 0},
 		{"by the queue's back-off where it is tried again", outcome{problem: &problem{after: time.Minute, retry: true}}, 0},
 	} {
 		if got := test.o.after(); got != test.want {

@@ -90,6 +90,9 @@ func TestOfSeveralProblemsTheGravestIsToldAndTheOthersAreTriedAgainAllTheSame(t 
 			t.Errorf("%s: %+v, want %s, again %t", test.name, told, test.reason, test.retry)
 		}
 	}
+	if told := gravest(&problem{reason: v1alpha1.ReasonServiceAccountNotFound, message: "first"}, missing); told.message != "first" {
+		t.Errorf("of two that are still to come the first is not told: %+v", told)
+	}
 	if quota.retry {
 		t.Error("the problem itself was changed")
 	}
@@ -111,6 +114,14 @@ func TestWhoseSecretIsInTheWayIsTold(t *testing.T) {
 		p := contested("Secret regcred", rival, "stop it", time.Millisecond)
 		if p.reason != v1alpha1.ReasonContested || p.after != time.Second || !strings.Contains(p.message, by) || !strings.Contains(p.message, "once in 10 minutes") {
 			t.Errorf("%+v", p)
+		}
+	}
+	for _, p := range []*problem{
+		contested("Secret regcred", "x", strings.Repeat("\x1by ", 3000), 0), applied("default", strings.Repeat("x", 3000), nil),
+		foreignOwner(f, pullsecret.Owner{Manager: "x", Fix: strings.Repeat("\x1by ", 3000)}),
+	} {
+		if len(p.message) > 1024 || strings.Contains(p.message, "\x1b") {
+			t.Errorf("%d bytes are told: %.200q", len(p.message), p.message)
 		}
 	}
 	if p := contested("Secret regcred", "x", "stop it", time.Minute); p.after != time.Minute {
