@@ -63,7 +63,6 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 	}{
 		{"it holds none of them", version("a", "5", "r.example"), []string{"s.example"}, true},
 		{"it holds one of them", version("a", "5", "r.example"), []string{"r.example", "s.example"}, false},
-		{"nothing was to go", version("a", "5", "r.example"), nil, false},
 		{"it is gone: the watch tells of that", nil, []string{"s.example"}, false},
 		{"it is new: the watch tells of that", version("a", "", "r.example"), []string{"s.example"}, false},
 	} {
@@ -72,7 +71,7 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 		object := g.company()
 		k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
 		k.losing[ofShop] = true
-		if err := g.r.ends(t.Context(), facts{place: ofShop, granted: []grant{{object, test.keys}}}, test.secret); err != nil || k.losing[ofShop] == test.over {
+		if err := g.r.ends(t.Context(), facts{place: ofShop, losses: []loss{{credential: object, keys: test.keys}}}, test.secret); err != nil || k.losing[ofShop] == test.over {
 			t.Errorf("%s: it still is to lose something: %t, %v", test.name, k.losing[ofShop], err)
 		}
 	}
@@ -81,7 +80,7 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 	object := g.company()
 	g.r.keepers.of(object, g.r.Store.Removals, g.now).losing[ofShop] = true
 	g.unreadable("NamespaceList")
-	f := facts{place: ofShop, granted: []grant{{object, []string{"s.example"}}}}
+	f := facts{place: ofShop, losses: []loss{{credential: object, keys: []string{"s.example"}}}}
 	if err := g.r.ends(t.Context(), f, version("a", "5", "r.example")); !errors.Is(err, errAway) {
 		t.Errorf("where that cannot be decided: %v", err)
 	}
