@@ -147,3 +147,71 @@ func TestWhoCameAfterWhomIsKnownOfEach(t *testing.T) {
 		t.Errorf("%v", s.m)
 	}
 }
+
+// Where that cannot be looked at, a place that loses nothing any more is asked for again.
+func TestThatNothingIsLostAnyMoreIsNotForgottenWhereWhatWasGrantedCannotBeLookedAt(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.all(1)
+	object := g.company()
+	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+	k.resume(removal.State{UID: "company", Granted: removal.SetOf("n-00000"), GrantTime: g.now})
+	k.losing[first] = true
+	g.unreadable("Namespace")
+	if err := g.r.keepsAll(t.Context(), object, first); !errors.Is(err, errAway) || !k.losing[first] || !k.inherited {
+		t.Errorf("%v; still to lose something: %t", err, k.losing[first])
+	}
+}
+
+// Each decision that changes nothing would else be a write of the record.
+func TestADecisionThatChangesNothingIsNotWritten(t *testing.T) {
+	g := newRig(t, 2, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.all(2)
+	g.label("none")
+	object := g.company()
+	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+	if err := g.r.decide(t.Context(), object, k); err != nil || !k.outcome.Held {
+		t.Fatalf("%+v, %v", k.outcome, err)
+	}
+	g.storeFails = errAway
+	if err := g.r.decide(t.Context(), object, k); err != nil || !k.outcome.Held {
+		t.Errorf("%+v, %v", k.outcome, err)
+	}
+}
+
+// Whose record is only found there keeps what it says, also its revision: the new one is not in it.
+func TestWhatStaysWithoutANewValueKeepsItsRecord(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	object := g.company()
+	object.Spec.Suspend = true
+	object.Spec.Target.NamespaceSelector.MatchLabels["team"] = "nobody"
+	secret := g.there("regcred", true)
+	secret.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{"r.example":{"username":"u","password":"theirs"}}}`)}
+	for _, suspended := range []bool{true, false} {
+		object.Spec.Suspend = suspended
+		g.r.ledger.begin(secret)
+		f := facts{place: first, values: g.r.Store.Snapshot(), namespace: g.namespace(), memory: &memory{}}
+		f.found(secret)
+		if err := g.r.consider(t.Context(), &f, object, nil); err != nil || f.role("company") != "stays" || f.contributions[0].Config != nil {
+			t.Errorf("suspended %t: it %q, %+v: %v", suspended, f.role("company"), f.contributions, err)
+		}
+	}
+}
+
+// What a Secret of somebody's still records of regcred counts for nothing.
+func TestASecretOfSomebodysRecordsNothing(t *testing.T) {
+	theirs := version("a", "5", "r.example")
+	theirs.Labels = nil
+	for _, test := range []struct {
+		name   string
+		secret *corev1.Secret
+		ours   bool
+	}{{"ours", version("a", "5", "r.example"), true}, {"theirs", theirs, false}, {"none", nil, false}} {
+		var f facts
+		if f.found(test.secret); (f.ours != nil) != test.ours || (len(f.recorded) > 0) != test.ours || f.secret != test.secret {
+			t.Errorf("%s: %+v", test.name, f)
+		}
+	}
+}
