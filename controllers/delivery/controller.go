@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/podcounts"
@@ -50,6 +51,8 @@ type Reconciler struct {
 	Injection func(*v1alpha1.RegistryCredential) injection.State
 	// Protected namespaces are selected by name only.
 	Protected []string
+	// Events tells the people of a namespace that it lost something. Optional.
+	Events announce.Writer
 	// Now is the clock.
 	Now func() time.Time
 	// Watchdog notices when the controller stands still. It may be nil.
@@ -113,7 +116,7 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 		return result.with(problem)
 	}
 	f.returned()
-	r.noteRemoved(f, secret)
+	r.tellOfLosses(ctx, f, secret)
 	r.vouch(f, secret, plan.Refused)
 	result.secret, result.accounts = secret, r.attach(ctx, f, secret)
 	result.asMeant = plan.Secret == nil || sameContent(secret, plan.Secret)
@@ -125,15 +128,6 @@ func (f facts) returned() {
 	for _, contribution := range f.contributions {
 		if contribution.Returned {
 			delete(f.memory.away, contribution.Credential)
-		}
-	}
-}
-
-// noteRemoved counts for each RegistryCredential that its entries were taken from this place, so that people are told once for all places.
-func (r *Reconciler) noteRemoved(f facts, secret *corev1.Secret) {
-	for _, name := range f.loses {
-		if _, has := recordOf(secret)[name]; !has {
-			r.Board.Remove(name)
 		}
 	}
 }

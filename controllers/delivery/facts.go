@@ -30,10 +30,8 @@ type facts struct {
 	staying []*v1alpha1.RegistryCredential
 	// leaves are those whose entries go.
 	leaves []*v1alpha1.RegistryCredential
-	// loses are those of them that the namespace loses: they were delivered, and not by another name now.
-	loses []string
-	// granted is what may go now, of RegistryCredentials that select the place and of others.
-	granted []grant
+	// losses are what was delivered here and may go now, of RegistryCredentials that select the place and of others.
+	losses []loss
 	// waits says which entries wait, and for what.
 	waits map[string]verdict
 	// contributions of both.
@@ -207,10 +205,8 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	}
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
-		f.leaves, f.granted = append(f.leaves, credential), append(f.granted, grant{credential, known})
-		if len(known) > 0 && (!selected || credential.DeletionTimestamp != nil) {
-			f.loses = append(f.loses, credential.Name)
-		}
+		f.leaves = append(f.leaves, credential)
+		f.loses(credential, known, causeOf(credential, selected))
 		return err
 	}
 	f.memory.goes(credential.Name)
@@ -253,7 +249,7 @@ func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alp
 		contribution.Keep = missing
 		return err
 	}
-	f.granted = append(f.granted, grant{credential, missing})
+	f.loses(credential, missing, unlisted)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (f facts) role(name string) string {
 			roles = append(roles, one.name)
 		}
 	}
-	if slices.Contains(f.loses, name) {
+	if slices.ContainsFunc(f.losses, func(l loss) bool { return l.credential.Name == name && l.cause != renamed && l.cause != unlisted }) {
 		roles = append(roles, "is lost")
 	}
 	return strings.Join(roles, ", ")

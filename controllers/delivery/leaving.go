@@ -112,12 +112,6 @@ func (f *facts) own(credential *v1alpha1.RegistryCredential, known []string, see
 	})
 }
 
-// grant is which keys of a RegistryCredential may go from a place now.
-type grant struct {
-	credential *v1alpha1.RegistryCredential
-	keys       []string
-}
-
 // ends notes for whom nothing is left to go from a Secret. The next look at the place would find that out, too, but a write that left all as it
 // should be is followed by none: until something else changed, the next mistake would be taken for a part of the removal that is over.
 func (r *Reconciler) ends(ctx context.Context, f facts, secret *corev1.Secret) error {
@@ -126,8 +120,8 @@ func (r *Reconciler) ends(ctx context.Context, f facts, secret *corev1.Secret) e
 	}
 	written := pullsecret.SourcesOf(secret.Annotations)
 	var failed []error
-	for _, one := range f.granted {
-		if len(one.keys) > 0 && len(intersection(written[one.credential.Name].Keys, one.keys)) == 0 {
+	for _, one := range f.losses {
+		if len(intersection(written[one.credential.Name].Keys, one.keys)) == 0 {
 			failed = append(failed, r.keepsAll(ctx, one.credential, f.place))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"regcred.dev/regcred/internal/delivered"
@@ -54,7 +55,28 @@ type contest struct {
 	// left is the content that regcred left there, zero where it does not matter: a ServiceAccount is never written twice for one
 	// purpose unless somebody changed it.
 	left [sha256.Size]byte
+	// at is when it was written last, and missed since when that is not there any more: zero where it is.
+	at, missed time.Time
+	// another says that what is to be written is not what was, which had stood for a while: nobody changed that back.
+	another bool
 	pullsecret.Contest
+}
+
+// standsFor is from when on an object that is deleted was not deleted because regcred wrote it: by what is deployed again and again, such as
+// the hooks of a chart, or by who tidies up a namespace between two runs. Whoever answers to a write is faster.
+const standsFor = 30 * time.Second
+
+// meets notes what is to be written: an object, and when it was created, or none. That one is gone is seen when its end is told of.
+func (c *contest) meets(there bool, created metav1.Time, now time.Time) {
+	switch {
+	case there && !created.After(c.at):
+		c.missed = time.Time{}
+	case c.missed.IsZero() && there:
+		c.missed = created.Time
+	case c.missed.IsZero():
+		c.missed = now
+	}
+	c.another = c.missed.Sub(c.at) >= standsFor
 }
 
 func (m *memories) of(place delivered.Place, namespace types.UID) *memory {
@@ -132,7 +154,7 @@ func (w *written) contested() *contest {
 // undone reports whether somebody changed back what was written for the same purpose. Where the content is as it was left, it is
 // written again for a reason of regcred's own, such as a new revision of the same value.
 func (c *contest) undone(purpose, content [sha256.Size]byte) bool {
-	return c.written && c.purpose == purpose && c.left != content
+	return c.written && c.purpose == purpose && c.left != content && !c.another
 }
 
 // mayWrite reports whether a write for this purpose is within bounds, and otherwise how long to wait. The first write for a
@@ -149,5 +171,6 @@ func (c *contest) note(purpose, content [sha256.Size]byte, now time.Time) {
 	if c.undone(purpose, content) {
 		c.Repaired(now)
 	}
-	c.written, c.purpose = true, purpose
+	c.written, c.purpose, c.at = true, purpose, now
+	c.missed, c.another = time.Time{}, false
 }

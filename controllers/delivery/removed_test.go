@@ -12,12 +12,12 @@ import (
 // People are told of what is gone, and not of what is still recorded.
 func TestWhatIsStillRecordedCountsAsRemovedFromNobody(t *testing.T) {
 	g := newRig(t, 0)
-	f := facts{loses: []string{"company", "other"}}
-	g.r.noteRemoved(f, version("a", "5", "r.example"))
+	f := facts{losses: []loss{{credential: credential("company")}, {credential: credential("other")}}}
+	g.r.tellOfLosses(t.Context(), f, version("a", "5", "r.example"))
 	if company, other := g.r.Board.TakeRemoved("company"), g.r.Board.TakeRemoved("other"); company != 0 || other != 1 {
 		t.Errorf("company is told of %d, the other one of %d", company, other)
 	}
-	if g.r.noteRemoved(f, nil); g.r.Board.TakeRemoved("company") != 1 {
+	if g.r.tellOfLosses(t.Context(), f, nil); g.r.Board.TakeRemoved("company") != 1 {
 		t.Error("of a Secret that is gone it is not told")
 	}
 }

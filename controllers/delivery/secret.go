@@ -41,6 +41,7 @@ func (r *Reconciler) apply(ctx context.Context, f facts, plan pullsecret.Plan) (
 func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (*corev1.Secret, *problem) {
 	object, purpose := "Secret "+f.place.Name, purposeOf(f.contributions)
 	contest, before := f.memory.secret.contested(), contentOf(f.secret)
+	contest.meets(f.secret != nil, createdAt(f.secret), r.Now())
 	if may, wait := contest.mayWrite(purpose, before, r.Now()); !may {
 		return nil, contested(object, rivalOf(f.secret), "stop it from managing the Secret", wait)
 	}
@@ -194,6 +195,13 @@ func contentOf(secret *corev1.Secret) [sha256.Size]byte {
 func sameContent(one, other *corev1.Secret) bool {
 	return bytes.Equal(one.Data[corev1.DockerConfigJsonKey], other.Data[corev1.DockerConfigJsonKey]) && one.Type == other.Type &&
 		maps.Equal(one.Labels, other.Labels) && maps.Equal(one.Annotations, other.Annotations)
+}
+
+func createdAt(secret *corev1.Secret) metav1.Time {
+	if secret == nil {
+		return metav1.Time{}
+	}
+	return secret.CreationTimestamp
 }
 
 func rivalOf(secret *corev1.Secret) string {

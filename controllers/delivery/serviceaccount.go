@@ -122,6 +122,7 @@ func (r *Reconciler) patchAccount(ctx context.Context, f facts, account *corev1.
 	object, purpose := "ServiceAccount "+account.Name, sha256.Sum256([]byte(action))
 	memory := f.memory.account(account.Name)
 	contest := memory.contested()
+	contest.meets(true, account.CreationTimestamp, r.Now())
 	if may, wait := contest.mayWrite(purpose, purpose, r.Now()); !may {
 		return contested(object, pullsecret.Rival(account.ManagedFields, "imagePullSecrets"), remedyFor(list), wait).ofAccount()
 	}

@@ -12,6 +12,7 @@ import (
 	"regcred.dev/regcred/controllers/credential"
 	"regcred.dev/regcred/controllers/delivery"
 	"regcred.dev/regcred/controllers/recovery"
+	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/podlist"
@@ -53,6 +54,7 @@ func (p *Operator) AddDelivery() error {
 	p.delivering = &delivery.Reconciler{
 		Cluster: p.Manager.GetClient(), Writer: p.Writer, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Protected: p.allProtected(), Now: p.Now, Watchdog: p.Watchdog, Injection: p.injects,
+		Events: announce.Writer{Client: p.Writer, Now: p.Now},
 	}
 	return p.delivering.SetupWithManager(p.Manager, &p.Changed)
 }

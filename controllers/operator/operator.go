@@ -68,7 +68,7 @@ type Operator struct {
 
 // New makes what the controllers share. The manager's cache must have CacheOptions.
 func New(ctx context.Context, mgr ctrl.Manager, o Options) (*Operator, error) {
-	p := &Operator{Options: o, Manager: mgr, events: announce.New(mgr.GetEventRecorder("regcred"))}
+	p := &Operator{Options: o, Manager: mgr, events: announce.New(mgr.GetEventRecorder(announce.Reporter))}
 	if err := addInformers(ctx, mgr.GetCache(), o.Namespace); err != nil {
 		return nil, err
 	}

@@ -14,8 +14,9 @@ import (
 // The longest fields of an event in bytes (events.k8s.io/v1: pkg/apis/core/validation/events.go). foreign.MessageLength keeps the
 // note below its limit of 1024.
 const (
-	reasonLength = 128
-	actionLength = 128
+	reasonLength   = 128
+	actionLength   = 128
+	instanceLength = 128
 )
 
 // Recorder writes events that the API server takes: cut to its limits, on one line, without control characters. The zero Recorder

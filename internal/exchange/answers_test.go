@@ -57,14 +57,30 @@ func TestWhatEntraAnswersInTroubleIsNoRefusal(t *testing.T) {
 		{"it says that it cannot now", saying{status: 400, body: `{"error":"temporarily_unavailable"}`}, ErrUnavailable, "temporarily_unavailable", 0},
 		{"it says that it fails", saying{status: 400, body: `{"error":"server_error"}`}, ErrUnavailable, "server_error", 0},
 		{"it refuses", saying{status: 401, body: `{"error":"invalid_client"}`}, ErrRefused, "invalid_client", 0},
-		{"it leads elsewhere", saying{status: 300, body: ""}, ErrUnavailable, "redirected", 0},
+		{"it leads elsewhere", saying{status: 300, body: ""}, ErrUnavailable, "redirected, which is not followed", 0},
+		{"it refuses, with what is no number", saying{status: 401, body: `{"error":"invalid_client","error_codes":["hidden"]}`}, ErrRefused, "invalid_client", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := New(&test.cloud, at(noon)).acr(t.Context(), "", []string{"company.azurecr.io"}, ofPrincipal)
-			if !errors.Is(err, test.reason) || !strings.Contains(err.Message, test.says) || err.RetryAfter < test.wait {
+			if !errors.Is(err, test.reason) || err.Message != "login.microsoftonline.com: "+test.says || err.RetryAfter < test.wait {
 				t.Errorf("%+v", err)
 			}
 		})
+	}
+}
+
+func TestEntraIsNamedWhereItIsNotReached(t *testing.T) {
+	if _, err := New(&away{}, at(noon)).acr(t.Context(), "", []string{"company.azurecr.io"}, ofPrincipal); err == nil || err.Message != "login.microsoftonline.com: no connection" {
+		t.Errorf("%+v", err)
+	}
+}
+
+func TestARefreshTokenBesideWhatIsNoAnswerOfAzureIsNone(t *testing.T) {
+	e := New(&away{}, at(noon))
+	for body, want := range map[string]string{`{"refresh_token":"made"}`: "made", `{"refresh_token":"made","errors":5}`: "", `{"refresh_token":5}`: "", `{}`: ""} {
+		if token, err := e.readRefreshToken("company.azurecr.io", answer{status: http.StatusOK, body: []byte(body)}); token != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", body, token, err)
+		}
 	}
 }
 
@@ -118,5 +134,17 @@ func TestWhoGivesUpIsToldThatNoAnswerCameInTime(t *testing.T) {
 	}
 	if NewTransport().Proxy == nil {
 		t.Error("the clouds are not reached through a proxy")
+	}
+}
+
+func TestWhatNoCloudGivesIsToldOfTheFirstField(t *testing.T) {
+	given := inputs{fields: payload.Fields{"a": "b c", "d": "e f", "printable": "!a~z"}}
+	if text := given.text("printable"); text != "!a~z" || given.fault != nil {
+		t.Errorf("%q, %v", text, given.fault)
+	}
+	given.text("a")
+	first := given.fault
+	if given.text("d"); first == nil || given.fault != first {
+		t.Errorf("%v after %v", given.fault, first)
 	}
 }

@@ -147,3 +147,27 @@ func TestAFailureIsForgottenAfterAWhile(t *testing.T) {
 		t.Error("another failure lets none be forgotten")
 	}
 }
+
+// A host that has something to say about one login is well.
+func TestAHostThatFailedAndMindsOneLoginIsOpenToOthers(t *testing.T) {
+	g := gates{m: map[asker]shut{}}
+	who, other := askerOf("cloud.example", "a"), askerOf("cloud.example", "b")
+	g.leave(who, noon, fault(ErrUnavailable, "status 503"))
+	later := noon.Add(firstPause)
+	if g.enter(who, later) != nil {
+		t.Fatal("after the pause nobody may ask")
+	}
+	limited := fault(ErrUnavailable, "status 429")
+	limited.ofLogin = true
+	g.leave(who, later, limited)
+	if g.enter(other, later) != nil || g.enter(who, later) == nil {
+		t.Error("the host is shut to others, or open to that login")
+	}
+}
+
+func TestWhoGivesUpWhereNothingFailedLeavesNothingBehind(t *testing.T) {
+	g := gates{m: map[asker]shut{}}
+	if g.giveUp(askerOf("cloud.example", "a"), noon); len(g.m) != 0 {
+		t.Errorf("it knows %v", g.m)
+	}
+}

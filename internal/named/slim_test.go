@@ -105,6 +105,24 @@ func TestWhatIsEqualIsKeptOnce(t *testing.T) {
 	}
 }
 
+// Each value is shared by those that have it, and not the first one alone.
+func TestOfSeveralValuesEachIsKeptOnce(t *testing.T) {
+	pools := newShared()
+	same := func(a, b any) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
+	for _, value := range []string{"one", "two", "three"} {
+		texts := func() map[string]string { return map[string]string{"key": value} }
+		data := func() map[string][]byte { return map[string][]byte{"key": []byte(value)} }
+		references := func() []corev1.LocalObjectReference { return []corev1.LocalObjectReference{{Name: value}} }
+		if !same(pools.texts.of(texts()), pools.texts.of(texts())) || !same(pools.data.of(data()), pools.data.of(data())) || !same(pools.references.of(references()), pools.references.of(references())) {
+			t.Errorf("%s is kept twice", value)
+		}
+	}
+	pools.texts.of(nil)
+	if empty := pools.texts.of(map[string]string{}); empty == nil {
+		t.Error("what is empty became nothing")
+	}
+}
+
 // Two values may have one print. Nobody can bring that about from outside: the prints are others in each process.
 func TestWhatOnlyHasTheSamePrintIsNotShared(t *testing.T) {
 	p := newPool(func(a, b string) bool { return a == b }, func(value string) (uint64, int) { return 1, len(value) })

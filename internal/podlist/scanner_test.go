@@ -36,6 +36,7 @@ func TestOfAPodOnlyTheKnownFieldsAreKept(t *testing.T) {
 		{"an empty list", `{"items":[],"metadata":{}}`, "", nil},
 		{"items that are null", `{"items":null,"metadata":{}}`, "", nil},
 		{"a pod without anything", `{"items":[{}]}`, "", []Pod{{}}},
+		{"numbers of all kinds", `{"items":[{"a":-1,"b":1.5E+7,"c":2e-3,"d":[-0],"metadata":{"name":"x"}}]}`, "", []Pod{{Name: "x"}}},
 		{"fields of another type", `{"items":[{"metadata":[1,{"name":"x"}],"spec":{"containers":{"image":"x"}},"status":"y"}]}`, "", []Pod{{}}},
 		{"an image that is too long", `{"items":[{"spec":{"containers":[{"image":"` + strings.Repeat("x", MaxImageLength+1) + `"},{"image":"` + strings.Repeat("y", MaxImageLength) + `"}]}}]}`, "",
 			[]Pod{{Images: []string{strings.Repeat("y", MaxImageLength)}}}},

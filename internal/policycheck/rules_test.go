@@ -106,3 +106,11 @@ func TestWhatIsAChangeOfTheFence(t *testing.T) {
 		}
 	}
 }
+
+// Who refuses the dry runs names itself.
+func TestWhatIsHiddenIsToldWithoutWhatActsOnATerminal(t *testing.T) {
+	message := Message(State{Known: true, Hidden: []string{"regcred-secrets"}, HiddenBy: []string{"webhook\x1b[2J\u202e"}}, true)
+	if !strings.Contains(message, "because webhook") || strings.ContainsAny(message, "\x1b\u202e") {
+		t.Errorf("it says %q", message)
+	}
+}

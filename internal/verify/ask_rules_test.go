@@ -66,3 +66,24 @@ func TestWhoGivesUpWhileAProxyIsSilentIsToldSo(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestANameThatTheOperatorResolvesIsCheckedThoughAProxyDialsIt(t *testing.T) {
+	s := serveTLS(t, basicRegistry)
+	p := proxytest.Start(t)
+	host := "registry.example.com:" + s.port
+	p.Resolve(map[string]string{host: s.host})
+	resolve(t, map[string]string{"registry.example.com": "10.1.2.3"})
+	got := s.trusting(through(t, p, host)).Login(t.Context(), host, newCredential(t, user, password))
+	if got.Reason != verify.LoginAccepted || !strings.Contains(got.Message, "through the proxy") || strings.Contains(got.Message, "not checked") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhatCannotBeTestedIsSaid(t *testing.T) {
+	got := verify.New(verify.Options{}).Pull(t.Context(), "r.example", newCredential(t, user, password), "Not An Image", "s.example/a")
+	for i, says := range []string{"this is no image reference", "the credential is not meant for this image"} {
+		if got[i].Reason != verify.NotTestable || !strings.Contains(got[i].Message, says) {
+			t.Errorf("%+v", got[i])
+		}
+	}
+}

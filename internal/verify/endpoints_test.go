@@ -85,3 +85,45 @@ func TestAnImageIsAskedForAsItWantsToBe(t *testing.T) {
 		})
 	}
 }
+
+// Where an image wants what was tried already, nothing is shown again.
+func TestADeniedImageIsNotAskedForTwiceInTheSameWay(t *testing.T) {
+	realms := 0
+	for _, test := range []struct {
+		name    string
+		handler http.HandlerFunc
+		asked   []string
+	}{
+		{"by a token", tokenRegistry(honestToken), []string{
+			"GET /v2/", "GET /token Basic", "GET /token Basic", "HEAD /v2/other/app/manifests/1 Bearer", "HEAD /v2/other/app/manifests/1"}},
+		{"by Basic, with another text for people", func(w http.ResponseWriter, r *http.Request) {
+			if loggedIn(r) {
+				serveManifests(w, r)
+				return
+			}
+			realms++
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="%d"`, realms))
+			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+		}, []string{"GET /v2/", "GET /v2/ Basic", "HEAD /v2/other/app/manifests/1 Basic", "HEAD /v2/other/app/manifests/1"}},
+		{"but by a token for another service", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" && strings.Contains(r.URL.Path, "/manifests/") {
+				w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="https://%s/token",service="other"`, r.Host))
+				refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+				return
+			}
+			tokenRegistry(honestToken)(w, r)
+		}, []string{"GET /v2/", "GET /token Basic", "GET /token Basic", "HEAD /v2/other/app/manifests/1 Bearer",
+			"HEAD /v2/other/app/manifests/1", "GET /token Basic", "HEAD /v2/other/app/manifests/1 Bearer"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := serveTLS(t, test.handler)
+			got := s.trusting().Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/other/app:1")
+			if len(got) != 1 || got[0].Reason != verify.PullDenied {
+				t.Errorf("%+v, want that the image is denied", got)
+			}
+			if diff := cmp.Diff(test.asked, s.asked()); diff != "" {
+				t.Errorf("it was asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

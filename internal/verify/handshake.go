@@ -73,7 +73,6 @@ func (s *session) checkRealm(challenge *transport.Challenge) string {
 	case u.User != nil:
 		return "a realm must not hold a user"
 	case u.Scheme == "https":
-		return ""
 	case u.Scheme != "http":
 		return "a realm must begin with https://"
 	case !challenge.Insecure:

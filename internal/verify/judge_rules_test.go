@@ -1,8 +1,16 @@
 package verify
 
 import (
+	"errors"
+	"io"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 func TestWhatIsToldOfAHost(t *testing.T) {
@@ -53,6 +61,60 @@ func TestWhatIsNoRegistry(t *testing.T) {
 	} {
 		if got := test.result.noRegistry(); got != test.want {
 			t.Errorf("%+v: %t", test.result, got)
+		}
+	}
+}
+
+func TestWhatIsSaidOfAnErrorWithoutAnAnswer(t *testing.T) {
+	s := &session{registry: "r.io", transport: newBoundedTransport(New(Options{}).options, nil, &route{})}
+	for _, test := range []struct {
+		name   string
+		err    error
+		reason Reason
+		detail string
+	}{
+		{"it takes too long", &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, Timeout, ""},
+		{"its name is not known", &net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}, Unreachable, "its name cannot be resolved"},
+		{"nobody listens", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, Unreachable, "the connection was refused"},
+		{"the connection breaks", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, Unreachable, "no complete answer came back"},
+		{"the answer breaks off", io.ErrUnexpectedEOF, Unreachable, "no complete answer came back"},
+		{"the answer is odd", errors.New("no JSON"), RegistryError, "the answer is too large or not what it should be"},
+	} {
+		if found := s.failure(t.Context(), StepPing, test.err); found.Reason != test.reason || found.detail != test.detail || strings.Contains(found.describe().Message, "proxy") {
+			t.Errorf("%s: %s, %q", test.name, found.Reason, found.detail)
+		}
+	}
+}
+
+func TestWhichRealmIsAsked(t *testing.T) {
+	remote, err := name.NewRegistry("r.example", name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{options: Options{InsecureRegistries: []string{"r.example", "auth.example:80"}}, remote: remote}
+	for _, test := range []struct {
+		realm    string
+		insecure bool
+		says     string // empty: it is asked
+	}{
+		{"https://auth.example/token", false, ""}, {"https://u@auth.example/token", false, "must not hold a user"}, {"/token", false, "does not say where"}, {"https://[::1", false, "does not say where"},
+		{"ftp://r.example/token", true, "must begin with https://"}, {"http://r.example/token", false, "plain http is for"}, {"http://R.example/token", true, ""}, {"http://auth.example:80/token", true, ""},
+		{"http://other.example/token", true, "would have to be declared"},
+	} {
+		got := s.checkRealm(&transport.Challenge{Insecure: test.insecure, Parameters: map[string]string{"realm": test.realm}})
+		if (got == "") != (test.says == "") || !strings.Contains(got, test.says) {
+			t.Errorf("%s: %q", test.realm, got)
+		}
+	}
+}
+
+func TestTheLongestImageIsRead(t *testing.T) {
+	image := func(tag int) string {
+		return "r.io/" + strings.Repeat("a", 250) + ":" + strings.Repeat("t", tag) + "@sha512:" + strings.Repeat("0", 128)
+	}
+	for tag, want := range map[int]bool{120: true, 121: false, 128: false} {
+		if _, readable := readImage(image(tag)); readable != want {
+			t.Errorf("one of %d bytes: %t", len(image(tag)), readable)
 		}
 	}
 }

@@ -69,6 +69,9 @@ func TestWhatOneHostSaysIsJudged(t *testing.T) {
 		{name: "429 for a named image", named: true, login: accepted, pulls: pullsOf(PullAllowed, RateLimited), want: ValueUnknown},
 		{name: "a named image that everybody may pull proves nothing", named: true, login: login(LoginUnproven, 200), pulls: pullsOf(LoginUnproven), want: ValueUnknown},
 
+		{name: "a named image is for everybody, and the next one has the login refused", named: true, login: refused, pulls: pullsOf(LoginUnproven), want: ValueRejected},
+		{name: "an image in use is for everybody, and the next one has the login refused", login: refused, pulls: pullsOf(LoginUnproven), want: ValueRejected},
+
 		{name: "one image in use is pulled, another is gone", login: accepted, pulls: pullsOf(ImageNotFound, PullAllowed), want: ValueAccepted, proof: ProvenByPull},
 		{name: "all images in use are gone", login: accepted, pulls: pullsOf(ImageNotFound, ImageNotFound), want: ValueAccepted, proof: ProvenByLogin},
 		{name: "an image in use is denied, and the value in use pulls it", login: accepted, pulls: pullsOf(PullDenied), inUse: &inUse{accepted, pullsOf(PullAllowed)}, want: ValueRejected, wantOld: ValueAccepted},

@@ -46,7 +46,6 @@ type handshakeError struct {
 }
 
 func (e *handshakeError) Error() string { return "TLS handshake: " + e.err.Error() }
-func (e *handshakeError) Unwrap() error { return e.err }
 
 // boundedTransport lies below everything that speaks to a registry and holds it within the limits of [Options].
 type boundedTransport struct {

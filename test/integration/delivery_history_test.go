@@ -98,7 +98,7 @@ func (h *history) begin(ctx context.Context) error {
 	h.world.credentials.add(credentials)
 	base := time.Now()
 	h.delivering = &delivery.Reconciler{
-		Cluster: h.world, Writer: h.writer, Secrets: laggingSecrets{h.world}, ServiceAccounts: laggingAccounts{h.world},
+		Cluster: h.world, Writer: current{h.writer, h.world}, Secrets: laggingSecrets{h.world}, ServiceAccounts: laggingAccounts{h.world},
 		Store: h.store, Board: h.board,
 		// Each step is a quarter of an hour: what others change back is always within bounds. A removal has settled at the next look.
 		Now: func() time.Time {
@@ -166,7 +166,9 @@ func (h *history) changeSpec(change func(*v1alpha1.RegistryCredential)) error {
 	for _, c := range h.world.credentials.newest() {
 		next = append(next, *c.DeepCopy())
 	}
-	change(&next[h.anyone()])
+	changed := &next[h.anyone()]
+	change(changed)
+	changed.Generation++
 	h.world.credentials.add(next)
 	return nil
 }

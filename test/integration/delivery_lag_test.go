@@ -120,6 +120,27 @@ func (w *lagging) List(_ context.Context, into client.ObjectList, _ ...client.Li
 	return nil
 }
 
+// current is an API server that has the newest RegistryCredentials of a world, and everything else itself.
+type current struct {
+	client.Client
+	world *lagging
+}
+
+// Get implements client.Reader.
+func (c current) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	credential, is := into.(*v1alpha1.RegistryCredential)
+	if !is {
+		return c.Client.Get(ctx, key, into, options...)
+	}
+	for _, one := range c.world.credentials.newest() {
+		if one.Name == key.Name {
+			one.DeepCopyInto(credential)
+			return nil
+		}
+	}
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+}
+
 // laggingSecrets and laggingAccounts implement delivery.Named.
 type (
 	laggingSecrets  struct{ *lagging }
@@ -206,7 +227,7 @@ func laggingCaches(t *testing.T, rig *deliveryRig) {
 
 func credentialFor(name, registry, namespace string, age time.Duration) v1alpha1.RegistryCredential {
 	c := v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{
-		Name: name, UID: types.UID("uid-of-" + name), CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
+		Name: name, UID: types.UID("uid-of-" + name), Generation: 1, CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
 	}}
 	c.Spec.Registries = []v1alpha1.Registry{v1alpha1.Registry(registry)}
 	inNamespaces(namespace)(&c.Spec)

@@ -11,7 +11,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -19,13 +21,15 @@ import (
 )
 
 // TestQuestions asks what docs/questions.md asks, of a real operator after one rotation. One of its namespaces has a Secret of Helm, one is
-// excluded, and a bare pod was created too early.
+// excluded, one was selected and is not any more, and a bare pod was created too early.
 func TestQuestions(t *testing.T) {
 	t.Parallel()
 	r := startOperatorRun(t)
 	r.flags = []string{"--leader-elect"}
 	namespaces := r.makeNamespaces(t, 3)
-	vaultMust(t, r.makeNamespace(t.Context(), "sandbox"))
+	for _, namespace := range []string{"sandbox", "former"} {
+		vaultMust(t, r.makeNamespace(t.Context(), namespace))
+	}
 	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces[2], Name: v1alpha1.DefaultSecretName, Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"},
 		Annotations: map[string]string{"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": namespaces[2]}}}
 	vaultMust(t, r.admin.Create(t.Context(), foreign))
@@ -38,7 +42,9 @@ func TestQuestions(t *testing.T) {
 	r.applyCredentialWith(t, func(spec *v1alpha1.RegistryCredentialSpec) {
 		spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"sandbox"}
 	})
-	awaitAPI(t, "two namespaces are served", func() error { return r.allHold(t.Context(), namespaces[:2], "first") })
+	awaitAPI(t, "three namespaces are served", func() error {
+		return r.allHold(t.Context(), []string{namespaces[0], namespaces[1], "former"}, "first")
+	})
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 
 	asks := newReader(t, r.installation, "docs/questions.md", r.vault)
@@ -46,6 +52,7 @@ func TestQuestions(t *testing.T) {
 	vaultMust(t, os.Symlink(p.path, filepath.Join(asks.folder, "kubectl-regcred"))) // where kubectl finds it
 	r.writeChange(t, filepath.Join(asks.folder, "company.yaml"))
 	r.readyDeployment(t)
+	r.leave(t, "former")
 	// Before the rotation: between its two halves the registry refuses what is published, and a look at the pod would tell of that.
 	awaitWithin(t, 20*time.Second, func(context.Context) error {
 		if out := asks.do(t, "kubectl get events -n "+namespaces[0]); !strings.Contains(out, "BarePod") {
@@ -71,6 +78,25 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
+// leave has a namespace not be selected any more, and waits until its people are told.
+func (r *operatorRun) leave(t *testing.T, name string) {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	vaultMust(t, r.admin.Patch(t.Context(), namespace, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"served":null}}}`))))
+	awaitWithin(t, 20*time.Second, func(ctx context.Context) error {
+		var events eventsv1.EventList
+		if err := r.admin.List(ctx, &events, client.InNamespace(name)); err != nil {
+			return err
+		}
+		for i := range events.Items {
+			if e := &events.Items[i]; e.Reason == v1alpha1.ReasonRemoved && e.Regarding.Kind == "Secret" && e.ReportingController == "regcred" {
+				return nil
+			}
+		}
+		return fmt.Errorf("no event in namespace %s tells of the removal: %+v", name, events.Items)
+	})
+}
+
 // stuckPod makes a pod without an owner, which a kubelet tells that the registry wants a login.
 func (r *operatorRun) stuckPod(t *testing.T, namespace string) {
 	t.Helper()
@@ -78,10 +104,18 @@ func (r *operatorRun) stuckPod(t *testing.T, namespace string) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "early"}, Spec: corev1.PodSpec{
 		AutomountServiceAccountToken: new(bool), NodeName: "node-1", Containers: []corev1.Container{{Name: "web", Image: image}}}}
 	vaultMust(t, r.admin.Create(t.Context(), pod))
+	r.isRefused(t, pod)
+}
+
+// isRefused says of a pod what a kubelet would say whose pull was refused.
+func (r *operatorRun) isRefused(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	name, image := pod.Spec.Containers[0].Name, pod.Spec.Containers[0].Image
+	repository, tag, _ := strings.Cut(strings.TrimPrefix(image, r.registry.Basic+"/"), ":")
 	pod.Status.Phase = corev1.PodPending
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", Image: image, State: waitsFor("ImagePullBackOff",
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: name, Image: image, State: waitsFor("ImagePullBackOff",
 		`Back-off pulling image "`+image+`": ErrImagePull: failed to pull and unpack image "`+image+`": failed to resolve image: `+
-			`unexpected status from HEAD request to https://`+r.registry.Basic+`/v2/shop/web/manifests/1: 401 Unauthorized`)}}
+			`unexpected status from HEAD request to https://`+r.registry.Basic+`/v2/`+repository+`/manifests/`+tag+`: 401 Unauthorized`)}}
 	vaultMust(t, r.admin.Status().Update(t.Context(), pod))
 }
 

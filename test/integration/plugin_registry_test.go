@@ -164,6 +164,19 @@ func testPluginAdopt(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 	r.forget(t, namespaces)
 }
 
+// testPluginExplain asks about a pod whose own list of pull Secrets keeps it from the one of regcred.
+func testPluginExplain(t *testing.T, r *operatorRun, p *plugin, namespaces []string) {
+	pod := podOf(deployment(namespaces[1], "api", r.registry.Basic+"/shop/api:1", "theirs"))
+	r.createAll(t, pod)
+	r.isRefused(t, pod)
+	out, _, code := p.says(t, "explain", "pod", pod.Name, "-n", namespaces[1])
+	if code != 0 || !strings.Contains(out, "OwnPullSecrets") {
+		t.Errorf("it exits with %d", code)
+	}
+	documented(t, "explain pod api-5d4c9-x2x7p -n team-01", out)
+	p.fails(t, 1, "nobody", "explain", "pod", "nobody", "-n", namespaces[1])
+}
+
 // testPluginBundle looks for every secret of the installation in a bundle.
 func testPluginBundle(t *testing.T, r *operatorRun, p *plugin) {
 	file := filepath.Join(t.TempDir(), "bundle.tar.gz")

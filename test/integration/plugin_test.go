@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("audit", func(t *testing.T) { testPluginAudit(t, r, p, namespaces) })
 	t.Run("adopt", func(t *testing.T) { testPluginAdopt(t, r, p, namespaces) })
 	t.Run("plan", func(t *testing.T) { testPluginPlan(t, r, p, namespaces) })
+	t.Run("explain", func(t *testing.T) { testPluginExplain(t, r, p, namespaces) })
 	t.Run("watch", func(t *testing.T) { testPluginWatch(t, r, p) })
 	t.Run("doctor", func(t *testing.T) { testPluginDoctor(t, r, p) })
 	documentedAll(t)
@@ -244,6 +246,12 @@ func testPluginDoctor(t *testing.T, r *operatorRun, p *plugin) {
 	if err := r.admin.Delete(t.Context(), binding); err != nil {
 		t.Fatal(err)
 	}
+	file := filepath.Join(t.TempDir(), "support.tar.gz")
+	out, complaint, code := p.says(t, "doctor", "--support-bundle", file)
+	if code != 2 {
+		t.Errorf("without a binding it exits with %d", code)
+	}
+	documented(t, "doctor --support-bundle support.tar.gz", out+strings.ReplaceAll(complaint, file, "support.tar.gz"))
 	r.kill(t)
 	out, _, code = p.says(t, "doctor", "-o", "yaml")
 	if code != 2 || !strings.Contains(out, "regcred-tokens has no binding that denies") {

@@ -1,0 +1,142 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/pullsecret"
+)
+
+// tellWithin bounds how long a worker waits for an event to be written: a removal is not put off by what is told of it.
+const tellWithin = 5 * time.Second
+
+// cause is why entries go that were delivered.
+type cause int
+
+const (
+	// deselected: the RegistryCredential does not select the namespace any more.
+	deselected cause = iota
+	// deleted: it is being deleted with deletionPolicy Delete.
+	deleted
+	// renamed: it writes a Secret of another name.
+	renamed
+	// unlisted: it provides the registry no more.
+	unlisted
+)
+
+// loss is what a place loses of one RegistryCredential.
+type loss struct {
+	credential *v1alpha1.RegistryCredential
+	// keys of the docker config that were delivered, and go.
+	keys  []string
+	cause cause
+}
+
+// causeOf says why all entries of a RegistryCredential go.
+func causeOf(credential *v1alpha1.RegistryCredential, selected bool) cause {
+	switch {
+	case credential.DeletionTimestamp != nil:
+		return deleted
+	case selected:
+		return renamed
+	}
+	return deselected
+}
+
+// loses notes that entries go. What was not delivered its namespace's people wrote: nothing is told of that.
+func (f *facts) loses(credential *v1alpha1.RegistryCredential, keys []string, why cause) {
+	if len(keys) > 0 {
+		f.losses = append(f.losses, loss{credential, keys, why})
+	}
+}
+
+// tellOfLosses tells of what was taken from this place: of namespaces that lost a RegistryCredential once for all of them, by a count, and the
+// people of this one, who may not read RegistryCredentials, by an event.
+func (r *Reconciler) tellOfLosses(ctx context.Context, f facts, secret *corev1.Secret) {
+	if len(f.losses) == 0 {
+		return
+	}
+	left := recordOf(secret)
+	for _, one := range f.losses {
+		_, has := left[one.credential.Name]
+		if !has && (one.cause == deselected || one.cause == deleted) {
+			r.Board.Remove(one.credential.Name)
+		}
+		if gone := one.gone(left); len(gone) > 0 {
+			r.tell(ctx, f, one, gone, secret == nil)
+		}
+	}
+}
+
+// gone are the keys that nobody provides in the Secret any more.
+func (l loss) gone(left pullsecret.Sources) []string {
+	provided := map[string]bool{}
+	for _, source := range left {
+		for _, key := range source.Keys {
+			provided[canonical(key)] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(l.keys), func(key string) bool { return provided[canonical(key)] })
+}
+
+// tell writes the event. What keeps it from being written, such as a quota of events, is logged: the removal itself is done.
+func (r *Reconciler) tell(ctx context.Context, f facts, l loss, keys []string, whole bool) {
+	kind := corev1.EventTypeWarning
+	if l.cause == renamed {
+		kind = corev1.EventTypeNormal
+	}
+	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+	defer cancel()
+	err := r.Events.Write(ctx, announce.Event{
+		Regarding: corev1.ObjectReference{
+			APIVersion: "v1", Kind: "Secret", Namespace: f.place.Namespace, Name: f.place.Name, UID: f.secret.UID, ResourceVersion: f.secret.ResourceVersion,
+		},
+		Related: corev1.ObjectReference{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: "RegistryCredential", Name: l.credential.Name, UID: l.credential.UID,
+		},
+		Kind: kind, Reason: v1alpha1.ReasonRemoved, Action: "Remove", Note: l.note(keys, whole),
+	})
+	if err != nil {
+		log.FromContext(ctx).Error(err, "The people of the namespace are not told of a removal", "registrycredential", l.credential.Name)
+	}
+}
+
+// note says what is gone, why, and what to do, to somebody who may see nothing but this namespace.
+func (l loss) note(keys []string, whole bool) string {
+	name, what := foreign.Name(l.credential.Name), "the entry for "+firstOf(keys)+" was taken out of this Secret"
+	if whole {
+		what = "this Secret was deleted with its entry for " + firstOf(keys)
+	}
+	why := map[cause]string{
+		deselected: "RegistryCredential " + name + " does not select this namespace any more, because its spec.target or a label of the namespace was changed",
+		deleted:    "RegistryCredential " + name + " is deleted, and its deletionPolicy is Delete",
+		renamed:    "RegistryCredential " + name + " writes Secret " + l.credential.Spec.Target.Name() + " now, because its spec.target.secretName was changed",
+		unlisted:   "RegistryCredential " + name + " does not provide it any more, because its spec.registries was changed",
+	}[l.cause]
+	next := "New pods that pull private images from there fail. If that is a mistake, ask whoever manages RegistryCredential " + name + "; if not, name another pull Secret"
+	if l.cause == renamed {
+		next = "Where you name this Secret yourself, such as in imagePullSecrets of a Deployment, name Secret " + l.credential.Spec.Target.Name() + " instead"
+	}
+	return what + ": " + why + ". " + next
+}
+
+// namedAtMost is how many registries an event names.
+const namedAtMost = 3
+
+func firstOf(keys []string) string {
+	shown := min(len(keys), namedAtMost)
+	text := foreign.Name(strings.Join(keys[:shown], ", ")) // cut as one: there is room for what to do
+	if more := len(keys) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

@@ -1,0 +1,98 @@
+package announce
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// sink keeps what is created, and answers with an error.
+type sink struct {
+	client.Writer
+	got   []*eventsv1.Event
+	error error
+}
+
+func (s *sink) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+	s.got = append(s.got, object.(*eventsv1.Event))
+	return s.error
+}
+
+func gone() Event {
+	return Event{
+		Regarding: corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: "team-00", Name: "regcred", UID: "1", ResourceVersion: "7"},
+		Related:   corev1.ObjectReference{Kind: "RegistryCredential", Name: "company", UID: "2"}, Kind: corev1.EventTypeWarning, Reason: "Removed", Action: "Remove", Note: "it is gone",
+	}
+}
+
+func TestAnEventIsWrittenAsTheAdmissionPolicyAndTheAPIServerTakeIt(t *testing.T) {
+	now, s := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), &sink{}
+	long := gone()
+	long.Note, long.Reason, long.Action, long.Regarding.Name = strings.Repeat("n\x1b", 3000), strings.Repeat("r", 500), strings.Repeat("a", 500), strings.Repeat("s", 198)+"--"+strings.Repeat("s", 53)
+	for _, e := range []Event{gone(), long} {
+		if err := (Writer{s, func() time.Time { return now }}).Write(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := s.got[0]
+	if got.ReportingController != "regcred" || !strings.HasPrefix(got.ReportingInstance, "regcred-") || got.Namespace != "team-00" || !strings.HasPrefix(got.Name, "regcred.") ||
+		!got.EventTime.Time.Equal(now) || got.Type != "Warning" || got.Reason != "Removed" || got.Action != "Remove" || got.Note != "it is gone" || got.Regarding != gone().Regarding || *got.Related != gone().Related {
+		t.Errorf("%+v", got)
+	}
+	if got := s.got[1]; len(got.Note) > 1024 || len(got.Reason) > 128 || len(got.Action) > 128 || len(got.ReportingInstance) > 128 || len(got.Name) > 253 || strings.Contains(got.Note, "\x1b") || strings.Contains(got.Name, "-.") {
+		t.Errorf("%d, %d, %d, %d and %d bytes", len(got.Note), len(got.Reason), len(got.Action), len(got.ReportingInstance), len(got.Name))
+	}
+}
+
+func TestAnEventHasANameOfItsOwn(t *testing.T) {
+	names := map[string]string{gone().name(): "the same"}
+	if gone().name() != gone().name() {
+		t.Error("what is told twice has two names")
+	}
+	for what, change := range map[string]func(*Event){
+		"another Secret of that name": func(e *Event) { e.Regarding.UID = "3" }, "a later removal": func(e *Event) { e.Regarding.ResourceVersion = "8" },
+		"another RegistryCredential": func(e *Event) { e.Related.Name = "other" }, "one that was made again": func(e *Event) { e.Related.UID = "4" },
+		"another reason": func(e *Event) { e.Reason = "Other" }, "another name": func(e *Event) { e.Regarding.Name = "other" },
+	} {
+		e := gone()
+		change(&e)
+		if before := names[e.name()]; before != "" {
+			t.Errorf("%s and %s have one name", what, before)
+		}
+		names[e.name()] = what
+	}
+}
+
+func TestOfWhatAnErrorOfAnEventIsTold(t *testing.T) {
+	events := schema.GroupResource{Group: "events.k8s.io", Resource: "events"}
+	going := apierrors.NewForbidden(events, "x", errors.New("the namespace is being terminated"))
+	going.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	for name, test := range map[string]struct {
+		err  error
+		told bool
+	}{
+		"none":                            {nil, false},
+		"it was told before":              {apierrors.NewAlreadyExists(events, "x"), false},
+		"the namespace is gone":           {apierrors.NewNotFound(events, "x"), false},
+		"the namespace is being deleted":  {going, false},
+		"a policy or a quota refuses it":  {apierrors.NewForbidden(events, "x", errors.New("quota")), true},
+		"the API server does not answer":  {context.DeadlineExceeded, true},
+		"the API server has no time left": {apierrors.NewTooManyRequests("later", 1), true},
+	} {
+		if err := (Writer{&sink{error: test.err}, time.Now}).Write(t.Context(), gone()); (err != nil) != test.told {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := (Writer{}).Write(t.Context(), gone()); err != nil {
+		t.Errorf("without a client: %v", err)
+	}
+}
