@@ -72,7 +72,9 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 		object := g.company()
 		k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
 		k.losing[ofShop] = true
-		if err := g.r.ends(t.Context(), facts{place: ofShop, granted: []grant{{object, test.keys}}}, test.secret); err != nil || k.losing[ofShop] == test.over {
+		f := facts{place: ofShop}
+		f.loses(object, test.keys, unlisted)
+		if err := g.r.ends(t.Context(), f, test.secret); err != nil || k.losing[ofShop] == test.over {
 			t.Errorf("%s: it still is to lose something: %t, %v", test.name, k.losing[ofShop], err)
 		}
 	}
@@ -81,7 +83,8 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 	object := g.company()
 	g.r.keepers.of(object, g.r.Store.Removals, g.now).losing[ofShop] = true
 	g.unreadable("NamespaceList")
-	f := facts{place: ofShop, granted: []grant{{object, []string{"s.example"}}}}
+	f := facts{place: ofShop}
+	f.loses(object, []string{"s.example"}, unlisted)
 	if err := g.r.ends(t.Context(), f, version("a", "5", "r.example")); !errors.Is(err, errAway) {
 		t.Errorf("where that cannot be decided: %v", err)
 	}
