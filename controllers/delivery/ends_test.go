@@ -71,7 +71,9 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 		object := g.company()
 		k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
 		k.losing[ofShop] = true
-		if err := g.r.ends(t.Context(), facts{place: ofShop, losses: []loss{{credential: object, keys: test.keys}}}, test.secret); err != nil || k.losing[ofShop] == test.over {
+		f := facts{place: ofShop}
+		f.loses(object, test.keys, unlisted)
+		if err := g.r.ends(t.Context(), f, test.secret); err != nil || k.losing[ofShop] == test.over {
 			t.Errorf("%s: it still is to lose something: %t, %v", test.name, k.losing[ofShop], err)
 		}
 	}
@@ -80,7 +82,8 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 	object := g.company()
 	g.r.keepers.of(object, g.r.Store.Removals, g.now).losing[ofShop] = true
 	g.unreadable("NamespaceList")
-	f := facts{place: ofShop, losses: []loss{{credential: object, keys: []string{"s.example"}}}}
+	f := facts{place: ofShop}
+	f.loses(object, []string{"s.example"}, unlisted)
 	if err := g.r.ends(t.Context(), f, version("a", "5", "r.example")); !errors.Is(err, errAway) {
 		t.Errorf("where that cannot be decided: %v", err)
 	}
@@ -144,5 +147,73 @@ func TestWhoCameAfterWhomIsKnownOfEach(t *testing.T) {
 	}
 	if s.forget("company"); s.is(company, "before") || len(s.m) != 1 {
 		t.Errorf("%v", s.m)
+	}
+}
+
+// Where that cannot be looked at, a place that loses nothing any more is asked for again.
+func TestThatNothingIsLostAnyMoreIsNotForgottenWhereWhatWasGrantedCannotBeLookedAt(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.all(1)
+	object := g.company()
+	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+	k.resume(removal.State{UID: "company", Granted: removal.SetOf("n-00000"), GrantTime: g.now})
+	k.losing[first] = true
+	g.unreadable("Namespace")
+	if err := g.r.keepsAll(t.Context(), object, first); !errors.Is(err, errAway) || !k.losing[first] || !k.inherited {
+		t.Errorf("%v; still to lose something: %t", err, k.losing[first])
+	}
+}
+
+// Each decision that changes nothing would else be a write of the record.
+func TestADecisionThatChangesNothingIsNotWritten(t *testing.T) {
+	g := newRig(t, 2, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.all(2)
+	g.label("none")
+	object := g.company()
+	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+	if err := g.r.decide(t.Context(), object, k); err != nil || !k.outcome.Held {
+		t.Fatalf("%+v, %v", k.outcome, err)
+	}
+	g.storeFails = errAway
+	if err := g.r.decide(t.Context(), object, k); err != nil || !k.outcome.Held {
+		t.Errorf("%+v, %v", k.outcome, err)
+	}
+}
+
+// Whose record is only found there keeps what it says, also its revision: the new one is not in it.
+func TestWhatStaysWithoutANewValueKeepsItsRecord(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	object := g.company()
+	object.Spec.Suspend = true
+	object.Spec.Target.NamespaceSelector.MatchLabels["team"] = "nobody"
+	secret := g.there("regcred", true)
+	secret.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{"r.example":{"username":"u","password":"theirs"}}}`)}
+	for _, suspended := range []bool{true, false} {
+		object.Spec.Suspend = suspended
+		g.r.ledger.begin(secret)
+		f := facts{place: first, values: g.r.Store.Snapshot(), namespace: g.namespace(), memory: &memory{}}
+		f.found(secret)
+		if err := g.r.consider(t.Context(), &f, object, nil); err != nil || f.role("company") != "stays" || f.contributions[0].Config != nil {
+			t.Errorf("suspended %t: it %q, %+v: %v", suspended, f.role("company"), f.contributions, err)
+		}
+	}
+}
+
+// What a Secret of somebody's still records of regcred counts for nothing.
+func TestASecretOfSomebodysRecordsNothing(t *testing.T) {
+	theirs := version("a", "5", "r.example")
+	theirs.Labels = nil
+	for _, test := range []struct {
+		name   string
+		secret *corev1.Secret
+		ours   bool
+	}{{"ours", version("a", "5", "r.example"), true}, {"theirs", theirs, false}, {"none", nil, false}} {
+		var f facts
+		if f.found(test.secret); (f.ours != nil) != test.ours || (len(f.recorded) > 0) != test.ours || f.secret != test.secret {
+			t.Errorf("%s: %+v", test.name, f)
+		}
 	}
 }

@@ -85,8 +85,8 @@ func (l *ledger) note(secret *corev1.Secret) {
 }
 
 func (l *ledger) take(place delivered.Place, secret *corev1.Secret) {
-	known, there := l.secrets[place]
-	if there && known.uid == secret.UID && !newer(secret.ResourceVersion, known.version) {
+	known := l.secrets[place] // any version is newer than none
+	if known.uid == secret.UID && !newer(secret.ResourceVersion, known.version) {
 		return
 	}
 	before := map[string]held{}

@@ -164,3 +164,19 @@ func TestWhichNamespacesHoldWhatIsToBeRemoved(t *testing.T) {
 		})
 	}
 }
+
+// What this process decided counts, and what was kept before no more.
+func TestWhatWasDecidedOfARemovalIsToldAndNotWhatWasKeptBefore(t *testing.T) {
+	g, _ := delivers(t, nil)
+	object := g.company()
+	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+	k.state.Pending = &removal.Pending{ID: "abc", Losing: removal.SetOf("n-00000", "gone")}
+	k.losing[first], k.decided, k.outcome = true, g.now, delivered.Removal{Losing: 1, Held: true, ID: "def"}
+	if got, err := g.r.pending(t.Context(), object); err != nil || got != (delivered.Removal{Holding: 1, Losing: 1, Held: true, ID: "def"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	k.behind = true
+	if got, err := g.r.pending(t.Context(), object); err != nil || got != (delivered.Removal{Holding: 1, Losing: 2, Held: true, ID: "abc"}) {
+		t.Errorf("while the caches are behind: %+v, %v", got, err)
+	}
+}

@@ -98,7 +98,7 @@ func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *
 	}
 	if written.ResourceVersion == "" { // made by apply: it is read to be updated
 		live, err := existing(ctx, uncached{r.Writer}, client.ObjectKeyFromObject(written), &corev1.Secret{})
-		if err != nil || live == nil {
+		if live == nil {
 			return written, err
 		}
 		written = live.(*corev1.Secret)

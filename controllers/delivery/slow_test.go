@@ -109,6 +109,7 @@ func TestASlowUpdateIsNotReadOnceMore(t *testing.T) {
 		},
 	})
 	g.slow(time.Minute, nil)
+	g.now = g.now.Add(time.Hour)
 	g.publish(record(t, "company", "2-x", "two", "r.example"))
 	if g.all(1); reads != 0 {
 		t.Errorf("%d reads", reads)
@@ -185,14 +186,16 @@ func TestASlowWriteThatFailsOrRemovesIsDatedByNobody(t *testing.T) {
 	}
 }
 
-// A value that is published again and again under new revisions is no rival's work, also where each write is slow.
+// A value that is published again under a new revision is no rival's work, also where each write is slow.
 func TestSlowWritesOfOneValueAreNoContest(t *testing.T) {
 	g, _ := delivers(t, nil)
 	g.slow(2*time.Second, nil)
 	for i := range 3 * pullsecret.ContestReverts {
 		g.now = g.now.Add(time.Second)
-		g.publish(record(t, "company", fmt.Sprintf("%d-x", i+2), "one", "r.example"))
-		g.all(1)
+		for _, revision := range []string{"a", "b"} {
+			g.publish(record(t, "company", fmt.Sprintf("%d-%s", i+2, revision), fmt.Sprint("value ", i), "r.example"))
+			g.all(1)
+		}
 		if d, _ := g.r.Board.At(first, "company"); d.Reason != "" {
 			t.Fatalf("write %d: %+v", i, d)
 		}

@@ -241,3 +241,27 @@ func TestWhatOfASecretIsRegcreds(t *testing.T) {
 		t.Error("an empty Secret is none")
 	}
 }
+
+// A new value is no repair: it is written at once, however often a rival was repaired before.
+func TestANewValueIsWrittenThoughARivalIsRepairedNoMore(t *testing.T) {
+	g, seen := delivers(t, nil)
+	wreck := func() {
+		secret := g.secret("n-00000")
+		secret.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{}}`)
+		if err := g.c.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * pullsecret.ContestReverts {
+		wreck()
+		g.all(1)
+	}
+	if d, _ := g.r.Board.At(first, "company"); d.Reason != v1alpha1.ReasonContested {
+		t.Fatalf("%+v", d)
+	}
+	seen.requests = nil
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	if g.all(1); g.having(1, `"two"`) != 1 || len(seen.requests) != 1 {
+		t.Errorf("%q", seen.lines())
+	}
+}

@@ -26,6 +26,7 @@ type operator struct {
 	binary, kubeconfig, log string
 	probes, metrics         string
 	process                 *exec.Cmd
+	ended                   func() error // waits for its end
 }
 
 // buildOperator builds it as for its image.
@@ -55,7 +56,8 @@ func (o *operator) start(t *testing.T) {
 	o.process = exec.Command(o.binary, "--namespace", system, "--metrics-insecure", "--metrics-bind-address="+o.metrics, "--health-probe-bind-address="+o.probes)
 	o.process.Env = append(os.Environ(), "KUBECONFIG="+o.kubeconfig)
 	o.process.Stdout, o.process.Stderr = log, log
-	must(t, o.process.Start())
+	o.ended, err = box.Start(o.process)
+	must(t, err)
 	await(t, time.Minute, func() error {
 		_, err := get(t.Context(), "http://"+o.probes+"/readyz")
 		return err
@@ -71,7 +73,7 @@ func (o *operator) end(t *testing.T) {
 	if err := o.process.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Error(err)
 	}
-	_ = o.process.Wait() // it was killed: its error says so
+	_ = o.ended() // it was killed: its error says so
 	o.process = nil
 	if log, err := os.ReadFile(o.log); err == nil && t.Failed() {
 		lines := strings.Split(string(log), "\n")

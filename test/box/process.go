@@ -46,8 +46,29 @@ func startProcess(ctx context.Context, name, binary string, info any, flags func
 	return p, nil
 }
 
-// start keeps the thread that starts the server until the server ends: the kernel delivers the parent-death signal
-// when that thread ends, not when the process does.
+// Start starts a command that ends with the test that started it, however the test ends. Wait for it by the function that it returns, which says
+// how it ended, and not by the command's own.
+//
+// The thread that starts it is kept until it ends: the kernel delivers the parent-death signal when that thread ends, not when the process does.
+func Start(command *exec.Cmd) (wait func() error, err error) {
+	command.SysProcAttr = diesWithParent()
+	started, ended := make(chan error), make(chan struct{})
+	var how error
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		err := command.Start()
+		started <- err
+		if err == nil {
+			how = command.Wait()
+		}
+		close(ended)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return func() error { <-ended; return how }, nil
+}
+
 func (p *process) start(binary string, args, env []string) error {
 	log, err := os.Create(p.logFile())
 	if err != nil {
@@ -56,19 +77,16 @@ func (p *process) start(binary string, args, env []string) error {
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = diesWithParent()
-	started := make(chan error)
+	defer log.Close() // the process has it, too
+	wait, err := Start(p.cmd)
+	if err != nil {
+		return err
+	}
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		defer log.Close()
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-			close(p.ended)
-		}
+		p.err = wait()
+		close(p.ended)
 	}()
-	return <-started
+	return nil
 }
 
 func (p *process) waitForInfo(ctx context.Context, path string, info any) error {

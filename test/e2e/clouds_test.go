@@ -201,10 +201,11 @@ func runOnTheHost(t *testing.T, cloud *box.Cloud) {
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	must(t, err)
 	operator.Stdout, operator.Stderr = log, log
-	must(t, operator.Start())
+	wait, err := box.Start(operator)
+	must(t, err)
 	t.Cleanup(func() {
 		_ = operator.Process.Signal(syscall.SIGTERM) // it may have ended
-		_ = operator.Wait()                          // and how does not matter
+		_ = wait()                                   // and how does not matter
 		if said, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
 			t.Logf("the operator on the host said: %s", said[max(0, len(said)-8000):])
 		}

@@ -253,7 +253,7 @@ func (r *canaryRun) show(t *testing.T, object any) {
 func (r *canaryRun) dump(t *testing.T) {
 	t.Helper()
 	vaultMust(t, r.process.Process.Signal(syscall.SIGQUIT))
-	_ = r.process.Wait() // it was ended by a signal: its error says so
+	_ = r.ended() // it was ended by a signal: its error says so
 	r.process = nil
 	log, err := os.ReadFile(r.logs)
 	vaultMust(t, err)

@@ -19,6 +19,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/test/box"
 	"regcred.dev/regcred/test/scenario"
 )
 
@@ -74,11 +75,12 @@ func (r *replicas) startReplica(t *testing.T, name string) *replica {
 		"--leader-elect", "--allow-loopback-registries", "--insecure-registries="+r.registry.Basic)
 	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
 	command.Stdout, command.Stderr = log, log
-	if err := command.Start(); err != nil {
+	wait, err := box.Start(command)
+	if err != nil {
 		t.Fatal(err)
 	}
 	one := &replica{name: name, process: command.Process, ended: make(chan struct{}), probes: probes}
-	go func() { _ = command.Wait(); close(one.ended) }() // how it ended is its log's business
+	go func() { _ = wait(); close(one.ended) }() // how it ended is its log's business
 	t.Cleanup(func() {
 		_ = one.process.Signal(syscall.SIGKILL) // it may be gone already
 		<-one.ended

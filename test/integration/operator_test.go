@@ -43,6 +43,7 @@ type operatorRun struct {
 	flags, env []string // more of both, for the operator
 	logs       string
 	process    *exec.Cmd
+	ended      func() error // waits for its end
 }
 
 func init() {
@@ -112,7 +113,7 @@ func (r *operatorRun) start(t *testing.T) {
 	r.process.Args = append(r.process.Args, r.flags...)
 	r.process.Env = append(append(os.Environ(), "KUBECONFIG="+r.kubeconfig), r.env...)
 	r.process.Stdout, r.process.Stderr = log, log
-	if err := r.process.Start(); err != nil {
+	if r.ended, err = box.Start(r.process); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -125,7 +126,7 @@ func (r *operatorRun) kill(t *testing.T) {
 	if err := r.process.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Error(err)
 	}
-	_ = r.process.Wait() // it was killed: its error says so
+	_ = r.ended() // it was killed: its error says so
 	r.process = nil
 	if t.Failed() {
 		if log, err := os.ReadFile(r.logs); err == nil {

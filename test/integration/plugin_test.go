@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/box"
 )
 
 // TestPlugin asks the plugin about a real operator that serves three namespaces, one of which has a Secret of somebody else.
@@ -159,10 +160,11 @@ func (p *plugin) follows(t *testing.T, arguments ...string) *buffer {
 	command := exec.CommandContext(t.Context(), p.path, append([]string{"--kubeconfig", p.kubeconfig}, arguments...)...)
 	shown := &buffer{}
 	command.Stdout = shown
-	if err := command.Start(); err != nil {
+	wait, err := box.Start(command)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = command.Wait() }) // the context has ended by then
+	t.Cleanup(func() { _ = wait() }) // the context has ended by then
 	return shown
 }
 
