@@ -63,6 +63,7 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 	}{
 		{"it holds none of them", version("a", "5", "r.example"), []string{"s.example"}, true},
 		{"it holds one of them", version("a", "5", "r.example"), []string{"r.example", "s.example"}, false},
+		{"nothing was to go", version("a", "5", "r.example"), nil, false},
 		{"it is gone: the watch tells of that", nil, []string{"s.example"}, false},
 		{"it is new: the watch tells of that", version("a", "", "r.example"), []string{"s.example"}, false},
 	} {
