@@ -44,6 +44,9 @@ fuzz: ## Fuzz every parser for 60 seconds (FUZZTIME=10s for another time)
 mutate: ## Change the code that decides, one change at a time, and see that a test notices (MUTATE_SAMPLE=200, MUTATE_SEED=2, MUTATE_CHANGED=origin/main, MUTATE_ONLY=judge, PACKAGES=internal/removal)
 	CGO_ENABLED=0 nice -n 10 go run -trimpath ./hack/mutate $(if $(MUTATE_SAMPLE),-sample $(MUTATE_SAMPLE)) $(if $(MUTATE_SEED),-seed $(MUTATE_SEED)) $(if $(MUTATE_CHANGED),-changed $(MUTATE_CHANGED)) $(if $(MUTATE_ONLY),-only '$(MUTATE_ONLY)') $(if $(MUTATE_GOAL),-goal $(MUTATE_GOAL)) $(PACKAGES)
 
+flakes: ## Run the unit tests many times, in other orders, with 1, 2 and 8 processors (RUNS=3, PACKAGES=./internal/rotation)
+	hack/flakes.sh $(or $(RUNS),3) $(PACKAGES)
+
 demo-down: ## End the demo that KEEP=1 left up
 	$(CLUSTER) down --name demo
 
@@ -100,4 +103,4 @@ vulncheck: ## Look for known vulnerabilities in what the programs use (VULNDB=ht
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo test bench test-unit test-integration test-vault test-oldest test-e2e fuzz mutate demo-down cluster-up cluster-down build release push reproducible generate dashboard lint verify site vulncheck help
+.PHONY: demo test bench test-unit test-integration test-vault test-oldest test-e2e fuzz mutate flakes demo-down cluster-up cluster-down build release push reproducible generate dashboard lint verify site vulncheck help
