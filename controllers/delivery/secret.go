@@ -49,7 +49,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	written, err := r.send(ctx, f, plan)
 	r.noteWrite(f.place.Namespace, r.Now().Sub(began), err)
 	if written != nil && r.Now().Sub(began) >= slowWrite {
-		written, err = r.dateChange(ctx, f, plan.Secret, written)
+		written, err = r.dateChange(ctx, f, plan, written)
 	}
 	if err != nil {
 		f.memory.secret.trace.doubt = true
@@ -84,17 +84,16 @@ const slowWrite = time.Second
 
 // dateChange corrects the times of changes that were written when the write took so long that they are in an earlier second than
 // its end: a pod that was created between them did not have the new value, and must not be taken for one that had it.
-func (r *Reconciler) dateChange(ctx context.Context, f facts, planned, written *corev1.Secret) (*corev1.Secret, error) {
-	ended := metav1.NewTime(r.Now().UTC().Truncate(time.Second))
-	before, sources, late := f.recorded, maps.Clone(pullsecret.SourcesOf(planned.Annotations)), false
-	for name, source := range sources {
-		if !source.Changed.Equal(ptr.To(before[name].Changed)) {
-			source.Changed, late = ended, true
-			sources[name] = source
-		}
-	}
-	if !late {
+func (r *Reconciler) dateChange(ctx context.Context, f facts, plan pullsecret.Plan, written *corev1.Secret) (*corev1.Secret, error) {
+	if len(plan.Changed) == 0 {
 		return written, nil
+	}
+	planned := plan.Secret
+	sources := maps.Clone(pullsecret.SourcesOf(planned.Annotations))
+	for _, name := range plan.Changed {
+		source := sources[name]
+		source.Changed = metav1.NewTime(r.Now().UTC().Truncate(time.Second))
+		sources[name] = source
 	}
 	if written.ResourceVersion == "" { // made by apply: it is read to be updated
 		live, err := existing(ctx, uncached{r.Writer}, client.ObjectKeyFromObject(written), &corev1.Secret{})

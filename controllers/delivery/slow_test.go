@@ -98,6 +98,18 @@ func TestHowAChangeIsDatedWhoseWriteWasSlow(t *testing.T) {
 	}
 }
 
+// Times are whole seconds: the time of a change that follows another one within a second does not tell that there is one.
+func TestAChangeWithinASecondOfTheLastOneIsDatedByTheEndOfItsWriteToo(t *testing.T) {
+	g, _ := delivers(t, nil)
+	began := g.now
+	g.slow(time.Minute, nil)
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	g.all(1)
+	if got := g.source("n-00000").Changed; !got.Time.Equal(began.Add(time.Minute)) {
+		t.Errorf("it is dated %s after the write began", got.Sub(began))
+	}
+}
+
 // The answer to an update is what is there: nobody reads it once more.
 func TestASlowUpdateIsNotReadOnceMore(t *testing.T) {
 	g, _ := delivers(t, nil)

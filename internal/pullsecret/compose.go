@@ -53,6 +53,8 @@ type composition struct {
 	dropped bool
 	// refused are the credentials for whose entries there is no room.
 	refused []string
+	// changed are the credentials whose entries are not as they were.
+	changed []string
 	// owner is the RegistryCredential that provides a registry, by its identity.
 	owner map[string]string
 	// metadata are the labels and annotations to write, by kind and key.
@@ -177,6 +179,9 @@ func (c *composition) record(contribution Contribution, current content) {
 	same := slices.Equal(source.Keys, recorded.Keys)
 	for _, key := range source.Keys {
 		same = same && equalJSON(c.entries[key], current.entries[key])
+	}
+	if !same || recorded.Changed.IsZero() {
+		c.changed = append(c.changed, name)
 	}
 	source.Changed, source.Since = changedAt(recorded, same, c.now), addedAt(recorded, known && !contribution.Returned, same, c.now)
 	c.sources[name] = source

@@ -57,6 +57,9 @@ type Plan struct {
 	Taken []Taken
 	// Refused are the RegistryCredentials for whose entries there is no room, sorted: the youngest.
 	Refused []string
+	// Changed are the RegistryCredentials whose entries Secret has in another form than the current one, sorted. Their times of change are of
+	// when the plan was made.
+	Changed []string
 }
 
 // Decide says what is to be done about one pull Secret.
@@ -71,6 +74,7 @@ func Decide(in Input) Plan {
 	composed := compose(in.Contributions, in.Exists, current, roomIn(in.Current), in.Now)
 	plan := decide(in, composed)
 	plan.Taken, plan.Refused = composed.taken, slices.Sorted(slices.Values(composed.refused))
+	plan.Changed = slices.Sorted(slices.Values(composed.changed))
 	return plan
 }
 
