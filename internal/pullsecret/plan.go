@@ -74,7 +74,8 @@ func Decide(in Input) Plan {
 	composed := compose(in.Contributions, in.Exists, current, roomIn(in.Current), in.Now)
 	plan := decide(in, composed)
 	plan.Taken, plan.Refused = composed.taken, slices.Sorted(slices.Values(composed.refused))
-	plan.Changed = slices.Sorted(slices.Values(composed.changed))
+	slices.Sort(composed.changed)
+	plan.Changed = composed.changed
 	return plan
 }
 
