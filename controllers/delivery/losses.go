@@ -14,6 +14,7 @@ import (
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // tellWithin bounds how long a worker waits for an event to be written: a removal is not put off by what is told of it.
@@ -77,15 +78,23 @@ func (r *Reconciler) tellOfLosses(ctx context.Context, f facts, secret *corev1.S
 	}
 }
 
-// gone are the keys that nobody provides in the Secret any more.
+// gone are the keys that nobody provides in the Secret any more. An entry for the whole host serves what a narrower one served; and where a
+// RegistryCredential has narrower ones in the place of that for the host, it provides all that it lists, as before.
 func (l loss) gone(left pullsecret.Sources) []string {
-	provided := map[string]bool{}
-	for _, source := range left {
+	provided, parted := map[string]bool{}, map[string]bool{}
+	for name, source := range left {
 		for _, key := range source.Keys {
 			provided[canonical(key)] = true
+			if name == l.credential.Name {
+				parted[registry.HostKey(canonical(key))] = true
+			}
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(l.keys), func(key string) bool { return provided[canonical(key)] })
+	return slices.DeleteFunc(slices.Clone(l.keys), func(key string) bool {
+		key = canonical(key)
+		host := registry.HostKey(key)
+		return provided[key] || provided[host] || key == host && parted[host]
+	})
 }
 
 // tell writes the event. What keeps it from being written, such as a quota of events, is logged: the removal itself is done.

@@ -15,6 +15,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/pullsecret"
 )
 
 // telling has the rig write events, which it returns as lines: namespace, type, reason, object and note.
@@ -194,6 +195,31 @@ func TestThePeopleOfANamespaceAreToldOfARegistryThatIsNotListedAnyMore(t *testin
 	const want = "the entry for a.example, b.example, c.example and 1 more was taken out of this Secret: RegistryCredential company does not provide it any more, because its spec.registries was changed. New pods"
 	if len(got) != 1 || !strings.HasPrefix(got[0], "n-00000 Warning Removed ") || !strings.Contains(got[0], want) {
 		t.Errorf("they are told %q, want %q", got, want)
+	}
+}
+
+func TestWhatOfALossIsGone(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		keys  []string
+		left  pullsecret.Sources
+		tells []string
+	}{
+		{"nothing is left", []string{"r.example"}, nil, []string{"r.example"}},
+		{"another one provides it", []string{"r.example/a"}, pullsecret.Sources{"other": {Keys: []string{"r.example/a"}}}, nil},
+		{"another one provides the whole host", []string{"r.example/a"}, pullsecret.Sources{"other": {Keys: []string{"r.example"}}}, nil},
+		{"another one provides another part of the host", []string{"r.example/a"}, pullsecret.Sources{"other": {Keys: []string{"r.example/b"}}}, []string{"r.example/a"}},
+		{"another one provides a part of the host", []string{"r.example"}, pullsecret.Sources{"other": {Keys: []string{"r.example/b"}}}, []string{"r.example"}},
+		{"its entries are one for each registry now", []string{"r.example", "s.example"}, pullsecret.Sources{"company": {Keys: []string{"r.example/a"}}}, []string{"s.example"}},
+		{"it provides another part of the host", []string{"r.example/a"}, pullsecret.Sources{"company": {Keys: []string{"r.example/b"}}}, []string{"r.example/a"}},
+		{"its entries are one for each host now", []string{"r.example/a", "s.example/a"}, pullsecret.Sources{"company": {Keys: []string{"r.example"}}}, []string{"s.example/a"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			one := loss{credential: credential("company"), keys: test.keys}
+			if got := one.gone(test.left); !slices.Equal(got, test.tells) {
+				t.Errorf("it tells of %q, want %q", got, test.tells)
+			}
+		})
 	}
 }
 

@@ -126,7 +126,7 @@ func (rig *deliveryRig) counts(ctx context.Context, name string, selected, synce
 	return nil
 }
 
-// summedUp sees that there are no more events than the rotations and the ways to fail explain, and none in the namespaces.
+// summedUp sees that there are no more events than the rotations and the ways to fail explain, and none of them in the namespaces.
 func (rig *deliveryRig) summedUp(t *testing.T, name string, rotations int) {
 	var told []string
 	eventually(t, "people are told that namespaces fail", func(ctx context.Context) error {
@@ -136,7 +136,7 @@ func (rig *deliveryRig) summedUp(t *testing.T, name string, rotations int) {
 		}
 		told = nil
 		for _, e := range list.Items {
-			if e.Regarding.Name == name || strings.HasPrefix(e.Namespace, "team-") {
+			if e.Regarding.Name == name || e.Related != nil && e.Related.Name == name {
 				told = append(told, fmt.Sprintf("%s/%s %s: %s", e.Namespace, e.Regarding.Name, e.Reason, e.Note))
 			}
 		}
