@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/internal/podlist"
 )
 
 // How many objects are asked for at once. A page is in memory: a Secret has 1 MiB at most, and the others are small.
@@ -20,17 +22,23 @@ const (
 var pullSecretTypes = []corev1.SecretType{corev1.SecretTypeDockerConfigJson, corev1.SecretTypeDockercfg}
 
 // each lists objects page by page and calls visit for each. The number of requests depends on how many objects there are, and not in how
-// many namespaces they are. list is an empty list of their kind.
+// many namespaces they are. list is an empty list of their kind. One that takes so long that the API server no longer knows how it was when
+// it began goes on where it is.
 func each(ctx context.Context, reader client.Reader, list client.ObjectList, page int64, visit func(client.Object), options ...client.ListOption) error {
 	for next := ""; ; {
 		current, ok := list.DeepCopyObject().(client.ObjectList)
 		if !ok {
 			return nil
 		}
-		if err := reader.List(ctx, current, append(options[:len(options):len(options)], client.Limit(page), client.Continue(next))...); err != nil {
+		err := reader.List(ctx, current, append(options[:len(options):len(options)], client.Limit(page), client.Continue(next))...)
+		if later := podlist.Resume(err); next != "" && later != "" && later != next {
+			next = later
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		err := meta.EachListItem(current, func(item runtime.Object) error {
+		err = meta.EachListItem(current, func(item runtime.Object) error {
 			if object, ok := item.(client.Object); ok {
 				visit(object)
 			}

@@ -77,22 +77,25 @@ func (l *look) said(ctx context.Context, pod *corev1.Pod) ([]eventReport, error)
 
 // stuck looks at all pods of a namespace, or of all with "", that cannot pull.
 func (l *look) stuck(ctx context.Context, namespace string) (report, error) {
-	var stuck []corev1.Pod
-	next := ""
-	for {
-		var pods corev1.PodList
-		if err := l.reader.List(ctx, &pods, client.InNamespace(namespace), client.Limit(page), client.Continue(next)); err != nil {
-			return report{}, unlistedPods(err, namespace)
-		}
-		for i := range pods.Items {
-			if diagnosis.IsStuck(&pods.Items[i]) {
-				stuck = append(stuck, *diagnosis.View(&pods.Items[i]))
-			}
-		}
-		if next = pods.Continue; next == "" {
-			return l.explain(ctx, stuck, false)
-		}
+	stuck, err := l.stuckPods(ctx, namespace)
+	if err != nil {
+		return report{}, err
 	}
+	return l.explain(ctx, stuck, false)
+}
+
+// stuckPods are those of a namespace, or of all with "", that cannot pull.
+func (l *look) stuckPods(ctx context.Context, namespace string, options ...client.ListOption) ([]corev1.Pod, error) {
+	var stuck []corev1.Pod
+	err := each(ctx, l.reader, &corev1.PodList{}, page, func(object client.Object) {
+		if pod, ok := object.(*corev1.Pod); ok && diagnosis.IsStuck(pod) {
+			stuck = append(stuck, *diagnosis.View(pod))
+		}
+	}, append(options, client.InNamespace(namespace))...)
+	if err != nil {
+		return nil, unlistedPods(err, namespace)
+	}
+	return stuck, nil
 }
 
 // unlistedPods says where pods may not be listed, and where else to look.

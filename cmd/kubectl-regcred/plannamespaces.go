@@ -16,28 +16,18 @@ import (
 	"regcred.dev/regcred/internal/preview"
 )
 
-// namespacesAtOnce is how many namespaces are listed in one answer.
-const namespacesAtOnce = 500
-
 // concerned are the namespaces that an object selects or selected, with what is in them.
 func (l *look) concerned(ctx context.Context, object *v1alpha1.RegistryCredential, selectors preview.Selectors) ([]preview.Namespace, error) {
 	var namespaces []preview.Namespace
 	present := map[string]bool{}
-	for next := ""; ; {
-		var list corev1.NamespaceList
-		if err := l.reader.List(ctx, &list, client.Limit(namespacesAtOnce), client.Continue(next)); err != nil {
-			return nil, fmt.Errorf("list namespaces: %w", err)
+	err := each(ctx, l.reader, &corev1.NamespaceList{}, othersAtOnce, func(n client.Object) {
+		present[n.GetName()] = true
+		if n.GetDeletionTimestamp() == nil && selectors.Concerns(n.GetName(), n.GetLabels()) {
+			namespaces = append(namespaces, preview.Namespace{Name: n.GetName(), Labels: n.GetLabels(), OptedOut: n.GetAnnotations()[v1alpha1.AttachAnnotation] == v1alpha1.AttachDisabled})
 		}
-		for i := range list.Items {
-			n := &list.Items[i]
-			present[n.Name] = true
-			if n.DeletionTimestamp == nil && selectors.Concerns(n.Name, n.Labels) {
-				namespaces = append(namespaces, preview.Namespace{Name: n.Name, Labels: n.Labels, OptedOut: n.Annotations[v1alpha1.AttachAnnotation] == v1alpha1.AttachDisabled})
-			}
-		}
-		if next = list.Continue; next == "" {
-			break
-		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
 	}
 	for _, name := range object.Spec.Target.Namespaces {
 		if !present[string(name)] {

@@ -8,12 +8,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"regcred.dev/regcred/internal/diagnosis"
 )
 
 // subject is what a command explains: one pod, the pods of a workload, or, without a name, all pods of a namespace.
@@ -82,14 +79,9 @@ func (l *look) workload(ctx context.Context, namespace string, s subject) (repor
 	if err != nil {
 		return r, fmt.Errorf("%s %s in namespace %s: %w", kind, s.name, namespace, err)
 	}
-	var stuck []corev1.Pod
-	err = each(ctx, l.reader, &corev1.PodList{}, page, func(object client.Object) {
-		if pod, ok := object.(*corev1.Pod); ok && diagnosis.IsStuck(pod) {
-			stuck = append(stuck, *diagnosis.View(pod))
-		}
-	}, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector})
+	stuck, err := l.stuckPods(ctx, namespace, client.MatchingLabelsSelector{Selector: selector})
 	if err != nil {
-		return r, unlistedPods(err, namespace)
+		return r, err
 	}
 	explained, err := l.explain(ctx, stuck, len(stuck) == 1)
 	explained.namespace, explained.of = r.namespace, r.of

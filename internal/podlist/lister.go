@@ -63,6 +63,10 @@ func (l *Lister) each(ctx context.Context, q query, visit func(Pod) bool) (trunc
 	left := q.bytes
 	for pages := 1; ; pages++ {
 		read, stopped, err := l.page(ctx, q, next, &left, visit)
+		if later := Resume(err); next != "" && later != "" && later != next {
+			next = later
+			continue
+		}
 		switch {
 		case errors.Is(err, errBytes):
 			return true, nil

@@ -1,0 +1,17 @@
+package podlist
+
+import (
+	"errors"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// Resume is the token with which a list goes on whose own has expired: an API server forgets after minutes how things were when the list
+// began. What is left of it is then as it is now. It is empty where err says something else, or gives no place to go on.
+func Resume(err error) string {
+	var refused apierrors.APIStatus
+	if !apierrors.IsResourceExpired(err) || !errors.As(err, &refused) {
+		return ""
+	}
+	return refused.Status().ListMeta.Continue
+}
