@@ -31,7 +31,7 @@ func each(ctx context.Context, reader client.Reader, list client.ObjectList, pag
 			return nil
 		}
 		err := reader.List(ctx, current, append(options[:len(options):len(options)], client.Limit(page), client.Continue(next))...)
-		if later := podlist.Resume(err); next != "" && later != "" && later != next {
+		if later := podlist.Resume(err, next); later != "" {
 			next = later
 			continue
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -123,11 +122,5 @@ func TestAListThatCannotGoOnFails(t *testing.T) {
 				t.Errorf("%v after %q", err, asked)
 			}
 		})
-	}
-	first := crfake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
-		return errors.Join(expired("elsewhere"))
-	}}).Build()
-	if err := each(t.Context(), first, &corev1.NamespaceList{}, 1, func(client.Object) {}); !apierrors.IsResourceExpired(err) {
-		t.Errorf("a list that did not begin goes on: %v", err)
 	}
 }

@@ -119,28 +119,44 @@ func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (rep
 	if err := l.prefetch(ctx, pods); err != nil {
 		return report{}, err
 	}
-	r := report{single: single, Pods: make([]podReport, len(pods))}
-	group, ctx := errgroup.WithContext(ctx)
+	looked := make([]*podReport, len(pods))
+	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i := range pods {
-		group.Go(func() error {
-			facts, err := l.facts(ctx, &pods[i])
-			if err != nil {
-				return fmt.Errorf("pod %s in namespace %s: %w", pods[i].Name, pods[i].Namespace, err)
+		group.Go(func() (err error) {
+			looked[i], err = l.explainPod(within, &pods[i])
+			if apierrors.IsNotFound(err) && !single {
+				return nil // its namespace is gone since it was listed, and so is the pod
 			}
-			verdict, err := l.diagnose(ctx, &facts)
 			if err != nil {
-				return fmt.Errorf("pod %s in namespace %s: %w", pods[i].Name, pods[i].Namespace, err)
+				err = fmt.Errorf("pod %s in namespace %s: %w", pods[i].Name, pods[i].Namespace, err)
 			}
-			r.Pods[i] = newPodReport(facts, verdict)
-			return nil
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return report{}, err
 	}
-	r.Notes = l.sorted()
+	r := report{single: single, Pods: []podReport{}, Notes: l.sorted()}
+	for _, pod := range looked {
+		if pod != nil {
+			r.Pods = append(r.Pods, *pod)
+		}
+	}
 	return r, nil
+}
+
+func (l *look) explainPod(ctx context.Context, pod *corev1.Pod) (*podReport, error) {
+	facts, err := l.facts(ctx, pod)
+	if err != nil {
+		return nil, err
+	}
+	verdict, err := l.diagnose(ctx, &facts)
+	if err != nil {
+		return nil, err
+	}
+	r := newPodReport(facts, verdict)
+	return &r, nil
 }
 
 // readCredentials reads the RegistryCredentials, once.

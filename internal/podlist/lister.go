@@ -63,7 +63,7 @@ func (l *Lister) each(ctx context.Context, q query, visit func(Pod) bool) (trunc
 	left := q.bytes
 	for pages := 1; ; pages++ {
 		read, stopped, err := l.page(ctx, q, next, &left, visit)
-		if later := Resume(err); next != "" && later != "" && later != next {
+		if later := Resume(err, next); later != "" {
 			next = later
 			continue
 		}
