@@ -61,7 +61,7 @@ func TestNoPlaceThatMayHoldASecretGetsIntoTheBundle(t *testing.T) {
 	facts := checkup.Facts{}
 	facts.Credentials.Value, facts.Connections.Value = []v1alpha1.RegistryCredential{credential}, []v1alpha1.VaultConnection{connection}
 	facts.Deployments.Value = []checkup.Deployment{{Name: "regcred", Flags: supportbundle.Flags([]string{"--secret-names=regcred", "--registry-proxy=r.io=http://u:" + canary + "@p",
-		"--unknown=" + canary, canary, "--vault-addresses=https://" + canary + "@v"}), Environment: []string{"HTTPS_PROXY"}}}
+		"--unknown=" + canary, canary, "--http-proxy http://u:" + canary + "@p:3128", "-" + strings.ToUpper(canary), "--vault-addresses=https://" + canary + "@v"}), Environment: []string{"HTTPS_PROXY"}}}
 	var out bytes.Buffer
 	if err := supportbundle.Write(&out, supportbundle.Contents{Now: time.Now(), Plugin: "v1", Server: "v1.37.2", Facts: facts}); err != nil {
 		t.Fatal(err)
@@ -118,8 +118,8 @@ func TestWhatMayNotBeReadIsSaidInTheBundle(t *testing.T) {
 }
 
 func TestOnlyFlagsWhoseValueCannotBeASecretKeepIt(t *testing.T) {
-	got := supportbundle.Flags([]string{"--log-level=debug", "-leader-elect", "--registry-ca=x=y", "word", "--", "--namespace", "regcred-system"})
-	if want := []string{"--log-level=debug", "--leader-elect", "--registry-ca", "--", "--namespace"}; !slices.Equal(got, want) {
+	got := supportbundle.Flags([]string{"--log-level=debug", "-leader-elect", "--registry-ca=x=y", "word", "--", "--namespace", "regcred-system", "--http-proxy http://u:p@h"})
+	if want := []string{"--log-level=debug", "--leader-elect", "--registry-ca", "--", "--namespace", "--http-proxy"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package supportbundle
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,9 @@ var harmless = []string{
 	"recovery-node-pulls-per-second", "recovery-node-burst", "recovery-namespace-pods-per-minute", "recovery-pods-per-minute", "recovery-owner-kinds", "successor-first",
 }
 
+// flagName is what a flag can be called. What else stands there is no name alone, such as a name and a value in one argument.
+var flagName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*`)
+
 // Flags are the arguments of a container as they may be kept: "--name=value" of harmless flags, "--name" of others, and no other word.
 func Flags(arguments []string) []string {
 	var kept []string
@@ -24,7 +28,7 @@ func Flags(arguments []string) []string {
 		case valued && slices.Contains(harmless, name):
 			kept = append(kept, foreign.Name("--"+name+"="+value))
 		default:
-			kept = append(kept, foreign.Name("--"+name))
+			kept = append(kept, foreign.Name("--"+flagName.FindString(name)))
 		}
 	}
 	return kept
