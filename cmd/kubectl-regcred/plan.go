@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -149,24 +150,51 @@ func credentialsIn(text []byte) ([]*v1alpha1.RegistryCredential, error) {
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", number, err)
 		}
-		var kind struct {
-			APIVersion, Kind string
-		}
-		if err := strictyaml.Unmarshal(document, &kind); err != nil {
+		found, err := credentialsOf(document)
+		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", number, err)
 		}
-		if kind.Kind != "RegistryCredential" || kind.APIVersion != v1alpha1.GroupVersion.String() {
-			continue
-		}
-		object := &v1alpha1.RegistryCredential{}
-		if err := strictyaml.UnmarshalStrict(document, object); err != nil {
-			return nil, fmt.Errorf("document %d: %w", number, err)
-		}
-		if object.Name == "" {
-			return nil, fmt.Errorf("document %d: metadata.name is missing", number)
-		}
-		objects = append(objects, object)
+		objects = append(objects, found...)
 	}
+}
+
+// credentialsOf are the RegistryCredentials in one document: itself, or those of a list, as kubectl applies them, too.
+func credentialsOf(document []byte) ([]*v1alpha1.RegistryCredential, error) {
+	var kind struct {
+		APIVersion, Kind string
+	}
+	switch err := strictyaml.Unmarshal(document, &kind); {
+	case err != nil:
+		return nil, err
+	case kind.Kind == "List" || kind.Kind == "RegistryCredentialList":
+		return credentialsInList(document)
+	case kind.Kind != "RegistryCredential" || kind.APIVersion != v1alpha1.GroupVersion.String():
+		return nil, nil
+	}
+	object := &v1alpha1.RegistryCredential{}
+	if err := strictyaml.UnmarshalStrict(document, object); err != nil {
+		return nil, err
+	}
+	if object.Name == "" {
+		return nil, errors.New("metadata.name is missing")
+	}
+	return []*v1alpha1.RegistryCredential{object}, nil
+}
+
+func credentialsInList(document []byte) ([]*v1alpha1.RegistryCredential, error) {
+	var list struct{ Items []json.RawMessage }
+	if err := strictyaml.Unmarshal(document, &list); err != nil {
+		return nil, err
+	}
+	var objects []*v1alpha1.RegistryCredential
+	for i, item := range list.Items {
+		found, err := credentialsOf(item)
+		if err != nil {
+			return nil, fmt.Errorf("item %d of the list: %w", i+1, err)
+		}
+		objects = append(objects, found...)
+	}
+	return objects, nil
 }
 
 // plan says what applying one object would do.
