@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,7 +19,14 @@ import (
 )
 
 // access is how commands reach the API server: with the kubeconfig and the rights of whoever calls.
-type access struct{ clientcmd.ClientConfig }
+type access struct {
+	clientcmd.ClientConfig
+	// clock goes by the answers of the API server.
+	clock *serverClock
+}
+
+// now is the time by the API server's clock, once it has answered.
+func (a access) now() time.Time { return a.clock.now() }
 
 // restConfig leaves it to the API server's priority and fairness how fast a command may ask.
 func (a access) restConfig() (*rest.Config, error) {
@@ -28,6 +36,9 @@ func (a access) restConfig() (*rest.Config, error) {
 	}
 	config = rest.CopyConfig(config)
 	config.QPS = -1
+	if a.clock != nil {
+		a.clock.listening(config)
+	}
 	return config, nil
 }
 

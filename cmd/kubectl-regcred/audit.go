@@ -86,7 +86,7 @@ func (u *auditing) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := &survey{reader: c, pods: pods, namespace: namespace, operator: u.operator, now: time.Now()}
+	s := &survey{reader: c, pods: pods, namespace: namespace, operator: u.operator, now: u.access.now}
 	facts, err := s.facts(ctx)
 	if err != nil {
 		return err

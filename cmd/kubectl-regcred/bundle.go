@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,7 +22,7 @@ const reporter = "regcred"
 
 // bundle gathers what is in a support bundle besides the facts.
 func (g *gathering) bundle(ctx context.Context, facts checkup.Facts) supportbundle.Contents {
-	c := supportbundle.Contents{Now: time.Now().UTC(), Plugin: version.Get().String(), Server: g.server, Facts: facts}
+	c := supportbundle.Contents{Now: g.now().UTC(), Plugin: version.Get().String(), Server: g.server, Facts: facts}
 	var pods corev1.PodList
 	err := g.client.List(ctx, &pods, client.InNamespace(g.namespace), client.MatchingLabels{"app.kubernetes.io/name": "regcred"}, client.Limit(othersAtOnce))
 	for i := range pods.Items {

@@ -52,7 +52,7 @@ func (d *doctor) run(ctx context.Context, out, complaints io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g := &gathering{client: c, config: config, namespace: d.operator}
+	g := &gathering{client: c, config: config, namespace: d.operator, now: d.access.now}
 	facts, err := g.facts(ctx)
 	if err != nil {
 		return err

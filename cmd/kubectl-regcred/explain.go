@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -66,7 +65,7 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	l := &look{reader: reader, operator: e.operator, now: time.Now()}
+	l := &look{reader: reader, operator: e.operator, now: e.access.now}
 	var r report
 	switch {
 	case subject.kind != nil:

@@ -21,6 +21,8 @@ const image = "registry.example.com/shop/web:1"
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+func atNoon() time.Time { return noon }
+
 // facts are those of a pod that lists a Helm chart's Secret and lacks ours.
 func facts() diagnosis.Facts {
 	return diagnosis.Facts{
@@ -180,7 +182,7 @@ func TestPodsThatMayNotBeListedAreSaidWithTheNextStep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			counting := recorded{forbids: []string{"PodList"}}
-			l := &look{reader: counting.client()}
+			l := &look{reader: counting.client(), now: atNoon}
 			if _, err := l.stuck(t.Context(), test.namespace); err == nil || err.Error() != test.want {
 				t.Errorf("it says %v, want %q", err, test.want)
 			}
@@ -190,7 +192,7 @@ func TestPodsThatMayNotBeListedAreSaidWithTheNextStep(t *testing.T) {
 
 func TestANamespaceThatMayNotBeReadIsNotedByItsName(t *testing.T) {
 	counting := recorded{forbids: []string{"Namespace"}}
-	s := &survey{reader: counting.client(), namespace: "shop"}
+	s := &survey{reader: counting.client(), namespace: "shop", now: atNoon}
 	if err := s.readNamespaces(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ var protected = []string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.
 
 // facts are what the operator would gather, as far as the caller may read it.
 func (l *look) facts(ctx context.Context, pod *corev1.Pod) (diagnosis.Facts, error) {
-	f := diagnosis.Facts{Now: l.now, Pod: pod, Onlooker: true, CredentialsUnread: l.unread}
+	f := diagnosis.Facts{Now: l.moment, Pod: pod, Onlooker: true, CredentialsUnread: l.unread}
 	s, err := l.around(ctx, pod.Namespace)
 	if err != nil {
 		return f, err
@@ -132,7 +132,7 @@ func (l *look) serving(namespace *corev1.Namespace, secrets map[string]diagnosis
 		_, written := secrets[object.Spec.Target.Name()].Sources[object.Name]
 		selector, err := target.New(&object.Spec.Target, l.protected())
 		if written || err == nil && selector.Selects(namespace.Name, namespace.Labels) {
-			serving = append(serving, credentialFacts(object, namespace.Name, l.now))
+			serving = append(serving, credentialFacts(object, namespace.Name, l.moment))
 		}
 	}
 	return serving

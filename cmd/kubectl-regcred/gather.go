@@ -34,6 +34,7 @@ type gathering struct {
 	client    client.Client
 	config    *rest.Config
 	namespace string
+	now       func() time.Time
 	// server is the API server's version, empty where it does not say.
 	server string
 }

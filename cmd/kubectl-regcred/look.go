@@ -32,7 +32,9 @@ func init() {
 type look struct {
 	reader   client.Reader
 	operator string
-	now      time.Time
+	now      func() time.Time
+	// moment is now, as soon as the API server has answered: the same for all pods.
+	moment time.Time
 
 	owners podfacts.Owners
 	notes
@@ -113,6 +115,7 @@ func (l *look) explain(ctx context.Context, pods []corev1.Pod, single bool) (rep
 	if err := l.readCredentials(ctx); err != nil {
 		return report{}, err
 	}
+	l.moment = l.now()
 	if err := l.readOwnerKinds(ctx, pods); err != nil {
 		return report{}, err
 	}

@@ -24,11 +24,11 @@ func TestANamespaceThatGoesMeanwhileKeepsNobodyFromAnAnswer(t *testing.T) {
 				}
 			}
 			c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
-			r, err := (&look{reader: c, now: noon}).stuck(t.Context(), "")
+			r, err := (&look{reader: c, now: atNoon}).stuck(t.Context(), "")
 			if err != nil || len(r.Pods) != namespaces-1 || r.Pods[0].Namespace != "team-1" {
 				t.Errorf("%v: it explains %d pods", err, len(r.Pods))
 			}
-			if _, err := (&look{reader: c, now: noon}).pod(t.Context(), "team-0", "web-1"); !apierrors.IsNotFound(err) {
+			if _, err := (&look{reader: c, now: atNoon}).pod(t.Context(), "team-0", "web-1"); !apierrors.IsNotFound(err) {
 				t.Errorf("who asks for that pod is told %v", err)
 			}
 		})

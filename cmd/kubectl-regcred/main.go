@@ -42,7 +42,7 @@ func newCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&rules.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path of the kubeconfig file")
 	clientcmd.BindOverrideFlags(overrides, flags, clientcmd.RecommendedConfigOverrideFlags(""))
-	a := access{clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)}
+	a := access{clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), &serverClock{}}
 	root.AddCommand(newStatus(a), newRefresh(a), newVerify(a), newAudit(a), newAdopt(a), newDoctor(a), newPlan(a), newExplain(a), newVersion())
 	return root
 }

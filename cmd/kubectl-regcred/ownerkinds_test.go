@@ -38,7 +38,7 @@ func TestExplainLearnsTheKindsOfOwnersFromThePolicy(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := recorded{forbids: test.forbids}
-			l := &look{reader: r.client(test.objects...), now: noon}
+			l := &look{reader: r.client(test.objects...), now: atNoon}
 			test.owner.Controller = ptr.To(true)
 			pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p", OwnerReferences: []metav1.OwnerReference{test.owner}}}
 			if err := l.readOwnerKinds(t.Context(), []corev1.Pod{{}, pod}); err != nil {

@@ -158,7 +158,7 @@ func (s *status) once(ctx context.Context, out io.Writer, name string) error {
 }
 
 func (s *status) printOne(ctx context.Context, out io.Writer, object *v1alpha1.RegistryCredential) error {
-	now := time.Now()
+	now := s.access.now()
 	d := printedDetail{Detail: overview.DetailOf(object, now)}
 	var err error
 	if !s.watch {

@@ -27,7 +27,7 @@ type printed struct {
 // printAll prints a table of RegistryCredentials, and one of VaultConnections. Who watches sees the first alone, which costs no request.
 func (s *status) printAll(ctx context.Context, out io.Writer, objects []*v1alpha1.RegistryCredential) error {
 	slices.SortFunc(objects, func(a, b *v1alpha1.RegistryCredential) int { return cmp.Compare(a.Name, b.Name) })
-	now, all := time.Now(), printed{Credentials: []overview.Row{}}
+	now, all := s.access.now(), printed{Credentials: []overview.Row{}}
 	for _, object := range objects {
 		all.Credentials = append(all.Credentials, overview.RowOf(object, now))
 	}

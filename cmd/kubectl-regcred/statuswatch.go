@@ -41,7 +41,7 @@ func (s *status) watchOne(ctx context.Context, out io.Writer, name string) error
 		if present[name] == nil {
 			return true, fmt.Errorf("there is no RegistryCredential %s", foreign.Name(name))
 		}
-		return false, f.show(ctx, present[name], time.Now())
+		return false, f.show(ctx, present[name], s.access.now())
 	})
 }
 

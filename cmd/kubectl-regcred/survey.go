@@ -29,7 +29,7 @@ type survey struct {
 	pods   *podlist.Lister
 	// namespace is the one that is looked at, empty for all.
 	namespace, operator string
-	now                 time.Time
+	now                 func() time.Time
 
 	notes
 	mu        sync.Mutex
@@ -42,16 +42,21 @@ type survey struct {
 // facts reads everything.
 func (s *survey) facts(ctx context.Context) (*audit.Facts, error) {
 	s.places = map[string]*audit.Namespace{}
-	f := &audit.Facts{Now: s.now, Namespaces: s.places}
+	f := &audit.Facts{Namespaces: s.places}
+	var credentials []*v1alpha1.RegistryCredential
 	group, within := errgroup.WithContext(ctx)
 	for _, read := range []func(context.Context) error{s.readNamespaces, s.readSecrets, s.readAccounts, s.readWorkloads,
-		func(ctx context.Context) (err error) { f.Credentials, err = s.credentials(ctx); return err }} {
+		func(ctx context.Context) (err error) { credentials, err = s.credentials(ctx); return err }} {
 		group.Go(func() error { return read(within) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	f.Workloads = s.workloads.All()
+	f.Now, f.Workloads = s.now(), s.workloads.All()
+	protectedHere := append(slices.Clone(protected), s.operator)
+	for _, credential := range credentials {
+		f.Credentials = append(f.Credentials, audit.CredentialOf(credential, protectedHere, f.Now))
+	}
 	for i := range f.Workloads {
 		s.at(f.Workloads[i].Namespace)
 	}
@@ -202,12 +207,11 @@ func pluralOf(list client.ObjectList) string {
 	return "CronJobs"
 }
 
-func (s *survey) credentials(ctx context.Context) ([]audit.Credential, error) {
-	var found []audit.Credential
-	protectedHere := append(slices.Clone(protected), s.operator)
+func (s *survey) credentials(ctx context.Context) ([]*v1alpha1.RegistryCredential, error) {
+	var found []*v1alpha1.RegistryCredential
 	err := each(ctx, s.reader, &v1alpha1.RegistryCredentialList{}, othersAtOnce, func(object client.Object) {
 		if credential, ok := object.(*v1alpha1.RegistryCredential); ok {
-			found = append(found, audit.CredentialOf(credential, protectedHere, s.now))
+			found = append(found, credential)
 		}
 	})
 	switch {

@@ -122,7 +122,7 @@ func crowd(namespaces, podsEach int) (objects []client.Object, pods []corev1.Pod
 
 func auditOf(t *testing.T, r *recorded, objects []client.Object, pods []corev1.Pod) (audited, *audit.Facts) {
 	t.Helper()
-	s := &survey{reader: r.client(objects...), pods: r.podServer(t, pods), operator: "regcred-system", now: noon}
+	s := &survey{reader: r.client(objects...), pods: r.podServer(t, pods), operator: "regcred-system", now: atNoon}
 	facts, err := s.facts(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +215,7 @@ func TestExplainAsksAsOftenForManyNamespacesAsForFew(t *testing.T) {
 	ask := func(namespaces int, forbids ...string) (report, int) {
 		objects, pods := crowd(namespaces, 1)
 		r := recorded{forbids: forbids}
-		l := &look{reader: r.client(objects...), operator: "regcred-system", now: noon}
+		l := &look{reader: r.client(objects...), operator: "regcred-system", now: atNoon}
 		begun := time.Now()
 		said, err := l.explain(t.Context(), stuckIn(pods), false)
 		if err != nil {
@@ -261,7 +261,7 @@ func TestWhoMayNotReadRegistryCredentialsIsToldWhatTheOperatorSaid(t *testing.T)
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := recorded{forbids: test.forbids}
-			l := &look{reader: r.client(objects...), operator: "regcred-system", now: noon}
+			l := &look{reader: r.client(objects...), operator: "regcred-system", now: atNoon}
 			said, err := l.pod(t.Context(), pod.Namespace, pod.Name)
 			if err != nil {
 				t.Fatal(err)

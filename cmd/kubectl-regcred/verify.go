@@ -135,7 +135,7 @@ func (v *verifying) run(ctx context.Context, out io.Writer, name string) error {
 	if v.output == "json" || v.output == "yaml" {
 		err = printObject(out, v.output, answered)
 	} else {
-		err = printVerified(out, answered, v.output == "wide", time.Now())
+		err = printVerified(out, answered, v.output == "wide", v.access.now())
 	}
 	return errors.Join(err, answered.failure())
 }

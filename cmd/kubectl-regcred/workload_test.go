@@ -63,7 +63,7 @@ func TestThePodsOfAWorkloadAreExplained(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := recorded{forbids: test.forbids}
-			l := &look{reader: r.client(objects...), operator: "regcred-system", now: noon}
+			l := &look{reader: r.client(objects...), operator: "regcred-system", now: atNoon}
 			s, err := subjectOf([]string{"deployment", test.of})
 			if err != nil {
 				t.Fatal(err)

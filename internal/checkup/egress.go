@@ -39,7 +39,7 @@ func registries(f Facts) []Finding {
 	return found
 }
 
-// clock reports a clock of this machine that differs from the API server's: ages and ends are shown wrong.
+// clock reports a clock of this machine that differs from the API server's. The plugin goes by that one, and not everything else does.
 func clock(f Facts) []Finding {
 	const check = "Clock"
 	switch off := f.ClockOff.Value; {
@@ -47,7 +47,7 @@ func clock(f Facts) []Finding {
 		return unknown(check, f.ClockOff.Error)
 	case off > clockSkew || off < -clockSkew:
 		direction := map[bool]string{true: "ahead of", false: "behind"}[off > 0]
-		return []Finding{{check, Warning, fmt.Sprintf("this machine's clock is %s %s the API server's: ages are shown wrong", strings.TrimPrefix(off.String(), "-"), direction), "set the clock of this machine or of the API server"}}
+		return []Finding{{check, Warning, fmt.Sprintf("this machine's clock is %s %s the API server's, by which this plugin goes; certificates and tokens can seem to have ended, or to begin later", strings.TrimPrefix(off.String(), "-"), direction), "set the clock of this machine or of the API server"}}
 	}
 	return []Finding{{check, OK, "this machine's clock and the API server's agree", ""}}
 }

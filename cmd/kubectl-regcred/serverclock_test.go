@@ -1,0 +1,116 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+func TestTheTimeIsThatOfTheAPIServer(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		ahead time.Duration // this machine's clock
+		dated bool
+		want  time.Duration
+	}{
+		{"this machine is a day ahead", 24 * time.Hour, true, 24 * time.Hour},
+		{"this machine is ten minutes behind", -10 * time.Minute, true, -10 * time.Minute},
+		{"both agree within what an answer takes", 3 * time.Second, true, 0},
+		{"the API server does not tell", 24 * time.Hour, false, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Date"] = nil
+				if test.dated {
+					w.Header().Set("Date", time.Now().Add(-test.ahead).UTC().Format(http.TimeFormat))
+				}
+			}))
+			defer server.Close()
+			a := access{clientcmd.NewDefaultClientConfig(clientcmdapi.Config{}, &clientcmd.ConfigOverrides{ClusterInfo: clientcmdapi.Cluster{Server: server.URL}}), &serverClock{}}
+			config, err := a.restConfig()
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := rest.HTTPClientFor(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if off := time.Since(a.now()); off > time.Second {
+				t.Errorf("before an answer it is off by %s", off)
+			}
+			answer, err := client.Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if off := time.Since(a.now()) - test.want; off.Abs() > clocksAgree {
+				t.Errorf("it is off by %s more than %s", off, test.want)
+			}
+		})
+	}
+}
+
+func TestAClockThatAgreesAgainIsHeard(t *testing.T) {
+	clock := &serverClock{}
+	for _, said := range []time.Time{noon.Add(-time.Hour), noon} {
+		clock.hear(http.Header{"Date": {said.Format(http.TimeFormat)}}, noon)
+	}
+	if ahead := clock.ahead.Load(); ahead != 0 {
+		t.Errorf("it is ahead by %s", time.Duration(ahead))
+	}
+}
+
+// measuring are the files that measure how long something takes, or compare clocks.
+var measuring = []string{"serverclock.go", "follow.go", "refresh.go", "gather.go", "gatherserver.go"}
+
+func TestNothingIsJudgedByTheClockOfThisMachine(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(file, "_test.go") && !slices.Contains(measuring, file) && strings.Contains(string(text), "time.Now()") {
+			t.Errorf("%s asks the clock of this machine: access.now has that of the API server", file)
+		}
+	}
+}
+
+func TestTheTimeIsTakenAfterTheAPIServerHasAnswered(t *testing.T) {
+	for name, read := range map[string]func(*recorded, func() time.Time) error{
+		"explain": func(r *recorded, now func() time.Time) error {
+			_, err := (&look{reader: r.client(), now: now}).stuck(t.Context(), "shop")
+			return err
+		},
+		"audit": func(r *recorded, now func() time.Time) error {
+			_, err := (&survey{reader: r.client(), pods: r.podServer(t, nil), now: now}).facts(t.Context())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r recorded
+			asked := 0
+			err := read(&r, func() time.Time {
+				if asked++; r.requests == 0 {
+					t.Error("it is taken before")
+				}
+				return noon
+			})
+			if err != nil || asked == 0 {
+				t.Errorf("%v; asked %d times", err, asked)
+			}
+		})
+	}
+}
