@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	strictyaml "sigs.k8s.io/yaml"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/foreign"
@@ -134,65 +129,6 @@ func (p *plan) read(in io.Reader) ([]*v1alpha1.RegistryCredential, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.file, err)
-	}
-	return objects, nil
-}
-
-// credentialsIn parses the RegistryCredentials among the documents of a text.
-func credentialsIn(text []byte) ([]*v1alpha1.RegistryCredential, error) {
-	var objects []*v1alpha1.RegistryCredential
-	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
-	for number := 1; ; number++ {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("document %d: %w", number, err)
-		}
-		found, err := credentialsOf(document)
-		if err != nil {
-			return nil, fmt.Errorf("document %d: %w", number, err)
-		}
-		objects = append(objects, found...)
-	}
-}
-
-// credentialsOf are the RegistryCredentials in one document: itself, or those of a list, as kubectl applies them, too.
-func credentialsOf(document []byte) ([]*v1alpha1.RegistryCredential, error) {
-	var kind struct {
-		APIVersion, Kind string
-	}
-	switch err := strictyaml.Unmarshal(document, &kind); {
-	case err != nil:
-		return nil, err
-	case kind.Kind == "List" || kind.Kind == "RegistryCredentialList":
-		return credentialsInList(document)
-	case kind.Kind != "RegistryCredential" || kind.APIVersion != v1alpha1.GroupVersion.String():
-		return nil, nil
-	}
-	object := &v1alpha1.RegistryCredential{}
-	if err := strictyaml.UnmarshalStrict(document, object); err != nil {
-		return nil, err
-	}
-	if object.Name == "" {
-		return nil, errors.New("metadata.name is missing")
-	}
-	return []*v1alpha1.RegistryCredential{object}, nil
-}
-
-func credentialsInList(document []byte) ([]*v1alpha1.RegistryCredential, error) {
-	var list struct{ Items []json.RawMessage }
-	if err := strictyaml.Unmarshal(document, &list); err != nil {
-		return nil, err
-	}
-	var objects []*v1alpha1.RegistryCredential
-	for i, item := range list.Items {
-		found, err := credentialsOf(item)
-		if err != nil {
-			return nil, fmt.Errorf("item %d of the list: %w", i+1, err)
-		}
-		objects = append(objects, found...)
 	}
 	return objects, nil
 }
