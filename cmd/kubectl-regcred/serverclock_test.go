@@ -24,7 +24,6 @@ func TestTheTimeIsThatOfTheAPIServer(t *testing.T) {
 	}{
 		{"this machine is a day ahead", 24 * time.Hour, true, 24 * time.Hour},
 		{"this machine is ten minutes behind", -10 * time.Minute, true, -10 * time.Minute},
-		{"both agree within what an answer takes", 3 * time.Second, true, 0},
 		{"the API server does not tell", 24 * time.Hour, false, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -44,7 +43,7 @@ func TestTheTimeIsThatOfTheAPIServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if off := time.Since(a.now()); off > time.Second {
+			if off := time.Since(a.now()); off > time.Minute {
 				t.Errorf("before an answer it is off by %s", off)
 			}
 			answer, err := client.Get(server.URL)
@@ -52,20 +51,24 @@ func TestTheTimeIsThatOfTheAPIServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			answer.Body.Close()
-			if off := time.Since(a.now()) - test.want; off.Abs() > clocksAgree {
+			if off := time.Since(a.now()) - test.want; off.Abs() > time.Minute {
 				t.Errorf("it is off by %s more than %s", off, test.want)
 			}
 		})
 	}
 }
 
-func TestAClockThatAgreesAgainIsHeard(t *testing.T) {
+func TestClocksMayDifferByWhatAnAnswerTakes(t *testing.T) {
 	clock := &serverClock{}
-	for _, said := range []time.Time{noon.Add(-time.Hour), noon} {
-		clock.hear(http.Header{"Date": {said.Format(http.TimeFormat)}}, noon)
-	}
-	if ahead := clock.ahead.Load(); ahead != 0 {
-		t.Errorf("it is ahead by %s", time.Duration(ahead))
+	for _, ahead := range []time.Duration{time.Hour, clocksAgree, clocksAgree + time.Second, -clocksAgree, -clocksAgree - time.Second} {
+		clock.hear(http.Header{"Date": {noon.Add(-ahead).Format(http.TimeFormat)}}, noon)
+		want := ahead
+		if ahead.Abs() <= clocksAgree {
+			want = 0
+		}
+		if got := time.Duration(clock.ahead.Load()); got != want {
+			t.Errorf("%s ahead counts as %s", ahead, got)
+		}
 	}
 }
 
