@@ -1,11 +1,16 @@
 {{/* The labels of every object. */}}
 {{- define "regcred.labels" -}}
 app.kubernetes.io/name: regcred
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: regcred
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") | quote }}
+{{- end -}}
+
+{{/* Labels or annotations: the chart's, as text, and those of a value, which win. Both under one key would be a key that is there twice. */}}
+{{- define "regcred.merged" -}}
+{{- toYaml (merge dict (last . | default dict) (first . | fromYaml)) -}}
 {{- end -}}
 
 {{/* What selects the operator's pods. It cannot be changed by an upgrade. */}}
@@ -34,7 +39,7 @@ app.kubernetes.io/name: regcred
 {{- define "regcred.egressPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.egress.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
-{{- range concat .Values.vault.addresses (compact (list .Values.traces.endpoint)) }}
+{{- range concat (.Values.vault.addresses | default list) (compact (list .Values.traces.endpoint)) }}
 {{- $url := urlParse . -}}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- $ports = append $ports (int $port) -}}

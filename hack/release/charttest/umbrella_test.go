@@ -1,0 +1,60 @@
+package charttest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestTheChartIsADependency: a platform team installs several charts as one, under a name of theirs, with values for all, and turns each on and off.
+func TestTheChartIsADependency(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Chart.yaml", "apiVersion: v2\nname: platform\nversion: 1.0.0\ndependencies:\n- {name: regcred, version: 0.0.0-dev, alias: pulls, condition: pulls.enabled}\n")
+	write("values.yaml", "pulls: {enabled: true, image: {repository: registry.company.io/regcred}}\nglobal: {team: platform}\n")
+	if err := os.CopyFS(filepath.Join(folder, "charts", "regcred"), os.DirFS(chart)); err != nil {
+		t.Fatal(err)
+	}
+	render := func(arguments ...string) (objects, error) {
+		text, err := templateOf(t, folder, "", arguments...)
+		if err != nil {
+			return nil, err
+		}
+		found := parse(t, []byte(text))
+		for _, o := range found {
+			dropLabels(o)
+		}
+		return found, nil
+	}
+	want := mustTemplate(t, "image: {repository: registry.company.io/regcred}\n")
+	for _, o := range want {
+		dropLabels(o)
+	}
+	got, err := render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("alone (-) and as a dependency (+):\n%s", diff)
+	}
+	if got, err := render("--set", "pulls.enabled=false"); err != nil || len(got) != 0 {
+		t.Errorf("turned off, it renders %d objects: %v", len(got), err)
+	}
+	for _, values := range []string{"pulls.secretNames=null", "pulls.vault=null", "pulls.protectedNamespaces=null"} {
+		got, err := render("--set", values)
+		if err == nil && !cmp.Equal(want, got) {
+			t.Errorf("with %s it is rendered, and not as by default", values)
+		}
+	}
+	if _, err := template(t, image+"enabled: false\n"); err == nil || !strings.Contains(err.Error(), "/enabled") {
+		t.Errorf("enabled: false is taken where it turns nothing off: %v", err)
+	}
+}
