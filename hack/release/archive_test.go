@@ -79,12 +79,15 @@ func TestTheChartIsStamped(t *testing.T) {
 	if text := stamped(known, "Chart.yaml"); !strings.Contains(text, "\nversion: 1.2.3\nappVersion: v1.2.3\n") {
 		t.Error(text)
 	}
-	if text := stamped(known, "values.yaml"); !strings.Contains(text, "\n  repository: registry.company.io/regcred\n") || !strings.Contains(text, "\n  digest: "+digest+"\n") {
+	if text := stamped(known, "Chart.yaml"); !strings.Contains(text, "\nannotations:\n  regcred.dev/image: registry.company.io/regcred@"+digest+"\n  artifacthub.io/license") {
 		t.Error(text)
 	}
 	unknown := release{folder: folder, version: "v1.2.3", image: placeholder}
-	if text := stamped(unknown, "values.yaml"); !strings.Contains(text, "\n  repository: \"\"\n") {
+	if text := stamped(unknown, "Chart.yaml"); strings.Contains(text, "regcred.dev/image") || !strings.Contains(text, "\nversion: 1.2.3\n") {
 		t.Error("a placeholder is an image")
+	}
+	if stamped(known, "values.yaml") != stamped(unknown, "values.yaml") {
+		t.Error("a value differs from release to release: whoever upgrades with --reuse-values keeps the one before")
 	}
 }
 

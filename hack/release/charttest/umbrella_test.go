@@ -3,6 +3,7 @@ package charttest
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -56,5 +57,36 @@ func TestTheChartIsADependency(t *testing.T) {
 	}
 	if _, err := template(t, image+"enabled: false\n"); err == nil || !strings.Contains(err.Error(), "/enabled") {
 		t.Errorf("enabled: false is taken where it turns nothing off: %v", err)
+	}
+}
+
+// TestLabelsFitWhateverTheNames: a dependency has the name that others give it, and a version may be long.
+func TestLabelsFitWhateverTheNames(t *testing.T) {
+	t.Parallel()
+	value := regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+	for _, version := range []string{"1.2.3", "1.2.3-rc.1+build.5", "1.2.3-" + strings.Repeat("a", 53) + ".b", "1.2.3-" + strings.Repeat("a", 49) + ".b." + strings.Repeat("c", 80)} {
+		folder := filepath.Join(t.TempDir(), "regcred")
+		if err := os.CopyFS(folder, os.DirFS(chart)); err != nil {
+			t.Fatal(err)
+		}
+		metadata, err := os.ReadFile(filepath.Join(folder, "Chart.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "Chart.yaml"), []byte(strings.ReplaceAll(string(metadata), "0.0.0-dev", version)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text, err := templateOf(t, folder, image, "--name-template", strings.Repeat("r", 53))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, o := range parse(t, []byte(text)) {
+			labels, _ := at(o, "metadata", "labels").(object)
+			for label, text := range labels {
+				if text, ok := text.(string); !ok || !value.MatchString(text) {
+					t.Errorf("%s: the label %s has the value %q", key, label, text)
+				}
+			}
+		}
 	}
 }
