@@ -110,6 +110,15 @@ func TestAVersionIsCheckedBeforeAnythingIsBuilt(t *testing.T) {
 	}
 }
 
+func TestAnImageIsCheckedBeforeAnythingIsBuilt(t *testing.T) {
+	for _, image := range []string{"registry.company.io/regcred:v1", "https://registry.company.io/regcred", "registry.company.io/Team/regcred", "registry.company.io/regcred@sha256:abc", ""} {
+		r := release{version: "v1.2.3", image: image, folder: filepath.Join(t.TempDir(), "dist")}
+		if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "--image") {
+			t.Errorf("%q: %v", image, err)
+		}
+	}
+}
+
 func TestAFolderOfSomethingElseIsKept(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "precious"), nil, 0o600); err != nil {
