@@ -8,10 +8,10 @@
     {{- end }}
 
 # Where and as whom the operator runs.
-s|^  namespace: regcred-system$|  namespace: {{ .Release.Namespace }}|
+s|^  namespace: regcred-system$|  namespace: {{ .Release.Namespace \| quote }}|
 /^- kind: ServiceAccount$/{
 n
-s|^  name: regcred$|  name: {{ include "regcred.serviceAccountName" . }}|
+s|^  name: regcred$|  name: {{ include "regcred.serviceAccountName" . \| quote }}|
 }
 s|system:serviceaccount:regcred-system:regcred'|system:serviceaccount:{{ .Release.Namespace }}:{{ include "regcred.serviceAccountName" . }}'|
 s|'regcred-system'|'{{ .Release.Namespace }}'|

@@ -79,12 +79,15 @@ func TestTheChartIsStamped(t *testing.T) {
 	if text := stamped(known, "Chart.yaml"); !strings.Contains(text, "\nversion: 1.2.3\nappVersion: v1.2.3\n") {
 		t.Error(text)
 	}
-	if text := stamped(known, "values.yaml"); !strings.Contains(text, "\n  repository: registry.company.io/regcred\n") || !strings.Contains(text, "\n  digest: "+digest+"\n") {
+	if text := stamped(known, "Chart.yaml"); !strings.Contains(text, "\nannotations:\n  regcred.dev/image: registry.company.io/regcred@"+digest+"\n  artifacthub.io/license") {
 		t.Error(text)
 	}
 	unknown := release{folder: folder, version: "v1.2.3", image: placeholder}
-	if text := stamped(unknown, "values.yaml"); !strings.Contains(text, "\n  repository: \"\"\n") {
+	if text := stamped(unknown, "Chart.yaml"); strings.Contains(text, "regcred.dev/image") || !strings.Contains(text, "\nversion: 1.2.3\n") {
 		t.Error("a placeholder is an image")
+	}
+	if stamped(known, "values.yaml") != stamped(unknown, "values.yaml") {
+		t.Error("a value differs from release to release: whoever upgrades with --reuse-values keeps the one before")
 	}
 }
 
@@ -103,6 +106,15 @@ func TestAVersionIsCheckedBeforeAnythingIsBuilt(t *testing.T) {
 		r := release{version: version, folder: filepath.Join(t.TempDir(), "dist")}
 		if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "is no version") {
 			t.Errorf("%q: %v", version, err)
+		}
+	}
+}
+
+func TestAnImageIsCheckedBeforeAnythingIsBuilt(t *testing.T) {
+	for _, image := range []string{"registry.company.io/regcred:v1", "https://registry.company.io/regcred", "registry.company.io/Team/regcred", "registry.company.io/regcred@sha256:abc", ""} {
+		r := release{version: "v1.2.3", image: image, folder: filepath.Join(t.TempDir(), "dist")}
+		if err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "--image") {
+			t.Errorf("%q: %v", image, err)
 		}
 	}
 }

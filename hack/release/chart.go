@@ -43,26 +43,20 @@ func (r *release) buildChart(context.Context) error {
 	return os.WriteFile(r.path("regcred-"+r.bare()+".tgz"), packed, 0o644)
 }
 
-// stamp writes version and image into the files of the chart that say them.
+// stamp writes version and image into Chart.yaml. No value says them: `helm upgrade --reuse-values` keeps the values of the release before.
 func (r *release) stamp(name string, content []byte) ([]byte, error) {
-	text := string(content)
-	switch name {
-	case "Chart.yaml":
-		return replaceOnce(text, "\nversion: 0.0.0-dev\nappVersion: 0.0.0-dev\n", fmt.Sprintf("\nversion: %s\nappVersion: %s\n", r.bare(), r.version))
-	case "values.yaml":
-		if r.image == placeholder {
-			return content, nil // whoever installs it must say where the image is
-		}
-		digest, err := r.imageDigest()
-		if err != nil {
-			return nil, err
-		}
-		if content, err = replaceOnce(text, "\n  repository: \"\"\n", "\n  repository: "+r.image+"\n"); err != nil {
-			return nil, err
-		}
-		return replaceOnce(string(content), "\n  digest: \"\"\n", "\n  digest: "+digest+"\n")
+	if name != "Chart.yaml" {
+		return content, nil
 	}
-	return content, nil
+	content, err := replaceOnce(string(content), "\nversion: 0.0.0-dev\nappVersion: 0.0.0-dev\n", fmt.Sprintf("\nversion: %s\nappVersion: %s\n", r.bare(), r.version))
+	if err != nil || r.image == placeholder {
+		return content, err // whoever installs it must say where the image is
+	}
+	digest, err := r.imageDigest()
+	if err != nil {
+		return nil, err
+	}
+	return replaceOnce(string(content), "\nannotations:\n", "\nannotations:\n  regcred.dev/image: "+r.image+"@"+digest+"\n")
 }
 
 func replaceOnce(text, before, after string) ([]byte, error) {

@@ -59,6 +59,9 @@ func (r *release) run(ctx context.Context) error {
 	if !versionPattern.MatchString(r.version) {
 		return fmt.Errorf("--version %q is no version: write vMAJOR.MINOR.PATCH, such as v1.2.3 or v1.2.3-rc.1", r.version)
 	}
+	if err := r.checkImage(); err != nil {
+		return err
+	}
 	var err error
 	if r.root, err = filepath.Abs(r.root); err != nil {
 		return err

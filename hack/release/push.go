@@ -17,6 +17,21 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
+// checkImage refuses what no chart and no install.yaml could name, before minutes are spent on them.
+func (r *release) checkImage() error {
+	if r.image == placeholder {
+		return nil
+	}
+	_, err := name.NewRepository(r.image)
+	if strings.Contains(r.image, "://") { // which is a registry named "https:" to the library
+		err = errors.New("it has a scheme")
+	}
+	if err != nil {
+		return fmt.Errorf("--image %q is no repository: write HOST[:PORT]/PATH without scheme, tag and digest, such as registry.company.io/platform/regcred: %w", r.image, err)
+	}
+	return nil
+}
+
 // reference is where the image is pushed to.
 func (r *release) reference() (name.Tag, error) {
 	if r.image == placeholder {

@@ -57,6 +57,11 @@ serviceAccount: {name: delivery}
 secretNames: [pull]
 vault: {serviceAccountNames: [vault-login], audiences: [vault.company.io]}
 `},
+		{"with names that YAML reads as numbers", "1e3", "123", "456", "789", `
+serviceAccount: {name: "456"}
+secretNames: ["789"]
+vault: {serviceAccountNames: ["0x1"], audiences: ["1.0"]}
+`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := &chartRun{installation: startAPIServer(t), release: test.release}
@@ -97,7 +102,7 @@ registryCredentials:
   company:
     registries: [%q]
     source: {vault: {mount: secret, path: %s}}
-    target: {secretName: %s, namespaceSelector: {matchLabels: {served: "yes"}}}
+    target: {secretName: %q, namespaceSelector: {matchLabels: {served: "yes"}}}
 `, r.vault.Address, r.registry.Basic, operatorPath, secret)
 }
 

@@ -45,7 +45,7 @@
 {{- end -}}
 
 {{/* The limits, as the role and the policies have them, and where the operator runs. */}}
-{{- define "regcred.env" -}}
+{{- define "regcred.ownEnv" -}}
 - name: SECRET_NAMES
   value: {{ join "," .Values.secretNames | quote }}
 - name: SERVICE_ACCOUNT_NAMES
@@ -60,6 +60,10 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+{{- end -}}
+
+{{- define "regcred.env" -}}
+{{ include "regcred.ownEnv" . }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -1,11 +1,21 @@
 {{/* The labels of every object. */}}
 {{- define "regcred.labels" -}}
 app.kubernetes.io/name: regcred
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/version: {{ include "regcred.labelValue" .Chart.AppVersion }}
 app.kubernetes.io/part-of: regcred
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ include "regcred.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version) }}
+{{- end -}}
+
+{{/* A version or a name as the value of a label, which has 63 letters at most and no plus sign. */}}
+{{- define "regcred.labelValue" -}}
+{{ . | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
+{{- end -}}
+
+{{/* Labels or annotations: the chart's, as text, and those of a value, which win. Both under one key would be a key that is there twice. */}}
+{{- define "regcred.merged" -}}
+{{- toYaml (merge dict (last . | default dict) (first . | fromYaml)) -}}
 {{- end -}}
 
 {{/* What selects the operator's pods. It cannot be changed by an upgrade. */}}
@@ -17,11 +27,22 @@ app.kubernetes.io/name: regcred
 {{ .Values.serviceAccount.name }}
 {{- end -}}
 
+{{/* The image as the release was pushed, REPOSITORY@DIGEST, or nothing. It is no value: `--reuse-values` would keep it over an upgrade, and so the
+program of the release before. */}}
+{{- define "regcred.pushed" -}}
+{{ index (.Chart.Annotations | default dict) "regcred.dev/image" | default "" }}
+{{- end -}}
+{{- define "regcred.repository" -}}
+{{ .Values.image.repository | default (include "regcred.pushed" . | splitList "@" | first) }}
+{{- end -}}
 {{- define "regcred.image" -}}
+{{- $pushed := include "regcred.pushed" . | splitList "@" | last -}}
 {{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ include "regcred.repository" . }}@{{ .Values.image.digest }}
+{{- else if or .Values.image.tag (not $pushed) -}}
+{{ include "regcred.repository" . }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ include "regcred.repository" . }}@{{ $pushed }}
 {{- end -}}
 {{- end -}}
 
@@ -34,7 +55,7 @@ app.kubernetes.io/name: regcred
 {{- define "regcred.egressPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.egress.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
-{{- range concat .Values.vault.addresses (compact (list .Values.traces.endpoint)) }}
+{{- range concat (.Values.vault.addresses | default list) (compact (list .Values.traces.endpoint)) }}
 {{- $url := urlParse . -}}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- $ports = append $ports (int $port) -}}

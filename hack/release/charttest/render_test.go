@@ -35,11 +35,16 @@ var helm = sync.OnceValues(func() (string, error) {
 // template renders the chart as `helm install` would, with the values given as YAML. A repository of the image is always set.
 func template(t *testing.T, values string, arguments ...string) (string, error) {
 	t.Helper()
+	return templateOf(t, chart, values, arguments...)
+}
+
+func templateOf(t *testing.T, folder, values string, arguments ...string) (string, error) {
+	t.Helper()
 	program, err := helm()
 	if err != nil {
 		t.Fatal(err)
 	}
-	arguments = append([]string{"template", chart, "--name-template", "regcred", "--namespace", "regcred-system", "--values", "-"}, arguments...)
+	arguments = append([]string{"template", folder, "--name-template", "regcred", "--namespace", "regcred-system", "--values", "-"}, arguments...)
 	command := exec.CommandContext(t.Context(), program, arguments...)
 	command.Stdin = strings.NewReader(values)
 	var out, complaints bytes.Buffer

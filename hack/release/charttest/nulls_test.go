@@ -1,0 +1,126 @@
+package charttest
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+)
+
+// none may be null although that changes what is rendered: it is how Helm is told to leave out a default.
+var none = map[string]bool{"resources": true}
+
+// TestNullOpensNothing: Helm deletes a default where a value is null, as it also is where everything below it is commented out. A list of names
+// that is not there is every name to RBAC, and no name to a policy. So null is refused, or it is the same as to say nothing.
+func TestNullOpensNothing(t *testing.T) {
+	t.Parallel()
+	const image = "image: {repository: registry.company.io/regcred}\nnamespaceLabels: {enabled: true}\ninjection: {enabled: true}\nmetrics: {prometheusRule: {enabled: true}, serviceMonitor: {enabled: true}}\n"
+	want := mustTemplate(t, image)
+	paths := pathsOf("", shipped(t))
+	if len(paths) < 80 {
+		t.Fatalf("%d values: those of the chart were not found", len(paths))
+	}
+	for _, path := range paths {
+		if none[path] {
+			continue
+		}
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			text, err := template(t, image, "--set", path+"=null")
+			if err != nil {
+				// A sentence of the schema or of checks.yaml, and not a template that fell over.
+				if strings.Contains(err.Error(), "executing") && !strings.Contains(err.Error(), "checks.yaml") {
+					t.Errorf("it is refused without a word about %s: %v", path, err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, parse(t, []byte(text))); diff != "" {
+				t.Errorf("null is taken, and is not the default (-default +null):\n%s", diff)
+			}
+		})
+	}
+}
+
+// shipped are the values of the chart.
+func shipped(t *testing.T) object {
+	t.Helper()
+	text, err := os.ReadFile(chart + "/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values object
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+// pathsOf names each value, and each group of values.
+func pathsOf(above string, values object) []string {
+	var paths []string
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		path := strings.TrimPrefix(above+"."+strings.ReplaceAll(key, ".", `\.`), ".")
+		paths = append(paths, path)
+		if below, ok := values[key].(object); ok && !free[path] {
+			paths = append(paths, pathsOf(path, below)...)
+		}
+	}
+	return paths
+}
+
+// free have keys that the chart does not know, so a key that is null is one less.
+var free = map[string]bool{"resources": true, "metrics.dashboard.labels": true}
+
+// TestAnEmptyListOpensNothing: a rule without ports is one for every port, as a role without names is one for every name.
+func TestAnEmptyListOpensNothing(t *testing.T) {
+	t.Parallel()
+	everything := map[string]bool{"ports": true, "resourceNames": true, "resources": true, "verbs": true, "apiGroups": true, "from": true, "to": true}
+	var look func(above string, value any) []string
+	look = func(above string, value any) []string {
+		var found []string
+		switch value := value.(type) {
+		case object:
+			for key, below := range value {
+				if list, isList := below.([]any); everything[key] && (below == nil || isList && len(list) == 0) {
+					found = append(found, above+"."+key)
+				}
+				found = append(found, look(above+"."+key, below)...)
+			}
+		case []any:
+			for _, below := range value {
+				found = append(found, look(above, below)...)
+			}
+		}
+		return found
+	}
+	values, lists := shipped(t), 0
+	for _, path := range pathsOf("", values) {
+		var value any = values
+		if !strings.Contains(path, `\.`) {
+			value = at(values, strings.Split(path, ".")...)
+		}
+		if _, ok := value.([]any); !ok {
+			continue
+		}
+		lists++
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			text, err := template(t, image, "--set-json", path+"=[]")
+			if err != nil {
+				return
+			}
+			for key, o := range parse(t, []byte(text)) {
+				if found := look("", o); len(found) > 0 {
+					t.Errorf("%s has an empty list, which is everything: %v", key, found)
+				}
+			}
+		})
+	}
+	if lists < 15 {
+		t.Errorf("%d lists: those of the values were not found", lists)
+	}
+}
