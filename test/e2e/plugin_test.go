@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -62,6 +63,16 @@ func openQuestions(t *testing.T) *questions {
 	await(t, 30*time.Second, q.hold("first"))
 	must(t, s.Client.Create(t.Context(), scenario.Deployment(asked, "web", scenario.Template("web", q.image(asked, "web:1")))))
 	await(t, 30*time.Second, s.Running("web", q.image(asked, "web:1"), asked))
+	await(t, 30*time.Second, func(ctx context.Context) error { // a status is written a moment later, and a refresh compares with it
+		var object v1alpha1.RegistryCredential
+		if err := s.Client.Get(ctx, client.ObjectKey{Name: asked}, &object); err != nil {
+			return err
+		}
+		if object.Status.Credential == nil {
+			return errors.New("the status says nothing of the value in use")
+		}
+		return nil
+	})
 	return q
 }
 
