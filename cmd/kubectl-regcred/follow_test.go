@@ -98,7 +98,7 @@ func TestARefreshThatIsFollowedOutlivesTheStartOfAnAPIServer(t *testing.T) {
 					})
 					r := &refresh{timeout: 2 * time.Hour, output: "text"}
 					err := r.follow(t.Context(), c, &writer{out: &bytes.Buffer{}}, &outcome{Name: "company", Request: "now"})
-					if what == "watch" && test.err == error(unreachable) {
+					if what == "watch" && errors.Is(test.err, unreachable) {
 						test.wants = "" // lists tell each change all the same
 					}
 					if test.wants == "" && err != nil || test.wants != "" && (err == nil || !strings.Contains(err.Error(), test.wants)) {
