@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ type rig struct {
 	// state and err are what the check gives.
 	state State
 	err   error
+	// mu guards what several workers write, where there are some.
+	mu sync.Mutex
 	// events are reasons, patches counts the writes of the status, and refuse is the answer to them.
 	events  []string
 	patches int
@@ -43,6 +46,8 @@ func (g *rig) Check(context.Context, *v1alpha1.VaultConnection) (State, error) {
 }
 
 func (g *rig) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.events = append(g.events, reason)
 }
 
@@ -56,7 +61,9 @@ func newRig(t *testing.T) *rig {
 	g := &rig{t: t, state: State{ServerVersion: "1.20.4", Method: "kubernetes", LoginTime: noon}}
 	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).WithIndex(&v1alpha1.RegistryCredential{}, connectionField, connectionsOf).WithInterceptorFuncs(interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			g.mu.Lock()
 			g.patches++
+			g.mu.Unlock()
 			if g.refuse != nil {
 				return g.refuse
 			}
