@@ -46,6 +46,14 @@ func (g *rig) later(namespaces int) {
 	}
 }
 
+// exclude has the RegistryCredential select all of its namespaces but one.
+func (g *rig) exclude(namespace v1alpha1.NamespaceName) {
+	g.t.Helper()
+	g.edit(func(c *v1alpha1.RegistryCredential) {
+		c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{namespace}
+	})
+}
+
 func TestThePeopleOfANamespaceAreToldOnceWhyItLostAnEntry(t *testing.T) {
 	const (
 		here = "n-00000 Warning Removed Secret/n-00000/regcred RegistryCredential/company "
@@ -60,39 +68,29 @@ func TestThePeopleOfANamespaceAreToldOnceWhyItLostAnEntry(t *testing.T) {
 		{name: "a label", change: func(_ *testing.T, g *rig) { g.relabel(1) }, want: here + "this Secret was deleted with its entry for r.example: " +
 			"RegistryCredential company does not select this namespace any more, because its spec.target or a label of the namespace was changed" + then},
 		{name: "its exclusion", change: func(_ *testing.T, g *rig) {
-			g.edit(func(c *v1alpha1.RegistryCredential) {
-				c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n-00000"}
-			})
+			g.exclude("n-00000")
 		}, want: here + "this Secret was deleted with its entry for r.example: " +
 			"RegistryCredential company does not select this namespace any more, because its spec.target or a label of the namespace was changed" + then},
 		{name: "a Secret with an entry of others stays", change: func(t *testing.T, g *rig) {
 			g.publish(record(t, "company", "1-x", "canary", "r.example"), record(t, "other", "1-y", "canary", "other.example"))
 			g.all(2)
-			g.edit(func(c *v1alpha1.RegistryCredential) {
-				c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n-00000"}
-			})
+			g.exclude("n-00000")
 		}, want: here + "the entry for r.example was taken out of this Secret: " +
 			"RegistryCredential company does not select this namespace any more, because its spec.target or a label of the namespace was changed" + then},
 		{name: "others provide the registry there", change: func(t *testing.T, g *rig) {
 			g.publish(record(t, "company", "1-x", "canary", "r.example"), record(t, "other", "1-y", "canary", "r.example"))
 			g.all(2)
-			g.edit(func(c *v1alpha1.RegistryCredential) {
-				c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n-00000"}
-			})
+			g.exclude("n-00000")
 		}},
 		{name: "others provide it there in another spelling", change: func(t *testing.T, g *rig) {
 			g.publish(record(t, "company", "1-x", "canary", "r.example"), record(t, "other", "1-y", "canary", "https://r.example/v1/"))
 			g.all(2)
-			g.edit(func(c *v1alpha1.RegistryCredential) {
-				c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n-00000"}
-			})
+			g.exclude("n-00000")
 		}},
 		{name: "others provide one registry of two there", change: func(t *testing.T, g *rig) {
 			g.publish(record(t, "company", "1-x", "canary", "other.example", "r.example"), record(t, "other", "1-y", "canary", "other.example"))
 			g.all(2)
-			g.edit(func(c *v1alpha1.RegistryCredential) {
-				c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"n-00000"}
-			})
+			g.exclude("n-00000")
 		}, want: here + "the entry for r.example was taken out of this Secret: " +
 			"RegistryCredential company does not select this namespace any more, because its spec.target or a label of the namespace was changed" + then},
 		{name: "a removal that waits for a person", change: func(_ *testing.T, g *rig) {
@@ -104,9 +102,7 @@ func TestThePeopleOfANamespaceAreToldOnceWhyItLostAnEntry(t *testing.T) {
 			}
 		}},
 		{name: "a change of nothing that is selected", change: func(_ *testing.T, g *rig) {
-			g.edit(func(c *v1alpha1.RegistryCredential) {
-				c.Spec.Target.ExcludedNamespaces = []v1alpha1.NamespaceName{"elsewhere"}
-			})
+			g.exclude("elsewhere")
 		}},
 		{name: "a namespace that is being deleted", change: func(t *testing.T, g *rig) {
 			g.relabel(1)
