@@ -41,6 +41,9 @@ func (o outcome) settled() bool {
 
 // worst is the gravest of all problems.
 func (o outcome) worst() *problem {
+	if len(o.accounts) == 0 { // as it nearly always is
+		return o.problem
+	}
 	problems := []*problem{o.problem}
 	for _, name := range slices.Sorted(maps.Keys(o.accounts)) {
 		problems = append(problems, o.accounts[name])
@@ -102,6 +105,9 @@ func (o outcome) retry() error {
 
 // problemOf is what stands against one RegistryCredential: a ServiceAccount that another one wants is not its concern.
 func (o outcome) problemOf(credential *v1alpha1.RegistryCredential) *problem {
+	if o.problem == nil && len(o.accounts) == 0 && len(o.refused) == 0 { // as it nearly always is
+		return nil
+	}
 	problems := []*problem{o.problem}
 	for _, name := range credential.Spec.Target.Accounts() {
 		problems = append(problems, o.accounts[name])
