@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -185,15 +184,8 @@ func (u *upgrade) uninstall(t *testing.T, password string) {
 	t.Helper()
 	u.kill(t)
 	vaultMust(t, u.c.helm(t, "", "uninstall", u.c.release))
-	u.kubectl(t, "delete", "--timeout=30s", "-k", configFolder("crd"))
-	awaitWithin(t, 30*time.Second, func(ctx context.Context) error {
-		if err := u.admin.Get(ctx, client.ObjectKey{Name: "company"}, &v1alpha1.RegistryCredential{}); !isGoneOrUnknown(err) {
-			return err
-		} else if err == nil {
-			return errors.New("the RegistryCredential is held")
-		}
-		return nil
-	})
+	u.kubectl(t, "delete", "--wait=false", "-k", configFolder("crd"))
+	u.awaitDefinitionsGone(t)
 	vaultMust(t, u.allHold(t.Context(), u.namespaces, password))
 	for _, namespace := range u.namespaces {
 		var secret corev1.Secret
