@@ -10,12 +10,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // sound is an entry in which nothing is to be found.
 var sound = `{"auth":"` + auth("u:"+sesame) + `"}`
 
 func TestADocumentOfATenantIsLookedAtWithinBounds(t *testing.T) {
+	racedetector.Skip(t)
 	repeated := func(form string, times int) string {
 		var members []string
 		for i := range times {

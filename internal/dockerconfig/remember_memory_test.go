@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // heapAfter is how many bytes more are in use after something than before.
@@ -20,6 +22,7 @@ func heapAfter(do func()) int64 {
 
 // A namespace's people write any docker config to their Secret, and another one a moment later.
 func TestWhatIsRememberedOfForgedDocumentsIsSmall(t *testing.T) {
+	racedetector.Skip(t)
 	const most = 8 << 20
 	for name, entry := range map[string]string{"many entries": `"%03x":{}`, "many numbers": `"%03x":1`, "many bad keys": `"http://%03x":{"auth":"!"}`} {
 		t.Run(name, func(t *testing.T) {

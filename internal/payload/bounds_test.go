@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // registriesOfASpec are as many as a spec can have.
@@ -43,6 +44,7 @@ func cpuTime(t *testing.T) time.Duration {
 }
 
 func TestAVaultCannotStopTheOperatorByADockerConfigWithManyEntries(t *testing.T) {
+	racedetector.Skip(t)
 	for _, test := range []struct {
 		name    string
 		entries int
@@ -75,6 +77,7 @@ func TestAVaultCannotStopTheOperatorByADockerConfigWithManyEntries(t *testing.T)
 }
 
 func TestAVaultCannotFillTheMemoryByWhatUnfolds(t *testing.T) {
+	racedetector.Skip(t)
 	const half = 12_000 // the text stands for 50 MB
 	folded := "auths:\n  a: &a " + strings.Repeat("x", half) + "\nlist: [" + strings.Repeat("*a,", half/3) + "]\n"
 	wide := "auths:\n  a: b\nlist: [" + strings.Repeat("a,", longestYAML) + "]\n"

@@ -11,6 +11,8 @@ import (
 	"testing/iotest"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 const onePod = `{"metadata":{"namespace":"shop","name":"web","uid":"u1","labels":{"name":"other","pod-template-hash":"5d4"},"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-5d4","controller":true},{"kind":"Other","name":"x"}],"managedFields":[{"name":"x"}]},
@@ -82,6 +84,7 @@ func TestMoreOfAPodThanIsKeptIsDropped(t *testing.T) {
 
 // Arguments of 16 MiB cost no memory, however they are written.
 func TestWhatIsSkippedIsNeverInMemory(t *testing.T) {
+	racedetector.Skip(t)
 	for _, filler := range []string{"x", `\"`, `\\`, "\", \"", "\", [[{\"a\": 1}]], \""} {
 		huge := io.MultiReader(strings.NewReader(`{"items":[{"spec":{"containers":[{"args":["`),
 			io.LimitReader(&repeat{text: filler}, int64(len(filler)*(16<<20/len(filler)))), strings.NewReader(`"],"image":"r.io/a"}]}}]}`))

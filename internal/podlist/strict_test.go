@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func readAll(text string) (pods []Pod, next string, err error) {
@@ -83,6 +85,7 @@ func TestHowLongAnImageMayBeIsCountedInWhatItSays(t *testing.T) {
 
 // The people of a namespace choose what an image is called, too.
 func TestAnImageThatIsTooLongIsNeverInMemory(t *testing.T) {
+	racedetector.Skip(t)
 	for _, filler := range []string{"x", `\"`} {
 		huge := io.MultiReader(strings.NewReader(`{"items":[{"spec":{"containers":[{"image":"`),
 			io.LimitReader(&repeat{text: filler}, 8<<20), strings.NewReader(`"},{"image":"r.io/a"}]}}]}`))

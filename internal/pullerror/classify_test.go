@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // example is a message with its class.
@@ -237,6 +239,7 @@ func TestWhatCuresAClass(t *testing.T) {
 }
 
 func FuzzClassify(f *testing.F) {
+	racedetector.Skip(f)
 	for _, e := range allExamples(f) {
 		f.Add(e.message)
 	}

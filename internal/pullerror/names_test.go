@@ -3,6 +3,8 @@ package pullerror
 import (
 	"strings"
 	"testing"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // misleading are image references whose names are the words that rules look for.
@@ -87,6 +89,7 @@ var sentences = []struct {
 }
 
 func TestNamesNeverDecide(t *testing.T) {
+	racedetector.Skip(t)
 	for _, sentence := range sentences {
 		seen := map[string]bool{} // what is the same without its names has the same class
 		for _, m := range misleading {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // heapAfter is how many bytes more are in use after something than before.
@@ -23,6 +24,7 @@ func heapAfter(do func()) int64 {
 
 // A namespace's people write any annotation to their Secret, and another one a moment later.
 func TestWhatIsRememberedOfForgedRecordsIsSmall(t *testing.T) {
+	racedetector.Skip(t)
 	const most = 8 << 20
 	for name, entry := range map[string]string{"many sources": `"%03x":{}`, "many keys": `"%03x":{"keys":["","","","","","","","","",""]}`, "many marks": `"%03x":{"written":{"":""}}`} {
 		t.Run(name, func(t *testing.T) {

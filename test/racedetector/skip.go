@@ -1,0 +1,13 @@
+// Package racedetector names the tests that gain nothing from -race. hack/test.sh runs the packages that use it once more without.
+package racedetector
+
+import "testing"
+
+// Skip leaves a test to the run without the race detector, which makes each step ten times as slow: it has one goroutine, and measures memory or
+// takes a great many steps.
+func Skip(t testing.TB) {
+	t.Helper()
+	if On {
+		t.Skip("one goroutine and many steps: runs without the race detector")
+	}
+}
