@@ -206,7 +206,7 @@ func TestWhichDataIsTheSame(t *testing.T) {
 }
 
 // A list begins the count again in one goroutine while a watch goes on with it in another.
-func TestOrderOfAListBesideAWatch(t *testing.T) {
+func TestAListBeginsTheCountAgainWhileAWatchGoesOnWithIt(t *testing.T) {
 	k := &kept{}
 	var workers sync.WaitGroup
 	for n := range 4 {
