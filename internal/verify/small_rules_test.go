@@ -9,14 +9,17 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"regcred.dev/regcred/internal/foreign"
+	"regcred.dev/regcred/internal/proxy"
 )
 
 func TestWhichChallengesHaveOneShowTheCredentialInTheSameWay(t *testing.T) {
@@ -183,5 +186,30 @@ func TestANameThatOnlyAProxyKnowsTakesAFifthOfTheTime(t *testing.T) {
 	checked := &route{options: way.options}
 	if err := checked.checkBehind(t.Context(), "10.1.2.3:443"); err != nil || checked.unchecked {
 		t.Errorf("an address: %v, unchecked %t", err, checked.unchecked)
+	}
+}
+
+// A registry and its token endpoint are dialled at once, and each finding asks by which way. The race detector looks on.
+func TestARouteIsUsedByManyAtOnce(t *testing.T) {
+	system := net.DefaultResolver
+	defer func() { net.DefaultResolver = system }()
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("nobody answers")
+	}}
+	way, server := &route{options: New(Options{}).options}, &proxy.Server{URL: &url.URL{Scheme: "http", Host: "127.0.0.1:3128"}}
+	var workers sync.WaitGroup
+	for _, work := range []func(){
+		func() { way.begin(server); way.end() }, func() { way.begin(server); way.end() }, func() { _ = way.waits() }, func() { _ = way.describe() },
+		func() { _ = way.checkBehind(t.Context(), "registry.example.com:443") }, func() { _ = way.checkBehind(t.Context(), "registry.example.com:443") },
+	} {
+		workers.Go(func() {
+			for range 20 {
+				work()
+			}
+		})
+	}
+	workers.Wait()
+	if way.waits() != "" || !way.unchecked || !strings.Contains(way.describe(), "127.0.0.1:3128") {
+		t.Errorf("%q, %q", way.waits(), way.describe())
 	}
 }
