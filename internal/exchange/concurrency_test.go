@@ -9,7 +9,7 @@ import (
 
 // Many workers ask the clouds at once. The race detector looks on.
 func TestGatesAreUsedByManyAtOnce(t *testing.T) {
-	var g gates
+	g := gates{m: map[asker]shut{}}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var workers sync.WaitGroup
 	for worker := range 3 {
