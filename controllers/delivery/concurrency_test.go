@@ -76,13 +76,20 @@ func TestWhatIsToBeLostIsDecidedByManyAtOnce(t *testing.T) {
 	place := func(n int) delivered.Place {
 		return delivered.Place{Namespace: fmt.Sprintf("n-%05d", n), Name: "regcred"}
 	}
-	loses := func(n int) func(int) {
-		return func(int) { _, _ = g.r.mayLose(t.Context(), object, place(n)) }
+	few := func(thing func()) func(int) { // each looks at all namespaces
+		return func(n int) {
+			if n < 5 {
+				thing()
+			}
+		}
 	}
-	atOnce(
-		loses(0), loses(1), func(int) { _ = g.r.keepsAll(t.Context(), object, place(2)) }, func(int) { _ = g.r.keepsAll(t.Context(), object, place(1)) },
-		func(int) { _, _ = g.r.Removal(t.Context(), object) },
-	)
+	loses := func(n int) func(int) {
+		return few(func() { _, _ = g.r.mayLose(t.Context(), object, place(n)) })
+	}
+	keeps := func(n int) func(int) {
+		return few(func() { _ = g.r.keepsAll(t.Context(), object, place(n)) })
+	}
+	atOnce(loses(0), loses(1), keeps(2), keeps(1), few(func() { _, _ = g.r.Removal(t.Context(), object) }))
 	var k keepers
 	atOnce(
 		func(int) { k.of(object, g.r.Store.Removals, g.now) }, func(int) { k.of(again, g.r.Store.Removals, g.now) }, func(int) { k.forget("company") },
