@@ -162,3 +162,18 @@ func TestBeforeTheFirstPassEachVersionOfTheIndexIsForeign(t *testing.T) {
 		t.Error("it is taken for our own, or a bookmark for a version")
 	}
 }
+
+// Whoever else wrote into the index, what it must hold is the operator's: pods would miss the Secret else.
+func TestTheIndexIsAppliedByTheOperatorAndByForce(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	var sent client.ApplyOptions
+	r.Writer = interceptor.NewClient(r.Cluster.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			sent.ApplyOptions(options)
+			return c.Apply(ctx, object, options...)
+		},
+	})
+	if _, err := r.pass(t); err != nil || sent.FieldManager != v1alpha1.FieldManager || sent.Force == nil || !*sent.Force {
+		t.Errorf("%+v, %v", sent, err)
+	}
+}

@@ -28,6 +28,9 @@ type request struct {
 	verb, kind, name string
 	// uid and version that the object must have for the write to count, "" for any.
 	uid, version string
+	// manager is who writes, and forced is true where that takes fields from others.
+	manager string
+	forced  bool
 	// sent is the object, or the patch.
 	sent map[string]any
 }
@@ -66,7 +69,8 @@ func recording(g *rig) *recorded {
 	kind := func(object client.Object) string { return strings.TrimPrefix(fmt.Sprintf("%T", object), "*v1.") }
 	g.r.Writer = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
 		Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
-			if err := note("update", object, request{kind: kind(object)}); err != nil {
+			var given client.UpdateOptions
+			if err := note("update", object, request{kind: kind(object), manager: given.ApplyOptions(options).FieldManager}); err != nil {
 				return err
 			}
 			return c.Update(ctx, object, options...)
@@ -81,9 +85,11 @@ func recording(g *rig) *recorded {
 			return c.Delete(ctx, object, options...)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			var given client.PatchOptions
+			given.ApplyOptions(options)
 			body, err := patch.Data(object)
 			if err == nil {
-				err = note("patch", json.RawMessage(body), request{kind: kind(object), name: object.GetName()})
+				err = note("patch", json.RawMessage(body), request{kind: kind(object), name: object.GetName(), manager: given.FieldManager, forced: ptr.Deref(given.Force, false)})
 			}
 			if err != nil {
 				return err
@@ -91,7 +97,9 @@ func recording(g *rig) *recorded {
 			return c.Patch(ctx, object, patch, options...)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, configuration runtime.ApplyConfiguration, options ...client.ApplyOption) error {
-			if err := note("apply", configuration, request{kind: "Secret"}); err != nil {
+			var given client.ApplyOptions
+			given.ApplyOptions(options)
+			if err := note("apply", configuration, request{kind: "Secret", manager: given.FieldManager, forced: ptr.Deref(given.Force, false)}); err != nil {
 				return err
 			}
 			return c.Apply(ctx, configuration, options...)

@@ -87,3 +87,19 @@ func TestWhatCannotBeTestedIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// A value is shown only to registries that its own keys name, whatever another one's answer would decide.
+func TestTheValueInUseIsShownToNoOtherRegistry(t *testing.T) {
+	for keys, shown := range map[string]int{"": 2, "elsewhere.example.com": 1} {
+		s := serveTLS(t, tokenRegistry(oddToken(http.StatusBadRequest)))
+		q := s.question(t, "wrong")
+		q.InUse = &verify.InUse{Keys: []string{s.host}, Credential: newCredential(t, user, password)}
+		if keys != "" {
+			q.InUse.Keys = []string{keys}
+		}
+		got := s.trusting().Ask(t.Context(), q)
+		if s.authenticated() != shown || (got.InUse == "") != (keys != "") {
+			t.Errorf("with the keys %q: %+v, asked %q", q.InUse.Keys, got, s.asked())
+		}
+	}
+}

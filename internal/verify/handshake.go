@@ -78,7 +78,7 @@ func (s *session) checkRealm(challenge *transport.Challenge) string {
 	case !challenge.Insecure:
 		return "a realm over plain http is for registries that were declared insecure and speak plain http themselves"
 	case !strings.EqualFold(u.Host, s.remote.RegistryStr()) && !s.options.insecure(u.Host):
-		return fmt.Sprintf("the host of this realm, %.253q, would have to be declared insecure too", u.Host)
+		return fmt.Sprintf("the host of this realm, %q, would have to be declared insecure too", shown(u.Host))
 	}
 	return ""
 }

@@ -58,7 +58,7 @@ func judge(p plan, found []evidence) Answer {
 	}
 	for _, image := range p.unreadable {
 		answers = append(answers, Answer{Verdict: ValueUnknown, Message: fmt.Sprintf(
-			"%s is no image reference of at most %d bytes: correct it in spec.verification.images", foreign.Name(image), MaxImageLength)})
+			"%s is no image reference of at most %d bytes: correct it in spec.verification.images", shown(image), MaxImageLength)})
 	}
 	if len(answers) == 0 {
 		return Answer{Verdict: ValueUnknown, Message: "nothing was tested: a key with wildcards names no single registry, and no image that it covers is known; name one in spec.verification.images"}
@@ -182,7 +182,7 @@ func (e evidence) decide(named bool) Answer {
 
 // decideLogin has the answer to the login alone.
 func (e evidence) decideLogin() Answer {
-	host := foreign.Name(e.host)
+	host := shown(e.host)
 	switch {
 	case e.login.Reason == LoginAccepted:
 		return Answer{Verdict: ValueAccepted, Proof: ProvenByLogin, Message: e.login.Message}
@@ -219,7 +219,7 @@ func (e evidence) decideSampled() Answer {
 	if i := e.pullWith(func(r Result) bool { return r.Reason == PullDenied && e.inUsePulls[r.Image].Reason == PullAllowed }); i >= 0 {
 		return Answer{Verdict: ValueRejected, Message: fmt.Sprintf(
 			"%s denies pulling %s with it (status %d), and the value in use can pull it: give its account the right to pull",
-			foreign.Name(e.host), foreign.Name(e.pulls[i].Image), e.pulls[i].StatusCode)}
+			shown(e.host), shown(e.pulls[i].Image), e.pulls[i].StatusCode)}
 	}
 	if i := e.pullWith(func(r Result) bool { return r.Reason == PullAllowed }); i >= 0 {
 		return Answer{Verdict: ValueAccepted, Proof: ProvenByPull, Message: e.pulls[i].Message}

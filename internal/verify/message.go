@@ -7,6 +7,11 @@ import (
 	"regcred.dev/regcred/internal/foreign"
 )
 
+// longestName is the most bytes of a host or an image in a message. An [Answer] has room for two of them, and for what to do.
+const longestName = 150
+
+func shown(name string) string { return foreign.Text(name, longestName) }
+
 // notTestable is the result where nothing is asked of anybody.
 func notTestable(host, image, detail string) Result {
 	found := finding{Result: Result{Registry: host, Image: image, Reason: NotTestable}, detail: detail}
@@ -43,15 +48,15 @@ func AskedOnce(message string) string {
 var messages = map[Reason]func(f finding, who, where string) string{
 	LoginAccepted: func(_ finding, who, _ string) string { return who + " accepts the login" },
 	PullAllowed: func(f finding, who, _ string) string {
-		return fmt.Sprintf("%s lets this credential pull %s", who, foreign.Name(f.Image))
+		return fmt.Sprintf("%s lets this credential pull %s", who, shown(f.Image))
 	},
 	LoginFailed: asked("%s refuses the login (%s): check user name and password in the source"),
 	PullDenied: func(f finding, who, where string) string {
-		return fmt.Sprintf("%s does not let this credential pull %s (%s): give its account the right to pull, or name another image", who, foreign.Name(f.Image), where)
+		return fmt.Sprintf("%s does not let this credential pull %s (%s): give its account the right to pull, or name another image", who, shown(f.Image), where)
 	},
 	LoginUnproven: asked("%s answers without looking at the credential (%s): to test it, name an image that not everybody can pull"),
 	ImageNotFound: func(f finding, who, where string) string {
-		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", who, foreign.Name(f.Image), where)
+		return fmt.Sprintf("%s has no image %s, or hides it from this credential (%s): check the name and the right to pull", who, shown(f.Image), where)
 	},
 	RateLimited:   asked("%s limits how often it may be asked (%s)" + againLater),
 	RegistryError: asked("%s gives no useful answer (%s): look at the registry" + again),
@@ -61,18 +66,18 @@ var messages = map[Reason]func(f finding, who, where string) string{
 	},
 	Timeout: asked("%s did not answer in time (%s): check the registry and network policies" + again),
 	Canceled: func(f finding, _, _ string) string {
-		return fmt.Sprintf("the test at %s was interrupted"+againInterrupted, foreign.Name(f.Registry))
+		return fmt.Sprintf("the test at %s was interrupted"+againInterrupted, shown(f.Registry))
 	},
 	RedirectRefused: asked("%s leads to another origin (%s), where the credential is not taken: name the registry that it leads to"),
 	TokenRealmRefused: func(f finding, _, where string) string {
-		return fmt.Sprintf("the token endpoint that %s names is not asked (%s): correct the realm in the registry's configuration", foreign.Name(f.Registry), where)
+		return fmt.Sprintf("the token endpoint that %s names is not asked (%s): correct the realm in the registry's configuration", shown(f.Registry), where)
 	},
 	ProxyFailed: func(f finding, _, _ string) string {
 		f.way = "" // which the detail names
 		return fmt.Sprintf("%s was not asked: %s", f.who(), f.detail)
 	},
 	AddressRefused: func(f finding, _, where string) string {
-		return fmt.Sprintf("%s is not asked (%s): correct its name or DNS entry, or allow loopback addresses if that is meant", foreign.Name(f.Registry), where)
+		return fmt.Sprintf("%s is not asked (%s): correct its name or DNS entry, or allow loopback addresses if that is meant", shown(f.Registry), where)
 	},
 }
 
@@ -84,9 +89,9 @@ func asked(format string) func(finding, string, string) string {
 // who names the other side.
 func (f finding) who() string {
 	if f.Step == StepToken {
-		return "the token endpoint of " + foreign.Name(f.Registry) + f.way
+		return "the token endpoint of " + shown(f.Registry) + f.way
 	}
-	return foreign.Name(f.Registry) + f.way
+	return shown(f.Registry) + f.way
 }
 
 // where names the request that decided and what came of it.

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/proxy"
 )
 
@@ -31,7 +30,7 @@ type routeError struct {
 	err     error
 }
 
-func (e *routeError) Error() string { return foreign.Name(e.address) + " " + e.err.Error() }
+func (e *routeError) Error() string { return shown(e.address) + " " + e.err.Error() }
 func (e *routeError) Unwrap() error { return e.err }
 
 // dial connects to host:port.
