@@ -113,7 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	err = r.Client.Status().Patch(ctx, &object, client.MergeFrom(before))
+	err = laststatus.Write(ctx, r.Client, &object, before)
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
 	}
