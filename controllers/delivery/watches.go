@@ -183,7 +183,7 @@ func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
 // to read the source, which would have all places looked at just before the value is there.
 func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
-		return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID ||
+		return wakeup.Renewed(e.ObjectOld, e.ObjectNew) ||
 			!maps.Equal(withoutRequest(e.ObjectOld.Annotations), withoutRequest(e.ObjectNew.Annotations)) ||
 			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
 	}}
