@@ -46,7 +46,7 @@ func enqueue(q queue, priority int, places ...delivered.Place) {
 // onCredential looks at all places of a RegistryCredential that changed, came or went.
 func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.RegistryCredential, delivered.Place] {
 	look := func(ctx context.Context, credential *v1alpha1.RegistryCredential, q queue) {
-		r.departed.note(credential, r.Now())
+		r.departed.note(credential)
 		enqueue(q, normal, r.placesOf(ctx, credential)...)
 	}
 	return handler.TypedFuncs[*v1alpha1.RegistryCredential, delivered.Place]{
