@@ -113,7 +113,7 @@ func onTarget() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 		DeleteFunc: func(e event.TypedDeleteEvent[*v1alpha1.RegistryCredential]) bool { return asks(e.Object) },
 		UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
 			before, after := e.ObjectOld, e.ObjectNew
-			return (asks(before) || asks(after)) && (before.Generation != after.Generation || before.UID != after.UID ||
+			return (asks(before) || asks(after)) && (wakeup.Renewed(before, after) ||
 				(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil))
 		},
 	}

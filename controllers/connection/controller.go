@@ -18,7 +18,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	kinds "sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -75,7 +74,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, troubled *wakeup.Notifie
 	}
 	return errors.Join(c.Watch(changes), c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, whatTheyUse)),
 		c.Watch(kinds.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.VaultConnection]{},
-			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{})))
+			wakeup.OnSpec[*v1alpha1.VaultConnection]())))
 }
 
 // Reconcile looks at one connection and says how it is.
@@ -113,7 +112,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	err = r.Client.Status().Patch(ctx, &object, client.MergeFrom(before))
+	err = laststatus.Write(ctx, r.Client, &object, before)
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
 	}

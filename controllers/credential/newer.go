@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/laststatus"
 	"regcred.dev/regcred/internal/records"
 )
 
@@ -41,7 +42,7 @@ func (r *Reconciler) leaveAlone(ctx context.Context, object *v1alpha1.RegistryCr
 	if equality.Semantic.DeepEqual(before.Status, object.Status) {
 		return ctrl.Result{RequeueAfter: newerAgain}, nil
 	}
-	err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before))
+	err := laststatus.Write(ctx, r.Client, object, before)
 	return ctrl.Result{RequeueAfter: newerAgain}, client.IgnoreNotFound(err)
 }
 

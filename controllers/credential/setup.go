@@ -45,7 +45,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) e
 	for _, watch := range []source.Source{
 		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.RegistryCredential]{}, notStatus()),
 		source.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, handler.TypedEnqueueRequestsFromMapFunc(r.usersOf),
-			predicate.TypedGenerationChangedPredicate[*v1alpha1.VaultConnection]{}, notThereBefore()),
+			wakeup.OnSpec[*v1alpha1.VaultConnection](), notThereBefore()),
 		watchdog.Source("changed deliveries, stuck pods and answers of registries", func(ctx context.Context, q queue) error {
 			news.Listen(func(credential string) { q.AddAfter(requestFor(credential), gather) })
 			r.tests.listen(ctx, func(credential string) { q.Add(requestFor(credential)) })
@@ -105,7 +105,7 @@ func requestFor(credential string) reconcile.Request {
 func notStatus() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
 		before, after := e.ObjectOld, e.ObjectNew
-		return before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		return wakeup.Renewed(before, after) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 			!maps.Equal(before.Annotations, after.Annotations) || len(before.Finalizers) != len(after.Finalizers)
 	}}
 }

@@ -85,6 +85,7 @@ func TestWhichChangesHaveARegistryCredentialLookedAt(t *testing.T) {
 		{"nothing", func(*v1alpha1.RegistryCredential) {}, false},
 		{"its spec", func(o *v1alpha1.RegistryCredential) { o.Generation++ }, true},
 		{"an annotation, by which people ask", func(o *v1alpha1.RegistryCredential) { o.Annotations = map[string]string{"a": "b"} }, true},
+		{"it was deleted and created again while no watch stood", func(o *v1alpha1.RegistryCredential) { o.UID = "another" }, true},
 		{"its deletion", func(o *v1alpha1.RegistryCredential) { o.DeletionTimestamp = now }, true},
 		{"a finalizer that somebody took", func(o *v1alpha1.RegistryCredential) { o.Finalizers = []string{"a"} }, true},
 		{"its status, which is regcred's own", func(o *v1alpha1.RegistryCredential) { o.Status.ObservedGeneration = 7 }, false},

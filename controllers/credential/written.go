@@ -3,14 +3,13 @@ package credential
 import (
 	"context"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/laststatus"
 )
 
 // writeStatus writes what differs from before.
 func (r *Reconciler) writeStatus(ctx context.Context, object, before *v1alpha1.RegistryCredential, memory *memory) error {
-	if err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before)); err != nil {
+	if err := laststatus.Write(ctx, r.Client, object, before); err != nil {
 		return err
 	}
 	memory.statusTime = r.Now()

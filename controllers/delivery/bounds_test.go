@@ -42,19 +42,16 @@ func TestNothingIsRememberedOfPlacesThatNobodyWantsAndOfNamespacesThatAreGone(t 
 }
 
 func TestADeletedCredentialIsRememberedForTwentyMinutes(t *testing.T) {
-	gone := credential("company", "r.example")
-	gone.DeletionTimestamp, gone.Spec.DeletionPolicy = ptr.To(metav1.Now()), v1alpha1.DeletionDelete
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var d departed
-	d.note(gone, at)
+	d.leaves("company", at)
 	if !d.includes("company", at.Add(departedFor)) {
 		t.Error("it is forgotten while a write that was under way may still land")
 	}
 	if d.includes("company", at.Add(departedFor+time.Second)) {
 		t.Error("what bears its name is taken for its leavings for ever")
 	}
-	other := credential("other", "o.example")
-	if d.note(other, at.Add(departedFor+time.Second)); len(d.names) != 0 {
+	if d.leaves("other", at.Add(departedFor+time.Second)); len(d.names) != 1 {
 		t.Errorf("the names of what was deleted only grow: %v", d.names)
 	}
 }

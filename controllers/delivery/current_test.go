@@ -305,3 +305,28 @@ func TestWhatAnotherLeaderJustDeliveredStays(t *testing.T) {
 		t.Errorf("the cache is not behind any more, and what is published is not there: %v", err)
 	}
 }
+
+// What the leader before granted is not carried out by a cache that does not show yet that it was taken back.
+func TestWhatALeaderBeforeGrantedIsNotTakenByWhatACacheStillShows(t *testing.T) {
+	const namespaces = 10
+	g := confirmed(t, namespaces)
+	g.behind()
+	stale := g.r.Cluster
+	g.selects("shop")
+	g.restart()
+	g.r.Cluster = stale
+	for range 4 {
+		g.all(namespaces)
+		g.now = g.now.Add(settle)
+	}
+	if got := g.having(namespaces, "r.example"); got != namespaces-1 {
+		t.Errorf("%d of %d have the entry: others lost it by a spec that is no more", got, namespaces-1)
+	}
+	if wait, err := g.reconcile("n-00001"); err != nil || wait != decideAgain {
+		t.Errorf("it is looked at again after %s (%v), want %s", wait, err, decideAgain)
+	}
+	g.r.Cluster = g.c
+	if g.all(namespaces); g.having(namespaces, "r.example") != namespaces {
+		t.Error("the cache is not behind any more, and not all are served")
+	}
+}

@@ -38,7 +38,13 @@ func TestWhatAnEarlierProcessGrantedIsLookedAt(t *testing.T) {
 		t.Errorf("where it cannot be looked at: %v, still to be looked at %t", err, k.inherited)
 	}
 	g.r.Cluster = whole
-	if err := g.r.review(t.Context(), companyOf(t, whole), k); err != nil || k.inherited || k.grants(first, g.now) || !k.grants(delivered.Place{Namespace: "n-00001"}, g.now) {
+	if err := g.r.review(t.Context(), companyOf(t, whole), k); err != nil || !k.state.Granted.Has("n-00001") || k.state.Granted.Has("n-00000") {
+		t.Errorf("granted are %v: %v", k.state.Granted, err)
+	}
+	if !k.inherited || k.grants(delivered.Place{Namespace: "n-00001"}, g.now) {
+		t.Error("it serves before it was compared with what the API server has")
+	}
+	if err := g.r.decide(t.Context(), companyOf(t, whole), k); err != nil || k.inherited || !k.grants(delivered.Place{Namespace: "n-00001"}, g.now) {
 		t.Errorf("granted are %v: %v", k.state.Granted, err)
 	}
 }

@@ -206,7 +206,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
 		f.leaves = append(f.leaves, credential)
-		f.loses(credential, known, causeOf(credential, selected))
+		f.losesAll(credential, known, r.causeOf(credential, f.namespace, selected))
 		return err
 	}
 	f.memory.goes(credential.Name)
@@ -235,8 +235,8 @@ func (f *facts) publishTo(credential *v1alpha1.RegistryCredential, contribution 
 // others that are recorded its namespace's people wrote, and they go.
 func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution, known []string, all []v1alpha1.RegistryCredential) error {
 	f.publishTo(credential, contribution)
-	if contribution.Config == nil {
-		return nil
+	if contribution.Config == nil { // also a correction that is made while nothing may be written ends a removal
+		return r.keepsAll(ctx, credential, f.place)
 	}
 	missing := missing(f.values.Get(credential.Name), credential, known)
 	contribution.Keep = r.stillListed(f.namespace, f.place.Name, missing, all)

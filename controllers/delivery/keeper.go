@@ -35,8 +35,9 @@ type keeper struct {
 	uid   types.UID
 	mu    sync.Mutex
 	state removal.State
-	// inherited is set while nobody looked whether what is granted there, by another process or before a fault, is still to be lost.
-	inherited bool
+	// inherited is set while what is granted there, by another process or before a fault, was not found to be as the API server has it: until then it
+	// grants nothing. limited is set once it was limited to what is still to be lost.
+	inherited, limited bool
 	// began is since when this process keeps it.
 	began time.Time
 	// wake has what an earlier process kept looked at again.
@@ -129,7 +130,7 @@ func (k *keeper) verdict(place delivered.Place, now time.Time) verdict {
 // resume goes on from what is kept, unless that is of another RegistryCredential.
 func (k *keeper) resume(kept removal.State) {
 	if kept.UID == k.uid {
-		k.state, k.inherited = kept, len(kept.Granted) > 0
+		k.state, k.inherited, k.limited = kept, len(kept.Granted) > 0, false
 	}
 }
 
@@ -158,14 +159,14 @@ func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.Registry
 }
 
 // review takes back what an earlier process granted to namespaces that lose nothing any more. It grants nothing: what else is to be lost has its
-// time to settle.
+// time to settle, and is compared with what the API server has then.
 func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
-	if !k.inherited {
+	if !k.inherited || k.limited {
 		return nil
 	}
 	_, losing, err := r.losses(ctx, credential)
 	if err == nil {
-		k.state.Granted, k.inherited = k.state.Granted.Among(losing...), false
+		k.state.Granted, k.limited = k.state.Granted.Among(losing...), true
 	}
 	return err
 }
@@ -199,7 +200,7 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 		Confirmed: credential.Annotations[v1alpha1.ConfirmRemovalAnnotation],
 	})
 	k.behind = false
-	if made.Grants {
+	if made.Grants || k.inherited && len(made.State.Granted) > 0 {
 		same, err := r.asShown(ctx, credential, losing)
 		if err != nil {
 			return err

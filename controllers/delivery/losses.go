@@ -12,9 +12,11 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/registry"
+	"regcred.dev/regcred/internal/target"
 )
 
 // tellWithin bounds how long a worker waits for an event to be written: a removal is not put off by what is told of it.
@@ -26,6 +28,8 @@ type cause int
 const (
 	// deselected: the RegistryCredential does not select the namespace any more.
 	deselected cause = iota
+	// protected: it does not name the namespace, which is protected now.
+	protected
 	// deleted: it is being deleted with deletionPolicy Delete.
 	deleted
 	// renamed: it writes a Secret of another name.
@@ -40,23 +44,38 @@ type loss struct {
 	// keys of the docker config that were delivered, and go.
 	keys  []string
 	cause cause
+	// instead are the names of the Secrets in the namespace that have these keys: then pods that name one of them lose nothing.
+	instead []string
 }
 
 // causeOf says why all entries of a RegistryCredential go.
-func causeOf(credential *v1alpha1.RegistryCredential, selected bool) cause {
+func (r *Reconciler) causeOf(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, selected bool) cause {
 	switch {
 	case credential.DeletionTimestamp != nil:
 		return deleted
 	case selected:
 		return renamed
 	}
+	if without, err := target.New(&credential.Spec.Target, nil); err == nil && without.Selects(namespace.Name, namespace.Labels) {
+		return protected
+	}
 	return deselected
+}
+
+// losesAll notes that all entries go. Of those under an old name, what the RegistryCredential does not provide any more is not under the new one.
+func (f *facts) losesAll(credential *v1alpha1.RegistryCredential, keys []string, why cause) {
+	if why == renamed {
+		nowhere := missing(f.values.Get(credential.Name), credential, keys)
+		f.loses(credential, nowhere, unlisted)
+		keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return slices.Contains(nowhere, key) })
+	}
+	f.loses(credential, keys, why)
 }
 
 // loses notes that entries go. What was not delivered its namespace's people wrote: nothing is told of that.
 func (f *facts) loses(credential *v1alpha1.RegistryCredential, keys []string, why cause) {
 	if len(keys) > 0 {
-		f.losses = append(f.losses, loss{credential, keys, why})
+		f.losses = append(f.losses, loss{credential: credential, keys: keys, cause: why})
 	}
 }
 
@@ -69,13 +88,35 @@ func (r *Reconciler) tellOfLosses(ctx context.Context, f facts, secret *corev1.S
 	left := recordOf(secret)
 	for _, one := range f.losses {
 		_, has := left[one.credential.Name]
-		if !has && (one.cause == deselected || one.cause == deleted) {
+		if !has && slices.Contains([]cause{deselected, protected, deleted}, one.cause) {
 			r.Board.Remove(one.credential.Name)
 		}
-		if gone := one.gone(left); len(gone) > 0 {
-			r.tell(ctx, f, one, gone, secret == nil)
+		one.keys = one.gone(left)
+		for _, part := range r.parts(ctx, f.place, one) {
+			r.tell(ctx, f, part, secret == nil)
 		}
 	}
+}
+
+// parts tells what other Secrets of regcred's in the namespace have from what none has.
+func (r *Reconciler) parts(ctx context.Context, place delivered.Place, l loss) []loss {
+	there, nowhere := l, l
+	if there.keys = nil; l.cause == renamed {
+		there.keys, there.instead, nowhere.keys = l.keys, []string{l.credential.Spec.Target.Name()}, nil
+	}
+	if len(nowhere.keys) > 0 {
+		r.eachSecret(ctx, place.Namespace, func(secret *corev1.Secret) {
+			if secret.Name == place.Name || !pullsecret.OwnerOf(secret).Ours {
+				return
+			}
+			if left := nowhere.gone(recordOf(secret)); len(left) < len(nowhere.keys) {
+				nowhere.keys, there.instead = left, append(there.instead, secret.Name)
+			}
+		})
+		there.keys = slices.DeleteFunc(slices.Clone(l.keys), func(key string) bool { return slices.Contains(nowhere.keys, key) })
+		slices.Sort(there.instead)
+	}
+	return slices.DeleteFunc([]loss{there, nowhere}, func(one loss) bool { return len(one.keys) == 0 })
 }
 
 // gone are the keys that nobody provides in the Secret any more. An entry for the whole host serves what a narrower one served; and where a
@@ -98,9 +139,9 @@ func (l loss) gone(left pullsecret.Sources) []string {
 }
 
 // tell writes the event. What keeps it from being written, such as a quota of events, is logged: the removal itself is done.
-func (r *Reconciler) tell(ctx context.Context, f facts, l loss, keys []string, whole bool) {
+func (r *Reconciler) tell(ctx context.Context, f facts, l loss, whole bool) {
 	kind := corev1.EventTypeWarning
-	if l.cause == renamed {
+	if len(l.instead) > 0 {
 		kind = corev1.EventTypeNormal
 	}
 	ctx, cancel := context.WithTimeout(ctx, tellWithin)
@@ -112,7 +153,7 @@ func (r *Reconciler) tell(ctx context.Context, f facts, l loss, keys []string, w
 		Related: corev1.ObjectReference{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "RegistryCredential", Name: l.credential.Name, UID: l.credential.UID,
 		},
-		Kind: kind, Reason: v1alpha1.ReasonRemoved, Action: "Remove", Note: l.note(keys, whole),
+		Kind: kind, Reason: v1alpha1.ReasonRemoved, Action: "Remove", Note: l.note(whole),
 	})
 	if err != nil {
 		log.FromContext(ctx).Error(err, "The people of the namespace are not told of a removal", "registrycredential", l.credential.Name)
@@ -120,31 +161,32 @@ func (r *Reconciler) tell(ctx context.Context, f facts, l loss, keys []string, w
 }
 
 // note says what is gone, why, and what to do, to somebody who may see nothing but this namespace.
-func (l loss) note(keys []string, whole bool) string {
-	name, what := foreign.Name(l.credential.Name), "the entry for "+firstOf(keys)+" was taken out of this Secret"
+func (l loss) note(whole bool) string {
+	name, what := foreign.Name(l.credential.Name), "the entry for "+firstOf(l.keys)+" was taken out of this Secret"
 	if whole {
-		what = "this Secret was deleted with its entry for " + firstOf(keys)
+		what = "this Secret was deleted with its entry for " + firstOf(l.keys)
 	}
 	why := map[cause]string{
 		deselected: "RegistryCredential " + name + " does not select this namespace any more, because its spec.target or a label of the namespace was changed",
+		protected:  "RegistryCredential " + name + " does not select this namespace any more, because it is protected now, and spec.target does not name it",
 		deleted:    "RegistryCredential " + name + " is deleted, and its deletionPolicy is Delete",
 		renamed:    "RegistryCredential " + name + " writes Secret " + l.credential.Spec.Target.Name() + " now, because its spec.target.secretName was changed",
 		unlisted:   "RegistryCredential " + name + " does not provide it any more, because its spec.registries was changed",
 	}[l.cause]
 	next := "New pods that pull private images from there fail. If that is a mistake, ask whoever manages RegistryCredential " + name + "; if not, name another pull Secret"
-	if l.cause == renamed {
-		next = "Where you name this Secret yourself, such as in imagePullSecrets of a Deployment, name Secret " + l.credential.Spec.Target.Name() + " instead"
+	if len(l.instead) > 0 {
+		next = "Where you name this Secret yourself, such as in imagePullSecrets of a Deployment, name Secret " + firstOf(l.instead) + " instead"
 	}
 	return what + ": " + why + ". " + next
 }
 
-// namedAtMost is how many registries an event names.
+// namedAtMost is how many registries, or Secrets, an event names.
 const namedAtMost = 3
 
-func firstOf(keys []string) string {
-	shown := min(len(keys), namedAtMost)
-	text := foreign.Name(strings.Join(keys[:shown], ", ")) // cut as one: there is room for what to do
-	if more := len(keys) - shown; more > 0 {
+func firstOf(names []string) string {
+	shown := min(len(names), namedAtMost)
+	text := foreign.Name(strings.Join(names[:shown], ", ")) // cut as one: there is room for what to do
+	if more := len(names) - shown; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

@@ -173,8 +173,8 @@ func TestThePeopleOfEachNamespaceAreToldOfADeletion(t *testing.T) {
 
 func TestAnEventOfALossLeavesRoomForWhatToDo(t *testing.T) {
 	long := strings.Repeat("r", 2000)
-	one := loss{credential: credential("company"), cause: deselected}
-	if note := one.note([]string{long, long, long, long}, true); len(note) > 1000 || !strings.HasSuffix(note, "name another pull Secret") {
+	one := loss{credential: credential("company"), cause: deselected, keys: []string{long, long, long, long}}
+	if note := one.note(true); len(note) > 1000 || !strings.HasSuffix(note, "name another pull Secret") {
 		t.Errorf("%d bytes: %s", len(note), note)
 	}
 }

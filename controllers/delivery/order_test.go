@@ -89,9 +89,7 @@ func TestOrderOfADeletionAndAWrite(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		gone := object.DeepCopy()
-		gone.DeletionTimestamp = ptr.To(metav1.NewTime(g.now))
-		g.r.departed.note(gone, g.now) // as the watch tells of it
+		g.r.departed.leaves("company", g.now) // as when nothing was left
 		object.Finalizers = nil
 		if err := g.c.Update(t.Context(), &object); err != nil {
 			t.Error(err)

@@ -110,6 +110,26 @@ func TestAConfirmationServesNoOtherRemoval(t *testing.T) {
 	}
 }
 
+// A correction that is made while nothing may be written ends a removal, too.
+func TestAConfirmationServesNoOtherRemovalAfterASuspension(t *testing.T) {
+	const namespaces = 10
+	g := confirmed(t, namespaces)
+	g.edit(func(c *v1alpha1.RegistryCredential) {
+		c.Spec.Suspend, c.Spec.Target.NamespaceSelector.MatchLabels["team"] = true, "shop"
+	})
+	g.all(namespaces)
+	g.edit(func(c *v1alpha1.RegistryCredential) {
+		c.Spec.Suspend, c.Spec.Target.NamespaceSelector.MatchLabels["team"] = false, "shpo"
+	})
+	for range 3 {
+		g.all(namespaces)
+		g.now = g.now.Add(settle)
+	}
+	if got, held := g.having(namespaces, "r.example"), g.removal(); got != namespaces-1 || !held.Held {
+		t.Errorf("a typo takes the credential from %d of %d: %+v", namespaces-1-got, namespaces-1, held)
+	}
+}
+
 // end deletes a namespace with all that is in it, and has that looked at.
 func (g *rig) end(name string) {
 	g.t.Helper()

@@ -37,7 +37,9 @@ func (r *Reconciler) Removal(ctx context.Context, credential *v1alpha1.RegistryC
 		}
 	}
 	if len(holding) == 0 {
-		holding, err = r.holdingNow(ctx, credential)
+		if holding, err = r.holdingNow(ctx, credential); err == nil && len(holding) == 0 && credential.Spec.Policy() == v1alpha1.DeletionDelete {
+			r.departed.leaves(credential.Name, r.Now())
+		}
 	}
 	result.Holding = len(holding)
 	return result, err

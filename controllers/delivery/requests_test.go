@@ -321,9 +321,7 @@ func TestAnEntryThatWasWrittenWhileItsObjectWentIsRemoved(t *testing.T) {
 	if err := g.c.Get(t.Context(), client.ObjectKey{Name: "company"}, &object); err != nil {
 		t.Fatal(err)
 	}
-	gone := object.DeepCopy()
-	gone.DeletionTimestamp = ptr.To(metav1.NewTime(g.now))
-	g.r.departed.note(gone, g.now) // as the watch tells of it
+	g.r.departed.leaves("company", g.now) // as when nothing was left
 	object.Finalizers = nil
 	if err := g.c.Update(t.Context(), &object); err != nil {
 		t.Fatal(err)

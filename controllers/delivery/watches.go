@@ -46,7 +46,7 @@ func enqueue(q queue, priority int, places ...delivered.Place) {
 // onCredential looks at all places of a RegistryCredential that changed, came or went.
 func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.RegistryCredential, delivered.Place] {
 	look := func(ctx context.Context, credential *v1alpha1.RegistryCredential, q queue) {
-		r.departed.note(credential, r.Now())
+		r.departed.note(credential)
 		enqueue(q, normal, r.placesOf(ctx, credential)...)
 	}
 	return handler.TypedFuncs[*v1alpha1.RegistryCredential, delivered.Place]{
@@ -183,7 +183,7 @@ func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
 // to read the source, which would have all places looked at just before the value is there.
 func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
-		return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID ||
+		return wakeup.Renewed(e.ObjectOld, e.ObjectNew) ||
 			!maps.Equal(withoutRequest(e.ObjectOld.Annotations), withoutRequest(e.ObjectNew.Annotations)) ||
 			(e.ObjectOld.DeletionTimestamp == nil) != (e.ObjectNew.DeletionTimestamp == nil)
 	}}

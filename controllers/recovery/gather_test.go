@@ -63,6 +63,7 @@ func TestWhichChangesWakePods(t *testing.T) {
 	}{
 		{"nothing", same, false},
 		{"the spec", func(o *v1alpha1.RegistryCredential) { o.Generation = 2 }, true},
+		{"it was deleted and created again while no watch stood", func(o *v1alpha1.RegistryCredential) { o.UID = "another" }, true},
 		{"since when pods are injected", func(o *v1alpha1.RegistryCredential) { o.Status.Attachment = &v1alpha1.AttachmentStatus{} }, true},
 		{"another part of the status", func(o *v1alpha1.RegistryCredential) { o.Status.Pods = &v1alpha1.PodsStatus{Stuck: 1} }, false},
 	} {

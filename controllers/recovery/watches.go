@@ -39,7 +39,7 @@ func (r *Reconciler) onStuck() predicate.TypedPredicate[*corev1.Pod] {
 // onSpec lets through what can change a diagnosis: of the status only since when new pods get their Secret.
 func onSpec() predicate.TypedPredicate[*v1alpha1.RegistryCredential] {
 	return predicate.TypedFuncs[*v1alpha1.RegistryCredential]{UpdateFunc: func(e event.TypedUpdateEvent[*v1alpha1.RegistryCredential]) bool {
-		return e.ObjectOld.Generation != e.ObjectNew.Generation || !equality.Semantic.DeepEqual(e.ObjectOld.Status.Attachment, e.ObjectNew.Status.Attachment)
+		return wakeup.Renewed(e.ObjectOld, e.ObjectNew) || !equality.Semantic.DeepEqual(e.ObjectOld.Status.Attachment, e.ObjectNew.Status.Attachment)
 	}}
 }
 

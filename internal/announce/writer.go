@@ -65,7 +65,7 @@ func (w Writer) Write(ctx context.Context, e Event) error {
 
 // name is the same for the same event, and another one for each other.
 func (e Event) name() string {
-	about := sha256.Sum256(fmt.Appendf(nil, "%q", []string{string(e.Regarding.UID), e.Regarding.ResourceVersion, string(e.Related.UID), e.Related.Name, e.Reason}))
+	about := sha256.Sum256(fmt.Appendf(nil, "%q", []string{string(e.Regarding.UID), e.Regarding.ResourceVersion, string(e.Related.UID), e.Related.Name, e.Kind, e.Reason}))
 	name := e.Regarding.Name[:min(len(e.Regarding.Name), longestName)]
 	return strings.TrimRight(name, "-.") + "." + hex.EncodeToString(about[:8])
 }

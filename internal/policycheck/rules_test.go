@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,5 +113,27 @@ func TestWhatIsHiddenIsToldWithoutWhatActsOnATerminal(t *testing.T) {
 	message := Message(State{Known: true, Hidden: []string{"regcred-secrets"}, HiddenBy: []string{"webhook\x1b[2J\u202e"}}, true)
 	if !strings.Contains(message, "because webhook") || strings.ContainsAny(message, "\x1b\u202e") {
 		t.Errorf("it says %q", message)
+	}
+}
+
+// Names are chosen by others, and what is to be done is told however many they are.
+func TestAMessageIsCleanedAndSaysWhatToDo(t *testing.T) {
+	const install, exempt = "apply config/default with its transformers and limits", "Exempt the operator's ServiceAccount there, or set --require-fence=false"
+	names := slices.Repeat([]string{"a\x1bb"}, 500)
+	for _, test := range []struct {
+		state State
+		next  string
+	}{
+		{State{Known: true, Missing: names}, install},
+		{State{Known: true, Hidden: names, HiddenBy: names}, exempt},
+		{State{Hidden: names, HiddenBy: names}, exempt},
+		{State{Known: true}, ""},
+	} {
+		for _, required := range []bool{true, false} {
+			got := Message(test.state, required)
+			if len(got) > 1000 || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, test.next) || (got == "") != (test.next == "") {
+				t.Errorf("%d bytes: %q", len(got), got)
+			}
+		}
 	}
 }

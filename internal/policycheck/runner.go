@@ -104,9 +104,14 @@ func (r *Runner) say(state State) {
 	}
 }
 
+// roomForNames is how many bytes of names a message has room for, beside what is to be done.
+const roomForNames = 600
+
 // Message tells people what is missing or cannot be asked, and what to do. It is empty where they need not know anything: the policies
-// stand, or nobody refuses the answer.
-func Message(state State, required bool) string {
+// stand, or nobody refuses the answer. Others chose some of the names.
+func Message(state State, required bool) string { return foreign.Message(message(state, required)) }
+
+func message(state State, required bool) string {
 	written := "no Secret is written"
 	switch {
 	case !required:
@@ -114,13 +119,14 @@ func Message(state State, required bool) string {
 	case state.Standing():
 		written = "Secrets are written, because the policies were in effect when last asked, until the operator restarts"
 	}
-	hidden := fmt.Sprintf("%s cannot be asked for, because %s refuses the operator's dry runs", strings.Join(state.Hidden, ", "), strings.Join(state.HiddenBy, ", "))
+	hidden := fmt.Sprintf("%s cannot be asked for, because %s refuses the operator's dry runs",
+		foreign.Text(strings.Join(state.Hidden, ", "), roomForNames/2), foreign.Text(strings.Join(state.HiddenBy, ", "), roomForNames/2))
 	switch {
 	case len(state.Missing) > 0:
 		return fmt.Sprintf("admission policies do not limit the operator as they must: %s; %s. Install the chart again, or apply config/default with its transformers and limits",
-			strings.Join(state.Missing, ", "), written)
+			foreign.Text(strings.Join(state.Missing, ", "), roomForNames), written)
 	case len(state.Hidden) > 0:
-		return foreign.Message(fmt.Sprintf("whether admission policies limit the operator is not known: %s; %s. Exempt the operator's ServiceAccount there, or set --require-fence=false", hidden, written))
+		return fmt.Sprintf("whether admission policies limit the operator is not known: %s; %s. Exempt the operator's ServiceAccount there, or set --require-fence=false", hidden, written)
 	}
 	return ""
 }

@@ -45,8 +45,9 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 			"spec.pathPrefixes of VaultConnection " + c.name + " does not cover it")
 	}
 	c.events.interests.read(c, place, path, request, nil)
+	began := m.options.Now()
 	snapshot, of, f := m.readOnce(ctx, c, place, path, request)
-	if f != nil && !of.IsZero() && m.options.Now().Sub(of) >= failureMemory {
+	if f != nil && !of.IsZero() && began.Sub(of) >= failureMemory { // not what was asked for here: of an engine that is slow another login would be made
 		// Somebody corrected it since, perhaps: whoever writes a key and then names it in a spec is not to be told that it is missing.
 		request.MaxAge = failureMemory
 		snapshot, _, f = m.readOnce(ctx, c, place, path, request)
@@ -54,7 +55,7 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	return snapshot, f
 }
 
-// readOnce reads a credential. Where what another object got is of no use here, of is when that was read.
+// readOnce reads a credential. Where what came is of no use here, of is when that was asked for, perhaps by another object.
 func (m *Manager) readOnce(ctx context.Context, c *connection, place *v1alpha1.VaultSource, path string, request source.Request) (snapshot source.Snapshot, of time.Time, f *failure) {
 	if place.Exchange != nil {
 		return m.readForExchange(ctx, c, place, path, request)

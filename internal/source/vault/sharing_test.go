@@ -288,3 +288,32 @@ func TestTwoReadersOfOnePlaceComeToShareTheirReads(t *testing.T) {
 		}
 	}
 }
+
+// A server can take seconds to answer, and to take a lease back. What it gave for this object is not asked for once more, however long that took.
+func TestAnAnswerThatIsOfNoUseIsNotAskedForOnceMore(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		place v1alpha1.VaultSource
+		path  string
+	}{
+		{"a login that an engine makes", atDynamic, "/v1/robots/creds/a"},
+		{"a secret", atKV2, "/v1/secret/data/a"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newScripted(t)
+			rig := newRig(t, server.URL)
+			engine := newEngine(server, `{"other":"x"}`)
+			server.handle("/v1/secret/data/a", func(w http.ResponseWriter, r *http.Request) {
+				rig.pass(failureMemory)
+				answers(200, kv2Answer(map[string]any{"other": "x"}))(w, r)
+			})
+			server.handle("/v1/robots/creds/a", func(w http.ResponseWriter, r *http.Request) { engine.make(w, r); rig.pass(failureMemory) })
+			if _, failure := rig.readAged(test.place, time.Hour); failure == nil || failure.Reason != v1alpha1.ReasonKeyMissing {
+				t.Errorf("%v", failure)
+			}
+			if n := len(server.requests(test.path)); n != 1 {
+				t.Errorf("it is read %d times", n)
+			}
+		})
+	}
+}
