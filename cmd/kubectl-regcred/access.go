@@ -47,7 +47,11 @@ func (a access) client() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.NewWithWatch(config, client.Options{Scheme: scheme})
+	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	return named{made}, nil
 }
 
 // pods lists pods without holding more of each than is needed.

@@ -59,7 +59,7 @@ func (l *look) pod(ctx context.Context, namespace, name string) (report, error) 
 	if err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &pod); err != nil {
 		return report{}, fmt.Errorf("read pod %s in namespace %s: %w", name, namespace, err)
 	}
-	r, err := l.explain(ctx, []corev1.Pod{pod}, true)
+	r, err := l.explain(ctx, []corev1.Pod{*diagnosis.View(&pod)}, true)
 	if err == nil && l.unread && len(r.Pods) == 1 {
 		r.Pods[0].Events, err = l.said(ctx, &pod)
 		r.Notes = l.sorted()
