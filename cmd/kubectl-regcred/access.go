@@ -39,6 +39,7 @@ func (a access) restConfig() (*rest.Config, error) {
 	if a.clock != nil {
 		a.clock.listening(config)
 	}
+	actingAs(config)
 	return config, nil
 }
 
