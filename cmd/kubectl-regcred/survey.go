@@ -167,7 +167,7 @@ func (s *survey) readWorkloads(ctx context.Context) error {
 	}
 	truncated, err := s.pods.Each(ctx, s.namespace, "status.phase!=Succeeded,status.phase!=Failed", func(pod podlist.Pod) bool {
 		s.workloads.AddPod(audit.Pod{Namespace: pod.Namespace, Name: pod.Name, OwnerKind: pod.Owner.Kind, OwnerName: pod.Owner.Name, Hash: pod.Hash,
-			Account: pod.ServiceAccount, PullSecrets: pod.PullSecrets, Images: pod.Images})
+			Account: pod.ServiceAccount, PullSecrets: pod.PullSecrets, Images: pod.Images, NeverPulled: pod.NeverPulled})
 		return true
 	})
 	if truncated {
