@@ -21,7 +21,8 @@ var served = map[string][]metav1.APIResource{
 	"/apis/apps/v1": {{Name: "replicasets", Kind: "ReplicaSet", Namespaced: true}, {Name: "deployments", Kind: "Deployment", Namespaced: true}},
 	"/apis/regcred.dev/v1alpha1": {{Name: "registrycredentials", Kind: "RegistryCredential"}, {Name: "vaultconnections", Kind: "VaultConnection"},
 		{Name: "injectionindexes", Kind: "InjectionIndex"}},
-	"/apis/authorization.k8s.io/v1": {{Name: "selfsubjectaccessreviews", Kind: "SelfSubjectAccessReview"}},
+	"/apis/admissionregistration.k8s.io/v1": {{Name: "validatingadmissionpolicies", Kind: "ValidatingAdmissionPolicy"}},
+	"/apis/authorization.k8s.io/v1":         {{Name: "selfsubjectaccessreviews", Kind: "SelfSubjectAccessReview"}},
 }
 
 // apiServer answers over the wire, as far as a test says so: a real client asks it.
