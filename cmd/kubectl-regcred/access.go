@@ -39,6 +39,7 @@ func (a access) restConfig() (*rest.Config, error) {
 	if a.clock != nil {
 		a.clock.listening(config)
 	}
+	actingAs(config)
 	return config, nil
 }
 
@@ -47,7 +48,11 @@ func (a access) client() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.NewWithWatch(config, client.Options{Scheme: scheme})
+	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	return named{made}, nil
 }
 
 // pods lists pods without holding more of each than is needed.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/adoption"
@@ -155,10 +155,14 @@ func (d *adopt) print(out, complaints io.Writer, result adoptable) error {
 
 // manifestText is a RegistryCredential as a person would write it.
 func manifestText(object *v1alpha1.RegistryCredential) (string, error) {
-	text, err := yaml.Marshal(map[string]any{
+	encoded, err := json.Marshal(map[string]any{
 		"apiVersion": object.APIVersion, "kind": object.Kind, "metadata": map[string]string{"name": object.Name}, "spec": object.Spec,
 	})
-	return visible(string(text)), err
+	if err != nil {
+		return "", err
+	}
+	text, err := visibleYAML(encoded)
+	return string(text), err
 }
 
 var currentColours = map[adoption.Current]string{adoption.CurrentYes: green, adoption.CurrentNo: red}

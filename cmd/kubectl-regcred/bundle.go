@@ -20,6 +20,9 @@ import (
 // reporter is under what name the operator writes events.
 const reporter = "regcred"
 
+// eventsBundled are the latest of a namespace that are in a bundle.
+const eventsBundled = 500
+
 // bundle gathers what is in a support bundle besides the facts.
 func (g *gathering) bundle(ctx context.Context, facts checkup.Facts) supportbundle.Contents {
 	c := supportbundle.Contents{Now: g.now().UTC(), Plugin: version.Get().String(), Server: g.server, Facts: facts}
@@ -30,10 +33,9 @@ func (g *gathering) bundle(ctx context.Context, facts checkup.Facts) supportbund
 	}
 	c.Notes = noteUnread(c.Notes, err, "pods in namespace "+g.namespace)
 	for _, namespace := range []string{metav1.NamespaceDefault, g.namespace} {
-		var events corev1.EventList
-		err := g.client.List(ctx, &events, client.InNamespace(namespace), client.MatchingFields{"reportingComponent": reporter}, client.Limit(othersAtOnce))
-		for i := range events.Items {
-			e := &events.Items[i]
+		events, err := latestEvents(ctx, g.client, namespace, client.MatchingFields{"reportingComponent": reporter}, eventsBundled)
+		for i := range events {
+			e := &events[i]
 			c.Events = append(c.Events, supportbundle.Event{Time: timeOfEvent(e), Kind: foreign.Name(e.InvolvedObject.Kind), Name: foreign.Name(e.InvolvedObject.Name),
 				Type: foreign.Name(e.Type), Reason: foreign.Name(e.Reason), Message: foreign.Message(e.Message)})
 		}

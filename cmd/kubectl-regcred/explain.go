@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // explain are the options of the command.
@@ -48,6 +50,9 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 	subject, err := subjectOf(args)
 	if err != nil {
 		return err
+	}
+	if e.allNamespaces && subject.name != "" {
+		return fmt.Errorf("-A looks at all pods of all namespaces: name the namespace of %s with -n instead", foreign.Name(subject.name))
 	}
 	print := printText
 	switch e.output {

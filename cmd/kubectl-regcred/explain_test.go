@@ -200,3 +200,12 @@ func TestANamespaceThatMayNotBeReadIsNotedByItsName(t *testing.T) {
 		t.Errorf("it notes %q", notes)
 	}
 }
+
+func TestWhoNamesAPodIsNotAnsweredForAnotherNamespace(t *testing.T) {
+	for _, args := range [][]string{{"pod", "web-1"}, {"deployment", "web"}, {"deploy/web"}} {
+		e := &explain{access: (&apiServer{}).start(t), output: "text", allNamespaces: true}
+		if err := e.run(t.Context(), &bytes.Buffer{}, args); err == nil || !strings.Contains(err.Error(), "with -n instead") {
+			t.Errorf("%q with -A: %v", args, err)
+		}
+	}
+}

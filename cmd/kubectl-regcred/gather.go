@@ -56,8 +56,8 @@ func (g *gathering) facts(ctx context.Context) (checkup.Facts, error) {
 	err = g.client.List(ctx, &credentials)
 	f.Credentials = answered(err, "RegistryCredentials", credentials.Items)
 	f.Injection = g.injection(ctx, f.ClockOff.Value)
-	f.Denied, err = g.denied(ctx)
-	return f, err
+	f.Denied = g.denied(ctx)
+	return f, nil
 }
 
 // answered is a value, or why it is not known.
@@ -113,7 +113,7 @@ func (g *gathering) deployments(ctx context.Context) checkup.Answer[[]checkup.De
 // lease looks a second time where clocks seem to say that the lease is not renewed: they may differ.
 func (g *gathering) lease(ctx context.Context) checkup.Answer[checkup.Lease] {
 	first, err := g.readLease(ctx)
-	found := leaseFacts(first, time.Now())
+	found := leaseFacts(first, g.now())
 	if err == nil && found.Holder != "" && (found.Age < 0 || found.Age > found.Lasts) {
 		select {
 		case <-ctx.Done():
@@ -121,7 +121,7 @@ func (g *gathering) lease(ctx context.Context) checkup.Answer[checkup.Lease] {
 		}
 		var second *coordinationv1.Lease
 		second, err = g.readLease(ctx)
-		found = leaseFacts(second, time.Now())
+		found = leaseFacts(second, g.now())
 		found.Renewed = first.ResourceVersion != second.ResourceVersion
 	}
 	if apierrors.IsNotFound(err) {
@@ -198,17 +198,17 @@ var needed = []struct {
 		authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods"}},
 }
 
-// denied are the rights that the user lacks, which everybody may ask.
-func (g *gathering) denied(ctx context.Context) ([]checkup.Right, error) {
+// denied are the rights that the user lacks. Nearly everybody may ask that.
+func (g *gathering) denied(ctx context.Context) checkup.Answer[[]checkup.Right] {
 	var denied []checkup.Right
 	for _, n := range needed {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &n.ResourceAttributes}}
 		if err := g.client.Create(ctx, review); err != nil {
-			return nil, fmt.Errorf("ask the API server whether you may %s: %w", n.What, err)
+			return checkup.Answer[[]checkup.Right]{Error: "ask the API server whether you may " + n.What + ": " + foreign.Message(err.Error())}
 		}
 		if !review.Status.Allowed {
 			denied = append(denied, n.Right)
 		}
 	}
-	return denied, nil
+	return checkup.Answer[[]checkup.Right]{Value: denied}
 }

@@ -55,7 +55,7 @@ func (h *hunt) run(ctx context.Context, current string) error {
 	if err := h.unless(err, "ServiceAccounts", "which of them name the Secrets is not known, and not in the manifest"); err != nil {
 		return err
 	}
-	_, err = h.pods.Each(ctx, h.namespace, "status.phase!=Succeeded,status.phase!=Failed", func(pod podlist.Pod) bool {
+	err = eachPod(ctx, h.pods, &h.notes, h.namespace, "status.phase!=Succeeded,status.phase!=Failed", func(pod podlist.Pod) bool {
 		h.finder.Pod(pod.Namespace, pod.Name, pod.PullSecrets)
 		return true
 	})

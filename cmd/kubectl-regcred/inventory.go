@@ -50,6 +50,19 @@ func each(ctx context.Context, reader client.Reader, list client.ObjectList, pag
 	}
 }
 
+// eachPod visits the pods of a namespace, or of all with "", that a field selector matches. It notes where there are more than one look reads.
+func eachPod(ctx context.Context, pods *podlist.Lister, n *notes, namespace, fields string, visit func(podlist.Pod) bool) error {
+	truncated, err := pods.Each(ctx, namespace, fields, visit)
+	switch {
+	case !truncated:
+	case namespace == "":
+		n.note("There are more pods than are looked at: name a namespace with -n.")
+	default:
+		n.note("There are more pods in namespace " + namespace + " than are looked at.")
+	}
+	return err
+}
+
 // eachPullSecret visits the Secrets of a namespace, or of all with "", that kubelets read.
 func eachPullSecret(ctx context.Context, reader client.Reader, namespace string, visit func(*corev1.Secret), options ...client.ListOption) error {
 	for _, kind := range pullSecretTypes {

@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/adoption"
+	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/preview"
 )
 
@@ -122,5 +124,49 @@ func TestAListThatCannotGoOnFails(t *testing.T) {
 				t.Errorf("%v after %q", err, asked)
 			}
 		})
+	}
+}
+
+// What was not looked at counts as not there, unless that is said.
+func TestAListOfPodsThatIsCutShortIsSaidToBe(t *testing.T) {
+	pods := []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}, {ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "last"}}}
+	objects := append(handMade("shop"), &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "x"}})
+	for name, look := range map[string]func(r *recorded, pods *podlist.Lister, namespace string) []string{
+		"audit": func(r *recorded, pods *podlist.Lister, namespace string) []string {
+			s := &survey{reader: r.client(objects...), pods: pods, namespace: namespace, now: atNoon}
+			if _, err := s.facts(t.Context()); err != nil {
+				t.Error(err)
+			}
+			return s.sorted()
+		},
+		"adopt": func(r *recorded, pods *podlist.Lister, namespace string) []string {
+			finder, err := adoption.New("registry.example.com")
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &hunt{reader: r.client(objects...), pods: pods, finder: finder, namespace: namespace}
+			if err := h.run(t.Context(), ""); err != nil {
+				t.Error(err)
+			}
+			return h.sorted()
+		},
+		"verify": func(r *recorded, pods *podlist.Lister, namespace string) []string {
+			u := &usage{reader: r.client(objects...), pods: pods, namespace: namespace, limit: 5}
+			if _, err := u.images(t.Context(), &v1alpha1.RegistryCredential{}, func(string) bool { return true }); err != nil {
+				t.Error(err)
+			}
+			return u.sorted()
+		},
+	} {
+		for namespace, note := range map[string]string{"": "There are more pods than are looked at: name a namespace with -n.", "shop": "There are more pods in namespace shop than are looked at."} {
+			for _, bytes := range []int64{50, 1 << 20} {
+				var r recorded
+				lister := r.podServer(t, pods)
+				lister.Bytes = bytes
+				if notes := look(&r, lister, namespace); slices.Contains(notes, note) != (bytes == 50) {
+					t.Errorf("%s in namespace %q with %d bytes notes %q", name, namespace, bytes, notes)
+				}
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +16,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/diagnosis"
@@ -26,6 +28,7 @@ var scheme = runtime.NewScheme()
 func init() {
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	log.SetLogger(logr.Discard()) // else a line of the log after 30 seconds shows a stack to whoever looks at the terminal
 }
 
 // look gathers facts for a diagnosis with the rights of whoever calls.
@@ -59,7 +62,7 @@ func (l *look) pod(ctx context.Context, namespace, name string) (report, error) 
 	if err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &pod); err != nil {
 		return report{}, fmt.Errorf("read pod %s in namespace %s: %w", name, namespace, err)
 	}
-	r, err := l.explain(ctx, []corev1.Pod{pod}, true)
+	r, err := l.explain(ctx, []corev1.Pod{*diagnosis.View(&pod)}, true)
 	if err == nil && l.unread && len(r.Pods) == 1 {
 		r.Pods[0].Events, err = l.said(ctx, &pod)
 		r.Notes = l.sorted()

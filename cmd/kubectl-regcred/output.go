@@ -24,18 +24,48 @@ func printObject(out io.Writer, format string, object any) error {
 	}
 	text := escaped(encoded.String())
 	if format == "yaml" {
-		written, err := yaml.JSONToYAML(encoded.Bytes())
+		written, err := visibleYAML(encoded.Bytes())
 		if err != nil {
 			return err
 		}
-		text = visible(string(written))
+		text = string(written)
 	}
 	_, err := io.WriteString(out, text)
 	return err
 }
 
-// visible replaces what cannot be seen, or changes how the text around it is shown. YAML escapes characters in quoted strings alone, so
-// that they cannot be kept.
+// visibleYAML writes JSON as YAML without what cannot be seen: YAML escapes characters in quoted strings alone. They go before the text is
+// written, because what takes their place decides how a string is: one that begins with a space, or in which " #" begins a comment.
+func visibleYAML(encoded []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.UseNumber()
+	var object any
+	if err := decoder.Decode(&object); err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(visibleIn(object))
+}
+
+// visibleIn is a value with visible strings.
+func visibleIn(value any) any {
+	switch v := value.(type) {
+	case string:
+		return visible(v)
+	case []any:
+		for i := range v {
+			v[i] = visibleIn(v[i])
+		}
+	case map[string]any:
+		shown := make(map[string]any, len(v))
+		for key, one := range v {
+			shown[visible(key)] = visibleIn(one)
+		}
+		return shown
+	}
+	return value
+}
+
+// visible replaces what cannot be seen, or changes how the text around it is shown.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsGraphic(r) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -23,18 +25,14 @@ const (
 // prefetch reads what the pods of many namespaces have in common by lists, so that the number of requests does not grow with namespaces. What
 // may not be listed is read one by one afterwards, and noted then.
 func (l *look) prefetch(ctx context.Context, pods []corev1.Pod) error {
-	places, names := map[string]*surroundings{}, l.written()
+	places := map[string]*surroundings{}
 	for i := range pods {
 		places[pods[i].Namespace] = newSurroundings(&corev1.Namespace{})
-		for _, ref := range pods[i].Spec.ImagePullSecrets {
-			names = append(names, ref.Name)
-		}
 	}
 	if len(places) <= fewNamespaces {
 		return nil
 	}
-	slices.Sort(names)
-	names = slices.Compact(names)
+	names := l.mostNeeded(pods, len(places))
 	group, within := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.listNamespaces(within, places) })
 	group.Go(func() error { return l.listAccounts(within, places) })
@@ -48,6 +46,25 @@ func (l *look) prefetch(ctx context.Context, pods []corev1.Pod) error {
 	defer l.mu.Unlock()
 	l.places = places
 	return nil
+}
+
+// mostNeeded are the names that Secrets can have, those first that are needed in most namespaces: the people of one do not choose which are
+// listed. What regcred writes is looked up in all.
+func (l *look) mostNeeded(pods []corev1.Pod, namespaces int) []string {
+	type need struct{ name, namespace string }
+	needs, needed := map[need]bool{}, map[string]int{}
+	for i := range pods {
+		for _, ref := range pods[i].Spec.ImagePullSecrets {
+			if one := (need{ref.Name, pods[i].Namespace}); !needs[one] && possible(ref.Name) {
+				needs[one] = true
+				needed[ref.Name]++
+			}
+		}
+	}
+	for _, name := range l.written() {
+		needed[name] = namespaces
+	}
+	return slices.SortedFunc(maps.Keys(needed), func(a, b string) int { return cmp.Or(cmp.Compare(needed[b], needed[a]), cmp.Compare(a, b)) })
 }
 
 // unlessForbidden leaves what may not be listed to whoever reads it one by one.

@@ -74,6 +74,8 @@ type outcome struct {
 	// changedBefore and changed are when the value in use was published: a revision that has the same value changes neither.
 	changedBefore, changed *metav1.Time
 	unreadable             bool
+	// asked is the request before.
+	asked string
 }
 
 var stages = map[overview.Stage]string{
@@ -93,7 +95,8 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 		return err
 	}
 	o := outcome{Name: object.Name, Request: time.Now().UTC().Format(time.RFC3339Nano), RevisionBefore: revisionOf(object), Revision: revisionOf(object),
-		StuckBefore: stuckOf(object), StuckPods: stuckOf(object), changedBefore: changeOf(object)}
+		StuckBefore: stuckOf(object), StuckPods: stuckOf(object), changedBefore: changeOf(object),
+		asked: object.Annotations[v1alpha1.RefreshRequestedAtAnnotation]}
 	if err := request(ctx, c, object, o.Request); err != nil {
 		return err
 	}
@@ -107,6 +110,9 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 		}
 	} else if r.output == "text" {
 		w.line("A read of the source of RegistryCredential %s was requested. Follow it: kubectl regcred status %s -w", object.Name, object.Name)
+		if o.Failed {
+			w.line("It does not go on: %s", o.Message)
+		}
 	}
 	if r.output != "text" {
 		return errors.Join(err, printObject(out, r.output, o))
@@ -140,13 +146,14 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 	bounded, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer time.AfterFunc(r.timeout, cancel).Stop()
-	told := ""
+	told, request := "", o.Request
 	err := follow(bounded, c, o.Name, func(present map[string]*v1alpha1.RegistryCredential) (bool, error) {
 		object := present[o.Name]
 		if object == nil {
 			return true, fmt.Errorf("RegistryCredential %s was deleted meanwhile", foreign.Name(o.Name))
 		}
-		p := overview.ProgressOf(object, o.Request)
+		request = o.overtaken(object, request)
+		p := overview.ProgressOf(object, request)
 		o.note(p)
 		o.Revision, o.StuckPods, o.changed = revisionOf(object), stuckOf(object), changeOf(object)
 		o.StuckBefore = max(o.StuckBefore, o.StuckPods)
@@ -163,6 +170,16 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 		return o.timedOut(r.timeout)
 	}
 	return err
+}
+
+// overtaken is the request that is followed: that of somebody who asked later takes the place of one that has no answer yet, because what is read
+// for it is read after both were made. Where the annotation is again what it was, a tool took the request back.
+func (o *outcome) overtaken(object *v1alpha1.RegistryCredential, request string) string {
+	later := object.Annotations[v1alpha1.RefreshRequestedAtAnnotation]
+	if later == "" || later == o.asked || object.Status.LastHandledRefresh == request {
+		return request
+	}
+	return later
 }
 
 // timedOut says what the refresh still waited for. A source that cannot be read for so long needs a person.

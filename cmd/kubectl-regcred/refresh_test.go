@@ -52,9 +52,9 @@ func TestARefreshEndsWithTheExitCodeOfWhatCameOfIt(t *testing.T) {
 		{"every namespace has the value", requested("now"), false, 0, "", "Delivered: it is everywhere"},
 		{"the operator answers that a key is missing", requested("now", unread(v1alpha1.ReasonKeyMissing)), false, exitProblem, "does not go on: KeyMissing: the source's words", ""},
 		{"the operator does not answer, and could not read the source before", requested("before", unread(v1alpha1.ReasonSecretNotFound)), true, exitProblem,
-			"SecretNotFound: the source's words", "0.0s  Requested: waiting for the operator, which last could not read the source: SecretNotFound"},
+			"SecretNotFound: the source's words", "s  Requested: waiting for the operator, which last could not read the source: SecretNotFound"},
 		{"Vault is away for as long as it waits", requested("now", unread(v1alpha1.ReasonUnavailable)), true, exitProblem, "not done within 50ms: Unavailable: the source's words", "Read: Unavailable"},
-		{"the operator does not answer", requested("before"), true, exitTimeout, "not done within 50ms: waiting for the operator. Whether it runs, says: kubectl regcred doctor", "0.0s  Requested: waiting for the operator\n"},
+		{"the operator does not answer", requested("before"), true, exitTimeout, "not done within 50ms: waiting for the operator. Whether it runs, says: kubectl regcred doctor", "s  Requested: waiting for the operator\n"},
 		{"the registry is asked for as long as it waits", requested("now", metav1.Condition{Type: v1alpha1.ConditionRotationComplete, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonProgressing}),
 			true, exitTimeout, "the registry is asked about now", "Read: "},
 	} {
@@ -105,6 +105,36 @@ func TestARefreshSaysWhetherTheSourceHadANewValue(t *testing.T) {
 			}
 			if got := o.rotated(); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Two jobs that ask at the same time are both right, and neither needs a person.
+func TestARefreshThatAnotherOneOvertakesIsFollowedByThat(t *testing.T) {
+	for _, test := range []struct {
+		name, asked, annotation, answered string
+		waits                             bool
+		says                              string
+	}{
+		{"somebody asked later, and the operator answered that", "before", "later", "later", false, ""},
+		{"somebody asked later, and the operator answered what was asked before", "before", "later", "now", false, ""},
+		{"somebody asked later, and the operator did not answer", "before", "later", "before", true, "not done within"},
+		{"somebody asked first, and the operator answered that", "before", "now", "before", true, "not done within"},
+		{"a tool puts the request before back, which was answered", "before", "before", "before", false, "a tool that reverts changes"},
+		{"a tool takes the request away", "", "", "before", false, "a tool that reverts changes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			object := requested(test.answered)
+			object.Annotations[v1alpha1.RefreshRequestedAtAnnotation] = test.annotation
+			r := &refresh{timeout: time.Hour, output: "text"}
+			if test.waits {
+				r.timeout = 50 * time.Millisecond
+			}
+			o := &outcome{Name: "company", Request: "now", asked: test.asked}
+			err := r.follow(t.Context(), watched(object), &writer{out: &bytes.Buffer{}}, o)
+			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) || o.Request != "now" {
+				t.Errorf("it ends with %v; the request is %q", err, o.Request)
 			}
 		})
 	}

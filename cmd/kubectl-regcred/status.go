@@ -191,8 +191,8 @@ func noted(notes []string, note string) []string {
 
 const eventsUnread = "You may not read events in namespace default, where those about RegistryCredentials are."
 
-// eventsShown are the latest that are shown, eventsRead the most that are read.
-const eventsShown, eventsRead = 10, 200
+// eventsShown are the latest that are shown.
+const eventsShown = 10
 
 // events about a RegistryCredential, the latest first. Those about cluster-scoped objects are in the namespace default.
 func (s *status) events(ctx context.Context, object *v1alpha1.RegistryCredential) ([]eventReport, error) {
@@ -201,17 +201,35 @@ func (s *status) events(ctx context.Context, object *v1alpha1.RegistryCredential
 
 // eventsAbout are the latest events of a namespace that match, the latest first.
 func eventsAbout(ctx context.Context, reader client.Reader, namespace string, matching client.MatchingFields) ([]eventReport, error) {
-	var list corev1.EventList
-	if err := reader.List(ctx, &list, client.InNamespace(namespace), client.Limit(eventsRead), matching); err != nil {
-		return nil, err
-	}
+	latest, err := latestEvents(ctx, reader, namespace, matching, eventsShown)
 	var events []eventReport
-	for i := range list.Items {
-		e := &list.Items[i]
+	for i := range latest {
+		e := &latest[i]
 		events = append(events, eventReport{Time: timeOfEvent(e), Type: foreign.Name(e.Type), Reason: foreign.Name(e.Reason), Message: foreign.Message(e.Message)})
 	}
-	slices.SortStableFunc(events, func(a, b eventReport) int { return b.Time.Compare(a.Time) })
-	return events[:min(len(events), eventsShown)], nil
+	return events, err
+}
+
+// latestEvents are so many of a namespace that match, the latest first. All are read: an API server lists them by name, which mostly is the
+// oldest first.
+func latestEvents(ctx context.Context, reader client.Reader, namespace string, matching client.MatchingFields, most int) ([]corev1.Event, error) {
+	var events []corev1.Event
+	latest := func() []corev1.Event {
+		slices.SortStableFunc(events, func(a, b corev1.Event) int { return timeOfEvent(&b).Compare(timeOfEvent(&a)) })
+		return events[:min(len(events), most)]
+	}
+	err := each(ctx, reader, &corev1.EventList{}, othersAtOnce, func(object client.Object) {
+		if e, ok := object.(*corev1.Event); ok {
+			events = append(events, *e)
+		}
+		if len(events) >= most+othersAtOnce {
+			events = latest()
+		}
+	}, client.InNamespace(namespace), matching)
+	if err != nil {
+		return nil, err
+	}
+	return latest(), nil
 }
 
 // timeOfEvent is when an event last happened, in any of the forms of the API.

@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/overview"
 )
@@ -242,5 +244,13 @@ func TestTheOldPasswordAndPodsInWords(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", said, test.want)
 			}
 		})
+	}
+}
+
+func TestWithoutTheKindOfConnectionsTheRestIsShown(t *testing.T) {
+	s := &apiServer{objects: map[string]runtime.Object{"/apis/regcred.dev/v1alpha1/registrycredentials": &v1alpha1.RegistryCredentialList{Items: []v1alpha1.RegistryCredential{*requested("now")}}}}
+	var out bytes.Buffer
+	if err := (&status{access: s.start(t)}).run(t.Context(), &out, nil); err != nil || !strings.Contains(out.String(), "company") || !strings.Contains(out.String(), "does not know VaultConnections") {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/foreign"
@@ -46,12 +47,14 @@ func (s *status) printAll(ctx context.Context, out io.Writer, objects []*v1alpha
 	return printTables(out, all, s.output == "wide", now)
 }
 
-// connections reads all VaultConnections. The note says where they may not be read.
+// connections reads all VaultConnections. The note says where they cannot be read.
 func (s *status) connections(ctx context.Context, now time.Time) (rows []overview.Connection, note string, err error) {
 	var list v1alpha1.VaultConnectionList
 	switch err := s.client.List(ctx, &list); {
 	case apierrors.IsForbidden(err):
 		return nil, "You may not read VaultConnections. The ClusterRole regcred-viewer allows it.", nil
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+		return nil, "The cluster does not know VaultConnections: a part of the installation is missing. See: kubectl regcred doctor", nil
 	case err != nil:
 		return nil, "", fmt.Errorf("list VaultConnections: %w", err)
 	}

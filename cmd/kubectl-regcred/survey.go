@@ -165,14 +165,11 @@ func (s *survey) readWorkloads(ctx context.Context) error {
 			return fmt.Errorf("list %s: %w", pluralOf(list), err)
 		}
 	}
-	truncated, err := s.pods.Each(ctx, s.namespace, "status.phase!=Succeeded,status.phase!=Failed", func(pod podlist.Pod) bool {
+	err := eachPod(ctx, s.pods, &s.notes, s.namespace, "status.phase!=Succeeded,status.phase!=Failed", func(pod podlist.Pod) bool {
 		s.workloads.AddPod(audit.Pod{Namespace: pod.Namespace, Name: pod.Name, OwnerKind: pod.Owner.Kind, OwnerName: pod.Owner.Name, Hash: pod.Hash,
-			Account: pod.ServiceAccount, PullSecrets: pod.PullSecrets, Images: pod.Images})
+			Account: pod.ServiceAccount, PullSecrets: pod.PullSecrets, Images: pod.Images, NeverPulled: pod.NeverPulled})
 		return true
 	})
-	if truncated {
-		s.note("There are more pods than are looked at: name a namespace with -n.")
-	}
 	if apierrors.IsForbidden(err) {
 		left = append(left, "pods")
 		return nil

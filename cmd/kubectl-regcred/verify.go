@@ -129,7 +129,7 @@ func (v *verifying) run(ctx context.Context, out io.Writer, name string) error {
 	})
 	answered := verified{
 		Name: object.Name, Namespace: value.namespace, Secret: value.secret, Revision: foreign.Name(value.revision), AskedFrom: "this machine",
-		Answers: value.ask(ctx, verifier, images), Operator: heardByOperator(object), Notes: append(notes, value.outdated(object)...),
+		Answers: value.ask(ctx, verifier, images), Operator: heardByOperator(object), Notes: slices.Concat(value.notes, notes, value.outdated(object)),
 	}
 	answered.Notes = append(answered.Notes, hintsFor(answered.Answers)...)
 	if v.output == "json" || v.output == "yaml" {

@@ -65,7 +65,7 @@ func (u *usage) images(ctx context.Context, object *v1alpha1.RegistryCredential,
 		return nil, err
 	}
 	found := map[string]bool{}
-	_, err = u.pods.Each(ctx, u.namespace, "", func(pod podlist.Pod) bool {
+	err = eachPod(ctx, u.pods, &u.notes, u.namespace, "", func(pod podlist.Pod) bool {
 		for _, image := range pod.Images {
 			if selected[pod.Namespace] && len(found) < u.limit && matches(image) {
 				found[image] = true

@@ -29,9 +29,11 @@ import (
 type valueInUse struct {
 	namespace, secret, revision string
 	config                      dockerconfig.Config
+	// notes say what else is there.
+	notes []string
 }
 
-// valueOf reads the value from the namespace that the caller names, else from the first one in which regcred wrote it.
+// valueOf reads the value from the namespace that the caller names, else from those in which regcred wrote it.
 func (v *verifying) valueOf(ctx context.Context, c client.Client, object *v1alpha1.RegistryCredential) (*valueInUse, error) {
 	name := object.Spec.Target.Name()
 	namespace, named, err := v.access.Namespace()
@@ -45,22 +47,35 @@ func (v *verifying) valueOf(ctx context.Context, c client.Client, object *v1alph
 			return nil, unreadableValue(err, "in namespace "+foreign.Name(namespace), name)
 		}
 		found = valueIn(&secret, object)
-	} else {
-		err := each(ctx, c, &corev1.SecretList{}, secretsAtOnce, func(listed client.Object) {
-			secret, ok := listed.(*corev1.Secret)
-			if candidate := valueIn(secret, object); ok && (found == nil || candidate != nil && found.revision != revisionOf(object) && candidate.revision == revisionOf(object)) {
-				found = candidate
-			}
-		}, client.MatchingFields{"metadata.name": name}, client.MatchingLabels{v1alpha1.ManagedLabel: v1alpha1.ManagedValue})
-		if err != nil {
-			return nil, unreadableValue(err, "in all namespaces", name)
-		}
+	} else if found, err = v.valueOfMost(ctx, c, object); err != nil {
+		return nil, err
 	}
 	if found == nil {
 		return nil, fmt.Errorf("no Secret %s that you may read holds a value of RegistryCredential %s. Where it is: kubectl regcred status %s",
 			foreign.Name(name), foreign.Name(object.Name), foreign.Name(object.Name))
 	}
 	return found, nil
+}
+
+// valueOfMost reads the value that most of the selected namespaces have, of those that have the revision in use where there are some. Whoever
+// may write Secrets in a namespace can write there what looks like regcred's.
+func (v *verifying) valueOfMost(ctx context.Context, c client.Client, object *v1alpha1.RegistryCredential) (*valueInUse, error) {
+	name := object.Spec.Target.Name()
+	selected, err := (&usage{reader: c, operator: v.operator}).selected(ctx, object)
+	anywhere := apierrors.IsForbidden(err) // as who may list Secrets and no namespaces can tell no better
+	if err != nil && !anywhere {
+		return nil, err
+	}
+	var all candidates
+	err = each(ctx, c, &corev1.SecretList{}, secretsAtOnce, func(listed client.Object) {
+		if secret, ok := listed.(*corev1.Secret); ok && (anywhere || selected[secret.Namespace]) {
+			all.add(valueIn(secret, object))
+		}
+	}, client.MatchingFields{"metadata.name": name}, client.MatchingLabels{v1alpha1.ManagedLabel: v1alpha1.ManagedValue})
+	if err != nil {
+		return nil, unreadableValue(err, "in all namespaces", name)
+	}
+	return all.most(revisionOf(object)), nil
 }
 
 func unreadableValue(err error, where, secret string) error {

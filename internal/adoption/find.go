@@ -229,15 +229,21 @@ func (f *Found) rank() int {
 
 // letter gives each value a letter, that of the most Secrets first, and says which is in use.
 func (f *Finder) letter() {
-	counts := map[string]int{}
+	counts, firsts := map[string]int{}, map[string]string{}
 	for _, one := range f.all {
 		counts[one.print]++
+		if at := one.Namespace + "/" + one.Name; firsts[one.print] == "" || at < firsts[one.print] {
+			firsts[one.print] = at
+		}
 	}
-	prints := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(f.firstWith(a), f.firstWith(b)))
-	})
+	letters := map[string]string{}
+	for i, print := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(firsts[a], firsts[b]))
+	}) {
+		letters[print] = letterOf(i)
+	}
 	for _, one := range f.all {
-		one.Value = letterOf(slices.Index(prints, one.print))
+		one.Value = letters[one.print]
 		switch {
 		case f.current[one.print]:
 			one.Current = CurrentYes
@@ -245,16 +251,6 @@ func (f *Finder) letter() {
 			one.Current = CurrentNo
 		}
 	}
-}
-
-func (f *Finder) firstWith(print string) string {
-	first := ""
-	for _, one := range f.all {
-		if at := one.Namespace + "/" + one.Name; one.print == print && (first == "" || at < first) {
-			first = at
-		}
-	}
-	return first
 }
 
 // letterOf counts A to Z, then AA, AB and so on.

@@ -163,3 +163,19 @@ func TestAManifestIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// The people of a namespace decide how many Secrets they have, and that each has another password.
+func TestManySecretsAreNotComparedWithEachOther(t *testing.T) {
+	const secrets = 2000
+	var all []*corev1.Secret
+	for i := range secrets {
+		all = append(all, pull("shop", fmt.Sprint("s-", i), fmt.Sprintf(`{"auths":{"r.example":{"username":"robot","password":"%d"}}}`, i)))
+	}
+	f := looking(t, "r.example", all...)
+	if allocations := testing.AllocsPerRun(1, f.letter); allocations > 50*secrets {
+		t.Errorf("for %d Secrets it takes %.0f allocations", secrets, allocations)
+	}
+	if first, last := f.All()[0], f.All()[secrets-1]; first.Value != "A" || last.Value != letterOf(secrets-1) {
+		t.Errorf("%+v to %+v", first, last)
+	}
+}

@@ -18,11 +18,14 @@ func Rows(f *Facts) []Row {
 	rows := []Row{}
 	for i := range f.Workloads {
 		w := &f.Workloads[i]
-		p := pod{facts: f, workload: w, namespace: f.Namespaces[w.Namespace]}
+		p := pod{facts: f, workload: w, namespace: f.Namespaces[w.Namespace], never: map[string]bool{}}
 		if p.namespace == nil {
 			p.namespace = &Namespace{SecretsUnread: true, AccountsUnread: true}
 		}
 		p.list()
+		for _, image := range w.Never {
+			p.never[image] = true
+		}
 		for _, image := range w.Images {
 			rows = append(rows, p.clean(p.row(image)))
 		}
@@ -43,6 +46,7 @@ type pod struct {
 	workload  *Workload
 	namespace *Namespace
 	secrets   []reference
+	never     map[string]bool
 }
 
 // list settles which pull Secrets a new pod would name. A list of the template wins over that of the ServiceAccount; the admission policy
@@ -96,7 +100,7 @@ func (p *pod) row(image string) Row {
 	switch {
 	case err != nil:
 		return row.as(Fails, InvalidImage, "the image reference cannot be parsed: correct it in the workload")
-	case slices.Contains(p.workload.Never, image):
+	case p.never[image]:
 		return row.as(NotPulled, PolicyNever, "")
 	}
 	if broken, name := p.malformed(); broken != "" {

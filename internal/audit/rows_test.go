@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -188,5 +189,45 @@ func TestOnlyWhatIsNeverPulledIsNotedAsThat(t *testing.T) {
 	all.AddPod(audit.Pod{Namespace: "shop", Name: "x", OwnerKind: "DaemonSet", OwnerName: "agent-1", Images: []string{"b"}})
 	if len(all.All()) != 2 {
 		t.Errorf("a DaemonSet whose name begins like that of a CronJob is that: %+v", all.All())
+	}
+}
+
+// A new pod is made of the template: what a container of it pulls is pulled, whatever others do with the same image.
+func TestAnImageIsNotPulledWhereNoContainerPullsIt(t *testing.T) {
+	container := func(image string, policy corev1.PullPolicy) corev1.Container {
+		return corev1.Container{Image: image, ImagePullPolicy: policy}
+	}
+	var all audit.Workloads
+	all.AddTemplate("shop", "Deployment", "web", &corev1.PodSpec{
+		InitContainers: []corev1.Container{container("mixed", corev1.PullNever), container("never", corev1.PullNever), container("unset", "")},
+		Containers:     []corev1.Container{container("mixed", corev1.PullIfNotPresent), container("never", corev1.PullNever), container("mixed-volume", corev1.PullAlways)},
+		Volumes: []corev1.Volume{{VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "volume", PullPolicy: corev1.PullNever}}},
+			{VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "mixed-volume", PullPolicy: corev1.PullNever}}}},
+	})
+	all.AddPod(audit.Pod{Namespace: "shop", Name: "web-1", OwnerKind: "ReplicaSet", OwnerName: "web-5d4", Hash: "5d4", Images: []string{"never", "mixed", "added", "added-never"}, NeverPulled: []string{"mixed", "added-never"}})
+	all.AddPod(audit.Pod{Namespace: "shop", Name: "bare-1", OwnerKind: "Job", OwnerName: "bare", Images: []string{"one", "both"}, NeverPulled: []string{"one", "both"}})
+	all.AddPod(audit.Pod{Namespace: "shop", Name: "bare-2", OwnerKind: "Job", OwnerName: "bare", Images: []string{"one", "both"}, NeverPulled: []string{"one"}})
+	for range 2 { // asking changes nothing
+		for _, w := range all.All() {
+			if got, want := strings.Join(w.Never, " "), map[string]string{"web": "never volume added-never", "bare": "one"}[w.Name]; got != want {
+				t.Errorf("of %s these are never pulled: %q, want %q", w.Name, got, want)
+			}
+		}
+	}
+}
+
+// Whoever creates pods decides how many different images they have, and who owns them.
+func TestManyImagesOfOneWorkloadAreNotComparedWithEachOther(t *testing.T) {
+	var all audit.Workloads
+	begun := time.Now()
+	for i := range 2000 {
+		pod := audit.Pod{Namespace: "shop", Name: fmt.Sprint(i), OwnerKind: "Job", OwnerName: "forged"}
+		for n := range 100 {
+			pod.Images = append(pod.Images, fmt.Sprintf("registry.example.com/%0200d:%d", n, i))
+		}
+		all.AddPod(pod)
+	}
+	if took := time.Since(begun); len(all.All()[0].Images) != 200_000 || took > time.Minute {
+		t.Errorf("%d images took %s", len(all.All()[0].Images), took)
 	}
 }

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,42 +14,55 @@ type Pod struct {
 	OwnerKind, OwnerName, Hash string
 	Account                    string
 	PullSecrets, Images        []string
+	// NeverPulled are the images that none of its containers pulls.
+	NeverPulled []string
 }
 
 // place names a workload.
 type place struct{ namespace, kind, name string }
 
 // Workloads puts templates and pods together. Templates come first.
-type Workloads struct{ found map[place]*Workload }
+type Workloads struct {
+	found map[place]*Workload
+	// uses are what is known of each image of a workload.
+	uses map[used]*use
+}
+
+type used struct {
+	place
+	image string
+}
+
+// use says whether an image is pulled by a container, and whether the template tells that. What the template tells holds for new pods.
+type use struct{ pulled, template bool }
 
 // AddTemplate adds what creates pods, such as a Deployment.
 func (w *Workloads) AddTemplate(namespace, kind, name string, spec *corev1.PodSpec) {
-	workload := w.at(place{namespace, kind, name})
+	at := place{namespace, kind, name}
+	workload := w.at(at)
 	workload.Template, workload.Account = true, spec.ServiceAccountName
 	for _, secret := range spec.ImagePullSecrets {
 		workload.PullSecrets = append(workload.PullSecrets, secret.Name)
 	}
 	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
-		workload.add(container.Image)
-		if container.ImagePullPolicy == corev1.PullNever {
-			workload.Never = append(workload.Never, container.Image)
-		}
+		w.add(at, container.Image, container.ImagePullPolicy != corev1.PullNever, true)
 	}
 	for i := range spec.Volumes {
 		if volume := spec.Volumes[i].Image; volume != nil {
-			workload.add(volume.Reference)
+			w.add(at, volume.Reference, volume.PullPolicy != corev1.PullNever, true)
 		}
 	}
 }
 
 // AddPod adds a pod to what created it. It can have images that its template does not have: a webhook may add containers.
 func (w *Workloads) AddPod(pod Pod) {
-	workload := w.at(w.creatorOf(pod))
+	at := w.creatorOf(pod)
+	workload := w.at(at)
 	if workload.Pods++; workload.Pods == 1 && !workload.Template {
 		workload.Account, workload.PullSecrets = pod.Account, pod.PullSecrets
 	}
 	for _, image := range pod.Images {
-		workload.add(image)
+		w.add(at, image, !slices.Contains(pod.NeverPulled, image), false)
 	}
 }
 
@@ -87,16 +99,35 @@ func (w *Workloads) at(p place) *Workload {
 // All are the workloads that have images.
 func (w *Workloads) All() []Workload {
 	var all []Workload
-	for workload := range maps.Values(w.found) {
+	for at, found := range w.found {
+		workload := *found
+		for _, image := range workload.Images {
+			if !w.uses[used{at, image}].pulled {
+				workload.Never = append(workload.Never, image)
+			}
+		}
 		if len(workload.Images) > 0 {
-			all = append(all, *workload)
+			all = append(all, workload)
 		}
 	}
 	return all
 }
 
-func (w *Workload) add(image string) {
-	if image != "" && !slices.Contains(w.Images, image) {
-		w.Images = append(w.Images, image)
+// add notes that a container has an image. One that pulls it decides.
+func (w *Workloads) add(at place, image string, pulled, template bool) {
+	if image == "" {
+		return
+	}
+	if w.uses == nil {
+		w.uses = map[used]*use{}
+	}
+	known := w.uses[used{at, image}]
+	if known == nil {
+		known = &use{template: template}
+		w.uses[used{at, image}] = known
+		w.found[at].Images = append(w.found[at].Images, image)
+	}
+	if template || !known.template {
+		known.pulled = known.pulled || pulled
 	}
 }

@@ -112,7 +112,7 @@ func lease(f Facts) []Finding {
 		return []Finding{{check, Problem, fmt.Sprintf("%s renewed its lease %s ago, and the operator has no Deployment any more: nothing is read and nothing is written",
 			l.Holder, max(0, l.Age).Round(time.Second)), "see what the check Operator says"}}
 	case !l.Renewed && l.Age < 0:
-		return []Finding{{check, Warning, fmt.Sprintf("%s leads, and its lease was renewed in the future", l.Holder), "compare this machine's clock with that of the nodes"}}
+		return []Finding{{check, Warning, fmt.Sprintf("%s leads, and its lease was renewed in the future", l.Holder), "compare the API server's clock with that of the nodes"}}
 	}
 	return []Finding{{check, OK, fmt.Sprintf("%s leads and renews its lease", l.Holder), ""}}
 }
@@ -290,8 +290,11 @@ func withoutConnection(check string, f Facts) (found []Finding, names map[string
 
 func rights(f Facts) []Finding {
 	const check = "Your rights"
+	if f.Denied.Error != "" {
+		return unknown(check, f.Denied.Error)
+	}
 	var found []Finding
-	for _, right := range f.Denied {
+	for _, right := range f.Denied.Value {
 		found = append(found, Finding{check, Unknown, fmt.Sprintf("you may not %s: %s", right.What, right.Without), "ask for " + right.Role})
 	}
 	if len(found) == 0 {

@@ -141,7 +141,9 @@ func TestEachFaultIsFoundWithANextStep(t *testing.T) {
 		{"the index outlived its operator", func(f *checkup.Facts) {
 			f.Injection.Value = injected(func(i *checkup.Injection) { i.Asking = 0 })
 		}, "Injection", checkup.Warning, "still names Secrets"},
-		{"the user lacks a right", func(f *checkup.Facts) { f.Denied = []checkup.Right{{What: "fly", Without: "you walk", Role: "wings"}} }, "Your rights", checkup.Unknown, "you may not fly: you walk"},
+		{"the user lacks a right", func(f *checkup.Facts) {
+			f.Denied.Value = []checkup.Right{{What: "fly", Without: "you walk", Role: "wings"}}
+		}, "Your rights", checkup.Unknown, "you may not fly: you walk"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := sound()
@@ -277,6 +279,7 @@ func TestWhatMayNotBeReadIsSaidToBeUnknown(t *testing.T) {
 	}{
 		"policies":    {func(f *checkup.Facts) { f.Policies.Error = "you may not" }, []string{"Policies"}},
 		"bindings":    {func(f *checkup.Facts) { f.Bindings.Error = "you may not" }, []string{"Policies"}},
+		"rights":      {func(f *checkup.Facts) { f.Denied.Error = "you may not" }, []string{"Your rights"}},
 		"leases":      {func(f *checkup.Facts) { f.Lease.Error = "you may not" }, []string{"Leader"}},
 		"credentials": {func(f *checkup.Facts) { f.Credentials.Error = "you may not" }, []string{"Credentials", "Registries"}},
 		"connections": {func(f *checkup.Facts) { f.Connections.Error = "you may not" }, []string{"Vault", "Fence"}},

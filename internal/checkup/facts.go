@@ -27,7 +27,7 @@ type Facts struct {
 	Credentials Answer[[]v1alpha1.RegistryCredential]
 	Injection   Answer[Injection]
 	// Denied are the rights that the user lacks.
-	Denied []Right
+	Denied Answer[[]Right]
 }
 
 // Answer is something that was read, or why it was not.
@@ -54,7 +54,7 @@ type Lease struct {
 	Exists bool
 	// Holder is the replica that leads, empty where it was given up.
 	Holder string
-	// Age is how long ago it was renewed by the clock of whoever asks, Lasts after what time others may take it.
+	// Age is how long ago it was renewed by the API server's clock, Lasts after what time others may take it.
 	Age, Lasts time.Duration
 	// Renewed says that it changed while it was looked at, whatever clocks say.
 	Renewed bool

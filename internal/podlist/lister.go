@@ -28,7 +28,9 @@ type Lister struct {
 	IntN func(n int) int
 	// SampleTime is how long images in use are looked for: 2 seconds from [New].
 	SampleTime time.Duration
-	rest       rest.Interface
+	// Bytes is the most that one look at a list reads: [MaxBytes] from [New].
+	Bytes int64
+	rest  rest.Interface
 }
 
 // New makes a Lister. The client is that of [rest.HTTPClientFor], shared with others.
@@ -41,13 +43,13 @@ func New(config *rest.Config, client *http.Client) (*Lister, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for lists of pods: %w", err)
 	}
-	return &Lister{IntN: rand.IntN, SampleTime: sampleTime, rest: made}, nil
+	return &Lister{IntN: rand.IntN, SampleTime: sampleTime, Bytes: MaxBytes, rest: made}, nil
 }
 
 // Each calls visit for each pod of a namespace, or of all with "", that the field selector matches, until visit returns false or
-// [MaxBytes] were read: then truncated is true. Pods that were visited before an error stay visited.
+// [Lister.Bytes] were read: then truncated is true. Pods that were visited before an error stay visited.
 func (l *Lister) Each(ctx context.Context, namespace, fieldSelector string, visit func(Pod) bool) (truncated bool, err error) {
-	return l.each(ctx, query{namespace: namespace, fields: fieldSelector, bytes: MaxBytes, page: pageSize}, visit)
+	return l.each(ctx, query{namespace: namespace, fields: fieldSelector, bytes: l.Bytes, page: pageSize}, visit)
 }
 
 // query is one look at a list.

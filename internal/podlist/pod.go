@@ -2,6 +2,7 @@ package podlist
 
 import (
 	"errors"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,7 +18,8 @@ const (
 	MaxImageLength  = 512
 	MaxReasonLength = 1024
 
-	maxName = 253
+	maxName   = 253
+	maxPolicy = 32
 )
 
 // Pod is what is kept of a pod.
@@ -34,6 +36,8 @@ type Pod struct {
 	PullSecrets []string
 	// Images are those of init containers, containers and image volumes, without what ephemeral containers have.
 	Images []string
+	// NeverPulled are those of them that no container pulls, by its imagePullPolicy.
+	NeverPulled []string
 	// Waiting are the reasons why containers wait, of all kinds of containers.
 	Waiting []string
 }
@@ -100,6 +104,7 @@ func (*stop) Error() string { return "stopped" }
 func (s *scanner) readPod() (Pod, error) {
 	var pod Pod
 	var uid, phase string
+	var policies []string // of each image
 	err := s.object(s.fields(map[string]func() error{
 		"metadata": s.nested(map[string]func() error{
 			"namespace": s.into(&pod.Namespace, maxName), "name": s.into(&pod.Name, maxName), "uid": s.into(&uid, maxName),
@@ -109,11 +114,9 @@ func (s *scanner) readPod() (Pod, error) {
 		"spec": s.nested(map[string]func() error{
 			"serviceAccountName": s.into(&pod.ServiceAccount, maxName),
 			"imagePullSecrets":   s.each(map[string]func() error{"name": s.append(&pod.PullSecrets, maxName)}),
-			"initContainers":     s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImageLength)}),
-			"containers":         s.each(map[string]func() error{"image": s.append(&pod.Images, MaxImageLength)}),
-			"volumes": s.each(map[string]func() error{
-				"image": s.nested(map[string]func() error{"reference": s.append(&pod.Images, MaxImageLength)}),
-			}),
+			"initContainers":     func() error { return s.array(s.image(&pod, &policies, "image", "imagePullPolicy")) },
+			"containers":         func() error { return s.array(s.image(&pod, &policies, "image", "imagePullPolicy")) },
+			"volumes":            s.each(map[string]func() error{"image": s.image(&pod, &policies, "reference", "pullPolicy")}),
 		}),
 		"status": s.nested(map[string]func() error{
 			"phase":                      s.into(&phase, maxName),
@@ -122,8 +125,41 @@ func (s *scanner) readPod() (Pod, error) {
 			"ephemeralContainerStatuses": s.waiting(&pod.Waiting),
 		}),
 	}))
-	pod.UID, pod.Phase = types.UID(uid), corev1.PodPhase(phase)
+	pod.UID, pod.Phase, pod.NeverPulled = types.UID(uid), corev1.PodPhase(phase), neverPulled(pod.Images, policies)
 	return pod, err
+}
+
+// image takes what names an image, and by which policy it is pulled, by the names of these members.
+func (s *scanner) image(pod *Pod, policies *[]string, reference, policy string) func() error {
+	return func() error {
+		if len(pod.Images) >= MaxListed {
+			return s.skip()
+		}
+		var image, pulled string
+		err := s.nested(map[string]func() error{reference: s.into(&image, MaxImageLength), policy: s.into(&pulled, maxPolicy)})()
+		if image != "" {
+			pod.Images, *policies = append(pod.Images, image), append(*policies, pulled)
+		}
+		return err
+	}
+}
+
+// neverPulled are the images that have the policy Never each time.
+func neverPulled(images, policies []string) []string {
+	var never []string
+	for i, image := range images {
+		if policies[i] == string(corev1.PullNever) && !slices.Contains(never, image) {
+			never = append(never, image)
+		}
+	}
+	return slices.DeleteFunc(never, func(image string) bool {
+		for i, other := range images {
+			if other == image && policies[i] != string(corev1.PullNever) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // firstOwner takes the first of the owners.

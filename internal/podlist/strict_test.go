@@ -112,3 +112,20 @@ func TestAPodThatCannotBeReadIsShownToNobody(t *testing.T) {
 		t.Errorf("%+v, %v", pods, err)
 	}
 }
+
+func TestAnImageThatNoContainerPullsIsNotedAsThat(t *testing.T) {
+	for _, test := range []struct{ name, spec, want string }{
+		{"none", `"containers":[{"image":"a","imagePullPolicy":"Always"},{"image":"b"}]`, ""},
+		{"one, twice", `"initContainers":[{"imagePullPolicy":"Never","image":"a"}],"containers":[{"image":"a","imagePullPolicy":"Never"},{"image":"b"}]`, "a"},
+		{"one that another container pulls", `"initContainers":[{"image":"a","imagePullPolicy":"Never"}],"containers":[{"image":"a","imagePullPolicy":"IfNotPresent"}]`, ""},
+		{"one that a container pulls before", `"initContainers":[{"image":"a"}],"containers":[{"image":"a","imagePullPolicy":"Never"}]`, ""},
+		{"a volume", `"volumes":[{"image":{"reference":"a","pullPolicy":"Never"}},{"image":{"reference":"b","pullPolicy":"Always"}}]`, "a"},
+		{"a policy of another type, or a long one", `"containers":[{"image":"a","imagePullPolicy":["Never"]},{"image":"b","imagePullPolicy":"Never` + strings.Repeat("x", 100) + `"}]`, ""},
+		{"a policy without an image", `"containers":[{"imagePullPolicy":"Never"},{"image":"a"},{"image":"b","imagePullPolicy":"Never"}]`, "b"},
+	} {
+		pods, _, err := readAll(`{"items":[{"spec":{` + test.spec + `}}]}`)
+		if err != nil || len(pods) != 1 || strings.Join(pods[0].NeverPulled, " ") != test.want {
+			t.Errorf("%s: %v, %+v", test.name, err, pods)
+		}
+	}
+}

@@ -61,7 +61,7 @@ func TestNoPlaceThatMayHoldASecretGetsIntoTheBundle(t *testing.T) {
 	facts := checkup.Facts{}
 	facts.Credentials.Value, facts.Connections.Value = []v1alpha1.RegistryCredential{credential}, []v1alpha1.VaultConnection{connection}
 	facts.Deployments.Value = []checkup.Deployment{{Name: "regcred", Flags: supportbundle.Flags([]string{"--secret-names=regcred", "--registry-proxy=r.io=http://u:" + canary + "@p",
-		"--unknown=" + canary, canary, "--http-proxy http://u:" + canary + "@p:3128", "-" + strings.ToUpper(canary), "--vault-addresses=https://" + canary + "@v"}), Environment: []string{"HTTPS_PROXY"}}}
+		"--unknown=" + canary, canary, "--http-proxy http://u:" + canary + "@p:3128", "--log-level=debug --http-proxy=http://u:" + canary + "@p", "--namespace=x\n" + canary, "--secret-names=a," + "b;" + canary, "--log-level=" + canary + "@p", "-" + strings.ToUpper(canary), "--vault-addresses=https://" + canary + "@v"}), Environment: []string{"HTTPS_PROXY"}}}
 	var out bytes.Buffer
 	if err := supportbundle.Write(&out, supportbundle.Contents{Now: time.Now(), Plugin: "v1", Server: "v1.37.2", Facts: facts}); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,9 @@ var harmless = []string{
 	"recovery-node-pulls-per-second", "recovery-node-burst", "recovery-namespace-pods-per-minute", "recovery-pods-per-minute", "recovery-owner-kinds", "successor-first",
 }
 
+// plainValue is what harmless values are made of: names, addresses, numbers and lists of them. In one that has more, another flag may stand.
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9._,:*/\[\]-]*$`)
+
 // flagName is what a flag can be called. What else stands there is no name alone, such as a name and a value in one argument.
 var flagName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*`)
 
@@ -25,7 +28,7 @@ func Flags(arguments []string) []string {
 		name, value, valued := strings.Cut(strings.TrimLeft(argument, "-"), "=")
 		switch {
 		case !strings.HasPrefix(argument, "-"):
-		case valued && slices.Contains(harmless, name):
+		case valued && slices.Contains(harmless, name) && plainValue.MatchString(value):
 			kept = append(kept, foreign.Name("--"+name+"="+value))
 		default:
 			kept = append(kept, foreign.Name("--"+flagName.FindString(name)))
