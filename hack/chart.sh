@@ -26,7 +26,9 @@ template crds .Values.crds.enabled config/crd/regcred.dev_*.yaml
 template admission .Values.admissionPolicies.enabled config/admission/{secrets,records,serviceaccounts,tokens,pod_delete,pod_update,kinds,leases,events}.yaml
 template namespace-labels .Values.namespaceLabels.enabled config/namespace-labels/policy.yaml
 template roles .Values.rbac.create config/rbac/{role,own_namespace_role,metrics_reader_role,people_roles,role_binding,own_namespace_role_binding}.yaml
-template repull .Values.podRecovery.repull config/repull/role.yaml
-template successor .Values.podRecovery.successorFirst config/successor/role.yaml
-template owners .Values.podRecovery.ownerKinds config/owners/role.yaml
-template injection .Values.injection.enabled config/injection/{policy,role}.yaml
+# A role is one, whatever turns it on.
+template repull 'and .Values.rbac.create .Values.podRecovery.repull' config/repull/role.yaml
+template successor 'and .Values.rbac.create .Values.podRecovery.successorFirst' config/successor/role.yaml
+template owners 'and .Values.rbac.create .Values.podRecovery.ownerKinds' config/owners/role.yaml
+template injection .Values.injection.enabled config/injection/policy.yaml
+template injection-role 'and .Values.rbac.create .Values.injection.enabled' config/injection/role.yaml

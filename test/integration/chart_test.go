@@ -68,7 +68,7 @@ vault: {serviceAccountNames: ["0x1"], audiences: ["1.0"]}
 			c.home, c.account = test.home, test.account
 			values := "image: {repository: registry.company.io/regcred, tag: v1}\n" + test.values
 			install := []string{"install", c.release, filepath.Join("..", "..", "charts", "regcred"), "--create-namespace"}
-			early := "\nvaultConnections: {default: {address: 'https://vault:8200', auth: {kubernetes: {role: regcred}}}}\n"
+			early := "\nvaultConnections: {default: {address: 'https://vault:8200', auth: {token: {secret: {name: vault-token, key: token}}}}}\n"
 			if err := c.helm(t, values+early, install...); err == nil || !strings.Contains(err.Error(), "install it without them first") {
 				t.Fatalf("connections are installed together with their CRD: %v", err)
 			}

@@ -51,23 +51,33 @@ program of the release before. */}}
 {{ printf "registry-ca-%s" (sha256sum . | trunc 10) }}
 {{- end -}}
 
+{{/* What is behind the last colon of host[:port], or what scheme or registry have without one. */}}
+{{- define "regcred.port" -}}
+{{ regexFind ":[0-9]+$" (first .) | trimPrefix ":" | default (last .) }}
+{{- end -}}
+
+{{/* scheme://host:port of a URL, by which the operator compares servers. */}}
+{{- define "regcred.origin" -}}
+{{- $url := urlParse . -}}
+{{- $port := include "regcred.port" (list $url.host (ternary "80" "443" (eq $url.scheme "http"))) -}}
+{{ $url.scheme }}://{{ regexReplaceAll ":[0-9]*$" $url.host "" | lower }}:{{ $port }}
+{{- end -}}
+
 {{/* The ports that the operator connects to, without DNS: a JSON list. */}}
 {{- define "regcred.egressPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.egress.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
-{{- range concat (.Values.vault.addresses | default list) (compact (list .Values.traces.endpoint)) }}
-{{- $url := urlParse . -}}
-{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
-{{- $ports = append $ports (int $port) -}}
+{{- $servers := concat (.Values.vault.addresses | default list) (compact (list .Values.traces.endpoint)) -}}
+{{- range .Values.registries.proxies }}{{ $servers = append $servers .url }}{{ end -}}
+{{- range .Values.vaultConnections }}{{ $servers = concat $servers (compact (list .address (.proxy | default dict).url)) }}{{ end -}}
+{{- range $servers }}
+{{- $ports = append $ports (int (include "regcred.port" (list (include "regcred.origin" .) ""))) -}}
 {{- end -}}
-{{- range .Values.registries.proxies }}
-{{- $ports = append $ports (int (regexFind ":[0-9]+$" (urlParse .url).host | trimPrefix ":")) -}}
-{{- end -}}
-{{- range .Values.registries.insecure }}
-{{- $ports = append $ports (int (regexFind ":[0-9]+$" . | trimPrefix ":" | default "80")) -}}
-{{- end -}}
-{{- range $host, $_ := .Values.registries.cas }}
-{{- $ports = append $ports (int (regexFind ":[0-9]+$" $host | trimPrefix ":" | default "443")) -}}
+{{- range .Values.registries.insecure }}{{ $ports = append $ports (int (include "regcred.port" (list . "80"))) }}{{ end -}}
+{{- $registries := keys (.Values.registries.cas | default dict) | sortAlpha -}}
+{{- range .Values.registryCredentials }}{{ $registries = concat $registries (.registries | default list) }}{{ end -}}
+{{- range $registries }}
+{{- $ports = append $ports (int (include "regcred.port" (list (splitList "/" . | first) "443"))) -}}
 {{- end -}}
 {{ $ports | uniq | toJson }}
 {{- end -}}

@@ -75,28 +75,10 @@ func pathsOf(above string, values object) []string {
 // free have keys that the chart does not know, so a key that is null is one less.
 var free = map[string]bool{"resources": true, "metrics.dashboard.labels": true}
 
-// TestAnEmptyListOpensNothing: a rule without ports is one for every port, as a role without names is one for every name.
+// TestAnEmptyListOpensNothing: a rule without ports is one for every port, as a role without names is one for every name. It holds also where Helm or a
+// GitOps tool is told not to ask the schema.
 func TestAnEmptyListOpensNothing(t *testing.T) {
 	t.Parallel()
-	everything := map[string]bool{"ports": true, "resourceNames": true, "resources": true, "verbs": true, "apiGroups": true, "from": true, "to": true}
-	var look func(above string, value any) []string
-	look = func(above string, value any) []string {
-		var found []string
-		switch value := value.(type) {
-		case object:
-			for key, below := range value {
-				if list, isList := below.([]any); everything[key] && (below == nil || isList && len(list) == 0) {
-					found = append(found, above+"."+key)
-				}
-				found = append(found, look(above+"."+key, below)...)
-			}
-		case []any:
-			for _, below := range value {
-				found = append(found, look(above, below)...)
-			}
-		}
-		return found
-	}
 	values, lists := shipped(t), 0
 	for _, path := range pathsOf("", values) {
 		var value any = values
@@ -109,13 +91,18 @@ func TestAnEmptyListOpensNothing(t *testing.T) {
 		lists++
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			text, err := template(t, image, "--set-json", path+"=[]")
-			if err != nil {
-				return
-			}
-			for key, o := range parse(t, []byte(text)) {
-				if found := look("", o); len(found) > 0 {
-					t.Errorf("%s has an empty list, which is everything: %v", key, found)
+			for _, arguments := range [][]string{{path + "=[]"}, {path + "=[]", "--skip-schema-validation"}, {path + "=null", "--skip-schema-validation"}} {
+				text, err := template(t, image, append([]string{"--set-json"}, arguments...)...)
+				if err != nil {
+					continue
+				}
+				if path == "protectedNamespaces" {
+					t.Errorf("%v protects no namespace, and is taken", arguments)
+				}
+				for key, o := range parse(t, []byte(text)) {
+					if found := everything("", o); len(found) > 0 {
+						t.Errorf("%v: %s has an empty list, which is everything: %v", arguments, key, found)
+					}
 				}
 			}
 		})
@@ -123,4 +110,24 @@ func TestAnEmptyListOpensNothing(t *testing.T) {
 	if lists < 15 {
 		t.Errorf("%d lists: those of the values were not found", lists)
 	}
+}
+
+// everything names the lists in an object that are empty, and so stand for everything.
+func everything(above string, value any) []string {
+	means := map[string]bool{"ports": true, "resourceNames": true, "resources": true, "verbs": true, "apiGroups": true, "from": true, "to": true}
+	var found []string
+	switch value := value.(type) {
+	case object:
+		for key, below := range value {
+			if list, isList := below.([]any); means[key] && (below == nil || isList && len(list) == 0) {
+				found = append(found, above+"."+key)
+			}
+			found = append(found, everything(above+"."+key, below)...)
+		}
+	case []any:
+		for _, below := range value {
+			found = append(found, everything(above, below)...)
+		}
+	}
+	return found
 }

@@ -54,7 +54,9 @@ func TestValuesReachTheObjects(t *testing.T) {
 	})
 	t.Run("the way out is open to the ports that are named anywhere", func(t *testing.T) {
 		found := mustTemplate(t, image+`
-vault: {addresses: ["https://vault.company.io", "http://vault.local", "https://vault.company.io:18200"]}
+vault: {addresses: ["https://vault.company.io", "http://vault.local", "https://vault.company.io:18200", "https://[::1]:18201", "http://proxy:3129"]}
+vaultConnections: {a: {address: "https://VAULT.company.io:443/", auth: {}, proxy: {url: "http://proxy:3129"}}}
+registryCredentials: {a: {registries: ["registry.company.io:5001/team", "docker.io/team"], source: {}, target: {secretName: null}}}
 registries: {insecure: ["registry.local:5000"], cas: {"registry.company.io:8443": {configMap: ca}}, proxies: [{url: "http://proxy:3128", hosts: [a]}]}
 traces: {endpoint: "http://collector.observability:4318"}
 networkPolicy: {egress: {ports: [443, 6443], extra: [{to: [{ipBlock: {cidr: 169.254.169.254/32}}]}]}}
@@ -65,7 +67,7 @@ networkPolicy: {egress: {ports: [443, 6443], extra: [{to: [{ipBlock: {cidr: 169.
 			ports = append(ports, fmt.Sprint(at(port, "port")))
 		}
 		slices.Sort(ports)
-		if diff := cmp.Diff([]string{"18200", "3128", "4318", "443", "5000", "6443", "80", "8443"}, ports); diff != "" {
+		if diff := cmp.Diff([]string{"18200", "18201", "3128", "3129", "4318", "443", "5000", "5001", "6443", "80", "8443"}, ports); diff != "" {
 			t.Errorf("ports (-want +got):\n%s", diff)
 		}
 		if len(rules) != 3 {

@@ -3,6 +3,7 @@ package charttest
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -105,4 +106,18 @@ func at(value any, keys ...string) any {
 		value = m[key]
 	}
 	return value
+}
+
+// setJSON writes values as --set-json takes them, so that they are merged with others.
+func setJSON(t *testing.T, values string) string {
+	t.Helper()
+	var tree object
+	if err := yaml.Unmarshal([]byte(values), &tree); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -1,6 +1,7 @@
 package charttest
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -142,13 +143,17 @@ func TestNoValueEndsATextInAPolicy(t *testing.T) {
 	for path := range paths {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			for _, bad := range []string{`a'b`, `a"b`, `a\u0027b`, `a\\u002cb`, `a\tb`} {
+			for _, bad := range []string{`a'b`, `a"b`, `a\u0027b`, `a\\u002cb`, `a\tb`, "a\nb", "a\u2028b", "a\u0085b", "a\x7fb", "a\x01b"} {
 				text, _, _ := strings.Cut(path, "[")
 				values := image + "podRecovery: {ownerKinds: [{group: a.io, kind: A, resource: a}]}\nnamespaceLabels: {enabled: true}\n"
 				if strings.HasSuffix(path, "prefix") {
 					bad += "/"
 				}
-				_, err := template(t, values, "--set-json", path+"="+fmt.Sprintf("%q", bad))
+				quoted, err := json.Marshal(bad)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = template(t, values, "--set-json", path+"="+string(quoted))
 				if err == nil || !strings.Contains(err.Error(), "/"+strings.ReplaceAll(text, ".", "/")) {
 					t.Errorf("%s may be %s: %v", path, bad, err)
 				}
