@@ -25,11 +25,10 @@ func atOnce(things ...func(n int)) {
 
 func TestWhatPlacesShareIsUsedByManyAtOnce(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	company, other, gone := credential("company"), credential("other"), credential("company")
-	going(v1alpha1.DeletionDelete)(gone)
+	company, other := credential("company"), credential("other")
 	other.Spec.Target.SecretName = "other"
 	var d departed
-	atOnce(func(int) { d.note(gone, now) }, func(int) { d.note(company, now) }, func(int) { d.includes("company", now) })
+	atOnce(func(int) { d.leaves("company", now) }, func(int) { d.note(company) }, func(int) { d.includes("company", now) })
 	var e echoes
 	look := func(place delivered.Place) func(int) {
 		return func(n int) {
