@@ -206,7 +206,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
 	if err != nil || !stays {
 		f.leaves = append(f.leaves, credential)
-		f.losesAll(credential, known, r.causeOf(credential, f.namespace, selected))
+		f.losesAll(credential, known, causeOf(credential, f.namespace, selected))
 		return err
 	}
 	f.memory.goes(credential.Name)

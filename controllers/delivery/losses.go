@@ -49,7 +49,7 @@ type loss struct {
 }
 
 // causeOf says why all entries of a RegistryCredential go.
-func (r *Reconciler) causeOf(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, selected bool) cause {
+func causeOf(credential *v1alpha1.RegistryCredential, namespace *corev1.Namespace, selected bool) cause {
 	switch {
 	case credential.DeletionTimestamp != nil:
 		return deleted

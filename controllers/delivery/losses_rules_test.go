@@ -49,18 +49,22 @@ func TestWhichLossesCountAsANamespaceThatLostIt(t *testing.T) {
 func TestWhyAllEntriesOfARegistryCredentialGo(t *testing.T) {
 	gone := credential("company")
 	gone.DeletionTimestamp = ptr.To(metav1.Now())
+	theirs, others := map[string]string{"team": "shop"}, map[string]string{"team": "web"}
 	for _, test := range []struct {
 		name     string
 		object   *v1alpha1.RegistryCredential
+		labels   map[string]string
 		selected bool
 		want     cause
 	}{
-		{"it does not select the namespace", credential("company"), false, deselected},
-		{"it selects the namespace, and so has another name for the Secret", credential("company"), true, renamed},
-		{"it is being deleted, whatever it selects", gone, true, deleted},
-		{"it is being deleted, and selects nothing there", gone, false, deleted},
+		{"its selector does not match the namespace", credential("company"), others, false, deselected},
+		{"its selector matches the namespace, which is not selected, and so is protected", credential("company"), theirs, false, protected},
+		{"it selects the namespace, and so has another name for the Secret", credential("company"), theirs, true, renamed},
+		{"it is being deleted, whatever it selects", gone, theirs, true, deleted},
+		{"it is being deleted, and selects nothing there", gone, others, false, deleted},
 	} {
-		if got := causeOf(test.object, test.selected); got != test.want {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: test.labels}}
+		if got := causeOf(test.object, namespace, test.selected); got != test.want {
 			t.Errorf("%s: cause %d, want %d", test.name, got, test.want)
 		}
 	}
