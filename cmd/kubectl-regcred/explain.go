@@ -36,6 +36,8 @@ func newExplain(a access) *cobra.Command {
 		Long:    "Explain why pods cannot pull their images: the cause, the evidence, whose the pull secrets are, what regcred does and when,\nand what you can do. It reads with your own rights, and says where they do not suffice. It changes nothing.",
 		Example: example,
 		Args:    takes(0, 2, ""),
+
+		ValidArgsFunction: kinds,
 		RunE: func(command *cobra.Command, args []string) error {
 			return e.run(command.Context(), command.OutOrStdout(), args)
 		},
@@ -44,6 +46,18 @@ func newExplain(a access) *cobra.Command {
 	command.Flags().StringVarP(&e.output, "output", "o", "text", "text, json or yaml")
 	command.Flags().StringVar(&e.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
 	return command
+}
+
+// kinds completes what can be explained.
+func kinds(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	known := []string{"pod", "pods"}
+	for i := range workloadKinds {
+		known = append(known, workloadKinds[i].names[0])
+	}
+	return known, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
