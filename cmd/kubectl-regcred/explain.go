@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -65,16 +66,8 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	if e.allNamespaces && subject.name != "" {
-		return fmt.Errorf("-A looks at all pods of all namespaces: name the namespace of %s with -n instead", foreign.Name(subject.name))
-	}
-	print := printText
-	switch e.output {
-	case "text":
-	case "json", "yaml":
-		print = func(out io.Writer, r report) error { return printObject(out, e.output, r) }
-	default:
-		return fmt.Errorf("-o %s: write text, json or yaml", e.output)
+	if err := e.check(subject); err != nil {
+		return err
 	}
 	namespace, _, err := e.access.Namespace()
 	if err != nil {
@@ -97,8 +90,22 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 		r, err = l.stuck(ctx, namespace)
 		r.namespace = namespace
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case e.output == "text":
+		return printText(out, r)
 	}
-	return print(out, r)
+	return printObject(out, e.output, r)
+}
+
+// check refuses flags that do not go together, or mean nothing.
+func (e *explain) check(s subject) error {
+	switch {
+	case e.allNamespaces && s.name != "":
+		return fmt.Errorf("-A looks at all pods of all namespaces: name the namespace of %s with -n instead", foreign.Name(s.name))
+	case !slices.Contains([]string{"text", "json", "yaml"}, e.output):
+		return fmt.Errorf("-o %s: write text, json or yaml", e.output)
+	}
+	return nil
 }
