@@ -44,6 +44,8 @@ func newAdopt(a access) *cobra.Command {
 			"to standard error. It changes nothing. Exit codes: 0; 1 the command failed; 2 there is nothing to take over.",
 		Example: adoptExample,
 		Args:    takes(1, 1, "name the registry, as host[:port][/path]"),
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(command *cobra.Command, args []string) error {
 			return d.run(command.Context(), command.OutOrStdout(), command.ErrOrStderr(), args[0])
 		},

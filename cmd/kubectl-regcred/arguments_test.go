@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestWhoCallsACommandWronglyIsToldHowItIsCalled(t *testing.T) {
@@ -28,5 +30,22 @@ func TestWhoCallsACommandWronglyIsToldHowItIsCalled(t *testing.T) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestNoFileIsOfferedWhereNoneIsMeant(t *testing.T) {
+	a := (&apiServer{}).start(t)
+	for _, test := range []struct {
+		command *cobra.Command
+		args    []string
+		want    string
+	}{
+		{newExplain(a), nil, "pod pods deployment statefulset daemonset replicaset job"},
+		{newExplain(a), []string{"pod"}, ""},
+		{newAdopt(a), nil, ""},
+	} {
+		if offered, directive := test.command.ValidArgsFunction(test.command, test.args, ""); directive != cobra.ShellCompDirectiveNoFileComp || strings.Join(offered, " ") != test.want {
+			t.Errorf("%s %q: %q, %d", test.command.Name(), test.args, offered, directive)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +37,8 @@ func newExplain(a access) *cobra.Command {
 		Long:    "Explain why pods cannot pull their images: the cause, the evidence, whose the pull secrets are, what regcred does and when,\nand what you can do. It reads with your own rights, and says where they do not suffice. It changes nothing.",
 		Example: example,
 		Args:    takes(0, 2, ""),
+
+		ValidArgsFunction: kinds,
 		RunE: func(command *cobra.Command, args []string) error {
 			return e.run(command.Context(), command.OutOrStdout(), args)
 		},
@@ -46,21 +49,25 @@ func newExplain(a access) *cobra.Command {
 	return command
 }
 
+// kinds completes what can be explained.
+func kinds(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	known := []string{"pod", "pods"}
+	for i := range workloadKinds {
+		known = append(known, workloadKinds[i].names[0])
+	}
+	return known, cobra.ShellCompDirectiveNoFileComp
+}
+
 func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 	subject, err := subjectOf(args)
 	if err != nil {
 		return err
 	}
-	if e.allNamespaces && subject.name != "" {
-		return fmt.Errorf("-A looks at all pods of all namespaces: name the namespace of %s with -n instead", foreign.Name(subject.name))
-	}
-	print := printText
-	switch e.output {
-	case "text":
-	case "json", "yaml":
-		print = func(out io.Writer, r report) error { return printObject(out, e.output, r) }
-	default:
-		return fmt.Errorf("-o %s: write text, json or yaml", e.output)
+	if err := e.check(subject); err != nil {
+		return err
 	}
 	namespace, _, err := e.access.Namespace()
 	if err != nil {
@@ -83,8 +90,22 @@ func (e *explain) run(ctx context.Context, out io.Writer, args []string) error {
 		r, err = l.stuck(ctx, namespace)
 		r.namespace = namespace
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case e.output == "text":
+		return printText(out, r)
 	}
-	return print(out, r)
+	return printObject(out, e.output, r)
+}
+
+// check refuses flags that do not go together, or mean nothing.
+func (e *explain) check(s subject) error {
+	switch {
+	case e.allNamespaces && s.name != "":
+		return fmt.Errorf("-A looks at all pods of all namespaces: name the namespace of %s with -n instead", foreign.Name(s.name))
+	case !slices.Contains([]string{"text", "json", "yaml"}, e.output):
+		return fmt.Errorf("-o %s: write text, json or yaml", e.output)
+	}
+	return nil
 }

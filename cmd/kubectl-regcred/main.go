@@ -18,7 +18,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop) // a second interrupt ends whatever does not heed the first
+	context.AfterFunc(ctx, stop) // a second interrupt ends what goes on after the first
 	err := newCommand().ExecuteContext(ctx)
 	stop()
 	if err != nil {

@@ -72,13 +72,9 @@ func (p *plan) run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if !slices.Contains([]string{"text", "json", "yaml"}, p.output) {
 		return fmt.Errorf("-o %s: write text, json or yaml", p.output)
 	}
-	var objects []*v1alpha1.RegistryCredential
-	for _, name := range p.files {
-		found, err := read(ctx, in, name)
-		if err != nil {
-			return err
-		}
-		objects = append(objects, found...)
+	objects, err := readAllOf(ctx, in, p.files)
+	if err != nil {
+		return err
 	}
 	c, err := p.access.client()
 	if err != nil {

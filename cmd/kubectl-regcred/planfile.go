@@ -113,6 +113,19 @@ func credentialsInList(document []byte) ([]*v1alpha1.RegistryCredential, error) 
 // maxManifest is the largest file that is read, in bytes.
 const maxManifest = 16 << 20
 
+// readAllOf takes the RegistryCredentials out of files.
+func readAllOf(ctx context.Context, in io.Reader, names []string) ([]*v1alpha1.RegistryCredential, error) {
+	var objects []*v1alpha1.RegistryCredential
+	for _, name := range names {
+		found, err := read(ctx, in, name)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, found...)
+	}
+	return objects, nil
+}
+
 // read takes the RegistryCredentials out of a file. Objects of other kinds are passed over.
 func read(ctx context.Context, in io.Reader, name string) ([]*v1alpha1.RegistryCredential, error) {
 	text, err := textOf(ctx, in, name)

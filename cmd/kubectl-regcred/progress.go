@@ -42,6 +42,16 @@ func (r *refresh) followPods(ctx context.Context, c client.WithWatch, w *writer,
 	return err
 }
 
+// overtaken is the request that is followed: that of somebody who asked later takes the place of one that has no answer yet, because what is read
+// for it is read after both were made. Where the annotation is again what it was, a tool took the request back.
+func (o *outcome) overtaken(object *v1alpha1.RegistryCredential, request string) string {
+	later := object.Annotations[v1alpha1.RefreshRequestedAtAnnotation]
+	if later == "" || later == o.asked || object.Status.LastHandledRefresh == request {
+		return request
+	}
+	return later
+}
+
 // cured says what became of the pods that could not pull.
 func (o *outcome) cured() string {
 	switch {

@@ -109,10 +109,7 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 			err = r.followPods(ctx, c, w, &o)
 		}
 	} else if r.output == "text" {
-		w.line("A read of the source of RegistryCredential %s was requested. Follow it: kubectl regcred status %s -w", object.Name, object.Name)
-		if o.Failed {
-			w.line("It does not go on: %s", o.Message)
-		}
+		o.requested(w)
 	}
 	if r.output != "text" {
 		return errors.Join(err, printObject(out, r.output, o))
@@ -121,6 +118,14 @@ func (r *refresh) run(ctx context.Context, out io.Writer, name string) error {
 		w.line("Done: %s%s", o.rotated(), o.cured())
 	}
 	return errors.Join(err, w.err)
+}
+
+// requested is said where nobody waits.
+func (o *outcome) requested(w *writer) {
+	w.line("A read of the source of RegistryCredential %s was requested. Follow it: kubectl regcred status %s -w", o.Name, o.Name)
+	if o.Failed {
+		w.line("It does not go on: %s", o.Message)
+	}
 }
 
 // request asks the operator to read the source. object becomes what the API server has then.
@@ -170,16 +175,6 @@ func (r *refresh) follow(ctx context.Context, c client.WithWatch, w *writer, o *
 		return o.timedOut(r.timeout)
 	}
 	return err
-}
-
-// overtaken is the request that is followed: that of somebody who asked later takes the place of one that has no answer yet, because what is read
-// for it is read after both were made. Where the annotation is again what it was, a tool took the request back.
-func (o *outcome) overtaken(object *v1alpha1.RegistryCredential, request string) string {
-	later := object.Annotations[v1alpha1.RefreshRequestedAtAnnotation]
-	if later == "" || later == o.asked || object.Status.LastHandledRefresh == request {
-		return request
-	}
-	return later
 }
 
 // timedOut says what the refresh still waited for. A source that cannot be read for so long needs a person.

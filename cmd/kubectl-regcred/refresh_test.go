@@ -139,3 +139,16 @@ func TestARefreshThatAnotherOneOvertakesIsFollowedByThat(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoDoesNotWaitIsToldThatNothingIsRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		o    outcome
+		says bool
+	}{"it is read": {outcome{Name: "company"}, false}, "it is suspended": {outcome{Name: "company", Failed: true, Message: "spec.suspend is true"}, true}} {
+		var out bytes.Buffer
+		test.o.requested(&writer{out: &out})
+		if !strings.Contains(out.String(), "status company -w") || strings.Contains(out.String(), "does not go on: spec.suspend is true") != test.says {
+			t.Errorf("%s: %s", name, out.String())
+		}
+	}
+}
