@@ -108,16 +108,20 @@ func at(value any, keys ...string) any {
 	return value
 }
 
-// setJSON writes values as --set-json takes them, so that they are merged with others.
-func setJSON(t *testing.T, values string) string {
+// setJSON gives arguments for values, so that they are merged with others.
+func setJSON(t *testing.T, values string) []string {
 	t.Helper()
 	var tree object
 	if err := yaml.Unmarshal([]byte(values), &tree); err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(tree)
-	if err != nil {
-		t.Fatal(err)
+	var arguments []string
+	for key, below := range tree {
+		text, err := json.Marshal(below)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arguments = append(arguments, "--set-json", key+"="+string(text))
 	}
-	return string(text)
+	return arguments
 }

@@ -39,7 +39,7 @@ func TestASwitchHoldsForAllOfItsKind(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			off, err := template(t, image+all, "--set-json", setJSON(t, test.values))
+			off, err := template(t, image+all, setJSON(t, test.values)...)
 			if err != nil {
 				t.Fatal(err)
 			}
