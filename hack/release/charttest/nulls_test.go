@@ -3,6 +3,7 @@ package charttest
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ func TestNullOpensNothing(t *testing.T) {
 	t.Parallel()
 	const image = "image: {repository: registry.company.io/regcred}\nnamespaceLabels: {enabled: true}\ninjection: {enabled: true}\nmetrics: {prometheusRule: {enabled: true}, serviceMonitor: {enabled: true}}\n"
 	want := mustTemplate(t, image)
+	bare, kept := reused(t, image)
 	paths := pathsOf("", shipped(t))
 	if len(paths) < 80 {
 		t.Fatalf("%d values: those of the chart were not found", len(paths))
@@ -41,8 +43,49 @@ func TestNullOpensNothing(t *testing.T) {
 			if diff := cmp.Diff(want, parse(t, []byte(text))); diff != "" {
 				t.Errorf("null is taken, and is not the default (-default +null):\n%s", diff)
 			}
+			text, err = templateOf(t, bare, string(kept), "--set-json", path+"=null")
+			if err != nil {
+				t.Fatalf("the next upgrade with --reuse-values stops at what was taken: %v", err)
+			}
+			if diff := cmp.Diff(want, parse(t, []byte(text))); diff != "" {
+				t.Errorf("with --reuse-values null is not the default (-default +null):\n%s", diff)
+			}
 		})
 	}
+}
+
+// reused are a chart without defaults and all values as whoever installs it gave them, as `helm upgrade --reuse-values` has them. A null is then one
+// for the schema, too, and not a default that is left out.
+func reused(t *testing.T, values string) (folder string, kept []byte) {
+	t.Helper()
+	folder = filepath.Join(t.TempDir(), "regcred")
+	if err := os.CopyFS(folder, os.DirFS(chart)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "values.yaml"), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var given object
+	if err := yaml.Unmarshal([]byte(values), &given); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := yaml.Marshal(merged(shipped(t), given))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder, kept
+}
+
+// merged puts values over others.
+func merged(below, above object) object {
+	for key, value := range above {
+		over, isObject := value.(object)
+		if under, ok := below[key].(object); ok && isObject {
+			value = merged(under, over)
+		}
+		below[key] = value
+	}
+	return below
 }
 
 // shipped are the values of the chart.
