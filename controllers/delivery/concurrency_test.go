@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 )
 

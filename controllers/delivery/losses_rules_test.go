@@ -28,6 +28,7 @@ func TestWhichLossesCountAsANamespaceThatLostIt(t *testing.T) {
 		want  int
 	}{
 		{"it is not selected any more, and the Secret is gone", deselected, nil, 1},
+		{"it is protected now, and the Secret is gone", protected, nil, 1},
 		{"it is not selected any more, and others have the Secret", deselected, kept(pullsecret.Sources{"other": {Keys: []string{"o.example"}}}, `{}`), 1},
 		{"it is not selected any more, and an entry is still there", deselected, version("a", "5", "s.example"), 0},
 		{"the RegistryCredential is deleted", deleted, nil, 1},
@@ -49,18 +50,22 @@ func TestWhichLossesCountAsANamespaceThatLostIt(t *testing.T) {
 func TestWhyAllEntriesOfARegistryCredentialGo(t *testing.T) {
 	gone := credential("company")
 	gone.DeletionTimestamp = ptr.To(metav1.Now())
+	other, shop := map[string]string{"team": "other"}, map[string]string{"team": "shop"}
 	for _, test := range []struct {
 		name     string
 		object   *v1alpha1.RegistryCredential
+		labels   map[string]string
 		selected bool
 		want     cause
 	}{
-		{"it does not select the namespace", credential("company"), false, deselected},
-		{"it selects the namespace, and so has another name for the Secret", credential("company"), true, renamed},
-		{"it is being deleted, whatever it selects", gone, true, deleted},
-		{"it is being deleted, and selects nothing there", gone, false, deleted},
+		{"it does not select the namespace", credential("company"), other, false, deselected},
+		{"it would select the namespace, which is protected", credential("company"), shop, false, protected},
+		{"it selects the namespace, and so has another name for the Secret", credential("company"), shop, true, renamed},
+		{"it is being deleted, whatever it selects", gone, shop, true, deleted},
+		{"it is being deleted, and selects nothing there", gone, other, false, deleted},
 	} {
-		if got := causeOf(test.object, test.selected); got != test.want {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: test.labels}}
+		if got := (&Reconciler{Protected: []string{"shop"}}).causeOf(test.object, namespace, test.selected); got != test.want {
 			t.Errorf("%s: cause %d, want %d", test.name, got, test.want)
 		}
 	}
