@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ func (r *Reconciler) tellOfLosses(ctx context.Context, f facts, secret *corev1.S
 	}
 }
 
-// parts tells what other Secrets of regcred's in the namespace have from what none has.
+// parts tells what other RegistryCredentials have in other Secrets of the namespace from what none has.
 func (r *Reconciler) parts(ctx context.Context, place delivered.Place, l loss) []loss {
 	there, nowhere := l, l
 	if there.keys = nil; l.cause == renamed {
@@ -109,7 +110,9 @@ func (r *Reconciler) parts(ctx context.Context, place delivered.Place, l loss) [
 			if secret.Name == place.Name || !pullsecret.OwnerOf(secret).Ours {
 				return
 			}
-			if left := nowhere.gone(recordOf(secret)); len(left) < len(nowhere.keys) {
+			others := maps.Clone(recordOf(secret))
+			delete(others, l.credential.Name) // which goes from there, too
+			if left := nowhere.gone(others); len(left) < len(nowhere.keys) {
 				nowhere.keys, there.instead = left, append(there.instead, secret.Name)
 			}
 		})

@@ -45,6 +45,16 @@ func TestWhatAnotherSecretOfTheNamespaceHasIsNotSaidToBeLost(t *testing.T) {
 		{"it has all", func(*rig) {}, []string{"n-00000 Normal Removed the entry for more.example/a, r.example was; instead"}},
 		{"it has one of two", func(g *rig) { g.publish(record(t, "next", "1-y", "canary", "r.example")) },
 			[]string{"n-00000 Normal Removed the entry for r.example was; instead", "n-00000 Warning Removed the entry for more.example/a was; fail"}},
+		{"it has another one of what goes", func(g *rig) {
+			var there corev1.Secret
+			if err := g.c.Get(t.Context(), client.ObjectKey{Namespace: "n-00000", Name: "pull"}, &there); err != nil {
+				t.Fatal(err)
+			}
+			there.Annotations[v1alpha1.SourcesAnnotation] = strings.ReplaceAll(there.Annotations[v1alpha1.SourcesAnnotation], `"next"`, `"company"`)
+			if err := g.c.Update(t.Context(), &there); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"n-00000 Warning Removed the entry for more.example/a, r.example was; fail"}},
 		{"it is of others", func(g *rig) {
 			var there corev1.Secret
 			if err := g.c.Get(t.Context(), client.ObjectKey{Namespace: "n-00000", Name: "pull"}, &there); err != nil {

@@ -2,11 +2,14 @@ package integration
 
 import (
 	"context"
+	"testing"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/laststatus"
 )
 
 // credentialObject is a RegistryCredential, with changes.
@@ -78,5 +81,39 @@ func kindAttempts() []admissionAttempt {
 		{name: "the InjectionIndex, for which config/injection has a role", fresh: &v1alpha1.InjectionIndex{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.InjectionIndexName}}, do: doDryCreate},
 		{name: "sending logins to another server", given: connectionObject(), do: doPatch(`{"spec":{"address":"https://evil.example"}}`), refused: onlyStatus},
 		{name: "removing a VaultConnection", given: connectionObject(), do: doDelete, refused: onlyStatus},
+	}
+}
+
+// writeStatusOfAnother deletes an object and creates it again between what the operator read of it and what it writes.
+func writeStatusOfAnother(t *testing.T, c *installation, operator client.Client) {
+	before := connectionObject()
+	before.GenerateName, before.Name = "", "again"
+	if err := c.admin.Create(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	says := func(object *v1alpha1.VaultConnection) error {
+		changed := object.DeepCopy()
+		changed.Status.ServerVersion, changed.Status.ObservedGeneration = "1.21", 1
+		return laststatus.Write(t.Context(), operator, changed, object)
+	}
+	if err := says(before); err != nil {
+		t.Errorf("it is still there: %v", err)
+	}
+	again := connectionObject()
+	again.GenerateName, again.Name = "", "again"
+	if err := c.admin.Delete(t.Context(), before.DeepCopy()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.admin.Create(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	if err := says(before); err == nil {
+		t.Error("the operator does not notice that it wrote the status of another one")
+	}
+	if err := c.admin.Get(t.Context(), client.ObjectKeyFromObject(again), again); err != nil || !equality.Semantic.DeepEqual(again.Status, v1alpha1.VaultConnectionStatus{}) {
+		t.Errorf("it has the status %+v: %v", again.Status, err)
+	}
+	if err := says(again); err != nil {
+		t.Errorf("the new one: %v", err)
 	}
 }

@@ -62,6 +62,7 @@ func TestAdmissionPolicies(t *testing.T) {
 	}
 	t.Run("nobody else is held back", func(t *testing.T) { tryAsSomebodyElse(t, c) })
 	t.Run("the operator and its policy know the same marks of tools", func(t *testing.T) { compareMarks(t, c, byToken) })
+	t.Run("an object that was created again gets no status of the one before", func(t *testing.T) { writeStatusOfAnother(t, c, byToken) })
 	t.Run("any name", func(t *testing.T) { testAnyName(t, c, byToken) })
 }
 
