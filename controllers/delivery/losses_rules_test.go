@@ -30,6 +30,8 @@ func TestWhichLossesCountAsANamespaceThatLostIt(t *testing.T) {
 		{"it is not selected any more, and the Secret is gone", deselected, nil, 1},
 		{"it is not selected any more, and others have the Secret", deselected, kept(pullsecret.Sources{"other": {Keys: []string{"o.example"}}}, `{}`), 1},
 		{"it is not selected any more, and an entry is still there", deselected, version("a", "5", "s.example"), 0},
+		{"the namespace is protected now", protected, nil, 1},
+		{"the namespace is protected now, and an entry is still there", protected, version("a", "5", "s.example"), 0},
 		{"the RegistryCredential is deleted", deleted, nil, 1},
 		{"the RegistryCredential is deleted, and an entry is still there", deleted, version("a", "5", "s.example"), 0},
 		{"it has the entries under another name", renamed, nil, 0},
@@ -47,20 +49,25 @@ func TestWhichLossesCountAsANamespaceThatLostIt(t *testing.T) {
 }
 
 func TestWhyAllEntriesOfARegistryCredentialGo(t *testing.T) {
-	gone := credential("company")
+	gone, unreadable := credential("company"), credential("company")
 	gone.DeletionTimestamp = ptr.To(metav1.Now())
+	unreadable.Spec.Target.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Near"}}
 	for _, test := range []struct {
 		name     string
 		object   *v1alpha1.RegistryCredential
+		team     string
 		selected bool
 		want     cause
 	}{
-		{"it does not select the namespace", credential("company"), false, deselected},
-		{"it selects the namespace, and so has another name for the Secret", credential("company"), true, renamed},
-		{"it is being deleted, whatever it selects", gone, true, deleted},
-		{"it is being deleted, and selects nothing there", gone, false, deleted},
+		{"it does not select the namespace", credential("company"), "other", false, deselected},
+		{"it would select the namespace, which is protected", credential("company"), "shop", false, protected},
+		{"its selector cannot be read", unreadable, "shop", false, deselected},
+		{"it selects the namespace, and so has another name for the Secret", credential("company"), "shop", true, renamed},
+		{"it is being deleted, whatever it selects", gone, "shop", true, deleted},
+		{"it is being deleted, and selects nothing there", gone, "other", false, deleted},
 	} {
-		if got := causeOf(test.object, test.selected); got != test.want {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{"team": test.team}}}
+		if got := (&Reconciler{}).causeOf(test.object, namespace, test.selected); got != test.want {
 			t.Errorf("%s: cause %d, want %d", test.name, got, test.want)
 		}
 	}
