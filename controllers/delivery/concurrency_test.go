@@ -27,7 +27,7 @@ func TestWhatPlacesShareIsUsedByManyAtOnce(t *testing.T) {
 	company, other := credential("company"), credential("other")
 	other.Spec.Target.SecretName = "other"
 	var d departed
-	atOnce(func(int) { d.leaves("company", now) }, func(int) { d.note(company) }, func(int) { d.includes("company", now) })
+	atOnce(func(int) { d.leaves("company", now) }, func(int) { d.leaves("other", now) }, func(int) { d.note(company) }, func(int) { d.includes("company", now) })
 	var e echoes
 	look := func(place delivered.Place) func(int) {
 		return func(n int) {

@@ -30,6 +30,8 @@ func TestWhichLossesCountAsANamespaceThatLostIt(t *testing.T) {
 		{"it is not selected any more, and the Secret is gone", deselected, nil, 1},
 		{"it is not selected any more, and others have the Secret", deselected, kept(pullsecret.Sources{"other": {Keys: []string{"o.example"}}}, `{}`), 1},
 		{"it is not selected any more, and an entry is still there", deselected, version("a", "5", "s.example"), 0},
+		{"the namespace is protected now", protected, nil, 1},
+		{"the namespace is protected now, and an entry is still there", protected, version("a", "5", "s.example"), 0},
 		{"the RegistryCredential is deleted", deleted, nil, 1},
 		{"the RegistryCredential is deleted, and an entry is still there", deleted, version("a", "5", "s.example"), 0},
 		{"it has the entries under another name", renamed, nil, 0},
@@ -47,8 +49,9 @@ func TestWhichLossesCountAsANamespaceThatLostIt(t *testing.T) {
 }
 
 func TestWhyAllEntriesOfARegistryCredentialGo(t *testing.T) {
-	gone := credential("company")
+	gone, unreadable := credential("company"), credential("company")
 	gone.DeletionTimestamp = ptr.To(metav1.Now())
+	unreadable.Spec.Target.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Near"}}
 	theirs, others := map[string]string{"team": "shop"}, map[string]string{"team": "web"}
 	for _, test := range []struct {
 		name     string
@@ -59,6 +62,7 @@ func TestWhyAllEntriesOfARegistryCredentialGo(t *testing.T) {
 	}{
 		{"its selector does not match the namespace", credential("company"), others, false, deselected},
 		{"its selector matches the namespace, which is not selected, and so is protected", credential("company"), theirs, false, protected},
+		{"its selector cannot be read", unreadable, theirs, false, deselected},
 		{"it selects the namespace, and so has another name for the Secret", credential("company"), theirs, true, renamed},
 		{"it is being deleted, whatever it selects", gone, theirs, true, deleted},
 		{"it is being deleted, and selects nothing there", gone, others, false, deleted},
