@@ -13,8 +13,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -185,5 +188,52 @@ func TestImagesAreLookedForInFewNamespacesAtOnceAndNoLongerThanNeeded(t *testing
 	got, err = lister.InUse(t.Context(), append(names("none")[1:], "shop"), oneByOne, 1)
 	if err != nil || !slices.Equal(got, []string{"r.io/a"}) || most < 2 || most > 4 {
 		t.Errorf("where one of ten has some: %q, %v, %d were asked at once", got, err, most)
+	}
+}
+
+func TestPodsAreAskedForAsJSON(t *testing.T) {
+	const protobuf = "application/vnd.kubernetes.protobuf"
+	var accepted []string
+	lister, err := New(&rest.Config{Host: "http://127.0.0.1:1", ContentConfig: rest.ContentConfig{AcceptContentTypes: protobuf, ContentType: protobuf}},
+		&http.Client{Transport: answers(func(r *http.Request) io.Reader {
+			accepted = append(accepted, r.Header.Get("Accept"))
+			return strings.NewReader(pageOf("", "a"))
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lister.Each(t.Context(), "", "", func(Pod) bool { return true }); err != nil || !slices.Equal(accepted, []string{"application/json"}) {
+		t.Errorf("%q, %v", accepted, err)
+	}
+}
+
+// Why a stream ended is told, wherever that was.
+func TestWhatBrokeAStreamIsTold(t *testing.T) {
+	away := errors.New("away")
+	for _, begins := range []string{"", `{"items":[`, `{"items":[{"x":12`, `{"items":[{"x":"a`, `{"items":[{"metadata":{"name":"a`, `{"items":[{"x"`, `{"items":[{}`} {
+		lister := listerOf(t, func(*http.Request) io.Reader {
+			return io.MultiReader(strings.NewReader(begins), iotest.ErrReader(away))
+		})
+		if _, err := lister.Each(t.Context(), "", "", func(Pod) bool { return true }); !errors.Is(err, away) {
+			t.Errorf("behind %s: %v", begins, err)
+		}
+	}
+}
+
+func TestAnImageThatSeveralNamespacesHaveIsOne(t *testing.T) {
+	if got := oneOfEach([][]string{{"a"}, {"a", "b"}, {"c", "a"}}, 4); !slices.Equal(got, []string{"a", "c", "b"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestAListGoesOnOnlyWhereItsTokenExpired(t *testing.T) {
+	for reason, want := range map[metav1.StatusReason]string{metav1.StatusReasonExpired: "next", metav1.StatusReasonTooManyRequests: "", metav1.StatusReasonForbidden: ""} {
+		err := &apierrors.StatusError{ErrStatus: metav1.Status{Reason: reason, ListMeta: metav1.ListMeta{Continue: "next"}}}
+		if got := Resume(err, "before"); got != want {
+			t.Errorf("%s: %q", reason, got)
+		}
+	}
+	if got := Resume(nil, "before"); got != "" {
+		t.Errorf("%q", got)
 	}
 }
