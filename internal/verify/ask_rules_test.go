@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -101,5 +102,27 @@ func TestTheValueInUseIsShownToNoOtherRegistry(t *testing.T) {
 		if s.authenticated() != shown || (got.InUse == "") != (keys != "") {
 			t.Errorf("with the keys %q: %+v, asked %q", q.InUse.Keys, got, s.asked())
 		}
+	}
+}
+
+// What a registry shows to everybody decides nothing of an image that it denies to the credential.
+func TestADeniedImageIsDeniedWhateverEverybodyIsTold(t *testing.T) {
+	nobody, somebody := jwt(`{"sub":""}`), jwt(`{"sub":"","access":["some"]}`)
+	s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		switch authorization := r.Header.Get("Authorization"); {
+		case r.URL.Path == "/token" && loggedIn(r):
+			fmt.Fprintf(w, `{"token":%q}`, somebody)
+		case r.URL.Path == "/token":
+			fmt.Fprintf(w, `{"token":%q}`, nobody)
+		case authorization == "Bearer "+somebody:
+			refuse(w, http.StatusForbidden, "DENIED")
+		case authorization == "Bearer "+nobody:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			challenge(w, r, "https://"+r.Host+"/token")
+		}
+	})
+	if got := s.trusting().Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/team/app:1")[0]; got.Reason != verify.PullDenied {
+		t.Errorf("%+v, asked %q", got, s.asked())
 	}
 }

@@ -213,3 +213,32 @@ func TestARouteIsUsedByManyAtOnce(t *testing.T) {
 		t.Errorf("%q, %q", way.waits(), way.describe())
 	}
 }
+
+// Of a registry without a name the library beneath makes Docker Hub: what is no host is asked nowhere.
+func TestWhatIsNoHostIsNotTakenForAnother(t *testing.T) {
+	for _, host := range []string{"r.example/path", "bad host"} {
+		if s, err := New(Options{}).open(host, sample(t), true); err == nil || s != nil {
+			t.Errorf("%s is taken for %v", host, s.remote)
+		}
+	}
+}
+
+func TestAHostThatIsNotToBeReachedThroughAProxyIsNotDialled(t *testing.T) {
+	way := &route{options: Options{AllowLoopback: true, Proxy: func(string, bool) (*proxy.Server, error) { return nil, ErrNotThroughProxy }}}
+	for name, dial := range map[string]func(context.Context, string, string) (net.Conn, error){"plainly": way.dialPlain, "for TLS": way.dial} {
+		if conn, err := dial(t.Context(), "tcp", "127.0.0.1:1"); conn != nil || !errors.Is(err, ErrNotThroughProxy) || !strings.Contains(err.Error(), "127.0.0.1:1") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhereNothingCouldBeTestedItIsSaidWhatToName(t *testing.T) {
+	if got := judge(plan{}, nil); !strings.Contains(got.Message, "name one in spec.verification.images") {
+		t.Errorf("%q", got.Message)
+	}
+	s := &session{options: Options{InsecureRegistries: []string{"r.example"}}}
+	realm := "http://" + strings.Repeat("x", 1000) + "/token"
+	if got := s.checkRealm(&transport.Challenge{Insecure: true, Parameters: map[string]string{"realm": realm}}); !strings.Contains(got, "would have to be declared") || len(got) > 2*longestName {
+		t.Errorf("%d bytes: %q", len(got), got)
+	}
+}
