@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,7 +33,17 @@ type Writer struct {
 	Client client.Writer
 	// Now is the API server's time.
 	Now func() time.Time
+
+	mu sync.Mutex
+	// restsUntil is when events are written again, after one was not answered in time.
+	restsUntil time.Time
 }
+
+// rest is for how long no event is written after one was not answered in time: whoever writes waits, and has other work in thousands of namespaces.
+const rest = time.Minute
+
+// ErrRests is why an event was not written.
+var ErrRests = errors.New("events are not written for a minute, because the API server did not answer the last one in time; look at webhooks and policies for events")
 
 // Event is about one object of a namespace.
 type Event struct {
@@ -41,10 +53,14 @@ type Event struct {
 }
 
 // Write writes an event, cut to what the API server takes. What happened to one version of Regarding because of Related is written once, however
-// often it is told. A namespace that is gone or going is told nothing, and that is no error.
-func (w Writer) Write(ctx context.Context, e Event) error {
+// often it is told. A namespace that is gone or going is told nothing, and that is no error. It fails with ErrRests for a minute after the context
+// of a write ended before there was an answer.
+func (w *Writer) Write(ctx context.Context, e Event) error {
 	if w.Client == nil {
 		return nil
+	}
+	if w.rests() {
+		return ErrRests
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -60,7 +76,22 @@ func (w Writer) Write(ctx context.Context, e Event) error {
 	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil
 	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		w.beginRest()
+	}
 	return err
+}
+
+func (w *Writer) rests() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Now().Before(w.restsUntil)
+}
+
+func (w *Writer) beginRest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.restsUntil = w.Now().Add(rest)
 }
 
 // name is the same for the same event, and another one for each other.

@@ -39,7 +39,7 @@ func TestAnEventIsWrittenAsTheAdmissionPolicyAndTheAPIServerTakeIt(t *testing.T)
 	long := gone()
 	long.Note, long.Reason, long.Action, long.Regarding.Name = strings.Repeat("n\x1b", 3000), strings.Repeat("r", 500), strings.Repeat("a", 500), strings.Repeat("s", 198)+"--"+strings.Repeat("s", 53)
 	for _, e := range []Event{gone(), long} {
-		if err := (Writer{s, func() time.Time { return now }}).Write(t.Context(), e); err != nil {
+		if err := (&Writer{Client: s, Now: func() time.Time { return now }}).Write(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,11 +89,45 @@ func TestOfWhatAnErrorOfAnEventIsTold(t *testing.T) {
 		"the API server does not answer":  {context.DeadlineExceeded, true},
 		"the API server has no time left": {apierrors.NewTooManyRequests("later", 1), true},
 	} {
-		if err := (Writer{&sink{error: test.err}, time.Now}).Write(t.Context(), gone()); (err != nil) != test.told {
+		if err := (&Writer{Client: &sink{error: test.err}, Now: time.Now}).Write(t.Context(), gone()); (err != nil) != test.told {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := (Writer{}).Write(t.Context(), gone()); err != nil {
+	if err := (&Writer{}).Write(t.Context(), gone()); err != nil {
 		t.Errorf("without a client: %v", err)
+	}
+}
+
+// Of thousands of removals each would wait for an answer that does not come.
+func TestAfterAnEventThatIsNotAnsweredTheOthersDoNotWait(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	ended, end := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer end()
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		// after is how long after that the next one is written.
+		after time.Duration
+		rests bool
+	}{
+		{"it is not answered in time", ended, context.DeadlineExceeded, rest - 1, true},
+		{"it is not answered in time, a minute ago", ended, context.DeadlineExceeded, rest, false},
+		{"it is refused at once", t.Context(), errors.New("quota"), 0, false},
+		{"the operator stops", stopped, context.Canceled, 0, false},
+		{"it is answered", t.Context(), nil, 0, false},
+	} {
+		s := &sink{error: test.err}
+		at := now
+		w := &Writer{Client: s, Now: func() time.Time { return at }}
+		if err := w.Write(test.ctx, gone()); !errors.Is(err, test.err) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		at, s.error = now.Add(test.after), nil
+		if err := w.Write(t.Context(), gone()); errors.Is(err, ErrRests) != test.rests || (len(s.got) == 1) != test.rests {
+			t.Errorf("%s: then %d are asked for and the error is %v", test.name, len(s.got), err)
+		}
 	}
 }
