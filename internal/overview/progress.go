@@ -101,6 +101,9 @@ func progressOfValue(status *v1alpha1.RegistryCredentialStatus) Progress {
 var retried = []string{v1alpha1.ReasonWriteFailed, v1alpha1.ReasonContested}
 
 func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, complete *metav1.Condition) Progress {
+	if synced := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSecretsSynced); synced != nil && synced.Reason == v1alpha1.ReasonNoNamespaces {
+		return Progress{Stage: StagePublished, Failed: true, Message: saidBy(synced)} // whoever rotates is not to revoke a password for a typo in labels
+	}
 	if complete.Reason != v1alpha1.ReasonDelivering {
 		return Progress{Stage: StageDelivered, Message: complete.Message}
 	}
