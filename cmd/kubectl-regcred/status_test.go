@@ -223,7 +223,7 @@ func TestTheOldPasswordAndPodsInWords(t *testing.T) {
 		atRisk     *int32
 		want       string
 	}{
-		{"there was none", overview.RevokeNothing, nil, "Old password: none is known\nPods: 1 stuck"},
+		{"there was none", overview.RevokeNothing, nil, "Old password: none before this one is known\nPods: 1 stuck"},
 		{"something depends on it", overview.RevokeLater, ptr.To[int32](0), "Old password: may not be revoked yet\nPods: 1 stuck, 0 at risk (they run, and could not pull on another node)"},
 		{"nothing depends on it", overview.RevokeNow, ptr.To[int32](2), "Old password: may be revoked: no namespace has it any more\nPods: 1 stuck, 2 at risk (they run, and could not pull on another node)"},
 		{"it is refused", overview.RevokedAlready, nil, "Old password: no longer works\nPods: 1 stuck"},

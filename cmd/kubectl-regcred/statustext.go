@@ -93,7 +93,7 @@ var revocations = map[overview.Revocation]string{
 	overview.RevokeLater:    "may not be revoked yet",
 	overview.RevokedAlready: "no longer works",
 	overview.RevokeInUse:    "is the value in use, and may not be revoked",
-	overview.RevokeNothing:  "none is known",
+	overview.RevokeNothing:  "none before this one is known",
 }
 
 func printDetail(out io.Writer, d printedDetail, now time.Time) error {
