@@ -3,7 +3,7 @@ package v1alpha1
 // Condition types. Ready sums the others up; Reconciling and Stalled are present only while they are true, as kstatus asks.
 const (
 	// ConditionReady is True when all is in order that the platform team answers for: the source, the registry, the spec, and
-	// delivery as far as it lies with regcred. A namespace that cannot be served for reasons of its own does not make it False.
+	// delivery as far as it lies with regcred. A namespace that cannot be served because of something in it does not make it False.
 	ConditionReady = "Ready"
 	// ConditionCredentialAvailable is True when the last read of the source gave a usable credential.
 	ConditionCredentialAvailable = "CredentialAvailable"
@@ -25,7 +25,8 @@ const (
 	// ConditionUnfenced is True on a VaultConnection while the admission policies that bound the operator do not stand or cannot be asked
 	// for, or its role is wider than its limits. It is present only while that is so.
 	ConditionUnfenced = "Unfenced"
-	// ConditionReconciling is True while something is unfinished that regcred works on without a person.
+	// ConditionReconciling is True while something is unfinished and regcred goes on automatically as soon as it can. Some of its reasons ask for a
+	// person all the same, such as NoNamespaces and Held.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True while a person must act.
 	ConditionStalled = "Stalled"

@@ -131,7 +131,7 @@ type VaultExchange struct {
 // ECRExchange has no fields: all that is needed is in spec.registries.
 type ECRExchange struct{}
 
-// ACRExchange says what is not in spec.registries.
+// ACRExchange holds the tenant, which spec.registries does not tell.
 type ACRExchange struct {
 	// tenant of the service principal, by its GUID or one of its domains. Defaults to the key tenant_id of what Vault gives. An
 	// access_token needs none.

@@ -97,8 +97,8 @@ type NamespacesStatus struct {
 	Selected int32 `json:"selected"`
 	// synced is the number of them in which the ServiceAccounts are right for this generation, and the Secret has the revision in use.
 	Synced int32 `json:"synced"`
-	// failed is the number of them that cannot be served, each for a reason of its own. Most reasons lie in the namespace and do not
-	// make Ready False. Forbidden, WriteFailed and RegistryTaken do, and so does a target of which no namespace is served.
+	// failed is the number of them that cannot be served. They make Ready False only for Forbidden, WriteFailed and RegistryTaken, or
+	// when no namespace is served.
 	Failed int32 `json:"failed"`
 	// failures are the namespaces that are not served, by name, the first 20.
 	// +optional

@@ -160,8 +160,8 @@ type AzureAuth struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Role string `json:"role"`
-	// resource that the token is for, as in Vault's auth/azure/config. Better one of its own, such as api://vault, than
-	// https://management.azure.com/: what Vault is shown then opens nothing else.
+	// resource that the token is for, as in Vault's auth/azure/config. Use an application of its own, such as
+	// api://vault, and not https://management.azure.com/: the token then opens nothing else.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -56,7 +56,11 @@ func vaultCommand(arguments []string) error {
 		_, err = server.KVv2(flags["mount"]).Put(context.Background(), words[2], data)
 		return err
 	case command == "token create":
-		secret, err := server.Auth().Token().Create(&api.TokenCreateRequest{Policies: []string{flags["policy"]}, Period: flags["period"]})
+		_, orphan := flags["orphan"]
+		if !orphan {
+			return errors.New("the token would end with the login that creates it: the documentation must write -orphan")
+		}
+		secret, err := server.Auth().Token().Create(&api.TokenCreateRequest{Policies: []string{flags["policy"]}, Period: flags["period"], NoParent: orphan})
 		if err != nil {
 			return err
 		}
