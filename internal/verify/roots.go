@@ -4,18 +4,22 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+
+	"regcred.dev/regcred/internal/registry"
 )
 
-// RootCAs gives the certificate authorities of registries by host[:port], for [Options.RootCAs]. Their files are read again for each test,
-// so that a mounted file may change. The error names a file that cannot be used at the start.
-func RootCAs(files map[string]string) (func(registry string) *x509.CertPool, error) {
-	for registry, file := range files {
+// RootCAs gives the certificate authorities of registries by host[:port], for [Options.RootCAs], whatever the case of its letters. Their
+// files are read again for each test, so that a mounted file may change. The error names a file that cannot be used at the start.
+func RootCAs(files map[string]string) (func(host string) *x509.CertPool, error) {
+	byAddress := make(map[string]string, len(files))
+	for host, file := range files {
 		if _, err := ReadPool(file); err != nil {
-			return nil, fmt.Errorf("--registry-ca for %s: %w", registry, err)
+			return nil, fmt.Errorf("--registry-ca for %s: %w", host, err)
 		}
+		byAddress[registry.Address(host)] = file
 	}
-	return func(registry string) *x509.CertPool {
-		file, ok := files[registry]
+	return func(host string) *x509.CertPool {
+		file, ok := byAddress[registry.Address(host)]
 		if !ok {
 			return nil
 		}

@@ -44,13 +44,14 @@ type access struct {
 	login     finding
 }
 
-// open begins a test. named says that a key names the host.
+// open begins a test. named says that a key names the host, which is in the spelling of image references.
 func (v *Verifier) open(host string, credential dockerconfig.Credential, named bool) (*session, error) {
+	address := registry.Address(host)
 	var options []name.Option
-	if v.options.insecure(host) {
+	if v.options.insecure(address) {
 		options = append(options, name.Insecure)
 	}
-	remote, err := name.NewRegistry(host, options...)
+	remote, err := name.NewRegistry(address, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (v *Verifier) open(host string, credential dockerconfig.Credential, named b
 	}
 	var roots *x509.CertPool
 	if v.options.RootCAs != nil {
-		roots = v.options.RootCAs(host)
+		roots = v.options.RootCAs(address)
 	}
 	route := &route{options: v.options}
 	if named {

@@ -28,8 +28,8 @@ type Options struct {
 	// the library beneath.
 	MaxBody int64
 	// RootCAs returns the certificate authorities that are trusted in the test of a registry, given as host[:port] in
-	// the spelling of image references. As in container runtimes they count for its token realm too. It may be nil,
-	// and a nil pool means those of the system.
+	// lower case. As in container runtimes they count for its token realm too. It may be nil, and a nil pool means
+	// those of the system.
 	RootCAs func(registry string) *x509.CertPool
 	// Proxy returns the proxy for a target, given as host:port, or nil for none. named says that the target is a registry that a key
 	// names; others are token realms, and registries that an image names. The error says why such a target is not reached at all. It
@@ -73,7 +73,7 @@ func (v *Verifier) Login(ctx context.Context, key string, credential dockerconfi
 	case credential.IsZero():
 		return notTestable(host, "", "there is no credential to test")
 	}
-	s, err := v.open(registry.Address(host), credential, true)
+	s, err := v.open(host, credential, true)
 	if err != nil {
 		return notTestable(host, "", "the registry's name cannot be part of a URL: correct it in the source")
 	}
@@ -116,7 +116,7 @@ func (v *Verifier) pull(ctx context.Context, sessions map[string]*session, key s
 	}
 	s, ok := sessions[parsed.Registry]
 	if !ok {
-		if s, err = v.open(registry.Address(parsed.Registry), credential, !registry.HasWildcard(key)); err != nil {
+		if s, err = v.open(parsed.Registry, credential, !registry.HasWildcard(key)); err != nil {
 			return notTestable(parsed.Registry, image, "the registry's name cannot be part of a URL: correct it")
 		}
 		sessions[parsed.Registry] = s
