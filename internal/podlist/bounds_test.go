@@ -74,6 +74,13 @@ func TestALookReadsSoMuchAndSaysWhereThatIsNotAll(t *testing.T) {
 	}
 }
 
+// A value waits for the images in use: for two seconds, unless somebody says otherwise.
+func TestHowMuchIsReadUnlessSomebodySaysOtherwise(t *testing.T) {
+	if lister := listerOf(t, nil); lister.SampleTime != 2*time.Second || lister.Bytes != MaxBytes {
+		t.Errorf("for %s, and %d bytes", lister.SampleTime, lister.Bytes)
+	}
+}
+
 // endless is a text that has no end, and costs little: much of it is read.
 type endless struct{ block []byte }
 
