@@ -105,6 +105,16 @@ func TestTheValueInUseIsShownToNoOtherRegistry(t *testing.T) {
 	}
 }
 
+// A named image has to be pulled by the value itself: what the value in use can pull decides nothing, and it is not shown.
+func TestTheValueInUseIsNotShownForANamedImage(t *testing.T) {
+	s := serveTLS(t, basicRegistry)
+	q := s.question(t, password)
+	q.Named, q.InUse = []string{s.host + "/other/app:1"}, &verify.InUse{Keys: q.Keys, Credential: newCredential(t, user, "old")}
+	if got := s.trusting().Ask(t.Context(), q); got.Verdict != verify.ValueRejected || got.InUse != "" || s.authenticated() != 2 {
+		t.Errorf("%+v, asked %q", got, s.asked())
+	}
+}
+
 // What a registry shows to everybody decides nothing of an image that it denies to the credential.
 func TestADeniedImageIsDeniedWhateverEverybodyIsTold(t *testing.T) {
 	nobody, somebody := jwt(`{"sub":""}`), jwt(`{"sub":"","access":["some"]}`)
