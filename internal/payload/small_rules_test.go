@@ -80,3 +80,55 @@ func TestAKeyThatCoversTheRegistryIsNotToldOfAsItsSpelling(t *testing.T) {
 		}
 	}
 }
+
+// The longest password that is looked at has 64 KiB.
+func TestTheEndOfALongPasswordIsRead(t *testing.T) {
+	part := base64.RawURLEncoding.EncodeToString
+	short := part([]byte(`{"alg":"RS256"}`)) + "." + part([]byte(`{"exp":1893456000}`)) + "."
+	for size, want := range map[int]time.Time{64 << 10: time.Unix(1893456000, 0), 64<<10 + 1: {}} {
+		if got := EndOfPassword(short + strings.Repeat("x", size-len(short))); !got.Equal(want) {
+			t.Errorf("of %d bytes: %s, want %s", size, got, want)
+		}
+	}
+}
+
+// What a key of a cloud would be as text, and is none, stays as it was stored.
+func TestAKeyInBase64ThatIsNoTextStaysAsItIs(t *testing.T) {
+	stored := base64Of("{\"a\":\"\xff\"}")
+	got, err := Render(Fields{"username": googleKey, "password": stored}, wants(Keys{}, ""))
+	if err != nil || plain(got.Config)["registry.example"] != googleKey+":"+stored {
+		t.Errorf("%v, %v", plain(got.Config), err)
+	}
+}
+
+func TestAFaultIsOneWhereverEntriesArePublished(t *testing.T) {
+	for _, perHost := range []bool{false, true} {
+		want := wants(Keys{}, "")
+		want.PerHost = perHost
+		if got, err := Render(Fields{"username": "u"}, want); !errors.Is(err, ErrKeyMissing) {
+			t.Errorf("under the hosts %t: %v, %v", perHost, plain(got.Config), err)
+		}
+	}
+}
+
+// Decoded YAML takes many times the memory of its text: it is read where a docker config may be in it, and nowhere else.
+func TestWhatMayBeYAMLWithADockerConfig(t *testing.T) {
+	for text, want := range map[string]bool{
+		"auths:\n  registry.example: {}": true, "username: u\npassword: p": true, ".dockerconfigjson: e30=": true,
+		"the password: hunter2": false, "a text\nof two lines": false,
+	} {
+		if got := isYAML(text); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
+
+// The base64 of a list in YAML has five wrappings, which are as many as are taken off.
+func TestHowManyWrappingsOfAListInYAMLAreTakenOff(t *testing.T) {
+	list := "items:\n- data:\n    .dockerconfigjson: " + base64Of(config) + "\n"
+	for text, want := range map[string]bool{list: true, base64Of(list): true, base64Of(base64Of(list)): false} {
+		if _, is := dockerConfigIn(text); is != want {
+			t.Errorf("%s: %t", text, is)
+		}
+	}
+}
