@@ -105,6 +105,13 @@ func TestTheValueInUseIsShownToNoOtherRegistry(t *testing.T) {
 	}
 }
 
+func TestOfATokenEndpointAtAPrivateAddressItIsSaidWhyItIsNotAsked(t *testing.T) {
+	s := serveTLS(t, realmRegistry("https://169.254.169.254/token"))
+	if got := s.trusting().Login(t.Context(), s.host, newCredential(t, user, password)); !strings.Contains(got.Message, "it is a private address other than the registry's own") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A named image has to be pulled by the value itself: what the value in use can pull decides nothing, and it is not shown.
 func TestTheValueInUseIsNotShownForANamedImage(t *testing.T) {
 	s := serveTLS(t, basicRegistry)

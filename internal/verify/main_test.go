@@ -80,11 +80,13 @@ func answerDNS(query []byte, names map[string]string) ([]byte, error) {
 			continue
 		}
 		header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}
-		switch addr := netip.MustParseAddr(text); {
-		case addr.Is4() && q.Type == dnsmessage.TypeA:
-			message.Answers = append(message.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}})
-		case addr.Is6() && q.Type == dnsmessage.TypeAAAA:
-			message.Answers = append(message.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}})
+		for one := range strings.SplitSeq(text, ",") {
+			switch addr := netip.MustParseAddr(one); {
+			case addr.Is4() && q.Type == dnsmessage.TypeA:
+				message.Answers = append(message.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}})
+			case addr.Is6() && q.Type == dnsmessage.TypeAAAA:
+				message.Answers = append(message.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}})
+			}
 		}
 	}
 	return message.Pack()

@@ -119,8 +119,8 @@ func TestAProxyThatPlaysTheRegistryIsNotTrusted(t *testing.T) {
 func TestAddressesBehindAProxyAreCheckedWhereTheyAreKnown(t *testing.T) {
 	s := serveTLS(t, basicRegistry)
 	p := proxytest.Start(t)
-	resolve(t, map[string]string{"metadata.example.com": "169.254.169.254"})
-	for _, host := range []string{"169.254.169.254:443", "metadata.example.com:443"} {
+	resolve(t, map[string]string{"metadata.example.com": "169.254.169.254", "several.example.com": "10.1.2.3,168.63.129.16"})
+	for _, host := range []string{"169.254.169.254:443", "metadata.example.com:443", "several.example.com:443"} {
 		got := s.trusting(through(t, p, "*")).Login(t.Context(), host, newCredential(t, user, password))
 		if got.Reason != verify.AddressRefused {
 			t.Errorf("%s: %+v", host, got)

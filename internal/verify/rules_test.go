@@ -183,6 +183,9 @@ func TestCAsAreReadAgainForEachTest(t *testing.T) {
 	if trusted == nil || len(trusted.Subjects()) != 1 || roots("s.example") != nil { //nolint:staticcheck // no system pool
 		t.Errorf("trusted for r.example is %v, for others %v", trusted, roots("s.example"))
 	}
+	if pool := roots("R.Example"); pool == nil || !pool.Equal(trusted) {
+		t.Error("a CA is not found for other letters of the host")
+	}
 	write("nothing")
 	if pool := roots("r.example"); pool == nil || pool.Equal(trusted) || len(pool.Subjects()) != 0 { //nolint:staticcheck // no system pool
 		t.Error("a file that broke is not a reason to trust the system's")

@@ -1,0 +1,41 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"regcred.dev/regcred/internal/proxy"
+)
+
+// When the time is over, what breaks then breaks for that.
+func TestWhatBreaksWhenTheTimeIsOverTookTooLong(t *testing.T) {
+	s := &session{registry: "r.io", transport: newBoundedTransport(New(Options{}).options, nil, &route{})}
+	over, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	broken := &net.OpError{Op: "read", Err: errors.New("it is closed")}
+	for ctx, want := range map[context.Context]Reason{over: Timeout, t.Context(): Unreachable} {
+		if found := s.failure(ctx, StepPing, broken); found.Reason != want {
+			t.Errorf("%s, want %s", found.Reason, want)
+		}
+	}
+}
+
+func TestOfALongImageThatIsPulledTheBeginningIsShown(t *testing.T) {
+	image := "r.io/" + strings.Repeat("i", MaxImageLength-5)
+	if said := pulled(image, PullAllowed).Message; len(said) > 2*longestName || !strings.Contains(said, "r.io/iii") {
+		t.Errorf("%d bytes: %s", len(said), said)
+	}
+}
+
+func TestAProxyThatIsNotAskedForPlainHTTPIsNamed(t *testing.T) {
+	server := &proxy.Server{URL: &url.URL{Scheme: "http", Host: "proxy.example:3128"}}
+	way := &route{options: Options{Proxy: func(string, bool) (*proxy.Server, error) { return server, nil }}}
+	if conn, err := way.dialPlain(t.Context(), "tcp", "r.example:80"); conn != nil || err == nil || !strings.Contains(err.Error(), "proxy.example:3128") || !strings.Contains(err.Error(), "r.example:80") {
+		t.Errorf("%v", err)
+	}
+}
