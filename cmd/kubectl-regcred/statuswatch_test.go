@@ -73,7 +73,7 @@ func TestWhoFollowsOneIsToldEachChangeInALine(t *testing.T) {
   12:00:00  Value: 7 -> 8
   12:00:00  Namespaces: 3 of 3 have the value, 0 cannot be served -> 1 of 3 have the value, 2 cannot be served
   12:00:00  Pods: 0 stuck -> 4 stuck
-  12:00:00  Old password: none is known -> may not be revoked yet
+  12:00:00  Old password: none before this one is known -> may not be revoked yet
   12:00:00  Stalled: True NoLongerAccepted -> -
   12:00:01  Event Normal Told: words of second
 `)

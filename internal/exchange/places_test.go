@@ -52,7 +52,7 @@ func TestRegistriesOfTwoCloudsOfAzureAreRefusedBeforeAnythingIsAsked(t *testing.
 	} {
 		cloud := &away{}
 		_, err := New(cloud, time.Now).acr(t.Context(), "company.io", test.hosts, payload.Fields{"client_id": "a", "client_secret": "b"})
-		if !errors.Is(err, test.want) || !strings.HasPrefix(err.Message, test.says) || (cloud.asked == 0) != (test.want == ErrRegistry) {
+		if !errors.Is(err, test.want) || !strings.HasPrefix(err.Message, test.says) || (cloud.asked == 0) != errors.Is(test.want, ErrRegistry) {
 			t.Errorf("%s: %v after %d questions", name, err, cloud.asked)
 		}
 	}

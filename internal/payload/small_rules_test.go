@@ -27,7 +27,7 @@ func TestAnErrorWithoutACauseHasItsReasonAlone(t *testing.T) {
 		err  *Error
 		want int
 	}{"without a cause": {&Error{Reason: ErrMalformed}, 1}, "with a cause": {&Error{Reason: ErrMalformed, Cause: cause}, 2}} {
-		if got := test.err.Unwrap(); len(got) != test.want || got[0] != ErrMalformed || test.err.Cause != nil && got[1] != cause {
+		if got := test.err.Unwrap(); len(got) != test.want || !errors.Is(got[0], ErrMalformed) || test.err.Cause != nil && !errors.Is(got[1], cause) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
