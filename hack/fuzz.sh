@@ -10,7 +10,7 @@ export TIME=${1:-60s}
 fuzz() { # PACKAGE TARGET
   local log
   log=$(mktemp)
-  if go test -run '^$' -fuzz "^$2\$" -fuzztime "$TIME" -fuzzminimizetime 10x -parallel 1 "$1" >"$log" 2>&1; then
+  if go test -run '^$' -fuzz "^$2\$" -fuzztime "$TIME" -timeout 30m -fuzzminimizetime 10x -parallel 1 "$1" >"$log" 2>&1; then
     printf '== %s %s for %s\n%s\n' "$1" "$2" "$TIME" "$(tail -n 3 "$log" | head -n 1)"
   # A worker that is in the middle of an input when the time is over makes go test fail with these words alone. A finding is
   # written to a file, and a panic is printed.
