@@ -4,28 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/racedetector"
 )
-
-// atOnce does some things at once, each again and again. The race detector looks on.
-func atOnce(things ...func(n int)) {
-	var group sync.WaitGroup
-	for _, thing := range things {
-		group.Go(func() {
-			for n := range 30 {
-				thing(n)
-			}
-		})
-	}
-	group.Wait()
-}
 
 // unread is a cluster that cannot be read.
 type unread struct{ client.Client }
@@ -39,12 +27,12 @@ func TestWhatIsRememberedIsUsedByManyAtOnce(t *testing.T) {
 	object, again := &v1alpha1.RegistryCredential{}, &v1alpha1.RegistryCredential{}
 	object.Name, object.UID, again.Name, again.UID = "company", "one", "company", "two"
 	var m memories
-	atOnce(
+	racedetector.AtOnce(
 		func(int) { m.wake("company", now) }, func(n int) { m.wake(fmt.Sprint(n), now) }, func(int) { m.tell("company", source.News{Time: now}, now) },
 		func(int) { m.of(object, now) }, func(int) { m.of(again, now) }, func(int) { m.forget("company") },
 	)
 	news, r := &News{}, &Reconciler{Client: unread{}}
-	atOnce(
+	racedetector.AtOnce(
 		func(int) { news.Tell(source.News{Time: now}) }, func(int) {
 			if err := news.listen(r).Start(t.Context(), queue(nil)); err != nil {
 				t.Error(err)
@@ -53,7 +41,9 @@ func TestWhatIsRememberedIsUsedByManyAtOnce(t *testing.T) {
 	)
 }
 
-func TestRegistriesAreAskedByManyAtOnce(t *testing.T) {
+func TestRegistriesAreAskedByManyAtOnce(t *testing.T) { synctest.Test(t, askedByMany) }
+
+func askedByMany(t *testing.T) {
 	var tests tester
 	ask := func(context.Context) []answered { return []answered{{}} }
 	start := func(credential, host string) func(int) {
@@ -62,13 +52,12 @@ func TestRegistriesAreAskedByManyAtOnce(t *testing.T) {
 		}
 	}
 	tests.listen(t.Context(), func(string) {})
-	atOnce(
+	racedetector.AtOnce(
 		start("company", "a.example"), start("company", "b.example"), start("other", "a.example"),
 		func(int) { tests.take("company", "uid") }, func(int) { tests.listen(t.Context(), func(string) {}) },
 	)
-	for ended := false; !ended; time.Sleep(time.Millisecond) {
-		tests.mu.Lock()
-		ended = len(tests.hosts) == 0 && len(tests.asks) == 0
-		tests.mu.Unlock()
+	synctest.Wait() // until no test is under way
+	if len(tests.hosts) > 0 || len(tests.asks) > 0 {
+		t.Errorf("%d hosts and %d tests are left", len(tests.hosts), len(tests.asks))
 	}
 }

@@ -2,32 +2,19 @@ package delivery
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/test/racedetector"
 )
-
-// atOnce does some things at once, each again and again. The race detector looks on.
-func atOnce(things ...func(n int)) {
-	var group sync.WaitGroup
-	for _, thing := range things {
-		group.Go(func() {
-			for n := range 30 {
-				thing(n)
-			}
-		})
-	}
-	group.Wait()
-}
 
 func TestWhatPlacesShareIsUsedByManyAtOnce(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	company, other := credential("company"), credential("other")
 	other.Spec.Target.SecretName = "other"
 	var d departed
-	atOnce(func(int) { d.leaves("company", now) }, func(int) { d.leaves("other", now) }, func(int) { d.note(company) }, func(int) { d.includes("company", now) })
+	racedetector.AtOnce(func(int) { d.leaves("company", now) }, func(int) { d.leaves("other", now) }, func(int) { d.note(company) }, func(int) { d.includes("company", now) })
 	var e echoes
 	look := func(place delivered.Place) func(int) {
 		return func(n int) {
@@ -36,18 +23,18 @@ func TestWhatPlacesShareIsUsedByManyAtOnce(t *testing.T) {
 			e.end(place)
 		}
 	}
-	atOnce(look(first), look(ofShop), func(int) { e.hold(delivered.Place{Namespace: "web", Name: "regcred"}, "1", nil) })
+	racedetector.AtOnce(look(first), look(ofShop), func(int) { e.hold(delivered.Place{Namespace: "web", Name: "regcred"}, "1", nil) })
 	var m memories
-	atOnce(
+	racedetector.AtOnce(
 		func(int) { m.of(first, "one") }, func(n int) { m.of(ofShop, "two") }, func(n int) { m.of(delivered.Place{Namespace: fmt.Sprint(n), Name: "regcred"}, "three") },
 		func(int) { m.forget(first) }, func(int) { m.forgetNamespace("shop") },
 	)
 	var s selectors
-	atOnce(
+	racedetector.AtOnce(
 		func(int) { _, _ = s.of(company, nil) }, func(int) { _, _ = s.of(other, nil) }, func(int) { s.forget("company") }, func(int) { s.forget("other") },
 	)
 	var after successors
-	atOnce(
+	racedetector.AtOnce(
 		func(int) { after.note(company, "before") }, func(int) { after.note(other, "before") }, func(int) { after.is(company, "before") }, func(int) { after.forget("company") },
 	)
 }
@@ -56,7 +43,7 @@ func TestTheLedgerIsKeptByManyAtOnce(t *testing.T) {
 	var l ledger
 	known := map[string][]string{"company": {"r.example"}}
 	next := func(n int) string { return fmt.Sprint(n + 1) }
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { l.begin(version("a", next(n), "r.example")) }, func(n int) { l.vouch(version("a", next(n), "r.example"), known) },
 		func(n int) { l.note(version("a", next(n), "s.example")) }, func(n int) { l.settle(version("a", next(n), "r.example")) },
 		func(n int) { l.settled(ofShop, next(n)) }, func(n int) { l.drop(version("a", next(n))) }, func(int) { l.gone(ofShop) },
@@ -87,9 +74,9 @@ func TestWhatIsToBeLostIsDecidedByManyAtOnce(t *testing.T) {
 	keeps := func(n int) func(int) {
 		return few(func() { _ = g.r.keepsAll(t.Context(), object, place(n)) })
 	}
-	atOnce(loses(0), loses(1), keeps(2), keeps(1), few(func() { _, _ = g.r.Removal(t.Context(), object) }))
+	racedetector.AtOnce(loses(0), loses(1), keeps(2), keeps(1), few(func() { _, _ = g.r.Removal(t.Context(), object) }))
 	var k keepers
-	atOnce(
+	racedetector.AtOnce(
 		func(int) { k.of(object, g.r.Store.Removals, g.now) }, func(int) { k.of(again, g.r.Store.Removals, g.now) }, func(int) { k.forget("company") },
 	)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,20 +17,8 @@ import (
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/verify"
 	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/test/racedetector"
 )
-
-// atOnce does some things at once, each again and again. The race detector looks on.
-func atOnce(things ...func(n int)) {
-	var group sync.WaitGroup
-	for _, thing := range things {
-		group.Go(func() {
-			for n := range 30 {
-				thing(n)
-			}
-		})
-	}
-	group.Wait()
-}
 
 func later(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
 
@@ -41,7 +28,7 @@ func TestWhatIsRememberedOfPodsIsUsedByManyAtOnce(t *testing.T) {
 		return types.NamespacedName{Namespace: "shop", Name: fmt.Sprint(n)}
 	}
 	var m memories
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { m.news(named(n), "u", diagnosis.Verdict{}) }, func(int) { m.news(web, "u", diagnosis.Verdict{}) },
 		func(n int) { m.forget(named(n)) }, func(int) { m.knows(web) },
 	)
@@ -49,19 +36,19 @@ func TestWhatIsRememberedOfPodsIsUsedByManyAtOnce(t *testing.T) {
 	claim := func(set types.UID) func(int) {
 		return func(n int) { o.claim(set, nil, turn{pod: named(n), uid: "u", since: later(n)}) }
 	}
-	atOnce(claim("one"), claim("two"))
+	racedetector.AtOnce(claim("one"), claim("two"))
 	var r runners
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { r.add(named(n)) }, func(n int) { r.remove(named(n)) }, func(int) { r.knows(web) }, func(int) { r.in("shop") },
 		func(int) { r.begin() }, func(int) { r.begin() }, func(int) { r.end() },
 	)
 	var f refusal
-	atOnce(func(n int) { f.set(later(n)) }, func(n int) { f.set(later(n)) }, func(n int) { f.holds(later(n)) })
+	racedetector.AtOnce(func(n int) { f.set(later(n)) }, func(n int) { f.set(later(n)) }, func(n int) { f.holds(later(n)) })
 	var b budget
 	reserve := func(node string) func(int) {
 		return func(n int) { b.reserve(Limits{}, types.UID(fmt.Sprint(node, n)), node, "shop", 1, later(n)) }
 	}
-	atOnce(reserve("a"), reserve("b"), func(n int) { b.release(types.UID(fmt.Sprint("a", n))) })
+	racedetector.AtOnce(reserve("a"), reserve("b"), func(n int) { b.release(types.UID(fmt.Sprint("a", n))) })
 }
 
 func TestWhoIsExpectedToRunIsKnownToManyAtOnce(t *testing.T) {
@@ -70,7 +57,7 @@ func TestWhoIsExpectedToRunIsKnownToManyAtOnce(t *testing.T) {
 	running.Status.Phase = corev1.PodRunning
 	restart, repull := diagnosis.Verdict{Action: diagnosis.Restart}, diagnosis.Verdict{Action: diagnosis.Repull}
 	var s successors
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { s.expect(pod, restart, later(n)) }, func(n int) { s.expect(pod, repull, later(n)) }, func(int) { s.repulled("pod") },
 		func(int) { s.restartedFor(pod) }, func(int) { s.any() }, func(int) { s.awaits(pod) }, func(n int) { s.arrived(running, later(n)) },
 	)
@@ -79,7 +66,7 @@ func TestWhoIsExpectedToRunIsKnownToManyAtOnce(t *testing.T) {
 func TestWhatRegistriesSaidIsUsedByManyAtOnce(t *testing.T) {
 	var p probes
 	of := func(n int) asked { return asked{value: fmt.Sprint(n)} }
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { p.keep(of(n), answer{until: start}, start) }, func(n int) { p.keep(of(-n), answer{until: start}, start) }, func(n int) { p.known(of(n), start) },
 		func(n int) { p.login(fmt.Sprint(n), start) }, func(n int) { p.login("same", start) },
 	)
@@ -91,7 +78,7 @@ func TestWhatRegistriesSaidIsUsedByManyAtOnce(t *testing.T) {
 			}
 		}
 	}
-	atOnce(ask("a"), ask("b"), func(n int) { l.idle(later(n)) })
+	racedetector.AtOnce(ask("a"), ask("b"), func(n int) { l.idle(later(n)) })
 }
 
 // absent is a cluster in which there is nothing.
@@ -103,7 +90,7 @@ func (absent) Get(context.Context, client.ObjectKey, client.Object, ...client.Ge
 
 func TestPodsAreWokenByManyAtOnce(t *testing.T) {
 	var w woken
-	atOnce(
+	racedetector.AtOnce(
 		func(int) { w.begin("a") }, func(n int) { w.begin(fmt.Sprint(n)) }, func(int) { w.rests("a") }, func(int) { w.end("a") }, func(n int) { w.end(fmt.Sprint(n)) },
 	)
 	var h heard
@@ -112,7 +99,7 @@ func TestPodsAreWokenByManyAtOnce(t *testing.T) {
 			h.news(delivered.Place{Namespace: namespace, Name: "regcred"}, "company", delivered.Delivery{Generation: int64(n)})
 		}
 	}
-	atOnce(hear("a"), hear("b"))
+	racedetector.AtOnce(hear("a"), hear("b"))
 	r, notifier := &Reconciler{Cluster: absent{}}, &wakeup.Notifier{}
 	if err := r.onNotice(notifier, anywhere).Start(t.Context(), queue(nil)); err != nil {
 		t.Fatal(err)
@@ -121,5 +108,5 @@ func TestPodsAreWokenByManyAtOnce(t *testing.T) {
 		notifier.Notify(fmt.Sprint(n))
 		time.Sleep(2 * collect / 30) // as long as it takes until those who were named are looked at
 	}
-	atOnce(notify, notify)
+	racedetector.AtOnce(notify, notify)
 }

@@ -1,4 +1,5 @@
-// Package racedetector names the tests that gain nothing from -race. hack/test.sh runs the packages that use it once more without.
+// Package racedetector has what tests need of -race: things that happen at once, and the names of tests that gain nothing from it. hack/test.sh runs
+// the packages of these once more without.
 package racedetector
 
 import "testing"

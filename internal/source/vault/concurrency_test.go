@@ -7,34 +7,22 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
-
-// atOnce does some things at once, each again and again. The race detector looks on.
-func atOnce(things ...func(n int)) {
-	var group sync.WaitGroup
-	for _, thing := range things {
-		group.Go(func() {
-			for n := range 50 {
-				thing(n)
-			}
-		})
-	}
-	group.Wait()
-}
 
 func TestWhatIsSharedIsUsedByManyAtOnce(t *testing.T) {
 	var u unused
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { u.add("a", fmt.Sprint(n), readAt) }, func(n int) { u.add("b", fmt.Sprint(n), readAt) },
 		func(int) { u.due("a", readAt) }, func(int) { u.holds("b", readAt) }, func(int) { u.putBack(unusedLease{connection: "a", since: readAt}) },
 	)
 	i := inputs{unused: &u}
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { i.keep(key(fmt.Sprint(n)), madeAt(readAt, 1), readAt) }, func(n int) { i.take(key(fmt.Sprint(n)), readAt) },
 		func(int) { i.forgetOld(readAt.Add(time.Hour)) }, func(n int) { i.keep(key(fmt.Sprint("other", n)), madeAt(readAt, 1), readAt) },
 	)
 	var known interests
-	atOnce(
+	racedetector.AtOnce(
 		func(n int) { known.note(fmt.Sprint(n), placeNamed(fmt.Sprint(n)), n%2 == 0, readAt) }, func(n int) { known.note("a", placeNamed(fmt.Sprint(n)), false, readAt) },
 		func(int) { known.at([]string{"a"}) }, func(int) { known.all() }, func(int) { known.empty() }, func(int) { known.patterns(readAt) },
 	)
@@ -44,7 +32,7 @@ func TestWhatIsSharedIsUsedByManyAtOnce(t *testing.T) {
 			g.leave(readAt, probe, outcomeSealed.at("x"))
 		}
 	}
-	atOnce(leave, leave, func(int) { g.peek(readAt) })
+	racedetector.AtOnce(leave, leave, func(int) { g.peek(readAt) })
 }
 
 func TestAConnectionIsUsedByManyAtOnce(t *testing.T) {
@@ -59,7 +47,7 @@ func TestAConnectionIsUsedByManyAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(int) { _, _ = rig.Check(t.Context(), object) }
-	atOnce(
+	racedetector.AtOnce(
 		check, check, func(int) { _, _ = rig.read(atKV2) }, func(n int) {
 			_, _ = rig.readAged(v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprint(n)}, time.Minute)
 		},
@@ -79,7 +67,7 @@ func TestARefusedLoginIsToldToManyAtOnce(t *testing.T) {
 	server.handle("/v1/auth/approle/login", answers(400, `{"errors":[]}`))
 	rig := newRig(t, server.URL)
 	check := func(int) { _, _ = rig.Check(t.Context(), rig.connection) }
-	atOnce(check, check, func(int) { rig.pass(time.Minute) }, func(int) { rig.maintain(t.Context()) })
+	racedetector.AtOnce(check, check, func(int) { rig.pass(time.Minute) }, func(int) { rig.maintain(t.Context()) })
 }
 
 func TestASubscriptionIsStartedAndClosedAtOnce(t *testing.T) {
