@@ -20,6 +20,9 @@ import (
 	"regcred.dev/regcred/test/scenario"
 )
 
+// deletedWithin is longer than the five minutes after which the API server looks at a definition again whose deletion it lost sight of.
+const deletedWithin = "--timeout=6m"
+
 // order is one in which people remove regcred. removedStays says that the Secret of deletionPolicy Delete is still there at the end: the
 // operator was gone before it was asked to remove it.
 type order struct {
@@ -52,7 +55,7 @@ func again(t *testing.T, i *installation) {
 
 // objects are removed while the operator runs: deletionPolicy is followed.
 func objects(t *testing.T, _ *installation) {
-	kubectl(t, "delete", "registrycredentials,vaultconnections", "--all", "--timeout=1m")
+	kubectl(t, "delete", "registrycredentials,vaultconnections", "--all", deletedWithin)
 }
 
 // objectsWithoutPolicies are removed while the operator runs. It removes entries until it notices that its policies are gone, and then waits for
@@ -98,15 +101,15 @@ func gone(ctx context.Context, name string) error {
 }
 
 func definitions(t *testing.T, _ *installation) {
-	kubectl(t, "delete", "crd", "registrycredentials.regcred.dev", "vaultconnections.regcred.dev", "injectionindexes.regcred.dev", "--timeout=1m")
+	kubectl(t, "delete", "crd", "registrycredentials.regcred.dev", "vaultconnections.regcred.dev", "injectionindexes.regcred.dev", deletedWithin)
 }
 
 func namespace(t *testing.T, _ *installation) {
-	kubectl(t, "delete", "namespace", scenario.SystemNamespace, "--timeout=1m")
+	kubectl(t, "delete", "namespace", scenario.SystemNamespace, deletedWithin)
 }
 
 func deployment(t *testing.T, _ *installation) {
-	kubectl(t, "-n", scenario.SystemNamespace, "delete", "deployment", "regcred", "--cascade=foreground", "--timeout=1m")
+	kubectl(t, "-n", scenario.SystemNamespace, "delete", "deployment", "regcred", "--cascade=foreground", deletedWithin)
 }
 
 func policies(t *testing.T, _ *installation) {
@@ -165,7 +168,7 @@ func (i *installation) secretsAre(t *testing.T, removedStays bool) {
 func (i *installation) clearUp(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context()) // the test's own has ended
 	remove := func(arguments ...string) {
-		if err := s.Kubectl(ctx, append([]string{"delete", "--ignore-not-found", "--timeout=1m"}, arguments...)...); err != nil {
+		if err := s.Kubectl(ctx, append([]string{"delete", "--ignore-not-found", deletedWithin}, arguments...)...); err != nil {
 			t.Log(err)
 		}
 	}

@@ -65,6 +65,6 @@ func byFile(t *testing.T) way {
 func byKubectl(from, what string) way {
 	return way{
 		install:   func(t *testing.T) { kubectl(t, "apply", "--server-side", from, what) },
-		uninstall: func(t *testing.T) { kubectl(t, "delete", "--ignore-not-found", "--timeout=1m", from, what) },
+		uninstall: func(t *testing.T) { kubectl(t, "delete", "--ignore-not-found", deletedWithin, from, what) },
 	}
 }

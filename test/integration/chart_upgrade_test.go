@@ -184,7 +184,7 @@ func (u *upgrade) uninstall(t *testing.T, password string) {
 	t.Helper()
 	u.kill(t)
 	vaultMust(t, u.c.helm(t, "", "uninstall", u.c.release))
-	u.kubectl(t, "delete", "--wait=false", "-k", configFolder("crd"))
+	u.deleteDefinitions(t)
 	u.awaitDefinitionsGone(t)
 	vaultMust(t, u.allHold(t.Context(), u.namespaces, password))
 	for _, namespace := range u.namespaces {

@@ -31,6 +31,7 @@ func uninstalls(t *testing.T, rig *deliveryRig) {
 func uninstall(t *testing.T, rig *deliveryRig, i int, order []string) {
 	values := &shelf{}
 	operator := rig.start(t, runOptions{shelf: values})
+	defer rig.restoreDefinitions(t, operator) // also where this order fails: the others need them
 	kept, removed := fmt.Sprintf("un-retain-%d", i), fmt.Sprintf("un-delete-%d", i)
 	teams := map[string]string{kept: rig.team(t, nil), removed: rig.team(t, nil)}
 	for name, team := range teams {
@@ -72,8 +73,6 @@ func uninstall(t *testing.T, rig *deliveryRig, i int, order []string) {
 	for _, team := range teams {
 		rig.nothingHeld(t, team)
 	}
-	operator.stop()
-	rig.restoreDefinitions(t)
 }
 
 func (rig *deliveryRig) deleteObjects(t *testing.T, names ...string) {
@@ -102,11 +101,6 @@ func (rig *deliveryRig) goneOrUnknown(ctx context.Context, name string) error {
 	return nil
 }
 
-func (rig *deliveryRig) deleteDefinitions(t *testing.T) {
-	t.Helper()
-	rig.kubectl(t, "delete", "--wait=false", "-k", configFolder("crd"))
-}
-
 // stuckUntilBack sees that an object whose operator is gone waits, that the namespace does not, and that all is done when the
 // operator is back.
 func (rig *deliveryRig) stuckUntilBack(t *testing.T, values *shelf, name, team string) {
@@ -116,8 +110,8 @@ func (rig *deliveryRig) stuckUntilBack(t *testing.T, values *shelf, name, team s
 		t.Errorf("it should wait with our finalizer: %v %v", object.DeletionTimestamp, object.Finalizers)
 	}
 	rig.nothingHeld(t, team)
-	eventually(t, "the definition that nothing holds is gone", func(ctx context.Context) error { return rig.serves(ctx, &v1alpha1.VaultConnectionList{}, false) })
-	rig.applyDefinitions(t) // to install again brings it back
+	rig.awaitDefinitionsGone(t, "vaultconnections", "injectionindexes") // nothing holds these
+	rig.applyDefinitions(t)                                             // to install again brings it back
 	rig.start(t, runOptions{shelf: values})
 	eventually(t, "the operator is back and finishes", func(ctx context.Context) error { return rig.goneOrUnknown(ctx, name) })
 }
@@ -144,30 +138,17 @@ func (rig *deliveryRig) nothingHeld(t *testing.T, namespace string) {
 	}
 }
 
-// restoreDefinitions waits until the definitions are gone and installs them again, for the tests that follow.
-func (rig *deliveryRig) restoreDefinitions(t *testing.T) {
+// restoreDefinitions stops the operator and installs the definitions again, for the tests that follow.
+func (rig *deliveryRig) restoreDefinitions(t *testing.T, operator *run) {
 	t.Helper()
-	eventually(t, "the old definition is gone", func(ctx context.Context) error { return rig.serves(ctx, &v1alpha1.RegistryCredentialList{}, false) })
+	operator.stop()
+	rig.awaitDefinitionsSettled(t)
 	rig.applyDefinitions(t)
-}
-
-// serves reports whether the API server serves a kind, or no longer does.
-func (rig *deliveryRig) serves(ctx context.Context, list client.ObjectList, want bool) error {
-	err := rig.admin.List(ctx, list)
-	if !want && err == nil {
-		return fmt.Errorf("%T is still served", list)
-	}
-	if !want && isGoneOrUnknown(err) {
-		return nil
-	}
-	return err
 }
 
 // applyDefinitions installs the definitions and waits until they are served.
 func (rig *deliveryRig) applyDefinitions(t *testing.T) {
 	t.Helper()
 	rig.kubectl(t, "apply", "--server-side", "-k", configFolder("crd"))
-	eventually(t, "the definitions are served", func(ctx context.Context) error {
-		return errors.Join(rig.serves(ctx, &v1alpha1.RegistryCredentialList{}, true), rig.serves(ctx, &v1alpha1.VaultConnectionList{}, true))
-	})
+	eventually(t, "the definitions are served", rig.servesAll)
 }
