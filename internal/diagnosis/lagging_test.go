@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // lagging is a cluster in which admission learns of a change late, so that pods that are created after it lack the name, too.
@@ -44,6 +46,7 @@ func (l lagging) run() (restarts int, said Reason, cured bool) {
 // eleven seconds after it. Clocks that are apart by less than a second are not told from clocks that agree: where that which dates the change
 // is ahead, each of the three may be one more, as a kubelet needs a second to find that it cannot pull.
 func TestAPodIsRestartedThreeTimesForAChangeHoweverLongAdmissionLags(t *testing.T) {
+	racedetector.Skip(t)
 	kubelets := []time.Duration{time.Second, 1700 * time.Millisecond, 2600 * time.Millisecond, 9 * time.Second}
 	for _, clock := range []struct {
 		ahead    time.Duration

@@ -168,7 +168,7 @@ func TestOneNamespaceDoesNotChooseAllImagesWhereOthersHaveSome(t *testing.T) {
 func TestANamespaceWhosePodsTakeForEverIsLeftOut(t *testing.T) {
 	c, lister := start(t)
 	c.hangs = "hostile"
-	lister.SampleTime = 3 * time.Second
+	lister.SampleTime = time.Second
 	c.add("shop", 1, "pull", "r.io/a", "")
 	for seed := range uint64(3) {
 		lister.IntN = rand.New(rand.NewPCG(seed, 2)).IntN

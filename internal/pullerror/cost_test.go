@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // longer is what a kubelet says of an image whose name a tenant made long, and longMessage as much of it as is looked at.
@@ -48,6 +50,7 @@ func BenchmarkClassify(b *testing.B) {
 
 // Each registry can say something else at each attempt.
 func TestOfMessagesNoMoreAreRememberedThanTheBound(t *testing.T) {
+	racedetector.Skip(t)
 	first := "failed to pull: something of its own"
 	Classify(first)
 	if _, known := readings.Look(first); !known {

@@ -11,9 +11,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func TestWhatDoesNotFitIsRefusedToTheYoungest(t *testing.T) {
+	racedetector.Skip(t)
 	for _, c := range []struct {
 		name                              string
 		credentials, registries, password int

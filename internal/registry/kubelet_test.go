@@ -10,11 +10,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // The files in testdata are written by the kubelet's own code: see hack/cluster/kubernetes/keyring.
 
 func TestMatchingAgreesWithTheKubelet(t *testing.T) {
+	racedetector.Skip(t)
 	t.Run("rule 14: for every key and image", everyKeyAndImage)
 	t.Run("rule 14: in the order of its tries", orderOfTries)
 }
