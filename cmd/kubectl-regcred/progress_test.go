@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,32 +40,36 @@ func TestARefreshSaysWhatBecameOfPods(t *testing.T) {
 	}
 }
 
+// The client in memory watches from now on, not from what was listed: so the pods are cured once the watch began.
 func TestPodsAreFollowedUntilNoneIsStuckOrForAWhile(t *testing.T) {
-	object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"}, Status: v1alpha1.RegistryCredentialStatus{Pods: &v1alpha1.PodsStatus{Stuck: 2}}}
-	c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
-		WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
-	o := &outcome{Name: "company", StuckBefore: 2, StuckPods: 2}
-	r := &refresh{timeout: 50 * time.Millisecond}
-	if err := r.followPods(t.Context(), c, &writer{}, o); err != nil || o.StuckPods != 2 {
-		t.Errorf("after a while: %v, %d stuck", err, o.StuckPods)
-	}
-	r.timeout = time.Minute
-	ended := make(chan error, 1)
-	go func() { ended <- r.followPods(t.Context(), c, &writer{}, o) }()
-	object.Status.Pods.Stuck = 0
-	if err := c.Status().Update(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err != nil || o.StuckPods != 0 {
-		t.Errorf("when all are cured: %v, %d stuck", err, o.StuckPods)
-	}
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	o.StuckPods, object.Status.Pods.Stuck = 1, 1
-	if err := c.Status().Update(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.followPods(over, c, &writer{}, o); err == nil {
-		t.Error("who interrupts the command is told that it ended well")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"}, Status: v1alpha1.RegistryCredentialStatus{Pods: &v1alpha1.PodsStatus{Stuck: 2}}}
+		c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+			WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
+		o := &outcome{Name: "company", StuckBefore: 2, StuckPods: 2}
+		r := &refresh{timeout: 50 * time.Millisecond}
+		if err := r.followPods(t.Context(), c, &writer{}, o); err != nil || o.StuckPods != 2 {
+			t.Errorf("after a while: %v, %d stuck", err, o.StuckPods)
+		}
+		r.timeout = time.Minute
+		ended := make(chan error, 1)
+		go func() { ended <- r.followPods(t.Context(), c, &writer{}, o) }()
+		synctest.Wait()
+		object.Status.Pods.Stuck = 0
+		if err := c.Status().Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err != nil || o.StuckPods != 0 {
+			t.Errorf("when all are cured: %v, %d stuck", err, o.StuckPods)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		o.StuckPods, object.Status.Pods.Stuck = 1, 1
+		if err := c.Status().Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.followPods(over, c, &writer{}, o); err == nil {
+			t.Error("who interrupts the command is told that it ended well")
+		}
+	})
 }

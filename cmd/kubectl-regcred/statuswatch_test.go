@@ -96,21 +96,25 @@ func TestWhoMayNotReadEventsIsToldOnce(t *testing.T) {
 	}
 }
 
+// The client in memory watches from now on, not from what was listed: so the object goes once the watch began.
 func TestWhoFollowsOneThatIsDeletedIsTold(t *testing.T) {
-	object := requested("now")
-	ended := make(chan error, 1)
-	var out bytes.Buffer
-	c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
-		WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
-		WithIndex(&corev1.Event{}, "involvedObject.kind", func(client.Object) []string { return nil }).
-		WithIndex(&corev1.Event{}, "involvedObject.name", func(client.Object) []string { return nil }).Build()
-	go func() { ended <- (&status{client: c}).watchOne(t.Context(), &out, "company") }()
-	if err := c.Delete(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "there is no RegistryCredential company") {
-		t.Errorf("it ends with %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		object := requested("now")
+		ended := make(chan error, 1)
+		var out bytes.Buffer
+		c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+			WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
+			WithIndex(&corev1.Event{}, "involvedObject.kind", func(client.Object) []string { return nil }).
+			WithIndex(&corev1.Event{}, "involvedObject.name", func(client.Object) []string { return nil }).Build()
+		go func() { ended <- (&status{client: c}).watchOne(t.Context(), &out, "company") }()
+		synctest.Wait()
+		if err := c.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "there is no RegistryCredential company") {
+			t.Errorf("it ends with %v", err)
+		}
+	})
 }
 
 func TestAnEventThatComesAfterTheLastChangeIsTold(t *testing.T) {
