@@ -155,18 +155,24 @@ func TestTheVerdictDoesNotDependOnTheOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	reasons := []Reason{PullAllowed, PullDenied, ImageNotFound, RateLimited, RegistryError, LoginUnproven, Timeout}
 	logins := []Result{login(LoginAccepted, 200), login(LoginFailed, 401), login(RegistryError, 400), login(LoginUnproven, 200), login(Timeout, 0)}
+	var told [3][]Result // of each image for each reason: to make one takes longer than to judge it
+	for image := range told {
+		for _, reason := range reasons {
+			told[image] = append(told[image], pulled(string(rune('a'+image)), reason))
+		}
+	}
 	for range 20000 {
 		p := plan{named: random.IntN(2) == 0}
 		var found []evidence
 		for h := range 1 + random.IntN(3) {
 			e := evidence{hostQuestion: hostQuestion{host: string(rune('a' + h)), wildcard: random.IntN(2) == 0}, login: logins[random.IntN(len(logins))]}
 			for i := range random.IntN(4) {
-				e.pulls = append(e.pulls, pulled(string(rune('a'+i)), reasons[random.IntN(len(reasons))]))
+				e.pulls = append(e.pulls, told[i][random.IntN(len(reasons))])
 			}
 			if random.IntN(2) == 0 {
 				e.inUse, e.inUsePulls = &logins[random.IntN(len(logins))], map[string]Result{}
-				for _, pull := range e.pulls {
-					e.inUsePulls[pull.Image] = pulled(pull.Image, reasons[random.IntN(len(reasons))])
+				for i, pull := range e.pulls {
+					e.inUsePulls[pull.Image] = told[i][random.IntN(len(reasons))]
 				}
 			}
 			found = append(found, e)

@@ -41,6 +41,18 @@ func TestAProxyThatIsNotAskedForPlainHTTPIsNamed(t *testing.T) {
 	}
 }
 
+// Who gives up while a proxy dials learns that, and nothing of the proxy.
+func TestWhoGivesUpLearnsNothingOfAProxyThatWasNotDone(t *testing.T) {
+	s := &session{registry: "r.io", transport: newBoundedTransport(New(Options{}).options, nil, &route{})}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for ctx, want := range map[context.Context]Reason{over: Canceled, t.Context(): ProxyFailed} {
+		if found := s.failure(ctx, StepPing, &proxy.Error{Proxy: "proxy.example:3128", Target: "r.io:443", Detail: "no answer in time"}); found.Reason != want {
+			t.Errorf("%s, want %s", found.Reason, want)
+		}
+	}
+}
+
 func TestWhyAnAddressIsNotDialledIsSaid(t *testing.T) {
 	s := &session{registry: "r.io", transport: newBoundedTransport(New(Options{}).options, nil, &route{})}
 	for addr, says := range map[string]string{
