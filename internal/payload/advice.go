@@ -11,9 +11,7 @@ import (
 func (r *rendering) notDocument(name string, value any) *Error {
 	text, is := value.(string)
 	if object, ok := value.(map[string]any); ok {
-		if decoded, err := dockerconfig.ParseRaw(encode(object)); err != nil || len(decoded) == 0 {
-			return r.otherObject(name, object, encode(object))
-		}
+		return r.otherObject(name, object, encode(object))
 	}
 	if !is {
 		return r.notText(r.Keys.DockerConfig, "a docker config", value)
@@ -58,7 +56,7 @@ func (r *rendering) describe(text string) string {
 	if _, is := dockerConfigIn(text); is {
 		return "is a docker config: name its key in keys.dockerConfig"
 	}
-	if object, ok := decodeObject([]byte(trimmed)); ok && isServiceKey(object) {
+	if object, _ := decodeObject([]byte(trimmed)); isServiceKey(object) {
 		return "is a key of a service account: set username: " + userOfKey(object) + ", and name its key in keys.password"
 	}
 	switch {
@@ -83,7 +81,7 @@ func (r *rendering) describe(text string) string {
 
 func describeLogin(text string) string {
 	if decoded, ok := decodeBase64(text); ok {
-		if object, ok := decodeObject(decoded); ok && isServiceKey(object) {
+		if object, _ := decodeObject(decoded); isServiceKey(object) {
 			return "is base64 of a key of a service account: set username: _json_key_base64, and name its key in keys.password"
 		}
 		if strings.HasPrefix(string(decoded), "{") {

@@ -32,7 +32,7 @@ func loginIn(text string, depth int) (username, password string, ok bool) {
 		text = strings.TrimSpace(inner)
 	}
 	if len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
-		text = strings.TrimSpace(text[len(scheme):])
+		text = text[len(scheme):]
 	}
 	bytes, ok := decodeBase64(text)
 	if !ok || depth == 0 {

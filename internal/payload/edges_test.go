@@ -2,6 +2,7 @@ package payload
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ func TestTheCauseOfAFaultCanBeFound(t *testing.T) {
 	if _, err = Render(fieldsOf(t, `{"username":"","password":"OnA="}`), wants(Keys{}, "")); !errors.Is(err, dockerconfig.ErrEmptyUsername) {
 		t.Errorf("without a user name nothing is a login: %v", err)
 	}
+	if _, err = Render(Fields{"config": `{"auths":{"registry.example":{},"registry.example":{}}}`}, wants(asConfig, "")); !errors.Is(err, dockerconfig.ErrDuplicateKey) {
+		t.Errorf("a registry that is there twice: %v", err)
+	}
 }
 
 // A key without a value counts as one that is not there: tools write null for what they do not know.
@@ -51,6 +55,56 @@ func TestAKeyWithoutAValueHidesNoOtherForm(t *testing.T) {
 			}
 		}
 	}
+	got, err := Render(fieldsOf(t, `{"":"x","auths":{"registry.example":{"username":"u","password":"p"}}}`), wants(Keys{}, ""))
+	if err != nil || plain(got.Config)["registry.example"] != "u:p" {
+		t.Errorf("beside a key without a name: %v, %v", plain(got.Config), err)
+	}
+}
+
+// What is taken off a password is told wherever the password stands.
+func TestALineBreakInsideAnAuthFieldIsToldOf(t *testing.T) {
+	got, err := Render(Fields{"config": `{"auths":{"registry.example":{"auth":"` + base64Of("a:1\n") + `"}}}`}, wants(asConfig, ""))
+	if err != nil || plain(got.Config)["registry.example"] != "a:1" || !slices.Equal(reasonsOf(got.Findings), []dockerconfig.Reason{dockerconfig.ReasonTrailingNewline}) {
+		t.Errorf("%v, %v, %v", plain(got.Config), got.Findings, err)
+	}
+}
+
+func TestAPasswordThatIsBase64ByChanceStaysAsItIs(t *testing.T) {
+	for name, password := range map[string]string{
+		"of the user name and nothing": base64Of("robot:"), "of the user name and what is no text": base64Of("robot:\xff\xfe\xfd"), "of another user name": base64Of("other:password"),
+	} {
+		got, err := Render(Fields{"username": "robot", "password": password}, wants(Keys{}, ""))
+		if err != nil || plain(got.Config)["registry.example"] != "robot:"+password {
+			t.Errorf("%s: %v, %v", name, plain(got.Config), err)
+		}
+	}
+}
+
+func TestAKeyOfACloudThatNobodyCanSendIsNone(t *testing.T) {
+	got, err := Render(fieldsOf(t, `{"private_key":"x\u007f","type":"service_account"}`), wants(Keys{}, ""))
+	if !errors.Is(err, ErrKeyMissing) {
+		t.Errorf("%v, %v", plain(got.Config), err)
+	}
+}
+
+// What a shell spoilt is a wrapping, too, and a number that no computer holds spoils nothing.
+func TestWhatAShellSpoiltCountsAsAWrapping(t *testing.T) {
+	document := entriesOf(`{"username":"u","password":"p"}`, "registry.example")
+	backslashes := quote(document)
+	for name, text := range map[string]string{"a backslash before every quote": backslashes[1 : len(backslashes)-1], "a line break inside a string": strings.Replace(document, `"p"`, "\"p\n\"", 1)} {
+		for range deepest - 2 {
+			text = base64Of(text)
+		}
+		if _, is := dockerConfigIn(text); !is {
+			t.Errorf("%s is not read", name)
+		}
+		if _, is := dockerConfigIn(base64Of(text)); is {
+			t.Errorf("%s is read, however deep it is", name)
+		}
+	}
+	if _, is := dockerConfigIn(`{"weight":1e999,"data":{".dockerconfigjson":` + quote(document) + `}}`); !is {
+		t.Error("a large number spoils what is beside it")
+	}
 }
 
 func TestAFaultOfADockerConfigSaysWhereItIs(t *testing.T) {
@@ -62,7 +116,8 @@ func TestAFaultOfADockerConfigSaysWhereItIs(t *testing.T) {
 
 func TestWhatIsNoDockerConfigIsTakenForNone(t *testing.T) {
 	for _, text := range []string{
-		`{"auths":"nothing of JSON"}`,
+		`{"auths":"nothing of JSON"}`, `{"auths":""}`, `{"auths":"[1]"}`, `{"auths":{"registry.example":{"auth":"dTpw"}}} {}`,
+		`{"kind":"Other","auth":{"registry.example":{"auth":"dTpw"}}}`, "- auths:\n    registry.example: {auth: dTpw}\n",
 		`{"ServerURL":"registry.example","Username":"","Secret":"p"}`, `{"ServerURL":"","Username":"u","Secret":"p"}`, `{"ServerURL":"registry.example","Username":"u","Secret":""}`,
 		`{"loginServer":"","accessToken":"t"}`, `{"loginServer":"registry.example","accessToken":""}`,
 	} {

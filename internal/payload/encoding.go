@@ -38,12 +38,8 @@ func fromUTF16(text string) (string, bool) {
 	const replaced = "\ufffd\ufffd"
 	body := strings.TrimPrefix(text, replaced)
 	switch {
-	case strings.HasPrefix(text, "\xff\xfe"):
-		body = text[2:]
-	case strings.HasPrefix(text, "\xfe\xff"):
-		body, order = text[2:], binary.BigEndian
-	case zeroAt(body, 1):
-	case zeroAt(body, 0):
+	case strings.HasPrefix(body, "\xff\xfe"), zeroAt(body, 1):
+	case strings.HasPrefix(body, "\xfe\xff"), zeroAt(body, 0):
 		order = binary.BigEndian
 	default:
 		return "", false
@@ -60,7 +56,7 @@ func fromUTF16(text string) (string, bool) {
 
 // zeroAt reports whether every other byte, from the first or from the second, is zero, and no other is.
 func zeroAt(text string, parity int) bool {
-	if len(text) < 2 || len(text)%2 != 0 {
+	if text == "" {
 		return false
 	}
 	for i := range len(text) {

@@ -66,8 +66,8 @@ func kindOf(name string) (kind, time.Duration) {
 		}
 	}
 	for _, word := range formWords {
-		if bare, is := strings.CutSuffix(name, word); is && ownedKind(bare) != nothing {
-			return ownedKind(bare), time.Second
+		if known := ownedKind(strings.TrimSuffix(name, word)); known != nothing {
+			return known, time.Second
 		}
 	}
 	return nothing, 0
@@ -132,18 +132,13 @@ func (r *rendering) endOf(name string, value any) (time.Time, string) {
 	if k == nothing || is && means(text, never) {
 		return time.Time{}, ""
 	}
-	var life time.Duration
-	if is && k == anEnd {
-		at, ok := moment(text)
-		if ok {
+	if k == anEnd {
+		if at, ok := moment(text); ok {
 			return at, ""
 		}
 	}
-	if is {
-		life, is = duration(text, unit)
-	}
-	switch {
-	case !is:
+	switch life, ok := duration(text, unit); {
+	case !ok:
 		return time.Time{}, fmt.Sprintf("looks like the end of the credential and cannot be read, so nobody is warned before it: write %s as in 2026-05-01T00:00:00Z", shownName(name))
 	case life <= 0:
 		return time.Time{}, ""

@@ -100,10 +100,10 @@ func (s *stored) entryFor(canonical string) (string, dockerconfig.Credential, *E
 			}
 			continue
 		case err != nil:
-			return "", credential, s.fault(key, err)
+			return "", dockerconfig.Credential{}, s.fault(key, err)
 		}
 		if other := s.twin(key, credential); other != "" {
-			return "", credential, malformed("%s has two different entries for one registry, %s and %s: leave one", s.name, quotedKey(key), quotedKey(other))
+			return "", dockerconfig.Credential{}, malformed("%s has two different entries for one registry, %s and %s: leave one", s.name, quotedKey(key), quotedKey(other))
 		}
 		return key, credential, nil
 	}
@@ -154,7 +154,7 @@ func (s *stored) twin(key string, credential dockerconfig.Credential) string {
 		return ""
 	}
 	for _, other := range s.keys {
-		if other == key || s.canonical[other] != canonical {
+		if s.canonical[other] != canonical {
 			continue
 		}
 		second, err := parseEntry(other, s.entries[other])

@@ -80,6 +80,8 @@ func TestAListedRegistryThatIsMissingIsNamedWithTheEntryThatIsNearest(t *testing
 	for _, test := range []struct{ name, listed, stored, says string }{
 		{"another registry", "registry.example", "quay.io", `it has 1, such as "quay.io"`},
 		{"a key without the port", "registry.example:5000", "https://registry.example", `"https://registry.example" lacks the port`},
+		{"a key without the port, where the spec has a scheme", "https://registry.example:5000", "registry.example", `"registry.example" lacks the port`},
+		{"a port, which is no tag", "docker.io", "docker.io:443", `it has 1, such as "docker.io:443"`},
 		{"a key in upper case", "registry.example", "Registry.Example", `"Registry.Example" has other letters`},
 		{"another path", "registry.example/team", "registry.example/other", `"registry.example/other" is for another path`},
 		{"an image with a tag", "registry.example/team", "registry.example/team/app:1.0", `"registry.example/team/app:1.0" has a tag or digest`},

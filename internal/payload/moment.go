@@ -50,10 +50,7 @@ func moment(text string) (time.Time, bool) {
 			return t, true
 		}
 	}
-	number, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return time.Time{}, false
-	}
+	number, _ := strconv.ParseFloat(text, 64) // 0 or infinite where text is none, which is no moment either
 	return sinceEpoch(number)
 }
 
@@ -144,10 +141,7 @@ func duration(text string, unit time.Duration) (time.Duration, bool) {
 			return 0, false
 		}
 		n, _ := strconv.ParseFloat(part[1], 64) // of digits, by the expression
-		unit := units[part[2]]
-		if unit == 0 {
-			unit = units[strings.ToLower(part[2])]
-		}
+		unit := units[strings.ToLower(part[2])]
 		life, ok := bounded(n, unit)
 		if sum += life; !ok || unit == 0 || sum > longestLife {
 			return 0, false

@@ -2,7 +2,6 @@ package payload
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -11,7 +10,6 @@ import (
 
 // missing names the registries for which there is no entry, and the entry that was probably meant.
 func (s *stored) missing(names []string) *Error {
-	slices.Sort(names)
 	message := fmt.Sprintf("%s has no entry for %s", s.name, strings.Join(names, ", "))
 	return &Error{Reason: ErrRegistryMissing, Message: message + s.nearest(names) + s.elsewhere()}
 }

@@ -34,6 +34,7 @@ func TestWhatATextIsInThePlaceOfWhatWasMeant(t *testing.T) {
 		base64Of(serviceKey):                     "is base64 of a key of a service account",
 		base64Of(`{"private_key":`):              "is base64 of what begins like JSON and is none",
 		base64Of(`{"other":"x"}`):                "is base64 of what begins like JSON and is none",
+		base64Of("no colon in it"):               "",
 		base64Of("robot:password"):               "is base64 of username:password",
 		" " + base64Of("robot:password") + " \n": "is base64 of username:password",
 		"robot:password":                         "seems to be username:password",
@@ -109,6 +110,8 @@ func TestWhichWrappingsOfALoginAreTakenOff(t *testing.T) {
 		{"in quotes", `"` + encoded + `"`, true},
 		{"in quotes with space around them", ` "` + encoded + `" `, true},
 		{"in quotes, with space inside", `' ` + encoded + ` '`, true},
+		{"the value of a header in quotes, with space inside", `" Basic ` + encoded + ` "`, true},
+		{"with something behind it that is none", encoded + "!", false},
 		{"the value of a header", "Basic " + encoded, true},
 		{"the value of a header, in small letters and with more space", "basic   " + encoded, true},
 		{"encoded twice", wrap(2), true},
@@ -152,24 +155,27 @@ func TestAnEntryWhoseAuthFieldIsPlainIsReadByWhatStandsBesideIt(t *testing.T) {
 		if got != want || err != nil && !credential.IsZero() {
 			t.Errorf("%s: %q, %v", entry, got, err)
 		}
+		if inAuth := strings.Contains(entry, "auth"); want == "" && errors.Is(err, dockerconfig.ErrMalformedAuth) != inAuth {
+			t.Errorf("%s is at fault for another reason: %v", entry, err)
+		}
 	}
 }
 
 func TestFormsOfText(t *testing.T) {
-	for text, want := range map[string]string{"": "", `"`: "", `'`: "", `''`: "", `"a"`: "a", `'a'`: "a", `"a'`: "", `aa`: "", `"a\"b"`: `a"b`, `"\x"`: ""} {
+	for text, want := range map[string]string{"": "", `"`: "", `'`: "", `''`: "", `"a"`: "a", `'a'`: "a", `"a'`: "", `'a"`: "", `aa`: "", `"a\"b"`: `a"b`, `"\x"`: ""} {
 		got, ok := unquoted(text)
 		if got != want || ok != (want != "" || text == `''`) {
 			t.Errorf("unquoted %s: %q, %t", text, got, ok)
 		}
 	}
-	for text, want := range map[string]bool{"YWJjZA": false, "YWJjZGU": false, "YWJjZGVm": true, "YWJj ZGVm\n": true, "YWJjZGVm==": true, "YWJjZGV!": false, "_-__YWJj": true, "": false} {
+	for text, want := range map[string]bool{"YWJjZA": false, "YWJjZGU": false, "YWJjZGVm": true, "YWJj ZGVm\n": true, "YWJjZGVm==": true, "YWJjZGV!": false, "_-__YWJj": true, "+/++YWJj": true, "": false} {
 		if _, ok := decodeBase64(text); ok != want {
 			t.Errorf("base64 %q: %t", text, ok)
 		}
 	}
 	for text, want := range map[string]string{
 		"\xff\xfea\x00b\x00": "ab", "\xfe\xff\x00a\x00b": "ab", "a\x00b\x00": "ab", "\x00a\x00b": "ab", "\ufffd\ufffda\x00b\x00": "ab",
-		"\xff\xfea\x00b": "", "a\x00b": "", "ab": "", "": "", "a": "", "\x00": "", "a\x00b\x00c": "", "a\x00\x00\x00": "",
+		"\xff\xfea\x00b": "", "a\x00b": "", "ab": "", "": "", "a": "", "a\x00": "a", "\x00": "", "a\x00b\x00c": "", "a\x00\x00\x00": "",
 	} {
 		if got, ok := fromUTF16(text); got != want || ok != (want != "") {
 			t.Errorf("UTF-16 %q: %q, %t", text, got, ok)

@@ -38,7 +38,7 @@ func TestEntriesCanBePublishedUnderTheirHosts(t *testing.T) {
 	}
 	want := wants(asConfig, "", "ghcr.io/a", "ghcr.io/b")
 	want.PerHost = true
-	if _, err := Render(Fields{"config": entries("ghcr.io/a", "ghcr.io/b")}, want); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "entryPer is Host") {
+	if _, err := Render(Fields{"config": entries("ghcr.io/a", "ghcr.io/b")}, want); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "at ghcr.io have different credentials, and spec.target.entryPer is Host") {
 		t.Errorf("two credentials for one host: %v", err)
 	}
 }

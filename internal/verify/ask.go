@@ -55,13 +55,12 @@ func (v *Verifier) examine(ctx context.Context, end time.Time, host hostQuestion
 
 // contrast asks a host the same with the value in use, where that decides.
 func (v *Verifier) contrast(ctx context.Context, end time.Time, e *evidence, named bool, inUse *InUse) {
-	images := e.disputed(named)
-	if !inUse.namesHost(e.host) || !e.loginDisputed() && len(images) == 0 {
+	if !inUse.namesHost(e.host) {
 		return
 	}
 	var covered []string
-	for _, image := range images {
-		if parsed, readable := readImage(image); readable && coveredByAny(inUse.Keys, parsed, image) {
+	for _, image := range e.disputed(named) {
+		if parsed, _ := readImage(image); coveredByAny(inUse.Keys, parsed, image) {
 			covered = append(covered, image)
 		}
 	}
@@ -86,9 +85,6 @@ func (v *Verifier) try(ctx context.Context, end time.Time, asked hostQuestion, c
 	defer s.close()
 	challenge, login := s.enter(ctx)
 	s.access = &access{challenge, login}
-	if !login.usable() {
-		return login.describe(), nil
-	}
 	pulls := make([]Result, 0, len(images))
 	for i, image := range images {
 		parsed, _ := readImage(image)
@@ -96,7 +92,7 @@ func (v *Verifier) try(ctx context.Context, end time.Time, asked hostQuestion, c
 		found := s.pull(share, parsed)
 		cancel()
 		if !s.access.login.usable() {
-			break // An open /v2/ said nothing of the credential; the image told how to log in.
+			break // The login failed: at /v2/ or, where that is open, in the way that the image wants.
 		}
 		found.Image = image
 		pulls = append(pulls, found.describe())

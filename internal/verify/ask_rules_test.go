@@ -81,11 +81,47 @@ func TestANameThatTheOperatorResolvesIsCheckedThoughAProxyDialsIt(t *testing.T) 
 }
 
 func TestWhatCannotBeTestedIsSaid(t *testing.T) {
-	got := verify.New(verify.Options{}).Pull(t.Context(), "r.example", newCredential(t, user, password), "Not An Image", "s.example/a")
-	for i, says := range []string{"this is no image reference", "the credential is not meant for this image"} {
-		if got[i].Reason != verify.NotTestable || !strings.Contains(got[i].Message, says) {
-			t.Errorf("%+v", got[i])
+	const odd = "[fe80::1%25eth0]:5000" // a key that a kubelet reads, of a host that is part of no URL
+	asked, credential := verify.New(verify.Options{}), newCredential(t, user, password)
+	got := append(asked.Pull(t.Context(), "r.example", credential, "Not An Image", "s.example/a"), asked.Login(t.Context(), odd, credential))
+	for i, want := range []struct{ registry, image, says string }{
+		{"", "Not An Image", "this is no image reference"}, {"s.example", "s.example/a", "the credential is not meant for this image"},
+		{"[fe80::1%eth0]:5000", "", "the registry's name cannot be part of a URL"},
+	} {
+		if got[i].Reason != verify.NotTestable || got[i].Registry != want.registry || got[i].Image != want.image || !strings.Contains(got[i].Message, want.says) {
+			t.Errorf("%+v, want %+v", got[i], want)
 		}
+	}
+	answer := asked.Ask(t.Context(), verify.Question{Keys: []string{odd}, Credential: credential})
+	if answer.Verdict != verify.ValueUnknown || !strings.Contains(answer.Message, "the registry's name cannot be part of a URL") {
+		t.Errorf("%+v", answer)
+	}
+}
+
+func TestARegistryThatWantsAnotherKindOfLoginIsToldOf(t *testing.T) {
+	s := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", "Negotiate")
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	if got := s.trusting().Login(t.Context(), s.host, newCredential(t, user, password)); !strings.Contains(got.Message, "neither Basic nor Bearer") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The last image has what the others left, and without a value to compare with nothing is kept for it.
+func TestASilentRegistryHasAllOfTheTime(t *testing.T) {
+	s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			<-r.Context().Done()
+			return
+		}
+		basicRegistry(w, r)
+	})
+	const limit = 600 * time.Millisecond
+	began := time.Now()
+	got := s.trusting(func(o *verify.Options) { o.Timeout = limit }).Ask(t.Context(), s.question(t, password, "team/a:1", "team/b:1"))
+	if took := time.Since(began); got.Verdict != verify.ValueUnknown || took < limit {
+		t.Errorf("%+v after %s", got, took)
 	}
 }
 

@@ -52,6 +52,8 @@ func TestAsk(t *testing.T) {
 		{"a plain 401 needs no contrast", basicRegistry, "wrong", right, nil, false, verify.ValueRejected, "", "", 1},
 		{"a good value needs no contrast", basicRegistry, right, "wrong", []string{"team/app:1"}, false, verify.ValueAccepted, verify.ProvenByPull, "", 2},
 		{"an image that is gone", basicRegistry, right, "", []string{"team/gone:1"}, false, verify.ValueAccepted, verify.ProvenByLogin, "", 2},
+		{"an open /v2/, and a token that an image that is gone tells how to get", openRegistry(tokenRegistry(honestToken)), right, "", []string{"team/gone:1"}, false, verify.ValueAccepted, verify.ProvenByLogin, "", 3},
+		{"an open /v2/ that takes every password, and an image that is gone", openRegistry(basicRegistry), right, "", []string{"team/gone:1"}, false, verify.ValueUnknown, "", "", 2},
 		{"a named image that is denied behind one that is gone", basicRegistry, right, "", []string{"team/gone:1", "other/app:1"}, true, verify.ValueRejected, "", "", 3},
 		{"images that are denied to both, or gone", basicRegistry, right, right, []string{"other/app:1", "team/gone:1"}, false, verify.ValueAccepted, verify.ProvenByLogin, verify.ValueAccepted, 5},
 		{"a refused login asks for no image", basicRegistry, "wrong", "", []string{"team/app:1"}, true, verify.ValueRejected, "", "", 1},

@@ -63,6 +63,8 @@ func TestAnImageIsAskedForAsItWantsToBe(t *testing.T) {
 		{"the endpoint of /v2/ is that of another repository", manyRepositories("other"), password, verify.PullAllowed, []string{
 			"GET /v2/", "GET /token/other Basic", "GET /token/other Basic", denied, "GET /token/other Basic", denied,
 			"HEAD /v2/team/app/manifests/1", "GET /token/team Basic", "HEAD /v2/team/app/manifests/1 Bearer"}},
+		{"a token for nobody, which is asked for once more as everybody", publicRegistry, password, verify.LoginUnproven, []string{
+			"GET /v2/", "GET /token Basic", "GET /token Basic", "HEAD /v2/team/app/manifests/1 Bearer", "GET /token", "HEAD /v2/team/app/manifests/1 Bearer"}},
 		{"a wrong password is shown once", manyRepositories("other"), "wrong", verify.LoginFailed, []string{"GET /v2/", "GET /token/other Basic"}},
 		{"the image wants Basic where /v2/ wants a token", basic, password, verify.PullAllowed, []string{
 			"GET /v2/", "GET /token Basic", "GET /token Basic", denied, "GET /token Basic", denied,

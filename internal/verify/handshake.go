@@ -77,7 +77,7 @@ func (s *session) checkRealm(challenge *transport.Challenge) string {
 		return "a realm must begin with https://"
 	case !challenge.Insecure:
 		return "a realm over plain http is for registries that were declared insecure and speak plain http themselves"
-	case !strings.EqualFold(u.Host, s.remote.RegistryStr()) && !s.options.insecure(u.Host):
+	case !s.options.insecure(u.Host): // A registry that speaks plain http is declared itself.
 		return fmt.Sprintf("the host of this realm, %q, would have to be declared insecure too", shown(u.Host))
 	}
 	return ""

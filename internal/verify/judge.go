@@ -213,8 +213,7 @@ func (e evidence) decideNamed() Answer {
 // decideSampled knows that an image in use can be gone, or meant for another credential.
 func (e evidence) decideSampled() Answer {
 	saysNothing := func(r Result) bool {
-		other, compared := e.inUsePulls[r.Image]
-		return r.Reason == ImageNotFound || r.Reason == PullDenied && compared && other.Reason == PullDenied
+		return r.Reason == ImageNotFound || r.Reason == PullDenied && e.inUsePulls[r.Image].Reason == PullDenied
 	}
 	if i := e.pullWith(func(r Result) bool { return r.Reason == PullDenied && e.inUsePulls[r.Image].Reason == PullAllowed }); i >= 0 {
 		return Answer{Verdict: ValueRejected, Message: fmt.Sprintf(

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -60,6 +61,7 @@ func TestWhatOneHostSaysIsJudged(t *testing.T) {
 		{name: "400 for both logins", login: odd, inUse: &inUse{login: odd}, want: ValueUnknown, wantOld: ValueUnknown},
 		{name: "400 for the login, and no value in use", login: odd, want: ValueUnknown},
 		{name: "400 for the login, and the value in use is refused", login: odd, inUse: &inUse{login: refused}, want: ValueUnknown, wantOld: ValueRejected},
+		{name: "400 for a login by Basic, and the value in use logs in", login: said("", RegistryError, StepBasic, 400), inUse: &inUse{login: accepted}, want: ValueRejected, wantOld: ValueAccepted},
 		{name: "400 before any login was asked for", login: said("", RegistryError, StepPing, 400), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},
 
 		{name: "all named images are pulled", named: true, login: accepted, pulls: pullsOf(PullAllowed, PullAllowed), want: ValueAccepted, proof: ProvenByPull},
@@ -86,11 +88,18 @@ func TestWhatOneHostSaysIsJudged(t *testing.T) {
 		{name: "an image in use is denied, and there is nothing to compare with", login: accepted, pulls: pullsOf(PullDenied), want: ValueUnknown},
 		{name: "an image in use is denied, and the value in use is refused", login: accepted, pulls: pullsOf(PullDenied), inUse: &inUse{login: refused}, want: ValueUnknown, wantOld: ValueRejected},
 		{name: "an image in use is denied, and 503 for the value in use", login: accepted, pulls: pullsOf(PullDenied), inUse: &inUse{accepted, pullsOf(RegistryError)}, want: ValueUnknown, wantOld: ValueAccepted},
+		{name: "503 for an image in use that is denied to the value in use", login: accepted, pulls: pullsOf(RegistryError), inUse: &inUse{accepted, pullsOf(PullDenied)}, want: ValueUnknown, wantOld: ValueAccepted},
+		{name: "an image in use is pulled with both", login: accepted, pulls: pullsOf(PullAllowed), inUse: &inUse{accepted, pullsOf(PullAllowed)}, want: ValueAccepted, proof: ProvenByPull, wantOld: ValueAccepted},
+		{name: "an image in use is denied, and the value in use pulls it though nobody looked at its login", login: accepted, pulls: pullsOf(PullDenied),
+			inUse: &inUse{login(LoginUnproven, 200), pullsOf(PullAllowed)}, want: ValueRejected, wantOld: ValueAccepted},
+		{name: "an image in use is denied to both, and nobody looked at the login of the value in use", login: accepted, pulls: pullsOf(PullDenied),
+			inUse: &inUse{login(LoginUnproven, 200), pullsOf(PullDenied)}, want: ValueAccepted, proof: ProvenByLogin, wantOld: ValueUnknown},
 		{name: "503 for every image in use", login: accepted, pulls: pullsOf(RegistryError), want: ValueUnknown},
 		{name: "a login that nobody looked at, and all images are gone", login: login(LoginUnproven, 200), pulls: pullsOf(ImageNotFound), want: ValueUnknown},
 		{name: "a login that nobody looked at, and an image that is pulled with it alone", login: login(LoginUnproven, 200), pulls: pullsOf(PullAllowed), want: ValueAccepted, proof: ProvenByPull},
 
 		{name: "a host behind a wildcard refuses, and there is no value in use", wildcard: true, login: refused, want: ValueUnknown},
+		{name: "a host behind a wildcard is silent, though the value in use logs in", wildcard: true, login: login(Timeout, 0), inUse: &inUse{login: accepted}, want: ValueUnknown, wantOld: ValueAccepted},
 		{name: "a host behind a wildcard refuses both", wildcard: true, login: refused, inUse: &inUse{login: refused}, want: ValueUnknown, wantOld: ValueUnknown},
 		{name: "a host behind a wildcard refuses, and the value in use logs in", wildcard: true, login: refused, inUse: &inUse{login: accepted}, want: ValueRejected, wantOld: ValueAccepted},
 	} {
@@ -146,18 +155,24 @@ func TestTheVerdictDoesNotDependOnTheOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	reasons := []Reason{PullAllowed, PullDenied, ImageNotFound, RateLimited, RegistryError, LoginUnproven, Timeout}
 	logins := []Result{login(LoginAccepted, 200), login(LoginFailed, 401), login(RegistryError, 400), login(LoginUnproven, 200), login(Timeout, 0)}
+	var told [3][]Result // of each image for each reason: to make one takes longer than to judge it
+	for image := range told {
+		for _, reason := range reasons {
+			told[image] = append(told[image], pulled(string(rune('a'+image)), reason))
+		}
+	}
 	for range 20000 {
 		p := plan{named: random.IntN(2) == 0}
 		var found []evidence
 		for h := range 1 + random.IntN(3) {
 			e := evidence{hostQuestion: hostQuestion{host: string(rune('a' + h)), wildcard: random.IntN(2) == 0}, login: logins[random.IntN(len(logins))]}
 			for i := range random.IntN(4) {
-				e.pulls = append(e.pulls, pulled(string(rune('a'+i)), reasons[random.IntN(len(reasons))]))
+				e.pulls = append(e.pulls, told[i][random.IntN(len(reasons))])
 			}
 			if random.IntN(2) == 0 {
 				e.inUse, e.inUsePulls = &logins[random.IntN(len(logins))], map[string]Result{}
-				for _, pull := range e.pulls {
-					e.inUsePulls[pull.Image] = pulled(pull.Image, reasons[random.IntN(len(reasons))])
+				for i, pull := range e.pulls {
+					e.inUsePulls[pull.Image] = told[i][random.IntN(len(reasons))]
 				}
 			}
 			found = append(found, e)
@@ -200,5 +215,12 @@ func TestHowLongARegistryIsLeftAlone(t *testing.T) {
 				t.Errorf("it is left alone for %s, want %s", got.RetryAfter, test.want)
 			}
 		})
+	}
+	hosts := []evidence{{login: accepted}, {login: asks(time.Minute, busy)}}
+	for range 2 {
+		slices.Reverse(hosts)
+		if got := judge(plan{}, hosts); got.Verdict != ValueAccepted || got.RetryAfter != time.Minute {
+			t.Errorf("where another host decides, it is left alone for %s: %+v", got.RetryAfter, got)
+		}
 	}
 }

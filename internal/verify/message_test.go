@@ -35,6 +35,7 @@ func TestAMessageSaysWhoAnsweredWhat(t *testing.T) {
 		{finding{Result: Result{Step: StepPing, Reason: RegistryError, StatusCode: 200}, detail: "it is odd"}, "r.example gives no useful answer (request to /v2/: status 200, it is odd): "},
 		{finding{Result: Result{Step: StepHead, Reason: Timeout}}, "r.example did not answer in time (HEAD of the manifest): "},
 		{finding{Result: Result{Step: StepHead, Reason: Unreachable}, detail: "no such host"}, "r.example cannot be reached (HEAD of the manifest: no such host): "},
+		{finding{Result: Result{Step: StepPing, Reason: ProxyFailed}, detail: "the proxy p:3128 is not well", way: " (through the proxy p:3128)"}, "r.example was not asked: the proxy p:3128 is not well"},
 		{finding{Result: Result{Reason: NotTestable}, detail: "there is nothing"}, "nothing was tested: there is nothing"},
 	} {
 		test.found.Registry = "r.example"

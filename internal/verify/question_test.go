@@ -8,6 +8,7 @@ import (
 
 func TestAQuestionIsPutToTheHostsOfItsKeysAndNobodyElse(t *testing.T) {
 	long := "r.io/" + strings.Repeat("a", MaxImageLength)
+	longer := "a.r.io/" + strings.Repeat("a", 248) + ":" + strings.Repeat("t", 128) + "@sha512:" + strings.Repeat("0", 128)
 	for _, test := range []struct {
 		name string
 		q    Question
@@ -22,6 +23,7 @@ func TestAQuestionIsPutToTheHostsOfItsKeysAndNobodyElse(t *testing.T) {
 		{"the same where the spec names it", Question{Keys: []string{"https://index.docker.io/v1/"}, Named: []string{"localhost/a"}}, []hostQuestion{{host: "docker.io"}}},
 		{"images of other hosts are dropped", Question{Keys: []string{"r.io"}, Sampled: []string{"other.io/a"}}, []hostQuestion{{host: "r.io"}}},
 		{"an image that is too long is dropped", Question{Keys: []string{"r.io"}, Sampled: []string{long}}, []hostQuestion{{host: "r.io"}}},
+		{"an image that is too long is dropped behind a wildcard, too", Question{Keys: []string{"*.r.io"}, Sampled: []string{longer}}, nil},
 		{"a wildcard is asked host by host", Question{Keys: []string{"*.azurecr.io"}, Sampled: []string{"b.azurecr.io/x", "a.azurecr.io/y"}},
 			[]hostQuestion{{host: "a.azurecr.io", wildcard: true, images: []string{"a.azurecr.io/y"}}, {host: "b.azurecr.io", wildcard: true, images: []string{"b.azurecr.io/x"}}}},
 		{"a wildcard and its logins alone", Question{Keys: []string{"*.azurecr.io"}, LoginOnly: true, Sampled: []string{"a.azurecr.io/y"}}, []hostQuestion{{host: "a.azurecr.io", wildcard: true}}},
@@ -32,6 +34,21 @@ func TestAQuestionIsPutToTheHostsOfItsKeysAndNobodyElse(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// The order decides which message is told, so that it stays the same from one test to the next.
+func TestHostsAreInTheOrderOfTheirNames(t *testing.T) {
+	q := Question{Keys: []string{"*.azurecr.io"}}
+	for _, host := range "hgfedcba" {
+		q.Named = append(q.Named, string(host)+".azurecr.io/x")
+	}
+	var names []string
+	for _, host := range q.plan().hosts {
+		names = append(names, host.host[:1])
+	}
+	if got := strings.Join(names, ""); got != "abcdefgh" {
+		t.Errorf("they are asked as %s", got)
 	}
 }
 
@@ -60,7 +77,7 @@ func TestTheValueInUseIsShownOnlyWhereItsKeysSay(t *testing.T) {
 	for _, test := range []struct {
 		key, host string
 		want      bool
-	}{{"r.io", "r.io", true}, {"r.io/team", "r.io", true}, {"r.io", "other.io", false}, {"*.r.io", "a.r.io", true}, {"*.r.io/team", "a.r.io", true}, {"*.r.io", "a.b.r.io", false}} {
+	}{{"r.io", "r.io", true}, {"r.io/team", "r.io", true}, {"r.io", "other.io", false}, {"*.r.io", "a.r.io", true}, {"*.r.io/team", "a.r.io", true}, {"*.r.io", "a.b.r.io", false}, {"nexus", "nexus", true}} {
 		inUse := &InUse{Keys: []string{test.key}, Credential: sample(t)}
 		if got := inUse.namesHost(test.host); got != test.want {
 			t.Errorf("%s at %s: %t", test.key, test.host, got)

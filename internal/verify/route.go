@@ -106,12 +106,9 @@ func (r *route) checkBehind(ctx context.Context, address string) error {
 	return nil
 }
 
-// addressesOf are those of a host as far as they are known here: none, where it cannot be resolved. That takes a fifth of the time at
-// most: behind a proxy there is often no server that answers.
+// addressesOf are those of a host, or the address that it is, as far as they are known here: none, where it cannot be resolved. That
+// takes a fifth of the time at most: behind a proxy there is often no server that answers.
 func (r *route) addressesOf(ctx context.Context, host string) []netip.Addr {
-	if literal, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{literal}
-	}
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout/5)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)

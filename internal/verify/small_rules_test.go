@@ -99,16 +99,18 @@ func TestImagesThatTheKeysDoNotCoverTakeNoPlaceOfThoseThatTheyDo(t *testing.T) {
 func TestALongNameHidesNotWhatToDo(t *testing.T) {
 	long := "r.example/" + strings.Repeat("x\x1b\n", 1000)
 	for reason := range messages {
-		say := func(registry, image string) string {
-			return finding{Result: Result{Registry: registry, Image: image, Step: StepToken, Reason: reason, StatusCode: 503}, detail: "wrong", advice: "do that"}.describe().Message
-		}
-		short, got := say("r.example", "r.example/a"), say(long, long)
-		end := short[max(0, len(short)-20):]
-		if reason == LoginAccepted || reason == PullAllowed {
-			end = "" // there is nothing to do
-		}
-		if got = foreign.Text(got, messageLength); strings.ContainsAny(got, "\x1b\n") || !strings.HasSuffix(got, end) {
-			t.Errorf("%s: %d bytes, which end with %q and not with %q", reason, len(got), got[len(got)-20:], end)
+		for _, step := range []Step{StepToken, StepHead} {
+			say := func(registry, image string) string {
+				return finding{Result: Result{Registry: registry, Image: image, Step: step, Reason: reason, StatusCode: 503}, detail: "wrong", advice: "do that"}.describe().Message
+			}
+			short, got := say("r.example", "r.example/a"), say(long, long)
+			end := short[max(0, len(short)-20):]
+			if reason == LoginAccepted || reason == PullAllowed {
+				end = "" // there is nothing to do
+			}
+			if got = foreign.Text(got, messageLength); strings.ContainsAny(got, "\x1b\n") || !strings.HasSuffix(got, end) {
+				t.Errorf("%s: %d bytes, which end with %q and not with %q", reason, len(got), got[len(got)-20:], end)
+			}
 		}
 	}
 	if got := (finding{Result: Result{Registry: "r.example", Step: StepPing, Reason: RegistryError}, detail: strings.Repeat("x\x1b", 5000)}).describe().Message; len(got) > foreign.MessageLength || strings.Contains(got, "\x1b") {

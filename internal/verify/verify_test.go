@@ -195,6 +195,7 @@ func TestPull(t *testing.T) {
 		{"token: one that cannot be sent", tokenRegistry(text(`{"token":"LEAKED\n"}`)), password, "team/app:1", verify.Unknown, verify.Unreachable, verify.StepHead, 0},
 		{"the image is not served for now", openRegistryFor(basicRegistry, 503), password, "team/app:1", verify.Unknown, verify.RegistryError, verify.StepHead, 503},
 		{"too many images asked for", openRegistryFor(basicRegistry, 429), password, "team/app:1", verify.Unknown, verify.RateLimited, verify.StepHead, 429},
+		{"an image that is denied to everybody", openRegistryFor(basicRegistry, 403), password, "team/app:1", verify.Rejected, verify.PullDenied, verify.StepHead, 403},
 		{"a manifest without digest", openRegistryFor(basicRegistry, 200), password, "team/app:1", verify.Valid, verify.PullAllowed, verify.StepHead, 200},
 		{"an open /v2/, and basic for the manifest", openRegistry(basicRegistry), password, "team/app:1", verify.Valid, verify.PullAllowed, verify.StepHead, 200},
 		{"an open /v2/, and basic for the manifest, with a wrong password", openRegistry(basicRegistry), "wrong-password", "team/app:1", verify.Rejected, verify.PullDenied, verify.StepHead, 401},
@@ -223,6 +224,9 @@ func TestPull(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got[0]); diff != "" {
 				t.Errorf("Pull (-want +got):\n%s\nasked: %q", diff, s.asked())
+			}
+			if told := got[0].Digest; told != "" && told != digest {
+				t.Errorf("the digest %q is nobody's", told)
 			}
 			for _, request := range s.asked() {
 				if strings.HasPrefix(request, "GET ") && strings.Contains(request, "/manifests/") {
