@@ -18,6 +18,8 @@ func (s *script) beginTest(account Account) {
 	}
 }
 
+// A test under way is kept before it is made. Where the process ended before its answer came, nothing was said of the value: it is neither
+// accepted nor asked about, and not published by that.
 func TestATestThatACrashEndedDoesNotCountAsAsked(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -78,6 +78,7 @@ func TestManyRefusedPodsHaveTheRegistryAskedOnceInHalfAMinute(t *testing.T) {
 	}
 }
 
+// Each refused pod would bring a test of a refused password, and the account its lock.
 func TestADoubtAboutAValueThatIsKnownToBeRefusedAsksNobody(t *testing.T) {
 	s := begin(t)
 	account := s.state.Accounts[0]

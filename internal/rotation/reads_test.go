@@ -9,6 +9,7 @@ import (
 	"regcred.dev/regcred/internal/source"
 )
 
+// Also by a process that just started: it leaves alone what an earlier one had made, unless that was for another source or another spec.
 func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 	for _, test := range []struct {
 		name   string
