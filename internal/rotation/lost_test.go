@@ -37,6 +37,9 @@ func TestATestThatACrashEndedDoesNotCountAsAsked(t *testing.T) {
 			s.state.NoteAttempt(account, s.now)
 			s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Rejected}, s.now)
 		}, func(s *script) Account { return s.state.Waiting.Accounts[0] }},
+		{"of a first value, without a hold", func(s *script) {
+			s.spec.Hold, s.state.Value, s.state.Previous = 0, Value{}, nil
+		}, func(s *script) Account { return s.state.Waiting.Accounts[0] }},
 		{"of the value in use, without a hold", func(s *script) {
 			s.spec.Hold = 0
 			account := s.state.Waiting.Accounts[0]
