@@ -54,6 +54,8 @@ func (f *facts) waits(fate rotation.Fate, message string) {
 	f.run.judgement = rotation.Judgement{Fate: fate, Message: message, Account: accountAt("two")}
 }
 
+// Nothing is said too early, and nothing hides what is graver: an object is not Ready before its source was read and all namespaces have the
+// value in use, under its present revision, and that the value in use is refused is told also where the new one is.
 func TestWhatTheConditionsSay(t *testing.T) {
 	const yes, no, open = metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown
 	type want struct {

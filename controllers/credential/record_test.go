@@ -167,6 +167,7 @@ func TestWhatWaitsToBeWrittenIsNotDroppedBecauseTheRecordWasReadAgain(t *testing
 	}
 }
 
+// A RegistryCredential that was deleted and made again under its name would deliver the value of the one before, to whom that was not meant for.
 func TestAnObjectThatWasMadeAgainHasNothingOfItsNamesake(t *testing.T) {
 	p := newPasses(t)
 	p.during(2 * time.Minute)

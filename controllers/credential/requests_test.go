@@ -135,6 +135,7 @@ func TestOnlyWhoseEntriesGoWithItIsHeld(t *testing.T) {
 	}
 }
 
+// Entries that namespaces hold when the object goes are left for ever: nobody is there any more to remove them.
 func TestAnObjectThatIsDeletedIsLetGoWhenNoEntryIsLeft(t *testing.T) {
 	deleted := func(t *testing.T, r *Reconciler, policy v1alpha1.DeletionPolicy, finalizers ...string) *v1alpha1.RegistryCredential {
 		object := stored(t, r, "c-00")

@@ -200,6 +200,7 @@ func TestASecretIsCreatedOnlyWhereNoneIsAndBeforeAnybodyNamesIt(t *testing.T) {
 	}
 }
 
+// An update that names no version overwrites what somebody wrote since.
 func TestASecretIsUpdatedOnlyAsItWasLookedAt(t *testing.T) {
 	g, seen := delivers(t, nil)
 	before := g.secret("n-00000").ResourceVersion
@@ -211,6 +212,7 @@ func TestASecretIsUpdatedOnlyAsItWasLookedAt(t *testing.T) {
 	}
 }
 
+// A deletion that names no version takes what somebody added since.
 func TestASecretIsDeletedOnlyAsItWasLookedAtAndAfterNobodyNamesIt(t *testing.T) {
 	g, seen := delivers(t, nil)
 	before := g.secret("n-00000").ResourceVersion
@@ -224,6 +226,7 @@ func TestASecretIsDeletedOnlyAsItWasLookedAtAndAfterNobodyNamesIt(t *testing.T) 
 	}
 }
 
+// Pods that are created with the name of a Secret that is gone cannot pull with it.
 func TestASecretThatAServiceAccountStillNamesIsNotDeleted(t *testing.T) {
 	g, seen := delivers(t, nil)
 	seen.refuse = func(r request) error {
@@ -243,6 +246,7 @@ func TestASecretThatAServiceAccountStillNamesIsNotDeleted(t *testing.T) {
 	}
 }
 
+// The list is written whole: without the version that was looked at, entries of others are lost.
 func TestAServiceAccountIsChangedOnlyAsItWasLookedAtAndKeepsWhatOthersListed(t *testing.T) {
 	g := newRig(t, 1, credential("company", "r.example"))
 	g.publish(record(t, "company", "1-x", "one", "r.example"))
@@ -298,6 +302,7 @@ func TestASecretOfAnotherTypeIsDeletedAsItWasLookedAtAndCreatedAgain(t *testing.
 	}
 }
 
+// What a deleted RegistryCredential left stays of use only as long as ServiceAccounts name it.
 func TestARetainedSecretStaysAttached(t *testing.T) {
 	g, seen := delivers(t, nil)
 	var object v1alpha1.RegistryCredential
@@ -313,6 +318,7 @@ func TestARetainedSecretStaysAttached(t *testing.T) {
 	}
 }
 
+// An entry that was written while its object went, with deletionPolicy Delete, would look like one that is to be retained, and stay for ever.
 func TestAnEntryThatWasWrittenWhileItsObjectWentIsRemoved(t *testing.T) {
 	g, seen := delivers(t, func(c *v1alpha1.RegistryCredential) {
 		c.Spec.DeletionPolicy, c.Finalizers = v1alpha1.DeletionDelete, []string{v1alpha1.Finalizer}
@@ -335,6 +341,7 @@ func TestAnEntryThatWasWrittenWhileItsObjectWentIsRemoved(t *testing.T) {
 	}
 }
 
+// Where the Secret of the new name cannot be made, pods have the old one alone: without it there is an outage.
 func TestARenamedSecretThatCannotBeWrittenLeavesTheOldOne(t *testing.T) {
 	g, seen := delivers(t, nil)
 	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "n-00000", Name: "registry", Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}}}
@@ -393,6 +400,7 @@ func TestARenamedSecretThatIsThereForOthersLeavesTheOldOne(t *testing.T) {
 	}
 }
 
+// Two that repair without a bound write against each other for ever.
 func TestARivalIsRepairedThreeTimesAndThenOnceInTenMinutes(t *testing.T) {
 	g, seen := delivers(t, nil)
 	wrecked := func() int {
@@ -466,6 +474,7 @@ func (emptyCache) List(_ context.Context, _ string, _ client.ObjectList, visit f
 	return nil
 }
 
+// By a cache that has not heard of a Secret yet the finalizer would go, and its entries would be left.
 func TestThatNothingIsLeftIsNotBelievedToACacheThatShowsNothing(t *testing.T) {
 	g, _ := delivers(t, func(c *v1alpha1.RegistryCredential) {
 		c.Spec.DeletionPolicy, c.Finalizers = v1alpha1.DeletionDelete, []string{v1alpha1.Finalizer}

@@ -87,6 +87,7 @@ func thePod(t *testing.T, from client.Reader) *corev1.Pod {
 	return &pod
 }
 
+// Between a look and a deletion a pod can start, opt out, or be another one of its name.
 func TestExactlyThePodThatWasLookedAtIsDeleted(t *testing.T) {
 	r, seen := cured(t)
 	pod := thePod(t, r.Writer)
@@ -152,6 +153,7 @@ func (o ownersUnread) Get(ctx context.Context, key client.ObjectKey, into client
 	return o.Reader.Get(ctx, key, into, options...)
 }
 
+// A pod that nobody recreates is lost: its owner must be the one that made it, and not a namesake, and be known to be there.
 func TestAPodWhoseOwnerMayNotRecreateItIsNotDeleted(t *testing.T) {
 	sets := schema.GroupResource{Group: "apps", Resource: "replicasets"}
 	for _, c := range []struct {
@@ -185,6 +187,7 @@ func TestAPodWhoseOwnerMayNotRecreateItIsNotDeleted(t *testing.T) {
 	})
 }
 
+// What is kept under the name of a RegistryCredential that was made again is of the one before, until it has a value of its own.
 func TestAValueOfANamesakeThatWasDeletedCuresNoPod(t *testing.T) {
 	r, seen := cured(t)
 	var object v1alpha1.RegistryCredential
@@ -201,6 +204,7 @@ func TestAValueOfANamesakeThatWasDeletedCuresNoPod(t *testing.T) {
 	}
 }
 
+// Whoever names a protected namespace wants its pods cured, too; a selector that happens to fit does not.
 func TestAProtectedNamespaceIsServedWhereItIsNamed(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -265,6 +269,7 @@ func TestARepullThatIsForbiddenIsNotTriedAgainForFiveMinutesAndToldAtTheCredenti
 	}
 }
 
+// Times of the API have whole seconds: a successor that is created in the second of the restart looks older, and its recovery would not count.
 func TestAPodThatCameInTheSecondOfTheRestartIsItsSuccessor(t *testing.T) {
 	owner := []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "web", UID: "set", Controller: ptr.To(true)}}
 	at := start.Add(700 * time.Millisecond)

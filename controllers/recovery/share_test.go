@@ -108,6 +108,8 @@ func TestARetryAfterOfADayIsHeededForMinutes(t *testing.T) {
 	}
 }
 
+// A password that a registry refuses is shown once, and not once more for each image: that locks accounts. What it says of one tenant's image is
+// told to that tenant alone.
 func TestWhatARegistrySaysOfATenantsImagesHoldsForTheTenant(t *testing.T) {
 	for _, reason := range []verify.Reason{verify.RateLimited, verify.RegistryError, verify.Timeout, verify.Unreachable, verify.LoginFailed} {
 		t.Run(string(reason), func(t *testing.T) {

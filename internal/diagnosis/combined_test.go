@@ -32,6 +32,7 @@ func second(changed time.Duration) change {
 	}
 }
 
+// Of the registries of a RegistryCredential an older one has some: the pods of the others are cured as ever.
 func TestARegistryThatIsTakenHidesNoOther(t *testing.T) {
 	takenBy := credential(func(c *Credential) { c.TakenBy, c.Entries = "older", []Entry{{Key: host}, {Key: otherHost}} })
 	check(t, []rule{
@@ -40,6 +41,7 @@ func TestARegistryThatIsTakenHidesNoOther(t *testing.T) {
 	})
 }
 
+// A pod that is restarted into a Secret that breaks pulls, or that lacks the value, is stuck as before.
 func TestASecretIsSyncedOnlyWhereAKubeletFindsTheValueInIt(t *testing.T) {
 	digests := func(wanted, recorded string) change {
 		return func(f *Facts) {
@@ -63,6 +65,7 @@ func TestASecretIsSyncedOnlyWhereAKubeletFindsTheValueInIt(t *testing.T) {
 	})
 }
 
+// Clocks that differ by less than a minute put a cure off until the change has come, and not for minutes, as a time that cannot be does.
 func TestClocksMayDifferByAMinute(t *testing.T) {
 	check(t, []rule{
 		{"a change a minute ahead is a clock: it is waited for", []change{now(-time.Minute)}, Wait, TimeInFuture},
@@ -87,6 +90,7 @@ func TestAPodIsNotRestartedAgainAndAgainForAChangeWhoseTimeHasNotCome(t *testing
 	}
 }
 
+// A pod whose template has a list of pull secrets gets the same list in its place: a restart gains nothing.
 func TestThePullSecretsOfATemplateAreThePodsOwn(t *testing.T) {
 	given := account(func(a *Account) { a.PullSecrets = []string{"old", "regcred"} })
 	check(t, []rule{
@@ -98,6 +102,7 @@ func TestThePullSecretsOfATemplateAreThePodsOwn(t *testing.T) {
 	})
 }
 
+// Of an owner that could not be read nobody knows whether it recreates a pod: one that is deleted may be lost.
 func TestAnOwnerThatCouldNotBeReadLosesNoPod(t *testing.T) {
 	unread := func(f *Facts) { f.Owners[0].Unread = true }
 	chosen := func(f *Facts) {
@@ -110,6 +115,7 @@ func TestAnOwnerThatCouldNotBeReadLosesNoPod(t *testing.T) {
 	})
 }
 
+// A pod that needs two credentials is given up on no sooner than the kubelet had time to try with both.
 func TestOfTwoChangesTheLaterOneCounts(t *testing.T) {
 	check(t, []rule{
 		{"the kubelet has time to try again since the first", []change{second(100 * time.Second), ofJob, now(400 * time.Second)}, Wait, KubeletRetries},
@@ -124,6 +130,7 @@ func TestOfTwoChangesTheLaterOneCounts(t *testing.T) {
 	}
 }
 
+// A tag moves: where the registry can be asked, what it said at the last test pins nothing and proves nothing.
 func TestAnImageIsPinnedOnlyToWhatTheRegistrySaysNow(t *testing.T) {
 	moved := func(f *Facts) { answered(AccessAllowed, newerSum)(f) }
 	if pins := Diagnose(stuck(repullable, moved)).Pins; len(pins) != 1 || pins[0].Pinned != image+"@"+newerSum {

@@ -88,6 +88,7 @@ func TestARecordThatWasDeletedIsMadeAgain(t *testing.T) {
 	}
 }
 
+// What is in Secrets and changed is delivered at once, and not with the slow pass: also where the revision alone is another one.
 func TestDeliveryIsToldOfWhatItHasToWrite(t *testing.T) {
 	for _, c := range []struct {
 		name   string

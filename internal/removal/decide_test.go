@@ -25,6 +25,7 @@ func facts(holding int, losing []string, confirmed string, after time.Duration) 
 	return Facts{UID: "1", Holding: holds, Losing: losing, Confirmed: confirmed, Now: noon.Add(after)}
 }
 
+// Up to five namespaces, or a fifth, are few: people are asked for none of them, and for one more they are.
 func TestOneLookDecidesOnAllThatIsLost(t *testing.T) {
 	for _, c := range []struct {
 		name            string

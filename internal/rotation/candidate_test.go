@@ -60,17 +60,41 @@ func TestARefusalThatNobodyAsksForPublishesNoOlderValue(t *testing.T) {
 	}
 }
 
+// Where a login stays as it is nothing is lost by a publication; but a login of which the registry said nothing yet, or of which the test did not end,
+// is not one that it accepts, and people are not told so.
 func TestARegistryWhoseLoginDoesNotChangeHoldsNothingBack(t *testing.T) {
-	s := begin(t)
-	s.two = true
-	s.respec()
-	s.after(2 * time.Minute)
-	s.waits(2)
-	same := s.state.Accounts[1]
-	s.state.Waiting.Accounts[1] = same // at the second registry the login stays
-	s.say(2, Accepted, 0)
-	s.state.NoteAnswer(same, s.spec.Question(same), Answer{Verdict: Rejected}, s.now)
-	s.fate(PublishUnproven)
+	for _, test := range []struct {
+		name string
+		said func(s *script, same Account)
+		want Fate
+	}{
+		{"it is refused", func(s *script, same Account) {
+			s.state.NoteAnswer(same, s.spec.Question(same), Answer{Verdict: Rejected}, s.now)
+		}, PublishUnproven},
+		{"it is accepted", func(*script, Account) {}, PublishProven},
+		{"nothing was said of it", func(s *script, same Account) { delete(s.state.Tests, same.Print) }, PublishUnproven},
+		{"its test is under way, or ended with the process", func(s *script, same Account) {
+			delete(s.state.Tests, same.Print)
+			s.state.NoteAttempt(same, s.now)
+		}, PublishUnproven},
+		{"the registry does not answer", func(s *script, same Account) {
+			delete(s.state.Tests, same.Print)
+			s.state.NoteAnswer(same, s.spec.Question(same), Answer{Verdict: Unknown, Message: "503"}, s.now)
+		}, PublishUnproven},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := begin(t)
+			s.two = true
+			s.respec()
+			s.after(2 * time.Minute)
+			s.waits(2)
+			same := s.state.Accounts[1]
+			s.state.Waiting.Accounts[1] = same // at the second registry the login stays
+			s.say(2, Accepted, 0)
+			test.said(s, same)
+			s.fate(test.want)
+		})
+	}
 }
 
 func TestNothingIsLeftToProtectOnlyWhereBothWereRefusedTogether(t *testing.T) {

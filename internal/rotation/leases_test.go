@@ -41,6 +41,7 @@ func (s *script) obsolete(want ...string) {
 	}
 }
 
+// With the lease of the value before ends what namespaces use that were not given the new one yet.
 func TestALeaseIsGivenBackWhenEveryNamespaceHasTheNewValue(t *testing.T) {
 	s := leasing(t)
 	first := s.state.Lease.ID

@@ -18,6 +18,8 @@ func (s *script) beginTest(account Account) {
 	}
 }
 
+// A test under way is kept before it is made. Where the process ended before its answer came, nothing was said of the value: it is neither
+// accepted nor asked about, and not published by that.
 func TestATestThatACrashEndedDoesNotCountAsAsked(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -34,6 +36,9 @@ func TestATestThatACrashEndedDoesNotCountAsAsked(t *testing.T) {
 			account := s.state.Accounts[0]
 			s.state.NoteAttempt(account, s.now)
 			s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Rejected}, s.now)
+		}, func(s *script) Account { return s.state.Waiting.Accounts[0] }},
+		{"of a first value, without a hold", func(s *script) {
+			s.spec.Hold, s.state.Value, s.state.Previous = 0, Value{}, nil
 		}, func(s *script) Account { return s.state.Waiting.Accounts[0] }},
 		{"of the value in use, without a hold", func(s *script) {
 			s.spec.Hold = 0

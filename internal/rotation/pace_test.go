@@ -78,15 +78,20 @@ func TestManyRefusedPodsHaveTheRegistryAskedOnceInHalfAMinute(t *testing.T) {
 	}
 }
 
+// Each refused pod would bring a test of a refused password, and the account its lock.
 func TestADoubtAboutAValueThatIsKnownToBeRefusedAsksNobody(t *testing.T) {
 	s := begin(t)
 	account := s.state.Accounts[0]
-	s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Rejected}, s.now)
-	s.state.NoteAttempt(account, s.now)
-	delete(s.state.Testing, account.Print)
-	s.state.DoubtTime = s.now.Add(time.Second)
-	if at := s.state.inUseTestAt(&s.spec, account, s.now.Add(time.Second)); at.Before(s.now.Add(MinInterval)) {
-		t.Errorf("it is tested at %s", at.Sub(s.now))
+	for range 4 { // so that the next test is due in four minutes
+		s.state.NoteAttempt(account, s.now)
+		s.state.NoteAnswer(account, s.spec.Question(account), Answer{Verdict: Rejected}, s.now)
+	}
+	due := s.state.inUseTestAt(&s.spec, account, s.now)
+	for i := range 100 { // a refused pod each second
+		s.state.DoubtTime = s.now.Add(time.Duration(i+1) * time.Second)
+		if at := s.state.inUseTestAt(&s.spec, account, s.state.DoubtTime); !at.Equal(due) || due.Sub(s.now) != 4*time.Minute {
+			t.Fatalf("it is tested after %s, and without a doubt after %s", at.Sub(s.now), due.Sub(s.now))
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"regcred.dev/regcred/internal/source"
 )
 
+// Also by a process that just started: it leaves alone what an earlier one had made, unless that was for another source or another spec.
 func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -72,6 +73,11 @@ func TestWhenAndWhyTheSourceIsRead(t *testing.T) {
 		}, CausePlan, 8 * verifyPeriod},
 		{"this process is new, and the value was minted for another spec", func(s *script) {
 			s.state.Reads, s.state.Minted, s.state.Value.SpecHash = Reads{}, true, "other"
+		}, CauseSpec, 0},
+		{"this process is new, and what waits was minted for another spec", func(s *script) {
+			waiting := s.value(2)
+			waiting.SpecHash, waiting.Minted = "other", true
+			s.state.Reads, s.state.Waiting = Reads{}, &Waiting{Value: waiting, FirstSeen: s.now}
 		}, CauseSpec, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -141,6 +141,7 @@ func TestARequestThatIsTakenBackAndMadeAgainIsNoNewOne(t *testing.T) {
 	}
 }
 
+// The same value with another lease is not what was published: a lease that nobody notes is neither prolonged nor given back.
 func TestALeaseThatComesOrGoesIsNoted(t *testing.T) {
 	for _, test := range []struct {
 		name      string

@@ -25,6 +25,7 @@ func (s *State) know(spec *Spec, version int, test Test) {
 
 func minute(m int) time.Time { return start.Add(time.Duration(m) * time.Minute) }
 
+// A pod that is refused has a value tested that was accepted, and no other: each test of a refused one brings the account nearer to its lock.
 func TestSinceWhenAnAnswerAboutTheValueInUseIsWanted(t *testing.T) {
 	accepted, refused := Test{Verdict: Accepted}, Test{Verdict: Rejected}
 	nobodyAsks := time.Time{}
@@ -176,6 +177,7 @@ func TestOneLoginThatIsWantedForTwoReasonsIsTestedOnceAndAtTheEarlierTime(t *tes
 	}
 }
 
+// The value in use goes on being tested while another one waits: that it is refused has to be noticed all the same.
 func TestTheTestsOfWhatIsThere(t *testing.T) {
 	for _, test := range []struct {
 		name   string

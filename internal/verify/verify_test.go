@@ -153,6 +153,8 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// Registries differ in how they refuse, and in how they hide: an image that is denied to everybody else, or not there for them, is private, and
+// pulling it proves the credential.
 func TestPull(t *testing.T) {
 	tests := []struct {
 		name     string

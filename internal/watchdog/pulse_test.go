@@ -22,6 +22,7 @@ func working(waiting *int) *pulse {
 	return &pulse{name: "delivery", waiting: func() int { return *waiting }, running: map[any]time.Time{}}
 }
 
+// Another item waits at every look, and each is worked on to its end: a controller that moves is not restarted for being busy.
 func TestABusyControllerThatWorksIsWell(t *testing.T) {
 	waiting := 1 // always another one
 	p := working(&waiting)

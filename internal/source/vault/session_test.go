@@ -247,6 +247,7 @@ func TestATokenFromASecretIsNeverRevoked(t *testing.T) {
 	}
 }
 
+// A token that a person gives may be of a parent of the namespace: that it belongs elsewhere is no sign of a server without namespaces.
 func TestAGivenTokenOfANamespaceAboveIsUsed(t *testing.T) {
 	server := newScripted(t)
 	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
@@ -260,6 +261,7 @@ func TestAGivenTokenOfANamespaceAboveIsUsed(t *testing.T) {
 	rig.mustRead(atKV2)
 }
 
+// A standby that has not caught up answers a login with 412: that passes, and nobody has to act.
 func TestALoginAtAServerThatIsBehindIsNotRefused(t *testing.T) {
 	server := newScripted(t)
 	server.handle("/v1/auth/approle/login", answers(412, `{"errors":["required index state not present"]}`))
