@@ -19,7 +19,7 @@ func (s *State) OfPrevious(spec *Spec) (Verdict, Test) {
 	sum, decided := Rejected, Test{}
 	accounts := s.changed()
 	if len(accounts) == 0 {
-		return Unknown, decided
+		return Unknown, Test{}
 	}
 	for _, account := range accounts {
 		switch verdict, test := s.ofBefore(spec, account); {
