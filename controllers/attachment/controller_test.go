@@ -17,7 +17,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/injection"
-	"regcred.dev/regcred/test/memory"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // rig counts what is sent for the index.
@@ -36,7 +36,7 @@ var indexes = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource:
 func newRig(t *testing.T, objects ...client.Object) *rig {
 	t.Helper()
 	r := &rig{}
-	cluster := memory.Cluster().WithReturnManagedFields().WithObjects(objects...).Build()
+	cluster := inmemory.Cluster().WithReturnManagedFields().WithObjects(objects...).Build()
 	r.Cluster, r.Book = cluster, injection.NewBook(func(string, bool) {})
 	r.Writer = interceptor.NewClient(cluster, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {

@@ -20,7 +20,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/source"
-	"regcred.dev/regcred/test/memory"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -55,7 +55,7 @@ func newRig(t *testing.T) *rig {
 	object := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 3}}
 	object.Spec.Address = "https://vault.company.io:8200"
 	g := &rig{t: t, state: State{ServerVersion: "1.20.4", Method: "kubernetes", LoginTime: noon}}
-	g.c = memory.Cluster().WithObjects(object).WithStatusSubresource(object).WithIndex(&v1alpha1.RegistryCredential{}, connectionField, connectionsOf).WithInterceptorFuncs(interceptor.Funcs{
+	g.c = inmemory.Cluster().WithObjects(object).WithStatusSubresource(object).WithIndex(&v1alpha1.RegistryCredential{}, connectionField, connectionsOf).WithInterceptorFuncs(interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			g.mu.Lock()
 			g.patches++

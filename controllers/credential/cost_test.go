@@ -23,7 +23,7 @@ import (
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/telemetry"
-	"regcred.dev/regcred/test/memory"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // anyName allows all names.
@@ -75,7 +75,7 @@ func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha
 		board.Post(delivered.Place{Namespace: name, Name: "regcred"}, deliveries)
 		counter.Note(types.NamespacedName{Namespace: name, Name: "web"}, fmt.Sprintf("c-%02d", i%credentials))
 	}
-	cluster := memory.Cluster().WithObjects(objects...).WithStatusSubresource(&v1alpha1.RegistryCredential{}).
+	cluster := inmemory.Cluster().WithObjects(objects...).WithStatusSubresource(&v1alpha1.RegistryCredential{}).
 		WithIndex(&v1alpha1.RegistryCredential{}, placeField, placesIn).Build()
 	return &Reconciler{
 		Client: cluster, Live: cluster, Store: store, Board: board, Pods: counter, Secrets: anyName{}, ServiceAccounts: anyName{}, Events: announce.Recorder{},

@@ -23,7 +23,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
-	"regcred.dev/regcred/test/memory"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // everyName reads everything of a client.
@@ -63,7 +63,7 @@ func newRig(t testing.TB, namespaces int, credentials ...*v1alpha1.RegistryCrede
 		objects = append(objects, c)
 	}
 	g := &rig{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	g.c = memory.Cluster().WithObjects(objects...).
+	g.c = inmemory.Cluster().WithObjects(objects...).
 		WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
 	g.r = &Reconciler{Cluster: g.c, Writer: g.c, Secrets: everyName{g.c}, ServiceAccounts: everyName{g.c},
 		Board: delivered.NewBoard(func(string) {}), Now: func() time.Time { return g.now }}

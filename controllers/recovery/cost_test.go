@@ -23,7 +23,7 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
-	"regcred.dev/regcred/test/memory"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // everyName reads everything of a client.
@@ -87,7 +87,7 @@ func stuckCluster(t testing.TB, namespaces, credentials int) *Reconciler {
 		counter.Note(types.NamespacedName{Namespace: name, Name: "web"}, "c-00")
 	}
 	objects = append(objects, besideLooked(sources, config)...)
-	cluster := memory.Cluster().WithObjects(objects...).Build()
+	cluster := inmemory.Cluster().WithObjects(objects...).Build()
 	return &Reconciler{
 		Cluster: cluster, Writer: cluster, Pods: podsOf{Reader: cluster}, Secrets: everyName{cluster}, ServiceAccounts: everyName{cluster},
 		Store: store, Board: board, Tally: counter, Now: func() time.Time { return start.Add(time.Hour) },

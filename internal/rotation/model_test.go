@@ -171,6 +171,9 @@ func (w *world) run() (time.Time, error) {
 		for key, said := range w.heard {
 			w.heard[key] = heard{said.verdict, earliest(said.since, w.now), earliest(said.at, w.now)}
 		}
+		for print, until := range w.alone {
+			w.alone[print] = earliest(until, w.now.Add(maxRetryAfter))
+		}
 	}
 	w.ran = w.now
 	for range 24 {

@@ -1,6 +1,6 @@
-// Package memory has what tests need of clients that keep their objects in memory. What each of them would make for itself of Kubernetes' types, which
+// Package inmemory has what tests need of clients that keep their objects in memory. What each of them would make for itself of Kubernetes' types, which
 // takes longer than most tests, is made once.
-package memory
+package inmemory
 
 import (
 	"sync"
