@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,14 +26,21 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		steps = 50_000
 	}
-	taken := 0
-	for seed := uint64(1); taken < steps; seed++ {
-		w := newWorld(seed)
-		if err := w.live(60); err != nil {
-			t.Fatalf("history %d: %v", seed, err)
-		}
-		taken += w.steps
+	taken := make([]int, runtime.GOMAXPROCS(0)) // by each processor, in histories that have nothing in common
+	var processors sync.WaitGroup
+	for one := range taken {
+		processors.Go(func() {
+			for seed := one + 1; taken[one] < steps/len(taken); seed += len(taken) {
+				w := newWorld(uint64(seed))
+				if err := w.live(60); err != nil {
+					t.Errorf("history %d: %v", seed, err)
+					return
+				}
+				taken[one] += w.steps
+			}
+		})
 	}
+	processors.Wait()
 	t.Logf("%d steps", taken)
 }
 
