@@ -84,15 +84,6 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, policy *wakeup.Notifier)
 		return err
 	}
 	r.kept = make(chan struct{})
-	// At the start the index may hold what nobody asks for any more.
-	start := watchdog.Source("the start, and whether the admission policy stands", func(_ context.Context, q queue) error {
-		q.Add(theIndex)
-		policy.Listen(func(string) {
-			q.Forget(theIndex)
-			q.Add(theIndex)
-		})
-		return nil
-	})
 	toIndex := func(context.Context, *v1alpha1.RegistryCredential) []reconcile.Request {
 		return []reconcile.Request{theIndex}
 	}
@@ -100,8 +91,21 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, policy *wakeup.Notifier)
 	if r.Watches != nil {
 		following = c.Watch(r.onIndex())
 	}
-	return errors.Join(c.Watch(start), following,
+	return errors.Join(c.Watch(onStart(policy)), following,
 		c.Watch(source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, handler.TypedEnqueueRequestsFromMapFunc(toIndex), onTarget())))
+}
+
+// onStart looks at the index at the start, when it may hold what nobody asks for any more, and when the policy came or went: then what failed
+// before is tried without delay.
+func onStart(policy *wakeup.Notifier) source.TypedSource[reconcile.Request] {
+	return watchdog.Source("the start, and whether the admission policy stands", func(_ context.Context, q queue) error {
+		q.Add(theIndex)
+		policy.Listen(func(string) {
+			q.Forget(theIndex)
+			q.Add(theIndex)
+		})
+		return nil
+	})
 }
 
 // onTarget passes over what leaves the index as it is: most RegistryCredentials are attached to ServiceAccounts, and most changes are of

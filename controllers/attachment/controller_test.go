@@ -13,11 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/injection"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // rig counts what is sent for the index.
@@ -35,12 +35,8 @@ var indexes = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource:
 
 func newRig(t *testing.T, objects ...client.Object) *rig {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	r := &rig{}
-	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().WithObjects(objects...).Build()
+	cluster := inmemory.Cluster().WithReturnManagedFields().WithObjects(objects...).Build()
 	r.Cluster, r.Book = cluster, injection.NewBook(func(string, bool) {})
 	r.Writer = interceptor.NewClient(cluster, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {

@@ -90,6 +90,45 @@ func TestAWriteWhoseAnswerIsLostMovesNoTime(t *testing.T) {
 	}
 }
 
+// What a write whose answer was lost asked for is no excuse for what somebody else made of the index since: pods were created without the Secrets.
+func TestAnIndexThatSomebodyChangedAfterALostAnswerServesSinceItIsRight(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		changes func(t *testing.T, c client.Client)
+		moves   bool
+	}{
+		{"nobody changed it", func(*testing.T, client.Client) {}, false},
+		{"somebody emptied it", emptied, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, credential(v1alpha1.AttachPods))
+			if _, err := r.pass(t); err != nil {
+				t.Fatal(err)
+			}
+			long := time.Now().Add(-time.Hour).Truncate(time.Second)
+			r.Book = injection.NewBook(func(string, bool) {})
+			r.Book.Written(injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods)}), long, false)
+			other := credential(v1alpha1.AttachPods)
+			other.Name, other.UID, other.Spec.Target.SecretName = "other", "o", "other"
+			if err := r.Writer.Create(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			r.refuses = errors.New("timeout")
+			if _, err := r.pass(t); err == nil {
+				t.Fatal("no error")
+			}
+			r.refuses = nil
+			test.changes(t, r.Writer)
+			if _, err := r.pass(t); err != nil || r.secrets(t) != 2 {
+				t.Fatal(r.secrets(t), err)
+			}
+			if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); state.Since.Equal(long) == test.moves {
+				t.Errorf("it serves since %v, and did since %v", state.Since, long)
+			}
+		})
+	}
+}
+
 // Each start after a change of any RegistryCredential would restart each stuck pod to which nothing adds the name: also where the first read or
 // write fails.
 func TestAStartMovesNoTime(t *testing.T) {

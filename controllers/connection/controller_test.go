@@ -15,12 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -52,14 +52,10 @@ func (g *rig) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
 }
 
 func newRig(t *testing.T) *rig {
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	object := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 3}}
 	object.Spec.Address = "https://vault.company.io:8200"
 	g := &rig{t: t, state: State{ServerVersion: "1.20.4", Method: "kubernetes", LoginTime: noon}}
-	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).WithIndex(&v1alpha1.RegistryCredential{}, connectionField, connectionsOf).WithInterceptorFuncs(interceptor.Funcs{
+	g.c = inmemory.Cluster().WithObjects(object).WithStatusSubresource(object).WithIndex(&v1alpha1.RegistryCredential{}, connectionField, connectionsOf).WithInterceptorFuncs(interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			g.mu.Lock()
 			g.patches++

@@ -12,10 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/announce"
@@ -25,6 +23,7 @@ import (
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/telemetry"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // anyName allows all names.
@@ -37,9 +36,6 @@ func (anyName) Names() []string     { return []string{"regcred"} }
 // RegistryCredentials.
 func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha1.RegistryCredential) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	_ = clientgoscheme.AddToScheme(scheme)
-	_ = v1alpha1.AddToScheme(scheme)
 	now := time.Now()
 	kept := fake.NewClientset()
 	kept.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -79,7 +75,7 @@ func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha
 		board.Post(delivered.Place{Namespace: name, Name: "regcred"}, deliveries)
 		counter.Note(types.NamespacedName{Namespace: name, Name: "web"}, fmt.Sprintf("c-%02d", i%credentials))
 	}
-	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.RegistryCredential{}).
+	cluster := inmemory.Cluster().WithObjects(objects...).WithStatusSubresource(&v1alpha1.RegistryCredential{}).
 		WithIndex(&v1alpha1.RegistryCredential{}, placeField, placesIn).Build()
 	return &Reconciler{
 		Client: cluster, Live: cluster, Store: store, Board: board, Pods: counter, Secrets: anyName{}, ServiceAccounts: anyName{}, Events: announce.Recorder{},

@@ -13,11 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -25,6 +23,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // everyName reads everything of a client.
@@ -54,9 +53,6 @@ type rig struct {
 }
 
 func newRig(t testing.TB, namespaces int, credentials ...*v1alpha1.RegistryCredential) *rig {
-	scheme := runtime.NewScheme()
-	_ = clientgoscheme.AddToScheme(scheme)
-	_ = v1alpha1.AddToScheme(scheme)
 	var objects []client.Object
 	for i := range namespaces {
 		name := fmt.Sprintf("n-%05d", i)
@@ -67,7 +63,7 @@ func newRig(t testing.TB, namespaces int, credentials ...*v1alpha1.RegistryCrede
 		objects = append(objects, c)
 	}
 	g := &rig{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	g.c = crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	g.c = inmemory.Cluster().WithObjects(objects...).
 		WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
 	g.r = &Reconciler{Cluster: g.c, Writer: g.c, Secrets: everyName{g.c}, ServiceAccounts: everyName{g.c},
 		Board: delivered.NewBoard(func(string) {}), Now: func() time.Time { return g.now }}

@@ -9,15 +9,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -26,6 +23,7 @@ import (
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // everyName reads everything of a client.
@@ -89,10 +87,7 @@ func stuckCluster(t testing.TB, namespaces, credentials int) *Reconciler {
 		counter.Note(types.NamespacedName{Namespace: name, Name: "web"}, "c-00")
 	}
 	objects = append(objects, besideLooked(sources, config)...)
-	scheme := runtime.NewScheme()
-	_ = clientgoscheme.AddToScheme(scheme)
-	_ = v1alpha1.AddToScheme(scheme)
-	cluster := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	cluster := inmemory.Cluster().WithObjects(objects...).Build()
 	return &Reconciler{
 		Cluster: cluster, Writer: cluster, Pods: podsOf{Reader: cluster}, Secrets: everyName{cluster}, ServiceAccounts: everyName{cluster},
 		Store: store, Board: board, Tally: counter, Now: func() time.Time { return start.Add(time.Hour) },

@@ -171,10 +171,10 @@ func graver(a, b Judgement) Judgement {
 type inUse struct{ tests []Test }
 
 func (s *State) inUseAt(spec *Spec, account Account) inUse {
-	var old inUse
 	if !s.Published() {
-		return old
+		return inUse{}
 	}
+	var old inUse
 	for _, mine := range s.at(account) {
 		test := s.test(spec, mine)
 		test.Attempt = s.attempt(spec, mine)

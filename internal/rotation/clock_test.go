@@ -3,6 +3,8 @@ package rotation
 import (
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/internal/schedule"
 )
 
 func TestTimesThatLieAheadAreCorrected(t *testing.T) {
@@ -18,7 +20,7 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 			Obsolete: []Lease{{Lease: *leaseOf("lease", ahead), Since: ahead}},
 		},
 		Memory: Memory{
-			Reads: Reads{Last: ahead, ReadTime: ahead, WokenTime: ahead, ToldTime: ahead}, Older: &Older{Since: ahead}, Testing: map[string]time.Time{"attempt": ahead},
+			Reads: Reads{Last: ahead, ReadTime: ahead, WokenTime: ahead, RequestTime: ahead, ToldTime: ahead}, Older: &Older{Since: ahead}, Testing: map[string]time.Time{"attempt": ahead},
 			DoubtTime: ahead, Releases: map[string]Attempts{"lease": {Count: 1, Last: ahead}},
 		},
 	}
@@ -26,7 +28,7 @@ func TestTimesThatLieAheadAreCorrected(t *testing.T) {
 	for name, got := range map[string]time.Time{
 		"the attempt of a test": s.Tests["attempt"].Attempt, "the answer of a test": s.Tests["answer"].Time, "since when it is answered": s.Tests["since"].Since,
 		"the read of a minted value": s.Value.ReadTime, "when a value was first seen": s.Waiting.FirstSeen, "since when values are held": s.Waiting.HeldSince, "when a value was replaced": s.Previous.ReplacedTime,
-		"the last read": s.Reads.Last, "the last answer": s.Reads.ReadTime, "when the connection changed": s.Reads.WokenTime,
+		"the last read": s.Reads.Last, "the last answer": s.Reads.ReadTime, "when the connection changed": s.Reads.WokenTime, "when a request was answered": s.Reads.RequestTime,
 		"since when an older answer is given": s.Older.Since, "a test under way": s.Testing["attempt"], "a doubt": s.DoubtTime, "the last release": s.Releases["lease"].Last,
 		"the read of a minted value that waits":  s.Waiting.ReadTime,
 		"since when a lease is to be given back": s.Obsolete[0].Since, "when a lease was obtained": s.Obsolete[0].Obtained,
@@ -57,6 +59,11 @@ func TestWhatARestWaitsFor(t *testing.T) {
 		{"a test that counts as lost", func(s *script, at time.Time) { s.state.Testing = map[string]time.Time{"x": at.Add(-testLimit)} }},
 		{"a lease that is to be given back", func(s *script, at time.Time) {
 			s.state.Obsolete = []Lease{{Lease: *leaseOf("x", s.now), Since: at.Add(-ReleaseAfter)}}
+		}},
+		{"a lease that could not be prolonged a moment ago", func(s *script, at time.Time) {
+			lease := leaseOf("x", s.now)
+			lease.Renewable, lease.Term = true, lease.Duration
+			s.state.Lease, s.state.Renewals = lease, map[string]Attempts{"x": {Count: 1, Last: at.Add(-schedule.FirstBackoff)}}
 		}},
 		{"the end of a hold", func(s *script, at time.Time) {
 			waiting := s.value(3)

@@ -69,6 +69,7 @@ func TestARestoreIsForTheSameRegistriesOnly(t *testing.T) {
 		{"the value in use was read for another spec", func(s *script) { s.state.Value.SpecHash = "earlier" }, false},
 		{"it went back from this value already", func(s *script) { s.state.RestoredOver = s.state.Digest }, false},
 		{"the acceptance is older than the refusal", func(s *script) { s.say(1, Accepted, -time.Minute) }, false},
+		{"nobody asks any more", func(s *script) { s.spec.Mode = v1alpha1.VerifyDisabled }, false},
 		{"the value before is not kept any more", func(s *script) { s.state.DropPrevious(EndNotKept) }, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -93,7 +93,7 @@ func (v *Value) correct(now time.Time) bool {
 // moved is a time that is known, moved.
 func moved(t time.Time, by time.Duration) time.Time {
 	if t.IsZero() {
-		return t
+		return time.Time{}
 	}
 	return t.Add(by)
 }

@@ -64,10 +64,11 @@ func TestHowOftenAndHowLongAnOlderAnswerIsToBeGiven(t *testing.T) {
 		{"one that only the version makes older, twice", disputed, disputedReads, 0, true},
 		{"one that only the version makes older, once", disputed, disputedReads - 1, time.Hour, false},
 	} {
-		value := Value{Place: "p", Digest: "d"}
+		value := Value{Place: "p", Digest: "d", Written: Written{Version: 1}}
 		s := State{Memory: Memory{Older: &Older{Value: value, Since: start.Add(-test.since), Reads: test.reads - 1}}}
-		if got := s.believes(value, test.found, start); got != test.want || s.Older.Reads != test.reads {
-			t.Errorf("%s: %t after %d reads", test.name, got, s.Older.Reads)
+		value.Version, value.ReadTime = 2, start // the same content, written again
+		if got := s.believes(value, test.found, start); got != test.want || s.Older.Reads != test.reads || !s.Older.ReadTime.Equal(start) {
+			t.Errorf("%s: %t after %d reads, the last at %s", test.name, got, s.Older.Reads, s.Older.ReadTime)
 		}
 	}
 	s := State{Memory: Memory{Older: &Older{Value: Value{Place: "p", Digest: "other"}, Since: start.Add(-time.Hour), Reads: olderReads}}}

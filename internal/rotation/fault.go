@@ -22,14 +22,10 @@ func (s *State) NoteFault(spec *Spec, fault *source.Error, began time.Time) {
 // afterFault is when the source is read again that gave nothing usable.
 func (s *State) afterFault(spec *Spec) time.Time {
 	r := &s.Reads
-	switch fault := r.Fault; {
-	case fault.Stalled && r.Wasted > 1:
-		return r.Last.Add(max(s.wastedWait(spec), fault.RetryAfter))
-	case fault.Stalled:
-		return schedule.AfterStall(r.Last, spec.Refresh, fault.RetryAfter, spec.Random)
-	default:
-		return schedule.AfterFailure(r.Last, r.Failures, fault.RetryAfter, spec.Random)
+	if !r.Fault.Stalled {
+		return schedule.AfterFailure(r.Last, r.Failures, r.Fault.RetryAfter, spec.Random)
 	}
+	return r.Last.Add(max(s.stalledWait(spec), r.Fault.RetryAfter))
 }
 
 // countWasted counts a read for which the source made something of no use. What another spec makes is another matter.
@@ -42,8 +38,9 @@ func (s *State) countWasted(spec *Spec, fault *source.Error) {
 	}
 }
 
-// wastedWait is how long after a read the source is read again that made something of no use. It doubles up to wastedInterval.
-func (s *State) wastedWait(spec *Spec) time.Duration {
+// stalledWait is how long after a read the source is read again where a person has to correct something. With each read for which the source made
+// something of no use it doubles, up to wastedInterval.
+func (s *State) stalledWait(spec *Spec) time.Duration {
 	wait := schedule.AfterStall(s.Reads.Last, spec.Refresh, 0, spec.Random).Sub(s.Reads.Last)
 	for more := s.Reads.Wasted; more > 1 && wait < wastedInterval; more-- {
 		wait *= 2

@@ -3,6 +3,7 @@ package rotation
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -256,19 +257,18 @@ func (w *world) checkLeases(step Step) error {
 	if w.pending != nil {
 		return nil
 	}
-	known := map[string]bool{}
-	for _, id := range w.heldLeases() {
-		if known[id] {
+	known := w.heldLeases()
+	for i, id := range known {
+		if slices.Contains(known[:i], id) {
 			return fmt.Errorf("lease %s is in use or waits, and is to be given back, too", id)
 		}
-		known[id] = true
 		if w.released[id] {
 			return fmt.Errorf("lease %s was given back, and is still held", id)
 		}
 	}
 	for id, obtained := range w.obtained {
 		switch {
-		case known[id]:
+		case slices.Contains(known, id):
 		case w.clockSet && w.tries[id] > 0: // it was tried, and seems to have ended
 			delete(w.obtained, id)
 		case w.released[id], w.gaveUp[id], w.now.After(obtained.Add(lifetime)), len(w.state.Obsolete) == maxObsolete:

@@ -51,6 +51,7 @@ func TestWhichRotationsAreMissed(t *testing.T) {
 		missed bool
 	}{
 		{"it is read before the rotation", 30 * time.Minute, func(*Value) {}, false},
+		{"it is read in that moment, and is the same", time.Hour, func(*Value) {}, true},
 		{"it is read after it, and is the same", time.Hour + time.Minute, func(*Value) {}, true},
 		{"it is read after it, and is another one", time.Hour + time.Minute, func(v *Value) { v.Digest = "other" }, false},
 		{"it was read for another spec before", time.Hour + time.Minute, func(v *Value) { v.SpecHash = "other" }, false},

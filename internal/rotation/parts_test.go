@@ -181,6 +181,9 @@ func TestARegistryIsLeftAloneForAllLoginsThatItWasAskedAbout(t *testing.T) {
 	if at := s.leftAlone(other); !at.IsZero() {
 		t.Errorf("another registry until %s", at)
 	}
+	if at := s.soon(other); !at.IsZero() {
+		t.Errorf("a login that was never tested is tested at %s", at)
+	}
 	if at := s.soon(mine); !at.Equal(minute(5)) {
 		t.Errorf("soon is %s", at)
 	}

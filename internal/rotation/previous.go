@@ -19,7 +19,7 @@ func (s *State) OfPrevious(spec *Spec) (Verdict, Test) {
 	sum, decided := Rejected, Test{}
 	accounts := s.changed()
 	if len(accounts) == 0 {
-		return Unknown, decided
+		return Unknown, Test{}
 	}
 	for _, account := range accounts {
 		switch verdict, test := s.ofBefore(spec, account); {
@@ -114,10 +114,10 @@ func (s *State) beforeIsRefused(spec *Spec) bool {
 // refusedBefore is when a registry refused the value before, where it is not known that it took the value in use at that time. Zero where
 // nothing depends on that.
 func (s *State) refusedBefore(spec *Spec, account Account, inUse Test) time.Time {
-	var since time.Time
 	if s.Previous == nil || s.Previous.Config == nil || inUse.Verdict != Accepted {
-		return since
+		return time.Time{}
 	}
+	var since time.Time
 	for _, other := range s.Previous.at(account) {
 		if test := s.test(spec, other); test.Verdict == Rejected && !s.has(other.Print) {
 			since = latest(since, test.Time)

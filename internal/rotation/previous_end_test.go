@@ -57,6 +57,12 @@ func TestWhenTheValueBeforeEnds(t *testing.T) {
 			s.say(2, Accepted, 0)
 			s.state.Previous.Accounts[1] = s.state.Accounts[1]
 		}, EndRefused},
+		{"so, and the other refuses the login in use", func(s *script) {
+			s.say(1, Rejected, 0)
+			s.say(2, Accepted, 0)
+			s.state.Previous.Accounts[1] = s.state.Accounts[1]
+			s.sayAt(hostB, 2, Rejected)
+		}, ""},
 		{"a day has passed", func(s *script) { s.state.Previous.ReplacedTime = s.now.Add(-PreviousKept) }, EndNotKept},
 		{"a day has not passed", func(s *script) { s.state.Previous.ReplacedTime = s.now.Add(time.Second - PreviousKept) }, ""},
 	} {
@@ -116,6 +122,12 @@ func TestAValueThatNeverWorkedPushesOutNoneBefore(t *testing.T) {
 	s.state.VerifiedTime = s.now
 	s.state.replace(s.value(4), s.now)
 	if got := versionOf(&s.state.Previous.Value); got != 3 {
+		t.Errorf("version %d is the one before", got)
+	}
+	s.state.DropPrevious(EndNotKept) // what is not kept any more cannot be gone back to
+	s.state.VerifiedTime = time.Time{}
+	s.state.replace(s.value(5), s.now)
+	if got := versionOf(&s.state.Previous.Value); got != 4 {
 		t.Errorf("version %d is the one before", got)
 	}
 }

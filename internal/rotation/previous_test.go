@@ -56,6 +56,7 @@ func TestWhenTheValueBeforeIsTestedAndHowOften(t *testing.T) {
 		{"accepted since, with a short period", true, time.Time{}, time.Minute, Test{Verdict: Accepted, Attempt: minute(1)}, minute(11)},
 		{"silent since, with a long period", true, time.Time{}, hour, Test{Silent: 20, Attempt: minute(1)}, minute(61)},
 		{"silent since, with a short period", true, time.Time{}, time.Minute, Test{Silent: 20, Attempt: minute(1)}, minute(11)},
+		{"silent once", true, time.Time{}, time.Minute, Test{Silent: 1, Attempt: minute(1)}, minute(1).Add(MinInterval)},
 		{"the value in use is refused since it was tested", false, minute(2), verifyPeriod, Test{Verdict: Accepted, Attempt: minute(1)}, minute(1).Add(MinInterval)},
 		{"the value in use was refused at that moment", false, minute(1), hour, Test{Verdict: Accepted, Attempt: minute(1)}, minute(61)},
 		{"the value in use is refused, and it was accepted since, with a short period", false, minute(1), time.Minute, Test{Verdict: Accepted, Attempt: minute(2)}, minute(3)},

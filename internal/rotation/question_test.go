@@ -33,6 +33,16 @@ func TestAVerdictIsVoidWhenTheQuestionChanges(t *testing.T) {
 	}
 }
 
+func TestTheOrderOfImagesIsNoPartOfTheQuestion(t *testing.T) {
+	question := func(images ...string) string {
+		return (&Spec{Mode: v1alpha1.VerifyPull, Images: images}).Question(Account{Host: hostA, Keys: []string{hostA}})
+	}
+	first, second := hostA+"/app:1", hostA+"/app:2"
+	if question(first, second) != question(second, first) || question(first, second) == question(first) {
+		t.Error("images in another order are another question, or one more is none")
+	}
+}
+
 func TestARefusalIsVoidWhenTheQuestionChanges(t *testing.T) {
 	s := begin(t)
 	s.rotate()
@@ -118,5 +128,11 @@ func TestOneRegistryThatRefusesIsEnough(t *testing.T) {
 	s.verdict(Rejected)
 	if _, test := s.state.Of(&s.spec, &s.state.Value); test.Registry != hostB {
 		t.Errorf("the test is that of %q", test.Registry)
+	}
+	s.takes[hostB][1] = true
+	s.after(2 * verifyPeriod)
+	s.verdict(Accepted)
+	if _, test := s.state.Of(&s.spec, &s.state.Value); test.Verdict != Accepted || test.Message != "ok" {
+		t.Errorf("both take it, and the test is %+v", test)
 	}
 }

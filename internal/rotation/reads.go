@@ -149,10 +149,10 @@ func (s *State) latestIsRefused(spec *Spec) bool {
 
 // refusedSince is since when a registry refuses the value in use, zero where none does.
 func (s *State) refusedSince(spec *Spec) time.Time {
-	var since time.Time
 	if !s.Published() || !spec.verifies() {
-		return since
+		return time.Time{}
 	}
+	var since time.Time
 	for _, account := range s.Accounts {
 		if test := s.test(spec, account); test.Verdict == Rejected {
 			since = latest(since, test.Since)

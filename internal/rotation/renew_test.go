@@ -133,6 +133,8 @@ func TestWhatARenewalGains(t *testing.T) {
 		{"a whole term", func(*source.Lease) {}, false, 100 * time.Minute},
 		{"what is left of its maximum", func(l *source.Lease) { l.Duration = 30 * time.Minute }, false, 70 * time.Minute},
 		{"nothing", func(l *source.Lease) { l.Duration = 20 * time.Minute }, true, time.Hour},
+		{"a twentieth of what it had", func(l *source.Lease) { l.Duration = 23 * time.Minute }, true, 63 * time.Minute},
+		{"a second more than that", func(l *source.Lease) { l.Duration = 23*time.Minute + time.Second }, false, 63*time.Minute + time.Second},
 		{"a minute", func(l *source.Lease) { l.Duration = 21 * time.Minute }, true, 61 * time.Minute},
 		{"less than it had", func(l *source.Lease) { l.Duration = time.Minute }, true, 41 * time.Minute},
 		{"a term, and the login ends as before", func(l *source.Lease) { l.LoginEnds = at.Add(time.Hour) }, true, time.Hour},

@@ -28,7 +28,7 @@ func TestWhatTheMachineNeedsOfAnObject(t *testing.T) {
 		o.Spec.Suspend = true
 		o.Spec.Verification = &v1alpha1.Verification{Images: []string{"shop.example/a:1"}}
 	}))
-	if !spec.Suspended || spec.PublishRevision != "v7" || cmp.Diff([]string{"shop.example/a:1"}, spec.Images) != "" {
+	if !spec.Suspended || spec.Mode != v1alpha1.VerifyPull || spec.RefreshRequest == "" || spec.PublishRevision != "v7" || cmp.Diff([]string{"shop.example/a:1"}, spec.Images) != "" {
 		t.Errorf("%+v", spec)
 	}
 	if plain := objectOf(nil); spec.Hold != plain.Spec.Hold() || spec.Hold == 0 || spec.Refresh != plain.Spec.RefreshPeriod() || spec.Verify != plain.Spec.VerificationPeriod() {
@@ -58,6 +58,7 @@ func TestWhichChangesOfAnObjectMakeAnotherValue(t *testing.T) {
 		{"the path", func(o *v1alpha1.RegistryCredential) { o.Spec.Source.Vault.Path = "other" }, true, true},
 		{"the connection", func(o *v1alpha1.RegistryCredential) { o.Spec.Source.Vault.Connection = "second" }, true, true},
 		{"entries by host", func(o *v1alpha1.RegistryCredential) { o.Spec.Target.EntryPer = v1alpha1.EntryPerHost }, true, false},
+		{"the default of the entries, written out", func(o *v1alpha1.RegistryCredential) { o.Spec.Target.EntryPer = v1alpha1.EntryPerRegistry }, false, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			changed := SpecOf(objectOf(test.change))
@@ -138,6 +139,11 @@ func TestARequestThatIsTakenBackAndMadeAgainIsNoNewOne(t *testing.T) {
 	s.NoteRead(spec, value, nil, CausePlan, minute(2), minute(2))
 	if s.Reads.Request != "at noon" || s.Answered != "at noon" {
 		t.Errorf("answered are %q and %q", s.Reads.Request, s.Answered)
+	}
+	spec.RefreshRequest, value.Minted = "at one", false
+	s.NoteRead(spec, value, nil, CauseRequest, minute(3), minute(3))
+	if s.Reads.Request != "at one" || s.Answered != "at noon" {
+		t.Errorf("answered are %q and %q: nothing was made for the second, so that a new process may read again", s.Reads.Request, s.Answered)
 	}
 }
 

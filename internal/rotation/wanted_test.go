@@ -185,6 +185,9 @@ func TestTheTestsOfWhatIsThere(t *testing.T) {
 		want   []int
 	}{
 		{"the new value, the one in use and the one before", func(*State) {}, []int{2, 1, 3}},
+		{"the new value is accepted", func(s *State) {
+			s.know(&Spec{Mode: v1alpha1.VerifyPull}, 2, Test{Verdict: Accepted, Time: start, Attempt: start})
+		}, []int{1, 3}},
 		{"the content of the one before is not kept any more", func(s *State) { s.Previous.Config = nil }, []int{2, 1}},
 		{"nothing is published yet", func(s *State) { s.Value.Config, s.Previous = nil, nil }, []int{2}},
 		{"one is under way", func(s *State) { s.Testing = map[string]time.Time{accountOf(2, hostA).Print: minute(4)} }, []int{1, 3}},

@@ -86,6 +86,8 @@ type world struct {
 	process   int
 	// clockSet says that the clock of the process was set.
 	clockSet bool
+	// ran is when the controller came last.
+	ran time.Time
 	// loginLife has the source give logins without a lease, which end after it.
 	loginLife time.Duration
 }
