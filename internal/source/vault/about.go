@@ -44,7 +44,7 @@ func aboutRequest(place *v1alpha1.VaultSource, path string, a *answer, f *failur
 		return f.withPath(path)
 	case f.Outcome == outcomeBadRequest && place.Posts():
 		f.saying("the engine does not take this POST: compare spec.source.vault.request with its documentation")
-	case f.Outcome == outcomeBadRequest && a != nil && a.status == http.StatusMethodNotAllowed:
+	case a != nil && a.status == http.StatusMethodNotAllowed:
 		f.saying("the engine does not take GET here: where it documents POST, set spec.source.vault.request")
 	}
 	return f

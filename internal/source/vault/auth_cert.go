@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
-	"slices"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
@@ -39,7 +38,7 @@ func (m *Manager) collectCertificate(ctx context.Context, name string, into *mat
 	if err != nil {
 		return outcomeConnectionRefused.at("").advising(fmt.Sprintf("tls.crt and tls.key of Secret %s are no certificate with its key: write both there", name))
 	}
-	sum := sha256.Sum256(slices.Concat(certificate, key))
+	sum := sha256.Sum256(certificate) // no other key fits it
 	into.certificate, into.sum = &pair, sum[:]
 	return nil
 }

@@ -56,6 +56,24 @@ func TestWhatTheAWSModuleSignsIsSentByTheConnection(t *testing.T) {
 	}
 }
 
+// The environment has a region for other things. Vault's module would sign for that one, and Vault send it to the global endpoint.
+func TestWithoutARegionTheGlobalEndpointOfAWSIsMeant(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+	t.Setenv("AWS_REGION", "eu-north-1")
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	sent := loginsAt(t, server, "aws")
+	rig := newRig(t, server.URL)
+	rig.change(func(s *v1alpha1.VaultConnectionSpec) {
+		s.Auth = v1alpha1.VaultAuth{AWS: &v1alpha1.AWSAuth{Role: "regcred"}}
+	})
+	rig.mustRead(atKV2)
+	if headers, err := base64.StdEncoding.DecodeString(sent["iam_request_headers"]); err != nil || !strings.Contains(string(headers), "/us-east-1/sts/aws4_request") {
+		t.Errorf("it is signed so: %s (%v)", headers, err)
+	}
+}
+
 // aMethod logs in as it is told.
 type aMethod func(ctx context.Context, client *api.Client) error
 
@@ -165,4 +183,11 @@ func TestATokenOfAzureIsShownToListedServersOnly(t *testing.T) {
 	if n := len(server.requests("")); n != 0 {
 		t.Errorf("%d requests", n)
 	}
+	listed := newRig(t, server.URL, func(o *Options) { o.AllowedAddresses = []string{server.URL} })
+	listed.change(func(s *v1alpha1.VaultConnectionSpec) { s.Auth = rig.connection.Spec.Auth })
+	c, f := listed.connectionOf(t.Context(), listed.connection)
+	if f != nil {
+		t.Fatal(f)
+	}
+	c.usage.leave()
 }

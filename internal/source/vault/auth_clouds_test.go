@@ -89,9 +89,10 @@ func TestTheLoginOfACloudIsSentToItsMountAndSaysWhatMustMatch(t *testing.T) {
 func TestALoginOfWhichNoMethodCanBeMadeIsNotTried(t *testing.T) {
 	server := newScripted(t)
 	c := connectionTo(t, newRig(t, server.URL))
-	login := gcpLogin(&v1alpha1.GCPAuth{}) // an API server without the CRD's rules took it
-	if _, f := c.loginWithCloud(t.Context(), login); f == nil || f.Outcome != outcomeConnectionRefused || f.cause == nil {
-		t.Errorf("%+v", f)
+	for cloud, login := range map[string]cloudLogin{"gcp": gcpLogin(&v1alpha1.GCPAuth{}), "azure": azureLogin(&v1alpha1.AzureAuth{})} { // an API server without the CRD's rules took them
+		if _, f := c.loginWithCloud(t.Context(), login); f == nil || f.Outcome != outcomeConnectionRefused || f.cause == nil {
+			t.Errorf("%s: %+v", cloud, f)
+		}
 	}
 	if n := len(server.requests("")); n != 0 {
 		t.Errorf("%d requests", n)
@@ -153,6 +154,9 @@ func TestModulesAskNoNodeAndLogNothing(t *testing.T) {
 	newRig(t, "http://127.0.0.1:1")
 	if hclog.Default().IsError() {
 		t.Error("errors of modules are logged")
+	}
+	if _, said := os.LookupEnv(nodeIdentityOff); !said {
+		t.Error("the node is asked who it is")
 	}
 	for said, want := range map[string]string{"": "true", "false": "false"} {
 		t.Setenv(nodeIdentityOff, said)

@@ -27,6 +27,7 @@ func TestWhenAGivenTokenEndsForGood(t *testing.T) {
 		{"its maximum is a text", `{"renewable":true,"creation_time":1772366400,"explicit_max_ttl":"86400"}`, ""},
 		{"its end is told by another clock", `{"ttl":3600,"expire_time":"2026-03-01T15:00:00+02:00","renewable":false}`, "2026-03-01T13:00:00Z"},
 		{"it has a maximum, and its end is told later", `{"ttl":3600,"expire_time":"2026-03-03T12:00:00Z","renewable":false,"creation_time":1772366400,"explicit_max_ttl":86400}`, "2026-03-02T12:00:00Z"},
+		{"it has a maximum, and its end is no time", `{"ttl":3600,"expire_time":"soon","renewable":false,"creation_time":1772366400,"explicit_max_ttl":86400}`, "2026-03-02T12:00:00Z"},
 		{"nothing is told", `{}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -20,9 +20,7 @@ func (m *Manager) secretValue(ctx context.Context, reference v1alpha1.KeyReferen
 		if err != nil {
 			return nil, err
 		}
-		if refused = ownsecret.Vault.Refusal(secret); refused != "" {
-			return nil, nil
-		}
+		refused = ownsecret.Vault.Refusal(secret)
 		return secret.Data[key], nil
 	}, reference)
 	if refused != "" {

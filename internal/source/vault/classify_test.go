@@ -24,6 +24,8 @@ func TestWhatAStatusIs(t *testing.T) {
 		says   string
 	}{
 		{"a good one without a body", answer{status: 204}, nil, ""},
+		{"a refusal", answer{status: 400}, &outcomeBadRequest, ""},
+		{"a refusal of the method", answer{status: 405}, &outcomeBadRequest, ""},
 		{"one that switches protocols", answer{status: 101}, &outcomeBadRequest, "status 101"},
 		{"one above all that are known", answer{status: 600}, &outcomeServerError, "status 600"},
 		{"a namespace that does not exist", answer{status: 404, json: true, content: content{Errors: []string{"namespace not found"}}}, &outcomeNoMount, "the Vault namespace does not exist"},

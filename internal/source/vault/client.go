@@ -93,7 +93,7 @@ type boundedTransport struct{ *http.Transport }
 func (t boundedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.Transport.RoundTrip(request)
 	if err != nil {
-		return response, err
+		return nil, err
 	}
 	if socket, is := response.Body.(io.ReadWriteCloser); is { // only that of 101 can be written to, and it bounds its own messages
 		response.Body = &throttledSocket{socket, rate.NewLimiter(socketRate, socketBurst)}
@@ -123,7 +123,7 @@ func newAPIClient(address, namespace, token string, httpClient *http.Client) (*a
 		Address:          address,
 		HttpClient:       httpClient,
 		MaxRetries:       0,
-		CheckRetry:       func(_ context.Context, _ *http.Response, err error) (bool, error) { return false, err },
+		CheckRetry:       func(context.Context, *http.Response, error) (bool, error) { return false, nil },
 		DisableRedirects: true,
 	})
 	if err != nil {

@@ -2,7 +2,11 @@ package vault
 
 import (
 	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,30 +39,113 @@ func TestWhatIsSharedIsUsedByManyAtOnce(t *testing.T) {
 	racedetector.AtOnce(leave, leave, func(int) { g.peek(readAt) })
 }
 
+// every answers each second token, and refuses the others.
+func every(second int, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if numberOf(r)%2 != second {
+			answers(403, `{"errors":["permission denied"]}`)(w, r)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// numberOf is the number of the token of a request, as tokens gives them.
+func numberOf(r *http.Request) int {
+	number, _ := strconv.Atoi(strings.TrimPrefix(r.Header.Get("X-Vault-Token"), "token-"))
+	return number
+}
+
 func TestAConnectionIsUsedByManyAtOnce(t *testing.T) {
 	server, _ := newBroadcasting(t)
 	tokens(server, 3600, true)
 	server.handle("/v1/auth/token/renew-self", answers(200, loginAnswer("token-1")))
 	newEngine(server, `{"username":"robot","password":"pw"}`)
 	server.handle("/v1/secret/data/denied", answers(403, `{"errors":["permission denied"]}`))
+	server.handle("/v1/secret/data/even", every(0, answers(200, kv2Answer(goodData))))
+	server.handle("/v1/secret/data/odd", every(1, answers(200, kv2Answer(goodData))))
 	rig := newToldRig(t, server.URL)
 	object, err := rig.getConnection(t.Context(), "default")
 	if err != nil {
 		t.Fatal(err)
 	}
 	check := func(int) { _, _ = rig.Check(t.Context(), object) }
+	read := func(path string) func(int) {
+		return func(int) { _, _ = rig.read(v1alpha1.VaultSource{Mount: "secret", Path: path}) }
+	}
+	lease := func(int) {
+		if snapshot, failure := rig.read(atDynamic); failure == nil {
+			_, _ = rig.Renew(t.Context(), *snapshot.Lease)
+			_ = rig.Release(t.Context(), *snapshot.Lease)
+		}
+	}
 	racedetector.AtOnce(
-		check, check, func(int) { _, _ = rig.read(atKV2) }, func(n int) {
+		check, check, lease, lease, read("a"), read("denied"), read("even"), read("odd"), func(n int) {
 			_, _ = rig.readAged(v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprint(n)}, time.Minute)
 		},
-		func(int) { _, _ = rig.read(v1alpha1.VaultSource{Mount: "secret", Path: "denied"}) }, func(int) { rig.maintain(t.Context()) }, func(int) { rig.pass(time.Minute) },
-		func(int) {
-			if snapshot, failure := rig.read(atDynamic); failure == nil {
-				_, _ = rig.Renew(t.Context(), *snapshot.Lease)
-				_ = rig.Release(t.Context(), *snapshot.Lease)
+		func(int) { rig.maintain(t.Context()) }, func(int) { rig.pass(time.Minute) },
+	)
+}
+
+// One token after the other dies.
+func TestTokensThatDieAreReplacedForManyAtOnce(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 3600, true)
+	var dead atomic.Int32 // all up to it
+	living := func(next http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if numberOf(r) <= int(dead.Load()) {
+				answers(403, `{"errors":["permission denied"]}`)(w, r)
+				return
+			}
+			next(w, r)
+		}
+	}
+	server.handle("/v1/secret/data/a", living(answers(200, kv2Answer(goodData))))
+	server.handle("/v1/auth/token/lookup-self", living(answers(200, `{"data":{}}`)))
+	rig := newRig(t, server.URL)
+	object, err := rig.getConnection(t.Context(), "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, check := func(int) { _, _ = rig.read(atKV2) }, func(int) { _, _ = rig.Check(t.Context(), object) }
+	racedetector.AtOnce(read, read, check, func(int) { dead.Store(issued.Load()); rig.pass(20 * time.Second) })
+}
+
+// Its object is deleted and written again, and the Manager ends.
+func TestAConnectionComesAndGoesWhileManyUseIt(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	object, err := rig.getConnection(t.Context(), "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := func(object *v1alpha1.VaultConnection) {
+		rig.mu.Lock()
+		defer rig.mu.Unlock()
+		rig.connection = object
+	}
+	read, check := func(int) { _, _ = rig.read(atKV2) }, func(int) { _, _ = rig.Check(t.Context(), object) }
+	racedetector.AtOnce(
+		read, read, check, func(int) { rig.maintain(t.Context()) }, func(int) { there(nil); rig.maintain(t.Context()); there(object) },
+		func(n int) {
+			if read(n); n == 40 {
+				_ = rig.Close(t.Context())
 			}
 		},
 	)
+}
+
+// It is due again and again, because nobody prolongs it.
+func TestATokenThatIsNotRenewedIsUsedByManyAtOnce(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/auth/token/renew-self", answers(403, `{"errors":["permission denied"]}`))
+	rig := newRig(t, server.URL)
+	given(rig)
+	read := func(int) { _, _ = rig.read(atKV2) }
+	racedetector.AtOnce(read, read, func(int) { rig.maintain(t.Context()) }, func(int) { rig.pass(10 * time.Minute) })
 }
 
 // A login that is refused is noted while others look at when the next one is tried.

@@ -142,6 +142,7 @@ func TestWhatMakesAStaticRole(t *testing.T) {
 		{"an answer that tells of rotations, at any path", "a/b", nil, map[string]any{"last_vault_rotation": "2026-03-03T12:00:00Z"}, true},
 		{"a role", "creds/a", nil, nil, false},
 		{"a token of a static role", "static-creds/a/token", post, nil, false},
+		{"what is below a static role", "static-creds/a/token", nil, nil, false},
 		{"a POST to a static role", "static-creds/a", post, nil, false},
 		{"a token of a static account of Google", "static-account/a/token", nil, nil, false},
 	} {

@@ -80,6 +80,11 @@ func TestWhenASocketIsAskedForAgain(t *testing.T) {
 		{"there were some before", answers(404, `{"errors":[]}`), func(_ *toldRig, s *subscription) { s.followed = true }, firstReconnect / 2, firstReconnect, "cannot be followed now", false},
 		{"the token may not", answers(403, `{"errors":[]}`), nil, 8 * time.Minute, 10 * time.Minute, "403", true},
 		{"nobody answers", breaks, nil, firstReconnect / 2, firstReconnect, "cannot be followed now", false},
+		{"nobody has logged in", answers(404, ""), func(_ *toldRig, s *subscription) {
+			s.connection.tokens.mu.Lock()
+			defer s.connection.tokens.mu.Unlock()
+			s.connection.tokens.current = nil
+		}, pulse, pulse, "", false},
 		{"there is no token", answers(404, ""), func(r *toldRig, _ *subscription) { r.pass(2 * time.Hour) }, pulse, pulse, "", false},
 		{"the requests of the connection are used up", answers(404, ""), func(r *toldRig, s *subscription) { s.connection.limiter.SetBurst(0) }, firstReconnect / 2, firstReconnect, "cannot be followed now", false},
 	} {

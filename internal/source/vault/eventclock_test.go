@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/time/rate"
 
 	"regcred.dev/regcred/internal/source"
 )
@@ -93,11 +95,29 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{} }
 
+// dialler serves a handler, and gives what connects to it.
+func dialler(t *testing.T, server *http.Server) func(context.Context, string, string) (net.Conn, error) {
+	t.Helper()
+	listener := make(pipes)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(listener) })
+	t.Cleanup(func() {
+		close(listener)
+		_ = server.Close()
+		serving.Wait()
+	})
+	return func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		listener <- theirs
+		return ours, nil
+	}
+}
+
 // piped opens a socket to a server that answers its pings, or does not.
 func piped(t *testing.T, answers bool) *websocket.Conn {
 	t.Helper()
-	listener, ended := make(pipes), make(chan struct{})
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	ended := make(chan struct{})
+	dial := dialler(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OnPingReceived: func(context.Context, []byte) bool { return answers }})
 		if err != nil {
 			t.Error(err)
@@ -106,14 +126,8 @@ func piped(t *testing.T, answers bool) *websocket.Conn {
 		conn.CloseRead(context.Background())
 		<-ended
 		_ = conn.CloseNow()
-	})}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) })
-	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		listener <- theirs
-		return ours, nil
-	}}}
+	})})
+	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
 	conn, _, err := websocket.Dial(t.Context(), "http://vault.invalid/", &websocket.DialOptions{HTTPClient: client}) //nolint:bodyclose // it needs no close, says the library
 	if err != nil {
 		t.Fatal(err)
@@ -121,11 +135,42 @@ func piped(t *testing.T, answers bool) *websocket.Conn {
 	t.Cleanup(func() {
 		_ = conn.CloseNow()
 		close(ended)
-		close(listener)
-		_ = server.Close()
-		serving.Wait()
 	})
 	return conn
+}
+
+// Whoever closes a connection waits for what its subscription still does.
+func TestASubscriptionThatIsClosedSaysNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, _ := alone()
+		s.connection.limiter = rate.NewLimiter(1, 0) // no socket is opened
+		s.interests.note("a", placeNamed("a"), false, time.Now())
+		goOn, closed := make(chan struct{}), make(chan struct{})
+		s.say = func(string, string) { <-goOn }
+		s.ensure()
+		synctest.Wait() // it speaks
+		go func() { s.close(); close(closed) }()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("it is closed, and speaks on")
+		default:
+		}
+		close(goOn)
+		<-closed
+	})
+}
+
+func TestWhatMayHaveBeenMissedIsNotReadAllAtTheSameMoment(t *testing.T) {
+	s, _, _ := alone()
+	at := map[time.Time]bool{}
+	s.tell = func(n source.News) { at[n.Time] = true }
+	for n := range 20 {
+		s.interests.note(fmt.Sprint(n), placeNamed(fmt.Sprint(n)), false, time.Now())
+	}
+	if s.lookAtAll(); len(at) < 2 {
+		t.Errorf("it is read at %v", at)
+	}
 }
 
 func TestASocketIsUpUntilItIsDeadOrToBeOpenedAgain(t *testing.T) {

@@ -84,3 +84,22 @@ func TestADeadTokenDoesNotKeepEventsAwayForLong(t *testing.T) {
 	rig.mustRead(atKV2)
 	await(t, "a socket with the new token is open", func() bool { open, _ := events.counts(); return open == 1 })
 }
+
+func TestWhatBecomesOfTheEventsIsSaidWhereItChanges(t *testing.T) {
+	sick := answers(503, `{"errors":[]}`)
+	server, _ := newBroadcasting(t)
+	rig, s := unfollowed(t, server)
+	for n, step := range []struct {
+		answer http.HandlerFunc
+		says   string // empty: nothing
+	}{
+		{sick, "cannot be followed now"}, {sick, ""}, {ending(), "its events are followed"}, {ending(), ""}, {sick, "cannot be followed now"}, {ending(), "its events are followed"},
+	} {
+		server.handle(eventsOfKV, step.answer)
+		before := len(rig.said)
+		s.follow(t.Context())
+		if more := len(rig.said) > before; more != (step.says != "") || more && !rig.says(step.says) {
+			t.Errorf("after step %d it has said %q", n, rig.said)
+		}
+	}
+}

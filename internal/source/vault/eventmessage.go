@@ -70,10 +70,7 @@ func parseEvent(message []byte) eventNews {
 // (secret/data/a). A path that begins with the name of its mount can be both.
 func belowMount(mount, path string) []string {
 	path = strings.Trim(path, "/")
-	if below, with := strings.CutPrefix(path+"/", mount+"/"); with {
-		return []string{path, strings.Trim(below, "/")}
-	}
-	return []string{path}
+	return []string{path, strings.Trim(strings.TrimPrefix(path+"/", mount+"/"), "/")}
 }
 
 // readPaths are the paths that are read where something at a path below the mount has changed. KV version 2 tells of data/a, delete/a,

@@ -64,10 +64,12 @@ func TestWhichPathsAnEventNames(t *testing.T) {
 		{"KV version 1 names something", eventOf("kv-v1/write", "", "kv/", "path", "kv/a", "name", "robot"), []string{"kv/a"}, []string{"kv/static-creds/robot"}},
 		{"an engine names no role", eventOf("database/config-write", "", "db/", "path", "db/config"), []string{"db/config"}, []string{"db/static-creds"}},
 		{"a mount is named, and no path", eventOf("kv-v1/write", "", "kv/a/", "path", ""), nil, []string{"kv/a"}},
+		{"the path has a slash too many behind the mount", eventOf("kv-v2/data-write", "", "secret/", "path", "secret//data/a"), []string{"secret/data/a"}, nil},
 		{"nothing was modified", eventOf("kv-v2/data-write", "", "secret/", "path", "secret/data/a", "modified", "false"), nil, []string{"secret/data/a"}},
 		{"a rotation failed", eventOf("database/rotate-fail", "", "db/", "path", "db/x", "name", "robot"), nil, []string{"db/static-creds/robot"}},
 		{"there is no path", eventOf("lease/issued", "", ""), nil, []string{""}},
 		{"it is no JSON", []byte("hello"), nil, []string{""}},
+		{"its type is no text", []byte(`{"data":{"event":{"metadata":{"path":"a"}},"event_type":7,"plugin_info":{"mount_path":"kv/"}}}`), nil, []string{"kv/a"}},
 		{"the metadata is no text", []byte(`{"data":{"event":{"metadata":{"path":7}},"event_type":"kv-v2/data-write"}}`), nil, []string{"7"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -167,12 +167,16 @@ func TestAnEventHasItsPlaceReadInTheStateThatItNames(t *testing.T) {
 }
 
 func TestANodeThatNeverHasTheStateIsReadAllTheSame(t *testing.T) {
-	for name, status := range map[string]int{"it stays behind": 412, "it knows no such header": 400} {
-		t.Run(name, func(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		status, asked int
+	}{{"it stays behind", 412, 6}, {"it knows no such header", 400, 2}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			server := newScripted(t)
 			server.handle("/v1/secret/data/a", func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("X-Vault-Index") != "" {
-					answers(status, `{"errors":["required index state not present"]}`)(w, r)
+					answers(test.status, `{"errors":["required index state not present"]}`)(w, r)
 					return
 				}
 				answers(200, kv2Answer(goodData))(w, r)
@@ -182,11 +186,15 @@ func TestANodeThatNeverHasTheStateIsReadAllTheSame(t *testing.T) {
 			if _, err := newRig(t, server.URL).Read(t.Context(), request); err != nil {
 				t.Error(err)
 			}
+			if n := len(server.requests("/v1/secret/data/a")); n != test.asked {
+				t.Errorf("asked %d times", n)
+			}
 		})
 	}
 }
 
 func TestAfterAGapEverythingIsLookedAtOnce(t *testing.T) {
+	t.Parallel()
 	server, events := newBroadcasting(t)
 	rig := newToldRig(t, server.URL)
 	rig.following(events)
@@ -215,6 +223,7 @@ func TestAMessageThatIsTooLongEndsTheSocketAndNothingElse(t *testing.T) {
 }
 
 func TestAnotherTokenOpensAnotherSocketAndTheTimeIsCounted(t *testing.T) {
+	t.Parallel()
 	server, events := newBroadcasting(t)
 	counted := &ledger{}
 	rig := newToldRig(t, server.URL, func(o *Options) { o.Metrics = counted })
@@ -307,6 +316,7 @@ func TestWhatEachReadMakesIsNotReadBecauseOfItsOwnEvent(t *testing.T) {
 
 // TestARefusedTokenIsNotWaitedForWhenThereIsAnother: a token that has ended is refused as one without the policy is.
 func TestARefusedTokenIsNotWaitedForWhenThereIsAnother(t *testing.T) {
+	t.Parallel()
 	server, events := newBroadcasting(t)
 	server.handle(eventsOfKV, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Vault-Token") == testToken {

@@ -23,14 +23,14 @@ const (
 func (m *Manager) readForExchange(ctx context.Context, c *connection, place *v1alpha1.VaultSource, path string, request source.Request) (snapshot source.Snapshot, of time.Time, f *failure) {
 	where := place.Mount + "/" + place.Path
 	if m.options.Exchange == nil {
-		return source.Snapshot{}, of, outcomeExchangeRegistry.at(where).saying("this operator does no exchange")
+		return source.Snapshot{}, time.Time{}, outcomeExchangeRegistry.at(where).saying("this operator does no exchange")
 	}
 	key := inputKey{request.Place(), string(request.Salt)}
 	a := m.inputs.take(key, m.options.Now())
 	if a == nil {
 		c.giveBackWhatIsDue(ctx) // before another is made
 		if a, f = c.fetch(ctx, place, path, request); f != nil {
-			return source.Snapshot{}, of, f
+			return source.Snapshot{}, time.Time{}, f
 		}
 	}
 	snapshot, f = m.exchanged(ctx, c, place, a, request)

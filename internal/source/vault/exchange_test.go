@@ -94,6 +94,11 @@ func TestWhatACloudGivesIsDelivered(t *testing.T) {
 	if !kept.Minted || kept.Lease != nil || kept.Revision == again.Revision || kept.ExpireTime.Sub(r.now()) < 11*time.Hour {
 		t.Errorf("of a version of KV: minted %t, revisions %s and %s", kept.Minted, kept.Revision, again.Revision)
 	}
+	soon := r.now().Add(time.Hour).UTC().Truncate(time.Second)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(map[string]any{"access_key": "AKIA", "secret_key": "s", "expires_at": soon.Format(time.RFC3339)})))
+	if ends := r.mustRead(ofCloud(atKV2)).ExpireTime; !ends.Equal(soon) {
+		t.Errorf("what it is made of ends at %s, and the login at %s", soon, ends)
+	}
 }
 
 func TestWhatACloudDoesNotKnowYetIsShownAgain(t *testing.T) {
@@ -154,6 +159,36 @@ func TestWhileACloudIsAwayNothingMoreIsMade(t *testing.T) {
 	made, revoked := len(server.requests("/v1/robots/creds/a")), len(server.requests("/v1/sys/leases/revoke"))
 	if made > 6 || made-revoked > 1 {
 		t.Errorf("in 50 minutes %d users were made, and %d given back", made, revoked)
+	}
+}
+
+func TestWhatCannotBeReadIsNotExchanged(t *testing.T) {
+	server, r, cloud := exchanging(t)
+	for reason, answer := range map[string]http.HandlerFunc{v1alpha1.ReasonPermissionDenied: answers(403, `{"errors":[]}`), v1alpha1.ReasonUnavailable: breaks} {
+		server.handle("/v1/robots/creds/a", answer)
+		r.mustFail(ofCloud(atDynamic), reason)
+	}
+	if len(cloud.shown) > 0 {
+		t.Errorf("the cloud was shown %v", cloud.shown)
+	}
+}
+
+// What another object got may be of before somebody corrected it. A cloud that is away says nothing of it.
+func TestWhatACloudDoesNotTakeIsReadAgainWhereAnotherObjectReadIt(t *testing.T) {
+	for says, reads := range map[error]int{exchange.ErrRefused: 2, exchange.ErrInput: 2, exchange.ErrUnavailable: 1} {
+		server, r, cloud := exchanging(t)
+		server.handle("/v1/secret/data/a", answers(200, kv2Answer(map[string]any{"access_key": "AKIA", "secret_key": "s"})))
+		if _, failure := r.readAged(ofCloud(atKV2), time.Hour); failure != nil {
+			t.Fatal(failure)
+		}
+		r.pass(failureMemory)
+		cloud.says(says)
+		if _, failure := r.readAged(ofCloud(atKV2), time.Hour); failure == nil {
+			t.Errorf("%v: it is exchanged", says)
+		}
+		if n := len(server.requests("/v1/secret/data/a")); n != reads {
+			t.Errorf("%v: it is read %d times", says, n)
+		}
 	}
 }
 

@@ -77,6 +77,10 @@ func TestAnotherBadRequestIsNotAskedAgain(t *testing.T) {
 	if n := len(server.requests("/v1/robots/creds/a")); n != 1 {
 		t.Errorf("%d requests", n)
 	}
+	rig.mustFail(atDynamic, v1alpha1.ReasonBadRequest)
+	if n := len(server.requests("/v1/robots/creds/a")); n != 2 {
+		t.Errorf("%d requests, the second of which was to be a plain one", n)
+	}
 }
 
 func TestTheVersionIsVaultsOwn(t *testing.T) {

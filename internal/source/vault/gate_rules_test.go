@@ -17,6 +17,20 @@ func TestWhatComesLateOrFromAnotherTimeMovesTheGateOnlyAsItShould(t *testing.T) 
 		{"a good answer of before the failure opens nothing", func(g *gate) { g.leave(readAt, false, sealed()); g.leave(readAt, false, nil) }, readAt, true},
 		{"nor does a failure of a path", func(g *gate) { g.leave(readAt, false, sealed()); g.leave(readAt, false, outcomeDenied.at("x")) }, readAt, true},
 		{"a failure of a path shuts nothing", func(g *gate) { g.leave(readAt, false, outcomeDenied.at("x")) }, readAt, false},
+		{"a good answer of before lets nobody probe beside the one who does", func(g *gate) {
+			g.leave(readAt, false, sealed())
+			g.enter(later)
+			g.leave(later, false, nil)
+		}, later, true},
+		{"a failure of before that comes when it is time to probe puts that off", func(g *gate) {
+			g.leave(readAt, false, sealed())
+			g.leave(g.retryAt, false, sealed())
+		}, readAt.Add(firstProbe), true},
+		{"an open gate stays open though the clock goes back", func(g *gate) {
+			g.leave(readAt, false, sealed())
+			g.enter(later)
+			g.leave(later, true, nil)
+		}, readAt.Add(-time.Hour), false},
 		{"a probe that fails after the clock went back counts", func(g *gate) {
 			g.leave(readAt, false, sealed())
 			g.enter(later)

@@ -183,10 +183,10 @@ func TestWhatAServerSaysOfItselfIsFitToBeShown(t *testing.T) {
 			t.Errorf("a version that is %s: %d bytes, error %v", name, len(state.ServerVersion), err)
 		}
 	}
-	for _, host := range []string{"evil\u202eexample", strings.Repeat("\u202e", 200), "a\u200bb"} {
+	for _, host := range []string{"evil\u202eexample", strings.Repeat("\u202e", 200), "a\u200bb", strings.Repeat("long.", 200)} {
 		server := newScripted(t)
 		server.handle("/v1/secret/data/a", answers(307, "", "Location", "https://"+host+"/v1/secret/data/a"))
-		if failure := newRig(t, server.URL).mustFail(atKV2, v1alpha1.ReasonConnectionRefused); !shownFit(failure.Message) {
+		if failure := newRig(t, server.URL).mustFail(atKV2, v1alpha1.ReasonConnectionRefused); !shownFit(failure.Message) || !strings.HasSuffix(failure.Message, outcomeRedirect.Message) {
 			t.Errorf("a redirect to %q is shown as %q", host, failure.Message)
 		}
 	}

@@ -1,16 +1,18 @@
 package vault
 
 import (
-	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
 
 	"regcred.dev/regcred/internal/source"
@@ -53,32 +55,57 @@ func TestAFloodOfEventsIsReadSlowly(t *testing.T) {
 	})
 }
 
-// pinging is a server that pings its sockets as fast as they answer, and says how often each was answered.
-func pinging(answered *atomic.Int64) http.HandlerFunc {
+// controlling opens sockets over which it sends frames of one kind without a content, and a text after them. It reads what comes, and lets it fall.
+func controlling(kind byte, frames int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil)
+		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455, 1.3
+		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
-		defer func() { _ = conn.CloseNow() }()
-		for ctx := conn.CloseRead(context.Background()); conn.Ping(ctx) == nil; {
-			answered.Add(1)
-		}
+		defer func() { _ = conn.Close() }()
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
+		_, _ = conn.Write(slices.Repeat([]byte{0x80 | kind, 0}, frames))
+		_, _ = conn.Write([]byte("\x81\x02hi"))
 	}
 }
 
-func TestAFloodOfPingsIsAnsweredSlowly(t *testing.T) {
-	server, answered := newScripted(t), &atomic.Int64{}
-	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
-	server.handle(eventsOfKV, pinging(answered))
-	rig := newToldRig(t, server.URL)
-	rig.mustRead(atKV2)
-	began := time.Now()
-	rig.maintain(t.Context())
-	const pings = pingBurst + pingRate
-	await(t, "all pings are answered", func() bool { return answered.Load() >= pings })
-	if took := time.Since(began); took < 900*time.Millisecond {
-		t.Errorf("%d pings were answered in %s", pings, took)
+func TestAFloodOfPingsOrPongsIsReadSlowly(t *testing.T) {
+	for name, kind := range map[string]byte{"pings": 0x9, "pongs": 0xA} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, current, _ := alone()
+				s.connection.limiter = rate.NewLimiter(rate.Inf, 0)
+				s.connection.spec.Address = "http://vault.invalid"
+				s.connection.http = &http.Client{Transport: &http.Transport{DialContext: dialler(t, &http.Server{Handler: controlling(kind, pingBurst+2*pingRate)})}}
+				conn, _, err := s.dial(t.Context(), current, "kv*")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = conn.CloseNow() }()
+				began := time.Now()
+				if _, text, err := conn.Read(t.Context()); err != nil || string(text) != "hi" {
+					t.Errorf("%q, %v", text, err)
+				}
+				if took := time.Since(began).Round(100 * time.Millisecond); took != 2*time.Second {
+					t.Errorf("what comes after them is read after %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestAPingWhoseTurnIsFarOffIsNotAnswered(t *testing.T) {
+	limit := newControlLimit()
+	if !limit.answers(t.Context(), nil) {
+		t.Error("the first one is not answered")
+	}
+	for range pingBurst + 3*pingRate {
+		limit.limiter.Reserve() // for others that came before
+	}
+	if limit.answers(t.Context(), nil) {
+		t.Error("it is answered, after longer than a socket is to wait")
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 
 // Who edits a path again and again leaves an answer behind each time.
 func TestAnswersOfPathsThatNobodyReadsAnyMoreTakeLittleMemory(t *testing.T) {
-	const paths, most = 100, 40 << 20
+	const paths, most = 24, 10 << 20 // of 21 MiB of answers
 	server := newScripted(t)
 	body := kv2Answer(map[string]any{"username": "robot", "password": "pw", "notes": strings.Repeat("x", 900<<10)})
 	server.mu.Lock()
@@ -61,17 +61,17 @@ func placeIn(place v1alpha1.VaultSource) source.Place {
 func TestPlacesThatNobodyReadsAnyMoreAreForgotten(t *testing.T) {
 	var i interests
 	now := time.Now()
-	for n := range 200_000 {
+	for n := range 50_000 {
 		place := v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprint("a/", n)}
 		i.note("secret/data/a", placeIn(place), false, now)
 		i.note(fmt.Sprint("secret/data/", n), placeIn(place), false, now)
 		now = now.Add(100 * time.Millisecond)
 	}
-	last := placeIn(v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprint("a/", 199_999)})
+	last := placeIn(v1alpha1.VaultSource{Mount: "secret", Path: fmt.Sprint("a/", 49_999)})
 	if kept := len(i.all()); kept > 20_000 {
 		t.Errorf("%d places are kept", kept)
 	}
-	if at := i.at([]string{"secret/data/199999"}); len(at) != 1 || at[0] != last {
+	if at := i.at([]string{"secret/data/49999"}); len(at) != 1 || at[0] != last {
 		t.Errorf("the last one is forgotten: %v", at)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,6 +160,57 @@ func TestTheTokenIsProlongedBeforeALeaseThatOutlastsIt(t *testing.T) {
 				t.Errorf("%d renewals of the token, which ends in %s", n, renewed.LoginEnds.Sub(rig.now()))
 			}
 		})
+	}
+}
+
+// All of them end with one token, which is prolonged once.
+func TestTheTokenOfManyLeasesIsProlongedOnce(t *testing.T) {
+	server := newScripted(t)
+	tokens(server, 3600, true)
+	newEngine(server, `{"username":"robot","password":"pw"}`)
+	server.handle("/v1/sys/leases/renew", meeting(readers, answers(200, leaseOfSeconds(86400))))
+	server.handle("/v1/auth/token/renew-self", answers(200, loginAnswer("token-1")))
+	rig := newRig(t, server.URL)
+	var leases []source.Lease
+	for range readers {
+		leases = append(leases, *rig.mustRead(atDynamic).Lease)
+	}
+	rig.pass(30 * time.Minute)
+	var group sync.WaitGroup
+	for _, lease := range leases {
+		group.Go(func() {
+			if renewed, err := rig.Renew(t.Context(), lease); err != nil || !renewed.LoginEnds.Equal(rig.now().Add(time.Hour)) {
+				t.Errorf("%+v, %v", renewed, err)
+			}
+		})
+	}
+	group.Wait()
+	if n := len(server.requests("/v1/auth/token/renew-self")); n != 1 {
+		t.Errorf("%d renewals of the token", n)
+	}
+}
+
+func TestALeaseThatIsGivenBackWhileItsTokenIsProlongedEndsAsItDid(t *testing.T) {
+	server := newScripted(t)
+	newEngine(server, `{"username":"robot","password":"pw"}`)
+	server.handle("/v1/sys/leases/renew", answers(200, leaseOfSeconds(86400)))
+	rig := newRig(t, server.URL)
+	lease := *rig.mustRead(atDynamic).Lease
+	server.handle("/v1/auth/token/renew-self", func(w http.ResponseWriter, r *http.Request) {
+		if err := rig.Release(t.Context(), lease); err != nil {
+			t.Error(err)
+		}
+		answers(200, loginAnswer(testToken))(w, r)
+	})
+	rig.pass(30 * time.Minute)
+	if renewed, err := rig.Renew(t.Context(), lease); err != nil || !renewed.LoginEnds.Equal(lease.LoginEnds) {
+		t.Errorf("%+v, %v", renewed, err)
+	}
+}
+
+func TestBeforeALoginNobodyHoldsALease(t *testing.T) {
+	if s := new(tokenLife).holderOf("robots/creds/a/1"); s != nil {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -104,21 +104,44 @@ func TestWhatIsReadIsKnownToTheNextConnection(t *testing.T) {
 	}
 }
 
+// orphaned is a Manager whose one connection, which is in use, has no object any more.
+func orphaned(t *testing.T) (*Manager, *connection) {
+	t.Helper()
+	object := &v1alpha1.VaultConnection{}
+	object.Name, object.Spec = "default", v1alpha1.VaultConnectionSpec{Address: "http://127.0.0.1:1", Auth: appRole()}
+	r := &rig{t: t, values: map[string]string{"approle/id": "secret-id"}}
+	m, err := New(Options{Secret: r.secret, Connection: func(context.Context, string) (*v1alpha1.VaultConnection, error) {
+		return nil, apierrors.NewNotFound(schema.GroupResource{}, "default")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, f := m.connectionOf(t.Context(), object)
+	if f != nil {
+		t.Fatal(f)
+	}
+	return m, c
+}
+
+func TestAnEndThatTakesTooLongIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, c := orphaned(t)
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		began := time.Now()
+		if err := m.Start(ctx); err == nil || time.Since(began) != 5*time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+		c.usage.leave()
+		if err := m.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestConnectionsAreLookedAtThoughNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		object := &v1alpha1.VaultConnection{}
-		object.Name, object.Spec = "default", v1alpha1.VaultConnectionSpec{Address: "http://127.0.0.1:1", Auth: appRole()}
-		r := &rig{t: t, values: map[string]string{"approle/id": "secret-id"}}
-		m, err := New(Options{Secret: r.secret, Connection: func(context.Context, string) (*v1alpha1.VaultConnection, error) {
-			return nil, apierrors.NewNotFound(schema.GroupResource{}, "default")
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, f := m.connectionOf(t.Context(), object)
-		if f != nil {
-			t.Fatal(f)
-		}
+		m, c := orphaned(t)
 		c.usage.leave()
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup

@@ -20,7 +20,7 @@ type material struct {
 	roots       []byte
 	secret      string
 	certificate *tls.Certificate
-	sum         []byte // of the client certificate's files
+	sum         []byte // of the client certificate
 	proxyLogin  dockerconfig.Credential
 }
 
@@ -39,13 +39,13 @@ func (m *Manager) collect(ctx context.Context, object *v1alpha1.VaultConnection)
 	}()
 	if t := object.Spec.TLS; t != nil && t.CAConfigMap != nil {
 		if collected.roots, f = m.value(ctx, "ConfigMap", m.options.ConfigMap, *t.CAConfigMap); f != nil {
-			return collected, f
+			return material{}, f
 		}
 	} else if t != nil {
 		collected.roots = []byte(t.CABundle)
 	}
 	if collected.proxyLogin, f = m.proxyLogin(ctx, object.Spec.Proxy); f != nil {
-		return collected, f
+		return material{}, f
 	}
 	chosen, named := methodFor(object.Spec.Auth)
 	switch {
@@ -65,18 +65,16 @@ func (m *Manager) text(ctx context.Context, reference v1alpha1.KeyReference) (st
 
 func (m *Manager) value(ctx context.Context, kind string, read ValueReader, reference v1alpha1.KeyReference) ([]byte, *failure) {
 	value, err := read(ctx, reference.Name, reference.Key)
-	if err == nil && len(bytes.TrimSpace(value)) > 0 {
-		return value, nil
-	}
 	where := fmt.Sprintf("%s %s in the operator's namespace", kind, reference.Name)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, outcomeConnectionRefused.at("").because(err).advising(where + " does not exist: create it, or name another one in the VaultConnection")
 	case err != nil:
 		return nil, outcomeLoginFailed.at("").because(err).saying(fmt.Sprintf("%s could not be read: %v", where, err))
-	default:
+	case len(bytes.TrimSpace(value)) == 0:
 		return nil, outcomeConnectionRefused.at("").advising(fmt.Sprintf("%s has no value under key %s: write it there, or name another key in the VaultConnection", where, reference.Key))
 	}
+	return value, nil
 }
 
 // checkAddress says what is wrong with the address of a connection, or nothing.

@@ -37,6 +37,15 @@ func TestWhatAConnectionLacksIsNamed(t *testing.T) {
 		{"a Secret that cannot be read", func(r *rig) {
 			r.change(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.AppRole.SecretID.Name = "broken" })
 		}, v1alpha1.ReasonLoginFailed, "Secret broken in the operator's namespace could not be read: no API server"},
+		{"a Secret with a token that does not exist", func(r *rig) {
+			given(r)
+			r.change(func(s *v1alpha1.VaultConnectionSpec) { s.Auth.Token.Secret.Name = "other" })
+		}, v1alpha1.ReasonConnectionRefused, "Secret other in the operator's namespace does not exist: create it"},
+		{"a Secret with a certificate that does not exist", func(r *rig) {
+			r.change(func(s *v1alpha1.VaultConnectionSpec) {
+				s.Auth = v1alpha1.VaultAuth{Cert: &v1alpha1.CertAuth{SecretName: "other"}}
+			})
+		}, v1alpha1.ReasonConnectionRefused, "Secret other in the operator's namespace does not exist: create it"},
 		{"a ConfigMap that does not exist", func(r *rig) { r.change(ofCA) }, v1alpha1.ReasonConnectionRefused, "ConfigMap ca in the operator's namespace does not exist"},
 		{"a CA that is none", func(r *rig) { r.change(ofCA); r.setValue("ca/ca.crt", "none") }, v1alpha1.ReasonConnectionRefused, "it holds no PEM certificate"},
 		{"a Secret for the proxy that cannot be read", func(r *rig) { r.change(byProxy) }, v1alpha1.ReasonLoginFailed, "Secret broken in the operator's namespace, which spec.proxy names, could not be read"},

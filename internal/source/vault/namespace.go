@@ -37,7 +37,7 @@ func (c *connection) proveNamespace(ctx context.Context, about map[string]any) *
 
 // ignoresNamespaces asks, without a token, for something that every namespace has, in one that cannot exist.
 func (c *connection) ignoresNamespaces(ctx context.Context) (bool, *failure) {
-	nowhere := c.spec.VaultNamespace + "/regcred-" + strings.ToLower(rand.Text())
+	nowhere := c.spec.VaultNamespace + "/regcred-" + rand.Text()
 	a, failure := c.send(ctx, c.place(), c.asking(nowhere, "", func(ctx context.Context, client *api.Client) (*answer, error) {
 		return get(ctx, client, "sys/internal/ui/mounts", nil)
 	}))

@@ -29,7 +29,7 @@ func (m *Manager) proxyLogin(ctx context.Context, spec *v1alpha1.VaultProxy) (do
 	}
 	login, refused := ownsecret.ProxyLogin(secret)
 	if refused != "" {
-		return login, outcomeConnectionRefused.at("").advising(refused)
+		return dockerconfig.Credential{}, outcomeConnectionRefused.at("").advising(refused)
 	}
 	return login, nil
 }
@@ -56,9 +56,5 @@ func proxyOf(spec *v1alpha1.VaultProxy, login dockerconfig.Credential, config *t
 		return nil
 	}
 	u, _ := proxy.ParseURL(spec.URL) // it is one, says proxyFault
-	server := &proxy.Server{URL: u, Roots: config.RootCAs}
-	if !login.IsZero() {
-		server.Login = func(context.Context) (dockerconfig.Credential, error) { return login, nil }
-	}
-	return server
+	return &proxy.Server{URL: u, Roots: config.RootCAs, Login: func(context.Context) (dockerconfig.Credential, error) { return login, nil }}
 }

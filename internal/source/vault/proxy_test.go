@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,21 @@ func TestAProxyThatMustNotBeUsed(t *testing.T) {
 			t.Errorf("%+v", failure)
 		}
 	})
+}
+
+func TestAProxyOverTLSHasACertificateOfTheCAOfTheSpec(t *testing.T) {
+	r, _, p := behind(t)
+	secure := httptest.NewTLSServer(p)
+	t.Cleanup(secure.Close)
+	over := func(bundle string) {
+		r.change(func(s *v1alpha1.VaultConnectionSpec) {
+			s.Proxy.URL, s.TLS = secure.URL, &v1alpha1.VaultTLS{CABundle: bundle}
+		})
+	}
+	over(anotherCA(t))
+	r.mustFail(atKV2, v1alpha1.ReasonProxyFailed)
+	over(pemOf(secure.Certificate().Raw))
+	r.mustRead(atKV2)
 }
 
 func TestANewLoginForTheProxyIsUsedAtOnce(t *testing.T) {

@@ -47,7 +47,7 @@ func (m *Manager) read(ctx context.Context, request source.Request) (source.Snap
 	c.events.interests.read(c, place, path, request, nil)
 	began := m.options.Now()
 	snapshot, of, f := m.readOnce(ctx, c, place, path, request)
-	if f != nil && !of.IsZero() && began.Sub(of) >= failureMemory { // not what was asked for here: of an engine that is slow another login would be made
+	if !of.IsZero() && began.Sub(of) >= failureMemory { // not what was asked for here: of an engine that is slow another login would be made
 		// Somebody corrected it since, perhaps: whoever writes a key and then names it in a spec is not to be told that it is missing.
 		request.MaxAge = failureMemory
 		snapshot, _, f = m.readOnce(ctx, c, place, path, request)
@@ -62,14 +62,14 @@ func (m *Manager) readOnce(ctx context.Context, c *connection, place *v1alpha1.V
 	}
 	a, f := c.fetch(ctx, place, path, request)
 	if f != nil {
-		return source.Snapshot{}, of, f
+		return source.Snapshot{}, time.Time{}, f
 	}
 	if snapshot, f = snapshotOf(c.name, place, a, request); f != nil {
 		c.giveBack(ctx, a, f)
-		return snapshot, a.read.at, f
+		return source.Snapshot{}, a.read.at, f
 	}
 	c.events.interests.read(c, place, path, request, a.content.Data)
-	return snapshot, of, nil
+	return snapshot, time.Time{}, nil
 }
 
 // fetch reads the path, or shares the read of another object.

@@ -66,10 +66,9 @@ func (l *tokenLife) endOfHolder(ctx context.Context, lease string, until time.Ti
 	now := l.connection.now()
 	fresh := now.Add(s.lifetime - s.lifetime/10)
 	if s.renewable && !s.expires.IsZero() && s.expires.Before(until) && s.expires.Before(fresh) {
-		_ = l.inTurn(ctx, func(ctx context.Context) *failure { // where it fails, the token still ends when it did
+		_ = l.inTurn(ctx, func(ctx context.Context) *failure {
 			if l.holderOf(lease) == s {
-				_, failure := l.renew(ctx, s)
-				return failure
+				_, _ = l.renew(ctx, s) // where it fails, the token still ends when it did
 			}
 			return nil
 		})

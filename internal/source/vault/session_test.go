@@ -409,6 +409,15 @@ func TestCheckSaysHowAConnectionIs(t *testing.T) {
 	if wait := state.NextLogin.Sub(rig.now()); err == nil || state.ServerVersion != "1.14.0" || !state.LoginTime.IsZero() || wait < loginPause || wait > loginPause*7/6 {
 		t.Errorf("%+v, next login in %s, %v", state, wait, err)
 	}
+	server.handle("/v1/auth/approle/login", answers(200, loginAnswer(testToken)))
+	rig.pass(2 * loginPause)
+	if state, err = rig.Check(t.Context(), object); err != nil || !state.NextLogin.IsZero() {
+		t.Errorf("after a login that succeeded: %+v, %v", state, err)
+	}
+	object.Spec.Auth.AppRole.SecretID.Name = "missing"
+	if state, err = rig.Check(t.Context(), object); err == nil || state.Method != "appRole" {
+		t.Errorf("without what it logs in with: %+v, %v", state, err)
+	}
 }
 
 func TestWhoWaitsForALoginMayGiveUpAndTheLoginGoesOn(t *testing.T) {

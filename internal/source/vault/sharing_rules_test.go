@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"regcred.dev/regcred/internal/schedule"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -33,6 +34,18 @@ func (s *sharer) read(name string, now time.Time, maxAge time.Duration, bytes in
 	return s.begun > before
 }
 
+// readAt is when what a reader gets was read.
+func (s *sharer) readAt(now time.Time, maxAge time.Duration) time.Time {
+	s.t.Helper()
+	a, f := s.do(s.t.Context(), source.Place{Name: "a"}, now, maxAge, func(context.Context) (*answer, *failure) {
+		return &answer{status: 200, read: readContext{at: now}}, nil
+	})
+	if f != nil {
+		s.t.Fatal(f)
+	}
+	return a.read.at
+}
+
 func (s *sharer) knows(name string) bool { return s.reads[source.Place{Name: name}] != nil }
 
 func TestAnAnswerIsKeptForTheMostPatientOfItsReaders(t *testing.T) {
@@ -51,6 +64,16 @@ func TestAnAnswerIsKeptForTheMostPatientOfItsReaders(t *testing.T) {
 	}
 }
 
+func TestAnAnswerIsThereForAMorePatientReaderForAWhile(t *testing.T) {
+	s := newSharer(t)
+	s.read("a", readAt, 10*time.Second, 1)
+	s.read("b", readAt.Add(20*time.Second), 10*time.Second, 1)
+	s.read("c", readAt.Add(40*time.Second), 10*time.Second, 1)
+	if s.read("a", readAt.Add(59*time.Second), time.Hour, 1) {
+		t.Error("it is read again")
+	}
+}
+
 func TestAClockThatGoesBackMakesNoAnswerFresh(t *testing.T) {
 	s := newSharer(t)
 	s.read("a", readAt, time.Hour, 1)
@@ -60,24 +83,26 @@ func TestAClockThatGoesBackMakesNoAnswerFresh(t *testing.T) {
 }
 
 func TestOfTooManyBytesTheOldestAnswersAreForgotten(t *testing.T) {
-	s := newSharer(t)
 	const half = mostShared / 2
-	s.read("first", readAt, time.Hour, half)
-	s.read("second", readAt.Add(time.Second), time.Hour, half)
-	if !s.knows("first") || !s.knows("second") {
-		t.Error("what has room is forgotten")
-	}
-	s.read("second", readAt.Add(2*time.Second), 0, half) // in the place of the one before
-	if !s.knows("first") {
-		t.Error("what was replaced counts on")
-	}
-	s.read("empty", readAt, time.Hour, 0)
-	s.read("third", readAt.Add(3*time.Second), time.Hour, 1)
-	if s.knows("first") || !s.knows("second") || !s.knows("third") || !s.knows("empty") {
-		t.Errorf("kept are %v", s.reads)
-	}
-	if s.bytes != half+1 {
-		t.Errorf("%d bytes are counted, want %d", s.bytes, half+1)
+	for range 20 { // a map gives them in another order each time
+		s := newSharer(t)
+		s.read("empty", readAt, time.Hour, 0)
+		s.read("first", readAt.Add(time.Second), time.Hour, half)
+		s.read("second", readAt.Add(2*time.Second), time.Hour, half)
+		if !s.knows("first") || !s.knows("second") {
+			t.Error("what has room is forgotten")
+		}
+		s.read("second", readAt.Add(3*time.Second), 0, half) // in the place of the one before
+		if !s.knows("first") {
+			t.Error("what was replaced counts on")
+		}
+		s.read("third", readAt.Add(4*time.Second), time.Hour, 1)
+		if s.knows("first") || !s.knows("second") || !s.knows("third") || !s.knows("empty") {
+			t.Errorf("kept are %v", s.reads)
+		}
+		if s.bytes != half+1 {
+			t.Errorf("%d bytes are counted, want %d", s.bytes, half+1)
+		}
 	}
 }
 
@@ -94,5 +119,30 @@ func TestAnAnswerThatNobodyWillFindIsNotCounted(t *testing.T) {
 	<-slow.done
 	if s.bytes != 10 {
 		t.Errorf("%d bytes are counted", s.bytes)
+	}
+}
+
+// Two objects of one place that begin at any time apart, and are read a little late each time, come to share every read. A busy operator
+// is late; where that kept two apart, a path cost two reads in each period, for ever.
+func TestTwoReadersOfOnePlaceComeToShareTheirReads(t *testing.T) {
+	const period, step = time.Minute, 200 * time.Millisecond
+	for apart := time.Duration(0); apart < period; apart += step {
+		for _, late := range []time.Duration{0, step, time.Second} {
+			s := newSharer(t)
+			readers := []struct{ due, read time.Time }{{due: readAt}, {due: readAt.Add(apart)}}
+			for now := readAt; now.Sub(readAt) < 4*period; now = now.Add(step) {
+				for i := range readers {
+					o := &readers[i]
+					if now.Before(o.due) {
+						continue
+					}
+					o.read = s.readAt(now, min(schedule.Shared(period), now.Sub(o.read)))
+					o.due = schedule.Next(schedule.LastRead{Time: o.read}, period, 0).Add(late)
+				}
+			}
+			if !readers[0].read.Equal(readers[1].read) {
+				t.Errorf("%s apart and %s late: after four periods each still reads alone", apart, late)
+			}
+		}
 	}
 }

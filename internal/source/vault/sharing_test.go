@@ -256,39 +256,6 @@ func TestTheQuickestReaderReadsForAll(t *testing.T) {
 	}
 }
 
-// Two objects of one place that begin at any time apart, and are read a little late each time, come to share every read. A busy operator
-// is late; where that kept two apart, a path cost two reads in each period, for ever.
-func TestTwoReadersOfOnePlaceComeToShareTheirReads(t *testing.T) {
-	server := newScripted(t)
-	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
-	const period, step = time.Minute, 200 * time.Millisecond
-	for apart := time.Duration(0); apart < period; apart += step {
-		for _, late := range []time.Duration{0, step, time.Second} {
-			rig := newRig(t, server.URL)
-			readers := []struct{ due, read time.Time }{{due: rig.now()}, {due: rig.now().Add(apart)}}
-			begin := rig.now()
-			for rig.now().Sub(begin) < 4*period {
-				for i := range readers {
-					o := &readers[i]
-					if rig.now().Before(o.due) {
-						continue
-					}
-					snapshot, failure := rig.readAged(atKV2, min(schedule.Shared(period), rig.now().Sub(o.read)))
-					if failure != nil {
-						t.Fatal(failure)
-					}
-					o.read = snapshot.ReadTime
-					o.due = schedule.Next(schedule.LastRead{Time: o.read}, period, 0).Add(late)
-				}
-				rig.pass(step)
-			}
-			if !readers[0].read.Equal(readers[1].read) {
-				t.Errorf("%s apart and %s late: after four periods each still reads alone", apart, late)
-			}
-		}
-	}
-}
-
 // A server can take seconds to answer, and to take a lease back. What it gave for this object is not asked for once more, however long that took.
 func TestAnAnswerThatIsOfNoUseIsNotAskedForOnceMore(t *testing.T) {
 	for _, test := range []struct {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,9 @@ func TestWhatASpecSaysOfAValueIsFollowed(t *testing.T) {
 	if login := snapshot.Config["registry.example"]; login.Username() != "robot" || login.Password() != "pw" || len(snapshot.Findings) == 0 {
 		t.Errorf("%s, findings %v", login.Username(), snapshot.Findings)
 	}
+	if told := snapshot.Findings[0].Message; !strings.HasPrefix(told, "secret/a: ") {
+		t.Errorf("the finding does not name the place: %q", told)
+	}
 	if want := time.Date(2026, 1, 2, 3, 4, 5, 123456789, time.UTC); !snapshot.CreatedTime.Equal(want) || snapshot.Version != 7 {
 		t.Errorf("created %s, version %d", snapshot.CreatedTime, snapshot.Version)
 	}
@@ -24,6 +28,11 @@ func TestWhatASpecSaysOfAValueIsFollowed(t *testing.T) {
 	if login := rig.mustRead(place).Config["registry.example"]; login.Password() != "t" {
 		t.Error("another key is taken than the spec names")
 	}
+	place.Keys = &v1alpha1.VaultKeys{DockerConfig: "token"}
+	if told := rig.mustFail(place, v1alpha1.ReasonMalformed).Message; !strings.Contains(told, "vault kv patch -mount=secret a token=@config.json") {
+		t.Errorf("it does not say how to store the file: %q", told)
+	}
+	place.Keys = &v1alpha1.VaultKeys{Password: "token"}
 	request := requestOf(place)
 	request.Registries, request.PerHost = []v1alpha1.Registry{"registry.example/team"}, true
 	perHost, err := rig.Read(t.Context(), request)

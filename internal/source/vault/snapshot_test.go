@@ -60,6 +60,7 @@ func TestTheEndOfACredentialIsFound(t *testing.T) {
 		{"a lease", v1alpha1.EngineDynamic, `{"lease_id":"m/p/x","lease_duration":600,"data":{` + login + `}}`, readAt.Add(10 * time.Minute), true},
 		{"a dynamic path without an end", v1alpha1.EngineDynamic, `{"data":{` + login + `}}`, time.Time{}, false},
 		{"a password that is a token", v1alpha1.EngineKVv1, `{"data":{"username":"u","password":"` + jwtThatEnds(readAt.Add(time.Hour)) + `"}}`, readAt.Add(time.Hour), false},
+		{"a secret of KV that tells of a rotation", v1alpha1.EngineKVv1, `{"data":{` + login + `,"last_vault_rotation":"2026-03-03T12:00:00Z","expires_at":"2026-05-01T00:00:00Z"}}`, time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), false},
 		{"what is no moment is no end", v1alpha1.EngineKVv1, `{"data":{` + login + `,"expires_at":"soon"}}`, time.Time{}, false},
 		{"a negative moment is no end", v1alpha1.EngineKVv1, `{"data":{` + login + `,"expires_at":-5}}`, time.Time{}, false},
 	} {

@@ -142,7 +142,7 @@ func (l *tokenLife) renew(ctx context.Context, s *session) (bool, *failure) {
 	renewed.limit(left, now)
 	l.current = &renewed
 	l.connection.metrics.TokenExpires(l.connection.name, renewed.expires)
-	return !s.ours || left >= s.lifetime/2, nil
+	return left >= s.lifetime/2, nil
 }
 
 // takeTurn waits for the right to log in or renew, which one caller has at a time.

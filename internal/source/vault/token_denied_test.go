@@ -60,7 +60,7 @@ func TestWhetherATokenLivesIsSaidByTheServerOrNotAtAll(t *testing.T) {
 			server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
 			server.handle("/v1/secret/data/a", answers(403, `{"errors":["permission denied"]}`))
 			rig := newRig(t, server.URL)
-			rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
+			rig.mustRead(atB)
 			server.handle("/v1/auth/token/lookup-self", test.lookup)
 			rig.mustFail(atKV2, test.reason)
 			if issued.Load() != test.logins {
@@ -71,12 +71,11 @@ func TestWhetherATokenLivesIsSaidByTheServerOrNotAtAll(t *testing.T) {
 }
 
 func TestThoseWhoAreDeniedTogetherAskOnceWhetherTheTokenLives(t *testing.T) {
-	const readers = 20
 	server := newScripted(t)
 	tokens(server, 3600, true)
 	rig := newRig(t, server.URL)
 	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
-	rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
+	rig.mustRead(atB)
 	var denied sync.WaitGroup
 	denied.Add(readers)
 	server.handle("/v1/robots/creds/a", func(w http.ResponseWriter, r *http.Request) {
@@ -125,19 +124,26 @@ func TestATokenThatMayNotLookItselfUpIsReplacedNowAndThen(t *testing.T) {
 
 // A login that is refused says nothing of the path, and the token may be good for others.
 func TestATokenIsKeptWhereNoOtherIsToBeHad(t *testing.T) {
-	server := newScripted(t)
-	server.handle("/v1/secret/data/a", answers(403, `{}`))
-	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
-	server.handle("/v1/auth/token/lookup-self", answers(403, `{}`))
-	counted := &ledger{}
-	rig := newRig(t, server.URL, func(o *Options) { o.Metrics = counted })
-	rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
-	server.handle("/v1/auth/approle/login", answers(400, `{"errors":[]}`))
-	rig.pass(loginPause)
-	rig.mustFail(atKV2, v1alpha1.ReasonPermissionDenied)
-	rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
-	if !slices.Contains(counted.entries, "login default appRole "+v1alpha1.ReasonLoginFailed) {
-		t.Errorf("the login that was refused is not counted: %q", counted.entries)
+	for name, test := range map[string]struct {
+		lookup http.HandlerFunc
+		pass   time.Duration
+	}{"it may look itself up": {answers(200, `{"data":{}}`), relogin}, "it may not": {answers(403, `{}`), loginPause}} {
+		t.Run(name, func(t *testing.T) {
+			server := newScripted(t)
+			server.handle("/v1/secret/data/a", answers(403, `{}`))
+			server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
+			server.handle("/v1/auth/token/lookup-self", test.lookup)
+			counted := &ledger{}
+			rig := newRig(t, server.URL, func(o *Options) { o.Metrics = counted })
+			rig.mustRead(atB)
+			server.handle("/v1/auth/approle/login", answers(400, `{"errors":[]}`))
+			rig.pass(test.pass)
+			rig.mustFail(atKV2, v1alpha1.ReasonPermissionDenied)
+			rig.mustRead(atB)
+			if !slices.Contains(counted.entries, "login default appRole "+v1alpha1.ReasonLoginFailed) {
+				t.Errorf("the login that was refused is not counted: %q", counted.entries)
+			}
+		})
 	}
 }
 
@@ -166,13 +172,13 @@ func TestAnotherLoginTakesThePlaceWhereItIsAllowedMore(t *testing.T) {
 				test.answer(w, r)
 			})
 			rig := newRig(t, server.URL)
-			rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
+			rig.mustRead(atB)
 			rig.pass(relogin)
 			_, failure := rig.read(atKV2)
 			if (failure == nil) != (test.reason == "") || failure != nil && failure.Reason != test.reason {
 				t.Errorf("%+v", failure)
 			}
-			rig.mustRead(v1alpha1.VaultSource{Mount: "secret", Path: "b"})
+			rig.mustRead(atB)
 			all := server.requests("/v1/secret/data/b")
 			if used := all[len(all)-1].Header.Get("X-Vault-Token"); used == "token-2" != test.takes {
 				t.Errorf("%s is in use", used)

@@ -54,7 +54,7 @@ func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *fail
 	case dead:
 		return nil, nil
 	}
-	if another = l.another(ctx, s); another == nil {
+	if another = l.another(ctx, s); another == nil && !l.replaced(s) {
 		return nil, denied
 	}
 	return another, nil

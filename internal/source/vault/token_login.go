@@ -104,11 +104,8 @@ func (l *tokenLife) end(s *session) {
 	if s == nil || !s.ours {
 		return
 	}
-	s.users.Wait()
-	l.mu.Lock()
-	idle := len(s.leases) == 0
-	l.mu.Unlock()
-	if !idle || !s.alive(l.connection.now()) {
+	s.users.Wait() // nobody notes a lease any more
+	if len(s.leases) > 0 || !s.alive(l.connection.now()) {
 		return
 	}
 	// Nobody waits for the answer: a token that cannot be revoked now expires.

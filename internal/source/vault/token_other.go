@@ -12,19 +12,16 @@ func (l *tokenLife) another(ctx context.Context, s *session) *session {
 	if !s.ours || l.connection.now().Sub(s.obtained) < relogin {
 		return nil
 	}
-	failure := l.inTurn(ctx, func(ctx context.Context) *failure {
+	_ = l.inTurn(ctx, func(ctx context.Context) *failure {
 		now := l.connection.now()
-		if !l.tried.IsZero() && now.Sub(l.tried) < relogin || l.replaced(s) {
+		if now.Sub(l.tried) < relogin || l.replaced(s) {
 			return nil
 		}
 		l.tried = now
-		opened, failure := l.open(ctx)
+		opened, _ := l.open(ctx) // nil where that fails
 		l.retire(l.exchangeOther(opened))
-		return failure
-	})
-	if failure != nil {
 		return nil
-	}
+	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.other == nil || !l.other.obtained.After(s.obtained) {

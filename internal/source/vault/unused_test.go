@@ -78,6 +78,22 @@ func TestALeaseThatVaultDoesNotTakeIsTriedAgainAfterAPause(t *testing.T) {
 	}
 }
 
+// Whoever reads next is not to find out once more what is wrong with the server.
+func TestAServerThatTakesNoLeaseBackBecauseItIsSealedIsKnownToBe(t *testing.T) {
+	server := newScripted(t)
+	newEngine(server, `{"username":"robot","password":"pw"}`)
+	rig := newRig(t, server.URL)
+	rig.mustRead(atDynamic)
+	rig.unused.add("default", "robots/creds/a/old", rig.now())
+	server.handle("/v1/sys/leases/revoke", answers(503, `{"errors":["Vault is sealed"]}`))
+	rig.maintain(t.Context())
+	before := len(server.requests(""))
+	rig.mustFail(atDynamic, v1alpha1.ReasonSealed)
+	if more := len(server.requests("")) - before; more != 0 {
+		t.Errorf("%d requests for what is known", more)
+	}
+}
+
 func TestAnAnswerWithoutALeaseMakesNothingThatIsGivenBack(t *testing.T) {
 	server := newScripted(t)
 	server.handle("/v1/robots/creds/a", answers(200, `{"data":{"user":"a"}}`))
@@ -122,6 +138,15 @@ func TestWhatWaitsForACloudIsKeptWithinBounds(t *testing.T) {
 	i.keep(key("new"), madeAt(late, 1), late.Add(1)) // all others are too old by now, so that there is room
 	if a := i.take(key("new"), late.Add(1)); a == nil {
 		t.Error("the old ones are in the way of a new one")
+	}
+}
+
+func TestWhatWaitedTooLongForACloudIsNotShownToItAnyMore(t *testing.T) {
+	u := &unused{}
+	i := inputs{unused: u}
+	i.keep(key("a"), madeAt(readAt, 1), readAt)
+	if a := i.take(key("a"), readAt.Add(longestInput+1)); a != nil || len(u.all) != 1 || len(i.m) != 0 {
+		t.Errorf("it is %v; %d are given back, and %d wait", a, len(u.all), len(i.m))
 	}
 }
 
