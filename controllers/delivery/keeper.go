@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -159,29 +158,39 @@ func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.Registry
 }
 
 // review takes back what an earlier process granted to namespaces that lose nothing any more. It grants nothing: what else is to be lost has its
-// time to settle, and is compared with what the API server has then.
+// time to settle, and is compared with what the API server has then. That it was taken back is kept by the look at the RegistryCredential that follows:
+// no namespace waits for that.
 func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
 	if !k.inherited || k.limited {
 		return nil
 	}
 	_, losing, err := r.losses(ctx, credential)
-	if err == nil {
-		k.state.Granted, k.limited = k.state.Granted.Among(losing...), true
-	}
-	return err
-}
-
-// leave notes that a place is gone with its namespace: it loses nothing any more.
-func (r *Reconciler) leave(ctx context.Context, place delivered.Place) error {
-	var list v1alpha1.RegistryCredentialList
-	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	if err != nil {
 		return err
 	}
-	var failed []error
-	for i := range list.Items {
-		failed = append(failed, r.keepsAll(ctx, &list.Items[i], place))
+	before := len(k.state.Granted)
+	if k.state.Granted, k.limited = k.state.Granted.Among(losing...), true; len(k.state.Granted) < before {
+		r.Board.Touch(credential.Name)
 	}
-	return errors.Join(failed...)
+	return nil
+}
+
+// keepTakenBack keeps what review found: else the next process would be granted it once more.
+func (r *Reconciler) keepTakenBack(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
+	kept := r.Store.Removals(credential.Name)
+	if !k.inherited || !k.limited || kept.UID != k.uid || len(k.state.Granted) >= len(kept.Granted) {
+		return nil
+	}
+	return r.keep(ctx, credential, k, k.state)
+}
+
+// keep writes a state. Where that fails, what is kept counts: perhaps another leader wrote it.
+func (r *Reconciler) keep(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, state removal.State) error {
+	err := r.Store.KeepRemovals(ctx, credential.Name, state)
+	if err != nil {
+		k.resume(r.Store.Removals(credential.Name))
+	}
+	return err
 }
 
 // decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it
@@ -210,9 +219,8 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 			return nil
 		}
 	}
-	if made.Changed {
-		if err := r.Store.KeepRemovals(ctx, credential.Name, made.State); err != nil {
-			k.resume(r.Store.Removals(credential.Name)) // perhaps another leader wrote it
+	if made.State.Outdates(r.Store.Removals(credential.Name)) { // not what this process went on from: that has less where a removal is over
+		if err := r.keep(ctx, credential, k, made.State); err != nil {
 			return err
 		}
 		if r.Store.Get(credential.Name).UID != credential.UID { // perhaps it is gone, and so is its record: then nothing is kept of it
