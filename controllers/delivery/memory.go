@@ -32,6 +32,8 @@ type memory struct {
 	away map[string]bool
 	// conflicts in a row.
 	conflicts int
+	// untold is what a write that failed was to take. Perhaps it did, and only the answer was lost.
+	untold *untold
 }
 
 // goes notes that the entries of a RegistryCredential stay though new pods do not get the name.
