@@ -19,6 +19,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/named"
+	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -73,7 +74,7 @@ func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delive
 			switch {
 			case !named.Held(e.Object): // what it records is not known
 			case e.IsInInitialList:
-				r.ledger.begin(e.Object)
+				r.begin(ctx, e.Object)
 			default:
 				r.ledger.note(e.Object)
 			}
@@ -94,6 +95,21 @@ func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delive
 			r.ledger.drop(e.Object)
 			enqueue(q, normal, r.placesBeside(ctx, e.Object)...)
 		},
+	}
+}
+
+// begin takes in a Secret that was there when the operator started. Of RegistryCredentials that do not exist nobody asks.
+func (r *Reconciler) begin(ctx context.Context, secret *corev1.Secret) {
+	r.ledger.begin(secret)
+	if !pullsecret.OwnerOf(secret).Ours {
+		return
+	}
+	written := recordOf(secret)
+	for name := range written {
+		var credential v1alpha1.RegistryCredential
+		if r.Cluster.Get(ctx, client.ObjectKey{Name: name}, &credential, client.UnsafeDisableDeepCopy) == nil {
+			r.Board.Begin(delivered.Place{Namespace: secret.Namespace, Name: secret.Name}, name, versionIn(written, name))
+		}
 	}
 }
 
