@@ -103,8 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if object.Status.UsedBy, err = r.usersOf(ctx, object.Name); err != nil {
 		return ctrl.Result{}, err
 	}
-	r.setReady(ctx, &object, fault)
-	r.setUnfenced(&object)
+	news := append(r.setReady(ctx, &object, fault), r.setUnfenced(&object)...)
 	wait := period
 	if fault != nil {
 		wait = max(period/4, fault.RetryAfter)
@@ -116,14 +115,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
 	}
-	if err == nil {
-		r.statuses.Wrote(&object, &object.Status, time.Now())
+	if err != nil {
+		return ctrl.Result{}, nil // it is gone
+	}
+	r.statuses.Wrote(&object, &object.Status, time.Now())
+	for _, tell := range news { // not before: who tries the write again would tell again
+		tell()
 	}
 	return ctrl.Result{RequeueAfter: wait}, nil
 }
 
-// setReady says whether the connection can be used. It tells people when that changes.
-func (r *Reconciler) setReady(ctx context.Context, object *v1alpha1.VaultConnection, fault *source.Error) {
+// setReady says whether the connection can be used. It gives what people are told where that changes.
+func (r *Reconciler) setReady(ctx context.Context, object *v1alpha1.VaultConnection, fault *source.Error) (news []func()) {
 	failed := meta.IsStatusConditionFalse(object.Status.Conditions, v1alpha1.ConditionReady)
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonConnected,
@@ -135,33 +138,42 @@ func (r *Reconciler) setReady(ctx context.Context, object *v1alpha1.VaultConnect
 	changed := meta.SetStatusCondition(&object.Status.Conditions, ready)
 	switch {
 	case changed && fault != nil:
-		ctrl.LoggerFrom(ctx).Info("The VaultConnection cannot be used", "reason", fault.Reason, "message", fault.Message)
-		r.Events.Eventf(object, nil, corev1.EventTypeWarning, fault.Reason, "Connect", "%s", fault.Message)
+		news = append(news, func() {
+			ctrl.LoggerFrom(ctx).Info("The VaultConnection cannot be used", "reason", fault.Reason, "message", fault.Message)
+			r.Events.Eventf(object, nil, corev1.EventTypeWarning, fault.Reason, "Connect", "%s", fault.Message)
+		})
 	case changed && failed:
-		ctrl.LoggerFrom(ctx).Info("The VaultConnection can be used again", "address", object.Spec.Address)
-		r.Events.Eventf(object, nil, corev1.EventTypeNormal, ready.Reason, "Connect", "%s", ready.Message)
+		news = append(news, func() {
+			ctrl.LoggerFrom(ctx).Info("The VaultConnection can be used again", "address", object.Spec.Address)
+			r.Events.Eventf(object, nil, corev1.EventTypeNormal, ready.Reason, "Connect", "%s", ready.Message)
+		})
 	}
 	setAbnormal(object, v1alpha1.ConditionStalled, fault, fault != nil && fault.Stalled)
 	setAbnormal(object, v1alpha1.ConditionReconciling, fault, fault != nil && !fault.Stalled)
+	return news
 }
 
-// setUnfenced tells at every connection that nothing bounds the operator: it is what whoever installs regcred looks at first.
-func (r *Reconciler) setUnfenced(object *v1alpha1.VaultConnection) {
+// setUnfenced says at every connection that nothing bounds the operator: it is what whoever installs regcred looks at first. It gives what people
+// are told where that changes.
+func (r *Reconciler) setUnfenced(object *v1alpha1.VaultConnection) (news []func()) {
 	message := ""
 	if r.Unfenced != nil {
 		message = r.Unfenced()
 	}
 	if message == "" {
 		meta.RemoveStatusCondition(&object.Status.Conditions, v1alpha1.ConditionUnfenced)
-		return
+		return nil
 	}
 	changed := meta.SetStatusCondition(&object.Status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionUnfenced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPoliciesMissing, Message: message,
 		ObservedGeneration: object.Generation,
 	})
-	if changed {
-		r.Events.Eventf(object, nil, corev1.EventTypeWarning, v1alpha1.ReasonPoliciesMissing, "CheckPolicies", "%s", message)
+	if !changed {
+		return nil
 	}
+	return []func(){func() {
+		r.Events.Eventf(object, nil, corev1.EventTypeWarning, v1alpha1.ReasonPoliciesMissing, "CheckPolicies", "%s", message)
+	}}
 }
 
 func setAbnormal(object *v1alpha1.VaultConnection, kind string, fault *source.Error, present bool) {
