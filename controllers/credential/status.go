@@ -60,7 +60,7 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	}
 	r.tellOfRemoval(run.object, before.Status.PendingRemoval, f.removal, f.heldRemoval())
 	r.tellOfSource(run, &before.Status, status)
-	r.tellOfRotation(run, &before.Status, status)
+	r.tellOfRotation(f, &before.Status, status)
 	return after(now, wake), nil
 }
 
