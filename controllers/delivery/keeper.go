@@ -41,7 +41,7 @@ type keeper struct {
 	began time.Time
 	// wake has what an earlier process kept looked at again.
 	wake sync.Once
-	// losing are the places that were found to lose something, since first, the last one at grown.
+	// losing are the places that were found to lose something, the last one at grown. first is since when such are found that nothing was decided of.
 	losing       map[delivered.Place]bool
 	first, grown time.Time
 	// decided is when a removal was last decided on, for what, and what came of it.
@@ -98,12 +98,7 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 	k := r.keepers.of(credential, r.Store.Removals, now)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.losing[place] {
-		if len(k.losing) == 0 {
-			k.first = now
-		}
-		k.losing[place], k.grown = true, now
-	}
+	k.finds(place, now)
 	if wait := min(k.grown.Add(settle).Sub(now), k.first.Add(settleAtMost).Sub(now)); wait > 0 && !k.grants(place, now) {
 		return verdict{after: wait, id: k.outcome.ID}, nil
 	}
@@ -113,6 +108,18 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 		}
 	}
 	return k.verdict(place, now), nil
+}
+
+// finds notes that a place is to lose something. What was decided of others before it, of which some may refuse to be changed for long, lets it settle
+// no sooner.
+func (k *keeper) finds(place delivered.Place, now time.Time) {
+	if k.losing[place] {
+		return
+	}
+	if len(k.losing) == 0 || !k.decided.Before(k.grown) {
+		k.first = now
+	}
+	k.losing[place], k.grown = true, now
 }
 
 // verdict is what was decided for a place. Where that was a moment ago and without it, or could not be, it is asked for again.
