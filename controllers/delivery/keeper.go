@@ -37,8 +37,8 @@ type keeper struct {
 	// inherited is set while what is granted there, by another process or before a fault, was not found to be as the API server has it: until then it
 	// grants nothing. limited is set once it was limited to what is still to be lost.
 	inherited, limited bool
-	// began is since when this process keeps it.
-	began time.Time
+	// began is since when this process keeps it, keptLess when it last kept that less is granted.
+	began, keptLess time.Time
 	// wake has what an earlier process kept looked at again.
 	wake sync.Once
 	// losing are the places that were found to lose something, the last one at grown. first is since when such are found that nothing was decided of.
@@ -99,6 +99,11 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.finds(place, now)
+	if k.grants(place, now) { // it is looked at again: perhaps it refuses
+		if err := r.keepTakenBack(ctx, credential, k, now); err != nil {
+			return verdict{}, err
+		}
+	}
 	if wait := min(k.grown.Add(settle).Sub(now), k.first.Add(settleAtMost).Sub(now)); wait > 0 && !k.grants(place, now) {
 		return verdict{after: wait, id: k.outcome.ID}, nil
 	}
@@ -133,13 +138,6 @@ func (k *keeper) verdict(place delivered.Place, now time.Time) verdict {
 	return verdict{id: k.outcome.ID}
 }
 
-// resume goes on from what is kept, unless that is of another RegistryCredential.
-func (k *keeper) resume(kept removal.State) {
-	if kept.UID == k.uid {
-		k.state, k.inherited, k.limited = kept, len(kept.Granted) > 0, false
-	}
-}
-
 func (k *keeper) grants(place delivered.Place, now time.Time) bool {
 	return !k.inherited && !k.decided.IsZero() && k.state.Granted.Has(place.Namespace) && now.Sub(k.state.GrantTime) < removal.Window
 }
@@ -162,42 +160,6 @@ func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.Registry
 		return nil
 	}
 	return r.decide(ctx, credential, k)
-}
-
-// review takes back what an earlier process granted to namespaces that lose nothing any more. It grants nothing: what else is to be lost has its
-// time to settle, and is compared with what the API server has then. That it was taken back is kept by the look at the RegistryCredential that follows:
-// no namespace waits for that.
-func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
-	if !k.inherited || k.limited {
-		return nil
-	}
-	_, losing, err := r.losses(ctx, credential)
-	if err != nil {
-		return err
-	}
-	before := len(k.state.Granted)
-	if k.state.Granted, k.limited = k.state.Granted.Among(losing...), true; len(k.state.Granted) < before {
-		r.Board.Touch(credential.Name)
-	}
-	return nil
-}
-
-// keepTakenBack keeps what review found: else the next process would be granted it once more.
-func (r *Reconciler) keepTakenBack(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
-	kept := r.Store.Removals(credential.Name)
-	if !k.inherited || !k.limited || kept.UID != k.uid || len(k.state.Granted) >= len(kept.Granted) {
-		return nil
-	}
-	return r.keep(ctx, credential, k, k.state)
-}
-
-// keep writes a state. Where that fails, what is kept counts: perhaps another leader wrote it.
-func (r *Reconciler) keep(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, state removal.State) error {
-	err := r.Store.KeepRemovals(ctx, credential.Name, state)
-	if err != nil {
-		k.resume(r.Store.Removals(credential.Name))
-	}
-	return err
 }
 
 // decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it

@@ -101,3 +101,55 @@ func TestWhatIsTakenBackOfARemovalThatGoesOnIsKept(t *testing.T) {
 	g.storeFails = errAway
 	g.removal()
 }
+
+// A removal that one namespace refuses is not over. What the others were granted is kept no longer all the same.
+func TestAConfirmationServesNoMistakeBesideANamespaceThatRefuses(t *testing.T) {
+	const namespaces = 10
+	g := confirmed(t, namespaces)
+	g.refusing("n-00009")
+	_, _ = g.reconcile("n-00009")
+	g.all(namespaces - 1)
+	g.relabelOne("n-00009", "none")
+	g.selects("shop")
+	for range 2 {
+		g.all(namespaces - 1)
+		g.now = g.now.Add(time.Minute)
+	}
+	if _, err := g.reconcile("n-00009"); err == nil {
+		t.Fatal("it does not refuse")
+	}
+	if kept := g.r.Store.Removals("company").Granted; !kept.Has("n-00009") || kept.Has("n-00001") {
+		t.Errorf("kept as granted are %v", kept)
+	}
+	g.selects("shpo")
+	g.restart()
+	for range 4 {
+		g.all(namespaces)
+		g.now = g.now.Add(settle)
+	}
+	if got, held := g.having(namespaces-1, "r.example"), g.removal(); got != namespaces-1 || !held.Held {
+		t.Errorf("a typo takes the credential from %d of %d: %+v", namespaces-1-got, namespaces-1, held)
+	}
+}
+
+func TestThatLessIsGrantedIsKeptNowAndThen(t *testing.T) {
+	g := confirmed(t, 10)
+	object := g.company()
+	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+	writes := func() int { return len(g.r.Store.Removals("company").Granted) }
+	start := g.now
+	for _, step := range []struct {
+		after time.Duration
+		want  int // are granted by what is kept
+	}{{0, 9}, {time.Second, 9}, {settleAtMost - 1, 9}, {settleAtMost, 6}, {settleAtMost + 1, 6}} {
+		place := inFirst("regcred")[0]
+		for name := range k.losing {
+			place = name
+		}
+		delete(k.losing, place)
+		k.state.Granted = k.state.Granted.Without(place.Namespace)
+		if err := g.r.keepTakenBack(t.Context(), object, k, start.Add(step.after)); err != nil || writes() != step.want {
+			t.Errorf("after %s %d are kept as granted, want %d: %v", step.after, writes(), step.want, err)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (r *Reconciler) pending(ctx context.Context, credential *v1alpha1.RegistryC
 	k := r.keepers.of(credential, r.Store.Removals, now)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := r.keepTakenBack(ctx, credential, k); err != nil {
+	if err := r.keepTakenBack(ctx, credential, k, now); err != nil {
 		return delivered.Removal{}, err
 	}
 	kept := k.state.Pending != nil && (k.decided.IsZero() || k.behind)
