@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -156,10 +155,20 @@ func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.Registry
 	}
 	delete(k.losing, place)
 	k.state.Granted = k.state.Granted.Without(place.Namespace)
-	if len(k.losing) > 0 {
+	if len(k.losing) > 0 && (k.state.Pending == nil || k.waits(r.Now())) {
 		return nil
 	}
 	return r.decide(ctx, credential, k)
+}
+
+// waits reports whether a place is to lose something that it may not lose yet.
+func (k *keeper) waits(now time.Time) bool {
+	for place := range k.losing {
+		if !k.grants(place, now) {
+			return true
+		}
+	}
+	return false
 }
 
 // decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it

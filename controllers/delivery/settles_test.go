@@ -35,12 +35,12 @@ func (g *rig) refusing(namespace string) {
 	})
 }
 
-// What one command relabels is one removal, also while a namespace that was deselected long ago refuses to have its Secret changed.
-func TestARemovalBitByBitBesideOneThatIsRefusedWaitsAsAWhole(t *testing.T) {
-	const namespaces = 10
-	g := newRig(t, namespaces, credential("company", "r.example"))
+// refused is a rig of ten namespaces of which the last was deselected some minutes ago, and refuses to have its Secret changed.
+func refused(t *testing.T) *rig {
+	t.Helper()
+	g := newRig(t, 10, credential("company", "r.example"))
 	g.publish(record(t, "company", "1-x", "one", "r.example"))
-	g.all(namespaces)
+	g.all(10)
 	g.refusing("n-00009")
 	g.relabelOne("n-00009", "none")
 	for range 2 {
@@ -51,20 +51,47 @@ func TestARemovalBitByBitBesideOneThatIsRefusedWaitsAsAWhole(t *testing.T) {
 		t.Fatal("its removal is not decided, so that this test finds nothing")
 	}
 	g.now = g.now.Add(5 * time.Minute)
-	for i := range namespaces - 1 {
+	return g
+}
+
+// What one command relabels is one removal, also while a namespace that was deselected before refuses to have its Secret changed.
+func TestARemovalBitByBitBesideOneThatIsRefusedWaitsAsAWhole(t *testing.T) {
+	g := refused(t)
+	for i := range 9 {
 		g.relabelOne(fmt.Sprintf("n-%05d", i), "none")
-		for again := range i + 1 {
-			if _, err := g.reconcile(fmt.Sprintf("n-%05d", again)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		g.all(i + 1)
 		g.now = g.now.Add(time.Second)
 	}
 	for range 3 {
 		g.now = g.now.Add(settle)
-		g.all(namespaces - 1)
+		g.all(9)
 	}
-	if got, held := g.having(namespaces, "r.example"), g.removal(); got != namespaces || !held.Held {
-		t.Errorf("%d of %d lost it before it was known how many there are: %+v", namespaces-got, namespaces, held)
+	if got, held := g.having(10, "r.example"), g.removal(); got != 10 || !held.Held {
+		t.Errorf("%d of 10 lost it before it was known how many there are: %+v", 10-got, held)
+	}
+}
+
+// What waits for a person and is taken back waits no more, also while such a namespace is still to lose its entry.
+func TestARemovalThatIsTakenBackBesideOneThatIsRefusedWaitsNoMore(t *testing.T) {
+	g := refused(t)
+	g.selects("shpo")
+	for range 3 {
+		g.all(9)
+		g.now = g.now.Add(settle)
+	}
+	if held := g.removal(); !held.Held {
+		t.Fatalf("%+v", held)
+	}
+	g.selects("shop")
+	for i := range 9 {
+		if held := g.removal(); !held.Held {
+			t.Errorf("%d of 9 are to lose it still, and nothing is said to wait: %+v", 9-i, held)
+		}
+		if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if held := g.removal(); held.Held || held.Losing != 1 {
+		t.Errorf("it was taken back, and is said to wait: %+v", held)
 	}
 }
