@@ -55,16 +55,25 @@ func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.Registry
 			look(ctx, e.Object, q)
 		},
 		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*v1alpha1.RegistryCredential], q queue) {
+			if e.ObjectOld.UID != e.ObjectNew.UID { // nobody saw that there was none in between
+				look(ctx, e.ObjectOld, q)
+				r.forget(e.ObjectOld.Name)
+			}
 			look(ctx, e.ObjectNew, q)
 		},
 		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*v1alpha1.RegistryCredential], q queue) {
 			look(ctx, e.Object, q)
-			r.Board.Forget(e.Object.Name)
-			r.selectors.forget(e.Object.Name)
-			r.successors.forget(e.Object.Name)
-			r.keepers.forget(e.Object.Name)
+			r.forget(e.Object.Name)
 		},
 	}
+}
+
+// forget drops what is known of a RegistryCredential that is gone.
+func (r *Reconciler) forget(credential string) {
+	r.Board.Forget(credential)
+	r.selectors.forget(credential)
+	r.successors.forget(credential)
+	r.keepers.forget(credential)
 }
 
 // onSecret notes what a Secret records, and looks at its place.
