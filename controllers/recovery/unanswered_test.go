@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -127,7 +128,9 @@ func TestAPodThatRunsByNowWasNotDeletedWithoutAnAnswer(t *testing.T) {
 		}
 		r.unanswered.note(gathered{Facts: diagnosis.Facts{Now: r.Now(), Pod: before}}, diagnosis.Verdict{Action: action})
 		r.Writer = interceptor.NewClient(r.Writer.(client.WithWatch), interceptor.Funcs{
-			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error { return errUnanswered },
+			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return errUnanswered
+			},
 		})
 		if err := r.hearOf(t.Context(), client.ObjectKeyFromObject(before), nil); !errors.Is(err, errUnanswered) || len(r.unanswered.m) == 0 {
 			t.Errorf("it cannot be read, and that is not tried again: %v", err)
@@ -138,7 +141,7 @@ func TestAPodThatRunsByNowWasNotDeletedWithoutAnAnswer(t *testing.T) {
 func TestCuresThatWereNotAnsweredAreForgotten(t *testing.T) {
 	var u unanswered
 	for i, name := range []string{"a", "b", "c"} {
-		u.note(gathered{Facts: diagnosis.Facts{Now: start.Add(time.Duration(i) * seenWithin), Pod: ordinal(name, name, true)}}, diagnosis.Verdict{})
+		u.note(gathered{Facts: diagnosis.Facts{Now: start.Add(time.Duration(i) * seenWithin), Pod: ordinal(name, types.UID(name), true)}}, diagnosis.Verdict{})
 	}
 	if len(u.m) != 2 {
 		t.Errorf("%d are remembered, want those of the last minute", len(u.m))

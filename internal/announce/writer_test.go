@@ -67,7 +67,7 @@ func TestAnEventHasANameOfItsOwn(t *testing.T) {
 	for what, change := range map[string]func(*Event){
 		"another Secret of that name": func(e *Event) { e.Regarding.UID = "3" }, "a later removal": func(e *Event) { e.Regarding.ResourceVersion = "8" },
 		"another RegistryCredential": func(e *Event) { e.Related.Name = "other" }, "one that was made again": func(e *Event) { e.Related.UID = "4" },
-		"another kind":   func(e *Event) { e.Kind = corev1.EventTypeNormal },
+		"another kind":       func(e *Event) { e.Kind = corev1.EventTypeNormal },
 		"another loss of it": func(e *Event) { e.Note = "another one is gone" },
 		"another reason":     func(e *Event) { e.Reason = "Other" }, "another name": func(e *Event) { e.Regarding.Name = "other" },
 	} {
