@@ -21,11 +21,12 @@ type serverClock struct {
 	atLeast, atMost time.Duration
 }
 
-// now is the API server's time, as far as it is known.
+// now is the API server's time, as far as it is known. It has no reading of the local monotonic clock: where the local clock was set right, the
+// difference between both changes at once, and would move that reading, too. Then a wait that began before would last longer by as much.
 func (c *serverClock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.local().Add(min(max(0, c.atLeast), c.atMost))
+	return c.local().Round(0).Add(min(max(0, c.atLeast), c.atMost))
 }
 
 // wrap is a transport that takes the time from each answer.

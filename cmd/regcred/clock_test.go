@@ -97,3 +97,15 @@ func TestServerClockWithoutADateIsTheLocalOne(t *testing.T) {
 		t.Errorf("it is off by %s", off)
 	}
 }
+
+// A local clock that is set while the operator runs, by hours, makes no wait longer: its times are compared by what they say.
+func TestServerClockIsNotMovedByALocalClockThatIsSet(t *testing.T) {
+	clock := &serverClock{local: time.Now}
+	for _, behind := range []time.Duration{3 * time.Hour, 0} { // the local clock is behind, and then set right
+		local := time.Now()
+		clock.learn(local.Add(behind).UTC().Format(http.TimeFormat), local, local)
+		if now := clock.now(); now != now.Round(0) {
+			t.Errorf("it has a reading of the monotonic clock: %s", now)
+		}
+	}
+}

@@ -103,28 +103,59 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if object.Status.UsedBy, err = r.usersOf(ctx, object.Name); err != nil {
 		return ctrl.Result{}, err
 	}
-	r.setReady(ctx, &object, fault)
+	setReady(&object, fault)
 	r.setUnfenced(&object)
 	wait := period
 	if fault != nil {
 		wait = max(period/4, fault.RetryAfter)
 	}
-	if equality.Semantic.DeepEqual(before.Status, object.Status) {
+	same := equality.Semantic.DeepEqual(before.Status, object.Status)
+	if same && !r.statuses.Late(&object) {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	err = laststatus.Write(ctx, r.Client, &object, before)
-	if client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
+	if !same {
+		if err := r.write(ctx, &object, before); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
 	}
-	if err == nil {
-		r.statuses.Wrote(&object, &object.Status, time.Now())
-	}
+	r.tell(ctx, r.statuses.Told(before, &before.Status), &object)
 	return ctrl.Result{RequeueAfter: wait}, nil
 }
 
-// setReady says whether the connection can be used. It tells people when that changes.
-func (r *Reconciler) setReady(ctx context.Context, object *v1alpha1.VaultConnection, fault *source.Error) {
-	failed := meta.IsStatusConditionFalse(object.Status.Conditions, v1alpha1.ConditionReady)
+// write writes what differs from before. Where that fails people may still be to be told of it.
+func (r *Reconciler) write(ctx context.Context, object, before *v1alpha1.VaultConnection) error {
+	if err := laststatus.Write(ctx, r.Client, object, before); err != nil {
+		r.statuses.Failed(before, before.Status.DeepCopy())
+		return fmt.Errorf("write the status: %w", err)
+	}
+	r.statuses.Wrote(object, &object.Status, time.Now())
+	return nil
+}
+
+// tell tells people of what a status says now that it did not say before.
+func (r *Reconciler) tell(ctx context.Context, before *v1alpha1.VaultConnectionStatus, object *v1alpha1.VaultConnection) {
+	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
+	switch changed := differ(was, is); {
+	case changed && is.Status == metav1.ConditionFalse:
+		ctrl.LoggerFrom(ctx).Info("The VaultConnection cannot be used", "reason", is.Reason, "message", is.Message)
+		r.Events.Eventf(object, nil, corev1.EventTypeWarning, is.Reason, "Connect", "%s", is.Message)
+	case changed && was != nil && was.Status == metav1.ConditionFalse:
+		ctrl.LoggerFrom(ctx).Info("The VaultConnection can be used again", "address", object.Spec.Address)
+		r.Events.Eventf(object, nil, corev1.EventTypeNormal, is.Reason, "Connect", "%s", is.Message)
+	}
+	was, is = meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionUnfenced), meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionUnfenced)
+	if is != nil && differ(was, is) {
+		r.Events.Eventf(object, nil, corev1.EventTypeWarning, is.Reason, "CheckPolicies", "%s", is.Message)
+	}
+}
+
+// differ reports whether a condition says something else than before.
+func differ(was, is *metav1.Condition) bool {
+	return was == nil || was.Status != is.Status || was.Reason != is.Reason || was.Message != is.Message || was.ObservedGeneration != is.ObservedGeneration
+}
+
+// setReady says whether the connection can be used.
+func setReady(object *v1alpha1.VaultConnection, fault *source.Error) {
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonConnected,
 		Message: "logged in at " + object.Spec.Address, ObservedGeneration: object.Generation,
@@ -132,20 +163,12 @@ func (r *Reconciler) setReady(ctx context.Context, object *v1alpha1.VaultConnect
 	if fault != nil {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, fault.Reason, fault.Message
 	}
-	changed := meta.SetStatusCondition(&object.Status.Conditions, ready)
-	switch {
-	case changed && fault != nil:
-		ctrl.LoggerFrom(ctx).Info("The VaultConnection cannot be used", "reason", fault.Reason, "message", fault.Message)
-		r.Events.Eventf(object, nil, corev1.EventTypeWarning, fault.Reason, "Connect", "%s", fault.Message)
-	case changed && failed:
-		ctrl.LoggerFrom(ctx).Info("The VaultConnection can be used again", "address", object.Spec.Address)
-		r.Events.Eventf(object, nil, corev1.EventTypeNormal, ready.Reason, "Connect", "%s", ready.Message)
-	}
+	meta.SetStatusCondition(&object.Status.Conditions, ready)
 	setAbnormal(object, v1alpha1.ConditionStalled, fault, fault != nil && fault.Stalled)
 	setAbnormal(object, v1alpha1.ConditionReconciling, fault, fault != nil && !fault.Stalled)
 }
 
-// setUnfenced tells at every connection that nothing bounds the operator: it is what whoever installs regcred looks at first.
+// setUnfenced says at every connection that nothing bounds the operator: it is what whoever installs regcred looks at first.
 func (r *Reconciler) setUnfenced(object *v1alpha1.VaultConnection) {
 	message := ""
 	if r.Unfenced != nil {
@@ -155,13 +178,10 @@ func (r *Reconciler) setUnfenced(object *v1alpha1.VaultConnection) {
 		meta.RemoveStatusCondition(&object.Status.Conditions, v1alpha1.ConditionUnfenced)
 		return
 	}
-	changed := meta.SetStatusCondition(&object.Status.Conditions, metav1.Condition{
+	meta.SetStatusCondition(&object.Status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionUnfenced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPoliciesMissing, Message: message,
 		ObservedGeneration: object.Generation,
 	})
-	if changed {
-		r.Events.Eventf(object, nil, corev1.EventTypeWarning, v1alpha1.ReasonPoliciesMissing, "CheckPolicies", "%s", message)
-	}
 }
 
 func setAbnormal(object *v1alpha1.VaultConnection, kind string, fault *source.Error, present bool) {

@@ -209,6 +209,43 @@ func TestAStatusThatCannotBeWrittenIsTriedAgainUnlessTheConnectionIsGone(t *test
 	}
 }
 
+// Each try to write a status is no news of its own.
+func TestPeopleAreToldOnceOfAStatusThatCannotBeWrittenAtFirst(t *testing.T) {
+	g := newRig(t)
+	g.err, g.refuse = &source.Error{Reason: v1alpha1.ReasonSealed, Message: "sealed"}, errors.New("away")
+	g.r.Unfenced = func() string { return "no policy" }
+	for range 3 {
+		if _, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "default"}}); !errors.Is(err, g.refuse) || len(g.events) > 0 {
+			t.Errorf("told is %q before it is written: %v", g.events, err)
+		}
+	}
+	g.refuse = nil
+	g.look()
+	if g.look(); !slices.Equal(g.events, []string{v1alpha1.ReasonSealed, v1alpha1.ReasonPoliciesMissing}) {
+		t.Errorf("told is %q", g.events)
+	}
+}
+
+// What a status says already is news for people all the same, where the answer to its write was lost.
+func TestPeopleAreToldOfAStatusWhoseWriteWasNotAnswered(t *testing.T) {
+	g := newRig(t)
+	answering, lost := g.r.Client, errors.New("connection reset by peer")
+	g.r.Client = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			return errors.Join(c.SubResource(name).Patch(ctx, object, patch, options...), lost)
+		},
+	})
+	g.err = &source.Error{Reason: v1alpha1.ReasonSealed, Message: "sealed"}
+	if _, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "default"}}); !errors.Is(err, lost) || len(g.events) > 0 {
+		t.Errorf("told is %q: %v", g.events, err)
+	}
+	g.r.Client = answering
+	g.look()
+	if g.look(); !slices.Equal(g.events, []string{v1alpha1.ReasonSealed}) || g.patches != 1 {
+		t.Errorf("told is %q, after %d writes", g.events, g.patches)
+	}
+}
+
 // A cache that is behind shows what was before the last write. What went back meanwhile is written, and nothing is told twice.
 func TestAStatusIsComparedWithWhatWasWrittenLast(t *testing.T) {
 	g := newRig(t)

@@ -84,6 +84,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if r.memories.another(&object) {
+		r.drop(object.Name)
+	}
 	if err := r.Store.LookAgain(ctx, object.Name); err != nil {
 		return r.leaveAlone(ctx, &object, err)
 	}
@@ -107,13 +110,19 @@ func (r *Reconciler) forget(ctx context.Context, name string) error {
 	if err := r.gone(ctx, name); err != nil {
 		return err
 	}
+	r.drop(name)
+	return r.Store.Forget(ctx, name)
+}
+
+// drop drops what this process remembers of a RegistryCredential that is gone. One that was created again under its name starts with nothing, also where
+// nobody saw that there was none in between.
+func (r *Reconciler) drop(name string) {
 	r.memories.forget(name)
 	r.statuses.Forget(name)
 	r.tests.take(name, "") // those of a test that ended since
 	r.Metrics.Forget(name)
 	r.Traces.Forget(name)
 	r.Pods.Forget(name)
-	return r.Store.Forget(ctx, name)
 }
 
 // event tells people, at the object.

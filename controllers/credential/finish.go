@@ -77,13 +77,16 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 			fmt.Sprintf("entries of this credential are still in %s; they are being removed", namespaces(removal.Holding)))
 		dropCondition(status, v1alpha1.ConditionStalled)
 	}
-	if equality.Semantic.DeepEqual(before.Status, object.Status) {
+	same := equality.Semantic.DeepEqual(before.Status, object.Status)
+	if same && !r.statuses.Late(object) {
 		return nil
 	}
-	if err := r.writeStatus(ctx, object, before, memory); err != nil {
-		return client.IgnoreNotFound(err)
+	if !same {
+		if err := r.writeStatus(ctx, object, before, memory); err != nil {
+			return client.IgnoreNotFound(err)
+		}
 	}
-	r.tellOfRemoval(object, before.Status.PendingRemoval, removal, heldRemoval(object, removal, keepEntries(object)))
+	r.tellOfRemoval(object, r.statuses.Told(before, &before.Status).PendingRemoval, removal, heldRemoval(object, removal, keepEntries(object)))
 	return nil
 }
 

@@ -73,8 +73,8 @@ func (f *facts) rotationComplete(now time.Time) metav1.Condition {
 
 // firstValue is for a value that none is known to have been in use before.
 func (f *facts) firstValue() (status metav1.ConditionStatus, reason, message string) {
-	if f.selected() == 0 {
-		return metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, "spec.target selects no namespace, so the value in use is in none, and no earlier one is known"
+	if f.summary.Selected == 0 {
+		return metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, f.everywhere() + ", so the value in use is in none, and no earlier one is known"
 	}
 	return metav1.ConditionTrue, v1alpha1.ReasonFirstValue, "the value in use is everywhere, and no earlier one is known"
 }
@@ -129,10 +129,13 @@ func (f *facts) oldValue(now time.Time) (metav1.ConditionStatus, string, string)
 
 // everywhere says where the value in use is, once it lacks nowhere.
 func (f *facts) everywhere() string {
-	if f.selected() == 0 {
-		return "spec.target selects no namespace"
+	switch {
+	case f.summary.Selected > 0:
+		return "the value in use is everywhere"
+	case len(f.missing) > 0:
+		return "no namespace that spec.target names exists"
 	}
-	return "the value in use is everywhere"
+	return "spec.target selects no namespace"
 }
 
 // changesAt is when the message changes because of the time alone.

@@ -61,6 +61,12 @@ func TestWhetherTheOldPasswordMayBeRevoked(t *testing.T) {
 		{"no namespace is selected", func(f *facts) {
 			f.summary = delivered.Summary{Generation: 3}
 		}, yes, v1alpha1.ReasonOldRefused, "spec.target selects no namespace, and the registry refuses revision v0"},
+		{"no namespace that is named exists", func(f *facts) {
+			f.summary, f.missing = delivered.Summary{Generation: 3}, []string{"typo"}
+		}, yes, v1alpha1.ReasonOldRefused, "no namespace that spec.target names exists, and the registry refuses revision v0"},
+		{"no namespace that is named exists, and there was no value before", func(f *facts) {
+			f.summary, f.missing, f.run.state.Previous = delivered.Summary{Generation: 3}, []string{"typo"}, nil
+		}, no, v1alpha1.ReasonNoNamespaces, "no namespace that spec.target names exists, so the value in use is in none"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := rotated()

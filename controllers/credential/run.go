@@ -121,6 +121,14 @@ func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) (*memo
 	return fresh, nudge
 }
 
+// another reports whether what is remembered under the name of an object is of another one.
+func (m *memories) another(object *v1alpha1.RegistryCredential) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.m[object.Name]
+	return known != nil && known.uid != object.UID
+}
+
 func (m *memories) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -42,15 +42,18 @@ func TestWhetherAnAnswerOfTheRegistryIsToBeExpected(t *testing.T) {
 }
 
 func TestHowManyNamespacesHaveItIsSaidInWords(t *testing.T) {
-	for want, n := range map[string][]*v1alpha1.NamespacesStatus{
-		"the selected namespace":    {nil, {Selected: 1}},
-		"all 2 selected namespaces": {{Selected: 2}},
-		"all 0 selected namespaces": {{}},
+	for _, test := range []struct {
+		there   int
+		missing []string
+		want    string
+	}{
+		{1, nil, "the selected namespace"}, {2, nil, "all 2 selected namespaces"},
+		{2, []string{"typo"}, "all selected namespaces that exist, 2 of 3"}, {1, []string{"a", "b"}, "all selected namespaces that exist, 1 of 3"},
 	} {
-		for _, one := range n {
-			if got := inAll(one); got != want {
-				t.Errorf("%+v: %q, want %q", one, got, want)
-			}
+		f := &facts{missing: test.missing}
+		f.summary.Selected = test.there
+		if got := f.inAll(); got != test.want {
+			t.Errorf("%d, and %q do not exist: %q, want %q", test.there, test.missing, got, test.want)
 		}
 	}
 }

@@ -44,24 +44,32 @@ func (r *Reconciler) report(ctx context.Context, run *run) (ctrl.Result, error) 
 	}
 	status := f.status(&run.object.Status, now)
 	r.observe(run, f, status)
-	if equality.Semantic.DeepEqual(status, &run.object.Status) {
+	same := equality.Semantic.DeepEqual(status, &run.object.Status)
+	if same && !r.statuses.Late(run.object) {
 		return after(now, wake), nil
 	}
-	if next := run.memory.statusTime.Add(statusInterval); now.Before(next) {
+	if next := run.memory.statusTime.Add(statusInterval); !same && now.Before(next) {
 		return after(now, earliest(wake, next)), nil
 	}
 	before := run.object.DeepCopy()
-	run.object.Status = *status
-	if err := r.writeStatus(ctx, run.object, before, run.memory); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if !same {
+		run.object.Status = *status
+		if err := r.writeStatus(ctx, run.object, before, run.memory); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
 	}
-	for _, c := range f.newlyFailing(&before.Status, status) {
-		r.event(run.object, corev1.EventTypeWarning, c.Reason, "Deliver", c.Message)
-	}
-	r.tellOfRemoval(run.object, before.Status.PendingRemoval, f.removal, f.heldRemoval())
-	r.tellOfSource(run, &before.Status, status)
-	r.tellOfRotation(run, &before.Status, status)
+	r.tell(f, r.statuses.Told(before, &before.Status), status)
 	return after(now, wake), nil
+}
+
+// tell tells people of what a status says now that it did not say before.
+func (r *Reconciler) tell(f *facts, before, now *v1alpha1.RegistryCredentialStatus) {
+	for _, c := range f.newlyFailing(before, now) {
+		r.event(f.run.object, corev1.EventTypeWarning, c.Reason, "Deliver", c.Message)
+	}
+	r.tellOfRemoval(f.run.object, before.PendingRemoval, f.removal, f.heldRemoval())
+	r.tellOfSource(f.run, before, now)
+	r.tellOfRotation(f, before, now)
 }
 
 // tooSoon reports whether what there is to say of a spec of which something was said before will be known in a moment.

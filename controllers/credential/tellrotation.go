@@ -21,17 +21,16 @@ var (
 
 // tellOfRotation tells people, once for each revision, that every namespace has it, and, once for each value that was replaced, that it works no
 // more. before is what the status said. A process that did not see the revision come into use tells nothing of it: the one before it did.
-func (r *Reconciler) tellOfRotation(run *run, before, now *v1alpha1.RegistryCredentialStatus) {
-	was, is := rotationReason(before), rotationReason(now)
+func (r *Reconciler) tellOfRotation(f *facts, before, now *v1alpha1.RegistryCredentialStatus) {
+	run, was, is := f.run, rotationReason(before), rotationReason(now)
 	revision := revisionOf(now)
 	if !publishedAt(now).Equal(publishedAt(before)) { // a new revision can have the value of before: nothing is delivered then
 		run.memory.told.spreading = revision
 	}
-	somewhere := now.Namespaces == nil || now.Namespaces.Selected > 0
-	if revision != "" && run.memory.told.spreading == revision && slices.Contains(everywhere, is) && somewhere {
+	if revision != "" && run.memory.told.spreading == revision && slices.Contains(everywhere, is) && f.summary.Selected > 0 {
 		run.memory.told.spreading = ""
 		r.event(run.object, corev1.EventTypeNormal, v1alpha1.ReasonDelivered, "Deliver", fmt.Sprintf("revision %s is in %s, within %s of its publication",
-			revision, inAll(now.Namespaces), max(0, r.Now().Sub(run.state.ChangeTime)).Round(time.Second/10)))
+			revision, f.inAll(), max(0, r.Now().Sub(run.state.ChangeTime)).Round(time.Second/10)))
 	}
 	if slices.Contains(ended, was) {
 		run.memory.told.ended = replacedIn(before)
@@ -91,9 +90,14 @@ func rotationReason(status *v1alpha1.RegistryCredentialStatus) string {
 	return ""
 }
 
-func inAll(n *v1alpha1.NamespacesStatus) string {
-	if n == nil || n.Selected == 1 {
+// inAll are the selected namespaces that exist, in words.
+func (f *facts) inAll() string {
+	there := f.summary.Selected
+	switch {
+	case len(f.missing) > 0:
+		return fmt.Sprintf("all selected namespaces that exist, %d of %d", there, f.selected())
+	case there == 1:
 		return "the selected namespace"
 	}
-	return fmt.Sprintf("all %d selected namespaces", n.Selected)
+	return fmt.Sprintf("all %d selected namespaces", there)
 }

@@ -56,10 +56,14 @@ func TestEventsTellOfARotation(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			recorder := events.NewFakeRecorder(10)
 			r := &Reconciler{Events: announce.New(recorder), Now: time.Now}
-			run := &run{object: &v1alpha1.RegistryCredential{}, memory: &memory{}}
-			run.state.ChangeTime = time.Now()
+			f := &facts{run: &run{object: &v1alpha1.RegistryCredential{}, memory: &memory{}}}
+			f.run.state.ChangeTime = time.Now()
 			for i := range test.said[1:] {
-				r.tellOfRotation(run, test.said[i], test.said[i+1])
+				f.summary.Selected = 0
+				if n := test.said[i+1].Namespaces; n != nil {
+					f.summary.Selected = int(n.Selected)
+				}
+				r.tellOfRotation(f, test.said[i], test.said[i+1])
 			}
 			saysOnly(t, recorder, test.want)
 		})

@@ -7,9 +7,10 @@ import (
 	"regcred.dev/regcred/internal/laststatus"
 )
 
-// writeStatus writes what differs from before.
+// writeStatus writes what differs from before. Where that fails people may still be to be told of it: see Told of the statuses.
 func (r *Reconciler) writeStatus(ctx context.Context, object, before *v1alpha1.RegistryCredential, memory *memory) error {
 	if err := laststatus.Write(ctx, r.Client, object, before); err != nil {
+		r.statuses.Failed(before, before.Status.DeepCopy())
 		return err
 	}
 	memory.statusTime = r.Now()

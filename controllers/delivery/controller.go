@@ -84,6 +84,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 		r.Board.Post(place, facts.leaving())
 		return ctrl.Result{}, r.leave(ctx, place)
 	}
+	r.tellOfUntold(ctx, facts)
 	outcome := r.act(ctx, facts)
 	if outcome.conflict() {
 		// Somebody was faster. There is nothing to tell before it was looked at again.
@@ -113,6 +114,7 @@ func (r *Reconciler) act(ctx context.Context, f facts) outcome {
 	}
 	secret, problem := r.apply(ctx, f, plan)
 	if problem != nil {
+		f.untaken()
 		return result.with(problem)
 	}
 	f.returned()

@@ -192,6 +192,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
 		Adopt:    credential.Spec.Target.Existing() == v1alpha1.ExistingAdopt,
+		Unsure:   slices.Contains(f.memory.unsure, credential.Name),
 		Metadata: pullsecret.Metadata(target.MetadataOf(&credential.Spec.Target)),
 	}
 	here := r.ledger.at(f.place, credential.Name)

@@ -2,12 +2,10 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -38,11 +36,11 @@ type keeper struct {
 	// inherited is set while what is granted there, by another process or before a fault, was not found to be as the API server has it: until then it
 	// grants nothing. limited is set once it was limited to what is still to be lost.
 	inherited, limited bool
-	// began is since when this process keeps it.
-	began time.Time
+	// began is since when this process keeps it, keptLess when it last kept that less is granted.
+	began, keptLess time.Time
 	// wake has what an earlier process kept looked at again.
 	wake sync.Once
-	// losing are the places that were found to lose something, since first, the last one at grown.
+	// losing are the places that were found to lose something, the last one at grown. first is since when such are found that nothing was decided of.
 	losing       map[delivered.Place]bool
 	first, grown time.Time
 	// decided is when a removal was last decided on, for what, and what came of it.
@@ -99,11 +97,11 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 	k := r.keepers.of(credential, r.Store.Removals, now)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.losing[place] {
-		if len(k.losing) == 0 {
-			k.first = now
+	k.finds(place, now)
+	if k.grants(place, now) { // it is looked at again: perhaps it refuses
+		if err := r.keepTakenBack(ctx, credential, k, now); err != nil {
+			return verdict{}, err
 		}
-		k.losing[place], k.grown = true, now
 	}
 	if wait := min(k.grown.Add(settle).Sub(now), k.first.Add(settleAtMost).Sub(now)); wait > 0 && !k.grants(place, now) {
 		return verdict{after: wait, id: k.outcome.ID}, nil
@@ -116,6 +114,18 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 	return k.verdict(place, now), nil
 }
 
+// finds notes that a place is to lose something. What was decided of others before it, of which some may refuse to be changed for long, lets it settle
+// no sooner.
+func (k *keeper) finds(place delivered.Place, now time.Time) {
+	if k.losing[place] {
+		return
+	}
+	if len(k.losing) == 0 || !k.decided.Before(k.grown) {
+		k.first = now
+	}
+	k.losing[place], k.grown = true, now
+}
+
 // verdict is what was decided for a place. Where that was a moment ago and without it, or could not be, it is asked for again.
 func (k *keeper) verdict(place delivered.Place, now time.Time) verdict {
 	switch {
@@ -125,13 +135,6 @@ func (k *keeper) verdict(place delivered.Place, now time.Time) verdict {
 		return verdict{after: decideAgain, id: k.outcome.ID}
 	}
 	return verdict{id: k.outcome.ID}
-}
-
-// resume goes on from what is kept, unless that is of another RegistryCredential.
-func (k *keeper) resume(kept removal.State) {
-	if kept.UID == k.uid {
-		k.state, k.inherited, k.limited = kept, len(kept.Granted) > 0, false
-	}
 }
 
 func (k *keeper) grants(place delivered.Place, now time.Time) bool {
@@ -152,36 +155,20 @@ func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.Registry
 	}
 	delete(k.losing, place)
 	k.state.Granted = k.state.Granted.Without(place.Namespace)
-	if len(k.losing) > 0 {
+	if len(k.losing) > 0 && (k.state.Pending == nil || k.waits(r.Now())) {
 		return nil
 	}
 	return r.decide(ctx, credential, k)
 }
 
-// review takes back what an earlier process granted to namespaces that lose nothing any more. It grants nothing: what else is to be lost has its
-// time to settle, and is compared with what the API server has then.
-func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
-	if !k.inherited || k.limited {
-		return nil
+// waits reports whether a place is to lose something that it may not lose yet.
+func (k *keeper) waits(now time.Time) bool {
+	for place := range k.losing {
+		if !k.grants(place, now) {
+			return true
+		}
 	}
-	_, losing, err := r.losses(ctx, credential)
-	if err == nil {
-		k.state.Granted, k.limited = k.state.Granted.Among(losing...), true
-	}
-	return err
-}
-
-// leave notes that a place is gone with its namespace: it loses nothing any more.
-func (r *Reconciler) leave(ctx context.Context, place delivered.Place) error {
-	var list v1alpha1.RegistryCredentialList
-	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return err
-	}
-	var failed []error
-	for i := range list.Items {
-		failed = append(failed, r.keepsAll(ctx, &list.Items[i], place))
-	}
-	return errors.Join(failed...)
+	return false
 }
 
 // decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it
@@ -210,9 +197,8 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 			return nil
 		}
 	}
-	if made.Changed {
-		if err := r.Store.KeepRemovals(ctx, credential.Name, made.State); err != nil {
-			k.resume(r.Store.Removals(credential.Name)) // perhaps another leader wrote it
+	if made.State.Outdates(r.Store.Removals(credential.Name)) { // not what this process went on from: that has less where a removal is over
+		if err := r.keep(ctx, credential, k, made.State); err != nil {
 			return err
 		}
 		if r.Store.Get(credential.Name).UID != credential.UID { // perhaps it is gone, and so is its record: then nothing is kept of it

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
 )
@@ -25,6 +26,19 @@ func (r *Reconciler) gatherLeaving(ctx context.Context, f *facts, namespace *cor
 		}
 	}
 	return nil
+}
+
+// leave notes that a place is gone with its namespace: it loses nothing any more.
+func (r *Reconciler) leave(ctx context.Context, place delivered.Place) error {
+	var list v1alpha1.RegistryCredentialList
+	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	var failed []error
+	for i := range list.Items {
+		failed = append(failed, r.keepsAll(ctx, &list.Items[i], place))
+	}
+	return errors.Join(failed...)
 }
 
 // stays reports whether the entries of a RegistryCredential stay where it does not select the place any more. known says that any of them

@@ -147,6 +147,9 @@ func TestWhatAWatchSaysOfASecretThatIsThere(t *testing.T) {
 			if got := g.r.ledger.of("company")[first]; len(got.keys) != test.keys || len(got.known) != test.known || !slices.Contains(q.places, first) {
 				t.Errorf("recorded %q, known %q; looked at %v", got.keys, got.known, q.places)
 			}
+			if _, counts := g.r.Board.At(first, "company"); counts != (test.atTheStart && test.held) {
+				t.Errorf("it counts before it is looked at: %t", counts)
+			}
 			changed := secret.DeepCopy()
 			changed.ResourceVersion = "10000"
 			sources := pullsecret.Sources{"company": {Keys: []string{"r.example", "x.example"}}}

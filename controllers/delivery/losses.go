@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -19,9 +18,6 @@ import (
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/internal/target"
 )
-
-// tellWithin bounds how long a worker waits for an event to be written: a removal is not put off by what is told of it.
-const tellWithin = 5 * time.Second
 
 // cause is why entries go that were delivered.
 type cause int
@@ -99,6 +95,32 @@ func (r *Reconciler) tellOfLosses(ctx context.Context, f facts, secret *corev1.S
 	}
 }
 
+// untold is what was to be taken from a Secret as it was then.
+type untold struct {
+	secret *corev1.Secret
+	losses []loss
+}
+
+// untaken notes what a write was to take that failed.
+func (f facts) untaken() {
+	if len(f.losses) > 0 {
+		f.memory.untold = &untold{f.secret, f.losses}
+	}
+}
+
+// tellOfUntold tells of what a write took whose answer was lost, once that is seen: a Secret that is as it was lost nothing, and what another one still
+// has is not gone. Of one that is somebody else's by now nothing is known.
+func (r *Reconciler) tellOfUntold(ctx context.Context, f facts) {
+	before := f.memory.untold
+	f.memory.untold = nil
+	switch {
+	case before == nil, f.secret != nil && f.ours == nil:
+	case f.secret != nil && f.secret.UID == before.secret.UID && f.secret.ResourceVersion == before.secret.ResourceVersion:
+	default:
+		r.tellOfLosses(ctx, facts{place: f.place, secret: before.secret, losses: before.losses}, f.ours)
+	}
+}
+
 // parts tells what other RegistryCredentials have in other Secrets of the namespace from what none has.
 func (r *Reconciler) parts(ctx context.Context, place delivered.Place, l loss) []loss {
 	there, nowhere := l, l
@@ -147,8 +169,6 @@ func (r *Reconciler) tell(ctx context.Context, f facts, l loss, whole bool) {
 	if len(l.instead) > 0 {
 		kind = corev1.EventTypeNormal
 	}
-	ctx, cancel := context.WithTimeout(ctx, tellWithin)
-	defer cancel()
 	err := r.Events.Write(ctx, announce.Event{
 		Regarding: corev1.ObjectReference{
 			APIVersion: "v1", Kind: "Secret", Namespace: f.place.Namespace, Name: f.place.Name, UID: f.secret.UID, ResourceVersion: f.secret.ResourceVersion,

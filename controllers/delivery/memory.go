@@ -32,6 +32,11 @@ type memory struct {
 	away map[string]bool
 	// conflicts in a row.
 	conflicts int
+	// unsure are the RegistryCredentials of which it is not known when their entries changed: a write took long and failed. Perhaps it was carried out,
+	// and dated by its begin.
+	unsure []string
+	// untold is what a write that failed was to take. Perhaps it did, and only the answer was lost.
+	untold *untold
 }
 
 // goes notes that the entries of a RegistryCredential stay though new pods do not get the name.

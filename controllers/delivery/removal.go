@@ -52,6 +52,9 @@ func (r *Reconciler) pending(ctx context.Context, credential *v1alpha1.RegistryC
 	k := r.keepers.of(credential, r.Store.Removals, now)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := r.keepTakenBack(ctx, credential, k, now); err != nil {
+		return delivered.Removal{}, err
+	}
 	kept := k.state.Pending != nil && (k.decided.IsZero() || k.behind)
 	if kept && len(k.losing) == 0 && now.Sub(k.began) >= settleAtMost {
 		if err := r.decide(ctx, credential, k); err != nil {

@@ -53,8 +53,12 @@ func (r *Reconciler) write(ctx context.Context, f facts, plan pullsecret.Plan) (
 	}
 	if err != nil {
 		f.memory.secret.trace.doubt = true
+		if r.Now().Sub(began) >= slowWrite {
+			f.memory.unsure = plan.Changed
+		}
 		return nil, failedWrite(object, err)
 	}
+	f.memory.unsure = nil
 	contest.note(purpose, before, r.Now())
 	contest.left = contentOf(plan.Secret) // what was meant: a webhook that changes it on the way is a rival, too
 	if written == nil {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -93,6 +94,49 @@ func TestHowAChangeIsDatedWhoseWriteWasSlow(t *testing.T) {
 			g.all(1)
 			if !slices.Equal(seen.lines(), test.want) {
 				t.Errorf("and once more %q", seen.lines())
+			}
+		})
+	}
+}
+
+// So is one whose write was not answered for long, as soon as that is seen. One that failed at once is dated by its begin.
+func TestHowAChangeIsDatedWhoseWriteWasNotAnswered(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		takes   time.Duration
+		writes  int
+		dated   time.Duration // after the write began
+		suspend bool
+	}{
+		{"for a minute", time.Minute, 2, 2 * time.Minute, false},
+		{"for a moment", slowWrite - 1, 1, 0, false},
+		{"for a minute, and nothing may be written after it", time.Minute, 1, 0, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g, seen := delivers(t, nil)
+			g.now = g.now.Add(time.Hour)
+			began, answering := g.now, g.r.Writer
+			g.r.Writer = interceptor.NewClient(answering.(client.WithWatch), interceptor.Funcs{
+				Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+					err := c.Update(ctx, object, options...)
+					g.now = g.now.Add(test.takes)
+					return errors.Join(err, errAway)
+				},
+			})
+			g.publish(record(t, "company", "2-x", "two", "r.example"))
+			if _, err := g.reconcile("n-00000"); err == nil {
+				t.Fatal("it is answered")
+			}
+			g.r.Writer = answering
+			if test.suspend {
+				g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Suspend = true })
+			}
+			for range 2 {
+				g.now = began.Add(2 * time.Minute)
+				g.all(1)
+			}
+			if got := g.source("n-00000"); len(seen.lines()) != test.writes || got.Revision != "2-x" || !got.Changed.Time.Equal(began.Add(test.dated)) {
+				t.Errorf("%q; it is dated %s after the write began", seen.lines(), got.Changed.Sub(began))
 			}
 		})
 	}

@@ -163,6 +163,29 @@ func TestOfARegistryCredentialThatIsGoneNothingIsRemembered(t *testing.T) {
 	}
 }
 
+// One that was deleted and created again while no watch stood comes as a change.
+func TestOfTheOneBeforeNothingIsRemembered(t *testing.T) {
+	g, _ := delivers(t, nil)
+	company, again := credential("company", "r.example"), credential("company", "r.example")
+	again.UID, again.Spec.Target.NamespaceSelector.MatchLabels = "again", map[string]string{"team": "nobody"}
+	g.r.Board.Remove("company")
+	for _, test := range []struct {
+		name      string
+		now       *v1alpha1.RegistryCredential
+		remembers bool
+	}{{"the same", company, true}, {"another one", again, false}} {
+		q := priorities{asked: map[delivered.Place]int{}}
+		g.r.onCredential().Update(t.Context(), event.TypedUpdateEvent[*v1alpha1.RegistryCredential]{ObjectOld: company, ObjectNew: test.now}, q)
+		known, _ := g.r.Board.At(first, "company")
+		if _, asked := q.asked[first]; !asked || (known.Revision != "") != test.remembers || known.Selected != test.remembers {
+			t.Errorf("%s: looked at are %v, known is %+v", test.name, q.asked, known)
+		}
+	}
+	if counted := g.r.Board.TakeRemoved("company"); counted != 0 {
+		t.Errorf("%d namespaces are said to have lost it, which lost the one before", counted)
+	}
+}
+
 func TestWhichChangesHaveAPlaceLookedAt(t *testing.T) {
 	now := ptr.To(metav1.Now())
 	type change[T any] struct {

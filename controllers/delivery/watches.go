@@ -19,6 +19,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/named"
+	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/wakeup"
 	"regcred.dev/regcred/internal/watchdog"
 )
@@ -54,16 +55,25 @@ func (r *Reconciler) onCredential() handler.TypedEventHandler[*v1alpha1.Registry
 			look(ctx, e.Object, q)
 		},
 		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*v1alpha1.RegistryCredential], q queue) {
+			if e.ObjectOld.UID != e.ObjectNew.UID { // nobody saw that there was none in between
+				look(ctx, e.ObjectOld, q)
+				r.forget(e.ObjectOld.Name)
+			}
 			look(ctx, e.ObjectNew, q)
 		},
 		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*v1alpha1.RegistryCredential], q queue) {
 			look(ctx, e.Object, q)
-			r.Board.Forget(e.Object.Name)
-			r.selectors.forget(e.Object.Name)
-			r.successors.forget(e.Object.Name)
-			r.keepers.forget(e.Object.Name)
+			r.forget(e.Object.Name)
 		},
 	}
+}
+
+// forget drops what is known of a RegistryCredential that is gone.
+func (r *Reconciler) forget(credential string) {
+	r.Board.Forget(credential)
+	r.selectors.forget(credential)
+	r.successors.forget(credential)
+	r.keepers.forget(credential)
 }
 
 // onSecret notes what a Secret records, and looks at its place.
@@ -73,7 +83,7 @@ func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delive
 			switch {
 			case !named.Held(e.Object): // what it records is not known
 			case e.IsInInitialList:
-				r.ledger.begin(e.Object)
+				r.begin(ctx, e.Object)
 			default:
 				r.ledger.note(e.Object)
 			}
@@ -94,6 +104,21 @@ func (r *Reconciler) onSecret() handler.TypedEventHandler[*corev1.Secret, delive
 			r.ledger.drop(e.Object)
 			enqueue(q, normal, r.placesBeside(ctx, e.Object)...)
 		},
+	}
+}
+
+// begin takes in a Secret that was there when the operator started. Of RegistryCredentials that do not exist nobody asks.
+func (r *Reconciler) begin(ctx context.Context, secret *corev1.Secret) {
+	r.ledger.begin(secret)
+	if !pullsecret.OwnerOf(secret).Ours {
+		return
+	}
+	written := recordOf(secret)
+	for name := range written {
+		var credential v1alpha1.RegistryCredential
+		if r.Cluster.Get(ctx, client.ObjectKey{Name: name}, &credential, client.UnsafeDisableDeepCopy) == nil {
+			r.Board.Begin(delivered.Place{Namespace: secret.Namespace, Name: secret.Name}, name, versionIn(written, name))
+		}
 	}
 }
 

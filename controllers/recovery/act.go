@@ -56,10 +56,7 @@ func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verd
 	err := r.cure(ctx, g.Pod, verdict)
 	switch {
 	case err == nil:
-		r.budget.release(g.Pod.UID)
-		r.successors.expect(g.Pod, verdict, g.Now)
-		r.Tally.Cure(verdict.Credentials()...)
-		r.done(ctx, g, verdict)
+		r.cured(ctx, g, verdict)
 		return ctrl.Result{}, nil
 	case apierrors.IsConflict(err):
 		return ctrl.Result{RequeueAfter: lookAgain}, nil
@@ -68,6 +65,7 @@ func (r *Reconciler) act(ctx context.Context, g gathered, verdict diagnosis.Verd
 	case apierrors.IsForbidden(err):
 		return r.refused(ctx, g, verdict, err)
 	}
+	r.unanswered.note(g, verdict)
 	return ctrl.Result{}, fmt.Errorf("%s pod %s/%s: %w", verdict.Action, g.Pod.Namespace, g.Pod.Name, err)
 }
 

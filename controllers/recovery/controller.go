@@ -92,6 +92,7 @@ type Reconciler struct {
 	probes          probes
 	runners         runners
 	successors      successors
+	unanswered      unanswered
 	repullForbidden refusal
 }
 
@@ -102,6 +103,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	pod, err := r.pod(ctx, request.NamespacedName)
 	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.hearOf(ctx, request.NamespacedName, pod); err != nil {
 		return ctrl.Result{}, err
 	}
 	if pod == nil || pod.DeletionTimestamp != nil || !diagnosis.IsStuck(pod) {

@@ -35,12 +35,16 @@ type Writer struct {
 	Now func() time.Time
 
 	mu sync.Mutex
-	// restsUntil is when events are written again, after one was not answered in time.
-	restsUntil time.Time
+	// unanswered is when an event was last not answered in time, zero where none was.
+	unanswered time.Time
 }
 
-// rest is for how long no event is written after one was not answered in time: whoever writes waits, and has other work in thousands of namespaces.
-const rest = time.Minute
+const (
+	// answeredWithin is how long an answer is waited for: what is told is not put off by being told.
+	answeredWithin = 5 * time.Second
+	// rest is for how long no event is written after one was not answered in time: whoever writes has other work in thousands of namespaces.
+	rest = time.Minute
+)
 
 // ErrRests is why an event was not written.
 var ErrRests = errors.New("events are not written for a minute, because the API server did not answer the last one in time; look at webhooks and policies for events")
@@ -52,9 +56,9 @@ type Event struct {
 	Kind, Reason, Action, Note string
 }
 
-// Write writes an event, cut to what the API server takes. What happened to one version of Regarding because of Related is written once, however
-// often it is told. A namespace that is gone or going is told nothing, and that is no error. It fails with ErrRests for a minute after the context
-// of a write ended before there was an answer.
+// Write writes an event, cut to what the API server takes, and waits five seconds for the answer at most. What is told of one version of Regarding
+// because of Related is written once, however often it is told. A namespace that is gone or going is told nothing, and that is no error. It fails with
+// ErrRests for a minute after those seconds were not enough for a write. A caller who had less time himself says nothing of the API server.
 func (w *Writer) Write(ctx context.Context, e Event) error {
 	if w.Client == nil {
 		return nil
@@ -66,7 +70,9 @@ func (w *Writer) Write(ctx context.Context, e Event) error {
 	if err != nil {
 		return fmt.Errorf("who reports an event: %w", err)
 	}
-	err = w.Client.Create(ctx, &eventsv1.Event{
+	bounded, cancel := context.WithTimeout(ctx, answeredWithin)
+	defer cancel()
+	err = w.Client.Create(bounded, &eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{Namespace: e.Regarding.Namespace, Name: e.name()},
 		EventTime:           metav1.NewMicroTime(w.Now()),
 		ReportingController: Reporter, ReportingInstance: foreign.Text(Reporter+"-"+host, instanceLength),
@@ -76,27 +82,29 @@ func (w *Writer) Write(ctx context.Context, e Event) error {
 	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		w.beginRest()
 	}
 	return err
 }
 
+// rests reports whether events are not written now. A clock that was set back since makes no rest longer.
 func (w *Writer) rests() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.Now().Before(w.restsUntil)
+	since := w.Now().Sub(w.unanswered)
+	return !w.unanswered.IsZero() && since >= 0 && since < rest
 }
 
 func (w *Writer) beginRest() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.restsUntil = w.Now().Add(rest)
+	w.unanswered = w.Now()
 }
 
 // name is the same for the same event, and another one for each other.
 func (e Event) name() string {
-	about := sha256.Sum256(fmt.Appendf(nil, "%q", []string{string(e.Regarding.UID), e.Regarding.ResourceVersion, string(e.Related.UID), e.Related.Name, e.Kind, e.Reason}))
+	about := sha256.Sum256(fmt.Appendf(nil, "%q", []string{string(e.Regarding.UID), e.Regarding.ResourceVersion, string(e.Related.UID), e.Related.Name, e.Kind, e.Reason, e.Note}))
 	name := e.Regarding.Name[:min(len(e.Regarding.Name), longestName)]
 	return strings.TrimRight(name, "-.") + "." + hex.EncodeToString(about[:8])
 }

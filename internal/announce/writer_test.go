@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,15 +16,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// sink keeps what is created, and answers with an error.
+// sink keeps what is created, and answers with an error, or not at all.
 type sink struct {
 	client.Writer
-	got   []*eventsv1.Event
-	error error
+	got    []*eventsv1.Event
+	error  error
+	silent bool
 }
 
-func (s *sink) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+func (s *sink) Create(ctx context.Context, object client.Object, _ ...client.CreateOption) error {
 	s.got = append(s.got, object.(*eventsv1.Event))
+	if s.silent {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return s.error
 }
 
@@ -61,8 +67,9 @@ func TestAnEventHasANameOfItsOwn(t *testing.T) {
 	for what, change := range map[string]func(*Event){
 		"another Secret of that name": func(e *Event) { e.Regarding.UID = "3" }, "a later removal": func(e *Event) { e.Regarding.ResourceVersion = "8" },
 		"another RegistryCredential": func(e *Event) { e.Related.Name = "other" }, "one that was made again": func(e *Event) { e.Related.UID = "4" },
-		"another kind":   func(e *Event) { e.Kind = corev1.EventTypeNormal },
-		"another reason": func(e *Event) { e.Reason = "Other" }, "another name": func(e *Event) { e.Regarding.Name = "other" },
+		"another kind":       func(e *Event) { e.Kind = corev1.EventTypeNormal },
+		"another loss of it": func(e *Event) { e.Note = "another one is gone" },
+		"another reason":     func(e *Event) { e.Reason = "Other" }, "another name": func(e *Event) { e.Regarding.Name = "other" },
 	} {
 		e := gone()
 		change(&e)
@@ -101,33 +108,51 @@ func TestOfWhatAnErrorOfAnEventIsTold(t *testing.T) {
 // Of thousands of removals each would wait for an answer that does not come.
 func TestAfterAnEventThatIsNotAnsweredTheOthersDoNotWait(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	ended, end := context.WithDeadline(t.Context(), time.Unix(0, 0))
-	defer end()
-	stopped, stop := context.WithCancel(t.Context())
-	stop()
 	for _, test := range []struct {
 		name string
-		ctx  context.Context
-		err  error
+		// within is how long whoever writes can wait himself, zero for as long as it takes.
+		within time.Duration
+		stops  bool
+		silent bool
+		err    error
 		// after is how long after that the next one is written.
 		after time.Duration
 		rests bool
 	}{
-		{"it is not answered in time", ended, context.DeadlineExceeded, rest - 1, true},
-		{"it is not answered in time, a minute ago", ended, context.DeadlineExceeded, rest, false},
-		{"it is refused at once", t.Context(), errors.New("quota"), 0, false},
-		{"the operator stops", stopped, context.Canceled, 0, false},
-		{"it is answered", t.Context(), nil, 0, false},
+		{"it is not answered in time", 0, false, true, context.DeadlineExceeded, rest - 1, true},
+		{"it is not answered in time, by who could wait for longer", answeredWithin + 1, false, true, context.DeadlineExceeded, 0, true},
+		{"it is not answered in time, a minute ago", 0, false, true, context.DeadlineExceeded, rest, false},
+		{"it is not answered in time, and the clock is set back", 0, false, true, context.DeadlineExceeded, -time.Hour, false},
+		{"whoever writes has no time himself", answeredWithin - 1, false, true, context.DeadlineExceeded, 0, false},
+		{"it is refused at once", 0, false, false, errors.New("quota"), 0, false},
+		{"the operator stops", 0, true, true, context.Canceled, 0, false},
+		{"it is answered", 0, false, false, nil, 0, false},
 	} {
-		s := &sink{error: test.err}
-		at := now
-		w := &Writer{Client: s, Now: func() time.Time { return at }}
-		if err := w.Write(test.ctx, gone()); !errors.Is(err, test.err) {
-			t.Errorf("%s: %v", test.name, err)
-		}
-		at, s.error = now.Add(test.after), nil
-		if err := w.Write(t.Context(), gone()); errors.Is(err, ErrRests) != test.rests || (len(s.got) == 1) != test.rests {
-			t.Errorf("%s: then %d are asked for and the error is %v", test.name, len(s.got), err)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, at := &sink{error: test.err, silent: test.silent}, now
+				w := &Writer{Client: s, Now: func() time.Time { return at }}
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				if test.within > 0 {
+					ctx, end = context.WithTimeout(ctx, test.within)
+					defer end()
+				}
+				if test.stops {
+					end()
+				}
+				began := time.Now()
+				if err := w.Write(ctx, gone()); !errors.Is(err, test.err) {
+					t.Errorf("it gives: %v", err)
+				}
+				if waited := time.Since(began); waited > answeredWithin {
+					t.Errorf("it waits for %s", waited)
+				}
+				at, s.error, s.silent = now.Add(test.after), nil, false
+				if err := w.Write(t.Context(), gone()); errors.Is(err, ErrRests) != test.rests || (len(s.got) == 1) != test.rests {
+					t.Errorf("then %d are asked for and the error is %v", len(s.got), err)
+				}
+			})
+		})
 	}
 }

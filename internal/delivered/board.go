@@ -94,6 +94,19 @@ func (b *Board) expect(place Place, credential string) bool {
 	return b.set(place, credential, known)
 }
 
+// Begin notes what a pull Secret says that it holds of a RegistryCredential, where nobody looked at the place since the start: whoever asks whether a
+// value is still somewhere is told of it before that.
+func (b *Board) Begin(place Place, credential string, version Version) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known, _ := b.group(credential, place.Name).at(place.Namespace)
+	if known.Observed > 0 {
+		return
+	}
+	known.Version = version
+	b.set(place, credential, known)
+}
+
 // Touch has everybody who listens look at a RegistryCredential again.
 func (b *Board) Touch(credential string) { b.notify(credential) }
 

@@ -19,6 +19,13 @@ const believed = 5 * time.Minute
 type Of[S any] struct {
 	mu sync.Mutex
 	m  map[string]written[S]
+	// untold are the statuses of which people were told last, where a write failed since.
+	untold map[string]untold[S]
+}
+
+type untold[S any] struct {
+	uid    types.UID
+	status S
 }
 
 type written[S any] struct {
@@ -54,9 +61,44 @@ func (o *Of[S]) After(shown metav1.Object, now time.Time) (status S, there bool)
 	return known.status, true
 }
 
+// Failed notes the status that an object had before a write of it failed. Perhaps it was written, and only the answer was lost: then nothing shows any
+// more that people were not told of it.
+func (o *Of[S]) Failed(object metav1.Object, before S) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if known, there := o.untold[object.GetName()]; there && known.uid == object.GetUID() {
+		return
+	}
+	if o.untold == nil {
+		o.untold = map[string]untold[S]{}
+	}
+	o.untold[object.GetName()] = untold[S]{object.GetUID(), before}
+}
+
+// Late reports whether people are still to be told of what the status of an object says already.
+func (o *Of[S]) Late(object metav1.Object) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	known, there := o.untold[object.GetName()]
+	return there && known.uid == object.GetUID()
+}
+
+// Told gives the status of which people were told last: before, or an earlier one where a write of it failed. It counts as told of from then on.
+func (o *Of[S]) Told(object metav1.Object, before S) S {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	known, there := o.untold[object.GetName()]
+	delete(o.untold, object.GetName())
+	if there && known.uid == object.GetUID() {
+		return known.status
+	}
+	return before
+}
+
 // Forget drops what is known of an object that is gone.
 func (o *Of[S]) Forget(name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.m, name)
+	delete(o.untold, name)
 }

@@ -45,3 +45,33 @@ func TestWhichStatusIsNewerThanWhatIsShown(t *testing.T) {
 		}
 	}
 }
+
+// Of a write whose answer was lost people are told when the next look finds what it wrote.
+func TestOfWhichStatusPeopleWereToldLast(t *testing.T) {
+	object := func(uid types.UID) *metav1.ObjectMeta { return &metav1.ObjectMeta{Name: "company", UID: uid} }
+	var all Of[string]
+	if all.Late(object("a")) || all.Told(object("a"), "shown") != "shown" {
+		t.Error("no write failed, and people are still to be told of something")
+	}
+	all.Failed(object("a"), "first")
+	all.Failed(object("a"), "second") // nobody was told of it
+	if !all.Late(object("a")) || all.Late(object("b")) || all.Late(&metav1.ObjectMeta{Name: "other", UID: "a"}) {
+		t.Error("of which objects people are to be told")
+	}
+	if got := all.Told(object("a"), "shown"); got != "first" || all.Late(object("a")) || all.Told(object("a"), "shown") != "shown" {
+		t.Errorf("people were told last of %q", got)
+	}
+	all.Failed(object("a"), "first")
+	if got := all.Told(object("b"), "shown"); got != "shown" || all.Late(object("a")) {
+		t.Errorf("of another object of the name people were told of %q", got)
+	}
+	all.Failed(object("a"), "first")
+	all.Failed(object("b"), "of another")
+	if got := all.Told(object("b"), "shown"); got != "of another" {
+		t.Errorf("of the one that was created again people were told of %q", got)
+	}
+	all.Failed(object("a"), "first")
+	if all.Forget("company"); all.Late(object("a")) {
+		t.Error("something is known of what was forgotten")
+	}
+}

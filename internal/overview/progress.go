@@ -101,8 +101,8 @@ func progressOfValue(status *v1alpha1.RegistryCredentialStatus) Progress {
 var retried = []string{v1alpha1.ReasonWriteFailed, v1alpha1.ReasonContested}
 
 func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, complete *metav1.Condition) Progress {
-	if synced := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSecretsSynced); synced != nil && synced.Reason == v1alpha1.ReasonNoNamespaces {
-		return Progress{Stage: StagePublished, Failed: true, Message: saidBy(synced)} // whoever rotates is not to revoke a password for a typo in labels
+	if synced := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSecretsSynced); synced != nil && isNowhere(status, synced) {
+		return Progress{Stage: StagePublished, Failed: true, Message: saidBy(synced)} // whoever rotates is not to revoke a password for a typo
 	}
 	if complete.Reason != v1alpha1.ReasonDelivering {
 		return Progress{Stage: StageDelivered, Message: complete.Message}
@@ -124,6 +124,18 @@ func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, complete *met
 		}
 	}
 	return p
+}
+
+// isNowhere reports whether spec.target selects no namespace that exists: by labels that none has, or by names of none.
+func isNowhere(status *v1alpha1.RegistryCredentialStatus, synced *metav1.Condition) bool {
+	n := status.Namespaces
+	if synced.Reason != v1alpha1.ReasonNamespaceNotFound || n == nil {
+		return synced.Reason == v1alpha1.ReasonNoNamespaces
+	}
+	exists := func(f v1alpha1.NamespaceFailure) bool {
+		return f.Reason != v1alpha1.ReasonNamespaceNotFound && f.Reason != v1alpha1.ReasonNamespaceTerminating
+	}
+	return n.Failed == n.Selected && !slices.ContainsFunc(n.Failures, exists)
 }
 
 // passing are the reasons for which a source cannot be read that end without a person, unless Stalled says otherwise.

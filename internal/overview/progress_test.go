@@ -17,6 +17,7 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 		return says(v1alpha1.ConditionVerified, status, reason, "the registry's words")
 	}
 	available := says(v1alpha1.ConditionCredentialAvailable, metav1.ConditionFalse, v1alpha1.ReasonUnavailable, "Vault does not answer")
+	notThere := says(v1alpha1.ConditionSecretsSynced, metav1.ConditionFalse, v1alpha1.ReasonNamespaceNotFound, "the name is wrong")
 	newValue := says(v1alpha1.ConditionRotationComplete, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "")
 	for _, test := range []struct {
 		name    string
@@ -55,6 +56,12 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 		{"the target selects no namespace, and the value before may be revoked", []change{says(v1alpha1.ConditionSecretsSynced, metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, "correct it"),
 			says(v1alpha1.ConditionRotationComplete, metav1.ConditionTrue, v1alpha1.ReasonOldRefused, "done")}, overview.StagePublished, true, "NoNamespaces: correct it"},
 		{"the target selects no namespace, and the source cannot be read", []change{says(v1alpha1.ConditionSecretsSynced, metav1.ConditionFalse, v1alpha1.ReasonNoNamespaces, "correct it"), available}, overview.StageRead, false, "Vault does not answer"},
+		{"no namespace that the target names exists", []change{notThere, fails(0, 13, v1alpha1.ReasonNamespaceNotFound)}, overview.StagePublished, true, "NamespaceNotFound: the name is wrong"},
+		{"no namespace that the target names exists, but for one that is being deleted", []change{notThere, fails(0, 13, v1alpha1.ReasonNamespaceNotFound, v1alpha1.ReasonNamespaceTerminating)},
+			overview.StagePublished, true, "NamespaceNotFound: the name is wrong"},
+		{"one namespace that the target names does not exist", []change{notThere, fails(12, 1, v1alpha1.ReasonNamespaceNotFound)}, overview.StageDelivered, false, ""},
+		{"all that exist lack a ServiceAccount", []change{notThere, fails(0, 13, v1alpha1.ReasonNamespaceNotFound, v1alpha1.ReasonServiceAccountNotFound)}, overview.StageDelivered, false, ""},
+		{"a namespace does not exist, and nothing is said of others", []change{notThere, func(o *v1alpha1.RegistryCredential) { o.Status.Namespaces = nil }}, overview.StageDelivered, false, ""},
 		{"nothing is said of the namespaces", []change{without(v1alpha1.ConditionSecretsSynced)}, overview.StageDelivered, false, ""},
 		{"an old status lacks conditions", []change{func(o *v1alpha1.RegistryCredential) { o.Status.Conditions = nil }}, overview.StageRead, false, ""},
 		{"nothing is said of the source", []change{without(v1alpha1.ConditionCredentialAvailable)}, overview.StageRead, false, "did not say yet what the source gave"},

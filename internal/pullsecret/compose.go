@@ -29,6 +29,8 @@ type Contribution struct {
 	Keep []string
 	// Returned says that pods of the namespace get the Secret's name again, after its entries stayed for a while though they did not.
 	Returned bool
+	// Unsure says that a write of the entries was not answered, and took so long that what is recorded may be earlier than it: they are dated anew.
+	Unsure bool
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
 }
@@ -176,7 +178,7 @@ func (c *composition) record(contribution Contribution, current content) {
 		return
 	}
 	slices.Sort(source.Keys)
-	same := slices.Equal(source.Keys, recorded.Keys)
+	same := slices.Equal(source.Keys, recorded.Keys) && !(contribution.Unsure && contribution.Config != nil)
 	for _, key := range source.Keys {
 		same = same && equalJSON(c.entries[key], current.entries[key])
 	}

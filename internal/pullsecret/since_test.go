@@ -97,3 +97,23 @@ func TestAnEntryOfAnEarlierVersionIsAsOldAsItsLastChange(t *testing.T) {
 		t.Errorf("it is there since %s", added)
 	}
 }
+
+// Of a write without an answer it is not known when it was carried out. Whose entries may not be written is left as it is.
+func TestEntriesOfWhichItIsNotKnownWhenTheyChangedAreDatedAnew(t *testing.T) {
+	shop := contribution("shop", 2, "1", config(t, "a", "shop.example"))
+	base := contribution("base", 1, "1", config(t, "b", "base.example"))
+	current := secret(t, shop, base)
+	shop.Unsure = true
+	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{shop, base}, Exists: everybody, Current: current, Now: noon})
+	if plan.Action != Update || len(plan.Changed) != 1 || plan.Changed[0] != "shop" {
+		t.Fatalf("it decides %s, changed are %q", plan.Action, plan.Changed)
+	}
+	sources := SourcesOf(plan.Secret.Annotations)
+	if !sources["shop"].Changed.Time.Equal(noon) || !sources["shop"].Since.Time.Equal(yesterday) || !sources["base"].Changed.Time.Equal(yesterday) {
+		t.Errorf("they are dated %v", sources)
+	}
+	shop.Config = nil
+	if plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{shop, base}, Exists: everybody, Current: current, Now: noon}); plan.Action != Keep {
+		t.Errorf("it decides %s", plan.Action)
+	}
+}

@@ -26,10 +26,8 @@ type Facts struct {
 
 // Decision says what may be removed.
 type Decision struct {
-	// State to keep before anything is removed. Its Granted may lose their entries.
+	// State to keep before anything is removed, where it outdates what is kept. Its Granted may lose their entries.
 	State State
-	// Changed is true where State must be kept.
-	Changed bool
 	// Grants is true where State grants what was not granted before.
 	Grants bool
 	// Held is true where namespaces wait for the confirmation of ID.
@@ -70,7 +68,7 @@ func Decide(before State, f Facts) Decision {
 		state.Granted, state.GrantTime = losing, f.Now
 		state.Losses = append(state.Losses, Loss{f.Now, left})
 	}
-	d := Decision{State: state, Changed: worthKeeping(before, state), Grants: grants, Held: state.Pending != nil}
+	d := Decision{State: state, Grants: grants, Held: state.Pending != nil}
 	if d.Held {
 		d.ID = state.Pending.ID
 	}
@@ -121,11 +119,4 @@ func (s State) settled() State {
 		s.Pending, s.Serial = nil, s.Serial+1
 	}
 	return s
-}
-
-// worthKeeping is false where only the granted removal goes on, or losses became old: that is found out again.
-func worthKeeping(before, after State) bool {
-	return before.UID != after.UID || before.Serial != after.Serial || before.Pending != after.Pending ||
-		!before.Granted.covers(after.Granted) || !after.GrantTime.Equal(before.GrantTime) ||
-		len(before.Granted) > 0 && len(after.Granted) == 0
 }

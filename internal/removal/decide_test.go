@@ -133,11 +133,12 @@ func TestAConfirmationIsForOneRemovalAndIsUsedUp(t *testing.T) {
 		t.Error("any value confirms")
 	}
 	confirmed := Decide(first.State, facts(10, ten, first.ID, time.Second))
-	if confirmed.Held || !confirmed.Changed || !confirmed.State.Granted.covers(SetOf(ten...)) {
+	if confirmed.Held || !confirmed.State.Outdates(first.State) || !confirmed.State.Granted.covers(SetOf(ten...)) {
 		t.Fatalf("it is not granted: %+v", confirmed)
 	}
-	over := Decide(Decode(must(confirmed.State.Encode())), facts(0, nil, first.ID, time.Minute))
-	if !over.Changed || len(over.State.Granted) > 0 {
+	kept := Decode(must(confirmed.State.Encode()))
+	over := Decide(kept, facts(0, nil, first.ID, time.Minute))
+	if !over.State.Outdates(kept) || len(over.State.Granted) > 0 {
 		t.Errorf("the end of the removal is not kept: %+v", over)
 	}
 	if later := Decide(over.State, facts(10, ten, first.ID, 2*time.Minute)); !later.Held || later.ID == first.ID {

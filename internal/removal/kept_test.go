@@ -11,15 +11,15 @@ import (
 
 func TestARemovalThatGoesOnIsDecidedAndKeptOnce(t *testing.T) {
 	first := Decide(State{}, facts(100, teams(0, 4), "", 0))
-	if !first.Changed || len(first.State.Losses) != 1 {
+	if !first.State.Outdates(State{}) || len(first.State.Losses) != 1 {
 		t.Fatalf("%+v", first)
 	}
 	again := Decide(first.State, facts(100, teams(0, 4), "", time.Minute))
-	if again.Changed || again.Held || len(again.State.Losses) != 1 || !again.State.GrantTime.Equal(noon) {
+	if again.State.Outdates(first.State) || again.Held || len(again.State.Losses) != 1 || !again.State.GrantTime.Equal(noon) {
 		t.Errorf("the same removal is decided again: %+v", again)
 	}
 	less := Decide(again.State, facts(99, teams(1, 4), "", 2*time.Minute))
-	if less.Changed || !less.State.Granted.covers(SetOf(teams(1, 4)...)) {
+	if less.State.Outdates(again.State) || !less.State.Granted.covers(SetOf(teams(1, 4)...)) {
 		t.Errorf("it goes on, and that is kept: %+v", less)
 	}
 }
@@ -36,8 +36,8 @@ func TestARemovalIsGrantedForAWindow(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := Decide(granted, facts(100, teams(0, 4), "", c.after))
-			if want := noon.Add(c.since); !d.State.GrantTime.Equal(want) || d.Changed != (c.since > 0) {
-				t.Errorf("granted since %s, want %s; changed %t", d.State.GrantTime, want, d.Changed)
+			if want := noon.Add(c.since); !d.State.GrantTime.Equal(want) || d.State.Outdates(granted) != (c.since > 0) {
+				t.Errorf("granted since %s, want %s; to be kept %t", d.State.GrantTime, want, d.State.Outdates(granted))
 			}
 		})
 	}
@@ -54,7 +54,7 @@ func TestALossCountsForAWindowAndNoLonger(t *testing.T) {
 
 func TestARemovalThatWaitsIsKeptOnceAndEndsWhenFewAreLeft(t *testing.T) {
 	first := Decide(State{}, facts(10, teams(0, 10), "", 0))
-	if again := Decide(first.State, facts(10, teams(0, 10), "", time.Second)); again.Changed || again.ID != first.ID {
+	if again := Decide(first.State, facts(10, teams(0, 10), "", time.Second)); again.State.Outdates(first.State) || again.ID != first.ID {
 		t.Errorf("what waits is kept with each look: %+v", again)
 	}
 	few := Decide(first.State, facts(10, teams(0, 2), "", time.Second))
@@ -62,7 +62,7 @@ func TestARemovalThatWaitsIsKeptOnceAndEndsWhenFewAreLeft(t *testing.T) {
 		t.Errorf("two of ten are lost, and it waits: %+v", few)
 	}
 	none := Decide(first.State, facts(10, nil, "", time.Second))
-	if none.Held || !none.Changed || none.State.Serial != 1 {
+	if none.Held || !none.State.Outdates(first.State) || none.State.Serial != 1 {
 		t.Errorf("the selector was corrected, and that is not kept: %+v", none)
 	}
 }
@@ -124,12 +124,12 @@ func TestWhatIsWorthKeeping(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			after := some
 			c.change(&after)
-			if got := worthKeeping(some, after); got != c.want {
+			if got := after.Outdates(some); got != c.want {
 				t.Errorf("%t, want %t", got, c.want)
 			}
 		})
 	}
-	if worthKeeping(State{UID: "1"}, State{UID: "1"}) {
+	if (State{UID: "1"}).Outdates(State{UID: "1"}) {
 		t.Error("that nothing is granted is kept again and again")
 	}
 }

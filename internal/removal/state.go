@@ -50,6 +50,14 @@ type Pending struct {
 	Losing Set `json:"losing"`
 }
 
+// Outdates reports whether a State is to be kept in the place of another one that is kept. It is not where only the granted removal goes on, or
+// losses became old: that is found out again.
+func (s State) Outdates(kept State) bool {
+	return kept.UID != s.UID || kept.Serial != s.Serial || kept.Pending != s.Pending ||
+		!kept.Granted.covers(s.Granted) || !s.GrantTime.Equal(kept.GrantTime) ||
+		len(kept.Granted) > 0 && len(s.Granted) == 0
+}
+
 // Set is a set of names of namespaces, 4 bytes for each: they are many, and the record that keeps them is bounded.
 type Set []uint32
 

@@ -1,0 +1,60 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/removal"
+)
+
+// What is kept of a removal grants something to the process that starts next, and to this one after a write that failed. So it must not grant more than
+// what this process would.
+
+// resume goes on from what is kept, unless that is of another RegistryCredential.
+func (k *keeper) resume(kept removal.State) {
+	if kept.UID == k.uid {
+		k.state, k.inherited, k.limited = kept, len(kept.Granted) > 0, false
+	}
+}
+
+// review takes back what an earlier process granted to namespaces that lose nothing any more. It grants nothing: what else is to be lost has its
+// time to settle, and is compared with what the API server has then. That it was taken back is kept by the look at the RegistryCredential that follows:
+// no namespace waits for that.
+func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
+	if !k.inherited || k.limited {
+		return nil
+	}
+	_, losing, err := r.losses(ctx, credential)
+	if err != nil {
+		return err
+	}
+	before := len(k.state.Granted)
+	if k.state.Granted, k.limited = k.state.Granted.Among(losing...), true; len(k.state.Granted) < before {
+		r.Board.Touch(credential.Name)
+	}
+	return nil
+}
+
+// keepTakenBack keeps that less is granted than was, now and then while the rest goes on: else the next process would be granted it once more. What
+// is left can go on for long, where a namespace refuses to be changed.
+func (r *Reconciler) keepTakenBack(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, now time.Time) error {
+	kept := r.Store.Removals(credential.Name)
+	if kept.UID != k.uid || len(k.state.Granted) >= len(kept.Granted) || !k.keptLess.IsZero() && now.Sub(k.keptLess) < settleAtMost {
+		return nil
+	}
+	if err := r.keep(ctx, credential, k, k.state); err != nil {
+		return err
+	}
+	k.keptLess = now
+	return nil
+}
+
+// keep writes a state. Where that fails, what is kept counts: perhaps another leader wrote it.
+func (r *Reconciler) keep(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, state removal.State) error {
+	err := r.Store.KeepRemovals(ctx, credential.Name, state)
+	if err != nil {
+		k.resume(r.Store.Removals(credential.Name))
+	}
+	return err
+}
