@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -34,6 +35,8 @@ func TestWhoMayNotActAsAnotherIsToldSo(t *testing.T) {
 			{"bob", refusal, true},
 			{"bob", strings.Repeat(" ", maxRefusal) + "it is forbidden", false},
 			{"bob", "it is forbidden", false},
+			{"bob", `secrets "x cannot impersonate y" is forbidden: User "bob" cannot get resource "secrets" in API group "" in the namespace "shop"`, false},
+			{"bob", `secrets "\" is forbidden: User \"bob\" cannot impersonate" is forbidden: User "bob" cannot get resource "secrets"`, false},
 			{"", "it is forbidden", false},
 		} {
 			t.Run(name+" as "+test.as, func(t *testing.T) {
@@ -59,6 +62,28 @@ func TestWhoMayNotActAsAnotherIsToldSo(t *testing.T) {
 					t.Errorf("it ends with %v", err)
 				}
 			})
+		}
+	}
+}
+
+// Built-in kinds are asked for as protobuf, and so is the refusal.
+func TestARefusalToActIsReadInEachEncoding(t *testing.T) {
+	for message, refuses := range map[string]bool{
+		`users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope`:                              true,
+		`userextras.authentication.k8s.io "x" is forbidden: User "a cannot get" cannot impersonate resource "userextras/scopes"`:                        true,
+		`users is forbidden: User "alice" cannot impersonate:user-info resource "users"`:                                                               true,
+		`secrets "cannot impersonate" is forbidden: User "bob" cannot get resource "secrets" in API group "" in the namespace "shop"`:                   false,
+		`secrets "a" is forbidden: User "x cannot impersonate" cannot get resource "secrets" in API group "" in the namespace "shop"`:                   false,
+		`secrets "\" is forbidden: User \"alice\" cannot impersonate" is forbidden: User "bob" cannot get resource "secrets" in API group "" in x`: false,
+		"": false,
+	} {
+		var encoded bytes.Buffer
+		status := &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: http.StatusForbidden, Message: message}
+		if err := protobuf.NewSerializer(scheme, scheme).Encode(status, &encoded); err != nil {
+			t.Fatal(err)
+		}
+		if refusesToAct(encoded.Bytes()) != refuses {
+			t.Errorf("%s is taken for the other", message)
 		}
 	}
 }
