@@ -56,7 +56,7 @@ func newAdopt(a access) *cobra.Command {
 	flags.StringVar(&d.mount, "vault-mount", "secret", "mount of the secrets engine in Vault")
 	flags.StringVar(&d.vault, "vault-connection", "", "the VaultConnection to read through, if it is not the one named default")
 	flags.StringVarP(&d.output, "output", "o", "text", "text, wide, json or yaml, for the list")
-	flags.StringVar(&d.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	operatorNamespace(flags, &d.operator)
 	return command
 }
 

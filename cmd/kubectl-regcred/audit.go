@@ -50,7 +50,7 @@ func newAudit(a access) *cobra.Command {
 	flags.BoolVarP(&u.allNamespaces, "all-namespaces", "A", false, "look at the workloads of all namespaces")
 	flags.BoolVar(&u.exitCode, "exit-code", false, "exit with 2 where a pull would fail")
 	flags.StringVarP(&u.output, "output", "o", "text", "text, wide, json or yaml")
-	flags.StringVar(&u.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	operatorNamespace(flags, &u.operator)
 	return command
 }
 

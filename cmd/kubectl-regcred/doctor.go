@@ -35,7 +35,7 @@ func newDoctor(a access) *cobra.Command {
 		},
 	}
 	command.Flags().StringVarP(&d.output, "output", "o", "text", "text, json or yaml")
-	command.Flags().StringVar(&d.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	operatorNamespace(command.Flags(), &d.operator)
 	command.Flags().StringVar(&d.bundle, "support-bundle", "", "write an archive (tar.gz) without secrets to this new file, for whoever helps")
 	return command
 }

@@ -45,7 +45,7 @@ func newExplain(a access) *cobra.Command {
 	}
 	command.Flags().BoolVarP(&e.allNamespaces, "all-namespaces", "A", false, "look at the pods of all namespaces")
 	command.Flags().StringVarP(&e.output, "output", "o", "text", "text, json or yaml")
-	command.Flags().StringVar(&e.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	operatorNamespace(command.Flags(), &e.operator)
 	return command
 }
 

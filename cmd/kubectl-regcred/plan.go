@@ -47,7 +47,7 @@ func newPlan(a access) *cobra.Command {
 	}
 	command.Flags().StringArrayVarP(&p.files, "filename", "f", nil, "the file with RegistryCredentials, - for standard input. May be given several times")
 	command.Flags().StringVarP(&p.output, "output", "o", "text", "text, json or yaml")
-	command.Flags().StringVar(&p.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	operatorNamespace(command.Flags(), &p.operator)
 	return command
 }
 

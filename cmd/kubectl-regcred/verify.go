@@ -61,7 +61,7 @@ func newVerify(a access) *cobra.Command {
 	flags.StringSliceVar(&v.insecure, "insecure-registries", nil, "registries, as host[:port], that may be spoken to over plain http")
 	flags.StringToStringVar(&v.cas, "registry-ca", nil, "certificate authorities of a registry, as host[:port]=file. May be given several times")
 	flags.BoolVar(&v.loopback, "allow-loopback-registries", false, "ask registries on this machine, too, such as behind kubectl port-forward")
-	flags.StringVar(&v.operator, "operator-namespace", "regcred-system", "the namespace in which the operator runs")
+	operatorNamespace(flags, &v.operator)
 	return command
 }
 
