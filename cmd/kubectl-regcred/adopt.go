@@ -119,6 +119,10 @@ func (d *adopt) decide(ctx context.Context, c client.Reader, registry string, fi
 	source := v1alpha1.Source{Vault: &v1alpha1.VaultSource{Connection: d.vault, Mount: d.mount, Path: d.path}}
 	result.Manifests = adoption.Manifests(registry, source, result.Secrets)
 	for i := range result.Manifests {
+		if left := adoption.LeftOut(&result.Manifests[i], result.Secrets); left > 0 {
+			result.Notes = append(result.Notes, fmt.Sprintf("RegistryCredential %s of the manifest lists the ServiceAccounts that most namespaces have, and one may list no more: %s that also name the Secret are left out",
+				result.Manifests[i].Name, countOf(left, "ServiceAccount")))
+		}
 		for _, missing := range limits.NotGiven(&result.Manifests[i]) {
 			result.Notes = append(result.Notes, fmt.Sprintf("RegistryCredential %s of the manifest would be Stalled, because %s", result.Manifests[i].Name, missing))
 		}
@@ -199,9 +203,21 @@ func rowOf(f *adoption.Found, wide bool) []cell {
 		takeOver = "no: " + f.Fix
 	}
 	row := []cell{{text: f.Namespace}, {text: f.Name}, {text: f.Owner}, {text: f.Value}, {text: string(f.Current), colour: currentColours[f.Current]},
-		{text: fmt.Sprint(f.Pods)}, {text: dash(strings.Join(f.ServiceAccounts, ","))}, {text: takeOver}}
+		{text: fmt.Sprint(f.Pods)}, {text: dash(firstOf(f.ServiceAccounts))}, {text: takeOver}}
 	if wide {
-		row = slices.Insert(row, 5, cells(strings.Join(f.Keys, ","), dash(strings.Join(f.Managers, ",")), dash(strings.Join(f.PodNames, ",")))...)
+		row = slices.Insert(row, 5, cells(firstOf(f.Keys), dash(firstOf(f.Managers)), dash(firstOf(f.PodNames)))...)
 	}
 	return row
+}
+
+// namesShown are the names that a cell has: one with thousands would make every row as wide. JSON has all.
+const namesShown = 5
+
+// firstOf are the first of names, and how many more there are.
+func firstOf(names []string) string {
+	text := strings.Join(names[:min(len(names), namesShown)], ",")
+	if more := len(names) - namesShown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

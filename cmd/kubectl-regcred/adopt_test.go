@@ -95,6 +95,25 @@ func TestTheManifestAloneIsOnStandardOutput(t *testing.T) {
 	}
 }
 
+// The people of a namespace choose how many ServiceAccounts name their Secret.
+func TestACellHasTheFirstNamesAndTheirNumber(t *testing.T) {
+	for names, want := range map[string]string{"": "", "a": "a", "a b c d e": "a,b,c,d,e", "a b c d e f": "a,b,c,d,e and 1 more", "a b c d e f g": "a,b,c,d,e and 2 more"} {
+		if got := firstOf(strings.Fields(names)); got != want {
+			t.Errorf("%q is shown as %q", names, got)
+		}
+	}
+	f := &adoption.Found{Namespace: "shop", Name: "pull"}
+	for i := range 10_000 {
+		f.ServiceAccounts = append(f.ServiceAccounts, strings.Repeat("a", 200)+string(rune('a'+i%26)))
+	}
+	f.Keys, f.PodNames, f.Managers = f.ServiceAccounts, f.ServiceAccounts, f.ServiceAccounts
+	for _, cell := range rowOf(f, true) {
+		if len(cell.text) > 1100 {
+			t.Errorf("a cell has %d bytes", len(cell.text))
+		}
+	}
+}
+
 func TestOnlyWhatTheOperatorMayWriteIsTakenOver(t *testing.T) {
 	named := func(namespace, name string, labels map[string]string) *corev1.Secret {
 		secret := handMade(namespace)[1].(*corev1.Secret)

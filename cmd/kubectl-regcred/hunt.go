@@ -17,7 +17,6 @@ import (
 	"regcred.dev/regcred/internal/adoption"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/podlist"
-	"regcred.dev/regcred/internal/pullsecret"
 )
 
 // hunt looks for the pull Secrets of a registry with the rights of whoever calls.
@@ -30,8 +29,6 @@ type hunt struct {
 
 	notes
 	mu sync.Mutex
-	// ours are the Secrets of regcred without their values.
-	ours []*corev1.Secret
 }
 
 // run finds the Secrets, and then who names them. current names a Secret with the password in use, as NAMESPACE/NAME.
@@ -89,11 +86,6 @@ func (h *hunt) add(secret *corev1.Secret) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.finder.Add(secret)
-	if pullsecret.OwnerOf(secret).Ours {
-		bare := secret.DeepCopy()
-		bare.Data = nil
-		h.ours = append(h.ours, bare)
-	}
 }
 
 // oneByOne tries each namespace, where Secrets may not be listed in all of them together.
@@ -131,11 +123,9 @@ func (h *hunt) oneByOne(ctx context.Context) error {
 // inUse learns from the RegistryCredentials which value is in use.
 func (h *hunt) inUse(ctx context.Context) error {
 	err := each(ctx, h.reader, &v1alpha1.RegistryCredentialList{}, othersAtOnce, func(object client.Object) {
-		credential, ok := object.(*v1alpha1.RegistryCredential)
-		for _, secret := range h.ours {
-			if ok && credential.Spec.Target.Name() == secret.Name {
-				h.finder.InUse(secret, credential)
-			}
+		if credential, ok := object.(*v1alpha1.RegistryCredential); ok && h.finder.InUse(credential) {
+			h.note(fmt.Sprintf("Secrets of RegistryCredential %s have different passwords under the revision in use, so somebody else wrote some of them: that of most counts, "+
+				"if there is one. Name a Secret that has the one in use with --current.", foreign.Name(credential.Name)))
 		}
 	})
 	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {

@@ -55,7 +55,7 @@ func finder(t *testing.T, secrets ...*corev1.Secret) *adoption.Finder {
 }
 
 func inUse(proof string) *v1alpha1.RegistryCredential {
-	return &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"},
+	return &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"}, Spec: v1alpha1.RegistryCredentialSpec{Registries: []v1alpha1.Registry{host}},
 		Status: v1alpha1.RegistryCredentialStatus{Credential: &v1alpha1.CredentialStatus{Revision: "7", ProvenBy: proof}}}
 }
 
@@ -68,7 +68,7 @@ func TestSecretsOfTheRegistryAreFound(t *testing.T) {
 	written := ours(t, "d", "canary-new")
 	f := finder(t, secret(t, "a", "pull", "canary-old", host, "quay.io"), helm, legacy, written, secret(t, "e", "pull", "canary", "quay.io"),
 		secret(t, "f", "pull", "canary-wild", "*.company.io"), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "g"}})
-	f.InUse(written, inUse("Pull"))
+	f.InUse(inUse("Pull"))
 	f.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "default"}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "pull"}, {Name: "other"}}})
 	for i := range 30 {
 		f.Pod("a", fmt.Sprint("web-", i), []string{"pull", "gone"})
@@ -100,12 +100,22 @@ func TestWhatIsInUseIsKnownOnlyWhereTheRegistryAcceptsIt(t *testing.T) {
 		say  func(*adoption.Finder, *corev1.Secret)
 		want adoption.Current
 	}{
-		{"the registry accepts what regcred wrote", func(f *adoption.Finder, s *corev1.Secret) { f.InUse(s, inUse("Login")) }, adoption.CurrentYes},
-		{"nobody tested it", func(f *adoption.Finder, s *corev1.Secret) { f.InUse(s, inUse("")) }, adoption.CurrentUnknown},
-		{"another revision is in use", func(f *adoption.Finder, s *corev1.Secret) {
+		{"the registry accepts what regcred wrote", func(f *adoption.Finder, _ *corev1.Secret) { f.InUse(inUse("Login")) }, adoption.CurrentYes},
+		{"nobody tested it", func(f *adoption.Finder, _ *corev1.Secret) { f.InUse(inUse("")) }, adoption.CurrentUnknown},
+		{"another revision is in use", func(f *adoption.Finder, _ *corev1.Secret) {
 			object := inUse("Pull")
 			object.Status.Credential.Revision = "8"
-			f.InUse(s, object)
+			f.InUse(object)
+		}, adoption.CurrentUnknown},
+		{"its Secrets have another name", func(f *adoption.Finder, _ *corev1.Secret) {
+			object := inUse("Pull")
+			object.Spec.Target.SecretName = "other"
+			f.InUse(object)
+		}, adoption.CurrentUnknown},
+		{"its spec has another registry", func(f *adoption.Finder, _ *corev1.Secret) {
+			object := inUse("Pull")
+			object.Spec.Registries = []v1alpha1.Registry{"quay.io"}
+			f.InUse(object)
 		}, adoption.CurrentUnknown},
 		{"a person says so", func(f *adoption.Finder, s *corev1.Secret) { f.NameInUse(s.Namespace, s.Name) }, adoption.CurrentYes},
 		{"a person names a Secret that is not there", func(f *adoption.Finder, s *corev1.Secret) { f.NameInUse(s.Namespace, "gone") }, adoption.CurrentUnknown},
@@ -118,6 +128,61 @@ func TestWhatIsInUseIsKnownOnlyWhereTheRegistryAcceptsIt(t *testing.T) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// Whoever may write Secrets in a namespace can write there what looks like regcred's, with a password of their own.
+func TestNobodySaysForAllNamespacesWhichPasswordIsInUse(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		passwords    string // by namespace
+		want         string
+		contradicted bool
+	}{
+		{"all have the same", "rrr", "Yes Yes Yes", false},
+		{"one of three is forged", "rfr", "Yes No Yes", true},
+		{"the first of three is forged", "frr", "No Yes Yes", true},
+		{"nobody knows which of two", "rf", "Unknown Unknown", true},
+		{"each has another", "rfg", "Unknown Unknown Unknown", true},
+		{"two have as many", "rrffg", "Unknown Unknown Unknown Unknown Unknown", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := finder(t)
+			for i, password := range test.passwords {
+				f.Add(ours(t, fmt.Sprint("n", i), string(password)))
+			}
+			if contradicted := f.InUse(inUse("Pull")); contradicted != test.contradicted {
+				t.Errorf("that there is another is said to be %t", contradicted)
+			}
+			var got []string
+			for _, one := range f.All() {
+				got = append(got, string(one.Current))
+			}
+			if joined := strings.Join(got, " "); joined != test.want {
+				t.Errorf("in use: %s, want %s", joined, test.want)
+			}
+		})
+	}
+}
+
+// A key that the spec does not have is nobody's vote, and neither is a Secret of another name.
+func TestAForgedEntryIsNoVote(t *testing.T) {
+	forged := secret(t, "forger", "regcred", "canary-forged", host+"/evil")
+	forged.Labels = map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
+	forged.Annotations = map[string]string{v1alpha1.SourcesAnnotation: pullsecret.Sources{"company": {Revision: "7", Keys: []string{host + "/evil"}}}.String()}
+	f := finder(t, ours(t, "a", "canary"), forged)
+	for i := range 3 {
+		crowd := ours(t, "forger", "canary-crowd")
+		crowd.Name = fmt.Sprint("x", i)
+		f.Add(crowd)
+	}
+	if f.InUse(inUse("Pull")) {
+		t.Error("another one is said to be there")
+	}
+	for _, one := range f.All() {
+		if (one.Current == adoption.CurrentYes) != (one.Namespace == "a") {
+			t.Errorf("%s/%s: %s", one.Namespace, one.Name, one.Current)
+		}
 	}
 }
 
@@ -151,6 +216,37 @@ func TestTheManifestTakesOverWhatCanBe(t *testing.T) {
 	}
 }
 
+// The people of one namespace have as many ServiceAccounts as they like, and one RegistryCredential lists 32.
+func TestServiceAccountsOfMostNamespacesAreListed(t *testing.T) {
+	f := finder(t, secret(t, "tenant", "pull", "p", host), secret(t, "a", "pull", "p", host), secret(t, "b", "pull", "p", host))
+	name := func(namespace, account string) {
+		f.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "pull"}, {Name: "pull"}}})
+	}
+	for i := range 40 {
+		name("tenant", fmt.Sprintf("aaa-%02d", i))
+	}
+	name("a", "web")
+	name("b", "web")
+	found := f.All()
+	manifests := adoption.Manifests(host, v1alpha1.Source{}, found)
+	accounts := *manifests[0].Spec.Target.ServiceAccounts
+	if len(accounts) != 32 || accounts[31] != "web" || accounts[0] != "aaa-00" {
+		t.Errorf("%d are listed: %v", len(accounts), accounts)
+	}
+	if left := adoption.LeftOut(&manifests[0], found); left != 9 {
+		t.Errorf("%d are said to be left out", left)
+	}
+	for _, one := range found {
+		if one.Namespace == "a" && len(one.ServiceAccounts) != 1 {
+			t.Errorf("one that names the Secret twice is told as %v", one.ServiceAccounts)
+		}
+	}
+	small := finder(t, secret(t, "a", "pull", "p", host)).All()
+	if left := adoption.LeftOut(&adoption.Manifests(host, v1alpha1.Source{}, small)[0], small); left != 0 {
+		t.Errorf("of none %d are left out", left)
+	}
+}
+
 func TestWhatRegcredHasIsNotRefused(t *testing.T) {
 	f := finder(t, ours(t, "a", "p"), secret(t, "b", "pull", "p", host))
 	f.Refuse(func(namespace, name string) string { return "not " + namespace + "/" + name })
@@ -164,10 +260,14 @@ func FuzzTheNameOfAManifestIsOne(f *testing.F) {
 	f.Add("registry.company.io:5000/team")
 	f.Add("..-.")
 	f.Add("A_b..c.-d")
+	f.Add("111122223333.dkr.ecr.eu-central-1.amazonaws.com/platform/registry-credentials")
 	f.Fuzz(func(t *testing.T, listed string) {
 		for _, m := range adoption.Manifests(listed, v1alpha1.Source{}, []adoption.Found{{Namespace: "a", Name: "x", Adoptable: true}, {Namespace: "b", Name: "y", Adoptable: true}}) {
 			if faults := validation.IsDNS1123Subdomain(m.Name); len(faults) > 0 {
 				t.Errorf("%q becomes %q: %v", listed, m.Name, faults)
+			}
+			if len(m.Name) > 63 {
+				t.Errorf("%q becomes %q, which the API server refuses", listed, m.Name)
 			}
 		}
 	})

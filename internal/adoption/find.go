@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullsecret"
@@ -47,17 +46,10 @@ type Found struct {
 
 	print string
 	ours  bool
+	// sources are what regcred recorded on it, and logins the prints of its keys, where it is regcred's.
+	sources pullsecret.Sources
+	logins  map[string]string
 }
-
-// Current says whether a Secret has the value in use.
-type Current string
-
-// The answers.
-const (
-	CurrentYes     Current = "Yes"
-	CurrentNo      Current = "No"
-	CurrentUnknown Current = "Unknown"
-)
 
 // Finder looks for entries of one registry.
 type Finder struct {
@@ -65,6 +57,8 @@ type Finder struct {
 	key  []byte
 	all  []*Found
 	at   map[place]*Found
+	// written are the Secrets into which a RegistryCredential wrote, by its name.
+	written map[string][]*Found
 	// current are the prints of values that are in use.
 	current map[string]bool
 }
@@ -77,7 +71,7 @@ func New(listed string) (*Finder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Finder{host: registry.Host(canonical), key: make([]byte, sha256.Size), at: map[place]*Found{}, current: map[string]bool{}}
+	f := &Finder{host: registry.Host(canonical), key: make([]byte, sha256.Size), at: map[place]*Found{}, written: map[string][]*Found{}, current: map[string]bool{}}
 	_, err = rand.Read(f.key)
 	return f, err
 }
@@ -100,6 +94,7 @@ func (f *Finder) Add(secret *corev1.Secret) {
 		Others: len(config) - len(keys), Current: CurrentUnknown, ours: owner.Ours, print: f.printOf(config, keys)}
 	if owner.Ours {
 		found.Owner = "regcred"
+		f.claim(found, secret, config, keys)
 	}
 	if owner.Ours || owner.Adoptable {
 		found.Fix = ""
@@ -144,30 +139,6 @@ func (f *Finder) printOf(config dockerconfig.Config, keys []string) string {
 	return string(hash.Sum(nil))
 }
 
-// InUse says which value is in use: that which a RegistryCredential wrote into this Secret, where the registry accepts it.
-func (f *Finder) InUse(secret *corev1.Secret, object *v1alpha1.RegistryCredential) {
-	found := f.at[place{secret.Namespace, secret.Name}]
-	source, written := pullsecret.SourcesOf(secret.Annotations)[object.Name]
-	status := object.Status.Credential
-	if found == nil || !found.ours || !written || status == nil || source.Revision != status.Revision || status.ProvenBy == "" {
-		return
-	}
-	for _, key := range source.Keys {
-		if f.means(key) {
-			f.current[found.print] = true
-		}
-	}
-}
-
-// NameInUse says the same of a Secret that a person names. It reports whether that one was found.
-func (f *Finder) NameInUse(namespace, name string) bool {
-	found := f.at[place{namespace, name}]
-	if found != nil {
-		f.current[found.print] = true
-	}
-	return found != nil
-}
-
 // Refuse notes which Secrets the operator does not write, by the reason that why gives. That comes before whose they are: who deletes a Secret
 // that nobody writes again takes the credential from its pods.
 func (f *Finder) Refuse(why func(namespace, name string) string) {
@@ -195,7 +166,11 @@ func (f *Finder) Pod(namespace, name string, secrets []string) {
 // Account notes that a ServiceAccount names pull Secrets.
 func (f *Finder) Account(account *corev1.ServiceAccount) {
 	for _, ref := range account.ImagePullSecrets {
-		if found := f.at[place{account.Namespace, ref.Name}]; found != nil && !slices.Contains(found.ServiceAccounts, account.Name) {
+		found := f.at[place{account.Namespace, ref.Name}]
+		if found == nil {
+			continue
+		}
+		if n := len(found.ServiceAccounts); n == 0 || found.ServiceAccounts[n-1] != account.Name { // each is seen once, and may name it twice
 			found.ServiceAccounts = append(found.ServiceAccounts, account.Name)
 		}
 	}

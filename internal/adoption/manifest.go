@@ -1,6 +1,7 @@
 package adoption
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -15,8 +16,8 @@ import (
 const (
 	// maxNamespaces and maxAccounts are what one RegistryCredential may list, by its schema.
 	maxNamespaces, maxAccounts = 1000, 32
-	// maxBase is how much of a registry becomes part of a name.
-	maxBase = 100
+	// maxBase is how much of a registry and a Secret becomes part of a name, of which the schema allows 63 bytes: the rest is for a number.
+	maxBase = 56
 )
 
 // Manifests are the RegistryCredentials that take over what can be taken over: one for each name of a Secret, and more where there are more
@@ -29,6 +30,7 @@ func Manifests(listed string, source v1alpha1.Source, found []Found) []v1alpha1.
 		}
 	}
 	var manifests []v1alpha1.RegistryCredential
+	taken := names{}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		base := nameFrom(listed)
 		if len(byName) > 1 {
@@ -36,36 +38,65 @@ func Manifests(listed string, source v1alpha1.Source, found []Found) []v1alpha1.
 		}
 		for part := range slices.Chunk(byName[name], maxNamespaces) {
 			manifest := manifestOf(listed, source, name, part)
-			manifest.Name = unused(base, manifests)
+			manifest.Name = taken.unused(base)
 			manifests = append(manifests, manifest)
 		}
 	}
 	return manifests
 }
 
-func manifestOf(listed string, source v1alpha1.Source, secret string, found []Found) v1alpha1.RegistryCredential {
+func manifestOf(registry string, source v1alpha1.Source, secret string, found []Found) v1alpha1.RegistryCredential {
 	object := v1alpha1.RegistryCredential{
 		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "RegistryCredential"},
 		Spec: v1alpha1.RegistryCredentialSpec{
-			Registries: []v1alpha1.Registry{v1alpha1.Registry(listed)}, Source: source,
+			Registries: []v1alpha1.Registry{v1alpha1.Registry(registry)}, Source: source,
 			Target: v1alpha1.Target{SecretName: secret, ExistingSecrets: v1alpha1.ExistingAdopt},
 		},
 	}
-	accounts := map[string]bool{}
 	for _, one := range found {
 		object.Spec.Target.Namespaces = append(object.Spec.Target.Namespaces, v1alpha1.NamespaceName(one.Namespace))
-		for _, account := range one.ServiceAccounts {
-			accounts[account] = true
-		}
 	}
+	accounts := accountsOf(found)
 	if len(accounts) == 0 { // the pods name it themselves
 		object.Spec.Target.Attach = v1alpha1.AttachNone
 		return object
 	}
-	names := slices.Sorted(maps.Keys(accounts))
-	names = names[:min(len(names), maxAccounts)]
-	object.Spec.Target.ServiceAccounts = &names
+	listed := slices.Sorted(slices.Values(accounts[:min(len(accounts), maxAccounts)]))
+	object.Spec.Target.ServiceAccounts = &listed
 	return object
+}
+
+// accountsOf are the names of ServiceAccounts that name Secrets, those first that do so in most namespaces: the people of one do not choose which
+// are listed.
+func accountsOf(found []Found) []string {
+	namespaces := map[string]int{}
+	for _, one := range found {
+		for _, account := range one.ServiceAccounts {
+			namespaces[account]++
+		}
+	}
+	return slices.SortedFunc(maps.Keys(namespaces), func(a, b string) int {
+		return cmp.Or(cmp.Compare(namespaces[b], namespaces[a]), strings.Compare(a, b))
+	})
+}
+
+// LeftOut is how many ServiceAccounts that name the Secret a manifest does not list, because one may list no more.
+func LeftOut(manifest *v1alpha1.RegistryCredential, found []Found) int {
+	target := &manifest.Spec.Target
+	if target.ServiceAccounts == nil || len(*target.ServiceAccounts) < maxAccounts {
+		return 0
+	}
+	listed := map[v1alpha1.NamespaceName]bool{}
+	for _, namespace := range target.Namespaces {
+		listed[namespace] = true
+	}
+	var taken []Found
+	for _, one := range found {
+		if one.Adoptable && one.Name == target.SecretName && listed[v1alpha1.NamespaceName(one.Namespace)] {
+			taken = append(taken, one)
+		}
+	}
+	return len(accountsOf(taken)) - len(*target.ServiceAccounts)
 }
 
 var notInName = regexp.MustCompile(`[^a-z0-9.-]+`)
@@ -83,10 +114,16 @@ func nameFrom(text string) string {
 	return text
 }
 
-func unused(base string, among []v1alpha1.RegistryCredential) string {
+// names are those that are given away: by base, how many.
+type names map[string]int
+
+// unused gives a name away that nobody has. The people of a namespace choose how many begin alike.
+func (n names) unused(base string) string {
 	name := base
-	for n := 2; slices.ContainsFunc(among, func(o v1alpha1.RegistryCredential) bool { return o.Name == name }); n++ {
-		name = fmt.Sprintf("%s-%d", base, n)
+	for n[name] > 0 {
+		n[base]++
+		name = fmt.Sprintf("%s-%d", base, n[base])
 	}
+	n[name]++
 	return name
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -131,15 +132,15 @@ func TestWhatIsTooLargeIsNotLookedAt(t *testing.T) {
 }
 
 func TestOnlyWhatRegcredWroteTellsOfTheValueInUse(t *testing.T) {
-	object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"}, Status: v1alpha1.RegistryCredentialStatus{Credential: &v1alpha1.CredentialStatus{ProvenBy: "Pull"}}}
+	object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"},
+		Spec:   v1alpha1.RegistryCredentialSpec{Registries: []v1alpha1.Registry{"r.example"}, Target: v1alpha1.Target{SecretName: "x"}},
+		Status: v1alpha1.RegistryCredentialStatus{Credential: &v1alpha1.CredentialStatus{ProvenBy: "Pull"}}}
 	theirs := pull("a", "x", entries("r.example"))
 	theirs.Annotations = map[string]string{v1alpha1.SourcesAnnotation: `{"version":1,"sources":{"company":{"keys":["r.example"]}}}`}
 	unrecorded := pull("b", "x", entries("r.example"))
 	unrecorded.Labels = map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
 	f := looking(t, "r.example", theirs, unrecorded)
-	f.InUse(theirs, object)
-	f.InUse(unrecorded, object)
-	f.InUse(pull("gone", "x", entries("r.example")), object)
+	f.InUse(object)
 	for _, one := range f.All() {
 		if one.Current != CurrentUnknown {
 			t.Errorf("%s/%s is said to be in use: %s", one.Namespace, one.Name, one.Current)
@@ -177,5 +178,35 @@ func TestManySecretsAreNotComparedWithEachOther(t *testing.T) {
 	}
 	if first, last := f.All()[0], f.All()[secrets-1]; first.Value != "A" || last.Value != letterOf(secrets-1) {
 		t.Errorf("%+v to %+v", first, last)
+	}
+}
+
+// The people of a namespace choose how their Secrets are called, and how many ServiceAccounts name one.
+func TestManyNamesAreNotComparedWithEachOther(t *testing.T) {
+	const secrets = 1000
+	var found []Found
+	for i := range secrets {
+		found = append(found, Found{Namespace: "shop", Name: fmt.Sprintf("%s-%d", strings.Repeat("a", 2*maxBase), i), Adoptable: true})
+	}
+	if allocations := testing.AllocsPerRun(1, func() { Manifests("r.example", v1alpha1.Source{}, found) }); allocations > 100*secrets {
+		t.Errorf("for %d Secrets it takes %.0f allocations", secrets, allocations)
+	}
+	names := map[string]bool{}
+	for _, manifest := range Manifests("r.example", v1alpha1.Source{}, found) {
+		names[manifest.Name] = true
+		if len(manifest.Name) > 63 {
+			t.Fatalf("the API server refuses the name %s", manifest.Name)
+		}
+	}
+	if len(names) != secrets {
+		t.Errorf("%d Secrets have manifests of %d names", secrets, len(names))
+	}
+	f := looking(t, "r.example", pull("shop", "x", entries("r.example")))
+	begun := time.Now()
+	for i := range 300_000 {
+		f.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("%0200d", i)}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "x"}}})
+	}
+	if took := time.Since(begun); took > time.Minute || len(f.All()[0].ServiceAccounts) != 300_000 {
+		t.Errorf("%d ServiceAccounts took %s", len(f.All()[0].ServiceAccounts), took)
 	}
 }
