@@ -146,17 +146,21 @@ func (s *survey) readAccounts(ctx context.Context) error {
 // readWorkloads reads templates, and then pods: these belong to them.
 func (s *survey) readWorkloads(ctx context.Context) error {
 	var left []string // what may not be listed
+	cut := 0
 	defer func() {
 		if len(left) > 0 {
 			s.note(fmt.Sprintf("You may not list %s %s: they are left out.", strings.Join(left, ", "), s.where()))
+		}
+		if cut > 0 {
+			s.note(fmt.Sprintf("Of %s with more than %d images or pull Secrets in the template, the first of these are looked at.", countOf(cut, "workload"), audit.MaxListed))
 		}
 	}()
 	for _, list := range []client.ObjectList{&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &batchv1.CronJobList{}} {
 		kind := ""
 		err := each(ctx, s.reader, list, othersAtOnce, func(object client.Object) {
 			var spec *corev1.PodSpec
-			if kind, spec = templateOf(object); spec != nil {
-				s.workloads.AddTemplate(object.GetNamespace(), kind, object.GetName(), spec)
+			if kind, spec = templateOf(object); spec != nil && s.workloads.AddTemplate(object.GetNamespace(), kind, object.GetName(), spec) {
+				cut++
 			}
 		}, client.InNamespace(s.namespace))
 		if apierrors.IsForbidden(err) {

@@ -46,7 +46,9 @@ type pod struct {
 	workload  *Workload
 	namespace *Namespace
 	secrets   []reference
-	never     map[string]bool
+	// writers are who wrote the entries of each Secret of regcred, by key.
+	writers map[string]map[string]written
+	never   map[string]bool
 }
 
 // list settles which pull Secrets a new pod would name. A list of the template wins over that of the ServiceAccount; the admission policy
@@ -61,6 +63,12 @@ func (p *pod) list() {
 		p.add("ServiceAccount "+p.workload.account(), account.PullSecrets)
 	}
 	p.add("policy", p.injected())
+	p.writers = map[string]map[string]written{}
+	for _, r := range p.secrets {
+		if secret := p.namespace.Secrets[r.name]; secret.Owner.Ours {
+			p.writers[r.name] = p.writersOf(secret)
+		}
+	}
 }
 
 func (p *pod) add(from string, names []string) {
@@ -135,30 +143,56 @@ func (p *pod) malformed() (why, name string) {
 	return "", ""
 }
 
-// entry is one that a kubelet would use.
+// entry is one that a kubelet would use, and who wrote it. Of those in a Secret of which the same is to be said there is one.
 type entry struct {
 	reference
-	key    string
 	secret diagnosis.Secret
+	wrote  written
 }
 
-// entries of all pull Secrets of the pod that a kubelet uses for an image. It applies its rule to all of them together.
+// written is which RegistryCredential wrote an entry, nil where none is known, and in which revision.
+type written struct {
+	by       *Credential
+	revision string
+}
+
+// entries of all pull Secrets of the pod that a kubelet uses for an image. It applies its rule to all of them together. The people of the
+// namespace choose how many there are.
 func (p *pod) entries(image string) []entry {
 	var keys []string
 	for _, r := range p.secrets {
 		keys = append(keys, p.namespace.Secrets[r.name].Keys...)
 	}
-	used := registry.MostSpecific(keys, image)
+	used := map[string]bool{}
+	for _, key := range registry.MostSpecific(keys, image) {
+		used[key] = true
+	}
 	var found []entry
 	for _, r := range p.secrets {
-		secret := p.namespace.Secrets[r.name]
+		secret, said := p.namespace.Secrets[r.name], map[written]bool{}
 		for _, key := range secret.Keys {
-			if slices.Contains(used, key) {
-				found = append(found, entry{r, key, secret})
+			if wrote := p.writers[r.name][key]; used[key] && !said[wrote] {
+				said[wrote] = true
+				found = append(found, entry{r, secret, wrote})
 			}
 		}
 	}
 	return found
+}
+
+// writersOf are the RegistryCredentials that wrote the entries of a Secret, by key. Of several the first counts.
+func (p *pod) writersOf(secret diagnosis.Secret) map[string]written {
+	writers := map[string]written{}
+	for i := range p.facts.Credentials {
+		c := &p.facts.Credentials[i]
+		source := secret.Sources[c.object.Name]
+		for _, key := range source.Keys {
+			if writers[key].by == nil {
+				writers[key] = written{c, source.Revision}
+			}
+		}
+	}
+	return writers
 }
 
 // without settles an image for which no entry matches.

@@ -18,29 +18,15 @@ func (p *pod) judge(row Row, e entry) Row {
 		return row.as(Unproven, NotTested, "Secret %s belongs to %s, and nobody tests it", e.name, row.Owner)
 	}
 	row.Owner = "regcred"
-	c, revision := p.writer(e)
+	c := e.wrote.by
 	if c == nil {
 		return row.as(Unproven, NotTested, "no RegistryCredential that you may read keeps this entry of Secret %s up to date", e.name)
 	}
 	row.Credential = c.object.Name
-	if revision != c.revision() {
-		return c.older(row, revision)
+	if e.wrote.revision != c.revision() {
+		return c.older(row, e.wrote.revision)
 	}
 	return c.judge(row, p.facts)
-}
-
-// writer is the RegistryCredential that wrote an entry, and which revision.
-func (p *pod) writer(e entry) (*Credential, string) {
-	for i := range p.facts.Credentials {
-		c := &p.facts.Credentials[i]
-		source := e.secret.Sources[c.object.Name]
-		for _, key := range source.Keys {
-			if key == e.key {
-				return c, source.Revision
-			}
-		}
-	}
-	return nil, ""
 }
 
 // judge settles what the value in use of a RegistryCredential can pull.

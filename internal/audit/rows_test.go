@@ -231,3 +231,72 @@ func TestManyImagesOfOneWorkloadAreNotComparedWithEachOther(t *testing.T) {
 		t.Errorf("%d images took %s", len(all.All()[0].Images), took)
 	}
 }
+
+// Whoever writes a template decides how many pull Secrets and images it has. Each image is matched with each Secret.
+func TestATemplateIsLookedAtAsFarAsAPod(t *testing.T) {
+	template := func(images, volumes, secrets int) *corev1.PodSpec {
+		spec := &corev1.PodSpec{}
+		for i := range images {
+			container := corev1.Container{Image: fmt.Sprint("registry.example.com/shop/web:", i)}
+			if i%2 == 0 {
+				spec.InitContainers = append(spec.InitContainers, container)
+			} else {
+				spec.Containers = append(spec.Containers, container)
+			}
+		}
+		for i := range volumes {
+			spec.Volumes = append(spec.Volumes, corev1.Volume{VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: fmt.Sprint("volume:", i)}}})
+		}
+		for i := range secrets {
+			spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: fmt.Sprint("s", i)})
+		}
+		return spec
+	}
+	for _, test := range []struct {
+		images, volumes, secrets int
+		cut                      bool
+	}{
+		{audit.MaxListed, 0, audit.MaxListed, false}, {audit.MaxListed - 1, 1, 0, false}, {audit.MaxListed, 1, 0, true}, {audit.MaxListed + 1, 0, 0, true}, {1, 0, audit.MaxListed + 1, true},
+		{5000, 5000, 20_000, true},
+	} {
+		var all audit.Workloads
+		cut := all.AddTemplate("shop", "Deployment", "web", template(test.images, test.volumes, test.secrets))
+		w := all.All()[0]
+		if cut != test.cut || len(w.Images) != min(test.images+test.volumes, audit.MaxListed) || len(w.PullSecrets) != min(test.secrets, audit.MaxListed) {
+			t.Errorf("of %+v there are %d images and %d pull Secrets, and that there are more is said to be %t", test, len(w.Images), len(w.PullSecrets), cut)
+		}
+	}
+}
+
+// The people of a namespace choose how many Secrets their pods name, and which entries these have.
+func TestManyEntriesAreNotComparedWithEachOther(t *testing.T) {
+	w := sound()
+	repository := strings.Repeat("a", 180)
+	var keys []string
+	for n := range len(repository) {
+		for _, scheme := range []string{"", "http://", "https://"} {
+			keys = append(keys, scheme+"registry.company.io/"+repository[:n+1])
+		}
+	}
+	var names []string
+	for i := range audit.MaxListed {
+		name := fmt.Sprint("s", i)
+		names = append(names, name)
+		w.others(name, keys...)
+		if i%2 == 0 {
+			forged := w.namespace.Secrets[name]
+			forged.Owner, forged.Sources = pullsecret.Owner{Ours: true}, pullsecret.Sources{"company": {Revision: "0", Keys: keys}}
+			w.namespace.Secrets[name] = forged
+		}
+	}
+	w.lists(names...)
+	w.workload.Images = nil
+	for i := range 20 {
+		w.workload.Images = append(w.workload.Images, fmt.Sprintf("registry.company.io/%s:%d", repository, i))
+	}
+	begun := time.Now()
+	rows := w.rows()
+	if took := time.Since(begun); len(rows) != 20 || rows[0].Result != audit.Unproven || took > 30*time.Second {
+		t.Errorf("%d images took %s: %+v", len(rows), took, rows[0])
+	}
+}

@@ -36,22 +36,35 @@ type used struct {
 // use says whether an image is pulled by a container, and whether the template tells that. What the template tells holds for new pods.
 type use struct{ pulled, template bool }
 
-// AddTemplate adds what creates pods, such as a Deployment.
-func (w *Workloads) AddTemplate(namespace, kind, name string, spec *corev1.PodSpec) {
+// MaxListed are the images and the pull Secrets of a template that are looked at, as they are of a pod. An object of the API has room for a hundred
+// thousand, and each image is matched with each Secret.
+const MaxListed = 100
+
+// AddTemplate adds what creates pods, such as a Deployment. It reports whether that has more images or pull Secrets than are looked at.
+func (w *Workloads) AddTemplate(namespace, kind, name string, spec *corev1.PodSpec) (cut bool) {
 	at := place{namespace, kind, name}
 	workload := w.at(at)
 	workload.Template, workload.Account = true, spec.ServiceAccountName
-	for _, secret := range spec.ImagePullSecrets {
+	for _, secret := range spec.ImagePullSecrets[:min(len(spec.ImagePullSecrets), MaxListed)] {
 		workload.PullSecrets = append(workload.PullSecrets, secret.Name)
 	}
-	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
-		w.add(at, container.Image, container.ImagePullPolicy != corev1.PullNever, true)
+	images := 0
+	add := func(image string, policy corev1.PullPolicy) {
+		if images++; images <= MaxListed {
+			w.add(at, image, policy != corev1.PullNever, true)
+		}
+	}
+	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range containers {
+			add(containers[i].Image, containers[i].ImagePullPolicy)
+		}
 	}
 	for i := range spec.Volumes {
 		if volume := spec.Volumes[i].Image; volume != nil {
-			w.add(at, volume.Reference, volume.PullPolicy != corev1.PullNever, true)
+			add(volume.Reference, volume.PullPolicy)
 		}
 	}
+	return images > MaxListed || len(spec.ImagePullSecrets) > MaxListed
 }
 
 // AddPod adds a pod to what created it. It can have images that its template does not have: a webhook may add containers.
