@@ -155,6 +155,56 @@ func TestAnEmptyListOpensNothing(t *testing.T) {
 	}
 }
 
+// TestAnEmptyNameOpensNothing: to RBAC an empty name among others is that of a request that names nothing, such as a list of every Secret, and "*" is
+// every resource. It holds also where nobody asks the schema.
+func TestAnEmptyNameOpensNothing(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{
+		`secretNames=["regcred",""]`, `secretNames=["regcred",null]`, `serviceAccountNames=["","default"]`, `vault.serviceAccountNames=["regcred-vault",""]`, `protectedNamespaces=["kube-system",""]`,
+		`podRecovery.ownerKinds=[{"group":"","kind":"Secret","resource":"secrets"}]`, `podRecovery.ownerKinds=[{"kind":"Secret","resource":"secrets"}]`,
+		`podRecovery.ownerKinds=[{"group":"*","kind":"Secret","resource":"secrets"}]`, `podRecovery.ownerKinds=[{"group":"a.io","kind":"A","resource":"*"}]`,
+		`podRecovery.ownerKinds=[{"group":"a.io","kind":"A","resource":""}]`, `podRecovery.ownerKinds=[{"group":"a.io","kind":"A"}]`, `podRecovery.ownerKinds=[{"group":null,"kind":"A","resource":"as"}]`,
+	} {
+		t.Run(values, func(t *testing.T) {
+			t.Parallel()
+			_, err := template(t, image, "--skip-schema-validation", "--set-json", values)
+			if path, _, _ := strings.Cut(values, "="); err == nil || !strings.Contains(err.Error(), path+": ") {
+				t.Errorf("it is taken, or refused without a word about %s: %v", path, err)
+			}
+		})
+	}
+	if _, err := template(t, image, "--skip-schema-validation", "--set-json", `podRecovery.ownerKinds=[{"group":"core.strimzi.io","kind":"StrimziPodSet","resource":"strimzipodsets"}]`); err != nil {
+		t.Errorf("what is right is refused: %v", err)
+	}
+}
+
+// TestTextIsNoSwitch: a template takes the text "false" for true, which would give rights that somebody turned off. It holds also where nobody asks
+// the schema.
+func TestTextIsNoSwitch(t *testing.T) {
+	t.Parallel()
+	values, switches := shipped(t), 0
+	for _, path := range pathsOf("", values) {
+		var value any = values
+		if !strings.Contains(path, `\.`) {
+			value = at(values, strings.Split(path, ".")...)
+		}
+		if _, ok := value.(bool); !ok {
+			continue
+		}
+		switches++
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			_, err := template(t, image, "--skip-schema-validation", "--set-string", path+"=false")
+			if err == nil || !strings.Contains(err.Error(), path+": write true or false") {
+				t.Errorf("text is taken for a switch: %v", err)
+			}
+		})
+	}
+	if switches < 16 {
+		t.Errorf("%d switches: those of the values were not found", switches)
+	}
+}
+
 // everything names the lists in an object that are empty, and so stand for everything.
 func everything(above string, value any) []string {
 	means := map[string]bool{"ports": true, "resourceNames": true, "resources": true, "verbs": true, "apiGroups": true, "from": true, "to": true}

@@ -89,6 +89,17 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"more pods than an int32 holds", "podDisruptionBudget: {maxUnavailable: 1e10}", "/podDisruptionBudget/maxUnavailable"},
 		{"more pulls than an int holds", "podRecovery: {nodeBurst: 1e30}", "/podRecovery/nodeBurst"},
 		{"a key of a CA that is a folder", "registries: {cas: {a.io: {secret: a, key: ..}}}", "/registries/cas/a.io/key"},
+		{"a credential whose name is longer than its kind takes", "registryCredentials: {" + strings.Repeat("a", 64) + ": {registries: [r.io], source: {}, target: {}}}", "registryCredentials"},
+		{"a label of the pods with a space", "podLabels: {team: a b}", "/podLabels/team"},
+		{"a label of the pods that is too long", "podLabels: {team: " + strings.Repeat("a", 64) + "}", "/podLabels/team"},
+		{"a label whose name is none", "podLabels: {'a b': a}", "invalid propertyName 'a b'"},
+		{"an annotation whose name has two domains", "podAnnotations: {a/b/c: a}", "invalid propertyName 'a/b/c'"},
+		{"an annotation of a ServiceAccount whose name is none", "serviceAccount: {annotations: {'a=b': a}}", "invalid propertyName 'a=b'"},
+		{"an annotation of Vault's ServiceAccounts whose name is none", "vault: {serviceAccountAnnotations: {'-a': a}}", "invalid propertyName '-a'"},
+		{"a node's label that is none", "nodeSelector: {disk: 'a,b'}", "/nodeSelector/disk"},
+		{"a label of the scrape that is none", "metrics: {serviceMonitor: {labels: {release: 'a b'}}}", "/metrics/serviceMonitor/labels/release"},
+		{"a label of the alerts that is none", "metrics: {prometheusRule: {labels: {release: 'a-'}}}", "/metrics/prometheusRule/labels/release"},
+		{"a label of the dashboard that is none", "metrics: {dashboard: {labels: {grafana: 'a/b'}}}", "/metrics/dashboard/labels/grafana"},
 		{"an injection that is misspelt", "injection: {enable: true}", "enable"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
