@@ -48,7 +48,7 @@ func TestTheLatestEventsOfAPodComeFirst(t *testing.T) {
 			t.Errorf("events are asked for whose %s is %q", field, value)
 		}
 	}
-	if reader.asked.Namespace != "shop" || reader.asked.Limit != 50 {
+	if reader.asked.Namespace != "shop" || reader.asked.Limit != 8 {
 		t.Errorf("asked for %d of namespace %q", reader.asked.Limit, reader.asked.Namespace)
 	}
 }
