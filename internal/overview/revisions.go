@@ -27,27 +27,40 @@ const (
 	maxPlaces    = 20
 )
 
-// RevisionsOf says which revision is where: that in use first, and then those of which most Secrets have one. secretName is that of the spec.
+// RevisionsOf says which revision is where: that in use first, and then those that most namespaces have. secretName is that of the spec. The people
+// of a namespace can have as many Secrets as they like that look like regcred's: the first of each namespace are told before its others.
 func RevisionsOf(held []Held, inUse, secretName string) []Revision {
-	places := map[string][]string{}
-	for _, h := range held {
-		place := foreign.Name(h.Namespace)
-		if h.Secret != secretName {
-			place += "/" + foreign.Name(h.Secret)
-		}
-		revision := foreign.Name(h.Revision)
-		places[revision] = append(places[revision], place)
-	}
+	firsts, others := placesOf(held, secretName)
 	revisions := []Revision{}
-	for revision, where := range places {
-		slices.Sort(where)
-		revisions = append(revisions, Revision{Revision: revision, InUse: revision == inUse, Secrets: len(where), First: where[:min(len(where), maxPlaces)]})
+	for revision, where := range firsts {
+		all := slices.Concat(where, others[revision])
+		revisions = append(revisions, Revision{Revision: revision, InUse: revision == inUse, Secrets: len(all), First: all[:min(len(all), maxPlaces)]})
 	}
 	slices.SortFunc(revisions, func(a, b Revision) int {
 		if a.InUse != b.InUse {
 			return map[bool]int{true: -1, false: 1}[a.InUse]
 		}
-		return cmp.Or(cmp.Compare(b.Secrets, a.Secrets), cmp.Compare(a.Revision, b.Revision))
+		return cmp.Or(cmp.Compare(len(firsts[b.Revision]), len(firsts[a.Revision])), cmp.Compare(a.Revision, b.Revision))
 	})
 	return revisions[:min(len(revisions), maxRevisions)]
+}
+
+// placesOf are the places of each revision: the first of each namespace, and its others.
+func placesOf(held []Held, secretName string) (firsts, others map[string][]string) {
+	firsts, others = map[string][]string{}, map[string][]string{}
+	before := map[string]string{} // the namespace of the last place, by revision
+	for _, h := range slices.SortedFunc(slices.Values(held), func(a, b Held) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Secret, b.Secret))
+	}) {
+		place, revision := foreign.Name(h.Namespace), foreign.Name(h.Revision)
+		if h.Secret != secretName {
+			place += "/" + foreign.Name(h.Secret)
+		}
+		if namespace, seen := before[revision]; seen && namespace == h.Namespace {
+			others[revision] = append(others[revision], place)
+			continue
+		}
+		firsts[revision], before[revision] = append(firsts[revision], place), h.Namespace
+	}
+	return firsts, others
 }

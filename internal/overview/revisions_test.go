@@ -28,6 +28,9 @@ func TestWhichRevisionIsWhere(t *testing.T) {
 		{"a Secret of an earlier name is told by its name",
 			[]overview.Held{held("a", "before", "1"), held("a", "regcred", "2")},
 			[]overview.Revision{{Revision: "2", InUse: true, Secrets: 1, First: []string{"a"}}, {Revision: "1", Secrets: 1, First: []string{"a/before"}}}},
+		{"the people of one namespace hide no other",
+			[]overview.Held{held("a", "x", "1"), held("a", "y", "1"), held("a", "regcred", "1"), held("b", "regcred", "1"), held("a", "p", "0"), held("a", "q", "0"), held("a", "r", "0"), held("c", "regcred", "4"), held("d", "regcred", "4")},
+			[]overview.Revision{{Revision: "1", Secrets: 4, First: []string{"a", "b", "a/x", "a/y"}}, {Revision: "4", Secrets: 2, First: []string{"c", "d"}}, {Revision: "0", Secrets: 3, First: []string{"a/p", "a/q", "a/r"}}}},
 		{"what others wrote is cleaned", []overview.Held{held("a\x1b", "s\x1b", "1\x1b")}, []overview.Revision{{Revision: "1 ", Secrets: 1, First: []string{"a /s "}}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
