@@ -97,6 +97,33 @@ func TestTheRegistryIsAskedImageByImage(t *testing.T) {
 	}
 }
 
+// The people of a namespace choose which images are in use there: that the value may not pull one of them is not that it is refused.
+func TestWhatEndsTheCommandIsSaid(t *testing.T) {
+	accepted := verifyAnswer{Verdict: verify.ValueAccepted, Reason: verify.PullAllowed}
+	denied := verifyAnswer{Verdict: verify.ValueRejected, Reason: verify.PullDenied}
+	refused := verifyAnswer{Verdict: verify.ValueRejected, Reason: verify.LoginFailed}
+	unknown := verifyAnswer{Verdict: verify.ValueUnknown, Reason: verify.Timeout}
+	for _, test := range []struct {
+		answers []verifyAnswer
+		code    int
+		says    string
+	}{
+		{[]verifyAnswer{accepted, accepted}, 0, ""},
+		{[]verifyAnswer{accepted, unknown}, exitTimeout, "a registry gave no clear answer about the value of RegistryCredential company"},
+		{[]verifyAnswer{accepted, unknown, denied}, exitProblem, "the value of RegistryCredential company may not pull 1 of 3 images"},
+		{[]verifyAnswer{denied}, exitProblem, "the value of RegistryCredential company may not pull 1 of 1 image"},
+		{[]verifyAnswer{accepted, denied, refused}, exitProblem, "a registry refuses the value of RegistryCredential company"},
+	} {
+		err := (&verified{Name: "company", Answers: test.answers}).failure()
+		if test.code == 0 && err == nil {
+			continue
+		}
+		if err == nil || exitCode(err) != test.code || err.Error() != test.says {
+			t.Errorf("%+v: it ends with %v", test.answers, err)
+		}
+	}
+}
+
 func TestOnlyWhatRegcredWroteIsTakenFromASecret(t *testing.T) {
 	for name, change := range map[string]func(*v1alpha1.RegistryCredential, *corev1.Secret){
 		"the Secret of somebody else":                 func(_ *v1alpha1.RegistryCredential, s *corev1.Secret) { s.Labels, s.Annotations = nil, nil },

@@ -64,15 +64,19 @@ func (u *usage) images(ctx context.Context, object *v1alpha1.RegistryCredential,
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]bool{}
+	taken := shares{limit: u.limit, each: max(1, u.limit/shareOfLimit), of: map[string]int{}, found: map[string]bool{}}
+	if u.namespace != "" {
+		taken.each = u.limit
+	}
 	err = eachPod(ctx, u.pods, &u.notes, u.namespace, "", func(pod podlist.Pod) bool {
 		for _, image := range pod.Images {
-			if selected[pod.Namespace] && len(found) < u.limit && matches(image) {
-				found[image] = true
+			if selected[pod.Namespace] && !taken.full() && matches(image) {
+				taken.add(pod.Namespace, image)
 			}
 		}
-		return len(found) < u.limit
+		return !taken.full()
 	})
+	found := taken.all()
 	switch {
 	case apierrors.IsForbidden(err):
 		u.note("You may not list pods there: which images are in use is not known. Name some with --image, or a namespace with -n.")
@@ -82,6 +86,42 @@ func (u *usage) images(ctx context.Context, object *v1alpha1.RegistryCredential,
 		u.note(fmt.Sprintf("The first %d images in use were asked for; --limit changes that.", u.limit))
 	}
 	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// shareOfLimit is what part of the limit the images of one namespace take, while others have some.
+const shareOfLimit = 4
+
+// shares are images of several namespaces: the people of one do not choose all that are asked for.
+type shares struct {
+	limit, each int
+	// of are how many each namespace has.
+	of    map[string]int
+	found map[string]bool
+	// spare are those beyond a namespace's share.
+	spare []string
+}
+
+func (s *shares) full() bool { return len(s.found) >= s.limit }
+
+func (s *shares) add(namespace, image string) {
+	switch {
+	case s.found[image] || slices.Contains(s.spare, image):
+	case s.of[namespace] < s.each:
+		s.found[image] = true
+		s.of[namespace]++
+	case len(s.spare) < s.limit:
+		s.spare = append(s.spare, image)
+	}
+}
+
+// all are those that were found. What others left of the limit, the spare ones take.
+func (s *shares) all() map[string]bool {
+	for _, image := range s.spare {
+		if !s.full() {
+			s.found[image] = true
+		}
+	}
+	return s.found
 }
 
 // selected are the namespaces whose pods are looked at, chosen as the operator chooses.

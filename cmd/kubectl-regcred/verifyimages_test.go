@@ -60,3 +60,39 @@ func TestImagesInUseAreThoseOfSelectedNamespaces(t *testing.T) {
 		t.Errorf("a selector that cannot be read selects %q", images)
 	}
 }
+
+// The people of a namespace choose how it is called, and which images its pods have.
+func TestTheImagesOfOneNamespaceAreNotAllThatAreAskedFor(t *testing.T) {
+	var objects []client.Object
+	var pods []corev1.Pod
+	var names []v1alpha1.NamespaceName
+	add := func(namespace string, images int) {
+		names = append(names, v1alpha1.NamespaceName(namespace))
+		objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+		for i := range images {
+			pods = append(pods, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprint("web-", i)},
+				Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: fmt.Sprintf("%s:%d", namespace, i)}}}})
+		}
+	}
+	add("aaa", 50)
+	add("shop", 2)
+	add("web", 1)
+	object := &v1alpha1.RegistryCredential{Spec: v1alpha1.RegistryCredentialSpec{Target: v1alpha1.Target{Namespaces: names}}}
+	for _, test := range []struct {
+		namespace        string
+		limit, all, aaas int
+	}{{"", 20, 20, 17}, {"", 8, 8, 5}, {"", 4, 3 + 1, 2}, {"", 1, 1, 1}, {"", 100, 53, 50}, {"", 0, 0, 0}, {"aaa", 20, 20, 20}} {
+		var r recorded
+		u := &usage{reader: r.client(objects...), pods: r.podServer(t, pods), namespace: test.namespace, limit: test.limit}
+		images, err := u.images(t.Context(), object, func(string) bool { return true })
+		aaas := 0
+		for _, image := range images {
+			if strings.HasPrefix(image, "aaa:") {
+				aaas++
+			}
+		}
+		if err != nil || len(images) != test.all || aaas != test.aaas {
+			t.Errorf("%+v: %v, %d images, %d of them of namespace aaa: %q", test, err, len(images), aaas, images)
+		}
+	}
+}
