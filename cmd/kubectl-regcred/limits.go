@@ -35,15 +35,20 @@ func listIn(policy *admissionv1.ValidatingAdmissionPolicy, variable string) []st
 	return nil
 }
 
-// readLimits learns from the admission policies what the operator may write. Where they may not be read, the shipped protected namespaces are
-// assumed, and no name is known to be refused.
+// readLimits learns from the admission policies what the operator may write. Where they may not or cannot be read, the shipped protected namespaces
+// are assumed, and no name is known to be refused.
 func (l *look) readLimits(ctx context.Context) (preview.Limits, error) {
 	limits := preview.Limits{Protected: slices.Clone(protected), Own: l.operator}
 	secrets, err := l.policy(ctx, secretsPolicy)
 	if err != nil || secrets == nil {
 		return limits, err
 	}
-	limits.SecretNames, limits.Protected = listIn(secrets, secretNamesVariable), listIn(secrets, protectedVariable)
+	limits.SecretNames = listIn(secrets, secretNamesVariable)
+	if named := listIn(secrets, protectedVariable); len(named) > 0 {
+		limits.Protected = named
+	} else {
+		l.note("The policy " + secretsPolicy + " does not say which namespaces are protected, as far as this version of the plugin can read it: those are assumed that regcred is shipped with.")
+	}
 	accounts, err := l.policy(ctx, accountsPolicy)
 	if err != nil || accounts == nil {
 		return limits, err

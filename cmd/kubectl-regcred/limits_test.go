@@ -43,6 +43,8 @@ func TestPlanLearnsTheLimitsFromThePolicies(t *testing.T) {
 			preview.Limits{SecretNames: []string{"a", "b"}, ServiceAccountNames: []string{"default", "ci"}, Protected: strings.Split(system, ",")}, ""},
 		{"with a shorter list of protected namespaces", []client.Object{shipped(t, "secrets.yaml", system, "kube-public"), accounts}, nil,
 			preview.Limits{SecretNames: []string{"regcred"}, ServiceAccountNames: []string{"default", "ci"}, Protected: []string{"kube-public"}}, ""},
+		{"somebody wrote the list in another way", []client.Object{shipped(t, "secrets.yaml", "'"+system+"'.split(',')", "['kube-public']"), accounts}, nil,
+			preview.Limits{SecretNames: []string{"regcred"}, ServiceAccountNames: []string{"default", "ci"}, Protected: strings.Split(system, ",")}, "does not say which namespaces are protected"},
 		{"they may not be read", []client.Object{secrets, accounts}, []string{"ValidatingAdmissionPolicy"}, preview.Limits{Protected: strings.Split(system, ",")}, "may not read the policy regcred-secrets"},
 		{"they are not there", nil, nil, preview.Limits{Protected: strings.Split(system, ",")}, "There is no policy regcred-secrets"},
 	} {

@@ -133,6 +133,9 @@ func (l *look) plan(ctx context.Context, c client.Client, after *v1alpha1.Regist
 	if after.Spec.Target.Attachment() == v1alpha1.AttachPods {
 		l.lookAtInjection(ctx, c)
 	}
+	if after.Spec.Suspend {
+		l.note("spec.suspend is true: nothing of this is done until it is false.")
+	}
 	one.Rows, one.Stalls, one.Notes = preview.Rows(after, selectors, limits, namespaces), limits.NotGiven(after), l.sorted()
 	return one, nil
 }

@@ -129,6 +129,26 @@ func TestEachFileThatIsNamedIsRead(t *testing.T) {
 	}
 }
 
+// What is suspended is neither read nor written, whatever its spec says.
+func TestAPlanOfWhatIsSuspendedSaysSo(t *testing.T) {
+	for suspend, noted := range map[string]bool{"true": true, "false": false} {
+		s := &apiServer{objects: map[string]runtime.Object{"/api/v1/namespaces": &corev1.NamespaceList{}}, answers: func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost {
+				answer(w, http.StatusCreated, &v1alpha1.RegistryCredential{TypeMeta: metav1.TypeMeta{Kind: "RegistryCredential", APIVersion: v1alpha1.GroupVersion.String()}})
+			}
+			return r.Method == http.MethodPost
+		}}
+		var out bytes.Buffer
+		command := newPlan(s.start(t))
+		command.SetArgs([]string{"-f", "-"})
+		command.SetIn(strings.NewReader("apiVersion: regcred.dev/v1alpha1\nkind: RegistryCredential\nmetadata: {name: company}\nspec: {suspend: " + suspend + "}\n"))
+		command.SetOut(&out)
+		if err := command.ExecuteContext(t.Context()); err != nil || strings.Contains(out.String(), "Note: spec.suspend is true: nothing of this is done until it is false.") != noted {
+			t.Errorf("suspend: %s: %v\n%s", suspend, err, out.String())
+		}
+	}
+}
+
 // A terminal, or a pipe whose other end waits, gives nothing for as long as it likes.
 func TestWhoInterruptsIsNotKeptWaitingForAFile(t *testing.T) {
 	in, out := io.Pipe()
