@@ -73,6 +73,10 @@ func (w *writer) table(indent string, rows [][]cell) {
 	}
 }
 
+// widest is the widest cell that makes its column as wide: others, such as an image that somebody gave a name of 500 letters, move what is behind
+// them in their own row alone.
+const widest = 100
+
 // widthsOf are those of the widest cell of each column.
 func widthsOf(rows [][]cell) []int {
 	var widths []int
@@ -81,7 +85,7 @@ func widthsOf(rows [][]cell) []int {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(shown(c.text)))
+			widths[i] = max(widths[i], min(utf8.RuneCountInString(shown(c.text)), widest))
 		}
 	}
 	return widths
@@ -105,8 +109,9 @@ func (w *writer) row(indent string, row []cell, widths []int) {
 			line.WriteString(begin + w.coloured(c.colour, behind))
 			break
 		}
-		line.WriteString(w.coloured(c.colour, text) + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+gap))
-		used += widths[i] + gap
+		width := max(widths[i], utf8.RuneCountInString(text))
+		line.WriteString(w.coloured(c.colour, text) + strings.Repeat(" ", width-utf8.RuneCountInString(text)+gap))
+		used += width + gap
 	}
 	w.raw(strings.TrimRight(line.String(), " ") + "\n")
 }

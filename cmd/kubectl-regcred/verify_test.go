@@ -146,6 +146,16 @@ func TestOnlyWhatRegcredWroteIsTakenFromASecret(t *testing.T) {
 	}
 }
 
+// The people of a namespace choose names, and one that is long moves no other row.
+func TestALongCellMakesNoOtherRowWide(t *testing.T) {
+	var out bytes.Buffer
+	long := strings.Repeat("x", 500)
+	(&writer{out: &out}).table("", [][]cell{cells("NAME", "IMAGE", "MESSAGE"), cells("a", "b", "c"), cells(long, "b", long)})
+	if want := "NAME" + strings.Repeat(" ", widest-1) + "IMAGE   MESSAGE\na" + strings.Repeat(" ", widest+2) + "b       c\n" + long + "   b       " + long + "\n"; out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
 func TestTheLastColumnIsWrappedOnATerminal(t *testing.T) {
 	for _, test := range []struct {
 		name  string
