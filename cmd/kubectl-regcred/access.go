@@ -48,6 +48,7 @@ func (a access) client() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
+	bounding(config)
 	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, err

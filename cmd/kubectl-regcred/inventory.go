@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,7 +13,8 @@ import (
 	"regcred.dev/regcred/internal/podlist"
 )
 
-// How many objects are asked for at once. A page is in memory: a Secret has 1 MiB at most, and the others are small.
+// How many objects are asked for at once. Most are small. Those that the people of a namespace write can have 1.5 MB each: of a page that is
+// larger than maxPage, fewer are asked for.
 const (
 	secretsAtOnce = 50
 	othersAtOnce  = 500
@@ -25,12 +27,17 @@ var pullSecretTypes = []corev1.SecretType{corev1.SecretTypeDockerConfigJson, cor
 // many namespaces they are. list is an empty list of their kind. One that takes so long that the API server no longer knows how it was when
 // it began goes on where it is.
 func each(ctx context.Context, reader client.Reader, list client.ObjectList, page int64, visit func(client.Object), options ...client.ListOption) error {
-	for next := ""; ; {
+	for next, size := "", page; ; {
 		current, ok := list.DeepCopyObject().(client.ObjectList)
 		if !ok {
 			return nil
 		}
-		err := reader.List(ctx, current, append(options[:len(options):len(options)], client.Limit(page), client.Continue(next))...)
+		err := reader.List(ctx, current, append(options[:len(options):len(options)], client.Limit(size), client.Continue(next))...)
+		if errors.Is(err, errPageTooLarge) && size > 1 {
+			size = max(1, size/4)
+			continue
+		}
+		size = min(page, 2*size) // what comes next may be small again
 		if later := podlist.Resume(err, next); later != "" {
 			next = later
 			continue

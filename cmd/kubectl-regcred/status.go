@@ -220,6 +220,7 @@ func latestEvents(ctx context.Context, reader client.Reader, namespace string, m
 	}
 	err := each(ctx, reader, &corev1.EventList{}, othersAtOnce, func(object client.Object) {
 		if e, ok := object.(*corev1.Event); ok {
+			e.ManagedFields, e.Annotations, e.Message = nil, nil, foreign.Message(e.Message) // which can have 1.5 MB
 			events = append(events, *e)
 		}
 		if len(events) >= most+othersAtOnce {
