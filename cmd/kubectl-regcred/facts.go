@@ -6,9 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/diagnosis"
@@ -41,7 +39,7 @@ func (l *look) facts(ctx context.Context, pod *corev1.Pod) (diagnosis.Facts, err
 	f.Credentials = l.serving(s.namespace, f.Secrets)
 	f.Excluding = l.excluding(pod.Namespace)
 	f.Protected = slices.Contains(l.protected(), pod.Namespace) && len(f.Credentials) == 0
-	f.Owners, _, err = l.owners.Of(ctx, l.reader, l.reader, pod)
+	f.Owners, _, err = l.owners.Of(ctx, once{l.reader, &l.metadata}, l.reader, pod)
 	return f, err
 }
 
@@ -69,57 +67,6 @@ func (l *look) diagnose(ctx context.Context, f *diagnosis.Facts) (diagnosis.Verd
 }
 
 func (l *look) protected() []string { return append(slices.Clone(protected), l.operator) }
-
-// secrets of a namespace by name, each read once.
-func (l *look) secrets(ctx context.Context, s *surroundings, names []string) (map[string]diagnosis.Secret, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	wanted := map[string]diagnosis.Secret{}
-	for _, name := range names {
-		if _, known := s.secrets[name]; !known {
-			var secret corev1.Secret
-			err := l.reader.Get(ctx, client.ObjectKey{Namespace: s.namespace.Name, Name: name}, &secret)
-			switch {
-			case apierrors.IsForbidden(err):
-				l.note("You may not read Secrets in namespace " + s.namespace.Name + ": whether they are fresh, well-formed and hold the right registry is not known.")
-				s.secrets[name] = diagnosis.Secret{Unread: true}
-			case apierrors.IsNotFound(err):
-				s.secrets[name] = diagnosis.Secret{Missing: true}
-			case err != nil:
-				return nil, err
-			default:
-				s.secrets[name] = diagnosis.NewSecret(&secret)
-			}
-		}
-		wanted[name] = s.secrets[name]
-	}
-	return wanted, nil
-}
-
-func (l *look) account(ctx context.Context, s *surroundings, name string) (diagnosis.Account, error) {
-	if name == "" {
-		name = v1alpha1.DefaultServiceAccount
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known, ok := s.accounts[name]; ok {
-		return known, nil
-	}
-	var account corev1.ServiceAccount
-	err := l.reader.Get(ctx, client.ObjectKey{Namespace: s.namespace.Name, Name: name}, &account)
-	switch {
-	case apierrors.IsForbidden(err):
-		l.note("You may not read ServiceAccounts in namespace " + s.namespace.Name + ": which pull secrets new pods inherit is not known.")
-		s.accounts[name] = diagnosis.Account{Name: name, Unread: true}
-	case apierrors.IsNotFound(err):
-		s.accounts[name] = diagnosis.Account{Name: name, Missing: true}
-	case err != nil:
-		return diagnosis.Account{}, err
-	default:
-		s.accounts[name] = diagnosis.NewAccount(&account)
-	}
-	return s.accounts[name], nil
-}
 
 // serving are the RegistryCredentials that serve a namespace. Where they may not be read, the Secrets that regcred wrote tell.
 func (l *look) serving(namespace *corev1.Namespace, secrets map[string]diagnosis.Secret) []diagnosis.Credential {

@@ -40,6 +40,8 @@ type look struct {
 	moment time.Time
 
 	owners podfacts.Owners
+	// metadata is that of owners.
+	metadata remembered
 	notes
 
 	mu sync.Mutex
@@ -192,6 +194,8 @@ type surroundings struct {
 	mu        sync.Mutex
 	secrets   map[string]diagnosis.Secret
 	accounts  map[string]diagnosis.Account
+	// secretsRead and accountsRead are how many were read one by one.
+	secretsRead, accountsRead int
 }
 
 func newSurroundings(namespace *corev1.Namespace) *surroundings {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -40,16 +41,24 @@ func (l *look) concerned(ctx context.Context, object *v1alpha1.RegistryCredentia
 // fill reads the Secret and the ServiceAccounts of each namespace that is there.
 func (l *look) fill(ctx context.Context, object *v1alpha1.RegistryCredential, namespaces []preview.Namespace) error {
 	secret, accounts := object.Spec.Target.Name(), object.Spec.Target.Accounts()
+	places := map[string]*surroundings{}
+	for i := range namespaces {
+		if n := &namespaces[i]; !n.Missing {
+			places[n.Name] = newSurroundings(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.Name}})
+		}
+	}
+	if err := l.prelist(ctx, places, secret, accounts); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i := range namespaces {
 		n := &namespaces[i]
-		if n.Missing {
+		s := places[n.Name]
+		if s == nil {
 			continue
 		}
 		group.Go(func() error {
-			s := newSurroundings(&corev1.Namespace{})
-			s.namespace.Name = n.Name
 			secrets, err := l.secrets(ctx, s, []string{secret})
 			if err != nil {
 				return fmt.Errorf("namespace %s: %w", n.Name, err)
@@ -64,6 +73,20 @@ func (l *look) fill(ctx context.Context, object *v1alpha1.RegistryCredential, na
 			}
 			return nil
 		})
+	}
+	return group.Wait()
+}
+
+// prelist reads by lists what is in many namespaces under the same names, so that the number of requests does not grow with namespaces. What may
+// not be listed is read one by one afterwards.
+func (l *look) prelist(ctx context.Context, places map[string]*surroundings, secret string, accounts []string) error {
+	if len(places) <= fewNamespaces {
+		return nil
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.listSecrets(within, places, secret) })
+	for _, name := range accounts {
+		group.Go(func() error { return l.listAccountsNamed(within, places, name) })
 	}
 	return group.Wait()
 }

@@ -97,6 +97,29 @@ func (l *look) listAccounts(ctx context.Context, places map[string]*surroundings
 	return unlessForbidden(err, "ServiceAccounts")
 }
 
+// listAccountsNamed reads the ServiceAccounts of one name.
+func (l *look) listAccountsNamed(ctx context.Context, places map[string]*surroundings, name string) error {
+	found := map[string]diagnosis.Account{}
+	err := each(ctx, l.reader, &corev1.ServiceAccountList{}, othersAtOnce, func(object client.Object) {
+		if account, ok := object.(*corev1.ServiceAccount); ok {
+			found[account.Namespace] = diagnosis.NewAccount(account)
+		}
+	}, client.MatchingFields{"metadata.name": name})
+	if err != nil {
+		return unlessForbidden(err, "ServiceAccounts")
+	}
+	for namespace, s := range places {
+		account, there := found[namespace]
+		s.mu.Lock()
+		s.accounts[name] = account
+		if !there {
+			s.accounts[name] = diagnosis.Account{Name: name, Missing: true}
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
+
 // listSecrets reads the Secrets of one name, whatever their type.
 func (l *look) listSecrets(ctx context.Context, places map[string]*surroundings, name string) error {
 	found := map[string]diagnosis.Secret{}
