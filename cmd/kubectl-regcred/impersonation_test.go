@@ -69,11 +69,11 @@ func TestWhoMayNotActAsAnotherIsToldSo(t *testing.T) {
 // Built-in kinds are asked for as protobuf, and so is the refusal.
 func TestARefusalToActIsReadInEachEncoding(t *testing.T) {
 	for message, refuses := range map[string]bool{
-		`users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope`:                              true,
-		`userextras.authentication.k8s.io "x" is forbidden: User "a cannot get" cannot impersonate resource "userextras/scopes"`:                        true,
-		`users is forbidden: User "alice" cannot impersonate:user-info resource "users"`:                                                               true,
-		`secrets "cannot impersonate" is forbidden: User "bob" cannot get resource "secrets" in API group "" in the namespace "shop"`:                   false,
-		`secrets "a" is forbidden: User "x cannot impersonate" cannot get resource "secrets" in API group "" in the namespace "shop"`:                   false,
+		`users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope`:                          true,
+		`userextras.authentication.k8s.io "x" is forbidden: User "a cannot get" cannot impersonate resource "userextras/scopes"`:                   true,
+		`users is forbidden: User "alice" cannot impersonate:user-info resource "users"`:                                                           true,
+		`secrets "cannot impersonate" is forbidden: User "bob" cannot get resource "secrets" in API group "" in the namespace "shop"`:              false,
+		`secrets "a" is forbidden: User "x cannot impersonate" cannot get resource "secrets" in API group "" in the namespace "shop"`:              false,
 		`secrets "\" is forbidden: User \"alice\" cannot impersonate" is forbidden: User "bob" cannot get resource "secrets" in API group "" in x`: false,
 		"": false,
 	} {
