@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,6 +47,8 @@ type pod struct {
 	workload  *Workload
 	namespace *Namespace
 	secrets   []reference
+	// ring has the keys of all of them.
+	ring registry.Ring
 	// writers are who wrote the entries of each Secret of regcred, by key.
 	writers map[string]map[string]written
 	never   map[string]bool
@@ -64,11 +67,17 @@ func (p *pod) list() {
 	}
 	p.add("policy", p.injected())
 	p.writers = map[string]map[string]written{}
+	keys := map[string]bool{}
 	for _, r := range p.secrets {
-		if secret := p.namespace.Secrets[r.name]; secret.Owner.Ours {
+		secret := p.namespace.Secrets[r.name]
+		for _, key := range secret.Keys {
+			keys[key] = true
+		}
+		if secret.Owner.Ours {
 			p.writers[r.name] = p.writersOf(secret)
 		}
 	}
+	p.ring = registry.NewRing(slices.Collect(maps.Keys(keys)))
 }
 
 func (p *pod) add(from string, names []string) {
@@ -159,12 +168,8 @@ type written struct {
 // entries of all pull Secrets of the pod that a kubelet uses for an image. It applies its rule to all of them together. The people of the
 // namespace choose how many there are.
 func (p *pod) entries(image string) []entry {
-	var keys []string
-	for _, r := range p.secrets {
-		keys = append(keys, p.namespace.Secrets[r.name].Keys...)
-	}
 	used := map[string]bool{}
-	for _, key := range registry.MostSpecific(keys, image) {
+	for _, key := range p.ring.MostSpecific(image) {
 		used[key] = true
 	}
 	var found []entry

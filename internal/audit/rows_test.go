@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -282,7 +283,11 @@ func TestManyEntriesAreNotComparedWithEachOther(t *testing.T) {
 	for i := range audit.MaxListed {
 		name := fmt.Sprint("s", i)
 		names = append(names, name)
-		w.others(name, keys...)
+		own := slices.Clone(keys)
+		for n := range own { // and such as match nothing, and nobody else has
+			own[n] = fmt.Sprint(own[n], "/", i)
+		}
+		w.others(name, append(own, keys...)...)
 		if i%2 == 0 {
 			forged := w.namespace.Secrets[name]
 			forged.Owner, forged.Sources = pullsecret.Owner{Ours: true}, pullsecret.Sources{"company": {Revision: "0", Keys: keys}}

@@ -28,23 +28,45 @@ func Matches(key, image string) bool {
 //
 // A kubelet tries keys that mean the same ("quay.io" and "https://quay.io") in random order; here they are sorted.
 // The kubelet applies the rule to all pull Secrets of a pod together.
-func MostSpecific(keys []string, image string) []string {
+func MostSpecific(keys []string, image string) []string { return NewRing(keys).MostSpecific(image) }
+
+// Ring are docker config keys that were read once, to be matched with many images.
+type Ring []ringKey
+
+type ringKey struct {
+	indexed
+	pattern
+	readable bool
+}
+
+// NewRing reads keys. Those that a kubelet skips are left out.
+func NewRing(keys []string) Ring {
+	ring := make(Ring, 0, len(keys))
+	for _, key := range keys {
+		if index, ok := indexOf(key); ok {
+			read, readable := patternOf(index)
+			ring = append(ring, ringKey{indexed{index: index, key: key}, read, readable})
+		}
+	}
+	return ring
+}
+
+// MostSpecific is that of the keys of the ring.
+func (r Ring) MostSpecific(image string) []string {
 	parsed, err := ParseImage(image)
 	if err != nil {
 		return nil
 	}
+	target, readable := patternOf(parsed.Name())
+	byHub := servedByHubIndex(parsed.Registry)
 	var covering, fallback []indexed
-	for _, key := range keys {
-		index, ok := indexOf(key)
-		if !ok {
-			continue
+	for i := range r {
+		key := &r[i]
+		if readable && key.readable && key.covers(target) {
+			covering = append(covering, key.indexed)
 		}
-		entry := indexed{index: index, key: key}
-		if covers(index, parsed.Name()) {
-			covering = append(covering, entry)
-		}
-		if index == hubIndex && servedByHubIndex(parsed.Registry) {
-			fallback = append(fallback, entry)
+		if byHub && key.index == hubIndex {
+			fallback = append(fallback, key.indexed)
 		}
 	}
 	if len(covering) == 0 {
@@ -96,21 +118,33 @@ func indexOf(key string) (string, bool) {
 // a glob, the path a plain string prefix. Both are parsed as URLs because the kubelet does so: an index key with a
 // stray % in it is then unreadable, and covers nothing.
 func covers(index, name string) bool {
-	glob, err := url.Parse("https://" + index)
+	glob, readable := patternOf(index)
+	target, isName := patternOf(name)
+	return readable && isName && glob.covers(target)
+}
+
+// pattern is an index key, or the name of an image, in the parts that are compared.
+type pattern struct {
+	labels     []string
+	port, path string
+}
+
+// patternOf is false for what is no URL.
+func patternOf(text string) (pattern, bool) {
+	u, err := url.Parse("https://" + text)
 	if err != nil {
+		return pattern{}, false
+	}
+	labels, port := splitHost(u.Host)
+	return pattern{labels, port, u.Path}, true
+}
+
+func (p *pattern) covers(target pattern) bool {
+	if p.port != target.port || len(p.labels) != len(target.labels) || !strings.HasPrefix(target.path, p.path) {
 		return false
 	}
-	target, err := url.Parse("https://" + name)
-	if err != nil {
-		return false
-	}
-	globLabels, globPort := splitHost(glob.Host)
-	labels, port := splitHost(target.Host)
-	if globPort != port || len(globLabels) != len(labels) || !strings.HasPrefix(target.Path, glob.Path) {
-		return false
-	}
-	for i := range labels {
-		if ok, err := path.Match(globLabels[i], labels[i]); !ok || err != nil {
+	for i := range target.labels {
+		if ok, err := path.Match(p.labels[i], target.labels[i]); !ok || err != nil {
 			return false
 		}
 	}

@@ -89,7 +89,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"more pods than an int32 holds", "podDisruptionBudget: {maxUnavailable: 1e10}", "/podDisruptionBudget/maxUnavailable"},
 		{"more pulls than an int holds", "podRecovery: {nodeBurst: 1e30}", "/podRecovery/nodeBurst"},
 		{"a key of a CA that is a folder", "registries: {cas: {a.io: {secret: a, key: ..}}}", "/registries/cas/a.io/key"},
-		{"a credential whose name is longer than its kind takes", "registryCredentials: {" + strings.Repeat("a", 64) + ": {registries: [r.io], source: {}, target: {}}}", "registryCredentials"},
+		{"a credential whose name is longer than its kind takes", "registryCredentials: {" + strings.Repeat("a", 64) + ": {registries: [r.io], source: {}, target: {}}}", "maxLength: got 64, want 63"},
 		{"a label of the pods with a space", "podLabels: {team: a b}", "/podLabels/team"},
 		{"a label of the pods that is too long", "podLabels: {team: " + strings.Repeat("a", 64) + "}", "/podLabels/team"},
 		{"a label whose name is none", "podLabels: {'a b': a}", "invalid propertyName 'a b'"},
