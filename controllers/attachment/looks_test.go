@@ -147,15 +147,24 @@ func TestThatTheIndexCannotBeWatchedIsSaidOnce(t *testing.T) {
 	}
 }
 
+// What a server says is somebody else's text.
 func TestWhyAWatchOfTheIndexEndedIsSaid(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &watched{}
-		lines := saidOf(t, w, func() {
-			now, _ := w.current()
-			now.Action(watch.Error, &metav1.Status{Code: 410, Message: "too old resource version"})
+	for name, test := range map[string]struct{ says, want string }{
+		"in its words":                {"too old resource version", "too old resource version"},
+		"without what moves a cursor": {"too\x1b[31m old", "too [31m old"},
+		"and not all of them":         {strings.Repeat("x", 5000), "xxx"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &watched{}
+				lines := saidOf(t, w, func() {
+					now, _ := w.current()
+					now.Action(watch.Error, &metav1.Status{Code: 410, Message: test.says})
+				})
+				if len(lines) != 1 || !strings.Contains(lines[0], test.want) || strings.Contains(lines[0], "x1b") || len(lines[0]) > 2000 {
+					t.Errorf("%q", lines)
+				}
+			})
 		})
-		if len(lines) != 1 || !strings.Contains(lines[0], "too old resource version") {
-			t.Errorf("%q", lines)
-		}
-	})
+	}
 }

@@ -175,10 +175,16 @@ func (g *rig) removal() delivered.Removal {
 	return result
 }
 
+// has says whether a namespace's Secret holds a text.
+func (g *rig) has(namespace int, text string) bool {
+	s := g.secret(fmt.Sprintf("n-%05d", namespace))
+	return s != nil && strings.Contains(string(s.Data[corev1.DockerConfigJsonKey]), text)
+}
+
 func (g *rig) having(namespaces int, text string) int {
 	count := 0
 	for i := range namespaces {
-		if s := g.secret(fmt.Sprintf("n-%05d", i)); s != nil && strings.Contains(string(s.Data[corev1.DockerConfigJsonKey]), text) {
+		if g.has(i, text) {
 			count++
 		}
 	}

@@ -136,7 +136,7 @@ func (s *State) follow(value *Value) {
 // backup, and not a standby that lags. Of one that only the version or only the time makes older, the active node's word is enough.
 func (s *State) believes(value Value, found order, now time.Time) bool {
 	if s.Older == nil || s.Older.Digest != value.Digest && !sameAnswer(&value, &s.Older.Value) {
-		s.Older = &Older{Value: value, Since: now}
+		s.Older = &Older{Since: now}
 	}
 	s.Older.Value = value
 	s.Older.Reads++
