@@ -163,13 +163,13 @@ func TestASubscriptionThatIsClosedSaysNothingMore(t *testing.T) {
 
 func TestWhatMayHaveBeenMissedIsNotReadAllAtTheSameMoment(t *testing.T) {
 	s, _, _ := alone()
-	at := map[time.Time]bool{}
-	s.tell = func(n source.News) { at[n.Time] = true }
+	at, places := map[time.Time]bool{}, map[source.Place]bool{}
+	s.tell = func(n source.News) { at[n.Time], places[n.Place] = true, true }
 	for n := range 20 {
 		s.interests.note(fmt.Sprint(n), placeNamed(fmt.Sprint(n)), false, time.Now())
 	}
-	if s.lookAtAll(); len(at) < 2 {
-		t.Errorf("it is read at %v", at)
+	if s.lookAtAll(); len(at) < 2 || len(places) != 20 || !places[placeNamed("7")] {
+		t.Errorf("%d places are read, at %v", len(places), at)
 	}
 }
 

@@ -110,3 +110,31 @@ func TestTheEndWaitsForATokenThatIsBeingGivenBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Its request was under way when the token died, and others have another one by now.
+func TestWhoIsDeniedLateUsesTheTokenOfTheOthers(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 36000, true)
+	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
+	rig := newRig(t, server.URL)
+	rig.mustRead(atB)
+	asked, goOn := make(chan struct{}, 1), make(chan struct{})
+	server.handle("/v1/robots/creds/a", func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-goOn
+		onlyFor(answers(200, `{"data":{"username":"u","password":"p"}}`), "token-2")(w, r)
+	})
+	read := make(chan error, 1)
+	go func() { _, err := rig.Read(t.Context(), requestOf(atDynamic)); read <- err }()
+	<-asked
+	server.handle("/v1/auth/token/lookup-self", onlyFor(answers(200, `{"data":{}}`), "token-2"))
+	server.handle("/v1/secret/data/b", onlyFor(answers(200, kv2Answer(goodData)), "token-2"))
+	rig.mustRead(atB)
+	close(goOn)
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+	if issued.Load() != 2 {
+		t.Errorf("%d logins", issued.Load())
+	}
+}
