@@ -29,7 +29,7 @@ type Contribution struct {
 	Keep []string
 	// Returned says that pods of the namespace get the Secret's name again, after its entries stayed for a while though they did not.
 	Returned bool
-	// Unsure says that a write of the entries was not answered, and took so long that what is recorded may be earlier than it: they are dated anew.
+	// Unsure says that a write of the entries was not answered, and took so long that what is recorded may be earlier than it: they are dated again.
 	Unsure bool
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
