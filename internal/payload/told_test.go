@@ -29,16 +29,16 @@ func TestNoMessageShowsALoginThatStandsInAKeyOrActsOnATerminal(t *testing.T) {
 	long := raw + strings.Repeat("x", 1000)
 	trimmed := `{"username":"u","password":"p\n"}`
 	for name, fields := range map[string]Fields{
-		"an entry at fault":                 {"config": entriesOf(bad, inKey)},
-		"two entries for one registry":      {"config": `{"auths":{"https://user:hunter2@registry.example":` + login + `,"http://user:hunter2@registry.example":` + other + `}}`},
-		"an entry with a line break":        {"config": entriesOf(trimmed, inKey)},
-		"no entry for it":                   {"config": entriesOf(login, "https://user:hunter2@elsewhere.example")},
+		"an entry at fault":                  {"config": entriesOf(bad, inKey)},
+		"two entries for one registry":       {"config": `{"auths":{"https://user:hunter2@registry.example":` + login + `,"http://user:hunter2@registry.example":` + other + `}}`},
+		"an entry with a line break":         {"config": entriesOf(trimmed, inKey)},
+		"no entry for it":                    {"config": entriesOf(login, "https://user:hunter2@elsewhere.example")},
 		"no entry, and one for another path": {"config": entriesOf(login, inKey+"/other")},
-		"no entry, and a key as others do":  {"config": entriesOf(login, long)},
-		"a docker config under another key": {long: entriesOf(login, "registry.example")},
-		"other keys":                        {long: "x", "b": "x"},
-		"a key in an object":                {long: map[string]any{"config": "x", "username": "x"}},
-		"an end that cannot be read":        {"username": "u", "password": "p", "expires at" + strings.Repeat(" ", 20): "soon"},
+		"no entry, and a key as others do":   {"config": entriesOf(login, long)},
+		"a docker config under another key":  {long: entriesOf(login, "registry.example")},
+		"other keys":                         {long: "x", "b": "x"},
+		"a key in an object":                 {long: map[string]any{"config": "x", "username": "x"}},
+		"an end that cannot be read":         {"username": "u", "password": "p", "expires at" + strings.Repeat(" ", 20): "soon"},
 	} {
 		for _, keys := range []Keys{{DockerConfig: "config"}, {}} {
 			got, err := Render(fields, wants(keys, ""))
