@@ -178,7 +178,7 @@ func (c *composition) record(contribution Contribution, current content) {
 		return
 	}
 	slices.Sort(source.Keys)
-	same := slices.Equal(source.Keys, recorded.Keys) && !(contribution.Unsure && contribution.Config != nil)
+	same := slices.Equal(source.Keys, recorded.Keys) && !contribution.doubted()
 	for _, key := range source.Keys {
 		same = same && equalJSON(c.entries[key], current.entries[key])
 	}
@@ -187,6 +187,11 @@ func (c *composition) record(contribution Contribution, current content) {
 	}
 	source.Changed, source.Since = changedAt(recorded, same, c.now), addedAt(recorded, known && !contribution.Returned, same, c.now)
 	c.sources[name] = source
+}
+
+// doubted says that nobody knows since when what it provides is in the Secret.
+func (c Contribution) doubted() bool {
+	return c.Unsure && c.Config != nil
 }
 
 // keep leaves what a credential left that no longer exists, or what was adopted, save registries that somebody provides now.
