@@ -52,7 +52,7 @@ func (e evidence) inUseLogsIn() bool { return e.inUse != nil && e.inUse.Reason =
 
 // judge joins what the hosts of a question said.
 func judge(p plan, found []evidence) Answer {
-	answers := make([]Answer, 0, len(found)+1)
+	answers := make([]Answer, 0, len(found))
 	for _, e := range found {
 		answers = append(answers, e.judge(p.named))
 	}
@@ -81,7 +81,7 @@ func (a Answer) weight(named bool) int {
 		return 4
 	case a.Verdict == ValueUnknown && named:
 		return 3
-	case a.Verdict == ValueAccepted && a.Proof == ProvenByPull:
+	case a.Proof == ProvenByPull:
 		return 2
 	case a.Verdict == ValueAccepted:
 		return 1

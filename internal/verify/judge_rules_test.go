@@ -34,6 +34,12 @@ func TestWhatIsToldOfAHost(t *testing.T) {
 	}
 }
 
+func TestWhereNoImageIsAskedForNothingIsToldOfImages(t *testing.T) {
+	if accepted := login(LoginAccepted, 200); judge(plan{}, []evidence{{login: accepted}}).Message != accepted.Message {
+		t.Errorf("%q", judge(plan{}, []evidence{{login: accepted}}).Message)
+	}
+}
+
 func TestAnAnswerIsShortAndHoldsTheDigestsThatAreKnown(t *testing.T) {
 	long := login(LoginAccepted, 200)
 	long.Message = strings.Repeat("x", 2*messageLength)

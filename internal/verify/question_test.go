@@ -60,8 +60,8 @@ func TestNotMoreImagesInUseAreAskedForThanTheBound(t *testing.T) {
 	if got := (Question{Keys: []string{"r.io"}, Sampled: sampled}).plan(); len(got.hosts[0].images) != MaxSampled {
 		t.Errorf("%d images", len(got.hosts[0].images))
 	}
-	if got := (Question{Keys: []string{"r.io"}, Named: sampled}).plan(); len(got.hosts[0].images) != len(sampled) {
-		t.Errorf("%d of %d named images", len(got.hosts[0].images), len(sampled))
+	if got := (Question{Keys: []string{"r.io"}, Named: sampled}).plan(); len(got.hosts[0].images) != len(sampled) || len(got.unreadable) != 0 {
+		t.Errorf("%d of %d named images, and unreadable are %v", len(got.hosts[0].images), len(sampled), got.unreadable)
 	}
 }
 
