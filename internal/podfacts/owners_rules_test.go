@@ -142,7 +142,7 @@ func (s *templates) Get(_ context.Context, _ client.ObjectKey, into client.Objec
 	return s.fails
 }
 
-// Whether a pod's list of pull secrets is its own is said by the template of the owner that made it.
+// Whether a pod's list of pull secrets is its own is said by the template of the owner that made it, and of none above.
 func TestWhenATemplateIsRead(t *testing.T) {
 	lists := corev1.PodSpec{ImagePullSecrets: []corev1.LocalObjectReference{{Name: "own"}}}
 	var many []corev1.LocalObjectReference
@@ -167,7 +167,7 @@ func TestWhenATemplateIsRead(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			metadata := &shelf{owners: map[string]*metav1.PartialObjectMetadata{
-				"set": {ObjectMeta: owned("Deployment/web/w")}, "web": {ObjectMeta: metav1.ObjectMeta{UID: "w"}},
+				"set": {ObjectMeta: owned("ReplicaSet/web/w")}, "web": {ObjectMeta: metav1.ObjectMeta{UID: "w"}},
 			}}
 			metadata.owners["set"].UID = "s"
 			objects := &templates{secrets: test.has, fails: test.fails}
@@ -183,7 +183,7 @@ func TestWhenATemplateIsRead(t *testing.T) {
 				listed = len(facts[0].Template.PullSecrets)
 			}
 			if listed != test.listed || facts[1].Template != nil {
-				t.Errorf("the template lists %d, and the Deployment has %+v", listed, facts[1].Template)
+				t.Errorf("the template lists %d, and that of the owner above has %+v", listed, facts[1].Template)
 			}
 		})
 	}
