@@ -142,9 +142,12 @@ func (v *verifying) run(ctx context.Context, out io.Writer, name string) error {
 
 // failure is why the command does not end with 0.
 func (v *verified) failure() error {
-	verdicts, denied := map[verify.Verdict]int{}, 0
+	verdicts, images, denied := map[verify.Verdict]int{}, 0, 0
 	for _, a := range v.Answers {
 		verdicts[a.Verdict]++
+		if a.Image != "" {
+			images++
+		}
 		if a.Reason == verify.PullDenied {
 			denied++
 		}
@@ -153,7 +156,7 @@ func (v *verified) failure() error {
 	case verdicts[verify.ValueRejected] > denied:
 		return exit{exitProblem, fmt.Errorf("a registry refuses the value of RegistryCredential %s", foreign.Name(v.Name))}
 	case denied > 0: // the people of a namespace choose which images are in use there
-		return exit{exitProblem, fmt.Errorf("the value of RegistryCredential %s may not pull %d of %s", foreign.Name(v.Name), denied, countOf(len(v.Answers), "image"))}
+		return exit{exitProblem, fmt.Errorf("the value of RegistryCredential %s may not pull %d of %s", foreign.Name(v.Name), denied, countOf(images, "image"))}
 	case verdicts[verify.ValueUnknown] > 0:
 		return exit{exitTimeout, fmt.Errorf("a registry gave no clear answer about the value of RegistryCredential %s", foreign.Name(v.Name))}
 	}

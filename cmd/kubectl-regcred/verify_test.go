@@ -99,10 +99,11 @@ func TestTheRegistryIsAskedImageByImage(t *testing.T) {
 
 // The people of a namespace choose which images are in use there: that the value may not pull one of them is not that it is refused.
 func TestWhatEndsTheCommandIsSaid(t *testing.T) {
-	accepted := verifyAnswer{Verdict: verify.ValueAccepted, Reason: verify.PullAllowed}
-	denied := verifyAnswer{Verdict: verify.ValueRejected, Reason: verify.PullDenied}
-	refused := verifyAnswer{Verdict: verify.ValueRejected, Reason: verify.LoginFailed}
-	unknown := verifyAnswer{Verdict: verify.ValueUnknown, Reason: verify.Timeout}
+	accepted := verifyAnswer{Image: "r.example/a:1", Verdict: verify.ValueAccepted, Reason: verify.PullAllowed}
+	denied := verifyAnswer{Image: "r.example/b:1", Verdict: verify.ValueRejected, Reason: verify.PullDenied}
+	refused := verifyAnswer{Image: "r.example/c:1", Verdict: verify.ValueRejected, Reason: verify.LoginFailed}
+	unknown := verifyAnswer{Image: "r.example/d:1", Verdict: verify.ValueUnknown, Reason: verify.Timeout}
+	login := verifyAnswer{Verdict: verify.ValueAccepted, Reason: verify.LoginAccepted}
 	for _, test := range []struct {
 		answers []verifyAnswer
 		code    int
@@ -111,7 +112,7 @@ func TestWhatEndsTheCommandIsSaid(t *testing.T) {
 		{[]verifyAnswer{accepted, accepted}, 0, ""},
 		{[]verifyAnswer{accepted, unknown}, exitTimeout, "a registry gave no clear answer about the value of RegistryCredential company"},
 		{[]verifyAnswer{accepted, unknown, denied}, exitProblem, "the value of RegistryCredential company may not pull 1 of 3 images"},
-		{[]verifyAnswer{denied}, exitProblem, "the value of RegistryCredential company may not pull 1 of 1 image"},
+		{[]verifyAnswer{denied, login}, exitProblem, "the value of RegistryCredential company may not pull 1 of 1 image"},
 		{[]verifyAnswer{accepted, denied, refused}, exitProblem, "a registry refuses the value of RegistryCredential company"},
 	} {
 		err := (&verified{Name: "company", Answers: test.answers}).failure()

@@ -67,7 +67,7 @@ func (q *questions) verify(t *testing.T) {
 	q.pushPlugin(t)
 	q.inAPod(t, "verify-accepted", 0, []string{"PullAllowed", q.image(asked, "web:2"), q.image(askedStuck, "api:1"), "Asked by the operator, from the cluster, last accepted"},
 		"verify", asked, "--insecure-registries", s.Registry)
-	q.inAPod(t, "verify-refused", 2, []string{"Rejected", "a registry refuses the value of RegistryCredential asked"},
+	q.inAPod(t, "verify-refused", 2, []string{"Rejected", "the value of RegistryCredential asked may not pull 1 of 1 image"},
 		"verify", asked, "--insecure-registries", s.Registry, "--image", q.image(asked, "closed:1"))
 	q.plugin.ends(t, 1, []string{"there is no RegistryCredential nobody"}, "verify", "nobody")
 }
