@@ -41,7 +41,9 @@ run_in() {
 export -f run_in
 
 processors=(1 2 8)
+export MODEL_STEPS=100000 MODEL_FIRST # of rotation's model, which walks through the same histories each time: each run takes others
 for ((run = 1; run <= runs; run++)); do
+  MODEL_FIRST=$((run * MODEL_STEPS))
   from=$SECONDS
   xargs -a "$built/list" -P "$(($(nproc) + 1))" -I {} bash -c 'run_in "$@"' run_in {} "${processors[run % 3]}"
   echo "flakes: run $run of $runs passed with ${processors[run % 3]} processors in $((SECONDS - from)) s"

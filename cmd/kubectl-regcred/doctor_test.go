@@ -11,9 +11,9 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/internal/checkup"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // Where something does not answer, the doctor is asked: what answers is looked at all the same.
@@ -43,7 +43,7 @@ func TestALeaseIsAsOldAsTheAPIServersClockSays(t *testing.T) {
 			renewed := metav1.NewMicroTime(time.Now().Add(-off - 2*time.Second))
 			lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: operatorLease},
 				Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To("regcred-1"), LeaseDurationSeconds: ptr.To[int32](15), RenewTime: &renewed}}
-			g := &gathering{client: crfake.NewClientBuilder().WithScheme(scheme).WithObjects(lease).Build(), namespace: "regcred-system", now: clock.now}
+			g := &gathering{client: inmemory.ClusterOf(scheme).WithObjects(lease).Build(), namespace: "regcred-system", now: clock.now}
 			begun := time.Now()
 			found := g.lease(t.Context())
 			if age := found.Value.Age; age < time.Second || age > 10*time.Second || time.Since(begun) > renewWithin {

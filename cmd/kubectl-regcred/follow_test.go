@@ -17,20 +17,19 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // faulty is an API server that answers some requests by an error: fails says which, by the number of the request from 1 on.
 func faulty(object *v1alpha1.RegistryCredential, fails func(request int, what string) error) client.WithWatch {
 	request := 0
-	return crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+	return inmemory.ClusterOf(scheme).WithObjects(object).WithStatusSubresource(object).
 		WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
 		WithIndex(&corev1.Event{}, "involvedObject.kind", func(client.Object) []string { return nil }).
 		WithIndex(&corev1.Event{}, "involvedObject.name", func(client.Object) []string { return nil }).

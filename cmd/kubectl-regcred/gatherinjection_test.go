@@ -15,12 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/checkup"
 	"regcred.dev/regcred/internal/injection"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // installedPolicy are policy and binding as config/injection has them, as far as they are looked at.
@@ -63,7 +63,7 @@ func TestADoctorComparesTheIndexWithWhatIsAskedFor(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(test.objects...).WithInterceptorFuncs(interceptor.Funcs{
+				c := inmemory.ClusterOf(scheme).WithObjects(test.objects...).WithInterceptorFuncs(interceptor.Funcs{
 					Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
 						if test.denies != nil && reflect.TypeOf(test.denies) == reflect.TypeOf(into) {
 							return forbidden

@@ -3,16 +3,15 @@ package main
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
-
-	"github.com/google/go-cmp/cmp"
 
 	"regcred.dev/regcred/internal/checkup"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func TestDoctorSeesWhichOwnersTheOperatorMayRead(t *testing.T) {
@@ -46,7 +45,7 @@ func TestDoctorSeesWhichOwnersTheOperatorMayRead(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			known := meta.NewDefaultRESTMapper([]schema.GroupVersion{{Group: "core.strimzi.io", Version: "v1"}})
 			known.Add(schema.GroupVersionKind{Group: "core.strimzi.io", Version: "v1", Kind: "StrimziPodSet"}, meta.RESTScopeNamespace)
-			g := &gathering{client: crfake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(known).WithObjects(test.objects...).Build()}
+			g := &gathering{client: inmemory.ClusterOf(scheme).WithRESTMapper(known).WithObjects(test.objects...).Build()}
 			got := g.owners(t.Context())
 			if diff := cmp.Diff(test.want, got.Value); diff != "" || got.Error != "" {
 				t.Errorf("%s %s", got.Error, diff)

@@ -11,13 +11,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/adoption"
 	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/preview"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // expired is the answer of an API server that no longer knows how things were when a list began. next is where it would go on with it.
@@ -30,7 +30,7 @@ func expired(next string) error {
 // slow is an API server that gives one object in each page, and has forgotten the first state by the second.
 func slow(objects ...client.Object) (client.WithWatch, *[]string) {
 	var asked []string
-	return crfake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	return inmemory.ClusterOf(scheme).WithInterceptorFuncs(interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 		o := (&client.ListOptions{}).ApplyOptions(options)
 		asked = append(asked, o.Continue)
 		if o.Continue == "1" {
@@ -111,7 +111,7 @@ func TestAListThatCannotGoOnFails(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			asked := []string{}
-			c := crfake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			c := inmemory.ClusterOf(scheme).WithInterceptorFuncs(interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 				o := (&client.ListOptions{}).ApplyOptions(options)
 				if asked = append(asked, o.Continue); o.Continue != "" {
 					return expired(test.next)

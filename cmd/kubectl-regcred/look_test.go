@@ -8,7 +8,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func TestANamespaceThatGoesMeanwhileKeepsNobodyFromAnAnswer(t *testing.T) {
@@ -23,7 +24,7 @@ func TestANamespaceThatGoesMeanwhileKeepsNobodyFromAnAnswer(t *testing.T) {
 					objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: pod.Namespace}})
 				}
 			}
-			c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
+			c := inmemory.ClusterOf(scheme).WithObjects(objects...).WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
 			r, err := (&look{reader: c, now: atNoon}).stuck(t.Context(), "")
 			if err != nil || len(r.Pods) != namespaces-1 || r.Pods[0].Namespace != "team-1" {
 				t.Errorf("%v: it explains %d pods", err, len(r.Pods))

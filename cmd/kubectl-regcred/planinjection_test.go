@@ -11,12 +11,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func TestAPlanTellsWhatKeepsPodsFromTheirSecret(t *testing.T) {
@@ -40,7 +39,7 @@ func TestAPlanTellsWhatKeepsPodsFromTheirSecret(t *testing.T) {
 		{name: "it may not be read", err: apierrors.NewForbidden(admissionv1.Resource("mutatingadmissionpolicies"), name.Name, errors.New("no")), want: "could not be read"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(test.objects...).WithInterceptorFuncs(interceptor.Funcs{
+			c := inmemory.ClusterOf(scheme).WithObjects(test.objects...).WithInterceptorFuncs(interceptor.Funcs{
 				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
 					if test.err != nil {
 						return test.err

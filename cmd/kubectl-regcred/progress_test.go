@@ -9,9 +9,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func TestTheBarIsAsLongAsNamespacesHaveTheValue(t *testing.T) {
@@ -44,7 +44,7 @@ func TestARefreshSaysWhatBecameOfPods(t *testing.T) {
 func TestPodsAreFollowedUntilNoneIsStuckOrForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		object := &v1alpha1.RegistryCredential{ObjectMeta: metav1.ObjectMeta{Name: "company"}, Status: v1alpha1.RegistryCredentialStatus{Pods: &v1alpha1.PodsStatus{Stuck: 2}}}
-		c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+		c := inmemory.ClusterOf(scheme).WithObjects(object).WithStatusSubresource(object).
 			WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
 		o := &outcome{Name: "company", StuckBefore: 2, StuckPods: 2}
 		r := &refresh{timeout: 50 * time.Millisecond}

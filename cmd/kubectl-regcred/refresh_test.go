@@ -8,9 +8,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // requested is a RegistryCredential whose refresh "now" was asked for, of which the operator answered a request.
@@ -33,7 +33,7 @@ func requested(answered string, conditions ...metav1.Condition) *v1alpha1.Regist
 }
 
 func watched(object *v1alpha1.RegistryCredential) client.WithWatch {
-	return crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+	return inmemory.ClusterOf(scheme).WithObjects(object).WithStatusSubresource(object).
 		WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).Build()
 }
 

@@ -14,9 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func eventOf(name, reason string, at time.Time) *corev1.Event {
@@ -25,7 +25,7 @@ func eventOf(name, reason string, at time.Time) *corev1.Event {
 }
 
 func withEvents(events ...client.Object) client.WithWatch {
-	return crfake.NewClientBuilder().WithScheme(scheme).WithObjects(events...).
+	return inmemory.ClusterOf(scheme).WithObjects(events...).
 		WithIndex(&corev1.Event{}, "involvedObject.kind", func(o client.Object) []string { return []string{o.(*corev1.Event).InvolvedObject.Kind} }).
 		WithIndex(&corev1.Event{}, "involvedObject.name", func(o client.Object) []string { return []string{o.(*corev1.Event).InvolvedObject.Name} }).Build()
 }
@@ -102,7 +102,7 @@ func TestWhoFollowsOneThatIsDeletedIsTold(t *testing.T) {
 		object := requested("now")
 		ended := make(chan error, 1)
 		var out bytes.Buffer
-		c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+		c := inmemory.ClusterOf(scheme).WithObjects(object).WithStatusSubresource(object).
 			WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
 			WithIndex(&corev1.Event{}, "involvedObject.kind", func(client.Object) []string { return nil }).
 			WithIndex(&corev1.Event{}, "involvedObject.name", func(client.Object) []string { return nil }).Build()
@@ -120,7 +120,7 @@ func TestWhoFollowsOneThatIsDeletedIsTold(t *testing.T) {
 func TestAnEventThatComesAfterTheLastChangeIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		object := requested("now")
-		c := crfake.NewClientBuilder().WithScheme(scheme).WithObjects(object).WithStatusSubresource(object).
+		c := inmemory.ClusterOf(scheme).WithObjects(object).WithStatusSubresource(object).
 			WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
 			WithIndex(&corev1.Event{}, "involvedObject.kind", func(o client.Object) []string { return []string{o.(*corev1.Event).InvolvedObject.Kind} }).
 			WithIndex(&corev1.Event{}, "involvedObject.name", func(o client.Object) []string { return []string{o.(*corev1.Event).InvolvedObject.Name} }).Build()

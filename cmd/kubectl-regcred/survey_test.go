@@ -21,13 +21,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/audit"
 	"regcred.dev/regcred/internal/podlist"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // recorded is a client that counts requests, and forbids lists of some kinds.
@@ -38,7 +38,7 @@ type recorded struct {
 }
 
 func (r *recorded) client(objects ...client.Object) client.WithWatch {
-	return crfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	return inmemory.ClusterOf(scheme).WithObjects(objects...).
 		WithIndex(&corev1.Secret{}, "type", func(o client.Object) []string { return []string{string(o.(*corev1.Secret).Type)} }).
 		WithIndex(&corev1.Secret{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
 		WithIndex(&corev1.ServiceAccount{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).

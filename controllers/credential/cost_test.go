@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,7 +36,7 @@ func (anyName) Names() []string     { return []string{"regcred"} }
 func reporting(t testing.TB, namespaces, credentials int) (*Reconciler, *v1alpha1.RegistryCredential) {
 	t.Helper()
 	now := time.Now()
-	kept := fake.NewClientset()
+	kept := inmemory.Clientset()
 	kept.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		action.(clienttesting.CreateAction).GetObject().(*corev1.Secret).ResourceVersion = "1" // as a server does
 		return false, nil, nil

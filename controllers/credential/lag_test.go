@@ -8,12 +8,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // live answers reads past the cache.
@@ -70,7 +70,7 @@ func TestARecordIsKeptWhereTheCacheLags(t *testing.T) {
 	}
 	t.Run("a newer version kept the record", func(t *testing.T) {
 		const name = "regcred-published-c-00"
-		clientset := fake.NewClientset(&corev1.Secret{
+		clientset := inmemory.Clientset(&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: name, ResourceVersion: "1", Labels: map[string]string{"regcred.dev/published": "true"}},
 			Data:       map[string][]byte{"credential": []byte("c-00"), "memo": []byte(`{"format":99}`)},
 		})

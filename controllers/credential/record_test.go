@@ -27,6 +27,7 @@ import (
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/telemetry"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // minting gives another value, with a lease, at each read.
@@ -57,7 +58,7 @@ type kept struct {
 }
 
 func (k *kept) client() *fake.Clientset {
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	clientset.PrependReactor("*", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		resource := schema.GroupResource{Resource: "secrets"}
 		switch action.GetVerb() {
@@ -185,7 +186,7 @@ func TestAnObjectThatWasMadeAgainHasNothingOfItsNamesake(t *testing.T) {
 // keeping are the Secrets of an API server that has these records.
 func keeping(t *testing.T, all ...records.Record) v1.SecretsGetter {
 	t.Helper()
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	version := 0
 	clientset.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		version++

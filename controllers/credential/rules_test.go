@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -21,6 +20,7 @@ import (
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // A plain hash of a short password could be guessed (docs/design/decisions.md, "What is published").
@@ -94,7 +94,7 @@ func TestWhatCannotBeReadIsToldAndNothingIsDone(t *testing.T) {
 	if _, err := r.Reconcile(t.Context(), request); !errors.Is(err, away) || len(c.take()) > 0 {
 		t.Errorf("the object cannot be read: %v", err)
 	}
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	clientset.PrependReactor("list", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, away })
 	r, _ = reporting(t, 1, 1)
 	c = before(r)

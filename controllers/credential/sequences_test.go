@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -19,6 +18,7 @@ import (
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/telemetry"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // A request that is written in a way that a status does not repeat must not be a new one to each process: each request counts as a
@@ -113,7 +113,7 @@ func TestAValueIsNotEverywhereWhileASelectedNamespaceLacksIt(t *testing.T) {
 }
 
 func TestWhatARegistrySaysOfAnObjectThatIsGoneIsForgotten(t *testing.T) {
-	r := &Reconciler{Store: records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {}), Pods: podcounts.New(func(string) {}), Metrics: telemetry.New(prometheus.NewRegistry())}
+	r := &Reconciler{Store: records.NewStore(inmemory.Clientset().CoreV1(), "regcred-system", func(string) {}), Pods: podcounts.New(func(string) {}), Metrics: telemetry.New(prometheus.NewRegistry())}
 	r.tests.note(job{credential: "company", uid: "gone"}, []answered{{}})
 	if err := r.forget(t.Context(), "company"); err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestAPassThatFailsForgetsNothingOfAValueThatWaits(t *testing.T) {
 		Config: one.state.Config, Revision: "2", Digest: "two", SpecHash: one.spec.SpecHash, Accounts: []rotation.Account{refused}}, FirstSeen: r.Now()}
 	one.state.NoteAnswer(refused, one.spec.Question(refused), rotation.Answer{Verdict: rotation.Rejected, Message: "it answers 401"}, r.Now())
 	one.state.Reads.Last, one.state.Reads.ReadTime, one.state.Reads.SpecHash = r.Now(), r.Now(), one.spec.SpecHash
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	clientset.PrependReactor("*", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, errors.New("webhook")
 	})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -16,6 +15,7 @@ import (
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // denied refuses to revoke, as a Vault whose policy lacks sys/leases/revoke.
@@ -32,7 +32,7 @@ func (d *denied) Renew(context.Context, source.Lease) (source.Lease, error) {
 
 func TestADeniedRevocationRewritesNoRecord(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	clientset, writes := fake.NewClientset(), 0
+	clientset, writes := inmemory.Clientset(), 0
 	clientset.PrependReactor("*", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		if action.GetVerb() == "create" || action.GetVerb() == "update" {
 			writes++
@@ -62,7 +62,7 @@ func TestADeniedRevocationRewritesNoRecord(t *testing.T) {
 }
 
 func TestARecordThatTheGateRefusesIsToldWithTheNextStep(t *testing.T) {
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	clientset.PrependReactor("create", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, &url.Error{Op: "Post", URL: "https://api/", Err: policycheck.ErrNotFenced}
 	})

@@ -7,11 +7,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func TestNothingIsMissingThatIsServedAnotherWay(t *testing.T) {
@@ -139,7 +139,7 @@ func TestWhatANewerVersionKeepsIsLeftAlone(t *testing.T) {
 // newerStore has a record of company that a newer version kept.
 func newerStore(t *testing.T) *records.Store {
 	t.Helper()
-	kept := fake.NewClientset(&corev1.Secret{
+	kept := inmemory.Clientset(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: "regcred-published-company", Labels: map[string]string{"regcred.dev/published": "true"}},
 		Data:       map[string][]byte{"credential": []byte("company"), "uid": []byte("company"), "memo": []byte(`{"format":1000}`)},
 	})

@@ -5,13 +5,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/removal"
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // A namespace is looked at while its RegistryCredential goes: what is kept of the removal would outlive it. So the controller that removes
@@ -28,7 +28,7 @@ func TestWhatIsKeptOfARemovalWithoutARecordIsLookedAtAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			object := credential("a", "r.example")
 			g := newRig(t, 0, object)
-			server := fake.NewClientset()
+			server := inmemory.Clientset()
 			server.PrependReactor("*", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
 				secret := action.(clienttesting.CreateAction).GetObject().(*corev1.Secret).DeepCopy()
 				secret.ResourceVersion = "1"

@@ -12,13 +12,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/removal"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // What was granted for one removal serves no other: the next mistake waits for a person again, whatever ended the removal before it.
@@ -245,7 +245,7 @@ func TestWhatAnotherLeaderDecidedOfARemovalIsGoneOnFrom(t *testing.T) {
 }
 
 func TestADecisionThatCannotBeKeptIsMadeAgainOfWhatIsKept(t *testing.T) {
-	kept, conflict := fake.NewClientset(), false
+	kept, conflict := inmemory.Clientset(), false
 	kept.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		action.(clienttesting.CreateAction).GetObject().(*corev1.Secret).ResourceVersion = "1"
 		return false, nil, nil

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -90,7 +89,7 @@ func credential(name string, registries ...string) *v1alpha1.RegistryCredential 
 
 // store is an empty one, which was not loaded yet.
 func (g *rig) store() *records.Store {
-	kept := fake.NewClientset()
+	kept := inmemory.Clientset()
 	kept.PrependReactor("*", "secrets", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		if made, is := action.(clienttesting.CreateAction); is && action.GetVerb() == "create" {
 			made.GetObject().(*corev1.Secret).ResourceVersion = "1" // as a server does

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -54,7 +53,7 @@ var looked = types.NamespacedName{Namespace: "n-00000", Name: "web"}
 // stuckCluster is a cluster of namespaces that hold all values, in each of which a pod is stuck that is as it will stay.
 func stuckCluster(t testing.TB, namespaces, credentials int) *Reconciler {
 	t.Helper()
-	store := records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {})
+	store := records.NewStore(inmemory.Clientset().CoreV1(), "regcred-system", func(string) {})
 	board, counter := delivered.NewBoard(func(string) {}), podcounts.New(func(string) {})
 	sources := pullsecret.Sources{}
 	config := dockerconfig.Config{}

@@ -11,13 +11,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func TestASuccessorIsAskedForByADryRunAlone(t *testing.T) {
@@ -41,7 +40,7 @@ func TestASuccessorIsAskedForByADryRunAlone(t *testing.T) {
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web-1", OwnerReferences: []metav1.OwnerReference{
 				{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "set", Controller: ptr.To(true)}}}}
 			asked := 0
-			c := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(set, pod).WithInterceptorFuncs(interceptor.Funcs{
+			c := inmemory.Cluster().WithObjects(set, pod).WithInterceptorFuncs(interceptor.Funcs{
 				Create: func(_ context.Context, _ client.WithWatch, object client.Object, options ...client.CreateOption) error {
 					var applied client.CreateOptions
 					applied.ApplyOptions(options)

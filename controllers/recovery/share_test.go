@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 type answers func(image string) verify.Result
@@ -29,7 +29,7 @@ func asking(t *testing.T, now *time.Time, prober Prober) *Reconciler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := records.NewStore(fake.NewClientset().CoreV1(), "regcred-system", func(string) {})
+	store := records.NewStore(inmemory.Clientset().CoreV1(), "regcred-system", func(string) {})
 	config := dockerconfig.Config{"r.example": value, "*.r.example": value}
 	record := records.Record{Credential: "hub", UID: "1", Kept: rotation.Kept{Value: rotation.Value{Config: config}}}
 	record.Salt = make([]byte, 32)

@@ -7,10 +7,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/laststatus"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func connection(uid types.UID) *v1alpha1.VaultConnection {
@@ -30,7 +30,7 @@ func TestAStatusIsOfTheObjectThatWasLookedAt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			scheme := runtime.NewScheme()
 			_ = v1alpha1.AddToScheme(scheme)
-			c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(connection(test.there)).WithStatusSubresource(&v1alpha1.VaultConnection{}).Build()
+			c := inmemory.ClusterOf(scheme).WithObjects(connection(test.there)).WithStatusSubresource(&v1alpha1.VaultConnection{}).Build()
 			before, object := connection("one"), connection("one")
 			object.Status.ServerVersion = "1.21"
 			if err := laststatus.Write(t.Context(), c, object, before); (err != nil) != test.fails {
@@ -47,7 +47,7 @@ func TestAStatusIsOfTheObjectThatWasLookedAt(t *testing.T) {
 		_ = v1alpha1.AddToScheme(scheme)
 		object := connection("one")
 		object.Status.ServerVersion = "1.21"
-		if err := laststatus.Write(t.Context(), fake.NewClientBuilder().WithScheme(scheme).Build(), object, connection("one")); client.IgnoreNotFound(err) != nil || err == nil {
+		if err := laststatus.Write(t.Context(), inmemory.ClusterOf(scheme).Build(), object, connection("one")); client.IgnoreNotFound(err) != nil || err == nil {
 			t.Errorf("it gives: %v", err)
 		}
 	})

@@ -7,18 +7,18 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func TestPodsOfOneOwnerCostOneRead(t *testing.T) {
 	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web", UID: "r"}}
-	cached := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(set).Build()
+	cached := inmemory.Cluster().WithObjects(set).Build()
 	gets := 0
-	live := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(set.DeepCopy()).WithInterceptorFuncs(interceptor.Funcs{
+	live := inmemory.Cluster().WithObjects(set.DeepCopy()).WithInterceptorFuncs(interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 			gets++
 			return c.Get(ctx, key, obj, opts...)

@@ -9,17 +9,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // flooded is an API server that has so many events of a megabyte, each a second after the one before.
 func flooded(t *testing.T, events int) (client.Reader, *int) {
 	t.Helper()
 	requests, message := 0, strings.Repeat("x", 1<<20)
-	return crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	return inmemory.Cluster().WithInterceptorFuncs(interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 		requests++
 		asked := (&client.ListOptions{}).ApplyOptions(options)
 		if asked.Limit < 1 || asked.Limit > 8 {

@@ -7,12 +7,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // templated is a template as the owner has it now: the pod was made from an older one.
@@ -38,7 +37,7 @@ func TestASuccessorIsMadeFromTheTemplateAsItIsNow(t *testing.T) {
 		{"StatefulSet, with a claim in the place of a volume", "apps/v1", "StatefulSet", set, "data-web-0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(test.owner).Build()
+			c := inmemory.Cluster().WithObjects(test.owner).Build()
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web-0", Labels: map[string]string{"app": "old", "pod-template-hash": "1"},
 				OwnerReferences: []metav1.OwnerReference{{APIVersion: test.api, Kind: test.kind, Name: "web", UID: "o", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true)}}}}
 			got, err := new(Owners).Successor(t.Context(), c, pod)
@@ -66,7 +65,7 @@ func TestASuccessorIsMadeFromTheTemplateAsItIsNow(t *testing.T) {
 }
 
 func TestThereIsNoSuccessorWithoutAKnownOwner(t *testing.T) {
-	c := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build()
+	c := inmemory.Cluster().Build()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web-0"}}
 	if got, err := new(Owners).Successor(t.Context(), c, pod); got != nil || err != nil {
 		t.Errorf("a bare pod: %v, %v", got, err)
@@ -115,7 +114,7 @@ func TestOwnersOfChosenKinds(t *testing.T) {
 			owner.SetNamespace("n")
 			owner.SetName("web")
 			owner.SetUID("o")
-			builder := crfake.NewClientBuilder().WithScheme(clientgoscheme.Scheme)
+			builder := inmemory.Cluster()
 			if !test.gone {
 				builder = builder.WithObjects(owner)
 			}

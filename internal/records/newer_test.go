@@ -8,9 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
 
 	"regcred.dev/regcred/internal/removal"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // fromTheFuture is a record as a version might keep it that is not written yet.
@@ -35,7 +35,7 @@ func TestANewerRecordIsLeftAlone(t *testing.T) {
 	for name, memo := range newerMemos {
 		t.Run(name, func(t *testing.T) {
 			secret := fromTheFuture(t, memo)
-			clientset := fake.NewClientset(secret)
+			clientset := inmemory.Clientset(secret)
 			var told []string
 			store := NewStore(clientset.CoreV1(), "regcred-system", func(credential string) { told = append(told, credential) })
 			if err := store.Load(t.Context()); err != nil {
@@ -81,7 +81,7 @@ func TestANewerRecordIsLeftAlone(t *testing.T) {
 }
 
 func TestARecordThatANewerVersionWroteMeanwhileIsLeftAlone(t *testing.T) {
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	told := 0
 	store := NewStore(clientset.CoreV1(), "regcred-system", func(string) { told++ })
 	if err := store.Save(t.Context(), record(t)); err != nil {

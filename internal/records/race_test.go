@@ -16,11 +16,11 @@ import (
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	v1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	clienttesting "k8s.io/client-go/testing"
 
 	"regcred.dev/regcred/internal/removal"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // versioned answers writes of Secrets as an API server does: each has a version, and one that was made of an older one is refused.
@@ -44,7 +44,7 @@ func (v *versioned) write(secret *corev1.Secret) (bool, apiruntime.Object, error
 }
 
 func (v *versioned) store() *Store {
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	clientset.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, apiruntime.Object, error) {
 		return v.write(action.(clienttesting.CreateAction).GetObject().(*corev1.Secret))
 	})
@@ -57,7 +57,7 @@ func (v *versioned) store() *Store {
 // A write that takes long holds up no other RegistryCredential.
 func TestASlowWriteOfOneHoldsUpNoOther(t *testing.T) {
 	arrived, answer := make(chan struct{}), make(chan struct{})
-	slow := NewStore(waiting{fake.NewClientset().CoreV1(), arrived, answer}, "regcred-system", func(string) {})
+	slow := NewStore(waiting{inmemory.Clientset().CoreV1(), arrived, answer}, "regcred-system", func(string) {})
 	other := record(t)
 	other.Credential = "another"
 	var group errgroup.Group

@@ -14,13 +14,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/fake"
 	v1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/removal"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 // server keeps Secrets as an API server does, and notes what it is asked for.
@@ -98,7 +98,7 @@ func (s *server) handle(action clienttesting.Action) (bool, apiruntime.Object, e
 
 // client asks the server. It is asked one thing at a time.
 func (s *server) client() v1.CoreV1Interface {
-	clientset := fake.NewClientset()
+	clientset := inmemory.Clientset()
 	clientset.PrependReactor("*", "secrets", s.handle)
 	return clientset.CoreV1()
 }

@@ -15,11 +15,9 @@ import (
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
-	"k8s.io/client-go/kubernetes/scheme"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/controllers/delivery"
@@ -28,6 +26,7 @@ import (
 	"regcred.dev/regcred/internal/records"
 	kept "regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/wakeup"
+	"regcred.dev/regcred/test/inmemory"
 	"regcred.dev/regcred/test/manager"
 )
 
@@ -67,7 +66,7 @@ func (a all) Each(visit func(cache.Cache) error) error { return visit(a.Cache) }
 // startSoak has so many RegistryCredentials deliver to so many namespaces. Each namespace is selected by share of them.
 func startSoak(t *testing.T, namespaces, credentials, share int) *soak {
 	t.Helper()
-	s := &soak{t: t, api: newInMemory(0), namespaces: namespaces, records: fake.NewClientset()}
+	s := &soak{t: t, api: newInMemory(0), namespaces: namespaces, records: inmemory.Clientset()}
 	s.records.PrependReactor("create", "secrets", func(action clienttesting.Action) (bool, k8sruntime.Object, error) {
 		action.(clienttesting.CreateAction).GetObject().(*corev1.Secret).ResourceVersion = "1" // as a server does
 		return false, nil, nil
@@ -84,7 +83,7 @@ func startSoak(t *testing.T, namespaces, credentials, share int) *soak {
 		one.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"group": fmt.Sprint(i % groups)}}
 		s.credentials, objects = append(s.credentials, one), append(objects, one)
 	}
-	s.cluster = s.api.before(crfake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(objects...).Build())
+	s.cluster = s.api.before(inmemory.Cluster().WithObjects(objects...).Build())
 	mgr, changed := manager.New(t, s.cluster), &wakeup.Notifier{}
 	s.store = records.NewStore(s.records.CoreV1(), system, changed.Notify)
 	reader := all{mgr.GetCache()}

@@ -39,6 +39,9 @@ var converters = sync.OnceValue(func() []managedfields.TypeConverter {
 })
 
 // Cluster begins a client that keeps its objects in memory.
-func Cluster() *fake.ClientBuilder {
-	return fake.NewClientBuilder().WithScheme(scheme()).WithTypeConverters(converters()...)
+func Cluster() *fake.ClientBuilder { return ClusterOf(scheme()) }
+
+// ClusterOf is a Cluster of these types.
+func ClusterOf(types *runtime.Scheme) *fake.ClientBuilder {
+	return fake.NewClientBuilder().WithScheme(types).WithTypeConverters(converters()...)
 }
