@@ -30,10 +30,13 @@ fi
 
 # run_in "HOW FOLDER" PROCESSORS runs the tests of one package once, as they are built in HOW.
 run_in() {
-  local how=${1%% *} folder=${1#* } name
+  local how=${1%% *} folder=${1#* } name from=$SECONDS
   name=$(basename "$folder")
   cd "$folder"
-  "$built/$how/$name.test" -test.shuffle=on -test.cpu="$2" -test.timeout=20m >"$built/$how/$name.output" 2>&1 && return
+  "$built/$how/$name.test" -test.shuffle=on -test.cpu="$2" -test.timeout=20m >"$built/$how/$name.output" 2>&1 && {
+    echo "$((SECONDS - from)) $1" >>"$built/taken"
+    return
+  }
   cat "$built/$how/$name.output"
   echo "flakes: $folder ($how) failed with $2 processors" >&2
   return 255 # xargs starts no other
@@ -45,6 +48,8 @@ export MODEL_STEPS=100000 MODEL_FIRST # of rotation's model, which walks through
 for ((run = 1; run <= runs; run++)); do
   MODEL_FIRST=$((run * MODEL_STEPS))
   from=$SECONDS
-  xargs -a "$built/list" -P "$(($(nproc) + 1))" -I {} bash -c 'run_in "$@"' run_in {} "${processors[run % 3]}"
+  xargs -a "$built/list" -P "$(($(nproc) * 2))" -I {} bash -c 'run_in "$@"' run_in {} "${processors[run % 3]}"
   echo "flakes: run $run of $runs passed with ${processors[run % 3]} processors in $((SECONDS - from)) s"
+  sort -rn "$built/taken" | cut -d ' ' -f 2- >"$built/list" # those that take long first, so that none is waited for at the end
+  rm "$built/taken"
 done
