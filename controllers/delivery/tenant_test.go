@@ -12,6 +12,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/test/cputime"
 )
 
 // A namespace's people decide how long the record in a Secret is, and it was decoded once for each RegistryCredential of the cluster.
@@ -58,14 +59,15 @@ func TestManyFindingsInASecretOfATenantAreToldQuickly(t *testing.T) {
 		findings = append(findings, dockerconfig.Finding{Key: keys[i]})
 	}
 	forged := pullsecret.Sources{"other": {Keys: keys}}
-	began := time.Now()
-	known := recorders(forged, func(string) bool { return true })
-	for i := range 50 {
-		if found := findingOf(fmt.Sprintf("c-%d", i), findings, known); found.Key != "" {
-			t.Fatalf("%q is told of a key of another credential", found.Key)
+	var known map[string][]string
+	if took := cputime.Of(func() {
+		known = recorders(forged, func(string) bool { return true })
+		for i := range 50 {
+			if found := findingOf(fmt.Sprintf("c-%d", i), findings, known); found.Key != "" {
+				t.Errorf("%q is told of a key of another credential", found.Key)
+			}
 		}
-	}
-	if took := time.Since(began); took > 2*time.Second {
+	}); took > 2*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	if found := findingOf("other", findings, known); found.Key != keys[0] {

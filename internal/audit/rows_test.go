@@ -15,6 +15,7 @@ import (
 	"regcred.dev/regcred/internal/audit"
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/test/cputime"
 )
 
 func TestAllOfARow(t *testing.T) {
@@ -220,15 +221,15 @@ func TestAnImageIsNotPulledWhereNoContainerPullsIt(t *testing.T) {
 // Whoever creates pods decides how many different images they have, and who owns them.
 func TestManyImagesOfOneWorkloadAreNotComparedWithEachOther(t *testing.T) {
 	var all audit.Workloads
-	begun := time.Now()
-	for i := range 2000 {
-		pod := audit.Pod{Namespace: "shop", Name: fmt.Sprint(i), OwnerKind: "Job", OwnerName: "forged"}
-		for n := range 100 {
-			pod.Images = append(pod.Images, fmt.Sprintf("registry.example.com/%0200d:%d", n, i))
+	if took := cputime.Of(func() {
+		for i := range 2000 {
+			pod := audit.Pod{Namespace: "shop", Name: fmt.Sprint(i), OwnerKind: "Job", OwnerName: "forged"}
+			for n := range 100 {
+				pod.Images = append(pod.Images, fmt.Sprintf("registry.example.com/%0200d:%d", n, i))
+			}
+			all.AddPod(pod)
 		}
-		all.AddPod(pod)
-	}
-	if took := time.Since(begun); len(all.All()[0].Images) != 200_000 || took > time.Minute {
+	}); len(all.All()[0].Images) != 200_000 || took > time.Minute {
 		t.Errorf("%d images took %s", len(all.All()[0].Images), took)
 	}
 }
@@ -299,9 +300,8 @@ func TestManyEntriesAreNotComparedWithEachOther(t *testing.T) {
 	for i := range 20 {
 		w.workload.Images = append(w.workload.Images, fmt.Sprintf("registry.company.io/%s:%d", repository, i))
 	}
-	begun := time.Now()
-	rows := w.rows()
-	if took := time.Since(begun); len(rows) != 20 || rows[0].Result != audit.Unproven || took > 30*time.Second {
+	var rows []audit.Row
+	if took := cputime.Of(func() { rows = w.rows() }); len(rows) != 20 || rows[0].Result != audit.Unproven || took > 30*time.Second {
 		t.Errorf("%d images took %s: %+v", len(rows), took, rows[0])
 	}
 }

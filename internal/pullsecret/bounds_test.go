@@ -11,6 +11,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/test/cputime"
 )
 
 // Each of these took seconds for one look, again for each write of a tenant's.
@@ -39,10 +40,10 @@ func TestASecretNearTheLimitsOfTheAPITellsQuicklyWhoseItIs(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			quickest := time.Hour
-			for range 5 { // of a busy machine the quickest tells
-				began := time.Now()
-				owner := OwnerOf(&corev1.Secret{ObjectMeta: test.meta, Type: corev1.SecretTypeDockerConfigJson})
-				if quickest = min(quickest, time.Since(began)); !owner.Adoptable {
+			for range 5 { // in some of them the memory is cleared
+				var owner Owner
+				took := cputime.Of(func() { owner = OwnerOf(&corev1.Secret{ObjectMeta: test.meta, Type: corev1.SecretTypeDockerConfigJson}) })
+				if quickest = min(quickest, took); !owner.Adoptable {
 					t.Fatalf("it is of %q", owner.Manager)
 				}
 				if quickest <= test.within {
