@@ -11,10 +11,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // The people of a namespace make objects as large as the API server takes, and as many as they like.
 func TestAPageOfAListIsHeldInLittleMemory(t *testing.T) {
+	racedetector.Skip(t)
 	const accounts, small = 28, 600
 	var sizes []string
 	s := &apiServer{answers: func(w http.ResponseWriter, r *http.Request) bool {

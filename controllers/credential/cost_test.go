@@ -23,6 +23,7 @@ import (
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/telemetry"
 	"regcred.dev/regcred/test/inmemory"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // anyName allows all names.
@@ -127,6 +128,7 @@ func BenchmarkAReport(b *testing.B) {
 
 // TestAReportCostsTheSameHoweverManyNamespacesThereAre counts allocations, which do not depend on how busy the machine is.
 func TestAReportCostsTheSameHoweverManyNamespacesThereAre(t *testing.T) {
+	racedetector.Skip(t)
 	few, many := testing.AllocsPerRun(50, reportOf(t, 100, 5)), testing.AllocsPerRun(50, reportOf(t, 10_000, 5))
 	if many > few*1.05 {
 		t.Errorf("a report makes %.0f allocations with 100 namespaces, and %.0f with 10,000", few, many)

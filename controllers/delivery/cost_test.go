@@ -11,6 +11,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // served is a rig in which all namespaces hold the values of all credentials. All but one are only known of, which costs less to make.
@@ -78,6 +79,7 @@ func BenchmarkWhatARemovalCosts(b *testing.B) {
 
 // TestADeliveryCostsTheSameHoweverManyNamespacesThereAre counts allocations, which do not depend on how busy the machine is.
 func TestADeliveryCostsTheSameHoweverManyNamespacesThereAre(t *testing.T) {
+	racedetector.Skip(t)
 	const few, many, slack = 100, 10_000, 1.05
 	measure := func(namespaces int) (delivery, removal float64) {
 		g := served(t, namespaces, 5)
@@ -104,6 +106,7 @@ func TestADeliveryCostsTheSameHoweverManyNamespacesThereAre(t *testing.T) {
 
 // A look at a Secret that many share costs each of them the same: what is looked up among all for each would cost the square.
 func TestACredentialCostsTheSameHoweverManyAreInTheSecret(t *testing.T) {
+	racedetector.Skip(t)
 	const few, many, slack = 10, 80, 1.1
 	each := func(credentials int) float64 {
 		g := served(t, 1, credentials)

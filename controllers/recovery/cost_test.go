@@ -23,6 +23,7 @@ import (
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/test/inmemory"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // everyName reads everything of a client.
@@ -140,6 +141,7 @@ func BenchmarkALookAtAStuckPod(b *testing.B) {
 
 // TestALookCostsTheSameHoweverManyNamespacesThereAre counts allocations, which do not depend on how busy the machine is.
 func TestALookCostsTheSameHoweverManyNamespacesThereAre(t *testing.T) {
+	racedetector.Skip(t)
 	measure := func(namespaces int) float64 {
 		r := stuckCluster(t, namespaces, 5)
 		look(t, r)

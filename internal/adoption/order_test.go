@@ -13,6 +13,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/registry"
 	"regcred.dev/regcred/test/cputime"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func pull(namespace, name, config string) *corev1.Secret {
@@ -168,6 +169,7 @@ func TestAManifestIsWhole(t *testing.T) {
 
 // The people of a namespace decide how many Secrets they have, and that each has another password.
 func TestManySecretsAreNotComparedWithEachOther(t *testing.T) {
+	racedetector.Skip(t)
 	const secrets = 2000
 	var all []*corev1.Secret
 	for i := range secrets {
@@ -184,6 +186,7 @@ func TestManySecretsAreNotComparedWithEachOther(t *testing.T) {
 
 // The people of a namespace choose how their Secrets are called, and how many ServiceAccounts name one.
 func TestManyNamesAreNotComparedWithEachOther(t *testing.T) {
+	racedetector.Skip(t)
 	const secrets = 1000
 	var found []Found
 	for i := range secrets {

@@ -16,6 +16,7 @@ import (
 	"regcred.dev/regcred/internal/diagnosis"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/test/cputime"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func TestAllOfARow(t *testing.T) {
@@ -220,6 +221,7 @@ func TestAnImageIsNotPulledWhereNoContainerPullsIt(t *testing.T) {
 
 // Whoever creates pods decides how many different images they have, and who owns them.
 func TestManyImagesOfOneWorkloadAreNotComparedWithEachOther(t *testing.T) {
+	racedetector.Skip(t)
 	var all audit.Workloads
 	if took := cputime.Of(func() {
 		for i := range 2000 {
@@ -272,6 +274,7 @@ func TestATemplateIsLookedAtAsFarAsAPod(t *testing.T) {
 
 // The people of a namespace choose how many Secrets their pods name, and which entries these have.
 func TestManyEntriesAreNotComparedWithEachOther(t *testing.T) {
+	racedetector.Skip(t)
 	w := sound()
 	repository := strings.Repeat("a", 180)
 	var keys []string

@@ -13,6 +13,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/test/cputime"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // generous is far more than a look takes of a processor, also with the race detector, and far less than minutes.
@@ -51,6 +52,7 @@ func TestWhatIsTooLargeIsNeverRestarted(t *testing.T) {
 }
 
 func TestObjectsNearTheLimitsOfTheAPIAreLookedAtQuickly(t *testing.T) {
+	racedetector.Skip(t)
 	auths, keys := map[string]any{}, []string{}
 	for i := range 18_000 {
 		keys = append(keys, fmt.Sprintf("a.b/%d", i))

@@ -9,6 +9,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 const (
@@ -76,6 +77,7 @@ func TestClocksMayDifferByAMinute(t *testing.T) {
 
 // A clock that was set back, or an annotation that somebody wrote: each successor is older than the change, until its time has come.
 func TestAPodIsNotRestartedAgainAndAgainForAChangeWhoseTimeHasNotCome(t *testing.T) {
+	racedetector.Skip(t)
 	for _, lacks := range [][]change{nil, {withoutReference, because(anonymous)}, {injectedSince(0)}} {
 		restarts, age := 0, -10*time.Minute
 		for at := -time.Minute; at <= time.Minute; at += time.Second {

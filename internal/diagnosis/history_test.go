@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // world is one replica of a workload over a stretch of time, with everything that can go wrong around it.
@@ -30,6 +32,7 @@ type world struct {
 // TestAPodIsRestartedOncePerChange lets many workloads go through random histories: values that do not help, attachments that come
 // and go, admission that lags, webhooks that strip the reference, people who delete pods.
 func TestAPodIsRestartedOncePerChange(t *testing.T) {
+	racedetector.Skip(t)
 	for seed := range uint64(40) {
 		w := newWorld(seed)
 		for range 150 {
@@ -49,6 +52,7 @@ func TestAPodIsRestartedOncePerChange(t *testing.T) {
 
 // TestAPodThatACredentialCuresRunsInTheEnd: in the same world with a good value and no saboteur every pod gets it.
 func TestAPodThatACredentialCuresRunsInTheEnd(t *testing.T) {
+	racedetector.Skip(t)
 	for seed := range uint64(40) {
 		w := newWorld(seed)
 		w.strips = false

@@ -10,6 +10,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // fact is one thing that is so of a pod, with the verdict where nothing else is.
@@ -102,6 +103,7 @@ var combined = map[rune]fact{
 }
 
 func TestEachFactAlone(t *testing.T) {
+	racedetector.Skip(t)
 	for _, one := range single {
 		if verdict := Diagnose(stuck(one.make)); verdict.Action != one.action || verdict.Reason != one.reason {
 			t.Errorf("%s: %s (%s), want %s (%s): %s", one.name, verdict.Action, verdict.Reason, one.action, one.reason, verdict.Message)

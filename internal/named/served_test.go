@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/silentserver"
 )
 
 // api is an API server that has a Secret of each name in the namespace shop. It streams no lists.
@@ -41,7 +42,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case query.Get("watch") != "":
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+		silentserver.Handle(w, r)
 	default:
 		a.mu.Lock()
 		defer a.mu.Unlock()

@@ -19,6 +19,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"regcred.dev/regcred/test/silentserver"
 )
 
 // answers is what an API server says to each request.
@@ -115,7 +117,7 @@ func TestACountOfRunningPodsSaysWhereItIsNotOfAll(t *testing.T) {
 
 // What takes too long is left out where the look itself was too long, and is an error where the caller gave up.
 func TestWhoGivesUpIsToldSo(t *testing.T) {
-	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	hangs := httptest.NewServer(http.HandlerFunc(silentserver.Handle))
 	defer hangs.Close()
 	lister, err := New(&rest.Config{Host: hangs.URL}, hangs.Client())
 	if err != nil {

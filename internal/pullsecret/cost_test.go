@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // inRotation is one of thousands of namespaces that hold the value before, of so many RegistryCredentials.
@@ -34,6 +35,7 @@ func inRotation(t testing.TB, credentials int) (unchanged, rotated Input) {
 // TestADecisionAllocatesNoMoreThanItDid fails where the limits are exceeded, which are what was measured with the race detector, and a
 // tenth: whoever makes the code better lowers them.
 func TestADecisionAllocatesNoMoreThanItDid(t *testing.T) {
+	racedetector.Skip(t)
 	for _, test := range []struct {
 		credentials        int
 		unchanged, rotated float64

@@ -16,6 +16,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 var (
@@ -26,6 +27,7 @@ var (
 
 // TestDecideHoldsItsPromises goes through random Secrets and contributions.
 func TestDecideHoldsItsPromises(t *testing.T) {
+	racedetector.Skip(t)
 	for seed := range uint64(500) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		in := randomInput(t, random)

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func unreadable(s *corev1.Secret) { s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":[]}`) }
@@ -70,6 +71,7 @@ func large(t testing.TB, key string, size int) Contribution {
 }
 
 func TestWhatMustStayHasItsRoomBeforeAnythingNew(t *testing.T) {
+	racedetector.Skip(t)
 	const half = 580 << 10
 	gone := secret(t, large(t, "gone.example", half))
 	first, second := large(t, "first.example", half), large(t, "second.example", half)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // manyEntries are so many entries of a docker config, as it is written.
@@ -117,6 +118,7 @@ func TestWhatAPersonIsToldOfASecretThatIsLeftAlone(t *testing.T) {
 }
 
 func TestASecretWithAsManyEntriesAsAreHandledIsHandled(t *testing.T) {
+	racedetector.Skip(t)
 	current := marked(withLabel(v1alpha1.ManagedLabel, v1alpha1.ManagedValue))
 	current.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{` + manyEntries(MaxEntries) + `}}`)
 	if plan := decideOver(current, everybody); plan.Action == Refuse {

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func TestTheRecordStaysSmall(t *testing.T) {
+	racedetector.Skip(t)
 	t.Run("a source that changes between ever new wrong values", func(t *testing.T) {
 		s := begin(t)
 		s.two, s.third = true, true

@@ -7,9 +7,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func TestARefusedValueIsNotPublishedAfterOne429(t *testing.T) {
+	racedetector.Skip(t)
 	for _, later := range []string{"429", "503", "silent"} {
 		t.Run("a refusal and then "+later, func(t *testing.T) {
 			s := begin(t)
@@ -85,6 +87,7 @@ func TestThreeSilentRegistriesDoNotBlockRotation(t *testing.T) {
 }
 
 func TestASilentRegistryDoesNotHideThatAnotherRefuses(t *testing.T) {
+	racedetector.Skip(t)
 	s := begin(t)
 	s.two = true
 	s.respec()
@@ -108,6 +111,7 @@ func TestALoginThatIsAcceptedIsEnoughWhereAllImagesAreGone(t *testing.T) {
 }
 
 func TestAnEndThatHasPassedDoesNotVoidTheHold(t *testing.T) {
+	racedetector.Skip(t)
 	ended := func(s *script) { s.state.ExpireTime = s.now.Add(-time.Hour) }
 	t.Run("the registry still accepts the value in use", func(t *testing.T) {
 		s := begin(t)

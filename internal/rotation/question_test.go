@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 func TestAVerdictIsVoidWhenTheQuestionChanges(t *testing.T) {
@@ -91,6 +92,7 @@ func TestDisabledVerificationKeepsNoRefusal(t *testing.T) {
 }
 
 func TestARefusedValueInUseIsNotAcceptedAgainByOne429(t *testing.T) {
+	racedetector.Skip(t)
 	for _, later := range []string{"429", "503", "silent"} {
 		t.Run("a refusal and then "+later, func(t *testing.T) {
 			s := begin(t)

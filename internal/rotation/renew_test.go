@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // renewing returns a world whose values are leased and prolonged up to longestLease, with one in use everywhere.
@@ -169,6 +170,7 @@ func TestALeaseThatAWrongClockProlongedEndsNoLater(t *testing.T) {
 }
 
 func TestAValueThatWaitsHasItsLeaseProlonged(t *testing.T) {
+	racedetector.Skip(t)
 	s := renewing(t)
 	s.mute = 2
 	s.mint()

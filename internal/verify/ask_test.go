@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/test/silentserver"
 )
 
 // oddToken answers a wrong password as ECR and Google do.
@@ -120,8 +121,7 @@ func TestADigestIsKeptOfWhatWasPulled(t *testing.T) {
 func TestASilentImageDelaysNoOther(t *testing.T) {
 	s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/silent/") {
-			<-r.Context().Done()
-			return
+			silentserver.Handle(w, r)
 		}
 		basicRegistry(w, r)
 	})
@@ -136,8 +136,7 @@ func TestASilentImageDelaysNoOther(t *testing.T) {
 func TestASilentNewValueLeavesTimeForTheContrast(t *testing.T) {
 	s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		if u, p, _ := r.BasicAuth(); u == user && p == "new" && strings.Contains(r.URL.Path, "/silent/") {
-			<-r.Context().Done()
-			return
+			silentserver.Handle(w, r)
 		}
 		if _, p, _ := r.BasicAuth(); p == "new" {
 			r.SetBasicAuth(user, password)
@@ -159,7 +158,7 @@ func TestASilentNewValueLeavesTimeForTheContrast(t *testing.T) {
 }
 
 func TestAnAskEndsWithItsContext(t *testing.T) {
-	s := serveTLS(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	s := serveTLS(t, silentserver.Handle)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	started := time.Now()

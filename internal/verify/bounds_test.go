@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/test/silentserver"
 )
 
 const gigabyte = 1 << 30
@@ -148,12 +149,6 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hang answers nothing, not even when the client is gone: what is sent then may still be read.
-func hang(_ http.ResponseWriter, r *http.Request) {
-	<-r.Context().Done()
-	panic(http.ErrAbortHandler)
-}
-
 // hanging are registries that stop answering at one step.
 var hanging = []struct {
 	name    string
@@ -161,7 +156,7 @@ var hanging = []struct {
 	stop    http.HandlerFunc
 	step    verify.Step
 }{
-	{"no answer to the ping", func(stop http.HandlerFunc) http.HandlerFunc { return stop }, hang, verify.StepPing},
+	{"no answer to the ping", func(stop http.HandlerFunc) http.HandlerFunc { return stop }, silentserver.Handle, verify.StepPing},
 	{"no answer to a basic login", func(stop http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "" {
@@ -169,8 +164,8 @@ var hanging = []struct {
 			}
 			basicRegistry(w, r)
 		}
-	}, hang, verify.StepBasic},
-	{"no answer to the request for a token", tokenRegistry, hang, verify.StepToken},
+	}, silentserver.Handle, verify.StepBasic},
+	{"no answer to the request for a token", tokenRegistry, silentserver.Handle, verify.StepToken},
 	{"a token that comes byte by byte", tokenRegistry, drip, verify.StepToken},
 	{"no answer for the manifest", func(stop http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -179,7 +174,7 @@ var hanging = []struct {
 			}
 			basicRegistry(w, r)
 		}
-	}, hang, verify.StepHead},
+	}, silentserver.Handle, verify.StepHead},
 }
 
 func TestWhatHangsEndsInTime(t *testing.T) {

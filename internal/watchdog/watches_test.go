@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/test/silentserver"
 )
 
 // limit is long enough for a busy machine to say a word in time.
@@ -27,7 +29,7 @@ func speaker(t *testing.T, pause time.Duration, words int) (address string, left
 			}
 		}
 		if request.URL.Query().Get("watch") != "" {
-			<-request.Context().Done()
+			silentserver.Handle(writer, request)
 		}
 	}))
 	t.Cleanup(server.Close)

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/silentserver"
 )
 
 // obstacle is one way in which a namespace refuses.
@@ -260,9 +261,9 @@ func everySecret() admissionv1.RuleWithOperations {
 
 // hangingWebhook lets each write wait for two seconds, and then fail.
 func hangingWebhook(t *testing.T, rig *deliveryRig, namespace string) func(*testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		_, _ = io.Copy(io.Discard, request.Body) // or else the end of the connection is not noticed
-		<-request.Context().Done()
+		silentserver.Handle(w, request)
 	}))
 	t.Cleanup(server.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/test/silentserver"
 )
 
 const (
@@ -69,7 +70,7 @@ func TestNoAnswerOfVaultChangesASecret(t *testing.T) {
 	slow := http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		_, _ = w.Write([]byte(`{"data":`))
 		w.(http.Flusher).Flush()
-		<-request.Context().Done()
+		silentserver.Handle(w, request)
 	})
 	r.afterEach(t, []calamity{
 		{"the newest version is deleted", func() { vaultMust(t, r.vault.DeleteKV2(ctx, "secret", operatorPath)) }, v1alpha1.ReasonSecretDeleted},

@@ -21,10 +21,12 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/racedetector"
 )
 
 // Who edits a path again and again leaves an answer behind each time.
 func TestAnswersOfPathsThatNobodyReadsAnyMoreTakeLittleMemory(t *testing.T) {
+	racedetector.Skip(t)
 	const paths, most = 24, 10 << 20 // of 21 MiB of answers
 	server := newScripted(t)
 	body := kv2Answer(map[string]any{"username": "robot", "password": "pw", "notes": strings.Repeat("x", 900<<10)})
@@ -59,6 +61,7 @@ func placeIn(place v1alpha1.VaultSource) source.Place {
 }
 
 func TestPlacesThatNobodyReadsAnyMoreAreForgotten(t *testing.T) {
+	racedetector.Skip(t)
 	var i interests
 	now := time.Now()
 	for n := range 50_000 {

@@ -13,6 +13,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/source"
+	"regcred.dev/regcred/test/silentserver"
 )
 
 // situation brings one outcome about, in front of a server that is well otherwise.
@@ -138,18 +139,18 @@ func situations() map[string]situation {
 
 		"slow": {outcomeSlow, atKV2, both(
 			spec(func(s *v1alpha1.VaultConnectionSpec) { s.TimeoutSeconds = new(int32(1)) }),
-			atPath("secret/data/a", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))},
+			atPath("secret/data/a", silentserver.Handle))},
 		"a body that never ends": {outcomeSlow, atKV2, both(
 			spec(func(s *v1alpha1.VaultConnectionSpec) { s.TimeoutSeconds = new(int32(1)) }),
 			atPath("secret/data/a", func(w http.ResponseWriter, r *http.Request) {
 				_, _ = w.Write([]byte(`{"data":`))
 				w.(http.Flusher).Flush()
-				<-r.Context().Done()
+				silentserver.Handle(w, r)
 			}))},
 		"slow everywhere": {outcomeUnreachable, atKV2, both(
 			spec(func(s *v1alpha1.VaultConnectionSpec) { s.TimeoutSeconds = new(int32(1)) }),
-			atPath("secret/data/a", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
-			atPath("sys/health", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))},
+			atPath("secret/data/a", silentserver.Handle),
+			atPath("sys/health", silentserver.Handle))},
 		"no server":         {outcomeUnreachable, atKV2, func(_ *testing.T, s *scripted, _ *rig) { s.Close() }},
 		"connection broken": {outcomeBroken, atKV2, atPath("secret/data/a", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })},
 		"connections broken everywhere": {outcomeUnreachable, atKV2, both(
