@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ type adopt struct {
 	access             access
 	current            string
 	mount, path, vault string
+	unused             bool
 	output             string
 	operator           string
 }
@@ -40,8 +40,8 @@ func newAdopt(a access) *cobra.Command {
 		Short: "Find the pull Secrets for a registry, and write the manifest that takes over the hand-made ones",
 		Long: "Find the pull Secrets for a registry in all namespaces that you may read, or in that of -n: whose they are, whether they have the\n" +
 			"password in use, and which pods and ServiceAccounts name them. Passwords are compared and not shown: Secrets with the same letter have\n" +
-			"the same one. With --vault-path the RegistryCredentials that take over the hand-made ones are written to standard output, and the list\n" +
-			"to standard error. It changes nothing. Exit codes: 0; 1 the command failed; 2 there is nothing to take over.",
+			"the same one. With --vault-path the RegistryCredentials that take over the hand-made ones in use are written to standard output, and the\n" +
+			"list to standard error. It changes nothing. Exit codes: 0; 1 the command failed; 2 there is nothing to take over.",
 		Example: adoptExample,
 		Args:    takes(1, 1, "name the registry, as host[:port][/path]"),
 
@@ -55,6 +55,7 @@ func newAdopt(a access) *cobra.Command {
 	flags.StringVar(&d.path, "vault-path", "", "path of the secret in Vault from which the password will come. With it, the manifest is written")
 	flags.StringVar(&d.mount, "vault-mount", "secret", "mount of the secrets engine in Vault")
 	flags.StringVar(&d.vault, "vault-connection", "", "the VaultConnection to read through, if it is not the one named default")
+	flags.BoolVar(&d.unused, "include-unused", false, "take over those, too, that no pod and no ServiceAccount names: their namespaces are given the password")
 	flags.StringVarP(&d.output, "output", "o", "text", "text, wide, json or yaml, for the list")
 	operatorNamespace(flags, &d.operator)
 	return command
@@ -64,7 +65,7 @@ func newAdopt(a access) *cobra.Command {
 type adoptable struct {
 	Registry string           `json:"registry"`
 	Secrets  []adoption.Found `json:"secrets"`
-	// Manifests are the RegistryCredentials that take over what can be.
+	// Manifests are the RegistryCredentials that take over what can be and is in use.
 	Manifests []v1alpha1.RegistryCredential `json:"manifests,omitempty"`
 	Notes     []string                      `json:"notes,omitempty"`
 }
@@ -101,7 +102,7 @@ func (d *adopt) run(ctx context.Context, out, complaints io.Writer, registry str
 		return err
 	}
 	result.Notes = append(h.sorted(), result.Notes...)
-	return errors.Join(d.print(out, complaints, result), result.failure())
+	return errors.Join(d.print(out, complaints, result), d.failure(&result))
 }
 
 // decide says what regcred can take over of what was found, within the limits of what it may write.
@@ -116,23 +117,18 @@ func (d *adopt) decide(ctx context.Context, c client.Reader, registry string, fi
 	if d.path == "" {
 		return result, nil
 	}
-	source := v1alpha1.Source{Vault: &v1alpha1.VaultSource{Connection: d.vault, Mount: d.mount, Path: d.path}}
-	result.Manifests = adoption.Manifests(registry, source, result.Secrets)
-	for i := range result.Manifests {
-		if left := adoption.LeftOut(&result.Manifests[i], result.Secrets); left > 0 {
-			result.Notes = append(result.Notes, fmt.Sprintf("RegistryCredential %s of the manifest lists the ServiceAccounts that most namespaces have, and one may list no more: %s that also name the Secret are left out",
-				result.Manifests[i].Name, countOf(left, "ServiceAccount")))
-		}
-		for _, missing := range limits.NotGiven(&result.Manifests[i]) {
-			result.Notes = append(result.Notes, fmt.Sprintf("RegistryCredential %s of the manifest would be Stalled, because %s", result.Manifests[i].Name, missing))
-		}
-	}
+	d.write(registry, limits, &result)
 	return result, nil
 }
 
-func (r *adoptable) failure() error {
-	if slices.ContainsFunc(r.Secrets, func(f adoption.Found) bool { return f.Adoptable }) {
+// failure is that there is nothing to take over. What nobody uses counts where a person asks for it.
+func (d *adopt) failure(r *adoptable) error {
+	taken, left := adoption.InManifest(r.Secrets, d.unused)
+	switch {
+	case len(taken) > 0:
 		return nil
+	case len(left) > 0:
+		return exit{exitProblem, fmt.Errorf("there is no hand-made pull Secret for %s to take over that a pod or a ServiceAccount names. To take over the others: --include-unused", r.Registry)}
 	}
 	return exit{exitProblem, fmt.Errorf("there is no hand-made pull Secret for %s to take over", r.Registry)}
 }
@@ -142,9 +138,9 @@ func (d *adopt) print(out, complaints io.Writer, result adoptable) error {
 		return printObject(out, d.output, result)
 	}
 	if d.path == "" {
-		return printFound(out, result, d.output == "wide")
+		return d.printFound(out, result)
 	}
-	if err := printFound(complaints, result, d.output == "wide"); err != nil {
+	if err := d.printFound(complaints, result); err != nil {
 		return err
 	}
 	for _, manifest := range result.Manifests {
@@ -159,32 +155,20 @@ func (d *adopt) print(out, complaints io.Writer, result adoptable) error {
 	return nil
 }
 
-// manifestText is a RegistryCredential as a person would write it.
-func manifestText(object *v1alpha1.RegistryCredential) (string, error) {
-	encoded, err := json.Marshal(map[string]any{
-		"apiVersion": object.APIVersion, "kind": object.Kind, "metadata": map[string]string{"name": object.Name}, "spec": object.Spec,
-	})
-	if err != nil {
-		return "", err
-	}
-	text, err := visibleYAML(encoded)
-	return string(text), err
-}
-
 var currentColours = map[adoption.Current]string{adoption.CurrentYes: green, adoption.CurrentNo: red}
 
-func printFound(out io.Writer, r adoptable, wide bool) error {
+func (d *adopt) printFound(out io.Writer, r adoptable) error {
 	w := newWriter(out)
 	if len(r.Secrets) == 0 {
 		w.line("There is no pull Secret for %s that you may read.", r.Registry)
 	} else {
 		header := cells("NAMESPACE", "SECRET", "BELONGS TO", "PASSWORD", "IN USE", "PODS", "SERVICEACCOUNTS", "TAKE OVER")
-		if wide {
+		if d.output == "wide" {
 			header = slices.Insert(header, 5, cells("ENTRIES", "WRITTEN BY", "POD NAMES")...)
 		}
 		rows := [][]cell{header}
 		for i := range r.Secrets {
-			rows = append(rows, rowOf(&r.Secrets[i], wide))
+			rows = append(rows, d.rowOf(&r.Secrets[i]))
 		}
 		w.table("", rows)
 	}
@@ -194,17 +178,19 @@ func printFound(out io.Writer, r adoptable, wide bool) error {
 	return w.err
 }
 
-func rowOf(f *adoption.Found, wide bool) []cell {
+func (d *adopt) rowOf(f *adoption.Found) []cell {
 	takeOver := "yes"
 	switch {
 	case !f.Adoptable && f.Fix == "":
 		takeOver = "regcred has it"
 	case !f.Adoptable:
 		takeOver = "no: " + f.Fix
+	case !d.unused && !f.Used():
+		takeOver = "with --include-unused"
 	}
 	row := []cell{{text: f.Namespace}, {text: f.Name}, {text: f.Owner}, {text: f.Value}, {text: string(f.Current), colour: currentColours[f.Current]},
 		{text: fmt.Sprint(f.Pods)}, {text: dash(firstOf(f.ServiceAccounts))}, {text: takeOver}}
-	if wide {
+	if d.output == "wide" {
 		row = slices.Insert(row, 5, cells(firstOf(f.Keys), dash(firstOf(f.Managers)), dash(firstOf(f.PodNames)))...)
 	}
 	return row

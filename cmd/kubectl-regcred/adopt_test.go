@@ -15,6 +15,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/adoption"
+	"regcred.dev/regcred/internal/preview"
 )
 
 // handMade is a pull Secret that a person created in a namespace.
@@ -66,21 +67,23 @@ func TestAHuntTriesEachNamespaceWhereAllTogetherAreForbidden(t *testing.T) {
 func TestTheManifestAloneIsOnStandardOutput(t *testing.T) {
 	found := []adoption.Found{
 		{Namespace: "shop", Name: "pull", Owner: "field manager kubectl-create", Value: "A", Current: adoption.CurrentNo, Adoptable: true, ServiceAccounts: []string{"default"}, Keys: []string{"registry.example.com"}},
+		{Namespace: "tenant", Name: "pull", Owner: "a person", Value: "C", Current: adoption.CurrentNo, Adoptable: true},
 		{Namespace: "web", Name: "pull", Owner: "Helm release web", Value: "B", Current: adoption.CurrentYes, Fix: "remove it from the chart"},
 		{Namespace: "zoo", Name: "regcred", Owner: "regcred", Value: "B", Current: adoption.CurrentYes},
 	}
 	source := v1alpha1.Source{Vault: &v1alpha1.VaultSource{Mount: "secret", Path: "platform/company"}}
+	taken, _ := adoption.InManifest(found, false)
 	d := &adopt{output: "text", path: "platform/company"}
 	var out, list bytes.Buffer
-	err := d.print(&out, &list, adoptable{Registry: "registry.example.com", Secrets: found, Manifests: adoption.Manifests("registry.example.com", source, found), Notes: []string{"Some."}})
+	err := d.print(&out, &list, adoptable{Registry: "registry.example.com", Secrets: found, Manifests: adoption.Manifests("registry.example.com", source, taken), Notes: []string{"Some."}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	objects, err := credentialsIn(out.Bytes())
-	if err != nil || len(objects) != 1 || objects[0].Name != "registry.example.com" || objects[0].Spec.Target.SecretName != "pull" || strings.Contains(out.String(), "status") {
+	if err != nil || len(objects) != 1 || objects[0].Name != "registry.example.com" || objects[0].Spec.Target.SecretName != "pull" || strings.Contains(out.String(), "status") || strings.Contains(out.String(), "tenant") {
 		t.Errorf("%v: %+v\n%s", err, objects, out.String())
 	}
-	for _, words := range []string{"Helm release web", "no: remove it from the chart", "regcred has it", "yes", "Note: Some."} {
+	for _, words := range []string{"Helm release web", "no: remove it from the chart", "regcred has it", "yes", "with --include-unused", "Note: Some."} {
 		if !strings.Contains(list.String(), words) {
 			t.Errorf("%q is missing:\n%s", words, list.String())
 		}
@@ -90,8 +93,71 @@ func TestTheManifestAloneIsOnStandardOutput(t *testing.T) {
 	if err := d.print(&out, &list, adoptable{Registry: "registry.example.com"}); err != nil || out.String() != "There is no pull Secret for registry.example.com that you may read.\n" {
 		t.Errorf("%v: %s", err, out.String())
 	}
-	if none := (&adoptable{Secrets: found[1:]}).failure(); none == nil || exitCode(none) != exitProblem {
-		t.Error("nothing can be taken over, and it says nothing")
+	for name, secrets := range map[string][]adoption.Found{"to take over": found[2:], "to take over that a pod or a ServiceAccount names": found[1:]} {
+		if none := d.failure(&adoptable{Secrets: secrets}); none == nil || exitCode(none) != exitProblem || !strings.Contains(none.Error(), name) {
+			t.Errorf("nothing can be taken over, and it says %v", none)
+		}
+	}
+	d.unused = true
+	if err := d.failure(&adoptable{Secrets: found[1:]}); err != nil {
+		t.Errorf("what is not in use can be taken over, and it says %v", err)
+	}
+}
+
+// The people of a namespace can leave a Secret there for any registry: who is in the manifest is given the password.
+func TestWhoeverAppliesTheManifestIsToldWhoGetsThePassword(t *testing.T) {
+	named := func(namespace string, current adoption.Current, pods int) adoption.Found {
+		return adoption.Found{Namespace: namespace, Name: "pull", Adoptable: true, Current: current, Pods: pods}
+	}
+	all := []adoption.Found{named("a", adoption.CurrentYes, 1), named("b", adoption.CurrentNo, 1), named("c", adoption.CurrentUnknown, 1), named("tenant", adoption.CurrentNo, 0)}
+	for _, test := range []struct {
+		name     string
+		unused   bool
+		found    []adoption.Found
+		manifest string
+		notes    []string
+	}{
+		{"one that has it", false, all[:1], "a", nil},
+		{"one that has another, one of which nobody knows, and one that nothing uses", false, all, "a b c", []string{"1 Secret with another password than the one in use: b/pull. Whoever",
+			"1 Secret whose password may be another than the one in use: c/pull. Whoever", "leaves out 1 hand-made Secret that no pod and no ServiceAccount is known to name: tenant/pull. Where"}},
+		{"all of them", true, all, "a b c tenant", []string{"2 Secrets with another password than the one in use: b/pull,tenant/pull", "c/pull"}},
+		{"one that nothing uses", false, all[3:], "", []string{"tenant/pull"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &adopt{path: "x", unused: test.unused}
+			result := adoptable{Secrets: test.found}
+			d.write("registry.example.com", preview.Limits{}, &result)
+			var namespaces []string
+			for _, manifest := range result.Manifests {
+				for _, one := range manifest.Spec.Target.Namespaces {
+					namespaces = append(namespaces, string(one))
+				}
+			}
+			if got := strings.Join(namespaces, " "); got != test.manifest {
+				t.Errorf("the manifest has %q, want %q", got, test.manifest)
+			}
+			if len(result.Notes) != len(test.notes) {
+				t.Errorf("notes %q", result.Notes)
+			}
+			for i := range min(len(result.Notes), len(test.notes)) {
+				if !strings.Contains(result.Notes[i], test.notes[i]) {
+					t.Errorf("%q does not say %q", result.Notes[i], test.notes[i])
+				}
+			}
+		})
+	}
+}
+
+func TestADisputeIsTold(t *testing.T) {
+	dispute := adoption.Dispute{RegistryCredential: "company", Values: []adoption.Disputed{{Value: "A", Secrets: 12, First: "team-00"}, {Value: "B", Secrets: 1, First: "tenant"}}}
+	if got := disputed(dispute); !strings.Contains(got, "RegistryCredential company") || !strings.Contains(got, ": A in 12 Secrets, the first in namespace team-00; B in 1 Secret, the first in namespace tenant. regcred") {
+		t.Errorf("it says %s", got)
+	}
+	for i := range 5 {
+		dispute.Values = append(dispute.Values, adoption.Disputed{Value: string(rune('C' + i)), Secrets: 1, First: "tenant"})
+	}
+	if got := disputed(dispute); !strings.Contains(got, "E in 1 Secret, the first in namespace tenant; 2 more values. regcred") || strings.Contains(got, "F in") {
+		t.Errorf("of seven it says %s", got)
 	}
 }
 
@@ -107,7 +173,7 @@ func TestACellHasTheFirstNamesAndTheirNumber(t *testing.T) {
 		f.ServiceAccounts = append(f.ServiceAccounts, strings.Repeat("a", 200)+string(rune('a'+i%26)))
 	}
 	f.Keys, f.PodNames, f.Managers = f.ServiceAccounts, f.ServiceAccounts, f.ServiceAccounts
-	for _, cell := range rowOf(f, true) {
+	for _, cell := range (&adopt{output: "wide"}).rowOf(f) {
 		if len(cell.text) > 1100 {
 			t.Errorf("a cell has %d bytes", len(cell.text))
 		}
@@ -147,18 +213,19 @@ func TestOnlyWhatTheOperatorMayWriteIsTakenOver(t *testing.T) {
 			}
 			finder.Add(test.secret)
 			finder.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: test.secret.Namespace, Name: test.account}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: test.secret.Name}}})
+			finder.NameInUse(test.secret.Namespace, test.secret.Name)
 			var r recorded
 			d := &adopt{operator: "operator", path: "x"}
 			result, err := d.decide(t.Context(), r.client(test.policies...), "registry.example.com", finder)
 			if err != nil {
 				t.Fatal(err)
 			}
-			row := rowOf(&result.Secrets[0], false)
+			row := d.rowOf(&result.Secrets[0])
 			if got := row[len(row)-1].text; got != test.takeOver {
 				t.Errorf("TAKE OVER is %q", got)
 			}
-			if adopted := test.takeOver == "yes"; (len(result.Manifests) == 1) != adopted || (result.failure() == nil) != adopted {
-				t.Errorf("the manifests are %+v, and it ends with %v", result.Manifests, result.failure())
+			if adopted := test.takeOver == "yes"; (len(result.Manifests) == 1) != adopted || (d.failure(&result) == nil) != adopted {
+				t.Errorf("the manifests are %+v, and it ends with %v", result.Manifests, d.failure(&result))
 			}
 			if notes := strings.Join(result.Notes, " "); !strings.Contains(notes, test.note) || (notes == "") != (test.note == "") {
 				t.Errorf("notes %q", notes)

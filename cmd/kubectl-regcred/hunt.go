@@ -123,14 +123,29 @@ func (h *hunt) oneByOne(ctx context.Context) error {
 // inUse learns from the RegistryCredentials which value is in use.
 func (h *hunt) inUse(ctx context.Context) error {
 	err := each(ctx, h.reader, &v1alpha1.RegistryCredentialList{}, othersAtOnce, func(object client.Object) {
-		if credential, ok := object.(*v1alpha1.RegistryCredential); ok && h.finder.InUse(credential) {
-			h.note(fmt.Sprintf("Secrets of RegistryCredential %s have different passwords under the revision in use, so somebody else wrote some of them: that of most counts, "+
-				"if there is one. Name a Secret that has the one in use with --current.", foreign.Name(credential.Name)))
+		if credential, ok := object.(*v1alpha1.RegistryCredential); ok {
+			h.finder.InUse(credential)
 		}
 	})
+	for _, dispute := range h.finder.Disputes() {
+		h.note(disputed(dispute))
+	}
 	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		h.note("The cluster does not know RegistryCredentials: which password is in use is not known. Name a Secret that has it with --current.")
 		return nil
 	}
 	return h.unless(err, "RegistryCredentials", "which password is in use is not known. Name a Secret that has it with --current")
+}
+
+// disputed says which passwords Secrets of a RegistryCredential have, and lets a person choose.
+func disputed(d adoption.Dispute) string {
+	var values []string
+	for _, one := range d.Values[:min(len(d.Values), namesShown)] {
+		values = append(values, fmt.Sprintf("%s in %s, the first in namespace %s", one.Value, countOf(one.Secrets, "Secret"), one.First))
+	}
+	if more := len(d.Values) - namesShown; more > 0 {
+		values = append(values, countOf(more, "more value"))
+	}
+	return fmt.Sprintf("Secrets of RegistryCredential %s have different passwords under the revision in use: %s. regcred writes one of them, so somebody else wrote the others, "+
+		"and how many have it tells nothing. Name a Secret that has the one in use with --current.", d.RegistryCredential, strings.Join(values, "; "))
 }

@@ -131,28 +131,30 @@ func TestWhatIsInUseIsKnownOnlyWhereTheRegistryAcceptsIt(t *testing.T) {
 	}
 }
 
-// Whoever may write Secrets in a namespace can write there what looks like regcred's, with a password of their own.
-func TestNobodySaysForAllNamespacesWhichPasswordIsInUse(t *testing.T) {
+// Whoever may write Secrets in a namespace can write there what looks like regcred's, with a password of their own, and may have most of the
+// namespaces that are served.
+func TestNobodySaysForOtherNamespacesWhichPasswordIsInUse(t *testing.T) {
 	for _, test := range []struct {
-		name         string
-		passwords    string // by namespace
-		want         string
-		contradicted bool
+		name      string
+		passwords string // by namespace
+		want      string
+		disputes  string
 	}{
-		{"all have the same", "rrr", "Yes Yes Yes", false},
-		{"one of three is forged", "rfr", "Yes No Yes", true},
-		{"the first of three is forged", "frr", "No Yes Yes", true},
-		{"nobody knows which of two", "rf", "Unknown Unknown", true},
-		{"each has another", "rfg", "Unknown Unknown Unknown", true},
-		{"two have as many", "rrffg", "Unknown Unknown Unknown Unknown Unknown", true},
+		{"all have the same", "rrr", "Yes Yes Yes", ""},
+		{"one of three is forged", "rfr", "Unknown Unknown Unknown", "company: A 2 n0, B 1 n1"},
+		{"the first of three is forged", "frr", "Unknown Unknown Unknown", "company: A 2 n1, B 1 n0"},
+		{"most are forged", "rffff", "Unknown Unknown Unknown Unknown Unknown", "company: A 4 n1, B 1 n0"},
+		{"one of two", "rf", "Unknown Unknown", "company: A 1 n0, B 1 n1"},
+		{"each has another", "rfg", "Unknown Unknown Unknown", "company: A 1 n0, B 1 n1, C 1 n2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := finder(t)
 			for i, password := range test.passwords {
 				f.Add(ours(t, fmt.Sprint("n", i), string(password)))
 			}
-			if contradicted := f.InUse(inUse("Pull")); contradicted != test.contradicted {
-				t.Errorf("that there is another is said to be %t", contradicted)
+			f.InUse(inUse("Pull"))
+			if got := told(f.Disputes()); got != test.disputes {
+				t.Errorf("disputed is %q, want %q", got, test.disputes)
 			}
 			var got []string
 			for _, one := range f.All() {
@@ -162,6 +164,48 @@ func TestNobodySaysForAllNamespacesWhichPasswordIsInUse(t *testing.T) {
 				t.Errorf("in use: %s, want %s", joined, test.want)
 			}
 		})
+	}
+}
+
+func told(disputes []adoption.Dispute) string {
+	var all []string
+	for _, dispute := range disputes {
+		var values []string
+		for _, one := range dispute.Values {
+			values = append(values, fmt.Sprintf("%s %d %s", one.Value, one.Secrets, one.First))
+		}
+		all = append(all, dispute.RegistryCredential+": "+strings.Join(values, ", "))
+	}
+	return strings.Join(all, "; ")
+}
+
+// Of two RegistryCredentials for parts of a registry, what is sure of one says nothing of the other.
+func TestWhereOneIsDisputedNoPasswordIsSaidToBeOutOfUse(t *testing.T) {
+	of := func(namespace, credential, key, password string) *corev1.Secret {
+		s := secret(t, namespace, credential, password, key)
+		s.Labels = map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
+		s.Annotations = map[string]string{v1alpha1.SourcesAnnotation: pullsecret.Sources{credential: {Revision: "7", Keys: []string{key}}}.String()}
+		return s
+	}
+	f := finder(t, of("a", "sure", host+"/sure", "canary-sure"), of("b", "zoo", host+"/zoo", "canary-1"), of("c", "zoo", host+"/zoo", "canary-2"),
+		of("b", "app", host+"/app", "canary-3"), of("c", "app", host+"/app", "canary-4"), secret(t, "d", "hand", "canary-hand", host))
+	for _, name := range []string{"zoo", "sure", "app"} {
+		object := inUse("Pull")
+		object.Name, object.Spec.Target.SecretName = name, name
+		object.Spec.Registries = []v1alpha1.Registry{v1alpha1.Registry(host + "/" + name)}
+		f.InUse(object)
+	}
+	for _, one := range f.All() {
+		want := adoption.CurrentUnknown
+		if one.Name == "sure" {
+			want = adoption.CurrentYes
+		}
+		if one.Current != want {
+			t.Errorf("%s/%s: %s, want %s", one.Namespace, one.Name, one.Current, want)
+		}
+	}
+	if got := told(f.Disputes()); !strings.HasPrefix(got, "app: ") || !strings.Contains(got, "; zoo: ") || strings.Contains(got, "sure") {
+		t.Errorf("disputed is %s", got)
 	}
 }
 
@@ -176,8 +220,9 @@ func TestAForgedEntryIsNoVote(t *testing.T) {
 		crowd.Name = fmt.Sprint("x", i)
 		f.Add(crowd)
 	}
-	if f.InUse(inUse("Pull")) {
-		t.Error("another one is said to be there")
+	f.InUse(inUse("Pull"))
+	if disputes := f.Disputes(); len(disputes) > 0 {
+		t.Errorf("another one is said to be there: %s", told(disputes))
 	}
 	for _, one := range f.All() {
 		if (one.Current == adoption.CurrentYes) != (one.Namespace == "a") {
@@ -213,6 +258,29 @@ func TestTheManifestTakesOverWhatCanBe(t *testing.T) {
 	}
 	if split := adoption.Manifests(host, source, many); len(split) != 2 || len(split[0].Spec.Target.Namespaces) != 1000 || split[1].Name != host+"-2" {
 		t.Errorf("got %d manifests", len(split))
+	}
+}
+
+func TestWhatNothingUsesIsTakenOverWhereAPersonAsksForItAlone(t *testing.T) {
+	helm := secret(t, "c", "pull", "p", host)
+	helm.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"}
+	f := finder(t, secret(t, "a", "pull", "p", host), secret(t, "b", "pull", "p", host), secret(t, "tenant", "pull", "junk", host), helm)
+	f.Account(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "app"}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "pull"}}})
+	f.Pod("b", "web", []string{"pull"})
+	f.Pod("c", "web", []string{"pull"})
+	places := func(found []adoption.Found) string {
+		var all []string
+		for _, one := range found {
+			all = append(all, one.Namespace)
+		}
+		return strings.Join(all, " ")
+	}
+	taken, left := adoption.InManifest(f.All(), false)
+	if places(taken) != "a b" || places(left) != "tenant" {
+		t.Errorf("taken over are %s, left out %s", places(taken), places(left))
+	}
+	if taken, left = adoption.InManifest(f.All(), true); places(taken) != "a b tenant" || len(left) > 0 {
+		t.Errorf("with the unused ones %s are taken over, %s left out", places(taken), places(left))
 	}
 }
 

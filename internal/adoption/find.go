@@ -61,6 +61,8 @@ type Finder struct {
 	written map[string][]*Found
 	// current are the prints of values that are in use.
 	current map[string]bool
+	// disputes are the RegistryCredentials whose Secrets have different ones.
+	disputes []dispute
 }
 
 type place struct{ namespace, name string }
@@ -176,6 +178,9 @@ func (f *Finder) Account(account *corev1.ServiceAccount) {
 	}
 }
 
+// Used reports whether a pod or a ServiceAccount is known to name it.
+func (f *Found) Used() bool { return f.Pods > 0 || len(f.ServiceAccounts) > 0 }
+
 // All are the Secrets that were found, those first that regcred can take over.
 func (f *Finder) All() []Found {
 	f.letter()
@@ -222,7 +227,7 @@ func (f *Finder) letter() {
 		switch {
 		case f.current[one.print]:
 			one.Current = CurrentYes
-		case len(f.current) > 0:
+		case len(f.current) > 0 && len(f.disputes) == 0: // else it may be one of those
 			one.Current = CurrentNo
 		}
 	}

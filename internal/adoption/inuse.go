@@ -1,8 +1,6 @@
 package adoption
 
 import (
-	"cmp"
-	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,31 +36,42 @@ func (f *Finder) claim(found *Found, secret *corev1.Secret, config dockerconfig.
 type held struct{ key, login string }
 
 // InUse says which value is in use: that which a RegistryCredential wrote and the registry accepts. Whoever may write Secrets in a namespace can
-// write there what looks like regcred's, so the login counts that most Secrets have under the key, and none where two are in as many. It
-// reports whether there is another.
-func (f *Finder) InUse(object *v1alpha1.RegistryCredential) (contradicted bool) {
+// write there what looks like regcred's, and one person may have more namespaces than all others together. So no login counts under a key of
+// which its Secrets have several: that is told, see [Finder.Disputes], and a person names the right one.
+func (f *Finder) InUse(object *v1alpha1.RegistryCredential) {
 	status := object.Status.Credential
 	if status == nil || status.ProvenBy == "" {
-		return false
+		return
 	}
-	votes := map[held]int{}
-	writers := slices.DeleteFunc(slices.Clone(f.written[object.Name]), func(found *Found) bool {
-		return found.Name != object.Spec.Target.Name() || found.sources[object.Name].Revision != status.Revision
-	})
 	allowed := target.Keys(&object.Spec)
+	writers := slices.DeleteFunc(slices.Clone(f.written[object.Name]), func(found *Found) bool {
+		return found.Name != object.Spec.Target.Name() || found.sources[object.Name].Revision != status.Revision || len(found.holds(object.Name, allowed)) == 0
+	})
+	several, contradicted := keysWithSeveral(writers, object.Name, allowed), false
 	for _, found := range writers {
-		for _, one := range found.holds(object.Name, allowed) {
-			votes[one]++
+		if slices.ContainsFunc(found.holds(object.Name, allowed), func(one held) bool { return several[one.key] }) {
+			contradicted = true
+			continue
+		}
+		f.current[found.print] = true
+	}
+	if contradicted {
+		f.disputes = append(f.disputes, dispute{object.Name, writers})
+	}
+}
+
+// keysWithSeveral are the keys under which Secrets have several logins.
+func keysWithSeveral(writers []*Found, credential string, allowed []string) map[string]bool {
+	logins, several := map[string]string{}, map[string]bool{}
+	for _, found := range writers {
+		for _, one := range found.holds(credential, allowed) {
+			if before, there := logins[one.key]; there && before != one.login {
+				several[one.key] = true
+			}
+			logins[one.key] = one.login
 		}
 	}
-	chosen, contradicted := elected(votes)
-	for _, found := range writers {
-		all := found.holds(object.Name, allowed)
-		if len(all) > 0 && !slices.ContainsFunc(all, func(one held) bool { return chosen[one.key] != one.login }) {
-			f.current[found.print] = true
-		}
-	}
-	return contradicted
+	return several
 }
 
 // NameInUse says which value is in use: that of a Secret that a person names. It reports whether that one was found.
@@ -83,21 +92,4 @@ func (f *Found) holds(credential string, allowed []string) []held {
 		}
 	}
 	return all
-}
-
-// elected is the login of each key that has most votes, empty where two have as many, and whether a key has several.
-func elected(votes map[held]int) (chosen map[string]string, several bool) {
-	chosen = map[string]string{}
-	most := map[string]int{}
-	for _, one := range slices.SortedFunc(maps.Keys(votes), func(a, b held) int { return cmp.Compare(votes[b], votes[a]) }) {
-		switch before, there := most[one.key]; {
-		case !there:
-			chosen[one.key], most[one.key] = one.login, votes[one]
-			continue
-		case before == votes[one]:
-			chosen[one.key] = ""
-		}
-		several = true
-	}
-	return chosen, several
 }

@@ -20,6 +20,22 @@ const (
 	maxBase = 56
 )
 
+// InManifest are the Secrets that a manifest takes over: of those that can be, those that a pod or a ServiceAccount names, and the unused ones
+// where a person asks for them. Whoever may write Secrets in a namespace can leave one there for any registry, and who is listed in the manifest
+// is given the password.
+func InManifest(found []Found, unused bool) (taken, left []Found) {
+	for _, one := range found {
+		switch {
+		case !one.Adoptable:
+		case unused || one.Used():
+			taken = append(taken, one)
+		default:
+			left = append(left, one)
+		}
+	}
+	return taken, left
+}
+
 // Manifests are the RegistryCredentials that take over what can be taken over: one for each name of a Secret, and more where there are more
 // namespaces than one may list. The value comes from the source.
 func Manifests(listed string, source v1alpha1.Source, found []Found) []v1alpha1.RegistryCredential {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,14 +126,16 @@ func testPluginAdopt(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 	helm := pullSecretOf(t, namespaces[2], "company-pull", registry, "canary-new")
 	helm.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"}
 	r.createAll(t, pullSecretOf(t, namespaces[0], "company-pull", registry, "canary-new"), pullSecretOf(t, namespaces[1], "company-pull", registry, "canary-old"), helm)
-	awaitAPI(t, "the ServiceAccount is changed", func() error {
-		var account corev1.ServiceAccount
-		if err := r.admin.Get(t.Context(), client.ObjectKey{Namespace: namespaces[0], Name: "default"}, &account); err != nil {
-			return err
-		}
-		account.ImagePullSecrets = append(account.ImagePullSecrets, corev1.LocalObjectReference{Name: "company-pull"})
-		return r.admin.Update(t.Context(), &account)
-	})
+	for _, namespace := range namespaces[:2] {
+		awaitAPI(t, "the ServiceAccount is changed", func() error {
+			var account corev1.ServiceAccount
+			if err := r.admin.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "default"}, &account); err != nil {
+				return err
+			}
+			account.ImagePullSecrets = append(account.ImagePullSecrets, corev1.LocalObjectReference{Name: "company-pull"})
+			return r.admin.Update(t.Context(), &account)
+		})
+	}
 	p.fails(t, 2, "no hand-made pull Secret for registry.company.io to take over", "adopt", registry) // the operator was not given the name
 	r.kubectl(t, "apply", "-k", writeOverlay(t, strings.Replace(deliveryOverlay, `"regcred,registry-creds", list: [regcred, registry-creds]`, `"regcred,company-pull", list: [regcred, company-pull]`, 1)))
 	out, _, code := p.says(t, "adopt", registry, "--current", namespaces[0]+"/company-pull")
@@ -162,6 +165,14 @@ func testPluginAdopt(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 		t.Error("who may not read Secrets is not told so")
 	}
 	r.forget(t, namespaces)
+	awaitAPI(t, "the ServiceAccount is as it was", func() error {
+		var account corev1.ServiceAccount
+		if err := r.admin.Get(t.Context(), client.ObjectKey{Namespace: namespaces[1], Name: "default"}, &account); err != nil {
+			return err
+		}
+		account.ImagePullSecrets = slices.DeleteFunc(account.ImagePullSecrets, func(ref corev1.LocalObjectReference) bool { return ref.Name == "company-pull" })
+		return r.admin.Update(t.Context(), &account)
+	})
 }
 
 // testPluginExplain asks about a pod whose own list of pull Secrets keeps it from the one of regcred.
