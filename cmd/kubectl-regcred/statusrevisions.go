@@ -44,7 +44,11 @@ func (s *status) revisions(ctx context.Context, object *v1alpha1.RegistryCredent
 	case err != nil:
 		return nil, "", fmt.Errorf("list the Secrets of regcred: %w", err)
 	}
-	return overview.RevisionsOf(held, inUse, object.Spec.Target.Name()), "", nil
+	found, more := overview.RevisionsOf(held, inUse, object.Spec.Target.Name())
+	if more > 0 {
+		note = fmt.Sprintf("Revisions in the pull Secrets that are not shown: %d, each in no more namespaces than those that are.", more)
+	}
+	return found, note, nil
 }
 
 func (w *writer) revisions(revisions []overview.Revision) {

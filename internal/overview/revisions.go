@@ -28,8 +28,9 @@ const (
 )
 
 // RevisionsOf says which revision is where: that in use first, and then those that most namespaces have. secretName is that of the spec. The people
-// of a namespace can have as many Secrets as they like that look like regcred's: the first of each namespace are told before its others.
-func RevisionsOf(held []Held, inUse, secretName string) []Revision {
+// of a namespace can have as many Secrets as they like that look like regcred's: the first of each namespace are told before its others. They can
+// have many namespaces, too: more says how many revisions are not told.
+func RevisionsOf(held []Held, inUse, secretName string) (told []Revision, more int) {
 	firsts, others := placesOf(held, secretName)
 	revisions := []Revision{}
 	for revision, where := range firsts {
@@ -42,7 +43,8 @@ func RevisionsOf(held []Held, inUse, secretName string) []Revision {
 		}
 		return cmp.Or(cmp.Compare(len(firsts[b.Revision]), len(firsts[a.Revision])), cmp.Compare(a.Revision, b.Revision))
 	})
-	return revisions[:min(len(revisions), maxRevisions)]
+	told = revisions[:min(len(revisions), maxRevisions)]
+	return told, len(revisions) - len(told)
 }
 
 // placesOf are the places of each revision: the first of each namespace, and its others.

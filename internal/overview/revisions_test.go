@@ -34,8 +34,9 @@ func TestWhichRevisionIsWhere(t *testing.T) {
 		{"what others wrote is cleaned", []overview.Held{held("a\x1b", "s\x1b", "1\x1b")}, []overview.Revision{{Revision: "1 ", Secrets: 1, First: []string{"a /s "}}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, overview.RevisionsOf(test.held, "2", "regcred")); diff != "" {
-				t.Errorf("wanted (-) and told (+):\n%s", diff)
+			got, more := overview.RevisionsOf(test.held, "2", "regcred")
+			if diff := cmp.Diff(test.want, got); diff != "" || more != 0 {
+				t.Errorf("wanted (-) and told (+), and %d more:\n%s", more, diff)
 			}
 		})
 	}
@@ -47,8 +48,8 @@ func TestWhatIsToldOfRevisionsIsBounded(t *testing.T) {
 		many = append(many, overview.Held{Namespace: fmt.Sprintf("team-%03d", i), Secret: "regcred", Revision: "2"},
 			overview.Held{Namespace: "a", Secret: "regcred", Revision: fmt.Sprintf("forged-%d", i)})
 	}
-	got := overview.RevisionsOf(many, "2", "regcred")
-	if len(got) != 10 || got[0].Secrets != 1000 || len(got[0].First) != 20 || got[0].First[19] != "team-019" {
+	got, more := overview.RevisionsOf(many, "2", "regcred")
+	if len(got) != 10 || more != 991 || got[0].Secrets != 1000 || len(got[0].First) != 20 || got[0].First[19] != "team-019" {
 		t.Errorf("%d revisions, the first %+v", len(got), got[0])
 	}
 }
