@@ -189,7 +189,7 @@ func (r *Reconciler) stillListed(namespace *corev1.Namespace, secret string, key
 }
 
 func canonical(key string) string {
-	if same, err := registry.CanonicalKey(key); err == nil {
+	if same, err := registry.CanonicalStored(key); err == nil {
 		return same
 	}
 	return key

@@ -73,6 +73,8 @@ func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 		{"quay.io:0", ReasonInvalidPort},
 		{"quay.io:70000", ReasonInvalidPort},
 		{"quay.io:*", ReasonInvalidPort},
+		{"robot:pw@quay.io:70000", ReasonInvalidPort},
+		{"https://robot:pw@quay.io/v2", ReasonVersionWithoutSlash},
 		{"registry", ReasonUnmatchable},
 		{"[::1]", ReasonUnmatchable},
 		{"[fe80::1%25eth0]:5000", ReasonUnmatchable},
@@ -97,6 +99,7 @@ func TestAKeyThatAKubeletUsesIsNotFound(t *testing.T) {
 		"quay.io", "https://quay.io", "quay.io/", "https://quay.io/v1/", "quay.io/v2/team", "quay.io/team/", "docker.io", "docker.io/team",
 		"index.docker.io", "https://index.docker.io/v1/", "http://index.docker.io/v2/", "*.example.com", "*.dkr.ecr.*.amazonaws.com",
 		"registry:5000", "Quay.io", "registry-1.docker.io", "https://registry-1.docker.io/v2/", "registry-1.docker.io/bitnami", "localhost", "[::1]:5000", "10.0.0.1:5000", "my_registry.io",
+		"https://robot:pw@quay.io/v2/", "robot:70000@quay.io/team", "https://robot:pw@index.docker.io/v1/", "quay.io?x",
 	} {
 		if findings := Lint([]byte(fmt.Sprintf(`{"auths":{%q:%s}}`, key, sound))); len(findings) > 0 {
 			t.Errorf("%q: %+v", key, findings)

@@ -75,7 +75,7 @@ func LintKey(key string) []Finding {
 }
 
 func emptyKey(key string) string {
-	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrEmpty) {
+	if _, err := registry.CanonicalStored(key); errors.Is(err, registry.ErrEmpty) {
 		return "the key names no registry: write host[:port][/path]"
 	}
 	return ""
@@ -85,7 +85,7 @@ func unknownHubName(key string) string {
 	if registry.Host(key) != registry.DockerHub || registry.CanMatch(key) {
 		return ""
 	}
-	canonical, err := registry.CanonicalKey(key)
+	canonical, err := registry.CanonicalStored(key)
 	if err != nil {
 		canonical = registry.DockerHubKey
 	}
@@ -96,7 +96,7 @@ func versionWithoutSlash(key string) string {
 	if !strings.HasSuffix(key, "/v1") && !strings.HasSuffix(key, "/v2") {
 		return ""
 	}
-	canonical, err := registry.CanonicalKey(key)
+	canonical, err := registry.CanonicalStored(key)
 	if err != nil || canonical == key {
 		return ""
 	}
@@ -116,10 +116,7 @@ func misleadingWildcard(key string) string {
 }
 
 func impossiblePort(key string) string {
-	if strings.Contains(key, "@") && registry.CanMatch(key) {
-		return "" // what looks like a port belongs to a user name, which a kubelet skips
-	}
-	if _, err := registry.CanonicalKey(key); errors.Is(err, registry.ErrPort) {
+	if _, err := registry.CanonicalStored(key); errors.Is(err, registry.ErrPort) {
 		return registry.ErrPort.Error()
 	}
 	return ""

@@ -34,7 +34,7 @@ func newStored(name string, text []byte, entries map[string]json.RawMessage) *st
 		name: name, entries: entries, delegation: dockerconfig.Delegation(text), keys: sortedKeys(entries), canonical: map[string]string{},
 	}
 	for _, key := range s.keys {
-		if canonical, err := registry.CanonicalKey(key); err == nil {
+		if canonical, err := registry.CanonicalStored(key); err == nil {
 			s.canonical[key] = canonical
 		}
 	}

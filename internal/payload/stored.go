@@ -111,7 +111,7 @@ func isDockercfg(object map[string]any) bool {
 		if auth == "" && (username == "" || password == "") {
 			return false
 		}
-		if _, err := registry.CanonicalKey(key); err != nil {
+		if _, err := registry.CanonicalStored(key); err != nil {
 			return false
 		}
 	}

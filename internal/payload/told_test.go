@@ -96,6 +96,7 @@ func TestWhichEntryOfADockerConfigIsUsed(t *testing.T) {
 		{"a token alone", entriesOf(token, "registry.example"), "", "identity token", dockerconfig.ErrTokenOnly},
 		{"of two without a password the first is told", `{"auths":{"registry.example":{},"https://registry.example":` + token + `}}`, "", "identity token", dockerconfig.ErrTokenOnly},
 		{"keys with a user name are of the registries that they name", `{"auths":{"https://user:x@registry.example":` + login + `,"https://user:x@other.example":` + other + `}}`, "u:p", "", nil},
+		{"a key with a user name is another spelling, and of two logins none is taken", `{"auths":{"https://user:x@registry.example":` + login + `,"registry.example":` + other + `}}`, "", "has two different entries for one registry", nil},
 		{"an auth field that is none beside a program", `{"auths":{"registry.example":{"auth":"!"}},"credsStore":"desktop"}`, "", "leave it out", dockerconfig.ErrMalformedAuth},
 		{"an entry without a password", entriesOf(`{"username":"u"}`, "registry.example"), "", "neither an auth field nor both", dockerconfig.ErrIncomplete},
 		{"an entry without a password beside a program that has it", `{"auths":{"registry.example":{}},"credsStore":"desktop"}`, "", "credsStore", dockerconfig.ErrCredentialStore},

@@ -214,10 +214,10 @@ func (c *composition) keep(name string, current content) {
 	}
 }
 
-// identity is the same for all spellings of one registry: `https://r.example/v1/` and `r.example` are the same place, and two
+// identity is the same for all spellings of one registry: `https://r.example/v1/`, `https://user:password@r.example` and `r.example` are the same place, and two
 // entries for it would leave it to the kubelet which one is tried first.
 func identity(key string) string {
-	canonical, err := registry.CanonicalKey(key)
+	canonical, err := registry.CanonicalStored(key)
 	if err != nil {
 		return key
 	}

@@ -187,6 +187,13 @@ func TestCompose(t *testing.T) {
 			sources: map[string][]string{"shop": {"shop.example"}, Adopted: {"https://t.example/v1/", "t.example"}},
 		},
 		{
+			name:    "on adoption, an entry whose key has a user name is replaced, as a kubelet uses it for the same images",
+			current: byHand(`{"auths":{"https://robot:pw@shop.example/v2/":{"password":"old"},"robot:pw@other.example":{"password":"theirs"}}}`),
+			action:  Update, contributions: []Contribution{adopting(shop("a"))},
+			entries: map[string]string{"shop.example": "a", "robot:pw@other.example": "theirs"},
+			sources: map[string][]string{"shop": {"shop.example"}, Adopted: {"robot:pw@other.example"}},
+		},
+		{
 			name:    "on adoption, the keys of Docker Hub and of its registry's host are both kept, as they are two registries to a kubelet",
 			current: byHand(`{"auths":{"docker.io":{"password":"name"},"https://index.docker.io/v1/":{"password":"old"},"registry-1.docker.io":{"password":"host"},"https://registry-1.docker.io/v2/":{"password":"spelt"}}}`),
 			action:  Update, contributions: []Contribution{adopting(shop("a"))},

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,9 +96,27 @@ func canonicalKey(registry string) (string, error) {
 	}
 	key, err := bareKey(split(registry))
 	if err != nil {
-		return "", fmt.Errorf("registry %q: %w", registry, err)
+		return "", fmt.Errorf("registry %q: %w", Shown(registry), err)
 	}
 	return key, nil
+}
+
+// CanonicalStored is [CanonicalKey] for a key that somebody stored in a docker config. A kubelet passes over a user name and a password before
+// the host and what follows the path, and reads escapes in the path, so such a key is another spelling of a registry. In a spec it is refused.
+func CanonicalStored(key string) (string, error) {
+	canonical, err := CanonicalKey(key)
+	if err == nil {
+		return canonical, nil
+	}
+	bare := key
+	if !strings.HasPrefix(bare, "https://") && !strings.HasPrefix(bare, "http://") {
+		bare = "https://" + bare
+	}
+	u, parse := url.Parse(bare)
+	if parse != nil || u.Host+u.Path == strings.TrimPrefix(bare, u.Scheme+"://") {
+		return "", err
+	}
+	return CanonicalKey(u.Host + u.Path)
 }
 
 // Shown is a docker config key as it may be printed. A user name and a password before the host, which a kubelet passes over, are left out.

@@ -77,6 +77,37 @@ func TestARegistryThatNoImageCanNameIsRefusedWithItsReason(t *testing.T) {
 	}
 }
 
+// A kubelet passes over a part of some keys. What is under them opens the same images, so they are the same registry.
+func TestAStoredKeyIsOfTheRegistryForWhichAKubeletUsesIt(t *testing.T) {
+	for key, want := range map[string]string{
+		"quay.io": "quay.io", "https://quay.io/v2/team": "quay.io/team", "https://index.docker.io/v1/": DockerHubKey,
+		"https://robot:pw@quay.io": "quay.io", "robot:pw@quay.io/team": "quay.io/team", "robot@quay.io:5000": "quay.io:5000", "robot:70000@quay.io": "quay.io",
+		"http://robot:pw@quay.io/v2/": "quay.io", "https://robot:pw@index.docker.io/v1/": DockerHubKey, "robot:p%40w@quay.io": "quay.io",
+		"quay.io?x": "quay.io", "quay.io/team#x": "quay.io/team", "https://robot:pw@quay.io/team/?x=1": "quay.io/team/", "quay.io/%74eam": "quay.io/team",
+	} {
+		got, err := CanonicalStored(key)
+		if err != nil || got != want {
+			t.Errorf("CanonicalStored(%q) = %q, %v, want %q", key, got, err, want)
+		}
+		for _, image := range []string{"quay.io/team/app", "quay.io/other/app", "quay.io:5000/team/app", "nginx", "ghcr.io/x/y"} {
+			if Matches(key, image) != Matches(got, image) {
+				t.Errorf("%q opens %s: %t, and %q does not do the same", key, image, Matches(key, image), got)
+			}
+		}
+	}
+	for key, want := range map[string]error{"": ErrEmpty, "https://": ErrEmpty, "robot:pw@": ErrEmpty, "quay.io:0": ErrPort, "robot:pw@quay.io:70000": ErrPort, "quay.io:https": ErrPort,
+		"oci://quay.io": ErrUnmatchable, "robot:pw@registry": ErrUnmatchable, "robot:pw@quay.io/Team": ErrUnmatchable, "quay.io ": ErrUnmatchable} {
+		if got, err := CanonicalStored(key); !errors.Is(err, want) || got != "" {
+			t.Errorf("CanonicalStored(%q) = %q, %v, want %v", key, got, err, want)
+		} else if strings.Contains(err.Error(), "pw") {
+			t.Errorf("the error shows a password: %v", err)
+		}
+	}
+	if got, err := CanonicalStored("robot:pw@quay.io/%zz"); err == nil {
+		t.Errorf("what a kubelet cannot read is said to be of %s", got)
+	}
+}
+
 func TestDockerHubIsRecognisedInEveryForm(t *testing.T) {
 	for registry, want := range map[string]bool{
 		"docker.io": true, "https://index.docker.io/v1/": true, "index.docker.io": true, "http://index.docker.io/v1": true,
