@@ -268,7 +268,7 @@ const (
 	ReasonHiddenCharacter = "HiddenCharacter"
 	// ReasonPlaceholder means a user name or password such as ${PASSWORD} or <password>, which no template replaced.
 	ReasonPlaceholder = "Placeholder"
-	// ReasonQuotesOrEscapes means quotes around user name or password, or an escape of a shell or of JSON in it.
+	// ReasonQuotesOrEscapes means quotes around user name or password, or an escape of a shell, of JSON, of HTML or of URLs in it.
 	ReasonQuotesOrEscapes = "QuotesOrEscapes"
 	// ReasonSurroundingSpace means a space before or after user name or password.
 	ReasonSurroundingSpace = "SurroundingSpace"

@@ -66,7 +66,7 @@ const (
 	ReasonHiddenCharacter Reason = v1alpha1.ReasonHiddenCharacter
 	// ReasonPlaceholder: a user name or password is a placeholder that no template replaced. Only whoever reads the source can find it.
 	ReasonPlaceholder Reason = v1alpha1.ReasonPlaceholder
-	// ReasonQuotesOrEscapes: a user name or password has quotes around it, or the escapes of a shell or of JSON.
+	// ReasonQuotesOrEscapes: a user name or password has quotes around it, or an escape of a shell, of JSON, of HTML or of URLs.
 	ReasonQuotesOrEscapes Reason = v1alpha1.ReasonQuotesOrEscapes
 	// ReasonSurroundingSpace: a user name or password begins or ends with a space.
 	ReasonSurroundingSpace Reason = v1alpha1.ReasonSurroundingSpace

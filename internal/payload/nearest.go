@@ -25,7 +25,7 @@ func (s *stored) elsewhere() string {
 func (s *stored) nearest(missing []string) string {
 	const compared = 4 // of the missing, with all entries
 	missing = missing[:min(len(missing), compared)]
-	for _, why := range []func(listed, key string) string{lacksPort, otherLetters, onlyPart, namesImage, misspelt, otherPath, otherName} {
+	for _, why := range []func(listed, key string) string{lacksPort, otherPort, otherLetters, onlyPart, namesImage, misspelt, otherPath, otherName} {
 		for _, listed := range missing {
 			for _, key := range s.keys {
 				if says := why(listed, key); says != "" {
@@ -47,6 +47,23 @@ func lacksPort(listed, key string) string {
 	return fmt.Sprintf("lacks the port, without which a kubelet takes it for another registry: store it as %q", listed)
 }
 
+// otherPort is for an entry with a port where the registry has another or none, 443 included: no kubelet takes that for the port that is meant.
+func otherPort(listed, key string) string {
+	host, is := registry.Host(listed), registry.Host(key)
+	if host == is || withoutPort(host) != withoutPort(is) || registry.Misses(key, host+"/x/x") != registry.MissOtherPort {
+		return ""
+	}
+	return fmt.Sprintf("has another port, with which a kubelet takes it for another registry: store it as %q", listed)
+}
+
+func withoutPort(host string) string {
+	end := strings.LastIndex(host, ":")
+	if end < 0 || strings.HasSuffix(host, "]") {
+		return host
+	}
+	return host[:end]
+}
+
 func otherLetters(listed, key string) string {
 	host, is := registry.Host(listed), registry.Host(key)
 	if is == host || !strings.EqualFold(is, host) {
@@ -57,7 +74,7 @@ func otherLetters(listed, key string) string {
 
 // onlyPart is for an entry below the registry: it covers some images and not all.
 func onlyPart(listed, key string) string {
-	canonical, err := registry.CanonicalKey(key)
+	canonical, err := registry.CanonicalStored(key)
 	if err != nil || !registry.Matches(listed, anyImageOf(canonical)) {
 		return ""
 	}

@@ -16,8 +16,11 @@ func (r *rendering) noteForms(config dockerconfig.Config) {
 	noted := map[dockerconfig.Finding]bool{} // one credential serves many registries
 	for _, key := range sortedKeys(config) {
 		credential := config[key]
-		for _, value := range []struct{ name, text string }{{"user name", credential.Username()}, {"password", credential.Password()}} {
-			reason, says := oddity(value.text)
+		for _, value := range []struct {
+			name, text string
+			odd        func(string) (dockerconfig.Reason, string)
+		}{{"user name", credential.Username(), oddName}, {"password", credential.Password(), oddity}} {
+			reason, says := value.odd(value.text)
 			if reason == "" {
 				continue
 			}
@@ -29,6 +32,20 @@ func (r *rendering) noteForms(config dockerconfig.Config) {
 			}
 		}
 	}
+}
+
+// oddName is oddity, and what a password may well hold and no user name does.
+func oddName(text string) (dockerconfig.Reason, string) {
+	if reason, says := oddity(text); reason != "" {
+		return reason, says
+	}
+	switch {
+	case strings.Contains(text, "$$"):
+		return dockerconfig.ReasonQuotesOrEscapes, "has two $, as a file of Compose or a makefile wants it and a registry does not"
+	case urlEscape.MatchString(text):
+		return dockerconfig.ReasonQuotesOrEscapes, "holds an escape of URLs, such as %24 for $"
+	}
+	return "", ""
 }
 
 // oddity is the first thing about a value that is probably not meant; nothing where there is none.
@@ -56,6 +73,8 @@ func badForm(text string) (dockerconfig.Reason, string) {
 	switch {
 	case jsonEscape.MatchString(text):
 		return dockerconfig.ReasonQuotesOrEscapes, "holds an escape of JSON, such as \\u0026 for &"
+	case htmlEscape.MatchString(text):
+		return dockerconfig.ReasonQuotesOrEscapes, "holds an escape of HTML, such as &amp; for &"
 	case strings.Contains(text, `\$`):
 		return dockerconfig.ReasonQuotesOrEscapes, "has a backslash before a $, as a shell wants it and a registry does not"
 	case strings.HasSuffix(text, " "):
@@ -94,6 +113,10 @@ var (
 	file = regexp.MustCompile(`^@(?:[~.]{0,2}/[\w./-]+|[\w-]+\.(?:txt|json|key|pem|secret))$`)
 	// jsonEscape is how Go and others write &, < and > in JSON.
 	jsonEscape = regexp.MustCompile(`\\u00(?:26|3[cCeE])`)
+	// htmlEscape is how templates for pages write &, <, > and quotes.
+	htmlEscape = regexp.MustCompile(`&(?:amp|lt|gt|quot|#34|#39|#x27|#43);`)
+	// urlEscape is how $, @, + and / of user names are written in an address.
+	urlEscape = regexp.MustCompile(`%(?:24|40|2[bBfF])`)
 )
 
 // nobody are whole values that jq, templates and programs print where there was none.

@@ -55,6 +55,9 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 		{"a word with null in it", "nullify", ""},
 		// https://github.com/nuclio/nuclio/issues/1636
 		{"an escape of JSON", `s3c\u0026r3t`, dockerconfig.ReasonQuotesOrEscapes},
+		{"an escape of HTML", `s3c&amp;r3t`, dockerconfig.ReasonQuotesOrEscapes},
+		{"a quote as HTML has it", `s3c&#39;r3t`, dockerconfig.ReasonQuotesOrEscapes},
+		{"a word between & and ;", `s3c&r3t;`, ""},
 		{"a backslash", `s3c\r3t`, ""},
 		{"a backslash before a dollar sign", `s3c\$r3t`, dockerconfig.ReasonQuotesOrEscapes},
 		{"a space at its end", "s3cr3t ", dockerconfig.ReasonSurroundingSpace},
@@ -84,6 +87,22 @@ func TestWhatIsProbablyNotMeantIsNotedAndPublishedAsItIs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// https://github.com/kubesphere/kubesphere/issues/2881: of a password nobody knows whether that is meant.
+func TestAUserNameThatWasEscapedForAnotherProgramIsNoted(t *testing.T) {
+	for value, want := range map[string]string{
+		"robot$$ci": "two $", "$$oauthtoken": "two $", "robot%24ci": "URLs", "ci%40company": "URLs", "company%2bci": "URLs", "company%2Fci": "URLs", `robot\$$ci`: "backslash",
+		"robot$ci": "", "$oauthtoken": "", "ci@company": "", "100%ci": "", "a%b": "",
+	} {
+		made, err := Render(Fields{"username": value, "password": "pw"}, wants(Keys{}, ""))
+		if err != nil || (len(made.Findings) == 1) != (want != "") || want != "" && (made.Findings[0].Reason != dockerconfig.ReasonQuotesOrEscapes || !strings.Contains(made.Findings[0].Message, want)) {
+			t.Errorf("%s: %v, %v", value, made.Findings, err)
+		}
+		if made, err = Render(Fields{"username": "ci", "password": value}, wants(Keys{}, "")); err != nil || len(made.Findings) > 0 && want != "backslash" {
+			t.Errorf("as a password %s: %v, %v", value, made.Findings, err)
+		}
 	}
 }
 

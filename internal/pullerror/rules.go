@@ -158,6 +158,8 @@ var registryRules = []rule{
 		`no scope specified for token auth challenge`,
 		`no realm specified for token auth challenge`,
 		`failed to find supported auth scheme`,
+		// internal/cri/server/images of containerd, of an entry without user name and password.
+		`invalid auth config`,
 	)},
 	{name: "nobody was logged in", class: NoCredentials, says: says(
 		`no basic auth credentials`,
