@@ -312,6 +312,9 @@ func TestTheVaultNamespaceIsProven(t *testing.T) {
 		"a proxy hides that it is ignored":                                   {answers(403, `{}`), answers(200, `{"data":{"path":"auth/approle/login"}}`), v1alpha1.ReasonNamespacesUnsupported},
 		"the token belongs to another namespace":                             {unknown, answers(200, `{"data":{"namespace_path":"other/"}}`), v1alpha1.ReasonNamespacesUnsupported},
 		"it says 400 for unknown ones":                                       {answers(400, `{}`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), ""},
+		"a page of a proxy with 404":                                         {answers(404, `<html>not found</html>`), answers(200, `{"data":{"namespace_path":"platform/team/"}}`), v1alpha1.ReasonLoginFailed},
+		"a page of a proxy with 403":                                         {answers(403, `<html>forbidden</html>`), answers(403, `{}`), v1alpha1.ReasonLoginFailed},
+		"nothing with 400":                                                   {answers(400, ``), answers(403, `{}`), v1alpha1.ReasonLoginFailed},
 		"the server breaks off":                                              {breaks, answers(200, `{"data":{}}`), v1alpha1.ReasonUnavailable},
 		"the server cannot be asked for its mind":                            {answers(500, `{}`), answers(200, `{"data":{}}`), v1alpha1.ReasonUnavailable},
 	} {
