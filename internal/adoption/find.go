@@ -126,7 +126,7 @@ func readable(secret *corev1.Secret) dockerconfig.Config {
 
 func (f *Finder) means(key string) bool {
 	host := registry.Host(key)
-	return host != "" && (host == f.host || registry.SameService(host, f.host) || registry.HasWildcard(key) && registry.Matches(host, f.host+"/any"))
+	return host != "" && !registry.IsHubSession(key) && (host == f.host || registry.SameService(host, f.host) || registry.HasWildcard(key) && registry.Matches(host, f.host+"/any"))
 }
 
 // printOf names the user names and passwords under the keys, so that equal ones are recognised in this run alone.

@@ -57,6 +57,7 @@ func TestWhichKeysAreForARegistry(t *testing.T) {
 		{"a wildcard that covers it", "r.example", "*.example", 1},
 		{"a wildcard that does not", "r.example", "*.other", 0},
 		{"another name of the service", "docker.io", "registry-1.docker.io", 1},
+		{"a token of docker login", "docker.io", "https://index.docker.io/v1/access-token", 0},
 		{"another registry", "r.example", "s.example", 0},
 		{"nothing", "r.example", "/", 0},
 	} {

@@ -107,6 +107,19 @@ func TestAKeyThatAKubeletUsesIsNotFound(t *testing.T) {
 	}
 }
 
+// What docker login writes for Docker Hub since it asks in a browser.
+func TestTheTokensOfDockerLoginAreToBeTakenOut(t *testing.T) {
+	findings := Lint([]byte(fmt.Sprintf(`{"auths":{"https://index.docker.io/v1/":%[1]s,"https://index.docker.io/v1/access-token":%[1]s,"https://index.docker.io/v1/refresh-token":%[1]s}}`, sound)))
+	if len(findings) != 2 {
+		t.Fatalf("%+v", findings)
+	}
+	for _, finding := range findings {
+		if finding.Reason != ReasonDockerHubKey || !strings.Contains(finding.Message, "take the entry out") || strings.Contains(finding.Message, "write") {
+			t.Errorf("%+v", finding)
+		}
+	}
+}
+
 // The keys and what they match were written by the kubelet's own code: see hack/cluster/kubernetes/keyring.
 func TestTheLinterAgreesWithTheKubelet(t *testing.T) {
 	matched := map[string]bool{}

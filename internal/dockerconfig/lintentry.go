@@ -85,6 +85,9 @@ func unknownHubName(key string) string {
 	if registry.Host(key) != registry.DockerHub || registry.CanMatch(key) {
 		return ""
 	}
+	if registry.IsHubSession(key) {
+		return "docker login keeps a token of its own under it, which no kubelet uses: take the entry out"
+	}
 	canonical, err := registry.CanonicalStored(key)
 	if err != nil {
 		canonical = registry.DockerHubKey

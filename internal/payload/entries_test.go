@@ -98,6 +98,8 @@ func TestAListedRegistryThatIsMissingIsNamedWithTheEntryThatIsNearest(t *testing
 		{"a space behind the key", "registry.example", "registry.example ", `has a scheme, a space or a quote`},
 		{"quotes around the key", "docker.io", `"docker.io"`, `has a scheme, a space or a quote`},
 		{"a user name and a password in the key", "registry.example", "https://robot:s3cr3t@quay.io", `such as "https://[redacted]@quay.io"`},
+		{"the tokens of docker login", "docker.io", "https://index.docker.io/v1/access-token", `is a token of docker login alone`},
+		{"the tokens of docker login, for another registry", "quay.io", "https://index.docker.io/v1/access-token", `it has 1, such as`},
 		{"a part of it", "registry.example", "registry.example/team", `"registry.example/team" covers a part of it only`},
 		{"a part of the path", "registry.example/team", "registry.example/team/app", `"registry.example/team/app" covers a part of it only`},
 		{"a host below", "registry.example", "*.registry.example", `it has 1, such as "*.registry.example"`},

@@ -25,7 +25,7 @@ func (s *stored) elsewhere() string {
 func (s *stored) nearest(missing []string) string {
 	const compared = 4 // of the missing, with all entries
 	missing = missing[:min(len(missing), compared)]
-	for _, why := range []func(listed, key string) string{lacksPort, otherPort, otherLetters, onlyPart, namesImage, misspelt, otherPath, otherName} {
+	for _, why := range []func(listed, key string) string{hubSession, lacksPort, otherPort, otherLetters, onlyPart, namesImage, misspelt, otherPath, otherName} {
 		for _, listed := range missing {
 			for _, key := range s.keys {
 				if says := why(listed, key); says != "" {
@@ -38,6 +38,14 @@ func (s *stored) nearest(missing []string) string {
 		return fmt.Sprintf("; it has %d, such as %s", len(s.keys), quotedKey(s.keys[0]))
 	}
 	return "; it has none at all"
+}
+
+// hubSession is for what `docker login` keeps beside the entry of Docker Hub, which may be in a store of the machine.
+func hubSession(listed, key string) string {
+	if !registry.IsHubSession(key) || registry.Host(listed) != registry.DockerHub {
+		return ""
+	}
+	return fmt.Sprintf("is a token of docker login alone, which no registry takes: store an access token of Docker Hub for %q", listed)
 }
 
 func lacksPort(listed, key string) string {

@@ -35,6 +35,13 @@ func IsDockerHub(registry string) bool {
 	return slices.Contains(hubHosts, host) && below == ""
 }
 
+// IsHubSession reports whether a docker config key is one of those under which `docker login` keeps its own tokens for Docker Hub, beside the
+// entry of the registry. No client sends them to a registry.
+func IsHubSession(key string) bool {
+	bare := strings.TrimPrefix(strings.TrimPrefix(key, "https://"), "http://")
+	return bare == hubIndex+"/v1/access-token" || bare == hubIndex+"/v1/refresh-token"
+}
+
 // Host returns the registry that a docker config key logs in to, as host[:port] in the spelling of
 // [Image.Registry], upper case letters included: "docker.io" for every form of Docker Hub. It is empty where the key names no host or cannot be
 // read. A host with wildcards comes back as it is: see [HasWildcard].

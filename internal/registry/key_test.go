@@ -120,6 +120,17 @@ func TestDockerHubIsRecognisedInEveryForm(t *testing.T) {
 	}
 }
 
+func TestTheTokensOfDockerLoginAreNoRegistry(t *testing.T) {
+	for key, want := range map[string]bool{
+		"https://index.docker.io/v1/access-token": true, "https://index.docker.io/v1/refresh-token": true, "http://index.docker.io/v1/access-token": true, "index.docker.io/v1/refresh-token": true,
+		"https://index.docker.io/v1/": false, "docker.io/access-token": false, "quay.io/v1/access-token": false, "": false,
+	} {
+		if got := IsHubSession(key); got != want || got && (CanMatch(key) || Matches(key, "docker.io/access-token/x")) {
+			t.Errorf("%q is said to be one: %t", key, got)
+		}
+	}
+}
+
 func TestTheHostOfAKeyIsSpeltAsInImages(t *testing.T) {
 	for key, want := range map[string]string{
 		"https://index.docker.io/v1/": "docker.io", "https://registry-1.docker.io/v2/": "registry-1.docker.io", "Quay.IO/team": "Quay.IO", "docker.io/team": "docker.io",
