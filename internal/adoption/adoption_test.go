@@ -149,8 +149,8 @@ func TestNobodySaysForOtherNamespacesWhichPasswordIsInUse(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := finder(t)
-			for i, password := range test.passwords {
-				f.Add(ours(t, fmt.Sprint("n", i), string(password)))
+			for i := len(test.passwords) - 1; i >= 0; i-- { // in whichever order they are listed
+				f.Add(ours(t, fmt.Sprint("n", i), test.passwords[i:i+1]))
 			}
 			f.InUse(inUse("Pull"))
 			if got := told(f.Disputes()); got != test.disputes {

@@ -59,7 +59,7 @@ func valuesOf(writers []*Found) []Disputed {
 		values = append(values, *one)
 	}
 	slices.SortFunc(values, func(a, b Disputed) int {
-		return cmp.Or(cmp.Compare(b.Secrets, a.Secrets), cmp.Compare(len(a.Value), len(b.Value)), strings.Compare(a.Value, b.Value))
+		return cmp.Or(cmp.Compare(b.Secrets, a.Secrets), strings.Compare(a.First, b.First))
 	})
 	return values
 }
