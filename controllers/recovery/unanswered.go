@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,22 +28,37 @@ type attempt struct {
 	verdict diagnosis.Verdict
 }
 
-// seenWithin is how long after a cure without an answer a pod that is gone, or pulls again, is taken for cured by it: a cache is behind for less.
-const seenWithin = time.Minute
+const (
+	// seenWithin is how long after a cure without an answer a pod that is gone, or pulls again, is taken for cured by it: a cache is behind for less.
+	seenWithin = time.Minute
+	// mostUnanswered are as many as are cured in that time by default. Of more, nobody is told of the first ones.
+	mostUnanswered = 500
+)
 
-// note notes a cure without an answer, and forgets those of which nothing was seen in time.
+// lately reports whether something was tried within seenWithin. A clock that was set back makes that no longer.
+func lately(at, now time.Time) bool { return now.Sub(at).Abs() <= seenWithin }
+
+// note notes a cure without an answer, and forgets those of which nothing was seen in time, and the first one where there are too many.
 func (u *unanswered) note(g gathered, verdict diagnosis.Verdict) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for key, other := range u.m {
-		if g.Now.Sub(other.g.Now) > seenWithin {
-			delete(u.m, key)
-		}
-	}
 	if u.m == nil {
 		u.m = map[types.NamespacedName]attempt{}
 	}
-	u.m[client.ObjectKeyFromObject(g.Pod)] = attempt{g, verdict}
+	u.m[client.ObjectKeyFromObject(g.Pod)] = attempt{g.short(), verdict}
+	var first types.NamespacedName
+	var at time.Time
+	for pod, other := range u.m {
+		switch tried := other.g.Now; {
+		case !lately(tried, g.Now):
+			delete(u.m, pod)
+		case first.Name == "", tried.Before(at):
+			first, at = pod, tried
+		}
+	}
+	if len(u.m) > mostUnanswered {
+		delete(u.m, first)
+	}
 }
 
 // answered forgets what was tried on a pod: something was heard of it since.
@@ -57,7 +73,18 @@ func (u *unanswered) of(pod types.NamespacedName, now time.Time) (attempt, bool)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	tried, known := u.m[pod]
-	return tried, known && now.Sub(tried.g.Now) <= seenWithin
+	return tried, known && lately(tried.g.Now, now)
+}
+
+// short is what is told of a pod once it was cured. Its people decide how large the rest is, and that of its owners.
+func (g gathered) short() gathered {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: g.Pod.Namespace, Name: g.Pod.Name, UID: g.Pod.UID, OwnerReferences: g.Pod.OwnerReferences}}
+	known := gathered{Facts: diagnosis.Facts{Now: g.Now, Pod: pod}}
+	if top := g.top(); top != nil {
+		known.owners = []*metav1.PartialObjectMetadata{{TypeMeta: top.TypeMeta, ObjectMeta: metav1.ObjectMeta{
+			Namespace: top.Namespace, Name: top.Name, UID: top.UID, ResourceVersion: top.ResourceVersion}}}
+	}
+	return known
 }
 
 // carriedOut reports whether what is there now, nil for nothing, is what a cure leaves. Of a pod that is gone it is not known whether it was pulled

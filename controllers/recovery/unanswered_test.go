@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -145,5 +146,46 @@ func TestCuresThatWereNotAnsweredAreForgotten(t *testing.T) {
 	}
 	if len(u.m) != 2 {
 		t.Errorf("%d are remembered, want those of the last minute", len(u.m))
+	}
+}
+
+// While the API server answers nothing, each look may try another pod. What is remembered of them is bounded in number and in size, whatever the clock
+// does and however large the pods are that a namespace's people made.
+func TestCuresThatAreNotAnsweredAreRememberedWithinABound(t *testing.T) {
+	var u unanswered
+	large := map[string]string{"large": "x"}
+	try := func(i int, at time.Time) types.NamespacedName {
+		pod := ordinal("web-"+strconv.Itoa(i), types.UID(strconv.Itoa(i)), true)
+		pod.Annotations = large
+		owner := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: "Deployment"}, ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "set", Annotations: large}}
+		u.note(gathered{Facts: diagnosis.Facts{Now: at, Pod: pod}, owners: []*metav1.PartialObjectMetadata{{}, owner}}, diagnosis.Verdict{})
+		return client.ObjectKeyFromObject(pod)
+	}
+	at := func(i int) time.Time { return start.Add(time.Duration(i) * time.Millisecond) }
+	for i := range mostUnanswered + 10 {
+		try(i, at(i))
+		try(i, at(i)) // the queue tries again
+	}
+	now, last := at(mostUnanswered+9), types.NamespacedName{Namespace: "shop", Name: "web-" + strconv.Itoa(mostUnanswered+9)}
+	for name, want := range map[string]bool{"web-9": false, "web-10": true, last.Name: true} {
+		if _, known := u.of(types.NamespacedName{Namespace: "shop", Name: name}, now); known != want || len(u.m) != mostUnanswered {
+			t.Errorf("%d are remembered, %s among them: %t", len(u.m), name, known)
+		}
+	}
+	kept, _ := u.of(last, now)
+	if top := kept.g.top(); top.Kind != "Deployment" || top.Name != "web" || top.UID != "set" || top.Annotations != nil || kept.g.Pod.Annotations != nil {
+		t.Errorf("of the last one is remembered: %+v", kept.g)
+	}
+	for i := range mostUnanswered {
+		if try(-i, now); len(u.m) > mostUnanswered {
+			t.Fatalf("%d are remembered, of which many are of one moment", len(u.m))
+		}
+	}
+	back := try(0, start.Add(-time.Hour))
+	if _, known := u.of(back, start); known || len(u.m) != 1 {
+		t.Errorf("the clock was set back, and %d are remembered; what was tried an hour before counts as lately: %t", len(u.m), known)
+	}
+	if _, known := u.of(back, start.Add(-time.Hour-seenWithin-1)); known {
+		t.Error("the clock was set back, and what was tried counts as lately for as long as it was set back")
 	}
 }
