@@ -211,6 +211,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		return err
 	}
 	f.memory.goes(credential.Name)
+	contribution.Staying = true
 	if own := f.own(credential, known, here.seen); len(own) > 0 {
 		// What waits is rotated all the same: the registry may refuse the old value at any time.
 		f.publishTo(credential, &contribution)

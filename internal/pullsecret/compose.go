@@ -27,6 +27,8 @@ type Contribution struct {
 	// Keep are recorded keys that stay as they are though Config lacks them, unless somebody provides them: their removal waits, or
 	// another credential is to provide them and is not published with them yet.
 	Keep []string
+	// Staying says that it does not select the namespace, and that its entries stay for now: the Secret alone tells that it had any.
+	Staying bool
 	// Returned says that pods of the namespace get the Secret's name again, after its entries stayed for a while though they did not.
 	Returned bool
 	// Unsure says that a write of the entries was not answered, and took so long that what is recorded may be earlier than it: they are dated again.
@@ -47,7 +49,7 @@ type composition struct {
 	entries map[string]json.RawMessage
 	sources Sources
 	taken   []Taken
-	// kept is true where an entry is in no published credential: the Secret is the only place that has it.
+	// kept is true where an entry is in no published credential that selects the namespace: once the Secret is gone, nobody would put it there again.
 	kept bool
 	// lost is true where an entry should be kept and the Secret cannot be read.
 	lost bool
@@ -120,6 +122,7 @@ func (c *composition) add(contribution Contribution, current content) {
 		c.leave(name, recorded, current)
 		return
 	}
+	c.kept = c.kept || contribution.Staying && len(entries) > 0
 	c.sources[name] = source
 	c.provide(name, entries)
 }

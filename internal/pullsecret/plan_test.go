@@ -13,6 +13,10 @@ import (
 func TestDecideAboutSecretsThatCannotBeUpdated(t *testing.T) {
 	shop := contribution("shop", 2, "1", config(t, "a", "shop.example"))
 	held := contribution("held", 1, "", nil)
+	staying := contribution("staying", 1, "1", config(t, "s", "staying.example"))
+	staying.Staying = true
+	nothing := contribution("nothing", 1, "1", config(t, "n", "shop.example")) // an older one has it
+	nothing.Staying, nothing.Created = true, shop.Created.AddDate(1, 0, 0)
 	ours := secret(t, shop)
 	immutable, next := immutableSecret, contribution("shop", 2, "2", config(t, "new", "shop.example"))
 	tests := []struct {
@@ -27,6 +31,9 @@ func TestDecideAboutSecretsThatCannotBeUpdated(t *testing.T) {
 		{"of another type and stale: recreated", changed(ours, opaque), []Contribution{next}, everybody, Recreate},
 		{"immutable with somebody's key: left to people", changed(ours, func(s *corev1.Secret) { immutable(s); s.Data["ca.crt"] = []byte("theirs") }), []Contribution{next}, everybody, Refuse},
 		{"immutable with entries that only it has: left to people", changed(secret(t, shop, contribution("held", 1, "1", config(t, "h", "held.example"))), immutable), []Contribution{next, held}, everybody, Refuse},
+		{"immutable with entries that stay of one that does not select the namespace: left to people", changed(secret(t, shop, staying), immutable), []Contribution{next, staying}, everybody, Refuse},
+		{"of another type, with entries that stay of one that does not select the namespace: left to people", changed(secret(t, shop, staying), opaque), []Contribution{next, staying}, everybody, Refuse},
+		{"immutable, and nothing is there of one that does not select the namespace: recreated", changed(ours, immutable), []Contribution{next, nothing}, everybody, Recreate},
 		{"immutable with what a deleted credential left: left to people", changed(secret(t, shop, contribution("gone", 1, "1", config(t, "g", "gone.example"))), immutable), []Contribution{next}, only("shop"), Refuse},
 		{"immutable, and all credentials deleted: left alone", changed(ours, immutable), nil, only(), Keep},
 		{"immutable, and the last credential deselected: removed", changed(ours, immutable), nil, everybody, Delete},
