@@ -98,7 +98,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, place delivered.Place) (ctrl
 	if outcome.settled() {
 		r.ledger.settle(outcome.secret)
 	}
-	return ctrl.Result{RequeueAfter: soonest(outcome.after(), facts.after())}, errors.Join(outcome.retry(), r.ends(ctx, facts, outcome.secret))
+	return ctrl.Result{RequeueAfter: soonest(outcome.after(), facts.after())}, errors.Join(outcome.retry(), errors.Join(facts.undecided...), r.ends(ctx, facts, outcome.secret))
 }
 
 // act carries the decision out. On the way in, the Secret comes before the ServiceAccounts that name it; on the way out, after.

@@ -34,6 +34,8 @@ type facts struct {
 	losses []loss
 	// waits says which entries wait, and for what.
 	waits map[string]verdict
+	// undecided are why it could not be decided whether entries go. They stay until it is, and keep nobody else from being served.
+	undecided []error
 	// contributions of both.
 	contributions []pullsecret.Contribution
 	// exists says whether there is a RegistryCredential of this name.
@@ -151,7 +153,7 @@ func (r *Reconciler) gather(ctx context.Context, place delivered.Place) (facts, 
 	}
 	for i := range list {
 		if err := r.consider(ctx, &f, &list[i], list); err != nil {
-			return f, err
+			f.undecided = append(f.undecided, err)
 		}
 	}
 	f.injected = r.injects(slices.Concat(f.selecting, f.staying))
@@ -181,7 +183,8 @@ func (r *Reconciler) selects(credential *v1alpha1.RegistryCredential, namespace 
 	return selector.Selects(namespace.Name, namespace.Labels), err == nil // one that cannot be read selects nothing
 }
 
-// consider adds what one RegistryCredential contributes here, if anything.
+// consider adds what one RegistryCredential contributes here, if anything. It fails where it could not be decided, or kept, what it may lose: then that
+// stays.
 func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, all []v1alpha1.RegistryCredential) error {
 	source, recorded := f.recorded[credential.Name]
 	selected, readable := r.selects(credential, f.namespace)
@@ -205,10 +208,12 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		return err
 	}
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
-	if err != nil || !stays {
+	if err != nil {
+		f.waiting(credential.Name, verdict{})
+	} else if !stays {
 		f.leaves = append(f.leaves, credential)
 		f.losesAll(credential, known, causeOf(credential, f.namespace, selected))
-		return err
+		return nil
 	}
 	f.memory.goes(credential.Name)
 	contribution.Staying = true
@@ -220,7 +225,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	}
 	f.staying = append(f.staying, credential)
 	f.contributions = append(f.contributions, contribution)
-	return nil
+	return err
 }
 
 // publishTo fills in what is published, unless nothing may be written.

@@ -1,0 +1,119 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"regcred.dev/regcred/api/v1alpha1"
+)
+
+// unasked has the API server not tell how a RegistryCredential is. Its cache does.
+func (g *rig) unasked(name string) (answer func()) {
+	writer := g.r.Writer
+	g.r.Writer = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if _, is := object.(*v1alpha1.RegistryCredential); is && key.Name == name {
+				return errAway
+			}
+			return c.Get(ctx, key, object, options...)
+		},
+	})
+	return func() { g.r.Writer = writer }
+}
+
+// What keeps a decision about one RegistryCredential from being made or kept, such as a webhook that refuses its record, takes nothing from it, and
+// keeps no other one in the namespace from being served.
+func TestADecisionThatCannotBeMadeStopsNobodyElse(t *testing.T) {
+	unkept := func(g *rig) (answer func()) {
+		g.storeFails = errAway
+		return func() { g.storeFails = nil }
+	}
+	deselected := func(g *rig) {
+		g.alsoThere("shpo")
+		g.selects("shpo")
+		g.publish(record(g.t, "company", "2-x", "two", "r.example", "more.example"))
+	}
+	for _, test := range []struct {
+		name    string
+		changes func(*rig)
+		fails   func(*rig) (answer func())
+		// goes is the entry that goes in the end, told what is told of it before.
+		goes, told string
+	}{
+		{"that it is deselected cannot be kept", deselected, unkept, `"r.example"`, v1alpha1.ReasonProgressing},
+		{"the API server does not say whether it is deselected", deselected, func(g *rig) func() { return g.unasked("company") }, `"r.example"`, v1alpha1.ReasonProgressing},
+		{"that it gives a registry up cannot be kept", func(g *rig) {
+			g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Registries = c.Spec.Registries[:1] })
+			g.publish(record(g.t, "company", "2-x", "two", "r.example"))
+		}, unkept, `"more.example"`, ""},
+		{"that it is renamed cannot be kept", func(g *rig) {
+			g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.SecretName = "another" })
+			g.publish(record(g.t, "company", "2-x", "two", "r.example", "more.example"))
+		}, unkept, "", v1alpha1.ReasonProgressing},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := besides(t, 1)
+			test.changes(g)
+			g.publish(record(t, "other", "2-x", "new", "other.example"))
+			if test.goes == "" {
+				if _, err := g.r.Reconcile(t.Context(), inFirst("another")[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g.all(1) // which finds that it is to lose something
+			g.publish(record(t, "other", "3-x", "newest", "other.example"))
+			g.now = g.now.Add(settle)
+			answer := test.fails(g)
+			_, err := g.reconcile("n-00000")
+			if !errors.Is(err, errAway) {
+				t.Errorf("it is not tried again: %v", err)
+			}
+			if !g.has(0, `"password":"newest"`) || !g.has(0, `"password":"two"`) {
+				t.Errorf("the others are not served, or it is not rotated: %s", g.secret("n-00000").Data)
+			}
+			for _, entry := range []string{`"r.example"`, `"more.example"`} {
+				if !g.has(0, entry) {
+					t.Errorf("it lost the entry for %s", entry)
+				}
+			}
+			if known, _ := g.r.Board.At(first, "company"); known.Reason != test.told {
+				t.Errorf("told is %+v", known)
+			}
+			if known, _ := g.r.Board.At(first, "other"); known.Revision != "3-x" || known.Reason != "" {
+				t.Errorf("of the other is told %+v", known)
+			}
+			answer()
+			for range 2 {
+				g.now = g.now.Add(time.Minute)
+				g.all(1)
+			}
+			if test.goes != "" && g.has(0, test.goes) {
+				t.Errorf("it could be decided since, and %s is still there", test.goes)
+			}
+		})
+	}
+}
+
+// That a removal is over is decided, too: a correction is served before it can be kept.
+func TestACorrectionIsServedWhereItCannotBeKept(t *testing.T) {
+	const namespaces = 10
+	g := confirmed(t, namespaces)
+	g.selects("shop")
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	g.storeFails = errAway
+	failed := 0
+	for i := range namespaces {
+		if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); err != nil {
+			failed++
+		}
+	}
+	if got := g.having(namespaces, `"password":"two"`); got != namespaces || failed == 0 {
+		t.Errorf("%d of %d have the value, and %d looks are tried again", got, namespaces, failed)
+	}
+}
