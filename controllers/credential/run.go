@@ -110,9 +110,13 @@ func (m *memories) of(object *v1alpha1.RegistryCredential, now time.Time) (*memo
 	if m.m == nil {
 		m.m = map[string]*memory{}
 	}
+	if _, nudged := m.nudges[object.Name]; nudged {
+		m.change(object.Name, func(n *nudge) { correct(now, &n.woken, &n.told.Time) })
+	}
 	nudge := m.nudges[object.Name]
 	nudge.comeDue(now)
 	if known := m.m[object.Name]; known != nil && known.uid == object.UID {
+		correct(now, &known.seen, &known.statusTime, &known.risk.time, &known.cures.first, &known.cures.last)
 		return known, nudge
 	}
 	fresh := &memory{uid: object.UID, seen: now, told: told{failing: map[string]int{}}}
@@ -127,6 +131,15 @@ func (m *memories) another(object *v1alpha1.RegistryCredential) bool {
 	defer m.mu.Unlock()
 	known := m.m[object.Name]
 	return known != nil && known.uid != object.UID
+}
+
+// correct sets times that lie ahead to now: they were noted by a clock that was set back since, and what waits for them would wait for as long.
+func correct(now time.Time, times ...*time.Time) {
+	for _, t := range times {
+		if t.After(now) {
+			*t = now
+		}
+	}
 }
 
 func (m *memories) forget(name string) {

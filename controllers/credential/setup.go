@@ -52,6 +52,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) e
 			return nil
 		}),
 		r.SourceNews.listen(r),
+		r.onSleep(),
 		watchdog.Source("records that were kept, once", func(ctx context.Context, q queue) error {
 			go r.sweep(ctx, q)
 			return nil

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"errors"
-	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -87,7 +86,7 @@ func (p *Operator) AddCredential(r Reading) error {
 	reading := &credential.Reconciler{
 		Client: p.Manager.GetClient(), Live: p.Manager.GetAPIReader(), Source: r.Source, Leases: r.Leases, Asker: r.Asker, Images: r.Images, Running: r.Running,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts, Removal: p.delivering.Removal,
-		Protected: p.allProtected(), Events: p.events, Metrics: r.Metrics, Injection: p.injects, Now: time.Now, ClusterNow: p.Now,
+		Protected: p.allProtected(), Events: p.events, Metrics: r.Metrics, Injection: p.injects, Now: new(awake).now, ClusterNow: p.Now,
 		SourceNews: r.News, Watchdog: p.Watchdog, Traces: p.Traces,
 	}
 	return reading.SetupWithManager(p.Manager, &p.News)
