@@ -17,12 +17,14 @@ import (
 )
 
 // credentials are all RegistryCredentials, none older than the one that its value was put in use for. The cache can be behind that where
-// another process was the leader a moment ago: such a one is read past it. If that, too, is older, the cluster was set back, and it counts.
+// another process was the leader a moment ago: such a one is read past it. If that, too, is older, the cluster was set back, and it counts. One that is
+// gone keeps nobody else from being served.
 func (r *Reconciler) credentials(ctx context.Context, values records.Snapshot) ([]v1alpha1.RegistryCredential, error) {
 	var list v1alpha1.RegistryCredentialList
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
+	var gone []string
 	for i := range list.Items {
 		one := &list.Items[i]
 		uid, generation := values.KeptFor(one.Name)
@@ -30,7 +32,12 @@ func (r *Reconciler) credentials(ctx context.Context, values records.Snapshot) (
 			continue
 		}
 		var live v1alpha1.RegistryCredential
-		if err := r.Writer.Get(ctx, client.ObjectKey{Name: one.Name}, &live); err != nil {
+		err := r.Writer.Get(ctx, client.ObjectKey{Name: one.Name}, &live)
+		if apierrors.IsNotFound(err) {
+			gone = append(gone, one.Name)
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read the RegistryCredential %s, of which a newer one is known than the cache has: %w", one.Name, err)
 		}
 		if live.UID == one.UID && uid != one.UID {
@@ -38,7 +45,10 @@ func (r *Reconciler) credentials(ctx context.Context, values records.Snapshot) (
 		}
 		list.Items[i] = live
 	}
-	return list.Items, nil
+	if len(gone) == 0 {
+		return list.Items, nil
+	}
+	return slices.DeleteFunc(list.Items, func(one v1alpha1.RegistryCredential) bool { return slices.Contains(gone, one.Name) }), nil
 }
 
 // asShown reports whether a RegistryCredential, and whether it selects some namespaces, is as the caches show it. What is taken away is not decided

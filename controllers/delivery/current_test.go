@@ -135,24 +135,25 @@ func TestAValueIsNotGivenToWhomAnOlderSpecSelects(t *testing.T) {
 		name   string
 		change func(*rig)
 		want   int
-		check  func(error) bool
 	}{
-		{"it was put in use for a spec that no longer selects the namespace", (*rig).deselect, 0, nil},
-		{"it was put in use for a spec that selects it still", func(g *rig) { g.edit(func(*v1alpha1.RegistryCredential) {}) }, 1, nil},
-		{"the cluster was set back to a time before, and the record was not", func(*rig) {}, 1, nil},
-		{"the RegistryCredential is gone", func(g *rig) { g.remove() }, 0, apierrors.IsNotFound},
+		{"it was put in use for a spec that no longer selects the namespace", (*rig).deselect, 0},
+		{"it was put in use for a spec that selects it still", func(g *rig) { g.edit(func(*v1alpha1.RegistryCredential) {}) }, 1},
+		{"the cluster was set back to a time before, and the record was not", func(*rig) {}, 1},
+		{"the RegistryCredential is gone", func(g *rig) { g.remove() }, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := newRig(t, 1, credential("company", "r.example"))
+			g := newRig(t, 1, credential("another", "a.example"), credential("company", "r.example"), credential("other", "o.example"))
 			g.behind()
 			test.change(g)
-			g.publish(next)
-			_, err := g.reconcile("n-00000")
-			if test.check == nil && err != nil || test.check != nil && !test.check(err) {
+			g.publish(next, record(t, "another", "1-x", "a", "a.example"), record(t, "other", "1-x", "o", "o.example"))
+			if _, err := g.reconcile("n-00000"); err != nil {
 				t.Errorf("the look gave: %v", err)
 			}
 			if got := g.having(1, `"two"`); got != test.want {
 				t.Errorf("%d namespaces have the new value, want %d", got, test.want)
+			}
+			if !g.has(0, `"a.example"`) || !g.has(0, `"o.example"`) {
+				t.Error("the others are not served")
 			}
 		})
 	}

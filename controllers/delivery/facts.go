@@ -208,9 +208,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 		return err
 	}
 	stays, err := r.stays(ctx, f, credential, readable, selected, len(known) > 0)
-	if err != nil {
-		f.waiting(credential.Name, verdict{})
-	} else if !stays {
+	if err == nil && !stays {
 		f.leaves = append(f.leaves, credential)
 		f.losesAll(credential, known, causeOf(credential, f.namespace, selected))
 		return nil

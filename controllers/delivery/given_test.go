@@ -98,7 +98,7 @@ func TestNothingIsTakenWhereTheDecisionCannotBeKept(t *testing.T) {
 	if _, err := g.reconcile("n-00000"); !errors.Is(err, errAway) || len(seen.requests) > 0 {
 		t.Errorf("%v; written is %q", err, seen.lines())
 	}
-	g.storeFails = nil
+	g.storeFails, g.now = nil, g.now.Add(decideAgain)
 	g.leave()
 	seen.find(t, "delete Secret regcred")
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -11,10 +12,19 @@ import (
 // What is kept of a removal grants something to the process that starts next, and to this one after a write that failed. So it must not grant more than
 // what this process would.
 
-// resume goes on from what is kept, unless that is of another RegistryCredential.
+// follow goes on from what is kept where that is not what this process kept: perhaps another leader wrote it, or a write of this one was not answered.
+func (k *keeper) follow(kept removal.State) {
+	if !reflect.DeepEqual(k.kept, kept) {
+		k.kept = kept
+		k.resume(kept)
+	}
+}
+
+// resume goes on from what is kept, unless that is of another RegistryCredential. What is known to be over of a grant stays so.
 func (k *keeper) resume(kept removal.State) {
 	if kept.UID == k.uid {
-		k.state, k.inherited, k.limited = kept, len(kept.Granted) > 0, false
+		k.state = kept.After(k.state)
+		k.inherited, k.limited = len(k.state.Granted) > 0, false
 	}
 }
 
@@ -40,6 +50,7 @@ func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCr
 // is left can go on for long, where a namespace refuses to be changed.
 func (r *Reconciler) keepTakenBack(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, now time.Time) error {
 	kept := r.Store.Removals(credential.Name)
+	k.follow(kept)
 	if kept.UID != k.uid || len(k.state.Granted) >= len(kept.Granted) || !k.keptLess.IsZero() && now.Sub(k.keptLess) < settleAtMost {
 		return nil
 	}
@@ -50,11 +61,12 @@ func (r *Reconciler) keepTakenBack(ctx context.Context, credential *v1alpha1.Reg
 	return nil
 }
 
-// keep writes a state. Where that fails, what is kept counts: perhaps another leader wrote it.
+// keep writes a state. Where that fails, what is known counts: it grants no more than what is kept. What another leader wrote is followed before the next
+// decision.
 func (r *Reconciler) keep(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, state removal.State) error {
-	err := r.Store.KeepRemovals(ctx, credential.Name, state)
-	if err != nil {
-		k.resume(r.Store.Removals(credential.Name))
+	if err := r.Store.KeepRemovals(ctx, credential.Name, state); err != nil {
+		return err
 	}
-	return err
+	k.kept = state
+	return nil
 }

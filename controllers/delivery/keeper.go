@@ -17,7 +17,7 @@ const (
 	// removal. Whatever goes on changing, it is decided after settleAtMost.
 	settle       = 3 * time.Second
 	settleAtMost = 30 * time.Second
-	// decideAgain is how long a decision to hold serves all places.
+	// decideAgain is how long a decision to hold serves all places, and one that could not be made.
 	decideAgain = time.Second
 )
 
@@ -33,6 +33,8 @@ type keeper struct {
 	uid   types.UID
 	mu    sync.Mutex
 	state removal.State
+	// kept is what was kept when that was last gone on from, or written.
+	kept removal.State
 	// inherited is set while what is granted there, by another process or before a fault, was not found to be as the API server has it: until then it
 	// grants nothing. limited is set once it was limited to what is still to be lost.
 	inherited, limited bool
@@ -49,6 +51,9 @@ type keeper struct {
 	outcome delivered.Removal
 	// behind is set where nothing was decided then, because the caches are behind.
 	behind bool
+	// fault is why nothing could be decided, or kept, at faulted.
+	fault   error
+	faulted time.Time
 }
 
 // basis is what a decision was made for.
@@ -69,7 +74,7 @@ func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) 
 		return known
 	}
 	fresh := &keeper{uid: credential.UID, state: removal.State{UID: credential.UID}, began: now, losing: map[delivered.Place]bool{}}
-	fresh.resume(load(credential.Name))
+	fresh.follow(load(credential.Name))
 	if k.m == nil {
 		k.m = map[string]*keeper{}
 	}
@@ -107,11 +112,19 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 		return verdict{after: wait, id: k.outcome.ID}, nil
 	}
 	if !k.grants(place, now) && (now.Sub(k.decided) >= decideAgain || k.basis != basisOf(credential)) {
-		if err := r.decide(ctx, credential, k); err != nil {
+		if err := r.decideAnew(ctx, credential, k, now); err != nil {
 			return verdict{}, err
 		}
 	}
 	return k.verdict(place, now), nil
+}
+
+// decideAnew decides, unless that failed a moment ago: it looks at all places, and each of them asks.
+func (r *Reconciler) decideAnew(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, now time.Time) error {
+	if k.fault == nil || now.Sub(k.faulted).Abs() >= decideAgain {
+		k.fault, k.faulted = r.decide(ctx, credential, k), now
+	}
+	return k.fault
 }
 
 // finds notes that a place is to lose something. What was decided of others before it, of which some may refuse to be changed for long, lets it settle
@@ -174,6 +187,7 @@ func (k *keeper) waits(now time.Time) bool {
 // decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it
 // grants nothing.
 func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {
+	k.follow(r.Store.Removals(credential.Name))
 	holding, losing, err := r.losses(ctx, credential)
 	if err != nil {
 		return err

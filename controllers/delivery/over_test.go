@@ -270,6 +270,7 @@ func TestADecisionThatCannotBeKeptIsMadeAgainOfWhatIsKept(t *testing.T) {
 	if _, err := g.reconcile("n-00000"); !apierrors.IsConflict(err) {
 		t.Fatalf("another leader wrote it, and the look gives: %v", err)
 	}
+	g.now = g.now.Add(decideAgain)
 	g.all(2)
 	if got := g.r.Store.Removals("company"); got.Serial != 3 || got.Pending == nil {
 		t.Errorf("what the other leader kept is written over: %+v", got)

@@ -2,8 +2,11 @@ package delivery
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/internal/removal"
 )
 
 // mistaken has nothing more removed by a typo in the selector that nobody confirmed.
@@ -71,8 +74,78 @@ func TestAConfirmationServesNoMistakeWhoseDecisionCannotBeKept(t *testing.T) {
 	if _, err := g.reconcile("n-00000"); !errors.Is(err, errAway) {
 		t.Fatalf("the decision cannot be kept, and the look gives: %v", err)
 	}
-	g.storeFails = nil
+	g.storeFails, g.now = nil, g.now.Add(decideAgain)
 	g.mistaken(namespaces)
+}
+
+// That a removal is over is known, also where that cannot be kept for a while.
+func TestAConfirmationServesNoMistakeWhereItsEndCannotBeKept(t *testing.T) {
+	const namespaces = 10
+	g := confirmed(t, namespaces)
+	g.selects("shop")
+	g.storeFails = errAway
+	failed := 0
+	for i := range namespaces {
+		if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); err != nil {
+			failed++
+		}
+	}
+	if got := g.having(namespaces, "r.example"); got != namespaces || failed == 0 {
+		t.Fatalf("%d of %d are served again, and %d looks fail", got, namespaces, failed)
+	}
+	if _, err := g.r.Removal(t.Context(), g.company()); err == nil {
+		t.Error("that it is over is not kept, and not tried again")
+	}
+	g.storeFails = nil
+	g.selects("shpo")
+	g.mistaken(namespaces)
+}
+
+// What another writer of the record was given by the server in a conflict is no news, and no grant of what is known to be over.
+func TestWhatIsReadAgainOfARemovalGrantsNothingThatIsOver(t *testing.T) {
+	granted := removal.State{UID: "company", Serial: 1, Granted: removal.SetOf("a", "b"), GrantTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	later, fewer := granted, granted
+	later.GrantTime, fewer.Granted = granted.GrantTime.Add(1), removal.SetOf("a")
+	for _, test := range []struct {
+		name        string
+		known, kept removal.State
+		want        removal.Set
+	}{
+		{"it is as it was", granted, granted, granted.Granted},
+		{"less of it is known to go on", fewer, granted, fewer.Granted},
+		{"nothing of it is known to go on", removal.State{UID: "company", GrantTime: granted.GrantTime}, granted, nil},
+		{"less of it is kept", granted, fewer, fewer.Granted},
+		{"another one is kept", fewer, later, later.Granted},
+		{"nothing is known", removal.State{UID: "company"}, granted, granted.Granted},
+	} {
+		k := keeper{uid: "company", state: test.known}
+		k.follow(test.kept)
+		if len(k.state.Granted) != len(test.want) || len(k.state.Granted.Among("a", "b")) != len(test.want) || k.inherited != (len(test.want) > 0) || k.state.Serial != 1 {
+			t.Errorf("%s: %+v, of which nothing is granted before a look: %t", test.name, k.state, k.inherited)
+		}
+		k.inherited = false
+		if k.follow(test.kept); k.inherited {
+			t.Errorf("%s: it is taken in twice", test.name)
+		}
+	}
+}
+
+// A decision is made of what another leader kept, also where another writer of the record was told of that.
+func TestWhatAnotherLeaderKeptIsFollowedWhoeverWasToldOfIt(t *testing.T) {
+	g := newRig(t, 2, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.all(2)
+	g.waiting(2)
+	other := g.r.Store.Removals("company")
+	other.Serial += 7
+	if err := g.r.Store.KeepRemovals(t.Context(), "company", other); err != nil {
+		t.Fatal(err)
+	}
+	g.selects("shop")
+	g.all(2)
+	if got := g.r.Store.Removals("company"); got.Serial != other.Serial+1 || got.Pending != nil {
+		t.Errorf("what the other leader kept is written over: %+v", got)
+	}
 }
 
 // That a part of what is granted was taken back is kept at once, and once. A namespace that waits for that is served all the same.

@@ -117,3 +117,41 @@ func TestACorrectionIsServedWhereItCannotBeKept(t *testing.T) {
 		t.Errorf("%d of %d have the value, and %d looks are tried again", got, namespaces, failed)
 	}
 }
+
+// A decision looks at all places, and each of them asks for it: one that cannot be made is not tried for each.
+func TestADecisionThatCannotBeMadeIsTriedOnceForAllPlaces(t *testing.T) {
+	const namespaces = 10
+	g := newRig(t, namespaces, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.all(namespaces)
+	g.selects("shpo")
+	g.all(namespaces)
+	g.now = g.now.Add(settle)
+	asked := 0
+	g.r.Cluster = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			asked++
+			return c.Get(ctx, key, object, options...)
+		},
+	})
+	g.storeFails = errAway
+	look := func() (failed int) {
+		for i := range namespaces {
+			if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); errors.Is(err, errAway) {
+				failed++
+			}
+		}
+		return failed
+	}
+	if failed := look(); failed != namespaces || asked > 3*namespaces {
+		t.Errorf("%d of %d looks fail, after %d reads", failed, namespaces, asked)
+	}
+	g.storeFails, g.now = nil, g.now.Add(decideAgain-1)
+	if failed := look(); failed != namespaces {
+		t.Errorf("a moment later %d of %d looks fail", failed, namespaces)
+	}
+	g.now = g.now.Add(1)
+	if failed := look(); failed > 0 || !g.removal().Held {
+		t.Errorf("then %d looks fail: %+v", failed, g.removal())
+	}
+}

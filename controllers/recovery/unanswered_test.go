@@ -157,7 +157,7 @@ func TestCuresThatAreNotAnsweredAreRememberedWithinABound(t *testing.T) {
 	try := func(i int, at time.Time) types.NamespacedName {
 		pod := ordinal("web-"+strconv.Itoa(i), types.UID(strconv.Itoa(i)), true)
 		pod.Annotations = large
-		owner := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: "Deployment"}, ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "set", Annotations: large}}
+		owner := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: "Deployment"}, ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "set", ResourceVersion: "7", Annotations: large}}
 		u.note(gathered{Facts: diagnosis.Facts{Now: at, Pod: pod}, owners: []*metav1.PartialObjectMetadata{{}, owner}}, diagnosis.Verdict{})
 		return client.ObjectKeyFromObject(pod)
 	}
@@ -173,7 +173,7 @@ func TestCuresThatAreNotAnsweredAreRememberedWithinABound(t *testing.T) {
 		}
 	}
 	kept, _ := u.of(last, now)
-	if top := kept.g.top(); top.Kind != "Deployment" || top.Name != "web" || top.UID != "set" || top.Annotations != nil || kept.g.Pod.Annotations != nil {
+	if top := kept.g.top(); top.Kind != "Deployment" || top.Namespace != "shop" || top.Name != "web" || top.UID != "set" || top.ResourceVersion != "7" || top.Annotations != nil || kept.g.Pod.Annotations != nil {
 		t.Errorf("of the last one is remembered: %+v", kept.g)
 	}
 	for i := range mostUnanswered {

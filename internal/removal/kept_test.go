@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,5 +169,25 @@ func TestASetThatWasWrittenByHandIsReadOrRefused(t *testing.T) {
 	}
 	if got := Decode(nil); !reflect.DeepEqual(got, State{}) {
 		t.Errorf("%+v out of nothing", got)
+	}
+}
+
+// Who reads again what is kept knows of the same grant what is over, and of another one nothing.
+func TestWhatIsReadAgainIsGrantedNoLongerThanItWas(t *testing.T) {
+	kept := State{UID: "company", Serial: 2, Granted: SetOf("a", "b"), GrantTime: noon}
+	for _, test := range []struct {
+		name  string
+		known State
+		want  Set
+	}{
+		{"it is as it was", kept, SetOf("a", "b")},
+		{"a part is over", State{Granted: SetOf("b"), GrantTime: noon}, SetOf("b")},
+		{"it is over", State{GrantTime: noon}, nil},
+		{"what is known is of an earlier grant", State{Granted: SetOf("b"), GrantTime: noon.Add(-1)}, SetOf("a", "b")},
+		{"nothing is known", State{}, SetOf("a", "b")},
+	} {
+		if got := kept.After(test.known); !slices.Equal(got.Granted, test.want) || got.Serial != 2 || !got.GrantTime.Equal(noon) {
+			t.Errorf("%s: %+v", test.name, got)
+		}
 	}
 }

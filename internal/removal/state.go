@@ -58,6 +58,14 @@ func (s State) Outdates(kept State) bool {
 		len(kept.Granted) > 0 && len(s.Granted) == 0
 }
 
+// After is a State that was read again, by who knows that of the same grant less is left.
+func (s State) After(known State) State {
+	if s.GrantTime.Equal(known.GrantTime) {
+		s.Granted = s.Granted.and(known.Granted)
+	}
+	return s
+}
+
 // Set is a set of names of namespaces, 4 bytes for each: they are many, and the record that keeps them is bounded.
 type Set []uint32
 
