@@ -315,12 +315,48 @@ func TestServiceAccountsOfMostNamespacesAreListed(t *testing.T) {
 	}
 }
 
+// A Secret that has one login as all others and another one of its own is none that has what is in use.
+func TestAllLoginsOfASecretAreThoseInUse(t *testing.T) {
+	team := host + "/team"
+	f := finder(t)
+	for i, password := range "rrf" {
+		written := ours(t, fmt.Sprint("n", i), "r")
+		login, err := dockerconfig.NewCredential("robot", string(password))
+		if err != nil {
+			t.Fatal(err)
+		}
+		both, err := dockerconfig.Parse(written.Data[corev1.DockerConfigJsonKey])
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[team] = login
+		written.Data[corev1.DockerConfigJsonKey] = both.Render()
+		written.Annotations[v1alpha1.SourcesAnnotation] = pullsecret.Sources{"company": {Revision: "7", Keys: []string{host, team}}}.String()
+		f.Add(written)
+	}
+	object := inUse("Pull")
+	object.Spec.Registries = []v1alpha1.Registry{host, v1alpha1.Registry(team)}
+	if !f.InUse(object) {
+		t.Error("one of them has another login, and nothing is said of that")
+	}
+	for i, want := range []adoption.Current{adoption.CurrentYes, adoption.CurrentYes, adoption.CurrentNo} {
+		if got := f.All()[i]; got.Current != want {
+			t.Errorf("%s has what is in use: %s, want %s", got.Namespace, got.Current, want)
+		}
+	}
+}
+
 func TestWhatRegcredHasIsNotRefused(t *testing.T) {
-	f := finder(t, ours(t, "a", "p"), secret(t, "b", "pull", "p", host))
+	helm := secret(t, "c", "pull", "p", host)
+	helm.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"}
+	f := finder(t, ours(t, "a", "p"), secret(t, "b", "pull", "p", host), helm)
 	f.Refuse(func(namespace, name string) string { return "not " + namespace + "/" + name })
 	found := f.All()
-	if found[0].Adoptable || found[0].Fix != "not b/pull" || found[1].Fix != "" || len(adoption.Manifests(host, v1alpha1.Source{}, found)) != 0 {
+	if found[0].Adoptable || found[0].Fix != "not b/pull" || found[2].Fix != "" || len(adoption.Manifests(host, v1alpha1.Source{}, found)) != 0 {
 		t.Errorf("got %+v", found)
+	}
+	if found[1].Fix != "not c/pull" {
+		t.Errorf("whoever follows %q has no Secret, and regcred writes none", found[1].Fix)
 	}
 }
 
