@@ -71,6 +71,13 @@ func TestWhichValuesWereMadeInVain(t *testing.T) {
 		{"not one that each read gives again", func(_ *Spec, _ *State, next *Value) { next.Minted = false }, 0},
 		{"not one for another spec", func(_ *Spec, _ *State, next *Value) { next.SpecHash = "other" }, 0},
 		{"not one while the one before is accepted", func(spec *Spec, s *State, _ *Value) { s.know(spec, 1, Test{Verdict: Accepted}) }, 0},
+		{"one because the one that waits is refused, both for another spec than the one in use", func(spec *Spec, s *State, next *Value) {
+			_, other := asking()
+			s.Waiting, next.SpecHash = other.Waiting, "other"
+			s.Waiting.SpecHash = "other"
+			s.know(spec, 1, Test{Verdict: Accepted})
+			s.know(spec, 2, Test{Verdict: Rejected})
+		}, 4},
 	} {
 		spec, s := asking()
 		s.Waiting, s.Fruitless = nil, 3
