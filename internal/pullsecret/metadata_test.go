@@ -142,7 +142,11 @@ func TestALabelThatSomebodyChangedAndPutBackIsRegcredsAgain(t *testing.T) {
 		t.Fatalf("it becomes %q", in.Current.Labels["a"])
 	}
 	in.Current.Labels["a"], in.Contributions = "1", of("2", nil)
-	if diff := cmp.Diff(map[string]string{}, labelsBesideOurs(Decide(in).Secret)); diff != "" {
+	plan := Decide(in)
+	if plan.Action != Update {
+		t.Fatalf("a label that nobody wants any more is left: %s", plan.Action)
+	}
+	if diff := cmp.Diff(map[string]string{}, labelsBesideOurs(plan.Secret)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -125,3 +125,15 @@ func TestWhenASourceThatGaveNothingUsableIsReadAgain(t *testing.T) {
 		})
 	}
 }
+
+// How long a registry is left alone is for its last answer to say.
+func TestARegistryIsLeftAloneForAsLongAsItAskedLast(t *testing.T) {
+	spec, s := asking()
+	account := accountOf(1, hostA)
+	for _, test := range []struct{ asked, want time.Duration }{{5 * time.Minute, 5 * time.Minute}, {time.Minute, time.Minute}, {time.Hour, maxRetryAfter}, {0, 0}} {
+		s.NoteAnswer(account, spec.Question(account), Answer{Verdict: Unknown, RetryAfter: test.asked}, start)
+		if until := s.leftAlone(account); test.want == 0 && !until.IsZero() || test.want > 0 && !until.Equal(start.Add(test.want)) {
+			t.Errorf("it asked for %s, and is left alone until %s", test.asked, until)
+		}
+	}
+}
