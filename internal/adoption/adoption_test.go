@@ -315,37 +315,6 @@ func TestServiceAccountsOfMostNamespacesAreListed(t *testing.T) {
 	}
 }
 
-// A Secret that has one login as all others and another one of its own is none that has what is in use.
-func TestAllLoginsOfASecretAreThoseInUse(t *testing.T) {
-	team := host + "/team"
-	f := finder(t)
-	for i, password := range "rrf" {
-		written := ours(t, fmt.Sprint("n", i), "r")
-		login, err := dockerconfig.NewCredential("robot", string(password))
-		if err != nil {
-			t.Fatal(err)
-		}
-		both, err := dockerconfig.Parse(written.Data[corev1.DockerConfigJsonKey])
-		if err != nil {
-			t.Fatal(err)
-		}
-		both[team] = login
-		written.Data[corev1.DockerConfigJsonKey] = both.Render()
-		written.Annotations[v1alpha1.SourcesAnnotation] = pullsecret.Sources{"company": {Revision: "7", Keys: []string{host, team}}}.String()
-		f.Add(written)
-	}
-	object := inUse("Pull")
-	object.Spec.Registries = []v1alpha1.Registry{host, v1alpha1.Registry(team)}
-	if !f.InUse(object) {
-		t.Error("one of them has another login, and nothing is said of that")
-	}
-	for i, want := range []adoption.Current{adoption.CurrentYes, adoption.CurrentYes, adoption.CurrentNo} {
-		if got := f.All()[i]; got.Current != want {
-			t.Errorf("%s has what is in use: %s, want %s", got.Namespace, got.Current, want)
-		}
-	}
-}
-
 func TestWhatRegcredHasIsNotRefused(t *testing.T) {
 	helm := secret(t, "c", "pull", "p", host)
 	helm.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"}

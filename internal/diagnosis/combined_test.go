@@ -55,6 +55,7 @@ func TestASecretIsSyncedOnlyWhereAKubeletFindsTheValueInIt(t *testing.T) {
 	check(t, []rule{
 		{"a Secret that breaks pulls is not synced, whatever is recorded of it", []change{secret("regcred", func(s *Secret) { s.Breaks = "bad" })}, Wait, SecretNotSynced},
 		{"a key that is recorded and was taken out is not there", []change{secret("regcred", func(s *Secret) { s.Keys = nil })}, Wait, SecretNotSynced},
+		{"a key that is recorded and was taken out, where another one is left", []change{secret("regcred", func(s *Secret) { s.Keys = []string{otherHost} })}, Wait, SecretNotSynced},
 		{"a key that is there and not recorded is somebody else's", []change{secret("regcred", func(s *Secret) { s.Sources["shop"] = pullsecret.Source{Revision: "2"} })}, Wait, SecretNotSynced},
 		{"a Secret of which nothing is recorded is not synced, though nothing is known of revisions", []change{
 			credential(func(c *Credential) { c.Revision = "" }), secret("regcred", func(s *Secret) { s.Sources = nil })}, Wait, SecretNotSynced},
