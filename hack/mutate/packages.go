@@ -11,10 +11,11 @@ import (
 // pure packages decide, and their own tests must notice what is changed in them.
 var pure = []string{
 	"internal/adoption", "internal/announce", "internal/audit", "internal/checkup", "internal/cloudregistry", "internal/delivered", "internal/diagnosis",
-	"internal/dockerconfig", "internal/exchange", "internal/fence", "internal/foreign", "internal/injection", "internal/memo", "internal/metricsaccess",
-	"internal/named", "internal/overview", "internal/ownsecret", "internal/payload", "internal/podcounts", "internal/podlist", "internal/policycheck",
-	"internal/preview", "internal/pullerror", "internal/pullsecret", "internal/records", "internal/registry", "internal/removal", "internal/rotation",
-	"internal/schedule", "internal/source", "internal/source/vault", "internal/supportbundle", "internal/target", "internal/verify", "internal/watchdog", "internal/width",
+	"internal/dockerconfig", "internal/exchange", "internal/fence", "internal/foreign", "internal/injection", "internal/laststatus", "internal/memo",
+	"internal/metricsaccess", "internal/named", "internal/overview", "internal/ownsecret", "internal/payload", "internal/podcounts", "internal/podfacts",
+	"internal/podlist", "internal/policycheck", "internal/preview", "internal/pullerror", "internal/pullsecret", "internal/records", "internal/registry",
+	"internal/removal", "internal/rotation", "internal/schedule", "internal/source", "internal/source/vault", "internal/supportbundle", "internal/target",
+	"internal/verify", "internal/wakeup", "internal/watchdog", "internal/width",
 }
 
 var controllers = []string{"controllers/attachment", "controllers/connection", "controllers/credential", "controllers/delivery", "controllers/recovery"}

@@ -316,11 +316,16 @@ func TestServiceAccountsOfMostNamespacesAreListed(t *testing.T) {
 }
 
 func TestWhatRegcredHasIsNotRefused(t *testing.T) {
-	f := finder(t, ours(t, "a", "p"), secret(t, "b", "pull", "p", host))
+	helm := secret(t, "c", "pull", "p", host)
+	helm.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"}
+	f := finder(t, ours(t, "a", "p"), secret(t, "b", "pull", "p", host), helm)
 	f.Refuse(func(namespace, name string) string { return "not " + namespace + "/" + name })
 	found := f.All()
-	if found[0].Adoptable || found[0].Fix != "not b/pull" || found[1].Fix != "" || len(adoption.Manifests(host, v1alpha1.Source{}, found)) != 0 {
+	if found[0].Adoptable || found[0].Fix != "not b/pull" || found[2].Fix != "" || len(adoption.Manifests(host, v1alpha1.Source{}, found)) != 0 {
 		t.Errorf("got %+v", found)
+	}
+	if found[1].Fix != "not c/pull" {
+		t.Errorf("whoever follows %q has no Secret, and regcred writes none", found[1].Fix)
 	}
 }
 

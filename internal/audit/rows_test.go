@@ -46,13 +46,20 @@ func TestOfSeveralRegistryCredentialsTheOneThatWroteTheEntryTells(t *testing.T) 
 	another := w.object.DeepCopy()
 	another.Name, another.Spec.Registries, another.Status.Credential.Revision, another.Status.Credential.ProvenBy = "another", []v1alpha1.Registry{"other.example"}, "3", "Login"
 	w.workload.Images = []string{image, "other.example/x:1"}
-	rows := audit.Rows(&audit.Facts{Now: noon, Workloads: []audit.Workload{w.workload}, Namespaces: map[string]*audit.Namespace{"shop": w.namespace},
-		Credentials: []audit.Credential{audit.CredentialOf(another, nil, noon), audit.CredentialOf(w.object, nil, noon)}})
-	got := map[string]string{}
-	for _, row := range rows {
-		got[row.Image] = row.Credential + " " + string(row.Reason)
+	told := func() map[string]string {
+		got := map[string]string{}
+		for _, row := range audit.Rows(&audit.Facts{Now: noon, Workloads: []audit.Workload{w.workload}, Namespaces: map[string]*audit.Namespace{"shop": w.namespace},
+			Credentials: []audit.Credential{audit.CredentialOf(another, nil, noon), audit.CredentialOf(w.object, nil, noon)}}) {
+			got[row.Image] = row.Credential + " " + string(row.Reason)
+		}
+		return got
 	}
-	if diff := cmp.Diff(map[string]string{image: "company PullAccepted", "other.example/x:1": "another LoginAccepted"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{image: "company PullAccepted", "other.example/x:1": "another LoginAccepted"}, told()); diff != "" {
+		t.Error(diff)
+	}
+	// A record that names two for one key was written by somebody else: the first of them tells.
+	secret.Sources["another"] = pullsecret.Source{Revision: "3", Keys: []string{"other.example", "registry.company.io"}}
+	if diff := cmp.Diff(map[string]string{image: "another LoginAccepted", "other.example/x:1": "another LoginAccepted"}, told()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -27,3 +27,14 @@ func TestWhatSecretsHeldAtTheStartCountsUntilTheyAreLookedAt(t *testing.T) {
 		t.Errorf("both were looked at: %+v", s)
 	}
 }
+
+// What a look found counts, also where it could not make the place right.
+func TestWhatALookFoundIsNotReplacedByWhatASecretSaidAtTheStart(t *testing.T) {
+	b, place := NewBoard(func(string) {}), Place{"shop", "regcred"}
+	found := Delivery{Selected: true, Version: Version{"2", "new"}, Observed: 1, Reason: "WriteFailed", Message: "refused"}
+	b.Post(place, map[string]Delivery{"company": found})
+	b.Begin(place, "company", Version{"1", "old"})
+	if got, _ := b.At(place, "company"); got != found {
+		t.Errorf("it is known: %+v", got)
+	}
+}

@@ -55,6 +55,7 @@ func TestASecretIsSyncedOnlyWhereAKubeletFindsTheValueInIt(t *testing.T) {
 	check(t, []rule{
 		{"a Secret that breaks pulls is not synced, whatever is recorded of it", []change{secret("regcred", func(s *Secret) { s.Breaks = "bad" })}, Wait, SecretNotSynced},
 		{"a key that is recorded and was taken out is not there", []change{secret("regcred", func(s *Secret) { s.Keys = nil })}, Wait, SecretNotSynced},
+		{"a key that is recorded and was taken out, where another one is left", []change{secret("regcred", func(s *Secret) { s.Keys = []string{otherHost} })}, Wait, SecretNotSynced},
 		{"a key that is there and not recorded is somebody else's", []change{secret("regcred", func(s *Secret) { s.Sources["shop"] = pullsecret.Source{Revision: "2"} })}, Wait, SecretNotSynced},
 		{"a Secret of which nothing is recorded is not synced, though nothing is known of revisions", []change{
 			credential(func(c *Credential) { c.Revision = "" }), secret("regcred", func(s *Secret) { s.Sources = nil })}, Wait, SecretNotSynced},
@@ -166,9 +167,13 @@ func TestOneEntryOfASiblingIsNoEntryOfThisCredential(t *testing.T) {
 		"the Secret records that the entry is the other one's": {sibling(refusedThere), "shop"},
 		"though the value of the other one is refused":         {sibling(func(f *Facts) { f.Credentials[1].Entries = []Entry{{Key: host, Rejected: "401"}} }), "shop"},
 		"the other one writes another Secret":                  {sibling(func(f *Facts) { f.Credentials[1].SecretName = "elsewhere" }), "a"},
-		"the other one does not provide the key any more":      {sibling(func(f *Facts) { f.Credentials[1].Entries = []Entry{{Key: otherHost}} }), "a"},
-		"the entry is recorded for this one, too":              {sibling(func(f *Facts) { f.Secrets["regcred"].Sources["a"] = f.Secrets["regcred"].Sources["shop"] }), "a"},
-		"the record of the other one does not have the key":    {sibling(func(f *Facts) { f.Secrets["regcred"].Sources["shop"] = pullsecret.Source{Revision: "2"} }), "a"},
+		"the Secret records another entry as the other one's": {sibling(func(f *Facts) {
+			f.Secrets["regcred"].Sources["shop"] = pullsecret.Source{Revision: "2", Keys: []string{"third.example"}}
+			delete(f.Secrets["regcred"].Sources, "a")
+		}), "a"},
+		"the other one does not provide the key any more":   {sibling(func(f *Facts) { f.Credentials[1].Entries = []Entry{{Key: otherHost}} }), "a"},
+		"the entry is recorded for this one, too":           {sibling(func(f *Facts) { f.Secrets["regcred"].Sources["a"] = f.Secrets["regcred"].Sources["shop"] }), "a"},
+		"the record of the other one does not have the key": {sibling(func(f *Facts) { f.Secrets["regcred"].Sources["shop"] = pullsecret.Source{Revision: "2"} }), "a"},
 		"a Secret without a record says nothing of whose the entries are": {sibling(func(f *Facts) {
 			f.Secrets["regcred"] = Secret{Owner: pullsecret.Owner{Ours: true}, Keys: []string{host}}
 		}), "a"},

@@ -251,6 +251,7 @@ func TestNever(t *testing.T) {
 		{"rule 33: created in the second of the change: its successor would have a later time", []change{created(0), now(2 * time.Second)}, Restart, StaleCredential},
 		{"rule 33: created in the second in which the write ended", []change{created(time.Second), now(2 * time.Second)}, Restart, StaleCredential},
 		{"rule 33: created in the second of the change, in place of one that was restarted for it", []change{created(0), func(f *Facts) { f.RestartedFor = noon }}, Report, CredentialDidNotHelp},
+		{"rule 33: created in the second of the change, in place of one that was restarted for a later one", []change{created(0), func(f *Facts) { f.RestartedFor = noon.Add(time.Minute) }}, Report, CredentialDidNotHelp},
 		{"rule 33: created in the second of the change, in place of one that was restarted for an earlier one", []change{created(0), func(f *Facts) { f.RestartedFor = noon.Add(-time.Minute) }}, Restart, StaleCredential},
 		{"rule 33: created in the second of the change, and not healed by the kubelet", []change{created(0), now(317 * time.Second)}, Report, CredentialDidNotHelp},
 		{"rule 33: created in the second of the change, a bare pod waits for the kubelet", []change{created(0), bare}, Wait, KubeletRetries},

@@ -130,3 +130,14 @@ func TestHowMuchOfAServiceAccountIsLookedAt(t *testing.T) {
 		t.Errorf("a record that somebody broke in part says %v", got)
 	}
 }
+
+// Who writes a record may leave the time out: nobody knows then that a pod is older than the value, and none is restarted.
+func TestARecordWithoutATimeRestartsNobody(t *testing.T) {
+	verdict := Diagnose(stuck(func(f *Facts) {
+		f.Credentials[0].ChangeTime = noon
+		f.Secrets["regcred"].Sources["shop"] = pullsecret.Source{Revision: "2", Keys: []string{host}}
+	}))
+	if verdict.Action != Report || verdict.Reason != CredentialDidNotHelp {
+		t.Errorf("%+v", verdict)
+	}
+}

@@ -148,6 +148,11 @@ func TestRenewalsOpenTheFence(t *testing.T) {
 			lease.record = others
 			look(t, lock)
 		}, false},
+		{"a look that finds the lease in nobody's hands", func(t *testing.T, lock *lock, lease *shelf, _ *hands) {
+			must(t, lock.Update(t.Context(), us))
+			lease.record = free
+			look(t, lock)
+		}, false},
 		{"a lease that is given back", func(t *testing.T, lock *lock, lease *shelf, _ *hands) {
 			must(t, lock.Update(t.Context(), us))
 			look(t, lock)

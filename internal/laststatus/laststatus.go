@@ -50,8 +50,8 @@ func (o *Of[S]) Wrote(object metav1.Object, status S, now time.Time) {
 func (o *Of[S]) After(shown metav1.Object, now time.Time) (status S, there bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	known, there := o.m[shown.GetName()]
-	if !there || known.uid != shown.GetUID() || now.Sub(known.at) >= believed {
+	known := o.m[shown.GetName()]
+	if known.uid != shown.GetUID() || now.Sub(known.at) >= believed {
 		return status, false
 	}
 	order, err := resourceversion.CompareResourceVersion(shown.GetResourceVersion(), known.version)

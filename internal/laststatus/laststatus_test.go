@@ -1,6 +1,7 @@
 package laststatus
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func TestWhichStatusIsNewerThanWhatIsShown(t *testing.T) {
 		var all Of[string]
 		all.Wrote(object("a", "8"), "before", noon.Add(-time.Hour))
 		all.Wrote(object("a", "10"), "written", noon)
+		all.Wrote(&metav1.ObjectMeta{Name: "another", UID: "c", ResourceVersion: "12"}, "of another name", noon)
 		status, there := all.After(test.shown, noon.Add(believed-time.Second))
 		if there != test.want || there && status != "written" || !there && status != "" {
 			t.Errorf("%s: %q, %t", test.name, status, there)
@@ -50,11 +52,17 @@ func TestWhichStatusIsNewerThanWhatIsShown(t *testing.T) {
 func TestOfWhichStatusPeopleWereToldLast(t *testing.T) {
 	object := func(uid types.UID) *metav1.ObjectMeta { return &metav1.ObjectMeta{Name: "company", UID: uid} }
 	var all Of[string]
-	if all.Late(object("a")) || all.Told(object("a"), "shown") != "shown" {
-		t.Error("no write failed, and people are still to be told of something")
+	for _, uid := range []types.UID{"a", ""} {
+		if all.Late(object(uid)) || all.Told(object(uid), "shown") != "shown" {
+			t.Error("no write failed, and people are still to be told of something")
+		}
 	}
 	all.Failed(object("a"), "first")
 	all.Failed(object("a"), "second") // nobody was told of it
+	all.Failed(&metav1.ObjectMeta{Name: "another"}, "of another name")
+	if got := all.Told(&metav1.ObjectMeta{Name: "another"}, "shown"); got != "of another name" {
+		t.Errorf("of another name people were told of %q", got)
+	}
 	if !all.Late(object("a")) || all.Late(object("b")) || all.Late(&metav1.ObjectMeta{Name: "other", UID: "a"}) {
 		t.Error("of which objects people are to be told")
 	}
@@ -73,5 +81,27 @@ func TestOfWhichStatusPeopleWereToldLast(t *testing.T) {
 	all.Failed(object("a"), "first")
 	if all.Forget("company"); all.Late(object("a")) {
 		t.Error("something is known of what was forgotten")
+	}
+}
+
+func TestManyMayWriteAndLookAtOnce(t *testing.T) {
+	object, now := &metav1.ObjectMeta{Name: "company", UID: "a", ResourceVersion: "1"}, time.Now()
+	var all Of[string]
+	for _, do := range []func(){
+		func() { all.Wrote(object, "written", now) }, func() { all.After(object, now) }, func() { all.Failed(object, "before") },
+		func() { all.Late(object) }, func() { all.Told(object, "before") }, func() { all.Forget("company") },
+	} {
+		// Each beside another that changes the same, so that the race detector has seen each of them without a lock.
+		t.Run("", func(t *testing.T) {
+			var group sync.WaitGroup
+			for _, one := range []func(){do, func() { all.Wrote(object, "written", now) }, func() { all.Failed(object, "before"); all.Told(object, "before") }} {
+				group.Go(func() {
+					for range 100 {
+						one()
+					}
+				})
+			}
+			group.Wait()
+		})
 	}
 }

@@ -34,16 +34,16 @@ type lookedUp struct {
 	read         time.Time
 }
 
-// versioned is the kind of an owner, in the version in which it is read. Whoever creates a pod writes the version into it, and for one that
+// versioned is the chosen kind of an owner, in the version in which it is read. Whoever creates a pod writes the version into it, and for one that
 // nobody serves each read would ask the API server once more what it serves.
 func (o *Owners) versioned(ref *metav1.OwnerReference) (schema.GroupVersionKind, error) {
 	kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)
-	if o.Served == nil || !o.Chosen.Has(ref.APIVersion, ref.Kind) {
+	if o.Served == nil {
 		return kind, nil
 	}
 	mapping, err := o.Served.RESTMapping(kind.GroupKind())
 	if err != nil {
-		return kind, err
+		return schema.GroupVersionKind{}, err
 	}
 	return mapping.GroupVersionKind, nil
 }
@@ -53,9 +53,9 @@ func (o *Owners) chosen(ctx context.Context, objects client.Reader, namespace st
 	key := ownerKey{schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind(), namespace, ref.Name}
 	now := time.Now()
 	o.mu.Lock()
-	known, there := o.owners[key]
+	known := o.owners[key]
 	o.mu.Unlock()
-	if there && now.Sub(known.read) < ownerFor {
+	if now.Sub(known.read) < ownerFor {
 		return known, nil
 	}
 	fresh := lookedUp{object: &metav1.PartialObjectMetadata{}, read: now}

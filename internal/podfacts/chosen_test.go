@@ -34,6 +34,7 @@ func (s *sets) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ 
 		return s.fails
 	}
 	into.SetUID("o")
+	into.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "somebody"}})
 	into.SetAnnotations(map[string]string{"regcred.dev/pod-recovery": "Off", "other": strings.Repeat("x", 1000)})
 	if s.deleted {
 		into.SetDeletionTimestamp(&metav1.Time{Time: time.Unix(1, 0)})
@@ -91,7 +92,7 @@ func TestAnOwnerThatChangesIsSeenAfterTwoSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		owners, reader := chosenSets(), &sets{}
 		facts, read, err := owners.Of(t.Context(), nil, reader, ofSet("v1"))
-		if err != nil || facts[0].Gone || len(read[0].Annotations) != 1 {
+		if err != nil || facts[0].Gone || len(read[0].Annotations) != 1 || read[0].ManagedFields != nil {
 			t.Fatalf("%+v, %v", facts, err)
 		}
 		reader.deleted = true
@@ -115,14 +116,27 @@ func TestAnOwnerOfTheSameNameWithAnotherUIDIsGone(t *testing.T) {
 
 func TestManyOwnersAreNotAllRemembered(t *testing.T) {
 	owners, reader := chosenSets(), &sets{}
-	for i := range 3 * ownersKept {
+	for i := range 2 * ownersKept {
 		pod := ofSet("v1")
 		pod.OwnerReferences[0].Name = fmt.Sprint(i)
 		if _, _, err := owners.Of(t.Context(), nil, reader, pod); err != nil {
 			t.Fatal(err)
 		}
+		if want := i%ownersKept + 1; len(owners.owners) != want {
+			t.Fatalf("after %d owners %d are remembered, want %d", i+1, len(owners.owners), want)
+		}
 	}
-	if len(owners.owners) > ownersKept {
-		t.Errorf("%d are remembered", len(owners.owners))
+}
+
+// Where the CRD was removed, nobody can tell what the owner would do: that is no reason to try again and again.
+func TestAnOwnerOfAChosenKindThatTheClusterDoesNotHaveIsNotRead(t *testing.T) {
+	owners, reader := chosenSets(), &sets{}
+	owners.Served = meta.NewDefaultRESTMapper(nil)
+	facts, read, err := owners.Of(t.Context(), nil, reader, ofSet("v1"))
+	if err != nil || !facts[0].Unread || facts[0].Gone || len(read) > 0 || len(reader.versions) > 0 {
+		t.Errorf("after %d reads it is known: %+v, %v", len(reader.versions), facts, err)
+	}
+	if successor, err := owners.Successor(t.Context(), reader, ofSet("v1")); successor != nil || !meta.IsNoMatchError(err) || len(reader.versions) > 0 {
+		t.Errorf("after %d reads its successor is %v, %v", len(reader.versions), successor, err)
 	}
 }

@@ -103,7 +103,7 @@ func (o *Owners) owner(ctx context.Context, metadata, objects client.Reader, nam
 		found, err = cached(ctx, metadata, kind, client.ObjectKey{Namespace: namespace, Name: ref.Name})
 	}
 	if err != nil {
-		return fact, nil, err
+		return diagnosis.Owner{}, nil, err
 	}
 	object := found.object
 	fact.Unread, fact.Gone = found.unread, found.gone || object != nil && (object.UID != ref.UID || object.DeletionTimestamp != nil)
@@ -135,9 +135,9 @@ func (o *Owners) template(ctx context.Context, objects client.Reader, pod *corev
 	}
 	key, now := templateOfOwner{owner.GetUID(), owner.GetGeneration()}, time.Now()
 	o.mu.Lock()
-	known, ok := o.templates[key]
+	known := o.templates[key]
 	o.mu.Unlock()
-	if ok && now.Sub(known.read) < templateFor {
+	if now.Sub(known.read) < templateFor {
 		return known.Template, nil
 	}
 	template, err := o.templateOf(ctx, objects, pod, ref)

@@ -81,7 +81,7 @@ func TestWhatIsKnownOfAnOwner(t *testing.T) {
 				return
 			}
 			there := !test.unread && !test.gone
-			if one := facts[0]; one.Unread != test.unread || one.Gone != test.gone || len(one.Annotations) > 0 != there || len(read) > 0 != there {
+			if one := facts[0]; one.APIVersion != "apps/v1" || one.Kind != strings.Split(test.by, "/")[0] || one.Unread != test.unread || one.Gone != test.gone || len(one.Annotations) > 0 != there || len(read) > 0 != there {
 				t.Errorf("it is known of it: %+v", one)
 			}
 		})
@@ -193,13 +193,14 @@ func TestWhenATemplateIsRead(t *testing.T) {
 func TestATemplateIsReadAgainWhenItMayBeAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		owner := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "s", Generation: 1}}
-		metadata, objects := &shelf{owners: map[string]*metav1.PartialObjectMetadata{"set": owner}}, &templates{}
+		metadata, objects := &shelf{owners: map[string]*metav1.PartialObjectMetadata{"set": owner}}, &templates{secrets: []corev1.LocalObjectReference{{Name: "own"}}}
 		pod := &corev1.Pod{ObjectMeta: owned("ReplicaSet/set/s"), Spec: corev1.PodSpec{ImagePullSecrets: []corev1.LocalObjectReference{{Name: "own"}}}}
 		var owners Owners
 		look := func(when string, want int) {
 			t.Helper()
-			if _, _, err := owners.Of(t.Context(), metadata, objects, pod); err != nil || objects.reads != want {
-				t.Errorf("%s: %d reads, want %d: %v", when, objects.reads, want, err)
+			facts, _, err := owners.Of(t.Context(), metadata, objects, pod)
+			if err != nil || objects.reads != want || facts[0].Template == nil || !slices.Equal(facts[0].Template.PullSecrets, []string{"own"}) {
+				t.Errorf("%s: %d reads, want %d: %+v, %v", when, objects.reads, want, facts, err)
 			}
 		}
 		look("at first", 1)
@@ -213,4 +214,20 @@ func TestATemplateIsReadAgainWhenItMayBeAnother(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		look("after ten minutes", 4)
 	})
+}
+
+func TestManyTemplatesAreNotAllRemembered(t *testing.T) {
+	owner := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "s"}}
+	metadata, objects := &shelf{owners: map[string]*metav1.PartialObjectMetadata{"set": owner}}, &templates{}
+	pod := &corev1.Pod{ObjectMeta: owned("ReplicaSet/set/s"), Spec: corev1.PodSpec{ImagePullSecrets: []corev1.LocalObjectReference{{Name: "own"}}}}
+	var owners Owners
+	for i := range 2 * templatesKept {
+		owner.Generation++
+		if _, _, err := owners.Of(t.Context(), metadata, objects, pod); err != nil {
+			t.Fatal(err)
+		}
+		if want := i%templatesKept + 1; len(owners.templates) != want {
+			t.Fatalf("after %d templates %d are remembered, want %d", i+1, len(owners.templates), want)
+		}
+	}
 }

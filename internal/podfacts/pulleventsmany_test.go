@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,5 +53,14 @@ func TestEventsOfAPodTakeLittleMemoryAndFewRequests(t *testing.T) {
 				t.Errorf("the message at %d has %d bytes and begins with %.10q", i, len(message), message)
 			}
 		}
+	}
+}
+
+// A few bytes that point into a megabyte would keep all of it.
+func TestWhatIsKeptOfALargeEventIsACopy(t *testing.T) {
+	event := corev1.Event{Message: strings.Repeat("x", 1<<20)}
+	messages, err := PullEvents(t.Context(), &told{events: []corev1.Event{event}}, &corev1.Pod{})
+	if err != nil || len(messages) != 1 || unsafe.StringData(messages[0]) == unsafe.StringData(event.Message) {
+		t.Errorf("%d messages are kept, with the memory of the event: %v", len(messages), err)
 	}
 }

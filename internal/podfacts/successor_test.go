@@ -1,9 +1,13 @@
 package podfacts
 
 import (
+	"context"
+	"errors"
+	"reflect"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -33,6 +37,7 @@ func TestASuccessorIsMadeFromTheTemplateAsItIsNow(t *testing.T) {
 	}{
 		{"ReplicaSet", "apps/v1", "ReplicaSet", &appsv1.ReplicaSet{ObjectMeta: name, Spec: appsv1.ReplicaSetSpec{Template: template}}, ""},
 		{"DaemonSet", "apps/v1", "DaemonSet", &appsv1.DaemonSet{ObjectMeta: name, Spec: appsv1.DaemonSetSpec{Template: template}}, ""},
+		{"Job", "batch/v1", "Job", &batchv1.Job{ObjectMeta: name, Spec: batchv1.JobSpec{Template: template}}, ""},
 		{"ReplicationController", "v1", "ReplicationController", &corev1.ReplicationController{ObjectMeta: name, Spec: corev1.ReplicationControllerSpec{Template: &template}}, ""},
 		{"StatefulSet, with a claim in the place of a volume", "apps/v1", "StatefulSet", set, "data-web-0"},
 	} {
@@ -48,12 +53,12 @@ func TestASuccessorIsMadeFromTheTemplateAsItIsNow(t *testing.T) {
 			if got.Spec.Containers[0].Image != "registry.example/app:2" || got.Labels["app"] != "web" || got.Labels["pod-template-hash"] != "1" || got.Annotations["note"] != "new" {
 				t.Errorf("it is %+v", got)
 			}
-			if ref == nil || ref.UID != "o" || ref.BlockOwnerDeletion != nil || got.Name != "" || got.Namespace != "n" {
+			if want := (metav1.OwnerReference{APIVersion: test.api, Kind: test.kind, Name: "web", UID: "o", Controller: ptr.To(true)}); ref == nil || !reflect.DeepEqual(*ref, want) || len(got.Labels) != 2 || got.Name != "" || got.Namespace != "n" {
 				t.Errorf("owner %+v, name %q", ref, got.Name)
 			}
 			claims := ""
 			for _, volume := range got.Spec.Volumes {
-				if volume.PersistentVolumeClaim != nil {
+				if volume.Name == "data" && volume.PersistentVolumeClaim != nil {
 					claims += volume.PersistentVolumeClaim.ClaimName
 				}
 			}
@@ -101,6 +106,7 @@ func TestOwnersOfChosenKinds(t *testing.T) {
 		{name: "a kind with a pod template", apiVersion: clones, kind: "CloneSet", spec: map[string]any{"template": template}, chosen: chosen, template: true, successor: true},
 		{name: "a kind with claims", apiVersion: clones, kind: "StatefulSet", spec: map[string]any{"template": template, "volumeClaimTemplates": claims}, chosen: chosen,
 			template: true, successor: true, claim: "data-web-0"},
+		{name: "claims of something else", apiVersion: clones, kind: "StatefulSet", spec: map[string]any{"template": template, "volumeClaimTemplates": "data"}, chosen: chosen},
 		{name: "a kind without a pod template", apiVersion: set, kind: "StrimziPodSet", spec: map[string]any{"pods": []any{}}, chosen: chosen},
 		{name: "a template of something else", apiVersion: set, kind: "StrimziPodSet", spec: map[string]any{"template": "kafka"}, chosen: chosen},
 		{name: "a kind that nobody chose", apiVersion: clones, kind: "CloneSet", spec: map[string]any{"template": template}, unread: true},
@@ -138,5 +144,54 @@ func TestOwnersOfChosenKinds(t *testing.T) {
 				t.Errorf("volumes %+v", got.Spec.Volumes)
 			}
 		})
+	}
+}
+
+// away is an API server that does not answer.
+type away struct{ client.Reader }
+
+var errAway = errors.New("connection refused")
+
+func (away) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errAway
+}
+
+// Of an owner that could not be read nobody knows whether its next pod would have the same list of pull Secrets.
+func TestThereIsNoSuccessorOfAnOwnerThatCouldNotBeRead(t *testing.T) {
+	chosen, err := diagnosis.ParseOwnerKinds([]string{"apps.kruise.io/CloneSet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range [][2]string{{"apps/v1", "ReplicaSet"}, {"apps/v1", "StatefulSet"}, {"apps/v1", "DaemonSet"}, {"v1", "ReplicationController"}, {"batch/v1", "Job"},
+		{"apps.kruise.io/v1", "CloneSet"}} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", OwnerReferences: []metav1.OwnerReference{
+			{APIVersion: kind[0], Kind: kind[1], Name: "web", UID: "o", Controller: ptr.To(true)}}}}
+		if got, err := (&Owners{Chosen: chosen}).Successor(t.Context(), away{}, pod); got != nil || !errors.Is(err, errAway) {
+			t.Errorf("%s: %v, %v", kind[1], got, err)
+		}
+	}
+}
+
+// shared gives a ReplicaSet as it has it, as a cache may.
+type shared struct {
+	client.Reader
+	set *appsv1.ReplicaSet
+}
+
+func (s shared) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	*into.(*appsv1.ReplicaSet) = *s.set
+	return nil
+}
+
+func TestASuccessorHasTheLabelsOfTheRevisionAndItsTemplateDoesNot(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web-0", Labels: map[string]string{"pod-template-hash": "1"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "o", Controller: ptr.To(true)}}}}
+	for _, labels := range []map[string]string{nil, {"app": "web"}} {
+		set, had := &appsv1.ReplicaSet{}, len(labels)
+		set.Spec.Template.Labels = labels
+		got, err := new(Owners).Successor(t.Context(), shared{set: set}, pod)
+		if err != nil || got.Labels["pod-template-hash"] != "1" || len(got.Labels) != had+1 || len(labels) != had {
+			t.Errorf("it has the labels %v, its template %v: %v", got.Labels, labels, err)
+		}
 	}
 }

@@ -128,3 +128,25 @@ func TestLabelsAndAnnotationsCountForTheRoom(t *testing.T) {
 		t.Error("it is written all the same")
 	}
 }
+
+// A value that somebody changed is theirs while it is there. Who puts back what regcred wrote gives it back.
+func TestALabelThatSomebodyChangedAndPutBackIsRegcredsAgain(t *testing.T) {
+	of := func(revision string, labels map[string]string) []Contribution {
+		return []Contribution{wanting(contribution("amber", 2, revision, config(t, "good"+revision, "a.example")), labels, nil)}
+	}
+	wanted := map[string]string{"a": "1"}
+	in := Input{Contributions: of("2", wanted), Exists: everybody, Current: secret(t, of("1", wanted)...), Now: noon}
+	in.Current.Labels["a"] = "theirs"
+	in.Current = Decide(in).Secret
+	if in.Current.Labels["a"] != "theirs" {
+		t.Fatalf("it becomes %q", in.Current.Labels["a"])
+	}
+	in.Current.Labels["a"], in.Contributions = "1", of("2", nil)
+	plan := Decide(in)
+	if plan.Action != Update {
+		t.Fatalf("a label that nobody wants any more is left: %s", plan.Action)
+	}
+	if diff := cmp.Diff(map[string]string{}, labelsBesideOurs(plan.Secret)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -210,3 +210,17 @@ func TestWhatIsRetainedIsWhatNoRegistryCredentialStandsFor(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Of what a RegistryCredential left, some may go to another one: when the rest came to be there is another matter.
+func TestWhatIsRetainedKeepsItsTime(t *testing.T) {
+	current := secret(t, contribution("gone", 2, "1", config(t, "a", "shop.example", "base.example")))
+	in := Input{Contributions: []Contribution{contribution("base", 1, "1", config(t, "b", "base.example"))}, Current: current, Now: noon,
+		Exists: func(name string) bool { return name == "base" }}
+	sources := SourcesOf(Decide(in).Secret.Annotations)
+	if left := sources["gone"]; !slices.Equal(left.Keys, []string{"shop.example"}) || !left.Changed.Time.Equal(yesterday) || !left.Since.Time.Equal(yesterday) {
+		t.Errorf("what is left is %+v", left)
+	}
+	if taken := sources["base"]; !taken.Changed.Time.Equal(noon) {
+		t.Errorf("what was taken over is %+v", taken)
+	}
+}

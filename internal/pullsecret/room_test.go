@@ -56,6 +56,23 @@ func TestWhatDoesNotFitIsRefusedToTheYoungest(t *testing.T) {
 	}
 }
 
+// What stays for a while takes room from the younger, as what is provided does: else the API server would refuse the Secret of all of them.
+func TestWhatIsLeftForAWhileHasItsRoom(t *testing.T) {
+	large := strings.Repeat("p", 300<<10)
+	before := contribution("older", 9, "1", config(t, large, "a.example"))
+	in := Input{Namespace: "shop", Name: "regcred", Current: secret(t, before), Exists: everybody, Now: noon}
+	left := contribution("older", 9, "1", config(t, "small", "b.example"))
+	left.Keep = []string{"a.example"}
+	in.Contributions = []Contribution{left, contribution("younger", 1, "1", config(t, large, "c.example"))}
+	plan := Decide(in)
+	if len(plan.Secret.Data[corev1.DockerConfigJsonKey]) > corev1.MaxSecretSize || !slices.Equal(plan.Refused, []string{"younger"}) {
+		t.Errorf("it has %d bytes, and refused are %q", len(plan.Secret.Data[corev1.DockerConfigJsonKey]), plan.Refused)
+	}
+	if keys := SourcesOf(plan.Secret.Annotations)["older"].Keys; !slices.Equal(keys, []string{"a.example", "b.example"}) {
+		t.Errorf("the older has %q", keys)
+	}
+}
+
 func TestTheSourcesAnnotationIsReadInEveryFormAndWithinBounds(t *testing.T) {
 	many := Sources{"a": {}}
 	for i := range MaxEntries + 1 {

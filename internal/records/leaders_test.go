@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"regcred.dev/regcred/internal/removal"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 // Of two leaders the one that wrote first wins, and the other goes on from there.
@@ -206,6 +207,17 @@ func TestARecordThatSomebodyWroteSinceIsNotRemoved(t *testing.T) {
 		store := server.leader()
 		if err := errors.Join(store.Load(t.Context()), store.Forget(t.Context(), "company")); err != nil || len(server.secrets) > 0 {
 			t.Errorf("it is not removed: %v", err)
+		}
+	})
+	t.Run("another leader made it, and nothing in it is in use yet", func(t *testing.T) {
+		server := newServer()
+		store, waits := server.leader(), record(t)
+		waits.Value = rotation.Value{}
+		if err := errors.Join(store.Load(t.Context()), server.leader().Save(t.Context(), waits)); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Forget(t.Context(), "company"); err == nil || server.kept(secretName("company")) == nil || store.Get("company").UID != waits.UID {
+			t.Errorf("the value that waits is lost, and the leases: %v", err)
 		}
 	})
 	t.Run("it cannot be looked at", func(t *testing.T) {

@@ -44,7 +44,7 @@ func Decide(before State, f Facts) Decision {
 		state = State{UID: f.UID}
 	}
 	losing, holding := SetOf(f.Losing...), SetOf(f.Holding...)
-	lost := 0
+	var lost Set
 	state.Losses, lost = recent(state.Losses, holding.not(losing), f.Now)
 	state.Granted = state.Granted.and(losing) // what is not lost any more is not granted for a later time
 	if state.GrantTime.After(f.Now) {         // noted by a clock that was wrong
@@ -53,15 +53,14 @@ func Decide(before State, f Facts) Decision {
 	if f.Now.Sub(state.GrantTime) >= Window {
 		state.Granted = nil
 	}
-	left := losing.not(state.Granted)
-	open, grants := len(left), false
+	left, grants := losing.not(state.Granted), false
 	switch {
-	case open == 0:
+	case len(left) == 0:
 		state = state.settled()
 	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.Losing.covers(losing):
 		state, grants = state.settled(), true
 		state.Granted, state.GrantTime = losing, f.Now
-	case f.Unaimed, tooMany(lost+open, len(holding)+lost):
+	case f.Unaimed, tooMany(len(lost.or(left)), len(lost.or(holding))): // what was granted a moment ago can be there still
 		state.Pending = pendingFor(state, losing)
 	default:
 		state, grants = state.settled(), true
@@ -91,11 +90,9 @@ func pendingFor(state State, losing Set) *Pending {
 	return &Pending{ID: id, Losing: losing}
 }
 
-// recent keeps the losses within the window, and counts the namespaces that were lost and did not come back. A time
+// recent keeps the losses within the window, and says which namespaces were lost and did not come back. A time
 // that lies ahead was noted by a clock that was wrong, and counts as now.
-func recent(losses []Loss, back Set, now time.Time) ([]Loss, int) {
-	var kept []Loss
-	var lost Set
+func recent(losses []Loss, back Set, now time.Time) (kept []Loss, lost Set) {
 	for _, loss := range losses {
 		if loss.Time.After(now) {
 			loss.Time = now
@@ -110,7 +107,7 @@ func recent(losses []Loss, back Set, now time.Time) ([]Loss, int) {
 		kept[1].Namespaces = kept[1].Namespaces.or(kept[0].Namespaces)
 		kept = kept[1:]
 	}
-	return kept, len(lost)
+	return kept, lost
 }
 
 // settled ends what waited.

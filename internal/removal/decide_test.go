@@ -191,3 +191,47 @@ func TestALossWhoseRemovalGoesOnStillCounts(t *testing.T) {
 		t.Error("eight of ten go within a second, as four and four")
 	}
 }
+
+// Of those that hold the credential a namespace is one, also while what was granted a moment ago is still there.
+func TestAFifthIsOfTheNamespacesThatThereAre(t *testing.T) {
+	first := Decide(State{}, facts(100, teams(0, 20), "", 0))
+	if first.Held {
+		t.Fatal("twenty of a hundred are held")
+	}
+	if second := Decide(first.State, facts(100, teams(0, 21), "", time.Second)); !second.Held {
+		t.Error("twenty-one of a hundred go within a second, as twenty and one")
+	}
+}
+
+// A namespace whose loss was granted counts once while its entries are still there, and from when it was granted.
+func TestARemovalThatGoesOnCountsOnce(t *testing.T) {
+	first := Decide(State{}, facts(10, teams(0, 3), "", 0))
+	second := Decide(first.State, facts(10, teams(0, 4), "", Window/2))
+	if first.Held || second.Held {
+		t.Fatalf("four of ten are held: %+v", second)
+	}
+	if third := Decide(second.State, facts(6, teams(4, 9), "", Window)); !third.Held {
+		t.Error("six of seven go within an hour")
+	}
+	if third := Decide(second.State, facts(6, teams(4, 8), "", Window)); third.Held {
+		t.Error("three that went an hour ago count with what goes now")
+	}
+}
+
+// Who corrects a mistake before it was carried out does not allow the next one of the same namespaces.
+func TestWhatIsCorrectedIsGrantedNoMore(t *testing.T) {
+	ten := teams(0, 10)
+	first := Decide(State{}, facts(12, ten, "", 0))
+	granted := Decide(first.State, facts(12, ten, first.ID, time.Second))
+	corrected := Decide(granted.State, Facts{UID: "1", Holding: ten, Confirmed: first.ID, Now: noon.Add(2 * time.Second)})
+	if len(granted.State.Granted) != 10 || len(corrected.State.Granted) > 0 || !corrected.State.Outdates(granted.State) {
+		t.Errorf("still granted: %+v", corrected.State)
+	}
+	if again := Decide(corrected.State, facts(12, ten, first.ID, 3*time.Second)); !again.Held {
+		t.Error("the next mistake does not wait")
+	}
+	part := Decide(granted.State, facts(12, ten[:6], first.ID, 2*time.Second))
+	if again := Decide(part.State, facts(12, ten, first.ID, 3*time.Second)); !again.Held && !again.Grants {
+		t.Error("what was corrected in part goes by the confirmation before")
+	}
+}

@@ -102,6 +102,18 @@ func TestOldLossesAreAddedTogetherAndNoneIsForgotten(t *testing.T) {
 		if len(all) != n {
 			t.Errorf("of %d namespaces %d are remembered", n, len(all))
 		}
+		later := Decide(once, facts(10, nil, "", Window)).State // the first is an hour old, and counts with the next where it was added to that
+		all = nil
+		for _, loss := range later.Losses {
+			all = all.or(loss.Namespaces)
+		}
+		want := n
+		if n <= MostLosses {
+			want--
+		}
+		if len(all) != want {
+			t.Errorf("of %d namespaces that were lost within an hour %d count", want, len(all))
+		}
 	}
 }
 
@@ -118,6 +130,7 @@ func TestWhatIsWorthKeeping(t *testing.T) {
 		{"nothing is granted any more", func(s *State) { s.Granted = nil }, true},
 		{"more is granted", func(s *State) { s.Granted = SetOf("a", "b", "c") }, true},
 		{"it is granted for longer", func(s *State) { s.GrantTime = noon.Add(time.Second) }, true},
+		{"it is granted for less long, because a clock was ahead", func(s *State) { s.GrantTime = noon.Add(-time.Second) }, true},
 		{"a removal waits", func(s *State) { s.Pending = &Pending{} }, true},
 		{"one that waited ended", func(s *State) { s.Serial++ }, true},
 		{"it is another object", func(s *State) { s.UID = "2" }, true},

@@ -58,6 +58,24 @@ func TestWhatBecomesOfAValueOfWhichARegistrySaysNothing(t *testing.T) {
 	}
 }
 
+// A value that takes another's place while it is held inherits how long that was held, and not what a registry said meanwhile.
+func TestAValueThatComesBackWhileOthersAreHeldIsProvenAgain(t *testing.T) {
+	spec := &Spec{Mode: v1alpha1.VerifyPull, SpecHash: "spec", Verify: verifyPeriod, Hold: 2 * time.Minute}
+	account := accountOf(2, hostA)
+	for _, test := range []struct {
+		accepted time.Time
+		want     Fate
+	}{{start.Add(-time.Second), Hold}, {start, PublishProven}} {
+		w := &world{now: start, obtained: map[string]time.Time{}}
+		s := State{Kept: Kept{Waiting: &Waiting{Value: w.value(2), FirstSeen: start, HeldSince: start.Add(-time.Hour)}, Tests: map[string]Test{
+			account.Print: {Question: spec.Question(account), Verdict: Accepted, Time: test.accepted, Asked: spec.Question(account), Attempt: test.accepted}}}}
+		s.Waiting.SpecHash = "spec"
+		if got, _ := s.Judge(spec, start.Add(time.Second)); got.Fate != test.want {
+			t.Errorf("accepted %s after it came: it is %s, want %s", test.accepted.Sub(start), got.Fate, test.want)
+		}
+	}
+}
+
 func TestARestoreIsForTheSameRegistriesOnly(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -69,6 +87,10 @@ func TestARestoreIsForTheSameRegistriesOnly(t *testing.T) {
 		{"the value in use was read for another spec", func(s *script) { s.state.Value.SpecHash = "earlier" }, false},
 		{"it went back from this value already", func(s *script) { s.state.RestoredOver = s.state.Digest }, false},
 		{"the acceptance is older than the refusal", func(s *script) { s.say(1, Accepted, -time.Minute) }, false},
+		{"the acceptance is of the time in which the value in use worked", func(s *script) {
+			s.state.Previous.ReplacedTime = s.now.Add(-time.Hour)
+			s.say(1, Accepted, -time.Minute)
+		}, false},
 		{"nobody asks any more", func(s *script) { s.spec.Mode = v1alpha1.VerifyDisabled }, false},
 		{"the value before is not kept any more", func(s *script) { s.state.DropPrevious(EndNotKept) }, false},
 	} {

@@ -71,6 +71,13 @@ func TestWhichValuesWereMadeInVain(t *testing.T) {
 		{"not one that each read gives again", func(_ *Spec, _ *State, next *Value) { next.Minted = false }, 0},
 		{"not one for another spec", func(_ *Spec, _ *State, next *Value) { next.SpecHash = "other" }, 0},
 		{"not one while the one before is accepted", func(spec *Spec, s *State, _ *Value) { s.know(spec, 1, Test{Verdict: Accepted}) }, 0},
+		{"one because the one that waits is refused, both for another spec than the one in use", func(spec *Spec, s *State, next *Value) {
+			_, other := asking()
+			s.Waiting, next.SpecHash = other.Waiting, "other"
+			s.Waiting.SpecHash = "other"
+			s.know(spec, 1, Test{Verdict: Accepted})
+			s.know(spec, 2, Test{Verdict: Rejected})
+		}, 4},
 	} {
 		spec, s := asking()
 		s.Waiting, s.Fruitless = nil, 3
@@ -116,5 +123,17 @@ func TestWhenASourceThatGaveNothingUsableIsReadAgain(t *testing.T) {
 				t.Errorf("it is read after %s, and %d were made in vain", at.Sub(minute(1)), s.Reads.Wasted)
 			}
 		})
+	}
+}
+
+// How long a registry is left alone is for its last answer to say.
+func TestARegistryIsLeftAloneForAsLongAsItAskedLast(t *testing.T) {
+	spec, s := asking()
+	account := accountOf(1, hostA)
+	for _, test := range []struct{ asked, want time.Duration }{{5 * time.Minute, 5 * time.Minute}, {time.Minute, time.Minute}, {time.Hour, maxRetryAfter}, {0, 0}} {
+		s.NoteAnswer(account, spec.Question(account), Answer{Verdict: Unknown, RetryAfter: test.asked}, start)
+		if until := s.leftAlone(account); test.want == 0 && !until.IsZero() || test.want > 0 && !until.Equal(start.Add(test.want)) {
+			t.Errorf("it asked for %s, and is left alone until %s", test.asked, until)
+		}
 	}
 }

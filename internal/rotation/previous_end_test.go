@@ -209,3 +209,28 @@ func TestAValueThatIsInUseAgainIsNotTheOneBefore(t *testing.T) {
 		t.Errorf("every login is in use, and the one before is version %d", versionOf(&s.state.Previous.Value))
 	}
 }
+
+// An account that is locked has both refused: each refusal of the value before has the registry asked about the one in use after it.
+func TestEachRefusalOfTheValueBeforeHasTheOneInUseAskedAbout(t *testing.T) {
+	s := replaced(t)
+	s.say(1, Rejected, -10*time.Minute)
+	s.say(2, Accepted, -5*time.Minute)
+	s.say(1, Rejected, 0)
+	account := accountOf(2, hostA)
+	if got := s.state.refusedBefore(&s.spec, account, s.state.test(&s.spec, account)); !got.Equal(s.now) {
+		t.Errorf("an answer is wanted since %s ago", s.now.Sub(got))
+	}
+}
+
+// While the value in use is refused the one before may be what is needed: a test of it that a crash ended is made again, and not a period later.
+func TestATestOfTheValueBeforeThatACrashEndedIsMadeAgain(t *testing.T) {
+	s := replaced(t)
+	s.say(1, Accepted, -5*time.Minute)
+	s.say(2, Rejected, -time.Minute)
+	account := accountOf(1, hostA)
+	s.state.NoteAttempt(account, s.now)
+	s.state.Testing = nil
+	if got := s.state.previousTestAt(&s.spec, account); !got.Equal(s.now.Add(MinInterval)) {
+		t.Errorf("it is made again after %s", got.Sub(s.now))
+	}
+}

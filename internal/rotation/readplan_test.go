@@ -125,3 +125,35 @@ func TestWhatIsKnownOfTheLatestValueStaysWhereItsSourceFails(t *testing.T) {
 		t.Errorf("it counts as one of the new spec: %+v", s.Reads)
 	}
 }
+
+// A change of the connection is answered by the read after it, also where that fails or is another object's: else the source is asked without an end.
+func TestAChangeOfTheConnectionHasTheSourceReadOnce(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		fault *source.Error
+		woken time.Time
+		want  Cause
+	}{
+		{"it changed since", nil, minute(3), CauseSpec},
+		{"the read after it was another object's", nil, minute(1), CausePlan},
+		{"the read after it failed", &source.Error{Reason: "Unavailable"}, minute(1), CausePlan},
+	} {
+		spec, s := asking()
+		spec.Refresh = time.Hour
+		s.Reads = Reads{SpecHash: spec.SpecHash, Last: minute(2), ReadTime: start, WokenTime: test.woken, Fault: test.fault}
+		if at, cause := s.unaskedRead(spec); cause != test.want || cause == CausePlan && !at.After(minute(2)) {
+			t.Errorf("%s: it is read by %s at %s", test.name, cause, at)
+		}
+	}
+}
+
+// A login that was refused while the source was asked is tested again for whoever asked for the read.
+func TestARequestIsAnsweredWhenItsValueIsThere(t *testing.T) {
+	spec, s := asking()
+	spec.RefreshRequest = "again"
+	value := s.Value
+	value.ReadTime = minute(1)
+	if s.NoteRead(spec, value, nil, CauseRequest, minute(1), minute(2)); s.Reads.Request != "again" || !s.Reads.RequestTime.Equal(minute(2)) {
+		t.Errorf("%q is answered at %s", s.Reads.Request, s.Reads.RequestTime)
+	}
+}

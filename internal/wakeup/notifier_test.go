@@ -42,3 +42,37 @@ func TestNotifierTellsAllListeners(t *testing.T) {
 		}
 	}
 }
+
+// A controller begins to listen when it is set up, while others may have begun their work.
+func TestOneMayBeginToListenWhileOthersAreTold(t *testing.T) {
+	var notifier Notifier
+	var all sync.WaitGroup
+	hears := make([]heard, 8)
+	for i := range hears {
+		all.Go(func() {
+			notifier.Listen(hears[i].note)
+			notifier.Notify("a")
+		})
+	}
+	all.Wait()
+	for i := range hears {
+		if len(hears[i].take()) == 0 {
+			t.Errorf("listener %d was forgotten", i)
+		}
+	}
+}
+
+// A listener may tell others of something itself.
+func TestAListenerMayTellOthers(t *testing.T) {
+	var notifier Notifier
+	var told heard
+	notifier.Listen(func(credential string) {
+		if told.note(credential); credential == "a" {
+			notifier.Notify("b")
+		}
+	})
+	notifier.Notify("a")
+	if diff := cmp.Diff([]string{"a", "b"}, told.take()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -229,3 +229,15 @@ func TestWithoutLanesTheQueueIsAsItWas(t *testing.T) {
 		t.Error("it is another one")
 	}
 }
+
+// A timer may go off just as its item is given another time: that one counts.
+func TestATimeThatWasReplacedBringsNothing(t *testing.T) {
+	q := newLanes(t, func() int { return 1 })
+	q.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(urgent), After: time.Hour}, 7)
+	q.comesDue(7, &delay{due: time.Now()})
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.later[7] == nil || q.called() {
+		t.Error("an item comes an hour early")
+	}
+}

@@ -173,6 +173,21 @@ func TestWorkThatFailsIsNoReason(t *testing.T) {
 	}
 }
 
+// Of several workers one is at work at each moment, and more items wait than they take: each that ends shows that the controller lives.
+func TestABusyControllerWhoseWorkersAreNeverAllIdleLives(t *testing.T) {
+	start := time.Unix(0, 0)
+	p := &pulse{name: "test", running: map[any]time.Time{}, waiting: func() int { return 1000 }}
+	p.begin(0, start)
+	for i := range 20 {
+		now := start.Add(time.Duration(i) * Timeout)
+		p.begin(i+1, now)
+		if err := p.check(now); err != nil {
+			t.Fatalf("after %s: %v", now.Sub(start), err)
+		}
+		p.end(i)
+	}
+}
+
 func TestEveryReconcileEndsAndEveryBackOffToo(t *testing.T) {
 	var left time.Duration
 	done := make(chan struct{})
