@@ -3,6 +3,7 @@ package fence
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,12 +12,21 @@ import (
 
 var terms = Terms{Lease: 12 * time.Second, Write: 8 * time.Second}
 
-// hands is a clock that a test sets.
-type hands struct{ at moment }
+// hands is a clock that a test sets, also while connections that it opened ask for the time.
+type hands struct {
+	mutex sync.Mutex
+	at    moment
+}
 
-func (h *hands) now() moment { return h.at }
+func (h *hands) now() moment {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return h.at
+}
 
 func (h *hands) pass(boot, wall time.Duration) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
 	h.at.boot += boot
 	h.at.wall = h.at.wall.Add(wall)
 }
