@@ -196,3 +196,30 @@ func TestAnIndexThatIsNotThereAtTheStartAndCannotBeMadeIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// What a write asked for that failed is nothing that regcred left there once the index was seen to be another one.
+func TestWhatAFailedWriteAskedForIsSomebodysWhereItComesLater(t *testing.T) {
+	r := newRig(t, credential(v1alpha1.AttachPods))
+	other := credential(v1alpha1.AttachPods)
+	other.Name, other.UID, other.Spec.Target.SecretName = "other", "o", "other"
+	one, both := injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods)}).Spec, injection.Build([]v1alpha1.RegistryCredential{*credential(v1alpha1.AttachPods), *other}).Spec
+	pass := func(what string, spec v1alpha1.InjectionIndexSpec, want bool) {
+		t.Helper()
+		if interrupted, err := r.write(t.Context(), spec, nil); interrupted != want || (err != nil) != (r.refuses != nil) {
+			t.Errorf("%s: it was interrupted: %t, %v", what, interrupted, err)
+		}
+	}
+	pass("it is made", one, true)
+	r.refuses = errors.New("timeout")
+	pass("another one asks, and the write fails", both, false)
+	r.refuses = nil
+	pass("that one is gone", one, false)
+	var index v1alpha1.InjectionIndex
+	if err := r.Writer.Get(t.Context(), client.ObjectKey{Name: v1alpha1.InjectionIndexName}, &index); err != nil {
+		t.Fatal(err)
+	}
+	if index.Spec = both; r.Writer.Update(t.Context(), &index) != nil {
+		t.Fatal("it cannot be changed")
+	}
+	pass("somebody writes what the failed write asked for", one, true)
+}

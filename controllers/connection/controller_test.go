@@ -274,3 +274,20 @@ func TestAStatusIsComparedWithWhatWasWrittenLast(t *testing.T) {
 		t.Errorf("it can be used again, and the status says: %+v", object.Status.Conditions)
 	}
 }
+
+// Somebody changed the spec to correct it: that it is as before is an answer.
+func TestThatAChangedSpecFailsAsTheOneBeforeIsTold(t *testing.T) {
+	g := newRig(t)
+	g.err = &source.Error{Reason: v1alpha1.ReasonSealed, Message: "sealed", Stalled: true}
+	object, _ := g.look()
+	object.Generation++
+	if err := g.c.Update(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		g.look()
+	}
+	if want := []string{v1alpha1.ReasonSealed, v1alpha1.ReasonSealed}; !slices.Equal(g.events, want) {
+		t.Errorf("events %q, want %q", g.events, want)
+	}
+}

@@ -27,6 +27,9 @@ func TestWhatAStatusTellsOfTheLogin(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := newRig(t)
+			g.state, g.err = State{NextLogin: next, Method: "token"}, refused
+			g.look()
+			g.err = nil
 			g.state = State{LoginTime: noon.Add(-time.Hour), TokenEnds: noon.Add(2 * time.Hour), Method: "token"}
 			g.look()
 			g.state, g.err = c.state, c.err

@@ -30,6 +30,9 @@ func TestCuredPodsAreToldTogether(t *testing.T) {
 		{"nothing more happens", time.Minute, 0, 0, "", 0},
 		{"one is cured later, and another stays stuck", 0, 1, 1, "", curesAtMost},
 		{"a minute later", time.Minute, 0, 1, "Normal PodsCured 1 stuck pod was cured: deleted, so that its owner creates another, or pulled again; still stuck: 1", 0},
+		{"others are cured again and again, and some stay stuck", 0, 1, 9, "", curesAtMost},
+		{"half a minute later", curesAtMost / 2, 1, 8, "", curesAtMost / 2},
+		{"a minute after the first of them", curesAtMost / 2, 1, 7, "Normal PodsCured 3 stuck pods were cured: deleted, so that their owners create others, or pulled again; still stuck: 7", 0},
 	} {
 		now = now.Add(step.after)
 		for range step.cured {

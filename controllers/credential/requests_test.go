@@ -196,6 +196,15 @@ func TestAnObjectThatIsDeletedIsLetGoWhenNoEntryIsLeft(t *testing.T) {
 		if sent, told := c.take(), heardOf(recorder); len(sent) != 1 || len(told) != 1 || !strings.Contains(told[0], "RemovalUnconfirmed") {
 			t.Errorf("sent %d, told %q", len(sent), told)
 		}
+		holding = delivered.Removal{Holding: 2, Losing: 2} // a person confirmed it
+		if _, err := r.finish(t.Context(), stored(t, r, "c-00")); err != nil || len(c.take()) != 1 {
+			t.Errorf("that it goes on is not said: %v", err)
+		}
+		status = stored(t, r, "c-00").Status
+		sees(t, &status, []condition{working(v1alpha1.ReasonDeleting), gone(v1alpha1.ConditionStalled)})
+		if status.PendingRemoval != nil {
+			t.Errorf("it still waits for a person: %+v", status.PendingRemoval)
+		}
 		holding, fails = delivered.Removal{}, errors.New("away")
 		if _, err := r.finish(t.Context(), stored(t, r, "c-00")); !errors.Is(err, fails) || len(c.take()) > 0 {
 			t.Errorf("it is not known what holds entries, and it is let go: %v", err)

@@ -51,6 +51,7 @@ func TestEventsTellOfARotation(t *testing.T) {
 		{"no namespace is selected, and one is later", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), nowhere, delivering, accepted}, []string{"Delivered revision 2"}},
 		{"no namespace is selected", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), nowhere, nowhere}, nil},
 		{"nothing is published", []*v1alpha1.RegistryCredentialStatus{{}, status("", v1alpha1.ReasonNothingPublished)}, nil},
+		{"a status that was lost is written anew", []*v1alpha1.RegistryCredentialStatus{{}, refused}, []string{"Delivered revision 2"}},
 		{"nothing changes", []*v1alpha1.RegistryCredentialStatus{refused, refused}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -331,3 +331,25 @@ func TestWhatALeaderBeforeGrantedIsNotTakenByWhatACacheStillShows(t *testing.T) 
 		t.Error("the cache is not behind any more, and not all are served")
 	}
 }
+
+// A cache that is behind goes on showing the one before: who asked once that there is another one asks again, as long as the cache shows it.
+func TestTheOneBeforeInACacheThatIsBehindIsNotTakenForTheOneAfter(t *testing.T) {
+	g := newRig(t, 1, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "one", "r.example"))
+	g.behind()
+	again := g.company()
+	g.remove()
+	again.UID, again.ResourceVersion = "again", ""
+	if err := g.c.Create(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	kept := record(t, "company", "2-x", "two", "r.example")
+	kept.UID = again.UID
+	g.publish(kept)
+	for range 2 {
+		list, err := g.r.credentials(t.Context(), g.r.Store.Snapshot())
+		if err != nil || len(list) != 1 || list[0].UID != again.UID {
+			t.Fatalf("%+v, %v", list, err)
+		}
+	}
+}

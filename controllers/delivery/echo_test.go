@@ -14,7 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
+	"regcred.dev/regcred/internal/pullsecret"
 )
 
 // watched is a rig whose watch tells of Secrets when a test says so.
@@ -124,6 +126,10 @@ func TestAWriteThatTheWatchTellsOfWakesNobodyUnlessThereIsMoreToKnow(t *testing.
 			w.onUpdate(nothing, func(*corev1.Secret) error { w.change(t); w.tell(); return nil })
 			w.rotate(t)
 		}, own},
+		{"somebody changes it after the event of the write, before that has returned", func(t *testing.T, w *watched) {
+			w.onUpdate(nothing, func(*corev1.Secret) error { w.tell(); w.change(t); w.tell(); return nil })
+			w.rotate(t)
+		}, own},
 		{"a webhook keeps another content", func(t *testing.T, w *watched) {
 			w.onUpdate(func(s *corev1.Secret) error { s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{}}`); return nil }, nothing)
 			w.rotate(t)
@@ -185,5 +191,23 @@ func TestASecretThatWasRecreatedIsLookedAt(t *testing.T) {
 	w.r.onSecret().Create(context.Background(), event.TypedCreateEvent[*corev1.Secret]{Object: again}, w.queue)
 	if got := w.woken(); len(got) != 1 {
 		t.Errorf("after the creation it wakes %q", got)
+	}
+}
+
+// What a webhook makes of a write is not what was meant: written again at each look, it would be a fight without an end.
+func TestAWebhookThatChangesEachWriteIsARival(t *testing.T) {
+	w, writes := watching(t), 0
+	w.onUpdate(func(s *corev1.Secret) error {
+		writes++
+		s.Data[corev1.DockerConfigJsonKey] = []byte(`{"auths":{}}`)
+		return nil
+	}, nothing)
+	w.rotate(t)
+	for range 3 * pullsecret.ContestReverts {
+		w.now = w.now.Add(time.Second)
+		w.all(1)
+	}
+	if d, _ := w.r.Board.At(delivered.Place{Namespace: concerned, Name: "regcred"}, "company"); d.Reason != v1alpha1.ReasonContested || writes > pullsecret.ContestReverts+1 {
+		t.Errorf("%d writes, and it is said to be %q", writes, d.Reason)
 	}
 }

@@ -254,7 +254,7 @@ func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alp
 		contribution.Keep = missing
 		return err
 	}
-	f.loses(credential, missing, unlisted)
+	f.loses(credential, slices.DeleteFunc(missing, func(key string) bool { return slices.Contains(contribution.Keep, key) }), unlisted)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -192,6 +193,19 @@ func TestTheEndOfARemovalFromASecretThatStaysIsKnownAtOnce(t *testing.T) {
 		"a registry is given up": func(g *rig) {
 			g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Registries = c.Spec.Registries[:1] })
 			g.publish(record(g.t, "company", "2-x", "one", "r.example"))
+		},
+		"two registries are given up, of which one stays until another one provides it": func(g *rig) {
+			var other v1alpha1.RegistryCredential
+			if err := g.c.Get(g.t.Context(), client.ObjectKey{Name: "other"}, &other); err != nil {
+				g.t.Fatal(err)
+			}
+			other.Generation++
+			other.Spec.Registries = append(other.Spec.Registries, "r.example")
+			if err := g.c.Update(g.t.Context(), &other); err != nil {
+				g.t.Fatal(err)
+			}
+			g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Registries = []v1alpha1.Registry{"new.example"} })
+			g.publish(record(g.t, "company", "2-x", "one", "new.example"))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

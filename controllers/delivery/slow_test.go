@@ -138,6 +138,9 @@ func TestHowAChangeIsDatedWhoseWriteWasNotAnswered(t *testing.T) {
 			if got := g.source("n-00000"); len(seen.lines()) != test.writes || got.Revision != "2-x" || !got.Changed.Time.Equal(began.Add(test.dated)) {
 				t.Errorf("%q; it is dated %s after the write began", seen.lines(), got.Changed.Sub(began))
 			}
+			if left := g.r.memories.of(first, g.namespace().UID).unsure; !test.suspend && len(left) > 0 {
+				t.Errorf("each write that follows dates anew: %q", left)
+			}
 		})
 	}
 }

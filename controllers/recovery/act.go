@@ -142,8 +142,12 @@ func (r *Reconciler) refused(ctx context.Context, g gathered, verdict diagnosis.
 func (r *Reconciler) tellOfRepull(ctx context.Context, verdict diagnosis.Verdict, cause error) error {
 	for _, name := range verdict.Credentials() {
 		var object v1alpha1.RegistryCredential
-		if err := r.Cluster.Get(ctx, client.ObjectKey{Name: name}, &object); err != nil {
-			return client.IgnoreNotFound(err)
+		err := r.Cluster.Get(ctx, client.ObjectKey{Name: name}, &object)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
 		}
 		r.event(&object, corev1.EventTypeWarning, diagnosis.ActionForbidden, verdict.Action, fmt.Sprintf(
 			"podRecovery.repull is not available: the API server does not let regcred patch pods (%v); give its role the verb, or disable repull", cause))

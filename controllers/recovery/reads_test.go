@@ -141,6 +141,10 @@ func TestWhereADeliveryIsNews(t *testing.T) {
 	post := func(namespace, secret, revision string) {
 		r.Board.Post(delivered.Place{Namespace: namespace, Name: secret}, map[string]delivered.Delivery{"company": {Selected: true, Observed: 1, Version: delivered.Version{Revision: revision}}})
 	}
+	lacks := func(namespace string) {
+		r.Board.Post(delivered.Place{Namespace: namespace, Name: "pull"}, map[string]delivered.Delivery{"company": {Selected: true, Observed: 1,
+			Version: delivered.Version{Revision: "2"}, Reason: v1alpha1.ReasonServiceAccountNotFound, ServiceAccounts: true}})
+	}
 	news := func() string {
 		test, where := r.whereNews(), ""
 		for _, namespace := range []string{"a", "a", "b"} { // a has two pods
@@ -161,6 +165,8 @@ func TestWhereADeliveryIsNews(t *testing.T) {
 		{"it was looked at since", func() {}, "false false false "},
 		{"a Secret of another name changed", func() { post("b", "other", "3") }, "false false false "},
 		{"the other has it, too", func() { post("b", "pull", "2") }, "false false true "},
+		{"no ServiceAccount of one names it any more", func() { lacks("a") }, "true true false "},
+		{"it does again", func() { post("a", "pull", "2") }, "true true false "},
 	} {
 		step.do()
 		if got := news(); got != step.want {
@@ -228,6 +234,11 @@ func TestThatRepullIsMissingIsToldWhereTheRegistryCredentialIs(t *testing.T) {
 		if (err != nil) != test.fails || len(seen.told) > 0 {
 			t.Errorf("%s: told %q, %v", test.name, seen.told, err)
 		}
+	}
+	r, seen := cured(t)
+	both := []diagnosis.Finding{{Credential: "gone", Action: diagnosis.Repull}, {Credential: "c-00", Action: diagnosis.Repull}}
+	if err := r.tellOfRepull(t.Context(), diagnosis.Verdict{Findings: both}, errors.New("forbidden")); err != nil || len(seen.told) != 1 {
+		t.Errorf("of two of which one is gone the other is told: %q, %v", seen.told, err)
 	}
 }
 

@@ -136,6 +136,9 @@ func TestWhatBecomesOfAPodWhoseDeletionFails(t *testing.T) {
 			if r.successors.any() || r.Tally.Cured("c-00") > 0 {
 				t.Error("a successor is waited for, or a cure counted, though nothing was deleted")
 			}
+			if tried := len(r.unanswered.m) > 0; tried != c.fails {
+				t.Errorf("where it goes for another reason that counts as the deletion: %t", tried)
+			}
 		})
 	}
 }

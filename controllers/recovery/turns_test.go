@@ -199,6 +199,7 @@ func TestWhatIsSaidOfAPod(t *testing.T) {
 		{"it waits", diagnosis.Verdict{Action: diagnosis.Wait, Reason: diagnosis.NotAttached, Findings: ours}, nil},
 		{"it waits, and a repull is not allowed", diagnosis.Verdict{Action: diagnosis.Wait, Reason: diagnosis.NotAttached, Findings: ours, RepullRefused: true}, []string{"ActionForbidden at web"}},
 		{"a person must act", diagnosis.Verdict{Action: diagnosis.Report, Reason: diagnosis.NoCredential, Findings: ours}, []string{"NoCredential at web"}},
+		{"a person must act, and that a repull is not allowed is said with it", diagnosis.Verdict{Action: diagnosis.Report, Reason: diagnosis.NoCredential, Findings: ours, RepullRefused: true}, []string{"NoCredential at web"}},
 		{"a person must act, of a registry that is nobody's business here", diagnosis.Verdict{Action: diagnosis.Report, Reason: diagnosis.NoCredential}, nil},
 		{"nothing is to be done", diagnosis.Verdict{Action: diagnosis.None, Reason: diagnosis.NoCredential, Findings: ours}, nil},
 	} {
