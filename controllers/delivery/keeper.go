@@ -112,15 +112,15 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 		return verdict{after: wait, id: k.outcome.ID}, nil
 	}
 	if !k.grants(place, now) && (now.Sub(k.decided) >= decideAgain || k.basis != basisOf(credential)) {
-		if err := r.decideAnew(ctx, credential, k, now); err != nil {
+		if err := r.decideUnlessItJustFailed(ctx, credential, k, now); err != nil {
 			return verdict{}, err
 		}
 	}
 	return k.verdict(place, now), nil
 }
 
-// decideAnew decides, unless that failed a moment ago: it looks at all places, and each of them asks.
-func (r *Reconciler) decideAnew(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, now time.Time) error {
+// decideUnlessItJustFailed decides, unless that failed less than decideAgain ago: it looks at all places, and each of them asks.
+func (r *Reconciler) decideUnlessItJustFailed(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, now time.Time) error {
 	if k.fault == nil || now.Sub(k.faulted).Abs() >= decideAgain {
 		k.fault, k.faulted = r.decide(ctx, credential, k), now
 	}
