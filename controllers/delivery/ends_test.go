@@ -38,8 +38,13 @@ func TestWhatAnEarlierProcessGrantedIsLookedAt(t *testing.T) {
 		t.Errorf("where it cannot be looked at: %v, still to be looked at %t", err, k.inherited)
 	}
 	g.r.Cluster = whole
+	looked := 0
+	g.r.Board = delivered.NewBoard(func(string) { looked++ })
 	if err := g.r.review(t.Context(), companyOf(t, whole), k); err != nil || !k.state.Granted.Has("n-00001") || k.state.Granted.Has("n-00000") {
 		t.Errorf("granted are %v: %v", k.state.Granted, err)
+	}
+	if err := g.r.review(t.Context(), companyOf(t, whole), k); err != nil || looked != 1 {
+		t.Errorf("the look that keeps what was taken back is asked for %d times: %v", looked, err)
 	}
 	if !k.inherited || k.grants(delivered.Place{Namespace: "n-00001"}, g.now) {
 		t.Error("it serves before it was compared with what the API server has")
