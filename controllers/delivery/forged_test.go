@@ -323,3 +323,19 @@ func TestThatASecretOfSomebodyWasTakenOverIsLogged(t *testing.T) {
 		t.Errorf("%q", lines)
 	}
 }
+
+// What is recorded for a RegistryCredential whose entries wait is not all its own: only that is given new values, and nothing of the rest is taken away.
+func TestWhileEntriesWaitWhatElseIsRecordedForThemStays(t *testing.T) {
+	g := newRig(t, 10, credential("company", "r.example"))
+	g.publish(record(t, "company", "1-x", "old", "r.example"))
+	g.all(10)
+	g.selects("nobody")
+	g.all(10)
+	g.forge("n-00000", "r.example", "s.example")
+	g.publish(record(t, "company", "2-x", "new", "r.example"))
+	g.now = g.now.Add(time.Minute)
+	g.all(10)
+	if held := g.removal(); !held.Held || !g.has(0, `"s.example":{"username":"u","password":"p"}`) || !g.has(1, `"password":"new"`) {
+		t.Errorf("%+v: %s", held, g.secret("n-00000").Data)
+	}
+}
