@@ -24,31 +24,45 @@ func (r *Reconciler) credentials(ctx context.Context, values records.Snapshot) (
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
-	var gone []string
+	gone := 0
 	for i := range list.Items {
-		one := &list.Items[i]
+		one := &list.Items[i-gone]
+		*one = list.Items[i]
 		uid, generation := values.KeptFor(one.Name)
-		if uid == one.UID && generation <= one.Generation || uid != one.UID && (uid == "" || r.successors.is(one, uid)) {
+		if !r.olderThan(one, uid, generation) {
 			continue
 		}
-		var live v1alpha1.RegistryCredential
-		err := r.Writer.Get(ctx, client.ObjectKey{Name: one.Name}, &live)
-		if apierrors.IsNotFound(err) {
-			gone = append(gone, one.Name)
-			continue
-		}
-		if err != nil {
+		live, err := r.readPast(ctx, one, uid)
+		switch {
+		case apierrors.IsNotFound(err):
+			gone++
+		case err != nil:
 			return nil, fmt.Errorf("read the RegistryCredential %s, of which a newer one is known than the cache has: %w", one.Name, err)
+		default:
+			*one = *live
 		}
-		if live.UID == one.UID && uid != one.UID {
-			r.successors.note(one, uid)
-		}
-		list.Items[i] = live
 	}
-	if len(gone) == 0 {
-		return list.Items, nil
+	return list.Items[:len(list.Items)-gone], nil
+}
+
+// olderThan reports whether the cache shows an older RegistryCredential than the one that a value was put in use for.
+func (r *Reconciler) olderThan(one *v1alpha1.RegistryCredential, uid types.UID, generation int64) bool {
+	if uid == one.UID {
+		return generation > one.Generation
 	}
-	return slices.DeleteFunc(list.Items, func(one v1alpha1.RegistryCredential) bool { return slices.Contains(gone, one.Name) }), nil
+	return uid != "" && !r.successors.is(one, uid)
+}
+
+// readPast reads one past the cache, and notes where it is no older than the one that its value was put in use for after all.
+func (r *Reconciler) readPast(ctx context.Context, one *v1alpha1.RegistryCredential, uid types.UID) (*v1alpha1.RegistryCredential, error) {
+	var live v1alpha1.RegistryCredential
+	if err := r.Writer.Get(ctx, client.ObjectKey{Name: one.Name}, &live); err != nil {
+		return nil, err
+	}
+	if live.UID == one.UID && uid != one.UID {
+		r.successors.note(one, uid)
+	}
+	return &live, nil
 }
 
 // asShown reports whether a RegistryCredential, and whether it selects some namespaces, is as the caches show it. What is taken away is not decided

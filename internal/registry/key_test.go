@@ -96,7 +96,7 @@ func TestAStoredKeyIsOfTheRegistryForWhichAKubeletUsesIt(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]error{"": ErrEmpty, "https://": ErrEmpty, "robot:pw@": ErrEmpty, "quay.io:0": ErrPort, "robot:pw@quay.io:70000": ErrPort, "quay.io:https": ErrPort,
-		"oci://quay.io": ErrUnmatchable, "robot:pw@registry": ErrUnmatchable, "robot:pw@quay.io/Team": ErrUnmatchable, "quay.io ": ErrUnmatchable} {
+		"oci://quay.io": ErrUnmatchable, "robot:pw@registry": ErrUnmatchable, "robot:pw@quay.io/Team": ErrUnmatchable, "quay.io" + " ": ErrUnmatchable} {
 		if got, err := CanonicalStored(key); !errors.Is(err, want) || got != "" {
 			t.Errorf("CanonicalStored(%q) = %q, %v, want %v", key, got, err, want)
 		} else if strings.Contains(err.Error(), "pw") {
