@@ -84,6 +84,7 @@ func TestAStoredKeyIsOfTheRegistryForWhichAKubeletUsesIt(t *testing.T) {
 		"https://robot:pw@quay.io": "quay.io", "robot:pw@quay.io/team": "quay.io/team", "robot@quay.io:5000": "quay.io:5000", "robot:70000@quay.io": "quay.io",
 		"http://robot:pw@quay.io/v2/": "quay.io", "https://robot:pw@index.docker.io/v1/": DockerHubKey, "robot:p%40w@quay.io": "quay.io",
 		"quay.io?x": "quay.io", "quay.io/team#x": "quay.io/team", "https://robot:pw@quay.io/team/?x=1": "quay.io/team/", "quay.io/%74eam": "quay.io/team",
+		"quay.io:": "quay.io", "https://quay.io:/v1/": "quay.io", "quay.io:/team": "quay.io/team", "robot:pw@quay.io:": "quay.io", "docker.io:": DockerHubKey, "*.io:": "*.io",
 	} {
 		got, err := CanonicalStored(key)
 		if err != nil || got != want {
@@ -96,7 +97,8 @@ func TestAStoredKeyIsOfTheRegistryForWhichAKubeletUsesIt(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]error{"": ErrEmpty, "https://": ErrEmpty, "robot:pw@": ErrEmpty, "quay.io:0": ErrPort, "robot:pw@quay.io:70000": ErrPort, "quay.io:https": ErrPort,
-		"oci://quay.io": ErrUnmatchable, "robot:pw@registry": ErrUnmatchable, "robot:pw@quay.io/Team": ErrUnmatchable, "quay.io" + " ": ErrUnmatchable} {
+		"oci://quay.io": ErrUnmatchable, "robot:pw@registry": ErrUnmatchable, "robot:pw@quay.io/Team": ErrUnmatchable, "quay.io" + " ": ErrUnmatchable,
+		"robot@https://quay.io": ErrUnmatchable, "quay.io::": ErrUnmatchable, "[::1]:": ErrUnmatchable} {
 		if got, err := CanonicalStored(key); !errors.Is(err, want) || got != "" {
 			t.Errorf("CanonicalStored(%q) = %q, %v, want %v", key, got, err, want)
 		} else if strings.Contains(err.Error(), "pw") {
@@ -135,7 +137,7 @@ func TestTheHostOfAKeyIsSpeltAsInImages(t *testing.T) {
 	for key, want := range map[string]string{
 		"https://index.docker.io/v1/": "docker.io", "https://registry-1.docker.io/v2/": "registry-1.docker.io", "Quay.IO/team": "Quay.IO", "docker.io/team": "docker.io",
 		"https://quay.io/v2/team": "quay.io", "registry.company.io:5000/team": "registry.company.io:5000",
-		"*.company.io": "*.company.io", "[::1]:5000": "[::1]:5000", "": "", "%": "", "https://": "",
+		"*.company.io": "*.company.io", "[::1]:5000": "[::1]:5000", "registry.company.io:/team": "registry.company.io", "docker.io:": "docker.io", "": "", "%": "", "https://": "",
 	} {
 		if got := Host(key); got != want {
 			t.Errorf("Host(%q) = %q, want %q", key, got, want)

@@ -43,7 +43,8 @@ func (c *connection) ignoresNamespaces(ctx context.Context) (bool, *failure) {
 		return get(ctx, client, "sys/internal/ui/mounts", nil)
 	}))
 	if a != nil && (a.status == http.StatusNotFound || a.status == http.StatusForbidden || a.status == http.StatusBadRequest) {
-		if !a.json { // a page: who answered may be a proxy, and behind it a server that ignores the header
+		// Vault gives a list of errors, be it an empty one. Who answers otherwise may be a proxy, and behind it a server that ignores the header.
+		if !a.json || a.content.Errors == nil {
 			return false, outcomeLoginFailed.at(c.place()).saying(fmt.Sprintf(
 				"what came with status %d, when it was asked whether it knows namespaces, is no answer of Vault: look for a proxy on the way", a.status))
 		}
