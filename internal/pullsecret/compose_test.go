@@ -187,8 +187,8 @@ func TestCompose(t *testing.T) {
 			sources: map[string][]string{"shop": {"shop.example"}, Adopted: {"https://t.example/v1/", "t.example"}},
 		},
 		{
-			name:    "on adoption, an entry whose key has a user name is replaced, as a kubelet uses it for the same images",
-			current: byHand(`{"auths":{"https://robot:pw@shop.example/v2/":{"password":"old"},"robot:pw@other.example":{"password":"theirs"}}}`),
+			name:    "on adoption, an entry whose key has a user name, or a colon without a port, is replaced, as a kubelet uses it for the same images",
+			current: byHand(`{"auths":{"https://robot:pw@shop.example/v2/":{"password":"old"},"shop.example:":{"password":"older"},"robot:pw@other.example":{"password":"theirs"}}}`),
 			action:  Update, contributions: []Contribution{adopting(shop("a"))},
 			entries: map[string]string{"shop.example": "a", "robot:pw@other.example": "theirs"},
 			sources: map[string][]string{"shop": {"shop.example"}, Adopted: {"robot:pw@other.example"}},

@@ -48,6 +48,7 @@ func IsHubSession(key string) bool {
 func Host(key string) string {
 	index, _ := indexOf(key)
 	host, _, _ := strings.Cut(index, "/")
+	host = strings.TrimSuffix(host, ":") // of a port that is empty: a kubelet takes it for none
 	if slices.Contains(hubHosts, host) {
 		return DockerHub
 	}
@@ -109,7 +110,8 @@ func canonicalKey(registry string) (string, error) {
 }
 
 // CanonicalStored is [CanonicalKey] for a key that somebody stored in a docker config. A kubelet passes over a user name and a password before
-// the host and what follows the path, and reads escapes in the path, so such a key is another spelling of a registry. In a spec it is refused.
+// the host, a colon without a port and what follows the path, and reads escapes in the path, so such a key is another spelling of a registry. In a
+// spec it is refused.
 func CanonicalStored(key string) (string, error) {
 	canonical, err := CanonicalKey(key)
 	if err == nil {
@@ -120,10 +122,14 @@ func CanonicalStored(key string) (string, error) {
 		bare = "https://" + bare
 	}
 	u, parse := url.Parse(bare)
-	if parse != nil || u.Host+u.Path == strings.TrimPrefix(bare, u.Scheme+"://") {
+	if parse != nil {
 		return "", err
 	}
-	return CanonicalKey(u.Host + u.Path)
+	meant := strings.TrimSuffix(u.Host, ":") + u.Path
+	if meant == strings.TrimPrefix(bare, u.Scheme+"://") {
+		return "", err
+	}
+	return CanonicalKey(meant)
 }
 
 // Shown is a docker config key as it may be printed. A user name and a password before the host, which a kubelet passes over, are left out.
