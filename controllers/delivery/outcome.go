@@ -13,6 +13,7 @@ import (
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/foreign"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // outcome is what became of one place.
@@ -203,7 +204,7 @@ func findingOf(credential string, findings []dockerconfig.Finding, recorders map
 		if slices.ContainsFunc(recorders[found.Key], func(name string) bool { return name != credential }) {
 			continue
 		}
-		found.Key, found.Message = foreign.Name(found.Key), foreign.Message(found.Message) // the namespace's people wrote them
+		found.Key, found.Message = foreign.Name(registry.Shown(found.Key)), foreign.Message(found.Message) // the namespace's people wrote them
 		return found
 	}
 	return dockerconfig.Finding{}

@@ -199,6 +199,10 @@ func TestWhatIsSaidOfAnUnusableEntryIsCleaned(t *testing.T) {
 	if strings.ContainsAny(found.Key+found.Message, "\n\x1b") || len(found.Message) > 2000 {
 		t.Errorf("%d letters: %.100q of %q", len(found.Message), found.Message, found.Key)
 	}
+	found = findingOf("company", []dockerconfig.Finding{{Key: "https://robot:" + strings.Repeat("s3cr3t", 100) + "@quay.io/v2"}}, nil)
+	if found.Key != "https://[redacted]@quay.io/v2" || strings.Contains(found.String(), "s3cr3t") {
+		t.Errorf("of a key with a long password it says %s", found)
+	}
 	mine := dockerconfig.Finding{Key: "mine.example"}
 	theirs := dockerconfig.Finding{Key: "theirs.example"}
 	known := map[string][]string{"theirs.example": {"other"}, "mine.example": {"company"}}

@@ -135,14 +135,18 @@ func CanonicalStored(key string) (string, error) {
 // Shown is a docker config key as it may be printed. A user name and a password before the host, which a kubelet passes over, are left out.
 func Shown(key string) string {
 	scheme, rest, found := strings.Cut(key, "://")
-	if scheme += "://"; !found {
+	if scheme += "://"; !found || strings.ContainsAny(scheme[:len(scheme)-len("://")], ":@/") { // which is a part of a password
 		scheme, rest = "", key
 	}
+	digest := ""
+	if at := strings.LastIndex(rest, "@"); at >= 0 && (strings.HasPrefix(rest[at+1:], "sha256:") || strings.HasPrefix(rest[at+1:], "sha512:")) {
+		rest, digest = rest[:at], rest[at:]
+	}
 	at := strings.LastIndex(rest, "@")
-	if at < 0 || strings.HasPrefix(rest[at+1:], "sha256:") || strings.HasPrefix(rest[at+1:], "sha512:") { // which is a digest
+	if at < 0 {
 		return key
 	}
-	return scheme + "[redacted]@" + rest[at+1:]
+	return scheme + "[redacted]@" + rest[at+1:] + digest
 }
 
 // HostKey is the canonical key of the host of a canonical key.

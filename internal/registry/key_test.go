@@ -192,7 +192,8 @@ func TestAKeyAndAnImageThatDifferByCaseAlone(t *testing.T) {
 func TestAKeyIsShownWithoutAPassword(t *testing.T) {
 	for key, want := range map[string]string{
 		"quay.io": "quay.io", "https://quay.io/v2/": "https://quay.io/v2/", "https://robot:s3cr3t@quay.io/team": "https://[redacted]@quay.io/team", "robot:s3cr3t@quay.io": "[redacted]@quay.io",
-		"robot:s3/cr@3t@quay.io": "[redacted]@quay.io", "quay.io/x@sha256:0f": "quay.io/x@sha256:0f", "quay.io/x@sha512:0f": "quay.io/x@sha512:0f", "": "", "@": "[redacted]@",
+		"robot:s3/cr@3t@quay.io": "[redacted]@quay.io", "robot:s3://cr3t@quay.io": "[redacted]@quay.io", "robot:s3cr3t@quay.io/x@sha256:0f": "[redacted]@quay.io/x@sha256:0f",
+		"quay.io/x@sha256:0f": "quay.io/x@sha256:0f", "quay.io/x@sha512:0f": "quay.io/x@sha512:0f", "": "", "@": "[redacted]@",
 	} {
 		if got := Shown(key); got != want {
 			t.Errorf("Shown(%q) = %q, want %q", key, got, want)
