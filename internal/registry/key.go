@@ -135,8 +135,10 @@ func CanonicalStored(key string) (string, error) {
 // Shown is a docker config key as it may be printed. A user name and a password before the host, which a kubelet passes over, are left out.
 func Shown(key string) string {
 	scheme, rest, found := strings.Cut(key, "://")
-	if scheme += "://"; !found || strings.ContainsAny(scheme[:len(scheme)-len("://")], ":@/") { // which is a part of a password
+	if !found || strings.Contains(scheme, ":") { // which stands before a password
 		scheme, rest = "", key
+	} else {
+		scheme += "://"
 	}
 	digest := ""
 	if at := strings.LastIndex(rest, "@"); at >= 0 && (strings.HasPrefix(rest[at+1:], "sha256:") || strings.HasPrefix(rest[at+1:], "sha512:")) {
