@@ -88,6 +88,24 @@ func (k *keepers) forget(credential string) {
 	delete(k.m, credential)
 }
 
+// lock gives what is known of what a RegistryCredential is about to lose, to one caller at a time, and what time it is then.
+func (r *Reconciler) lock(credential *v1alpha1.RegistryCredential) (*keeper, time.Time) {
+	k := r.keepers.of(credential, r.Store.Removals, r.Now())
+	k.mu.Lock()
+	now := r.Now()
+	k.correct(now)
+	return k, now
+}
+
+// correct sets times that lie ahead to now: they were noted by a clock that was set back since, and a decision would wait for as long.
+func (k *keeper) correct(now time.Time) {
+	for _, t := range []*time.Time{&k.began, &k.keptLess, &k.first, &k.grown, &k.decided, &k.faulted} {
+		if t.After(now) {
+			*t = now
+		}
+	}
+}
+
 // verdict says whether a place may lose what it is to lose, and otherwise when to ask again, never where that is zero: then it waits
 // for the confirmation of id.
 type verdict struct {
@@ -98,9 +116,7 @@ type verdict struct {
 
 // mayLose decides about a place that is to lose entries of a RegistryCredential. What was decided is kept before it says yes.
 func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) (verdict, error) {
-	now := r.Now()
-	k := r.keepers.of(credential, r.Store.Removals, now)
-	k.mu.Lock()
+	k, now := r.lock(credential)
 	defer k.mu.Unlock()
 	k.finds(place, now)
 	if k.grants(place, now) { // it is looked at again: perhaps it refuses
@@ -121,7 +137,7 @@ func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryC
 
 // decideUnlessItJustFailed decides, unless that failed less than decideAgain ago: it looks at all places, and each of them asks.
 func (r *Reconciler) decideUnlessItJustFailed(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, now time.Time) error {
-	if k.fault == nil || now.Sub(k.faulted).Abs() >= decideAgain {
+	if k.fault == nil || now.Sub(k.faulted) >= decideAgain {
 		k.fault, k.faulted = r.decide(ctx, credential, k), now
 	}
 	return k.fault
@@ -157,8 +173,7 @@ func (k *keeper) grants(place delivered.Place, now time.Time) bool {
 // keepsAll notes that a place loses nothing of a RegistryCredential, or nothing any more. Where that was the last one, the removal is
 // over, and what was granted for it does not serve another one. What an earlier process granted is looked at first: perhaps it is over since.
 func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) error {
-	k := r.keepers.of(credential, r.Store.Removals, r.Now())
-	k.mu.Lock()
+	k, now := r.lock(credential)
 	defer k.mu.Unlock()
 	if err := r.review(ctx, credential, k); err != nil {
 		return err
@@ -168,10 +183,14 @@ func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.Registry
 	}
 	delete(k.losing, place)
 	k.state.Granted = k.state.Granted.Without(place.Namespace)
-	if len(k.losing) > 0 && (k.state.Pending == nil || k.waits(r.Now())) {
+	if len(k.losing) > 0 && (k.state.Pending == nil || k.waits(now)) {
 		return nil
 	}
-	return r.decide(ctx, credential, k)
+	if err := r.decide(ctx, credential, k); err != nil {
+		k.losing[place] = true // else the next look at it would not end the removal, either, and its confirmation would serve another one
+		return err
+	}
+	return nil
 }
 
 // waits reports whether a place is to lose something that it may not lose yet.

@@ -48,9 +48,7 @@ func (r *Reconciler) Removal(ctx context.Context, credential *v1alpha1.RegistryC
 // pending says what waits for confirmation. What an operator that ran before kept waits until it was looked at again; where no place was
 // found to lose anything since the start, that is done here: perhaps the mistake was corrected while no operator ran.
 func (r *Reconciler) pending(ctx context.Context, credential *v1alpha1.RegistryCredential) (delivered.Removal, error) {
-	now := r.Now()
-	k := r.keepers.of(credential, r.Store.Removals, now)
-	k.mu.Lock()
+	k, now := r.lock(credential)
 	defer k.mu.Unlock()
 	if err := r.keepTakenBack(ctx, credential, k, now); err != nil {
 		return delivered.Removal{}, err

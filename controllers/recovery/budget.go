@@ -56,8 +56,12 @@ type budget struct {
 	swept      time.Time
 }
 
-// sweep forgets, once a minute, what bounds nothing any more: nodes and namespaces that were left alone, times that nobody used.
+// sweep forgets, once a minute, what bounds nothing any more: nodes and namespaces that were left alone, times that nobody used. Where the clock was
+// set back, all times that were given out lie ahead: pods would wait for as long.
 func (b *budget) sweep(now time.Time) {
+	if b.swept.Sub(now) > time.Minute {
+		b.due, b.nodes, b.namespaces, b.total, b.swept = nil, nil, nil, window{}, now
+	}
 	if now.Sub(b.swept) < time.Minute {
 		return
 	}

@@ -55,7 +55,7 @@ func (l *login) begin(namespace string, now time.Time) (down diagnosis.Probe, kn
 	defer l.mu.Unlock()
 	mine := l.share(namespace, now)
 	for _, down := range []answer{l.down, mine.down} {
-		if now.Before(down.until) {
+		if down.holds(now) {
 			return down.Probe, true, 0
 		}
 	}
@@ -113,7 +113,7 @@ func aboutTheRegistry(reason verify.Reason) bool {
 func (l *login) share(namespace string, now time.Time) *share {
 	if l.namespaces[namespace] == nil {
 		maps.DeleteFunc(l.namespaces, func(_ string, other *share) bool {
-			return !other.asking && !now.Before(other.down.until) && other.limiter.TokensAt(now) >= namespaceBurst
+			return !other.asking && !other.down.holds(now) && other.limiter.TokensAt(now) >= namespaceBurst
 		})
 		if l.namespaces == nil {
 			l.namespaces = map[string]*share{}
@@ -128,9 +128,9 @@ func (l *login) idle(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, mine := range l.namespaces {
-		if now.Before(mine.down.until) {
+		if mine.down.holds(now) {
 			return false // forgotten, the namespace would ask at once what it was told not to
 		}
 	}
-	return l.asking == 0 && l.limiter.TokensAt(now) >= questionBurst && l.first.TokensAt(now) >= firstBurst && !now.Before(l.down.until)
+	return l.asking == 0 && l.limiter.TokensAt(now) >= questionBurst && l.first.TokensAt(now) >= firstBurst && !l.down.holds(now)
 }

@@ -36,7 +36,7 @@ func (o *ordinals) take(ctx context.Context, reader client.Reader, set types.UID
 	if free {
 		return true, ""
 	}
-	if now.Sub(current.since) < ordinalTimeout && !isOver(ctx, reader, current) {
+	if now.Sub(current.since).Abs() < ordinalTimeout && !isOver(ctx, reader, current) {
 		return false, current.pod.Name
 	}
 	current, free = o.claim(set, &current, mine)

@@ -48,6 +48,9 @@ type answer struct {
 	until time.Time
 }
 
+// holds reports whether an answer is still good. None is good for longer than these.
+func (a answer) holds(now time.Time) bool { return toCome(a.until, now, max(badFor, maxRetryAfter)) }
+
 // ask answers a question, from memory or from the registry. Where it has no answer yet it says after which time it may have one.
 func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnosis.Question) (diagnosis.Probe, time.Duration) {
 	record := r.Store.Get(question.Credential)
@@ -101,7 +104,7 @@ func (p *probes) known(key asked, now time.Time) (diagnosis.Probe, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known, ok := p.answered[key]
-	return known.Probe, ok && now.Before(known.until)
+	return known.Probe, ok && known.holds(now)
 }
 
 // login is the value of a fingerprint at its registry. Those of values that nobody asks with any more are forgotten.
@@ -127,7 +130,7 @@ func (p *probes) keep(key asked, given answer, now time.Time) {
 	}
 	if len(p.answered) >= maxAnswers {
 		for old, known := range p.answered {
-			if !now.Before(known.until) {
+			if !known.holds(now) {
 				delete(p.answered, old)
 			}
 		}

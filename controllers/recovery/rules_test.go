@@ -151,20 +151,20 @@ func TestOfAnswersNoMoreAreKeptThanTheBound(t *testing.T) {
 	var p probes
 	ask := func(n int) asked { return asked{diagnosis.Question{Image: fmt.Sprint(n)}, "value"} }
 	for n := range maxAnswers {
-		p.keep(ask(n), answer{until: start.Add(time.Duration(n%2) * time.Hour)}, start.Add(-time.Second))
+		p.keep(ask(n), answer{until: start.Add(time.Duration(n%2) * badFor)}, start.Add(-time.Second))
 	}
-	p.keep(ask(maxAnswers), answer{until: start.Add(time.Hour)}, start)
+	p.keep(ask(maxAnswers), answer{until: start.Add(badFor)}, start)
 	if len(p.answered) != maxAnswers/2+1 {
 		t.Errorf("%d are kept, and half of %d are over", len(p.answered), maxAnswers)
 	}
 	more := maxAnswers/2 + 100
 	for n := range more {
-		p.keep(ask(-1-n), answer{until: start.Add(time.Hour)}, start)
+		p.keep(ask(-1-n), answer{until: start.Add(badFor)}, start)
 	}
 	if len(p.answered) != maxAnswers {
 		t.Errorf("%d are kept, want %d", len(p.answered), maxAnswers)
 	}
-	if _, known := p.known(ask(-more), start.Add(time.Hour)); known {
+	if _, known := p.known(ask(-more), start.Add(badFor)); known {
 		t.Error("an answer is good for longer than it is")
 	}
 	if _, known := p.known(ask(-more), start); !known {
