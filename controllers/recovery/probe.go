@@ -48,8 +48,8 @@ type answer struct {
 	until time.Time
 }
 
-// holds reports whether an answer is still good. None is good for longer than these.
-func (a answer) holds(now time.Time) bool { return toCome(a.until, now, max(badFor, maxRetryAfter)) }
+// holds reports whether an answer is still good.
+func (a answer) holds(now time.Time) bool { return toCome(a.until, now) }
 
 // ask answers a question, from memory or from the registry. Where it has no answer yet it says after which time it may have one.
 func (r *Reconciler) ask(ctx context.Context, namespace string, question diagnosis.Question) (diagnosis.Probe, time.Duration) {

@@ -80,11 +80,13 @@ type noMetrics struct{}
 func (noMetrics) Decided(string, string)          {}
 func (noMetrics) Recovered(string, time.Duration) {}
 
-// toCome reports whether an end is to come that was noted at most so long before. One that lies further ahead was noted by a clock that was set back
-// since. Who asks may have looked at the clock a little before it was noted.
-func toCome(end, now time.Time, most time.Duration) bool {
+// longest is for how long anything is remembered that was refused or answered. Who asks may have looked at the clock a little before that was noted.
+const longest = max(refusedAgain, badFor, maxRetryAfter) + time.Minute
+
+// toCome reports whether an end is to come. One that lies further ahead than any was noted by a clock that was set back since.
+func toCome(end, now time.Time) bool {
 	left := end.Sub(now)
-	return left > 0 && left <= most+time.Minute
+	return left > 0 && left <= longest
 }
 
 // refusal remembers for a while that the API server does not allow something.
@@ -102,5 +104,5 @@ func (f *refusal) set(now time.Time) {
 func (f *refusal) holds(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return toCome(f.until, now, refusedAgain)
+	return toCome(f.until, now)
 }
