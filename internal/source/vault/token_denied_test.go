@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"sync"
@@ -70,34 +71,43 @@ func TestWhetherATokenLivesIsSaidByTheServerOrNotAtAll(t *testing.T) {
 	}
 }
 
+// watched tells when somebody begins to wait for the end of a context.
+type watched struct {
+	context.Context
+	waits func()
+}
+
+func (w watched) Done() <-chan struct{} {
+	w.waits()
+	return w.Context.Done()
+}
+
 func TestThoseWhoAreDeniedTogetherAskOnceWhetherTheTokenLives(t *testing.T) {
 	server := newScripted(t)
 	tokens(server, 3600, true)
 	rig := newRig(t, server.URL)
 	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
 	rig.mustRead(atB)
-	var denied sync.WaitGroup
-	denied.Add(readers)
-	server.handle("/v1/robots/creds/a", func(w http.ResponseWriter, r *http.Request) {
-		denied.Done()
-		denied.Wait()
-		answers(403, `{"errors":["permission denied"]}`)(w, r)
-	})
-	goOn := make(chan struct{})
-	server.handle("/v1/auth/token/lookup-self", func(w http.ResponseWriter, r *http.Request) {
-		<-goOn
-		answers(200, `{"data":{}}`)(w, r)
-	})
+	server.handle("/v1/auth/token/lookup-self", answers(200, `{"data":{}}`))
 	before := len(server.requests("/v1/auth/token/lookup-self"))
-	var ended sync.WaitGroup
-	for range readers {
-		ended.Go(func() { rig.mustFail(atDynamic, v1alpha1.ReasonPermissionDenied) })
+	life := &rig.connections["default"].tokens
+	if failure := life.takeTurn(t.Context()); failure != nil { // so that all of them wait before one asks
+		t.Fatal(failure)
 	}
-	denied.Wait()
-	close(goOn)
+	var waiting, ended sync.WaitGroup
+	waiting.Add(readers)
+	for range readers {
+		ctx := watched{t.Context(), sync.OnceFunc(waiting.Done)}
+		ended.Go(func() {
+			if dead, failure := life.examine(ctx, life.present()); dead || failure != nil {
+				t.Errorf("it is dead: %t, %v", dead, failure)
+			}
+		})
+	}
+	waiting.Wait()
+	life.endTurn()
 	ended.Wait()
-	// Who was refused after the first of them had asked asks once more.
-	if asked := len(server.requests("/v1/auth/token/lookup-self")) - before; asked > readers/2 {
+	if asked := len(server.requests("/v1/auth/token/lookup-self")) - before; asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}
 }
