@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-grep -rl --include='*_test.go' 'racedetector\.Skip' cmd controllers internal | sort | xargs awk '
+grep -rl --include='*_test.go' 'racedetector\.Skip' api cmd controllers hack/mutate internal | sort | xargs awk '
   /^func (Test|Fuzz|Benchmark)/ { name = $2; sub(/\(.*/, "", name) }
   /^}/ { name = "" }
   /racedetector\.Skip/ {
