@@ -129,7 +129,8 @@ const (
 	ReasonRejected = "Rejected"
 	// ReasonNoLongerAccepted means that the registry refuses the credential that is in use.
 	ReasonNoLongerAccepted = "NoLongerAccepted"
-	// ReasonUnproven means that the credential is in use though the registry could not be asked.
+	// ReasonUnproven means that the credential is in use though the registry did not say whether it accepts it. It is one of RotationComplete,
+	// too: the value before may be the only one that works, and must not be revoked yet.
 	ReasonUnproven = "Unproven"
 	// ReasonHeld means that a new value is held back until the registry accepts it or spec.verification.holdSeconds is over.
 	ReasonHeld = "Held"
@@ -155,7 +156,7 @@ const (
 	ReasonVerificationOff = "VerificationOff"
 )
 
-// Reasons of RotationComplete. ReasonNothingPublished is one, too.
+// Reasons of RotationComplete. ReasonNothingPublished, ReasonUnproven and ReasonNoNamespaces are, too.
 const (
 	// ReasonFirstValue means that no value was in use before.
 	ReasonFirstValue = "FirstValue"
@@ -165,7 +166,7 @@ const (
 	ReasonOldEnded = "OldEnded"
 	// ReasonOldAccepted means that the registry still accepts the value before, and that it may be revoked now.
 	ReasonOldAccepted = "OldAccepted"
-	// ReasonOldUnknown means that it is not known whether the registry still accepts the value before.
+	// ReasonOldUnknown means that it is not known whether the registry still accepts the value before. It may be revoked now.
 	ReasonOldUnknown = "OldUnknown"
 	// ReasonDelivering means that namespaces still have the value before: it must not be revoked yet.
 	ReasonDelivering = "Delivering"

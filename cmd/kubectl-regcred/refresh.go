@@ -40,8 +40,8 @@ func newRefresh(a access) *cobra.Command {
 		Use:   "refresh NAME",
 		Short: "Have the source of a RegistryCredential read now, and follow the rotation",
 		Long: "Have the source of a RegistryCredential read now. With --wait, follow what it gave: read, tested at the registry, in use, in\n" +
-			"every namespace. Exit codes: 0 every namespace has it; 1 the command failed; 2 a person must act, such as where the registry\n" +
-			"refuses the value; 3 not done in time. It needs the right to patch RegistryCredentials (ClusterRole regcred-credential-editor).",
+			"every namespace. Exit codes: 0 every namespace has it, and the registry accepts it; 1 the command failed; 2 a person must act, such as\n" +
+			"where the registry refuses the value; 3 not done in time. It needs the right to patch RegistryCredentials (ClusterRole regcred-credential-editor).",
 		Example:           refreshExample,
 		Args:              takesName(),
 		ValidArgsFunction: a.credentialNames,

@@ -108,6 +108,9 @@ func (f *facts) oldValue(now time.Time) (metav1.ConditionStatus, string, string)
 	case f.run.spec.Mode == v1alpha1.VerifyDisabled:
 		return metav1.ConditionUnknown, v1alpha1.ReasonOldUnknown, fmt.Sprintf(
 			"%s, and revision %s may be revoked now. Whether it was is not known, because spec.verification.mode is Disabled", where, before.Revision)
+	case f.verdict != rotation.Accepted:
+		return metav1.ConditionFalse, v1alpha1.ReasonUnproven, fmt.Sprintf(
+			"%s, and the registry did not say whether it accepts it: see Verified. Do not revoke revision %s yet, which may be the only one that works", where, before.Revision)
 	case said == string(rotation.Accepted) && before.End == rotation.EndNotKept:
 		return metav1.ConditionFalse, v1alpha1.ReasonOldAccepted, fmt.Sprintf(
 			"nobody revoked revision %s within a day: the registry still accepted it when regcred stopped keeping it. Revoke it", before.Revision)

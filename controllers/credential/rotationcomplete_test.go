@@ -52,6 +52,33 @@ func TestWhetherTheOldPasswordMayBeRevoked(t *testing.T) {
 			f.answer("zero", rotation.Accepted, noon)
 			f.answer("one", rotation.Rejected, noon)
 		}, no, v1alpha1.ReasonNoLongerAccepted, "Do not revoke"},
+		{"the registry says nothing of the value in use, and takes the old one", func(f *facts) {
+			f.run.state.Tests = nil
+			f.answer("one", rotation.Unknown, noon)
+			f.answer("zero", rotation.Accepted, noon)
+		}, no, v1alpha1.ReasonUnproven, "the value in use is everywhere, and the registry did not say whether it accepts it: see Verified. Do not revoke revision v0 yet"},
+		{"the registry says nothing of both", func(f *facts) {
+			f.run.state.Tests = nil
+			f.answer("one", rotation.Unknown, noon)
+		}, no, v1alpha1.ReasonUnproven, "Do not revoke revision v0 yet"},
+		{"the registry said nothing of the value in use within a day, and took the old one", func(f *facts) {
+			f.run.state.Tests = nil
+			f.answer("one", rotation.Unknown, noon)
+			f.answer("zero", rotation.Accepted, noon)
+			f.run.state.Previous.End = rotation.EndNotKept
+		}, no, v1alpha1.ReasonUnproven, "Do not revoke revision v0 yet"},
+		{"the registry says nothing of the value in use, and the old one has ended", func(f *facts) {
+			f.run.state.Tests, f.run.state.Previous.End = nil, rotation.EndExpired
+			f.answer("one", rotation.Unknown, noon)
+		}, yes, v1alpha1.ReasonOldEnded, "revision v0 has ended"},
+		{"the registry says nothing of the value in use, and there was none before", func(f *facts) {
+			f.run.state.Tests, f.run.state.Previous = nil, nil
+			f.answer("one", rotation.Unknown, noon)
+		}, yes, v1alpha1.ReasonFirstValue, ""},
+		{"the registry took the value in use, and says nothing of it now", func(f *facts) {
+			f.answer("zero", rotation.Accepted, noon)
+			f.answer("one", rotation.Unknown, noon.Add(time.Minute))
+		}, no, v1alpha1.ReasonOldAccepted, "Revoke it now"},
 		{"a new value waits", func(f *facts) { f.waits(rotation.Hold, "") }, no, v1alpha1.ReasonProgressing, "Do not revoke"},
 		{"the account was locked when it was refused", func(f *facts) {
 			f.answer("one", rotation.Rejected, noon)

@@ -15,8 +15,10 @@ import (
 // everywhere are the reasons of RotationComplete while each selected namespace has the value in use, ended those that say that the value before
 // works no more.
 var (
-	everywhere = []string{v1alpha1.ReasonFirstValue, v1alpha1.ReasonOldAccepted, v1alpha1.ReasonOldUnknown, v1alpha1.ReasonOldRefused, v1alpha1.ReasonOldEnded}
-	ended      = []string{v1alpha1.ReasonOldRefused, v1alpha1.ReasonOldEnded}
+	everywhere = []string{
+		v1alpha1.ReasonFirstValue, v1alpha1.ReasonUnproven, v1alpha1.ReasonOldAccepted, v1alpha1.ReasonOldUnknown, v1alpha1.ReasonOldRefused, v1alpha1.ReasonOldEnded,
+	}
+	ended = []string{v1alpha1.ReasonOldRefused, v1alpha1.ReasonOldEnded}
 )
 
 // tellOfRotation tells people, once for each revision, that every namespace has it, and, once for each value that was replaced, that it works no

@@ -50,6 +50,8 @@ func TestEventsTellOfARotation(t *testing.T) {
 		{"one rotation after the other, and each status is of an end", []*v1alpha1.RegistryCredentialStatus{refused, status("4", v1alpha1.ReasonOldEnded)}, []string{"Delivered revision 4", "OldEnded what it says"}},
 		{"no namespace is selected, and one is later", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), nowhere, delivering, accepted}, []string{"Delivered revision 2"}},
 		{"no namespace is selected", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), nowhere, nowhere}, nil},
+		{"a value of which the registry says nothing", []*v1alpha1.RegistryCredentialStatus{status("1", v1alpha1.ReasonFirstValue), delivering, status("2", v1alpha1.ReasonUnproven), accepted, refused},
+			[]string{"Delivered revision 2", "OldRefused what it says"}},
 		{"nothing is published", []*v1alpha1.RegistryCredentialStatus{{}, status("", v1alpha1.ReasonNothingPublished)}, nil},
 		{"a status that was lost is written anew", []*v1alpha1.RegistryCredentialStatus{{}, refused}, []string{"Delivered revision 2"}},
 		{"nothing changes", []*v1alpha1.RegistryCredentialStatus{refused, refused}, nil},

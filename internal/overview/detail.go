@@ -61,7 +61,7 @@ type Revocation string
 const (
 	// RevokeNow means that nothing depends on it any more.
 	RevokeNow Revocation = "Now"
-	// RevokeLater means that something still depends on it.
+	// RevokeLater means that something still depends on it, or that nobody knows whether the value in use works.
 	RevokeLater Revocation = "NotYet"
 	// RevokedAlready means that it no longer works.
 	RevokedAlready Revocation = "Done"

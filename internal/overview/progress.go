@@ -20,9 +20,9 @@ const (
 	StageRequested Stage = iota
 	// StageRead: the source was asked, and gave nothing usable or something that is not in use yet.
 	StageRead
-	// StagePublished: what the source gives is in use, and not yet in every namespace.
+	// StagePublished: what the source gives is in use, and not yet in every namespace, or the registry did not say whether it accepts it.
 	StagePublished
-	// StageDelivered: every namespace that can be served has it.
+	// StageDelivered: every namespace that can be served has it, and the registry accepts it where it is asked.
 	StageDelivered
 )
 
@@ -94,15 +94,18 @@ func progressOfValue(status *v1alpha1.RegistryCredentialStatus) Progress {
 	case waits, complete.Reason == v1alpha1.ReasonNothingPublished:
 		return Progress{Stage: StageRead, Message: "the source gave a value, which the registry is asked about now"}
 	}
-	return progressOfDelivery(status, complete)
+	return progressOfDelivery(status, verified, complete)
 }
 
 // retried are the reasons of namespaces that the operator tries again soon.
 var retried = []string{v1alpha1.ReasonWriteFailed, v1alpha1.ReasonContested}
 
-func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, complete *metav1.Condition) Progress {
+func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, verified, complete *metav1.Condition) Progress {
 	if synced := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSecretsSynced); synced != nil && isNowhere(status, synced) {
 		return Progress{Stage: StagePublished, Failed: true, Message: saidBy(synced)} // whoever rotates is not to revoke a password for a typo
+	}
+	if complete.Reason != v1alpha1.ReasonDelivering && verified.Reason == v1alpha1.ReasonUnproven {
+		return Progress{Stage: StagePublished, Message: saidBy(verified) + ". The value before may be the only one that works: do not revoke it"}
 	}
 	if complete.Reason != v1alpha1.ReasonDelivering {
 		return Progress{Stage: StageDelivered, Message: complete.Message}

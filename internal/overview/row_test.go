@@ -148,6 +148,7 @@ func TestWhetherTheValueBeforeMayBeRevoked(t *testing.T) {
 		{"nobody knows what the registry says of it", complete(metav1.ConditionUnknown, v1alpha1.ReasonOldUnknown), overview.RevokeNow},
 		{"the registry refuses it", complete(metav1.ConditionTrue, v1alpha1.ReasonOldRefused), overview.RevokedAlready},
 		{"it has ended", complete(metav1.ConditionTrue, v1alpha1.ReasonOldEnded), overview.RevokedAlready},
+		{"the registry did not say whether it accepts the value in use", complete(metav1.ConditionFalse, v1alpha1.ReasonUnproven), overview.RevokeLater},
 		{"namespaces still have it", delivering, overview.RevokeLater},
 		{"a newer value waits", complete(metav1.ConditionFalse, v1alpha1.ReasonProgressing), overview.RevokeLater},
 		{"a reason that this version does not know", complete(metav1.ConditionTrue, "New"), overview.RevokeLater},

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// ReleaseAfter is how long at most the lease of a replaced value is kept for a namespace that cannot be served.
+	// ReleaseAfter is how long at most the lease of a replaced value is kept: for a namespace that cannot be served, or while no registry accepts the
+	// value in use.
 	ReleaseAfter = time.Hour
 	// ReleaseGivenUp is how long after its value was replaced a lease is given up that could not be given back: it ends at its own time. It
 	// is longer than PreviousKept, so that a value is not said to have ended because its lease was given up.
@@ -148,11 +149,11 @@ func (s *State) release(spec *Spec) (*Lease, time.Time) {
 	return next, at
 }
 
-// releaseAt is when a lease is given back: as soon as every namespace has the value in use, and not later than ReleaseAfter. While the
-// value in use is refused the one before may still be needed.
+// releaseAt is when a lease is given back: as soon as every namespace has the value in use and its registries accept it, and not later than
+// ReleaseAfter. Where one refuses it or says nothing of it, the value before may be the only one that works.
 func (s *State) releaseAt(spec *Spec, lease *Lease) time.Time {
 	at := lease.Since
-	if !s.Delivered || !s.refusedSince(spec).IsZero() {
+	if verdict, _ := s.Of(spec, &s.Value); !s.Delivered || spec.verifies() && verdict != Accepted {
 		at = lease.Since.Add(ReleaseAfter)
 	}
 	if tried := s.Releases[lease.ID]; tried.Count > 0 {

@@ -3,6 +3,8 @@ package rotation
 import (
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // leasing returns a world whose values are minted, with one in use everywhere.
@@ -80,6 +82,36 @@ func TestALeaseIsNotGivenBackWhileTheValueInUseIsRefused(t *testing.T) {
 	s.after(20 * time.Minute)
 	if s.verdict(Rejected); s.released[first] {
 		t.Error("it was given back")
+	}
+}
+
+// The registry says nothing of the value that took its place: the one before may be the only one that works.
+func TestALeaseIsNotGivenBackBeforeTheRegistryAcceptsTheValueInUse(t *testing.T) {
+	for _, end := range []struct {
+		name string
+		of   func(s *script)
+	}{
+		{"the registry answers", func(s *script) { s.says("well"); s.after(10 * time.Minute) }},
+		{"the hour is over", func(s *script) { s.after(ReleaseAfter) }},
+		{"nobody wants to have it tested any more", func(s *script) { s.spec.Mode = v1alpha1.VerifyDisabled; s.after(time.Minute) }},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			s := leasing(t)
+			first := s.state.Lease.ID
+			s.says("503")
+			s.mint(hostA)
+			s.after(5 * time.Minute)
+			s.inUse(2)
+			s.state.Delivered = true
+			s.after(10 * time.Minute)
+			if s.verdict(Unknown); s.released[first] {
+				t.Fatal("it was given back")
+			}
+			end.of(s)
+			if s.inUse(2); !s.released[first] {
+				t.Error("it was not given back")
+			}
+		})
 	}
 }
 

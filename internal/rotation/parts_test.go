@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/source"
 )
 
@@ -127,7 +128,7 @@ func TestALeaseThatIsHeldIsNotGivenBack(t *testing.T) {
 }
 
 func TestWhichLeaseIsGivenBackNext(t *testing.T) {
-	spec := &Spec{}
+	spec := &Spec{Mode: v1alpha1.VerifyDisabled}
 	state := func(delivered bool, obsolete ...Lease) *State {
 		return &State{Kept: Kept{Obsolete: obsolete}, Memory: Memory{Delivered: delivered, Releases: map[string]Attempts{}}}
 	}
@@ -140,6 +141,9 @@ func TestWhichLeaseIsGivenBackNext(t *testing.T) {
 	}
 	if next, at := state(false, young, old).release(spec); next.ID != "old" || !at.Equal(start.Add(ReleaseAfter)) {
 		t.Errorf("not everywhere: %s at %s", next.ID, at)
+	}
+	if next, at := state(true, young, old).release(&Spec{}); next.ID != "old" || !at.Equal(start.Add(ReleaseAfter)) {
+		t.Errorf("no registry accepts the value in use: %s at %s", next.ID, at)
 	}
 	failed := state(true, old, young)
 	failed.Releases["old"] = Attempts{Count: 3, Last: minute(10)}
