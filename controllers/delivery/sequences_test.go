@@ -123,7 +123,7 @@ func record(t testing.TB, name, revision, password string, keys ...string) recor
 	for _, key := range keys {
 		config[key] = value
 	}
-	return records.Record{Credential: name, UID: types.UID(name), Kept: rotation.Kept{Value: rotation.Value{Config: config, Revision: revision}}}
+	return records.Record{Credential: name, UID: types.UID(name), Kept: rotation.Kept{Value: rotation.Value{Config: config, Revision: revision, Use: rotation.Use{VerifiedTime: time.Unix(1, 0)}}}}
 }
 
 func (g *rig) reconcile(namespace string) (time.Duration, error) {

@@ -35,6 +35,9 @@ type Contribution struct {
 	Unsure bool
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
+	// Unproven says that no registry accepted what is published, and that one is asked. A hand-made Secret may hold the only password that works, so
+	// it is not taken over then.
+	Unproven bool
 }
 
 // Taken says that a RegistryCredential could not provide a registry because an older one does.

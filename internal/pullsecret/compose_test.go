@@ -226,6 +226,30 @@ func TestCompose(t *testing.T) {
 			current: byHand(`{"auths":{}}`), action: Keep, contributions: []Contribution{adopting(silent(shop("-")))},
 		},
 		{
+			name:    "a hand-made Secret is not touched before there is something to write, proven or not",
+			current: byHand(`{"auths":{}}`), action: Keep, contributions: []Contribution{adopting(unproven(silent(shop("-"))))},
+		},
+		{
+			name:    "a hand-made Secret is not taken over with a value that no registry accepted",
+			current: byHand(`{"auths":{}}`), action: Refuse, contributions: []Contribution{adopting(unproven(shop("a")))},
+		},
+		{
+			name:    "a hand-made Secret is not taken over with a value that no registry accepted, though another one's is proven",
+			current: byHand(`{"auths":{}}`), action: Refuse, contributions: []Contribution{adopting(shop("a")), unproven(base("b"))},
+		},
+		{
+			name:    "one that is not published yet keeps no other from taking a hand-made Secret over",
+			current: byHand(`{"auths":{}}`), action: Update, contributions: []Contribution{adopting(shop("a")), unproven(silent(base("-")))},
+			entries: map[string]string{"shop.example": "a"},
+			sources: map[string][]string{"shop": {"shop.example"}},
+		},
+		{
+			name:    "a value that no registry accepted is written into regcred's own Secret",
+			current: secret(t, shop("a")), action: Update, contributions: []Contribution{adopting(unproven(shop("b")))},
+			entries: map[string]string{"shop.example": "b"},
+			sources: map[string][]string{"shop": {"shop.example"}},
+		},
+		{
 			name:    "without Adopt a hand-made Secret is refused, even with the same content",
 			current: byHand(string(config(t, "a", "shop.example").Render())), action: Refuse, contributions: []Contribution{shop("a")},
 		},
@@ -252,6 +276,11 @@ func TestCompose(t *testing.T) {
 			}
 		})
 	}
+}
+
+func unproven(c Contribution) Contribution {
+	c.Unproven = true
+	return c
 }
 
 func adopting(c Contribution) Contribution {

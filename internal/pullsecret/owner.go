@@ -83,6 +83,12 @@ func stuck(secret *corev1.Secret) Owner {
 	return Owner{Ours: true, Fix: why + ", and holds what is nowhere else: save what you need of it and delete it; regcred recreates it"}
 }
 
+// untilProven is the owner of a Secret that is taken over later.
+func (o Owner) untilProven() Owner {
+	o.Fix = "it is taken over once the registry accepts the value: see the condition Verified. Where the registry can never say, set spec.verification.mode: Disabled"
+	return o
+}
+
 func handMade(secret *corev1.Secret) Owner {
 	by := "a person"
 	if names := Managers(secret.ManagedFields); len(names) > 0 {

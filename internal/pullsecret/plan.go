@@ -117,18 +117,21 @@ func (in Input) change(composed composition) Plan {
 
 // foreign leaves a Secret of somebody else alone, unless it is hand-made and a published credential takes it over.
 func (in Input) foreign(composed composition, owner Owner) Plan {
-	asked, published := false, false
+	asked, published, unproven := false, false, false
 	for _, c := range in.Contributions {
 		asked = asked || c.Adopt
 		published = published || c.Adopt && c.Config != nil
+		unproven = unproven || c.Unproven && c.Config != nil
 	}
 	switch {
-	case owner.Adoptable && published:
-		return in.adopt(composed)
-	case owner.Adoptable && asked:
+	case !owner.Adoptable || !asked:
+		return Plan{Action: Refuse, Owner: owner}
+	case !published:
 		return Plan{Action: Keep} // there is nothing to write yet: it is not touched for nothing
+	case unproven:
+		return Plan{Action: Refuse, Owner: owner.untilProven()}
 	}
-	return Plan{Action: Refuse, Owner: owner}
+	return in.adopt(composed)
 }
 
 // adopt takes over a hand-made Secret, and marks it as one that was there before.

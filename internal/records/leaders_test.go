@@ -102,6 +102,8 @@ func TestDeliveryIsToldOfWhatItHasToWrite(t *testing.T) {
 		{"another content of the same revision", func(r *Record) { r.Digest = "d8" }, true},
 		{"the same value, published again", func(r *Record) { r.ChangeTime = r.ChangeTime.Add(time.Second) }, true},
 		{"another object of the name", func(r *Record) { r.UID = "uid-2" }, true},
+		{"whether a registry ever accepted it", func(r *Record) { r.VerifiedTime = time.Time{} }, true},
+		{"a registry accepted it at another time", func(r *Record) { r.VerifiedTime = r.VerifiedTime.Add(time.Second) }, false},
 		{"a value that is not published any more", func(r *Record) { r.Config = nil }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

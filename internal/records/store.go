@@ -213,12 +213,14 @@ func (s *Store) LookAgain(ctx context.Context, credential string) error {
 	return s.LeftAlone(credential)
 }
 
-// changed reports whether delivery has something to do. There may have been no record before.
+// changed reports whether delivery has something to do, such as to take over a hand-made Secret with a value that a registry accepts at last. There may
+// have been no record before.
 func changed(before, after *Record) bool {
 	if before == nil {
 		before = &Record{}
 	}
-	return before.UID != after.UID || before.Revision != after.Revision || before.Digest != after.Digest || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published()
+	return before.UID != after.UID || before.Revision != after.Revision || before.Digest != after.Digest || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published() ||
+		before.VerifiedTime.IsZero() != after.VerifiedTime.IsZero()
 }
 
 func (s *Store) setVersion(credential, version string) {
