@@ -34,7 +34,7 @@ type rig struct {
 }
 
 func newRig() *rig {
-	r := &rig{begun: make(chan string, 100), ends: make(chan error)}
+	r := &rig{begun: make(chan string), ends: make(chan error)}
 	r.dog = &Watchdog{now: func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }}
 	return r
 }
@@ -66,9 +66,14 @@ func startRig(t *testing.T, workers int) *rig {
 	return r
 }
 
-// reconcile does not look at its context: that is the fault to be found.
-func (r *rig) reconcile(_ context.Context, item string) (reconcile.Result, error) {
-	r.begun <- item
+// reconcile begins when the test takes notice, so that an end goes to one that the test knows to have begun. After that it does not look at its context:
+// that is the fault to be found.
+func (r *rig) reconcile(ctx context.Context, item string) (reconcile.Result, error) {
+	select {
+	case r.begun <- item:
+	case <-ctx.Done():
+		return reconcile.Result{}, nil
+	}
 	return reconcile.Result{}, <-r.ends
 }
 

@@ -111,6 +111,15 @@ func TestARegistryThatOnlyNodesReachDoesNotBlockRotation(t *testing.T) {
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonHeld))
 	awaitWithin(t, 40*time.Second, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "right") })
 	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionVerified, metav1.ConditionUnknown, v1alpha1.ReasonUnproven))
+
+	r.rotate(t, "next")
+	awaitWithin(t, time.Minute, func(ctx context.Context) error { return r.allHold(ctx, namespaces, "next") })
+	// The password before may be the only one that works.
+	awaitWithin(t, 20*time.Second, r.condition(v1alpha1.ConditionRotationComplete, metav1.ConditionFalse, v1alpha1.ReasonUnproven))
+	if err := r.registry.SetFaults(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitWithin(t, 2*time.Minute, r.condition(v1alpha1.ConditionRotationComplete, metav1.ConditionTrue, v1alpha1.ReasonOldRefused))
 }
 
 // refusedPod makes a pod that has the published value, and that the registry refuses.
