@@ -188,6 +188,29 @@ func TestAServiceAccountThatIsChangedBackIsNotFoughtOver(t *testing.T) {
 	}
 }
 
+// A webhook that refuses what regcred writes is no rival who changes it back: as soon as it does not, the Secret is named there.
+func TestAServiceAccountThatCannotBeWrittenIsNotFoughtOver(t *testing.T) {
+	g, writes := delivers(t, nil)
+	account := g.account()
+	account.ImagePullSecrets, account.Annotations = nil, nil
+	if err := g.c.Update(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	writes.refuse = func(request) error { return errAway }
+	for range 3 * pullsecret.ContestReverts {
+		if _, err := g.reconcile("n-00000"); err == nil {
+			t.Fatal("it is written")
+		}
+		if d, _ := g.r.Board.At(first, "company"); d.Reason != v1alpha1.ReasonWriteFailed {
+			t.Fatalf("said is %+v", d)
+		}
+	}
+	writes.refuse = func(request) error { return nil }
+	if _, err := g.reconcile("n-00000"); err != nil || !lists(g.account(), "regcred") {
+		t.Errorf("it is not written when it can be: %v", err)
+	}
+}
+
 func TestWhatIsWrongWithSeveralIsToldOfOneAndTriedAgainForAll(t *testing.T) {
 	missing := &problem{reason: v1alpha1.ReasonServiceAccountNotFound}
 	refused, told := &problem{reason: v1alpha1.ReasonForbidden, retry: true}, &problem{reason: v1alpha1.ReasonContested}
