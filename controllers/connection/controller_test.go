@@ -40,8 +40,8 @@ type rig struct {
 	events  []string
 	patches int
 	// told are the same events with all that they say.
-	told []string
-	refuse  error
+	told   []string
+	refuse error
 }
 
 func (g *rig) Check(context.Context, *v1alpha1.VaultConnection) (State, error) {
