@@ -183,7 +183,8 @@ func TestAServiceAccountThatIsChangedBackIsNotFoughtOver(t *testing.T) {
 	if got := len(writes.lines()); got > 1+pullsecret.ContestReverts {
 		t.Errorf("%d times it is written: %q", got, writes.lines())
 	}
-	if d, _ := g.r.Board.At(delivered.Place{Namespace: "n-00000", Name: "regcred"}, "company"); d.Reason != v1alpha1.ReasonContested || !d.ServiceAccounts {
+	if d, _ := g.r.Board.At(delivered.Place{Namespace: "n-00000", Name: "regcred"}, "company"); d.Reason != v1alpha1.ReasonContested || !d.ServiceAccounts ||
+		!strings.Contains(d.Message, "imagePullSecrets: [{name: regcred}]") {
 		t.Errorf("it is said to be %+v", d)
 	}
 }

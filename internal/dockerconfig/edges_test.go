@@ -130,3 +130,16 @@ func TestFindingsAndEntriesWeighWhatTheyTake(t *testing.T) {
 		t.Errorf("two entries of 2101 bytes weigh %d", got)
 	}
 }
+
+// As it is downloaded, a key of a cloud is on many lines, and a tool that makes auth of it keeps them there, too.
+func TestAKeyOfACloudIsTheSamePasswordBesideAuth(t *testing.T) {
+	key := "{\n  \"type\": \"service_account\"\n}\n"
+	entry, err := json.Marshal(map[string]string{"username": "_json_key", "password": key, "auth": auth("_json_key:" + key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse([]byte(`{"auths":{"gcr.io":` + string(entry) + `}}`))
+	if err != nil || got["gcr.io"].Password() != `{"type":"service_account"}` {
+		t.Errorf("%v: %v", err, got)
+	}
+}
