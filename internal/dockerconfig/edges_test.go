@@ -33,6 +33,19 @@ func TestAKeyOfACloudIsWrittenOnOneLine(t *testing.T) {
 	}
 }
 
+// What is on one line is published as it was stored: the registry may compare it.
+func TestAKeyOfACloudThatIsOnOneLineStaysAsItIs(t *testing.T) {
+	const key = `{"type": "service_account",  "key": "~~>>??"}`
+	for _, password := range []string{key, base64.StdEncoding.EncodeToString([]byte(key))} {
+		for _, end := range []string{"", "\n", "\r\n"} {
+			credential, err := NewCredential("_json_key", password+end)
+			if err != nil || credential.Password() != password || credential.Trimmed() != (end != "") {
+				t.Errorf("%q is %q, a line break was taken off: %t (%v)", password+end, credential.Password(), credential.Trimmed(), err)
+			}
+		}
+	}
+}
+
 func TestAUserNameThatIsNoTextIsRefused(t *testing.T) {
 	for _, login := range [][2]string{{"a\xff", "p"}, {"a", "p\xff"}} {
 		if _, err := NewCredential(login[0], login[1]); !errors.Is(err, ErrNotText) {

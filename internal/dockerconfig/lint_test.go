@@ -97,7 +97,7 @@ func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 
 func TestAKeyThatAKubeletUsesIsNotFound(t *testing.T) {
 	for _, key := range []string{
-		"quay.io", "https://quay.io", "quay.io/", "https://quay.io/v1/", "quay.io/v2/team", "quay.io/team/", "quay.io/team/v1", "https://quay.io/v1/team/v2", "docker.io", "docker.io/team",
+		"quay.io", "https://quay.io", "quay.io/", "https://quay.io/v1/", "quay.io/v2/team", "quay.io/team/", "quay.io/team/v1", "https://quay.io/team/v1", "https://quay.io/v1/team/v2", "robot:pw@quay.io/team/v2", "docker.io", "docker.io/team",
 		"index.docker.io", "https://index.docker.io/v1/", "http://index.docker.io/v2/", "*.example.com", "*.dkr.ecr.*.amazonaws.com",
 		"registry:5000", "Quay.io", "registry-1.docker.io", "https://registry-1.docker.io/v2/", "registry-1.docker.io/bitnami", "localhost", "[::1]:5000", "10.0.0.1:5000", "my_registry.io",
 		"https://robot:pw@quay.io/v2/", "robot:70000@quay.io/team", "https://robot:pw@index.docker.io/v1/", "quay.io?x",
