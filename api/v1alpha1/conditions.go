@@ -226,7 +226,7 @@ const (
 const (
 	// ReasonDockerHubKey means a name of Docker Hub that a kubelet does not know.
 	ReasonDockerHubKey = "DockerHubKey"
-	// ReasonVersionWithoutSlash means a key that ends in /v1 or /v2, which a kubelet takes for a part of the image's path.
+	// ReasonVersionWithoutSlash means a host with /v1 or /v2 behind it, which a kubelet takes for a part of the image's path.
 	ReasonVersionWithoutSlash = "VersionWithoutSlash"
 	// ReasonMisleadingWildcard means a wildcard that is meant for several labels or for a path, and stands for part of one label.
 	ReasonMisleadingWildcard = "MisleadingWildcard"

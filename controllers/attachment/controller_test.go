@@ -93,8 +93,8 @@ func TestTheIndexIsWrittenOnceForAChange(t *testing.T) {
 	if r.writes != 1 || r.secrets(t) != 1 || r.lists != 1 {
 		t.Errorf("%d writes, %d Secrets, %d lists past the cache", r.writes, r.secrets(t), r.lists)
 	}
-	if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); !state.Standing() {
-		t.Errorf("%+v", state)
+	if state := r.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); !state.Standing() || !state.Since.Equal(injection.ChangedAt(r.left)) {
+		t.Errorf("it changed at %s, by the API server's clock: %+v", injection.ChangedAt(r.left), state)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -222,4 +223,30 @@ func TestWhatAFailedWriteAskedForIsSomebodysWhereItComesLater(t *testing.T) {
 		t.Fatal("it cannot be changed")
 	}
 	pass("somebody writes what the failed write asked for", one, true)
+}
+
+// Whom the index held was served all the time, though the cache of a new leader does not show yet who asks for it.
+func TestWhatANewLeaderFindsIsServedSinceTheIndexWasMade(t *testing.T) {
+	first := newRig(t, credential(v1alpha1.AttachPods))
+	if _, err := first.pass(t); err != nil {
+		t.Fatal(err)
+	}
+	made := time.Now().Add(-time.Hour).Truncate(time.Second)
+	cluster := first.Cluster.(client.WithWatch)
+	next := &rig{Reconciler: Reconciler{Book: injection.NewBook(func(string, bool) {})}}
+	next.Writer = interceptor.NewClient(cluster, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			defer object.SetCreationTimestamp(metav1.NewTime(made))
+			return c.Get(ctx, key, object, options...)
+		},
+	})
+	next.Cluster = interceptor.NewClient(cluster, interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return nil },
+	})
+	if _, err := next.pass(t); err != nil {
+		t.Fatal(err)
+	}
+	if state := next.Book.State(injection.State{Known: true}, credential(v1alpha1.AttachPods)); !state.Standing() || !state.Since.Equal(made) {
+		t.Errorf("it serves since %s, want %s", state.Since, made)
+	}
 }

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -38,17 +39,20 @@ type rig struct {
 	// events are reasons, patches counts the writes of the status, and refuse is the answer to them.
 	events  []string
 	patches int
-	refuse  error
+	// told are the same events with all that they say.
+	told   []string
+	refuse error
 }
 
 func (g *rig) Check(context.Context, *v1alpha1.VaultConnection) (State, error) {
 	return g.state, g.err
 }
 
-func (g *rig) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
+func (g *rig) Eventf(_, _ runtime.Object, kind, reason, action, note string, arguments ...any) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.events = append(g.events, reason)
+	g.told = append(g.told, fmt.Sprintf("%s %s %s: "+note, append([]any{kind, reason, action}, arguments...)...))
 }
 
 func newRig(t *testing.T) *rig {
@@ -158,6 +162,43 @@ func TestAConnectionThatIsAsBeforeIsNotWrittenAndRecoveryTakesBackWhatWasSaid(t 
 	}
 	if object.Status.ServerVersion != "1.20.4" {
 		t.Errorf("the version that was known is %q", object.Status.ServerVersion)
+	}
+}
+
+func TestWhatEventsSay(t *testing.T) {
+	g := newRig(t)
+	missing := "no policy"
+	g.r.Unfenced = func() string { return missing }
+	g.err = &source.Error{Reason: v1alpha1.ReasonSealed, Message: "it is sealed"}
+	g.look()
+	g.err = nil
+	g.look()
+	missing = "another policy is missing"
+	g.look()
+	want := []string{
+		"Warning Sealed Connect: it is sealed", "Warning PoliciesMissing CheckPolicies: no policy",
+		"Normal Connected Connect: logged in at https://vault.company.io:8200", "Warning PoliciesMissing CheckPolicies: another policy is missing",
+	}
+	if !slices.Equal(g.told, want) {
+		t.Errorf("%q, want %q", g.told, want)
+	}
+}
+
+// What was written of the one before is not taken for what this one says.
+func TestAConnectionThatIsMadeAgainSaysHowItIs(t *testing.T) {
+	g := newRig(t)
+	object, _ := g.look()
+	if err := g.c.Delete(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "default"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.c.Create(t.Context(), &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 3}, Spec: object.Spec}); err != nil {
+		t.Fatal(err)
+	}
+	if object, _ := g.look(); said(object)[v1alpha1.ConditionReady] != "True Connected" || object.Status.ServerVersion != "1.20.4" {
+		t.Errorf("%+v", object.Status)
 	}
 }
 

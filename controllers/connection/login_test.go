@@ -12,6 +12,7 @@ import (
 
 func TestWhatAStatusTellsOfTheLogin(t *testing.T) {
 	refused := &source.Error{Reason: v1alpha1.ReasonLoginFailed, Message: "refused", Stalled: true}
+	away := &source.Error{Reason: v1alpha1.ReasonSealed, Message: "sealed"}
 	ends, next := noon.Add(time.Hour), noon.Add(70*time.Second)
 	for _, c := range []struct {
 		name  string
@@ -23,6 +24,7 @@ func TestWhatAStatusTellsOfTheLogin(t *testing.T) {
 		{"a token that somebody must replace", State{LoginTime: noon, TokenEnds: ends}, nil, [3]time.Time{noon, {}, ends}},
 		{"a login that is refused tells of the one before", State{NextLogin: next}, refused, [3]time.Time{noon.Add(-time.Hour), next, noon.Add(2 * time.Hour)}},
 		{"Vault does not answer while the token lives", State{LoginTime: noon}, refused, [3]time.Time{noon, {}, noon.Add(2 * time.Hour)}},
+		{"Vault does not answer for a moment", State{NextLogin: next}, away, [3]time.Time{noon.Add(-time.Hour), next, noon.Add(2 * time.Hour)}},
 		{"a second login beside that in use is refused, which stops nobody", State{LoginTime: noon, NextLogin: next}, nil, [3]time.Time{noon, {}, {}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -60,5 +62,18 @@ func TestTheSameLoginIsNotWrittenAgain(t *testing.T) {
 	g.state.LoginTime = noon.Add(time.Minute)
 	if g.look(); g.patches != 2 {
 		t.Errorf("after another login %d writes", g.patches)
+	}
+}
+
+func TestWhatIsRefusedNoMoreHasNoNextLogin(t *testing.T) {
+	g := newRig(t)
+	g.err = &source.Error{Reason: v1alpha1.ReasonLoginFailed, Message: "refused", Stalled: true}
+	g.state = State{Method: "token", NextLogin: noon.Add(time.Minute)}
+	if object, _ := g.look(); object.Status.NextLoginTime == nil {
+		t.Fatal("none is told")
+	}
+	g.state = State{Method: "approle"} // the spec names another one, and something else is wrong
+	if object, _ := g.look(); object.Status.NextLoginTime != nil || object.Status.Method != "approle" {
+		t.Errorf("the next login by %s is at %s", object.Status.Method, object.Status.NextLoginTime)
 	}
 }

@@ -35,6 +35,10 @@ func TestACopyThatAToolMadeIsLeftToIt(t *testing.T) {
 			if selected && (told.Reason != v1alpha1.ReasonForeignSecret || !strings.Contains(told.Message, "Hierarchical Namespaces parent: change the Secret of the parent namespace")) {
 				t.Errorf("said is %q: %s", told.Reason, told.Message)
 			}
+			// What it records is of the original: a value that is in nobody's use any more would seem to be in use here.
+			if told.Version != (delivered.Version{}) || told.TakenBy != "" {
+				t.Errorf("it is said to hold %+v, and to be taken by %q", told.Version, told.TakenBy)
+			}
 		})
 	}
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -157,6 +158,20 @@ func TestAValueIsNotGivenToWhomAnOlderSpecSelects(t *testing.T) {
 			}
 		})
 	}
+	t.Run("it cannot be read what selects the namespace now", func(t *testing.T) {
+		g := newRig(t, 1, credential("company", "r.example"))
+		g.behind()
+		g.deselect()
+		g.publish(next)
+		g.r.Writer = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
+			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return errAway
+			},
+		})
+		if _, err := g.reconcile("n-00000"); !errors.Is(err, errAway) || g.having(1, `"two"`) != 0 {
+			t.Errorf("it is given the value by what it was before: %v", err)
+		}
+	})
 	t.Run("one that was created again under the same name has published nothing", func(t *testing.T) {
 		g := newRig(t, 1, credential("company", "r.example"))
 		other := next

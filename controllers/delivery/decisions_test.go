@@ -88,6 +88,10 @@ func TestWhatIsGrantedToAPlace(t *testing.T) {
 	if !k.grants(place("a"), now.Add(removal.Window-time.Second)) || k.grants(place("a"), now.Add(removal.Window)) {
 		t.Error("it is granted for less or more than the window")
 	}
+	k.decided = now.Add(removal.Window / 2) // of others
+	if k.grants(place("a"), now.Add(removal.Window)) {
+		t.Error("a decision about others grants it for longer")
+	}
 	if k.decided = (time.Time{}); k.grants(place("a"), now) {
 		t.Error("what an earlier process granted counts before it is looked at again")
 	}

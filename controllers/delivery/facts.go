@@ -190,7 +190,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	selected, readable := r.selects(credential, f.namespace)
 	wants := selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name
 	if !wants && !recorded {
-		return r.keepsAll(ctx, credential, f.place) // as it is with most of a thousand
+		return r.lost(ctx, credential, f.place) // as it is with most of a thousand
 	}
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,

@@ -143,6 +143,39 @@ func TestARecordThatATenantForgesBringsNoValue(t *testing.T) {
 	}
 }
 
+// Whoever was given the password of one registry, and keeps it, is not given that of another one for having it.
+func TestAValueThatIsKnownInOneEntryBringsNoneInAnother(t *testing.T) {
+	g := newRig(t, 10, credential("company", "r.example", "s.example"))
+	if err := g.c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tenant", UID: "tenant"}}); err != nil {
+		t.Fatal(err)
+	}
+	before := record(t, "company", "1-x", "good", "r.example", "s.example")
+	g.publish(before)
+	g.all(10)
+	g.forge("tenant", "r.example", "s.example")
+	forged := g.secret("tenant")
+	forged.Data[corev1.DockerConfigJsonKey] = []byte(strings.Replace(string(forged.Data[corev1.DockerConfigJsonKey]), `{"username":"u","password":"p"}`, string(before.Config.Raw()["r.example"]), 1))
+	if err := g.c.Update(t.Context(), forged); err != nil || !strings.Contains(string(forged.Data[corev1.DockerConfigJsonKey]), `"good"`) {
+		t.Fatalf("it is not forged: %v", err)
+	}
+	g.edit(func(c *v1alpha1.RegistryCredential) {
+		c.Spec.Target.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Like"}}}
+	})
+	g.restart()
+	next := record(t, "company", "2-x", "next", "r.example", "s.example")
+	next.Previous = &rotation.Previous{Value: before.Value}
+	g.publish(next)
+	for range 2 {
+		if _, err := g.reconcile("tenant"); err != nil {
+			t.Fatal(err)
+		}
+		g.now = g.now.Add(settle)
+	}
+	if count := strings.Count(string(g.secret("tenant").Data[corev1.DockerConfigJsonKey]), `"next"`); count != 1 {
+		t.Errorf("they are given the new value in %d entries: %s", count, g.secret("tenant").Data[corev1.DockerConfigJsonKey])
+	}
+}
+
 // What was there when the operator started, and waits, is rotated where it has a value that regcred knows.
 func TestWhatWaitedBeforeARestartIsRotatedAllTheSame(t *testing.T) {
 	before, wrong := record(t, "company", "1-x", "good", "r.example"), record(t, "company", "0-x", "wrong", "r.example")

@@ -14,6 +14,7 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/pullsecret"
+	"regcred.dev/regcred/internal/records"
 )
 
 // namespace is the first one, as it is.
@@ -136,10 +137,13 @@ func TestNothingIsDeliveredBeforeWhatIsPublishedCouldBeRead(t *testing.T) {
 
 // What is published for a generation that the cache shows needs no other read.
 func TestWhatTheCacheShowsIsNotReadOnceMore(t *testing.T) {
-	g := newRig(t, 1, credential("company", "r.example"))
-	published := record(t, "company", "1-x", "one", "r.example")
-	published.Generation = 1
-	g.publish(published)
+	changed := credential("changed", "c.example")
+	changed.Generation = 7 // and its value is of the spec before, as long as none is published for this one
+	g := newRig(t, 1, credential("company", "r.example"), changed)
+	for _, published := range []records.Record{record(t, "company", "1-x", "one", "r.example"), record(t, "changed", "1-x", "one", "c.example")} {
+		published.Generation = 1
+		g.publish(published)
+	}
 	reads := 0
 	g.r.Writer = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
@@ -147,7 +151,7 @@ func TestWhatTheCacheShowsIsNotReadOnceMore(t *testing.T) {
 			return c.Get(ctx, key, into, options...)
 		},
 	})
-	if all, err := g.r.credentials(t.Context(), g.r.Store.Snapshot()); err != nil || len(all) != 1 || reads != 0 {
+	if all, err := g.r.credentials(t.Context(), g.r.Store.Snapshot()); err != nil || len(all) != 2 || reads != 0 {
 		t.Errorf("%d are known after %d reads: %v", len(all), reads, err)
 	}
 }

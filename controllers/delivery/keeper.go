@@ -170,39 +170,6 @@ func (k *keeper) grants(place delivered.Place, now time.Time) bool {
 	return !k.inherited && !k.decided.IsZero() && k.state.Granted.Has(place.Namespace) && now.Sub(k.state.GrantTime) < removal.Window
 }
 
-// keepsAll notes that a place loses nothing of a RegistryCredential, or nothing any more. Where that was the last one, the removal is
-// over, and what was granted for it does not serve another one. What an earlier process granted is looked at first: perhaps it is over since.
-func (r *Reconciler) keepsAll(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) error {
-	k, now := r.lock(credential)
-	defer k.mu.Unlock()
-	if err := r.review(ctx, credential, k); err != nil {
-		return err
-	}
-	if !k.losing[place] {
-		return nil
-	}
-	delete(k.losing, place)
-	k.state.Granted = k.state.Granted.Without(place.Namespace)
-	if len(k.losing) > 0 && (k.state.Pending == nil || k.waits(now)) {
-		return nil
-	}
-	if err := r.decide(ctx, credential, k); err != nil {
-		k.losing[place] = true // else the next look at it would not end the removal, either, and its confirmation would serve another one
-		return err
-	}
-	return nil
-}
-
-// waits reports whether a place is to lose something that it may not lose yet.
-func (k *keeper) waits(now time.Time) bool {
-	for place := range k.losing {
-		if !k.grants(place, now) {
-			return true
-		}
-	}
-	return false
-}
-
 // decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it
 // grants nothing.
 func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper) error {

@@ -136,7 +136,7 @@ func (r *Reconciler) ends(ctx context.Context, f facts, secret *corev1.Secret) e
 	var failed []error
 	for _, one := range f.losses {
 		if len(intersection(written[one.credential.Name].Keys, one.keys)) == 0 {
-			failed = append(failed, r.keepsAll(ctx, one.credential, f.place))
+			failed = append(failed, r.lost(ctx, one.credential, f.place))
 		}
 	}
 	return errors.Join(failed...)

@@ -46,6 +46,8 @@ func TestWhatIsKnownOfASecretThatChanges(t *testing.T) {
 			l.note(version("a", "6", "r.example"))
 			l.note(version("a", "7", "r.example", "s.example"))
 		}, []string{"r.example", "s.example"}, []string{"r.example"}},
+		{"the watch tells late that it was there at the start", func(l *ledger) { l.begin(version("a", "5", "r.example", "s.example")) },
+			[]string{"r.example", "s.example"}, []string{"r.example", "s.example"}},
 		{"another one of the name has a lower version", func(l *ledger) { l.note(version("b", "2", "r.example")) }, []string{"r.example"}, []string{"r.example"}},
 		{"its version cannot be compared", func(l *ledger) { l.note(version("a", "x", "r.example")) }, []string{"r.example"}, []string{"r.example"}},
 		{"it is ours no more", func(l *ledger) { l.note(foreign) }, nil, nil},
@@ -60,6 +62,9 @@ func TestWhatIsKnownOfASecretThatChanges(t *testing.T) {
 			got := l.of("company")[ofShop]
 			if !slices.Equal(got.keys, test.keys) || !slices.Equal(got.known, test.known) || !slices.Equal(l.at(ofShop, "company").known, test.known) {
 				t.Errorf("recorded %q, known %q, want %q, %q", got.keys, got.known, test.keys, test.known)
+			}
+			if len(test.keys) > 0 && !got.seen {
+				t.Error("that this process delivered it is forgotten")
 			}
 			if holding := l.holding("company"); holding != min(len(test.known), 1) {
 				t.Errorf("%d namespaces hold it", holding)

@@ -77,6 +77,15 @@ func TestThePeopleOfANamespaceAreToldOnceWhyItLostAnEntry(t *testing.T) {
 			g.exclude("n-00000")
 		}, want: here + "the entry for r.example was taken out of this Secret: " +
 			"RegistryCredential company does not select this namespace any more, because its spec.target or a label of the namespace was changed" + then},
+		{name: "a Secret that was taken over stays, empty", change: func(t *testing.T, g *rig) {
+			secret := g.secret("n-00000")
+			metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.AdoptedAnnotation, v1alpha1.AdoptedValue)
+			if err := g.c.Update(t.Context(), secret); err != nil {
+				t.Fatal(err)
+			}
+			g.exclude("n-00000")
+		}, want: here + "the entry for r.example was taken out of this Secret: " +
+			"RegistryCredential company does not select this namespace any more, because its spec.target or a label of the namespace was changed" + then},
 		{name: "others provide the registry there", change: func(t *testing.T, g *rig) {
 			g.publish(record(t, "company", "1-x", "canary", "r.example"), record(t, "other", "1-y", "canary", "r.example"))
 			g.all(2)

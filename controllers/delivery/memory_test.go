@@ -92,3 +92,32 @@ func TestEventsOfPlacesThatAreLookedAtAtTheSameTime(t *testing.T) {
 		t.Error("after the end it waits for another one, which may never come")
 	}
 }
+
+// A place can be looked at long after somebody made an object again. How long that stood which was written is told by when the next one was made.
+func TestHowLongWhatWasWrittenStoodBeforeItWasMadeAgain(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	type look struct {
+		there   bool
+		created time.Duration // after it was written
+	}
+	for _, test := range []struct {
+		name  string
+		looks []look
+		stood bool
+	}{
+		{"it is there as it was written", []look{{true, -time.Hour}}, false},
+		{"it was made again at once", []look{{true, time.Second}}, false},
+		{"it was made again after it had stood", []look{{true, standsFor}}, true},
+		{"it is gone, and nobody knows since when", []look{{false, 0}}, true},
+		{"it was gone, and the one that is there is the one before", []look{{false, 0}, {true, -time.Hour}}, false},
+	} {
+		c := &contest{}
+		c.note([32]byte{1}, [32]byte{}, at)
+		for i, one := range test.looks {
+			c.meets(one.there, metav1.NewTime(at.Add(one.created)), at.Add(time.Duration(i+1)*time.Hour))
+		}
+		if c.another != test.stood {
+			t.Errorf("%s: it had stood: %t", test.name, c.another)
+		}
+	}
+}

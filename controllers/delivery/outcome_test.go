@@ -71,6 +71,9 @@ func TestWhatIsToldOfAPlace(t *testing.T) {
 		{"it leaves, and the Secret cannot be written", func(o *outcome, f *facts) {
 			f.selecting, f.leaves, o.problem = nil, f.selecting, quota
 		}, held(quota.reason, "raise it")},
+		{"it waits for a person, and the Secret cannot be written", func(o *outcome, f *facts) {
+			f.selecting, f.staying, f.waits, o.problem = nil, f.selecting, map[string]verdict{"company": {id: "abc"}}, quota
+		}, held(quota.reason, "raise it")},
 		{"it left", func(o *outcome, f *facts) {
 			f.selecting, f.leaves, o.secret = nil, f.selecting, kept(pullsecret.Sources{}, `{"auths":{}}`)
 		}, nil},
@@ -78,7 +81,7 @@ func TestWhatIsToldOfAPlace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			board := delivered.NewBoard(func(string) {})
 			f := facts{place: delivered.Place{Namespace: "shop", Name: "regcred"}, selecting: []*v1alpha1.RegistryCredential{company}, exists: func(string) bool { return true }}
-			board.Post(f.place, map[string]delivered.Delivery{"company": {Selected: true, Observed: 3, Generation: 3}})
+			board.Post(f.place, map[string]delivered.Delivery{"company": {Selected: true, Observed: 4, Generation: 3}})
 			o := outcome{secret: kept(written, `{"auths":{"r.example":{"username":"u","password":"p"},"o.example":{"username":"u","password":"p"}}}`), asMeant: true}
 			test.change(&o, &f)
 			all := o.deliveries(f, board)

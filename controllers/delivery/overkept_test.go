@@ -226,3 +226,25 @@ func TestThatLessIsGrantedIsKeptNowAndThen(t *testing.T) {
 		}
 	}
 }
+
+// Less is known here than another leader kept since: of another removal, which is not written over.
+func TestThatLessIsGrantedIsKeptOfTheSameGrantAlone(t *testing.T) {
+	g := confirmed(t, 10)
+	object := g.company()
+	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
+	for place := range k.losing {
+		k.state.Granted = k.state.Granted.Without(place.Namespace)
+		break
+	}
+	other := g.r.Store.Removals("company")
+	other.Serial, other.GrantTime = other.Serial+1, g.now.Add(time.Minute)
+	if err := g.r.Store.KeepRemovals(t.Context(), "company", other); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.r.keepTakenBack(t.Context(), object, k, g.now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.r.Store.Removals("company"); got.Serial != other.Serial || len(got.Granted) != len(other.Granted) || !got.GrantTime.Equal(other.GrantTime) {
+		t.Errorf("kept is %+v, want %+v", got, other)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -103,6 +104,14 @@ func TestWhichPlacesASecretHasLookedAt(t *testing.T) {
 			}
 			if got := g.r.placesBeside(t.Context(), secret, before...); !samePlaces(got, inFirst(test.want...)) {
 				t.Errorf("%v, want %q", got, test.want)
+			}
+			if !test.before {
+				return
+			}
+			q := &added{}
+			g.r.onSecret().Update(t.Context(), event.TypedUpdateEvent[*corev1.Secret]{ObjectOld: before[0], ObjectNew: secret}, q)
+			if !samePlaces(q.places, inFirst(test.want...)) {
+				t.Errorf("the watch tells of it, and %v are looked at, want %q", q.places, test.want)
 			}
 		})
 	}

@@ -435,6 +435,32 @@ func TestARivalIsRepairedThreeTimesAndThenOnceInTenMinutes(t *testing.T) {
 	}
 }
 
+// Whoever changes both back is bounded at each: a write of the one is no new beginning at the other.
+func TestARivalAtSecretAndServiceAccountIsRepairedThreeTimesAtEach(t *testing.T) {
+	g, seen := delivers(t, nil)
+	g.publish(record(t, "company", "2-x", "two", "r.example"))
+	g.all(1)
+	before := len(seen.requests)
+	for range 10 {
+		secret, account := g.secret("n-00000"), g.account()
+		secret.Data[corev1.DockerConfigJsonKey], account.ImagePullSecrets = []byte(`{"auths":{}}`), nil
+		for _, object := range []client.Object{secret, account} {
+			if err := g.c.Update(t.Context(), object); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.all(1)
+		g.now = g.now.Add(time.Second)
+	}
+	writes := map[string]int{}
+	for _, line := range seen.lines()[before:] {
+		writes[line]++
+	}
+	if secrets, accounts := writes["update Secret regcred"], writes["patch ServiceAccount default"]; secrets != 3 || accounts > 3 || len(writes) > 2 {
+		t.Errorf("in ten seconds there are these writes: %v", writes)
+	}
+}
+
 func TestAConflictIsLookedAtAgainAndTellsNobody(t *testing.T) {
 	g, seen := delivers(t, nil)
 	g.publish(record(t, "company", "2-x", "two", "r.example"))

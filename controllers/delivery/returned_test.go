@@ -121,6 +121,33 @@ func TestThatANamespaceIsSelectedAgainIsNotForgottenWhereItCannotBeWritten(t *te
 	}
 }
 
+// Of one that is suspended nothing is written, and what is to be told is told after that.
+func TestThatANamespaceIsSelectedAgainWhileNothingMayBeWrittenIsToldLater(t *testing.T) {
+	company := credential("company", "r.example")
+	company.Spec.Target.Attach = v1alpha1.AttachPods
+	g := newRig(t, 10, company)
+	g.publish(record(t, "company", "1-x", "old", "r.example"))
+	g.all(10)
+	g.label("none")
+	g.all(10)
+	suspend := func(yes bool) {
+		g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Suspend = yes })
+		g.now = g.now.Add(time.Hour)
+		g.all(10)
+	}
+	seen := recording(g)
+	suspend(true)
+	g.label("shop")
+	g.all(10)
+	if len(seen.requests) > 0 {
+		t.Errorf("while it is suspended: %q", seen.lines())
+	}
+	suspend(false)
+	if got := g.source("n-00003"); !got.Since.Time.Equal(g.now) {
+		t.Errorf("it says since %s, want %s", got.Since, g.now)
+	}
+}
+
 func TestSinceWhenPodsGetASecretBeginsAgainWhenTheirNamespaceOptsInAgain(t *testing.T) {
 	company := credential("company", "r.example")
 	company.Spec.Target.Attach = v1alpha1.AttachPods

@@ -106,11 +106,13 @@ func TestHowAChangeIsDatedWhoseWriteWasNotAnswered(t *testing.T) {
 		takes   time.Duration
 		writes  int
 		dated   time.Duration // after the write began
+		refused int           // how many writes after it are refused at once
 		suspend bool
 	}{
-		{"for a minute", time.Minute, 2, 2 * time.Minute, false},
-		{"for a moment", slowWrite - 1, 1, 0, false},
-		{"for a minute, and nothing may be written after it", time.Minute, 1, 0, true},
+		{"for a minute", time.Minute, 2, 2 * time.Minute, 0, false},
+		{"for a minute, and the next ones are refused at once", time.Minute, 4, 2 * time.Minute, 2, false},
+		{"for a moment", slowWrite - 1, 1, 0, 0, false},
+		{"for a minute, and nothing may be written after it", time.Minute, 1, 0, 0, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g, seen := delivers(t, nil)
@@ -128,6 +130,13 @@ func TestHowAChangeIsDatedWhoseWriteWasNotAnswered(t *testing.T) {
 				t.Fatal("it is answered")
 			}
 			g.r.Writer = answering
+			seen.refuse = func(request) error { return errAway }
+			for range test.refused {
+				if _, err := g.reconcile("n-00000"); err == nil {
+					t.Fatal("it is not refused")
+				}
+			}
+			seen.refuse = func(request) error { return nil }
 			if test.suspend {
 				g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Suspend = true })
 			}

@@ -183,8 +183,32 @@ func TestAServiceAccountThatIsChangedBackIsNotFoughtOver(t *testing.T) {
 	if got := len(writes.lines()); got > 1+pullsecret.ContestReverts {
 		t.Errorf("%d times it is written: %q", got, writes.lines())
 	}
-	if d, _ := g.r.Board.At(delivered.Place{Namespace: "n-00000", Name: "regcred"}, "company"); d.Reason != v1alpha1.ReasonContested || !d.ServiceAccounts {
+	if d, _ := g.r.Board.At(delivered.Place{Namespace: "n-00000", Name: "regcred"}, "company"); d.Reason != v1alpha1.ReasonContested || !d.ServiceAccounts ||
+		!strings.Contains(d.Message, "imagePullSecrets: [{name: regcred}]") {
 		t.Errorf("it is said to be %+v", d)
+	}
+}
+
+// A webhook that refuses what regcred writes is no rival who changes it back: as soon as it does not, the Secret is named there.
+func TestAServiceAccountThatCannotBeWrittenIsNotFoughtOver(t *testing.T) {
+	g, writes := delivers(t, nil)
+	account := g.account()
+	account.ImagePullSecrets, account.Annotations = nil, nil
+	if err := g.c.Update(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	writes.refuse = func(request) error { return errAway }
+	for range 3 * pullsecret.ContestReverts {
+		if _, err := g.reconcile("n-00000"); err == nil {
+			t.Fatal("it is written")
+		}
+		if d, _ := g.r.Board.At(first, "company"); d.Reason != v1alpha1.ReasonWriteFailed {
+			t.Fatalf("said is %+v", d)
+		}
+	}
+	writes.refuse = func(request) error { return nil }
+	if _, err := g.reconcile("n-00000"); err != nil || !lists(g.account(), "regcred") {
+		t.Errorf("it is not written when it can be: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -60,7 +61,7 @@ func TestThePeopleOfANamespaceAreToldOfARemovalThatWasNotAnswered(t *testing.T) 
 				g.exclude("n-00000")
 				g.all(2)
 				g.now = g.now.Add(time.Minute)
-				answer := g.unanswered(carriedOut)
+				looked, answer := g.secret("n-00000"), g.unanswered(carriedOut)
 				for range 2 {
 					_, err := g.reconcile("n-00000")
 					if has := g.having(1, `"r.example"`); (has == 0) != carriedOut || err == nil && !carriedOut {
@@ -71,6 +72,10 @@ func TestThePeopleOfANamespaceAreToldOfARemovalThatWasNotAnswered(t *testing.T) 
 				g.later(2)
 				if got := told(); len(got) != 1 || !strings.Contains(got[0], " Warning Removed Secret/n-00000/regcred RegistryCredential/company "+test.what) {
 					t.Errorf("they are told %q", got)
+				}
+				var events eventsv1.EventList // which are of the Secret as it was: the same removal has the same name, whoever tells it
+				if err := g.c.List(t.Context(), &events); err != nil || len(events.Items) == 0 || events.Items[0].Regarding.ResourceVersion != looked.ResourceVersion || events.Items[0].Regarding.UID != looked.UID {
+					t.Errorf("told is of another version than %s: %+v", looked.ResourceVersion, events.Items)
 				}
 				if counted := g.r.Board.TakeRemoved("company"); counted != 1 {
 					t.Errorf("%d namespaces are said to have lost it", counted)

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"regcred.dev/regcred/controllers/attachment"
@@ -39,13 +40,16 @@ func (p *Operator) AddInjection(metrics attachment.Metrics) error {
 	if err != nil {
 		return err
 	}
-	keeping := &attachment.Reconciler{
-		Cluster: p.Manager.GetClient(), Writer: p.Writer, Book: p.book, Watches: watches, Metrics: metrics, Watchdog: p.Watchdog,
-	}
-	if err := keeping.SetupWithManager(p.Manager, policy); err != nil {
+	if err := p.attaching(watches, metrics).SetupWithManager(p.Manager, policy); err != nil {
 		return err
 	}
 	return p.Manager.Add(p.policy)
+}
+
+func (p *Operator) attaching(watches attachment.Watches, metrics attachment.Metrics) *attachment.Reconciler {
+	return &attachment.Reconciler{
+		Cluster: p.Manager.GetClient(), Writer: p.Writer, Book: p.book, Watches: watches, Metrics: metrics, Watchdog: p.Watchdog,
+	}
 }
 
 // AddDelivery adds the controller that writes pull Secrets.
@@ -83,19 +87,25 @@ func (p *Operator) AddCredential(r Reading) error {
 		}
 		r.Images, r.Running = pods, pods
 	}
-	reading := &credential.Reconciler{
+	return p.reading(r).SetupWithManager(p.Manager, &p.News)
+}
+
+func (p *Operator) reading(r Reading) *credential.Reconciler {
+	return &credential.Reconciler{
 		Client: p.Manager.GetClient(), Live: p.Manager.GetAPIReader(), Source: r.Source, Leases: r.Leases, Asker: r.Asker, Images: r.Images, Running: r.Running,
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts, Removal: p.delivering.Removal,
 		Protected: p.allProtected(), Events: p.events, Metrics: r.Metrics, Injection: p.injects, Now: new(awake).now, ClusterNow: p.Now,
 		SourceNews: r.News, Watchdog: p.Watchdog, Traces: p.Traces,
 	}
-	return reading.SetupWithManager(p.Manager, &p.News)
 }
 
 // AddConnection adds the controller of VaultConnections. unfenced says what people should know of the operator's own admission policies.
 func (p *Operator) AddConnection(checker connection.Checker, unfenced func() string) error {
-	connecting := &connection.Reconciler{Client: p.Manager.GetClient(), Checker: checker, Events: p.events, Unfenced: unfenced, Watchdog: p.Watchdog}
-	return connecting.SetupWithManager(p.Manager, &p.Troubled)
+	return p.connecting(checker, unfenced).SetupWithManager(p.Manager, &p.Troubled)
+}
+
+func (p *Operator) connecting(checker connection.Checker, unfenced func() string) *connection.Reconciler {
+	return &connection.Reconciler{Client: p.Manager.GetClient(), Checker: checker, Events: p.events, Unfenced: unfenced, Watchdog: p.Watchdog}
 }
 
 // Curing is how stuck pods are cured.
@@ -119,13 +129,16 @@ func (p *Operator) AddRecovery(scheme *runtime.Scheme, c Curing) error {
 	if err != nil {
 		return err
 	}
-	curing := &recovery.Reconciler{
+	return p.curing(c, pods, lists).SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
+}
+
+func (p *Operator) curing(c Curing, pods cache.Cache, lists recovery.Lists) *recovery.Reconciler {
+	return &recovery.Reconciler{
 		Cluster: p.Manager.GetClient(), Writer: p.Writer, Pods: pods, Lists: lists, Secrets: p.Secrets, ServiceAccounts: p.ServiceAccounts,
 		Store: p.Store, Board: p.Board, Tally: p.Pods, Prober: c.Prober, Protected: p.Protected, OwnNamespace: p.Namespace,
 		Limits: c.Limits, SuccessorFirst: c.SuccessorFirst, OwnerKinds: c.OwnerKinds, Events: p.events, Metrics: c.Metrics, Now: p.Now,
 		Watchdog: p.Watchdog, Traces: p.Traces,
 	}
-	return curing.SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
 }
 
 func (p *Operator) lister() (*podlist.Lister, error) {

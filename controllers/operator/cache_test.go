@@ -7,9 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 // asked notes for which kinds informers are asked for, and fails with an error where it has one.
@@ -67,5 +72,33 @@ func TestAnOperatorWithoutItsCRDsSaysWhatToInstall(t *testing.T) {
 		if !errors.Is(err, c.fails) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v, want %q", err, c.says)
 		}
+	}
+}
+
+// Whatever else is in the cache costs memory that others decide about, and Secrets of other namespaces are nobody's business here.
+func TestOfNamespacesOnlyIsKeptWhatIsReadAndSecretsAreTheOperatorsOwn(t *testing.T) {
+	options := CacheOptions("regcred-system")
+	transforms := map[string]func(any) (any, error){}
+	for kind, of := range options.ByObject {
+		if name := nameOf(kind); name == "Secret" || name == "ConfigMap" {
+			if _, own := of.Namespaces["regcred-system"]; !own || len(of.Namespaces) != 1 {
+				t.Errorf("%ss of these namespaces are cached: %v", name, of.Namespaces)
+			}
+		}
+		transforms[nameOf(kind)] = of.Transform
+	}
+	gone := metav1.Now()
+	meta := metav1.ObjectMeta{
+		Name: "shop", UID: "u", ResourceVersion: "7", Labels: map[string]string{"team": "shop"}, DeletionTimestamp: &gone, CreationTimestamp: gone,
+		Annotations: map[string]string{v1alpha1.AttachAnnotation: v1alpha1.AttachDisabled, v1alpha1.PodRecoveryAnnotation: "disabled"},
+	}
+	full := corev1.Namespace{ObjectMeta: *meta.DeepCopy(), Spec: corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{"kubernetes"}}, Status: corev1.NamespaceStatus{Phase: "Active"}}
+	full.Annotations["kubectl.kubernetes.io/last-applied-configuration"], full.ManagedFields = "{}", []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
+	left, err := transforms["Namespace"](&full)
+	if diff := cmp.Diff(&corev1.Namespace{ObjectMeta: meta}, left); err != nil || diff != "" {
+		t.Errorf("%v: %s", err, diff)
+	}
+	if same, err := transforms["Namespace"]("another"); err != nil || same != "another" {
+		t.Errorf("of what is no namespace %v is left: %v", same, err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"regcred.dev/regcred/internal/foreign"
 )
 
 // sink keeps what is created, and answers with an error, or not at all.
@@ -70,6 +72,7 @@ func TestAnEventHasANameOfItsOwn(t *testing.T) {
 		"another kind":       func(e *Event) { e.Kind = corev1.EventTypeNormal },
 		"another loss of it": func(e *Event) { e.Note = "another one is gone" },
 		"another reason":     func(e *Event) { e.Reason = "Other" }, "another name": func(e *Event) { e.Regarding.Name = "other" },
+		"one whose texts are the same one after the other": func(e *Event) { e.Regarding.ResourceVersion, e.Related.UID = "72", "" },
 	} {
 		e := gone()
 		change(&e)
@@ -155,4 +158,58 @@ func TestAfterAnEventThatIsNotAnsweredTheOthersDoNotWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The end of a note says what to do.
+func TestANoteIsWrittenWhole(t *testing.T) {
+	s, whole := &sink{}, gone()
+	whole.Note = strings.Repeat("n", foreign.MessageLength)
+	if err := (&Writer{Client: s, Now: time.Now}).Write(t.Context(), whole); err != nil || s.got[0].Note != whole.Note {
+		t.Errorf("%d of %d bytes are written: %v", len(s.got[0].Note), len(whole.Note), err)
+	}
+}
+
+// turns answers the first events as it is told, and takes the others.
+type turns struct {
+	client.Writer
+	answers []func(context.Context) error
+}
+
+func (s *turns) Create(ctx context.Context, _ client.Object, _ ...client.CreateOption) error {
+	if len(s.answers) == 0 {
+		return nil
+	}
+	next := s.answers[0]
+	s.answers = s.answers[1:]
+	return next(ctx)
+}
+
+// The minute counts from when the answer was waited for in vain, and an answer to an event that was sent before says nothing of it.
+func TestForHowLongNoEventIsWrittenAfterOneThatIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		slow := func(context.Context) error { time.Sleep(answeredWithin - 1); return nil }
+		w := &Writer{Client: &turns{answers: []func(context.Context) error{silent, slow}}, Now: time.Now}
+		write := func() error { return w.Write(t.Context(), gone()) }
+		lost, late := make(chan error, 1), make(chan error, 1)
+		go func() { lost <- write() }()
+		synctest.Wait()
+		time.Sleep(answeredWithin / 2)
+		go func() { late <- write() }()
+		if err := <-lost; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the one that is not answered: %v", err)
+		}
+		ended := time.Now()
+		if err := <-late; err != nil {
+			t.Errorf("the one that is answered meanwhile: %v", err)
+		}
+		time.Sleep(ended.Add(rest - 1).Sub(time.Now()))
+		if err := write(); !errors.Is(err, ErrRests) {
+			t.Errorf("just before the end of the minute: %v", err)
+		}
+		time.Sleep(1)
+		if err := write(); err != nil {
+			t.Errorf("at its end: %v", err)
+		}
+	})
 }

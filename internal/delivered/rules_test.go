@@ -105,3 +105,35 @@ func TestHowManyAreRightForAValueAndASpec(t *testing.T) {
 		t.Errorf("%d, %d and %d", one, two, other)
 	}
 }
+
+// When the operator starts, the watch of Secrets may tell of them before that of RegistryCredentials does, or after.
+func TestWhatIsSelectedAndWhatASecretHoldsIsKnownInAnyOrder(t *testing.T) {
+	version, place := Version{"1", "d"}, Place{"shop", "regcred"}
+	begin := func(b *Board) { b.Begin(place, "a", version) }
+	choose := func(b *Board) { b.Select("a", "regcred", 1, []string{"shop"}) }
+	for name, steps := range map[string][]func(*Board){"the Secret first": {begin, choose}, "the selection first": {choose, begin}} {
+		b := NewBoard(func(string) {})
+		for _, step := range steps {
+			step(b)
+		}
+		if got, _ := b.At(place, "a"); !got.Selected || got.Version != version || got.Observed != 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Another one may be made under the name.
+func TestOfOneThatIsGoneNothingIsKnown(t *testing.T) {
+	b, place := NewBoard(func(string) {}), Place{"shop", "regcred"}
+	b.Post(place, map[string]Delivery{"a": servedBy("1", "d"), "b": servedBy("1", "d")})
+	b.Remove("a")
+	b.Remove("b")
+	b.Forget("a")
+	_, known := b.At(place, "a")
+	if places, s := b.Places("a"), b.Summary("a", "regcred"); known || len(places) > 0 || b.TakeRemoved("a") != 0 || s.Selected != 0 || s.Generation != 0 {
+		t.Errorf("known at %v: %+v", places, s)
+	}
+	if _, known := b.At(place, "b"); !known || b.TakeRemoved("b") != 1 {
+		t.Error("of the other one nothing is known, either")
+	}
+}

@@ -25,6 +25,13 @@ func TestAConfigIsRenderedSortedAndConsistent(t *testing.T) {
 	if got := string(config.Render()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	broken, err := NewCredential("u", `p<&>"`+"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config["quay.io"] = broken; string(config.Render()) != want {
+		t.Errorf("with a line break that was taken off: %s", config.Render())
+	}
 	if got := string(Config(nil).Render()); got != `{"auths":{}}` {
 		t.Errorf("no entries: %s", got)
 	}
@@ -39,6 +46,8 @@ func TestWhatEveryKubeletReadsAlikeIsParsed(t *testing.T) {
 		"auth and username":           `{"auths":{"quay.io":{"username":"u","auth":"` + auth("u:p") + `"}}}`,
 		"a line break after all":      `{"auths":{"quay.io":{"username":"u","password":"p\n","auth":"` + auth("u:p\n") + `"}}}`,
 		"a token beside the password": `{"auths":{"quay.io":{"username":"u","password":"p","identitytoken":"t"}}}`,
+		"a token beside auth":         `{"auths":{"quay.io":{"auth":"` + auth("u:p") + `","identitytoken":"t","registrytoken":"t"}}}`,
+		"programs beside a password":  `{"auths":{"quay.io":{"username":"u","password":"p"}},"credsStore":"desktop","credHelpers":{"gcr.io":"gcloud"}}`,
 		"unknown fields":              `{"auths":{"quay.io":{"username":"u","password":"p","x":[1]}},"proxies":{"a":{}}}`,
 		"empty delegation":            `{"auths":{"quay.io":{"username":"u","password":"p"}},"credsStore":"","credHelpers":{}}`,
 		"names in another case":       `{"Auths":{"quay.io":{"Username":"u","PASSWORD":"p"}}}`,
@@ -80,6 +89,7 @@ func TestWhatIsInDoubtIsRefusedWithItsReason(t *testing.T) {
 		{"a credential store", `{"auths":{"quay.io":{}},"credsStore":"desktop"}`, ErrCredentialStore},
 		{"credential helpers", `{"credHelpers":{"gcr.io":"gcloud"}}`, ErrCredentialHelper},
 		{"an empty entry beside a usable one, with a credential store", `{"auths":{"a":{"username":"u","password":"p"},"b":{}},"credsStore":"desktop"}`, ErrCredentialStore},
+		{"a fault of its own, with a credential store", `{"auths":{"a":{"username":"u","password":"p"},"b":{"username":"v","auth":"` + auth("u:"+sesame) + `"}},"credsStore":"desktop"}`, ErrConflict},
 		{"an identity token alone", entry(`"identitytoken":"` + sesame + `"`), ErrTokenOnly},
 		{"a registry token alone", entry(`"registrytoken":"` + sesame + `"`), ErrTokenOnly},
 		{"an identity token as docker login stores it", entry(`"auth":"` + auth("<token>:") + `","identitytoken":"` + sesame + `"`), ErrTokenOnly},

@@ -33,6 +33,19 @@ func TestAKeyOfACloudIsWrittenOnOneLine(t *testing.T) {
 	}
 }
 
+// What is on one line is published as it was stored: the registry may compare it.
+func TestAKeyOfACloudThatIsOnOneLineStaysAsItIs(t *testing.T) {
+	const key = `{"type": "service_account",  "key": "~~>>??"}`
+	for _, password := range []string{key, base64.StdEncoding.EncodeToString([]byte(key))} {
+		for _, end := range []string{"", "\n", "\r\n"} {
+			credential, err := NewCredential("_json_key", password+end)
+			if err != nil || credential.Password() != password || credential.Trimmed() != (end != "") {
+				t.Errorf("%q is %q, a line break was taken off: %t (%v)", password+end, credential.Password(), credential.Trimmed(), err)
+			}
+		}
+	}
+}
+
 func TestAUserNameThatIsNoTextIsRefused(t *testing.T) {
 	for _, login := range [][2]string{{"a\xff", "p"}, {"a", "p\xff"}} {
 		if _, err := NewCredential(login[0], login[1]); !errors.Is(err, ErrNotText) {
@@ -128,5 +141,18 @@ func TestFindingsAndEntriesWeighWhatTheyTake(t *testing.T) {
 	entries := map[string]json.RawMessage{strings.Repeat("k", 100): make(json.RawMessage, 1000), "b": make(json.RawMessage, 1000)}
 	if got := weightOfEntries(sum{}, rawEntries{entries: entries}); got < 2101 {
 		t.Errorf("two entries of 2101 bytes weigh %d", got)
+	}
+}
+
+// As it is downloaded, a key of a cloud is on many lines, and a tool that makes auth of it keeps them there, too.
+func TestAKeyOfACloudIsTheSamePasswordBesideAuth(t *testing.T) {
+	key := "{\n  \"type\": \"service_account\"\n}\n"
+	entry, err := json.Marshal(map[string]string{"username": "_json_key", "password": key, "auth": auth("_json_key:" + key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse([]byte(`{"auths":{"gcr.io":` + string(entry) + `}}`))
+	if err != nil || got["gcr.io"].Password() != `{"type":"service_account"}` {
+		t.Errorf("%v: %v", err, got)
 	}
 }

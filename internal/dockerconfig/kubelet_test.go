@@ -126,6 +126,18 @@ func TestABreakNamesTheEntryAtFaultAndNoValue(t *testing.T) {
 	}
 }
 
+func TestABreakNamesAllEntriesAtFault(t *testing.T) {
+	var keys []string
+	for _, finding := range Lint([]byte(`{"auths":{"a.io":{"auth":"!"},"b.io":` + sound + `,"c.io":{"password":7},"d.io":""}}`)) {
+		if keys = append(keys, finding.Key); !finding.BreaksPulls || !strings.Contains(finding.Message, finding.Key) || !strings.HasSuffix(finding.Message, "; while it is so, no pod that refers to this Secret can pull any image") {
+			t.Errorf("of %s it says %q", finding.Key, finding.Message)
+		}
+	}
+	if strings.Join(keys, " ") != "a.io c.io d.io" {
+		t.Errorf("named are %q", keys)
+	}
+}
+
 func TestTheOldFormIsReadThroughTheNewOne(t *testing.T) {
 	config, findings := ParseLenient(FromDockercfg([]byte(`{"quay.io":{"auth":"` + auth("u:p") + `"}}`)))
 	if !config["quay.io"].Equal(credential(t, "u", "p")) || len(findings) > 0 {

@@ -42,7 +42,7 @@ const (
 	ReasonEmptyKey Reason = v1alpha1.ReasonEmptyKey
 	// ReasonDockerHubKey: a name of Docker Hub that a kubelet does not know.
 	ReasonDockerHubKey Reason = v1alpha1.ReasonDockerHubKey
-	// ReasonVersionWithoutSlash: the key ends in /v1 or /v2, which a kubelet takes for a part of the image's path.
+	// ReasonVersionWithoutSlash: the key is a host with /v1 or /v2 behind it, which a kubelet takes for a part of the image's path.
 	ReasonVersionWithoutSlash Reason = v1alpha1.ReasonVersionWithoutSlash
 	// ReasonMisleadingWildcard: a wildcard that is meant for several labels or for a path, and stands for part of one label.
 	ReasonMisleadingWildcard Reason = v1alpha1.ReasonMisleadingWildcard

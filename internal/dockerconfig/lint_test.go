@@ -70,6 +70,7 @@ func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 		{"**.example.com", ReasonMisleadingWildcard},
 		{"quay.io/*", ReasonMisleadingWildcard},
 		{"https://quay.io/team*", ReasonMisleadingWildcard},
+		{"*.example.com/team*", ReasonMisleadingWildcard},
 		{"quay.io:0", ReasonInvalidPort},
 		{"quay.io:70000", ReasonInvalidPort},
 		{"quay.io:*", ReasonInvalidPort},
@@ -96,7 +97,7 @@ func TestAKeyThatAKubeletNeverUsesIsFound(t *testing.T) {
 
 func TestAKeyThatAKubeletUsesIsNotFound(t *testing.T) {
 	for _, key := range []string{
-		"quay.io", "https://quay.io", "quay.io/", "https://quay.io/v1/", "quay.io/v2/team", "quay.io/team/", "docker.io", "docker.io/team",
+		"quay.io", "https://quay.io", "quay.io/", "https://quay.io/v1/", "quay.io/v2/team", "quay.io/team/", "quay.io/team/v1", "https://quay.io/team/v1", "https://quay.io/v1/team/v2", "robot:pw@quay.io/team/v2", "docker.io", "docker.io/team",
 		"index.docker.io", "https://index.docker.io/v1/", "http://index.docker.io/v2/", "*.example.com", "*.dkr.ecr.*.amazonaws.com",
 		"registry:5000", "Quay.io", "registry-1.docker.io", "https://registry-1.docker.io/v2/", "registry-1.docker.io/bitnami", "localhost", "[::1]:5000", "10.0.0.1:5000", "my_registry.io",
 		"https://robot:pw@quay.io/v2/", "robot:70000@quay.io/team", "https://robot:pw@index.docker.io/v1/", "quay.io?x",
@@ -221,6 +222,10 @@ func TestADocumentThatAKubeletCannotUseIsFound(t *testing.T) {
 		{"Docker Hub twice", `{"auths":{"docker.io":` + sound + `,"https://index.docker.io/v1/":` + sound + `}}`, []Reason{ReasonShadowed}, false},
 		{"two entries at fault", `{"auths":{"a.b":{"auth":"!"},"hub.docker.com":{}}}`,
 			[]Reason{ReasonMalformed, ReasonDockerHubKey, ReasonIncomplete}, true},
+		{"one entry at fault in two ways", `{"auths":{"hub.docker.com":{"auth":"!"}}}`, []Reason{ReasonMalformed, ReasonDockerHubKey}, true},
+		{"Docker Hub twice, of which one cannot be used", `{"auths":{"docker.io":{},"https://index.docker.io/v1/":` + sound + `}}`, []Reason{ReasonIncomplete, ReasonShadowed}, false},
+		{"a registry twice, beside a credential store", `{"auths":{"a.b":` + sound + `,"a.b":` + sound + `},"credsStore":"x"}`, []Reason{ReasonCredentialStore, ReasonDuplicateKey}, false},
+		{"a token beside a password in auth", `{"auths":{"a.b":{"auth":"` + auth("u:"+sesame) + `","identitytoken":"t"}}}`, nil, false},
 		{"nothing at fault", `{"auths":{"a.b":` + sound + `}}`, nil, false},
 	} {
 		t.Run(c.shows, func(t *testing.T) {

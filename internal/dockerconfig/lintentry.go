@@ -100,7 +100,7 @@ func versionWithoutSlash(key string) string {
 		return ""
 	}
 	canonical, err := registry.CanonicalStored(key)
-	if err != nil || canonical == key {
+	if err != nil || canonical != registry.HostKey(canonical) { // what is left is a path, and its end is no version of the API
 		return ""
 	}
 	return fmt.Sprintf("without a slash at the end a kubelet takes the version for a part of the image's path: write %q", canonical)

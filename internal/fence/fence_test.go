@@ -227,11 +227,64 @@ func TestTheLeaseIsGivenBackWhenNoWriteIsUnderWay(t *testing.T) {
 	if err := lock.Update(hurried, free); !errors.Is(err, context.Canceled) || lease.record.HolderIdentity != "us" {
 		t.Errorf("given back while a write was under way: %v, holder %q", err, lease.record.HolderIdentity)
 	}
+	if !errors.Is(f.Check(), ErrClosed) {
+		t.Error("whoever ends writes again, because it could not give the lease back")
+	}
 	given := make(chan error, 1)
 	go func() { given <- lock.Update(t.Context(), free) }()
 	f.end()
 	must(t, <-given)
 	if lease.record.HolderIdentity != "" {
 		t.Errorf("the lease is still %q's", lease.record.HolderIdentity)
+	}
+}
+
+// What the API server did not take says nothing of whose the lease is, and the renewal before counts as long as it would have.
+func TestARenewalThatFailsChangesNothing(t *testing.T) {
+	conflict := errors.New("conflict")
+	f, clock := newFence()
+	lease := &shelf{identity: "us"}
+	lock := f.Lock(lease)
+	must(t, lock.Update(t.Context(), us))
+	clock.pass(terms.Write-time.Second, terms.Write-time.Second)
+	lease.fails = conflict
+	if err := lock.Update(t.Context(), us); !errors.Is(err, conflict) {
+		t.Errorf("%v", err)
+	}
+	must(t, f.Check())
+	if clock.pass(time.Second, time.Second); !errors.Is(f.Check(), ErrClosed) {
+		t.Error("it counts as a renewal")
+	}
+	lease.fails = nil
+	must(t, lock.Update(t.Context(), free)) // which is ours still
+
+	lease.record = others
+	look(t, lock)
+	lease.fails = conflict
+	if err := lock.Update(t.Context(), us); !errors.Is(err, conflict) {
+		t.Errorf("%v", err)
+	}
+	lease.fails = nil
+	if err := lock.Update(t.Context(), free); !errors.Is(err, errOthersLease) || lease.record.HolderIdentity != "others" {
+		t.Errorf("the lease is %q's: %v", lease.record.HolderIdentity, err)
+	}
+}
+
+// While writes end, the lease can end, too, and another replica takes it.
+func TestALeaseThatOthersTookWhileWritesEndedIsNotGivenBack(t *testing.T) {
+	f, _ := newFence()
+	lease := &shelf{identity: "us"}
+	lock := f.Lock(lease)
+	must(t, lock.Update(t.Context(), us))
+	_, err := f.begin()
+	must(t, err)
+	given := make(chan error, 1)
+	go func() { given <- lock.Update(t.Context(), free) }()
+	awaitWaiter(f)
+	lease.record = others
+	look(t, lock)
+	f.end()
+	if err := <-given; !errors.Is(err, errOthersLease) || lease.record.HolderIdentity != "others" {
+		t.Errorf("the lease is %q's: %v", lease.record.HolderIdentity, err)
 	}
 }

@@ -72,6 +72,7 @@ func TestTheFenceHoldsWritesAndNothingElse(t *testing.T) {
 		held               bool
 	}{
 		{"a Secret is read", "GET", "/api/v1/namespaces/a/secrets/regcred", false},
+		{"a write is tried without effect", "PUT", "/api/v1/namespaces/a/secrets/regcred?dryRun=All", true},
 		{"Secrets are watched", "GET", "/api/v1/secrets?watch=true", false},
 		{"a token is reviewed", "POST", "/apis/authentication.k8s.io/v1/tokenreviews", false},
 		{"a right is asked about", "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", false},

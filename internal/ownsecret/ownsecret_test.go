@@ -10,35 +10,40 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
-func TestOnlyMarkedSecretsAreSentToVault(t *testing.T) {
-	marked := map[string]string{v1alpha1.VaultAuthLabel: v1alpha1.VaultAuthAllowed}
-	for _, test := range []struct {
-		name   string
-		secret string
-		kind   corev1.SecretType
-		labels map[string]string
-		want   string // a part of the refusal; empty where it may be sent
-	}{
-		{"a Secret with the label", "approle", corev1.SecretTypeOpaque, marked, ""},
-		{"a client certificate with the label", "client", corev1.SecretTypeTLS, marked, ""},
-		{"a Secret without the label", "approle", corev1.SecretTypeOpaque, nil, "kubectl -n regcred-system label secret approle regcred.dev/vault-auth=true"},
-		{"a Secret whose label says no", "approle", corev1.SecretTypeOpaque, map[string]string{v1alpha1.VaultAuthLabel: "false"}, "kubectl"},
-		{"a record of regcred with the label", "regcred-published-x", "regcred.dev/published-credential", marked, "is a record of regcred, and is never sent"},
-		{"a copy of a record with the label", "regcred-published-x", corev1.SecretTypeOpaque, marked, "bears the name of a record"},
-		{"a token of a ServiceAccount with the label", "token", corev1.SecretTypeServiceAccountToken, marked, "is a token of a ServiceAccount"},
-		{"a bootstrap token with the label", "bootstrap", corev1.SecretTypeBootstrapToken, marked, "is a bootstrap token"},
-		{"a pull Secret with the label", "pull", corev1.SecretTypeDockerConfigJson, marked, "is a pull Secret"},
-		{"a pull Secret of the older kind with the label", "pull", corev1.SecretTypeDockercfg, marked, "is a pull Secret"},
-		{"a release of Helm with the label", "sh.helm.release.v1.x.v1", "helm.sh/release.v1", marked, "is a release of Helm"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			got := Vault.Refusal(&corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "regcred-system", Name: test.secret, Labels: test.labels}, Type: test.kind,
+func TestOnlyMarkedSecretsAreSentToAServer(t *testing.T) {
+	for _, to := range []Recipient{Vault, Proxy} {
+		marked := map[string]string{to.Label: v1alpha1.VaultAuthAllowed}
+		never := ", and is never sent to " + to.Name + ": "
+		for _, test := range []struct {
+			name   string
+			secret string
+			kind   corev1.SecretType
+			labels map[string]string
+			want   string // a part of the refusal; empty where it may be sent
+		}{
+			{"a Secret with the label", "approle", corev1.SecretTypeOpaque, marked, ""},
+			{"a client certificate with the label", "client", corev1.SecretTypeTLS, marked, ""},
+			{"a Secret without the label", "approle", corev1.SecretTypeOpaque, nil, "to " + to.Name + " only with a label: kubectl -n regcred-system label secret approle " + to.Label + "=true"},
+			{"a Secret whose label says no", "approle", corev1.SecretTypeOpaque, map[string]string{to.Label: "false"}, "kubectl"},
+			{"a record of regcred with the label", "regcred-published-x", "regcred.dev/published-credential", marked, "is a record of regcred" + never},
+			{"a record of regcred under another name", "other", "regcred.dev/published-credential", marked, "is a record of regcred" + never},
+			{"a copy of a record with the label", "regcred-published-x", corev1.SecretTypeOpaque, marked, "bears the name of a record of regcred" + never},
+			{"a token of a ServiceAccount with the label", "token", corev1.SecretTypeServiceAccountToken, marked, "is a token of a ServiceAccount" + never},
+			{"a bootstrap token with the label", "bootstrap", corev1.SecretTypeBootstrapToken, marked, "is a bootstrap token" + never},
+			{"a pull Secret with the label", "pull", corev1.SecretTypeDockerConfigJson, marked, "is a pull Secret" + never},
+			{"a pull Secret of the older kind with the label", "pull", corev1.SecretTypeDockercfg, marked, "is a pull Secret" + never},
+			{"a release of Helm with the label", "sh.helm.release.v1.x.v1", "helm.sh/release.v1", marked, "is a release of Helm" + never},
+		} {
+			t.Run(to.Name+": "+test.name, func(t *testing.T) {
+				// An annotation of that name is no label.
+				got := to.Refusal(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+					Namespace: "regcred-system", Name: test.secret, Labels: test.labels, Annotations: map[string]string{to.Label: v1alpha1.VaultAuthAllowed},
+				}, Type: test.kind})
+				if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+					t.Errorf("the refusal is %q, want %q in it", got, test.want)
+				}
 			})
-			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
-				t.Errorf("the refusal is %q", got)
-			}
-		})
+		}
 	}
 }
 
@@ -71,9 +76,9 @@ func TestALoginForAProxyIsReadFromASecretThatAllowsIt(t *testing.T) {
 
 func TestTheLoginForAProxyIsWhatTheSecretHolds(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "proxy", Labels: map[string]string{Proxy.Label: v1alpha1.VaultAuthAllowed}},
-		Data: map[string][]byte{corev1.BasicAuthUsernameKey: []byte(" robot\n"), corev1.BasicAuthPasswordKey: []byte("p")}}
+		Data: map[string][]byte{corev1.BasicAuthUsernameKey: []byte(" robot\n"), corev1.BasicAuthPasswordKey: []byte(" p ")}}
 	login, refused := ProxyLogin(secret)
-	if refused != "" || login.Username() != "robot" || login.Password() != "p" {
+	if refused != "" || login.Username() != "robot" || login.Password() != " p " { // a space may belong to a password, and to no user name
 		t.Errorf("%q: %q", refused, login.Username())
 	}
 	secret.Data[corev1.BasicAuthPasswordKey] = nil

@@ -109,6 +109,11 @@ func TestALabelThatRegcredWroteIsNoMarkOfATool(t *testing.T) {
 	if owner := OwnerOf(current); !owner.Adoptable {
 		t.Errorf("it is said to be of %s", owner.Manager)
 	}
+	current.Annotations["controller.devfile.io/watch-secret"] = "true"
+	if owner := OwnerOf(current); owner.Adoptable {
+		t.Error("an annotation of somebody else is taken for the label of that name")
+	}
+	delete(current.Annotations, "controller.devfile.io/watch-secret")
 	current.Labels["other.example/keep"] = "true"
 	if owner := OwnerOf(current); owner.Adoptable {
 		t.Error("a mark of something else is overlooked")

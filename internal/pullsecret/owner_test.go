@@ -105,6 +105,7 @@ func TestOwnerOf(t *testing.T) {
 		{name: "immutable", secret: marked(immutableSecret), manager: "a person"},
 
 		{name: "Helm by annotation", secret: marked(withAnnotation("meta.helm.sh/release-name", "web"), withAnnotation("meta.helm.sh/release-namespace", "shop")), manager: "Helm release shop/web"},
+		{name: "Helm by annotation, of a release in another namespace", secret: marked(withAnnotation("meta.helm.sh/release-name", "web"), withAnnotation("meta.helm.sh/release-namespace", "infra")), manager: "Helm release infra/web"},
 		{name: "Helm by annotation, without the namespace of the release", secret: marked(withAnnotation("meta.helm.sh/release-name", "web")), manager: "Helm release web"},
 		{name: "Helm by label, with the release as the instance", secret: marked(withLabel(v1alpha1.ManagedByLabel, "Helm"), withLabel("app.kubernetes.io/instance", "web")), manager: "Helm release web"},
 		{name: "what another tool says is not put behind the namespace of a release", secret: marked(withAnnotation("reflector.v1.k8s.emberstack.com/reflects", "infra/pull"), withAnnotation("meta.helm.sh/release-namespace", "shop")), manager: "Reflector infra/pull"},

@@ -162,3 +162,15 @@ func TestTwoThatAreGoneNeverRecordOneKey(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What a copy of another namespace's Secret records is there: here nobody has a registry by it.
+func TestByTheRecordOfACopyNobodyHasARegistry(t *testing.T) {
+	held, shop := contribution("held", 9, "", nil), contribution("shop", 2, "2", config(t, "new", "shop.example"))
+	copied := changed(secret(t, contribution("held", 9, "1", config(t, "a", "shop.example"))), func(s *corev1.Secret) {
+		s.Labels["hnc.x-k8s.io/inherited-from"] = "parent"
+	})
+	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{held, shop}, Exists: everybody, Current: copied, Now: noon})
+	if plan.Action != Refuse || len(plan.Taken) > 0 {
+		t.Errorf("%s, taken are %+v", plan.Action, plan.Taken)
+	}
+}

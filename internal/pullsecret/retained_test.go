@@ -73,15 +73,18 @@ func large(t testing.TB, key string, size int) Contribution {
 func TestWhatMustStayHasItsRoomBeforeAnythingNew(t *testing.T) {
 	racedetector.Skip(t)
 	const half = 580 << 10
-	gone := secret(t, large(t, "gone.example", half))
-	first, second := large(t, "first.example", half), large(t, "second.example", half)
-	first.Created = first.Created.Add(-time.Hour)
-	plan := Decide(Input{Contributions: []Contribution{second, first}, Exists: only("first", "second"), Current: gone, Now: noon})
-	if !slices.Equal(plan.Refused, []string{"second"}) || plan.Secret == nil || len(plan.Secret.Data[corev1.DockerConfigJsonKey]) > corev1.MaxSecretSize {
-		t.Errorf("%s, refused %v", plan.Action, plan.Refused)
-	}
-	if got := sourcesOf(plan.Secret); len(got["gone"]) != 1 || len(got["first"]) != 1 {
-		t.Errorf("%v is there", got)
+	for _, whose := range []string{"gone", Adopted} {
+		current := secret(t, large(t, "gone.example", half))
+		current.Annotations[v1alpha1.SourcesAnnotation] = Sources{whose: SourcesOf(current.Annotations)["gone"]}.String()
+		first, second := large(t, "first.example", half), large(t, "second.example", half)
+		first.Created = first.Created.Add(-time.Hour)
+		plan := Decide(Input{Contributions: []Contribution{second, first}, Exists: only("first", "second"), Current: current, Now: noon})
+		if !slices.Equal(plan.Refused, []string{"second"}) || plan.Secret == nil || len(plan.Secret.Data[corev1.DockerConfigJsonKey]) > corev1.MaxSecretSize {
+			t.Fatalf("%s: %s, refused %v", whose, plan.Action, plan.Refused)
+		}
+		if got := sourcesOf(plan.Secret); len(got[whose]) != 1 || len(got["first"]) != 1 {
+			t.Errorf("%s: %v is there", whose, got)
+		}
 	}
 }
 
@@ -167,6 +170,9 @@ func TestWhatIsSaidOfWhoseASecretIs(t *testing.T) {
 	}
 	if got := said(theirs, opaque).Fix; got != "it was made with type Opaque"+save {
 		t.Errorf("%q", got)
+	}
+	if got := said(theirs, immutableSecret, opaque).Fix; got != "it was made with type Opaque"+save {
+		t.Errorf("immutable, too: %q", got)
 	}
 	if got := OwnerOf(byHand(`{}`)).Manager; got != "a person" {
 		t.Errorf("%q", got)

@@ -73,6 +73,20 @@ func TestWhatIsLeftForAWhileHasItsRoom(t *testing.T) {
 	}
 }
 
+// What stays is given the new value, which may be longer than what is there.
+func TestWhatStaysWithANewValueHasTheRoomOfThat(t *testing.T) {
+	large := strings.Repeat("p", 300<<10)
+	stays := contribution("older", 9, "2", config(t, large, "a.example"))
+	stays.Keep, stays.Staying = []string{"a.example"}, true
+	plan := Decide(Input{
+		Namespace: "shop", Name: "regcred", Current: secret(t, contribution("older", 9, "1", config(t, "short", "a.example"))), Exists: everybody, Now: noon,
+		Contributions: []Contribution{stays, contribution("younger", 1, "1", config(t, large, "c.example"))},
+	})
+	if got := entriesOf(t, plan.Secret); len(got) != 1 || got["a.example"] != large || !slices.Equal(plan.Refused, []string{"younger"}) {
+		t.Errorf("it has %d entries, and refused are %q", len(got), plan.Refused)
+	}
+}
+
 func TestTheSourcesAnnotationIsReadInEveryFormAndWithinBounds(t *testing.T) {
 	many := Sources{"a": {}}
 	for i := range MaxEntries + 1 {

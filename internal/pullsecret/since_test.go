@@ -69,6 +69,9 @@ func TestARecordWithoutATimeOfChangeGetsOne(t *testing.T) {
 	if plan.Action != Update || !SourcesOf(plan.Secret.Annotations)["shop"].Changed.Time.Equal(noon) {
 		t.Errorf("it decides %s: %v", plan.Action, plan.Secret)
 	}
+	if len(plan.Changed) != 1 || plan.Changed[0] != "shop" {
+		t.Errorf("a slow write is to be dated by its end for %q", plan.Changed)
+	}
 }
 
 // A record of an earlier version has no such time. An upgrade rewrites no Secret for it.
@@ -115,5 +118,18 @@ func TestEntriesOfWhichItIsNotKnownWhenTheyChangedAreDatedAnew(t *testing.T) {
 	shop.Config = nil
 	if plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{shop, base}, Exists: everybody, Current: current, Now: noon}); plan.Action != Keep {
 		t.Errorf("it decides %s", plan.Action)
+	}
+}
+
+// A clock that was ahead dated them. To write each Secret for that alone would be a write of all at once, and tell of a change that is none.
+func TestTimesThatLieAheadStayUntilTheNextValue(t *testing.T) {
+	in := Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{contribution("shop", 2, "1", config(t, "a", "shop.example"))}, Exists: everybody, Now: noon}
+	in.Current = Decide(in).Secret
+	if in.Now = yesterday; Decide(in).Action != Keep {
+		t.Error("nothing changed, and it is written")
+	}
+	in.Contributions = []Contribution{contribution("shop", 2, "2", config(t, "b", "shop.example"))}
+	if got := SourcesOf(Decide(in).Secret.Annotations)["shop"]; !got.Changed.Time.Equal(yesterday) || !got.Since.Time.Equal(yesterday) {
+		t.Errorf("the next value is dated %s, since %s", got.Changed, got.Since)
 	}
 }

@@ -115,6 +115,7 @@ func TestDockerHubIsRecognisedInEveryForm(t *testing.T) {
 		"docker.io": true, "https://index.docker.io/v1/": true, "index.docker.io": true, "http://index.docker.io/v1": true,
 		"registry-1.docker.io": false, "registry.hub.docker.com": false, "https://hub.docker.com/": true,
 		"docker.io/team": false, "mydocker.io": false, "docker.io:443": false, "quay.io": false, "": false,
+		"Docker.io": false, "https://INDEX.docker.io/v1/": false, // a kubelet compares letter by letter
 	} {
 		if got := IsDockerHub(registry); got != want {
 			t.Errorf("IsDockerHub(%q) = %v", registry, got)
@@ -135,7 +136,7 @@ func TestTheTokensOfDockerLoginAreNoRegistry(t *testing.T) {
 
 func TestTheHostOfAKeyIsSpeltAsInImages(t *testing.T) {
 	for key, want := range map[string]string{
-		"https://index.docker.io/v1/": "docker.io", "https://registry-1.docker.io/v2/": "registry-1.docker.io", "Quay.IO/team": "Quay.IO", "docker.io/team": "docker.io",
+		"https://index.docker.io/v1/": "docker.io", "https://registry-1.docker.io/v2/": "registry-1.docker.io", "Quay.IO/team": "Quay.IO", "quay.io:443": "quay.io:443", "https://quay.io:443/v2/": "quay.io:443", "docker.io/team": "docker.io",
 		"https://quay.io/v2/team": "quay.io", "registry.company.io:5000/team": "registry.company.io:5000",
 		"*.company.io": "*.company.io", "[::1]:5000": "[::1]:5000", "registry.company.io:/team": "registry.company.io", "docker.io:": "docker.io", "": "", "%": "", "https://": "",
 	} {
@@ -158,6 +159,7 @@ func TestSomeKeysServeNoImageAtAll(t *testing.T) {
 		"quay.io": true, "quay.io/": true, "quay.io:": true, "quay.io/a_": true, "docker.io/nginx": true, "https://index.docker.io/v1/": true,
 		"*.io": true, "*": true, "*:5000": true, "https://quay.io/v1/": true, "localhost": true, "[::1]:5000": true,
 		"registry-1.docker.io": true, "Quay.io": true, "hub.docker.com": false, "https://index.docker.io/v1": false, "index.docker.io/team": false,
+		"docker.io/v1": false, "docker.io/v2": false, "index.docker.io/v1": false,
 		"registry": false, "[::1]": false, "quay.io/*": false, "quay.io/Team": false, "": false, "%": false,
 	} {
 		if got := CanMatch(key); got != want {
@@ -197,6 +199,21 @@ func TestAKeyIsShownWithoutAPassword(t *testing.T) {
 	} {
 		if got := Shown(key); got != want {
 			t.Errorf("Shown(%q) = %q, want %q", key, got, want)
+		}
+	}
+}
+
+// Whoever writes a docker config may have put the password before the host, and errors are shown in statuses.
+func TestNoErrorOfAKeyShowsAPassword(t *testing.T) {
+	for _, key := range []string{
+		"robot:s3cr3t@quay.io", "https://robot:s3cr3t@quay.io/v2/", "robot:s3cr3t@", "robot:s3cr3t@quay.io:70000", "robot:s3cr3t@quay.io/%zz", "https://robot:s3cr3t@quay.io/Team",
+		"robot:s3cr3t@registry", "robot:s3cr3t@hub.docker.com", "robot:s3cr3t@[::1]", "robot:s3cr3t@quay.io/x@sha256:0f", "oci://robot:s3cr3t@quay.io",
+	} {
+		if _, err := CanonicalKey(key); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("of one that is listed: %v", err)
+		}
+		if _, err := CanonicalStored(key); err != nil && strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("of one that is stored: %v", err)
 		}
 	}
 }

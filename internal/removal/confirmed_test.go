@@ -1,0 +1,102 @@
+package removal
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// Whatever happened before, what is granted is what is to be lost, all of it or nothing, and what is held is what somebody has to confirm.
+func checked(t *testing.T, before State, f Facts) Decision {
+	t.Helper()
+	d := Decide(before, f)
+	losing := SetOf(f.Losing...)
+	if left := losing.not(d.State.Granted); d.Held != (len(left) > 0) || d.Held != (d.ID != "") || d.Held && d.Grants {
+		t.Errorf("%d of %d are not granted, held: %t, ID %q, grants: %t", len(left), len(losing), d.Held, d.ID, d.Grants)
+	}
+	if kept := d.State.Granted.not(losing); len(kept) > 0 {
+		t.Errorf("%d are granted that lose nothing", len(kept))
+	}
+	return d
+}
+
+// confirmed is what is kept after a person confirmed that these are lost.
+func confirmed(t *testing.T, holding int, losing []string) State {
+	t.Helper()
+	first := checked(t, State{}, facts(holding, losing, "", 0))
+	d := checked(t, first.State, facts(holding, losing, first.ID, time.Minute))
+	if !first.Held || !d.Grants {
+		t.Fatalf("held: %t, granted: %t", first.Held, d.Grants)
+	}
+	return d.State
+}
+
+func TestAConfirmationIsGoodForAWindowFromWhenItWasSeen(t *testing.T) {
+	ten := teams(0, 10)
+	state := confirmed(t, 10, ten)
+	for _, later := range []time.Duration{time.Second, Window - time.Second} {
+		if d := checked(t, state, facts(10, ten, "", time.Minute+later)); d.Held || d.Grants {
+			t.Errorf("%s later, held: %t, granted anew: %t", later, d.Held, d.Grants)
+		}
+	}
+	if d := checked(t, state, facts(10, ten, "", time.Minute+Window)); !d.Held {
+		t.Error("it is good for longer")
+	}
+}
+
+// Whoever corrects a part of a mistake, and confirms the rest, has said nothing of that part.
+func TestAConfirmationGrantsNothingToWhomLosesNothingAnyMore(t *testing.T) {
+	ten := teams(0, 10)
+	first := checked(t, State{}, facts(10, ten, "", 0))
+	part := checked(t, first.State, Facts{UID: "1", Holding: ten, Losing: ten[:7], Confirmed: first.ID, Now: noon.Add(time.Minute)})
+	if part.Held || len(part.State.Granted) != 7 {
+		t.Errorf("held: %t, granted to %d of 7", part.Held, len(part.State.Granted))
+	}
+}
+
+// A person has seen what he confirmed: beside it, and after it, a few may go as if it had not been.
+func TestWhatAPersonConfirmedCountsWithNothingElse(t *testing.T) {
+	state := confirmed(t, 20, teams(0, 10))
+	for what, f := range map[string]Facts{
+		"while it goes on": facts(20, teams(0, 14), "", 2*time.Minute),
+		"when it is over":  facts(10, teams(10, 14), "", 2*time.Minute),
+	} {
+		if d := checked(t, state, f); d.Held || !d.Grants {
+			t.Errorf("%s, four of ten others are held: %t", what, d.Held)
+		}
+		f.Losing, f.Holding = slices.Concat(f.Losing, teams(14, 16)), slices.Concat(f.Holding, teams(14, 16))
+		if d := checked(t, state, f); !d.Held {
+			t.Errorf("%s, six others go", what)
+		}
+	}
+}
+
+func TestWhatWaitedBesideWhatIsGrantedWaitsNoMoreWhereItIsCorrected(t *testing.T) {
+	few := checked(t, State{}, facts(30, teams(0, 3), "", 0))
+	more := checked(t, few.State, facts(30, teams(0, 13), "", time.Second))
+	if few.Held || !more.Held {
+		t.Fatalf("three of thirty are held: %t; thirteen are: %t", few.Held, more.Held)
+	}
+	if d := checked(t, more.State, facts(30, teams(0, 3), "", 2*time.Second)); d.Held || d.State.Pending != nil {
+		t.Errorf("the three that were granted before: %+v", d)
+	}
+}
+
+// First a label is mistaken, then the selector.
+func TestTheLastNamespacesWaitThoughOneWasLostBefore(t *testing.T) {
+	one := checked(t, State{}, facts(3, teams(0, 1), "", 0))
+	f := facts(2, teams(1, 3), "", time.Minute)
+	f.Unaimed = true
+	if d := checked(t, one.State, f); !d.Held {
+		t.Error("the last two go")
+	}
+}
+
+func TestWhatOneLostBeforeItWasMadeAgainDoesNotCount(t *testing.T) {
+	before := checked(t, State{}, facts(10, teams(0, 4), "", 0)).State
+	f := facts(8, teams(4, 8), "", time.Minute)
+	f.UID = "2"
+	if d := checked(t, before, f); d.Held || len(d.State.Losses) != 1 {
+		t.Errorf("four are held: %t, and remembered are %d losses", d.Held, len(d.State.Losses))
+	}
+}
