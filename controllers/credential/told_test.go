@@ -60,6 +60,7 @@ func TestPeopleAreWarnedOfAnEndOnce(t *testing.T) {
 		r, recorder := telling()
 		one := served().run
 		one.state.ReadTime, one.state.ExpireTime, one.state.Minted = noon.Add(-4*time.Hour), noon.Add(time.Hour+time.Minute), minted
+		one.state.Waiting = &rotation.Waiting{Value: rotation.Value{ExpireTime: noon.Add(time.Minute)}} // nobody uses it yet
 		if next := r.warnOfExpiry(one); !next.Equal(noon.Add(48*time.Second)) || len(recorder.Events) > 0 {
 			t.Errorf("it is looked at again at %s, and told %q", next, heardOf(recorder))
 		}
