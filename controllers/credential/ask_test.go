@@ -135,10 +135,10 @@ func TestWhatARegistryIsAsked(t *testing.T) {
 			q.run.state.Accounts = []rotation.Account{elsewhere, accountAt("one")}
 			q.run.state.Config["other.example"] = loginBy(q.t, "other")
 		}, false, nil, nil, true, 1},
-		{"beside what is in use at the same registry under another key: its question has other images", func(q *question) {
+		{"beside what is in use at the same registry under another key: that is another question", func(q *question) {
 			q.run.state.Accounts = []rotation.Account{{Print: "one", Host: host, Keys: []string{host + "/team"}}}
 			q.run.state.Config = dockerconfig.Config{host + "/team": loginBy(q.t, "old")}
-			q.run.spec.Images = []string{host + "/app:1"}
+			q.run.spec = &rotation.Spec{Mode: v1alpha1.VerifyPull, Images: []string{host + "/app:1"}}
 		}, false, []string{host + "/app:1"}, nil, true, 0},
 		{"with what pods use of what the spec lists, where the key is a whole host", func(q *question) {
 			q.run.object.Spec.Registries = []v1alpha1.Registry{host + "/team"}
@@ -237,10 +237,7 @@ func TestAnImageThatNearlyHasACredentialIsTold(t *testing.T) {
 		{"beside one that can be asked for", []string{near, host + "/b:1"}, "", "", nil},
 		{"one that another RegistryCredential is for", []string{near}, "Registry.example", "", nil},
 		{"one that only its own value, of the registries before, is for", []string{near}, "", near, func(q *question) {
-			value := rotation.Value{Config: dockerconfig.Config{"Registry.example": loginBy(t, "old")}, Revision: "1", Digest: "d"}
-			if err := q.Store.Save(t.Context(), records.Record{Credential: "mine", UID: "mine", Kept: rotation.Kept{Value: value}}); err != nil {
-				t.Fatal(err)
-			}
+			q.run.state.Config["Registry.example"] = loginBy(t, "old")
 		}},
 		{"one that has nothing to do with it", []string{"other.example/a:1"}, "", "", nil},
 		{"one that another is for, where nothing answers as a registry does", []string{host + ":5000/a:1"}, host + ":5000", host + ":5000/a:1", noRegistry},

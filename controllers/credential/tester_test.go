@@ -66,6 +66,7 @@ func besideASilentRegistry(t *testing.T) {
 			return nil
 		}})
 	}
+	synctest.Wait() // until they have all its turns
 	tests.start(job{credential: "company", uid: "uid", host: host, print: "one", ask: func(context.Context) []answered { return []answered{{}} }})
 	synctest.Wait()
 	if got := tests.take("company", "uid"); len(got) != 1 {
