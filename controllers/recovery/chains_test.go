@@ -19,8 +19,11 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/diagnosis"
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
+	"regcred.dev/regcred/internal/verify"
+	"regcred.dev/regcred/test/inmemory"
 )
 
 func owner(kind, name string) *metav1.PartialObjectMetadata {
@@ -46,9 +49,16 @@ var restarts = diagnosis.Verdict{Action: diagnosis.Restart, Reason: diagnosis.St
 func TestWhatIsAboutToBeDoneIsToldAtThePodAndWhatWasDoneAtItsTopOwner(t *testing.T) {
 	r, seen := cured(t)
 	g := ownedBy("pod", 1, owner("ReplicaSet", "between"), owner("Deployment", "top"))
-	r.announce(g, restarts)
-	if r.done(t.Context(), g, restarts); !slices.Equal(seen.told, told{"StaleCredential at pod", "StaleCredential at top"}) {
-		t.Errorf("told: %q", seen.told)
+	r.Writer = interceptor.NewClient(r.Writer.(client.WithWatch), interceptor.Funcs{
+		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
+			if !slices.Equal(seen.told, told{"StaleCredential at pod"}) {
+				t.Errorf("before the pod goes told is %q", seen.told)
+			}
+			return nil
+		},
+	})
+	if _, err := r.act(t.Context(), g, restarts); err != nil || !slices.Equal(seen.told, told{"StaleCredential at pod", "StaleCredential at top"}) {
+		t.Errorf("told: %q, %v", seen.told, err)
 	}
 }
 
@@ -143,7 +153,8 @@ func TestASuccessorIsAskedForWithTheLabelsOfThePodAsItIs(t *testing.T) {
 	var asked *corev1.Pod
 	r.Writer = interceptor.NewClient(r.Writer.(client.WithWatch), interceptor.Funcs{
 		Create: func(ctx context.Context, _ client.WithWatch, object client.Object, _ ...client.CreateOption) error {
-			asked = object.(*corev1.Pod)
+			asked = object.(*corev1.Pod).DeepCopy()
+			object.(*corev1.Pod).Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "regcred"}} // as admission does
 			if limit, bounded := ctx.Deadline(); !bounded || time.Until(limit) > oneDryRun {
 				t.Error("webhooks may take as long as they like")
 			}
@@ -151,6 +162,11 @@ func TestASuccessorIsAskedForWithTheLabelsOfThePodAsItIs(t *testing.T) {
 		},
 	})
 	g := gathered{Facts: diagnosis.Facts{Pod: diagnosis.View(pod), Now: r.Now()}}
+	lacks := restarts
+	lacks.Findings = []diagnosis.Finding{{Secret: "regcred"}}
+	if got, err := r.foresee(t.Context(), g, lacks); err != nil || got.Action != diagnosis.Restart || len(asked.Spec.ImagePullSecrets) > 0 {
+		t.Errorf("what admission makes of it names the Secret: %s (%s), %v", got.Action, got.Message, err)
+	}
 	if _, err := r.foresee(t.Context(), g, restarts); err != nil || asked == nil || asked.Labels[appsv1.DefaultDeploymentUniqueLabelKey] != "5d4" {
 		t.Errorf("asked for is %+v: %v", asked, err)
 	}
@@ -199,6 +215,29 @@ func TestWhatKeepsADeliveryFromBeingRightIsOfItsOwnSecret(t *testing.T) {
 	}
 	if c := r.credential(object, looked.Namespace); c.Problem != "of now" || c.SecretName != "other" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// keyed notes by which keys a registry is asked.
+type keyed []string
+
+func (k *keyed) Pull(_ context.Context, key string, _ dockerconfig.Credential, _ ...string) []verify.Result {
+	*k = append(*k, key)
+	return []verify.Result{{Reason: verify.PullAllowed}}
+}
+
+// A key with a path says which login it is, and what of a registry it is for.
+func TestARegistryIsAskedByTheKeyThatIsForTheImage(t *testing.T) {
+	now, asked := start, &keyed{}
+	r := asking(t, &now, asked)
+	record := r.Store.Get("hub")
+	record.Config = dockerconfig.Config{"r.example/team": record.Config["r.example"]}
+	r.Store = records.NewStore(inmemory.Clientset().CoreV1(), "regcred-system", func(string) {}) // this client gives no versions
+	if err := r.Store.Save(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	if probe, _ := r.ask(t.Context(), "n", diagnosis.Question{Credential: "hub", Key: "r.example/team", Image: "r.example/team/a"}); probe.Access != diagnosis.AccessAllowed || !slices.Equal(*asked, keyed{"r.example/team"}) {
+		t.Errorf("asked by %q: %+v", *asked, probe)
 	}
 }
 
