@@ -116,7 +116,8 @@ func TestWhatARegistryIsAsked(t *testing.T) {
 			q.pods.images = []string{host + "/a:1", "other.example/b:1"}
 		}, false, nil, []string{host + "/a:1"}, true, 1},
 		{"for the login alone, where the spec says so", func(q *question) { q.run.spec.Mode = v1alpha1.VerifyLogin }, true, nil, nil, true, 0},
-		{"for the images that the spec names, and no others", func(q *question) {
+		{"for the images that the spec names for its keys, and no others", func(q *question) {
+			q.run.object.Spec.Registries = append(q.run.object.Spec.Registries, "other.example")
 			q.run.spec.Images = []string{host + "/named:1", "other.example/b:1"}
 			q.pods.images = []string{host + "/a:1"}
 		}, false, []string{host + "/named:1"}, nil, true, 0},
@@ -134,6 +135,15 @@ func TestWhatARegistryIsAsked(t *testing.T) {
 			q.run.state.Accounts = []rotation.Account{elsewhere, accountAt("one")}
 			q.run.state.Config["other.example"] = loginBy(q.t, "other")
 		}, false, nil, nil, true, 1},
+		{"beside what is in use at the same registry under another key: that is another question", func(q *question) {
+			q.run.state.Accounts = []rotation.Account{{Print: "one", Host: host, Keys: []string{host + "/team"}}}
+			q.run.state.Config = dockerconfig.Config{host + "/team": loginBy(q.t, "old")}
+			q.run.spec = &rotation.Spec{Mode: v1alpha1.VerifyPull, Images: []string{host + "/app:1"}}
+		}, false, []string{host + "/app:1"}, nil, true, 0},
+		{"with what pods use of what the spec lists, where the key is a whole host", func(q *question) {
+			q.run.object.Spec.Registries = []v1alpha1.Registry{host + "/team"}
+			q.pods.images = []string{host + "/others/a:1", host + "/team/a:1"}
+		}, false, nil, []string{host + "/team/a:1"}, true, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q := newQuestion(t)
@@ -149,7 +159,8 @@ func TestWhatARegistryIsAsked(t *testing.T) {
 			if (asked.InUse != nil) != test.contrast {
 				t.Fatalf("it is shown the value in use: %t", asked.InUse != nil)
 			}
-			if test.contrast && (!isLogin(asked.InUse.Credential, "old") || !slices.Equal(asked.InUse.Keys, []string{host})) {
+			inUse := q.run.state.Accounts[len(q.run.state.Accounts)-1]
+			if test.contrast && (!isLogin(asked.InUse.Credential, "old") || !slices.Equal(asked.InUse.Keys, inUse.Keys)) {
 				t.Error("what it is shown beside it is not the value in use there")
 			}
 			if want := map[bool]int{true: 2, false: 1}[test.contrast]; len(noted) != want {
@@ -158,7 +169,7 @@ func TestWhatARegistryIsAsked(t *testing.T) {
 			if noted[0].aside || noted[0].account.Print != "two" || noted[0].question != q.run.spec.Question(waiting) {
 				t.Errorf("noted is %+v", noted[0].answered)
 			}
-			if test.contrast && (!noted[1].aside || noted[1].account.Print != "one" || noted[1].question == "") {
+			if test.contrast && (!noted[1].aside || noted[1].account.Print != "one" || noted[1].question != q.run.spec.Question(inUse)) {
 				t.Errorf("noted of the value in use is %+v", noted[1].answered)
 			}
 		})
@@ -225,6 +236,9 @@ func TestAnImageThatNearlyHasACredentialIsTold(t *testing.T) {
 		{"one whose host is written otherwise", []string{"other.example/a:1", near}, "", near, nil},
 		{"beside one that can be asked for", []string{near, host + "/b:1"}, "", "", nil},
 		{"one that another RegistryCredential is for", []string{near}, "Registry.example", "", nil},
+		{"one that only its own value, of the registries before, is for", []string{near}, "", near, func(q *question) {
+			q.run.state.Config["Registry.example"] = loginBy(t, "old")
+		}},
 		{"one that has nothing to do with it", []string{"other.example/a:1"}, "", "", nil},
 		{"one that another is for, where nothing answers as a registry does", []string{host + ":5000/a:1"}, host + ":5000", host + ":5000/a:1", noRegistry},
 		{"one that nobody serves comes before it", []string{host + ":5000/a:1", near}, host + ":5000", near, noRegistry},

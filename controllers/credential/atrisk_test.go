@@ -45,7 +45,9 @@ func TestPodsAreAtRiskWhileTheValueInUseIsRefused(t *testing.T) {
 	r, object := reporting(t, 2, 1)
 	pods, recorder, now := &running{}, events.NewFakeRecorder(100), noon
 	r.Running, r.Events, r.Now = pods, announce.New(recorder), func() time.Time { return now }
+	object.Spec.Target.SecretName = "other"
 	f := &facts{run: r.begin(object), verdict: rotation.Accepted}
+	f.run.state.Waiting = &rotation.Waiting{Value: rotation.Value{Config: dockerconfig.Config{"other.example": {}}}} // for the changed spec
 	count := func() *risk {
 		t.Helper()
 		got, err := r.atRisk(t.Context(), f.run, f)
@@ -61,7 +63,7 @@ func TestPodsAreAtRiskWhileTheValueInUseIsRefused(t *testing.T) {
 	if got := count(); got.pods != 0 || pods.asked != 1 || len(recorder.Events) > 0 {
 		t.Errorf("no pod runs: %+v, told %q", got, heardOf(recorder))
 	}
-	if !slices.Equal(pods.places, []string{"n-00000", "n-00001"}) || pods.secret != "regcred" || !slices.Equal(pods.matched, []bool{true, false}) {
+	if !slices.Equal(pods.places, []string{"n-00000", "n-00001"}) || pods.secret != "other" || !slices.Equal(pods.matched, []bool{true, false}) {
 		t.Errorf("looked for in %q, with %s, images %v", pods.places, pods.secret, pods.matched)
 	}
 	f.run.memory.risk = risk{}

@@ -53,6 +53,7 @@ func TestARecordIsKeptWhereTheCacheLags(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, object := reporting(t, 1, 1)
+			r.memories.of(object, r.Now())
 			r.Live = &test.live
 			r.Client = interceptor.NewClient(r.Client.(client.WithWatch), interceptor.Funcs{
 				Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
@@ -62,6 +63,9 @@ func TestARecordIsKeptWhereTheCacheLags(t *testing.T) {
 			_, err := r.Reconcile(t.Context(), requestFor(object.Name))
 			if kept := r.Store.Get(object.Name).UID != ""; kept != test.kept || (err != nil) != test.kept || test.live.reads != 1 {
 				t.Errorf("its record is kept: %t, after %d reads: %v", kept, test.live.reads, err)
+			}
+			if _, remembered := r.memories.m[object.Name]; remembered != test.kept {
+				t.Errorf("what could not be written of it yet is remembered: %t", remembered)
 			}
 			if _, err := r.Reconcile(t.Context(), requestFor("unknown")); err != nil || test.live.reads != 1 {
 				t.Errorf("one of which nothing is kept is read %d times: %v", test.live.reads-1, err)

@@ -37,11 +37,35 @@ func TestThatTheRegistryRefusesTheValueInUseIsToldOnce(t *testing.T) {
 		now = now.Add(time.Hour)
 		q.oracle.answer = step.says
 		q.about(accountAt("one"))
+		now = now.Add(20 * time.Second) // the registry took its time
 		if err := q.takeAnswers(t.Context(), q.run); err != nil {
 			t.Fatal(err)
 		}
 		if told := heardOf(recorder); len(told) != step.told || !q.run.state.Tests["one"].Time.Equal(now) {
 			t.Errorf("at %s it says %+v: told %q, noted at %s", now, step.says, told, q.run.state.Tests["one"].Time)
+		}
+	}
+}
+
+// The answers to one question can be about both values: what is told of one knows of the other.
+func TestWhatFollowsARefusalIsToldByTheAnswersThatCameWithIt(t *testing.T) {
+	for words, says := range map[string]verify.Answer{
+		"it accepts revision v2 of the source":      {Verdict: verify.ValueAccepted, Proof: verify.ProvenByLogin},
+		"It refuses revision v2 of the source, too": {Verdict: verify.ValueRejected},
+		"Revision v2 of the source is being tested": {Verdict: verify.ValueUnknown},
+	} {
+		q := newQuestion(t)
+		recorder := events.NewFakeRecorder(10)
+		q.Events, q.Store = announce.New(recorder), records.NewStore((&kept{}).client().CoreV1(), "regcred-system", func(string) {})
+		q.run.state.Waiting.SpecHash = q.run.spec.SpecHash
+		q.oracle.answer = says
+		q.oracle.answer.InUse, q.oracle.answer.InUseMessage = verify.ValueRejected, "it answers 401"
+		q.about(accountAt("two"))
+		if err := q.takeAnswers(t.Context(), q.run); err != nil {
+			t.Fatal(err)
+		}
+		if told := heardOf(recorder); len(told) != 1 || !strings.Contains(told[0], "it answers 401; ") || !strings.Contains(told[0], words) {
+			t.Errorf("told %q, want %q", told, words)
 		}
 	}
 }

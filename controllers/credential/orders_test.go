@@ -27,6 +27,7 @@ import (
 type leasing struct {
 	minting
 	ends    map[string]time.Time
+	tried   int
 	renewed []time.Time
 	// fails has renewals fail.
 	fails bool
@@ -43,6 +44,7 @@ func (l *leasing) Read(ctx context.Context, request source.Request) (source.Snap
 }
 
 func (l *leasing) Renew(_ context.Context, lease source.Lease) (source.Lease, error) {
+	l.tried++
 	if l.fails {
 		return source.Lease{}, errors.New("down")
 	}

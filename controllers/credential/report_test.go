@@ -139,34 +139,62 @@ func TestAStatusIsWrittenOnceASecondAtMostAndOnlyWhereItChanged(t *testing.T) {
 
 // A cache that is behind shows what was before the last write. What went back meanwhile is written, and nothing is written or told twice.
 func TestAStatusIsComparedWithWhatWasWrittenLast(t *testing.T) {
-	r, object := reporting(t, 1, 1)
-	recorder := events.NewFakeRecorder(10)
-	c, now := before(r), noon
-	r.Now, r.Events = func() time.Time { return now }, announce.New(recorder)
-	removal := delivered.Removal{}
-	r.Removal = func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) { return removal, nil }
-	report := func(shown *v1alpha1.RegistryCredential) int {
-		t.Helper()
-		now = now.Add(2 * time.Second)
-		one := r.begin(shown)
-		one.memory.seen, one.state.SpecHash = time.Time{}, one.spec.SpecHash // long ago, and read for this spec
-		if _, err := r.report(t.Context(), one); err != nil {
-			t.Fatal(err)
+	for name, look := range map[string]func(*Reconciler, *v1alpha1.RegistryCredential, delivered.Removal) error{
+		"of one that changes": func(r *Reconciler, shown *v1alpha1.RegistryCredential, _ delivered.Removal) error {
+			one := r.begin(shown)
+			one.memory.seen, one.state.SpecHash = time.Time{}, one.spec.SpecHash // long ago, and read for this spec
+			_, err := r.report(t.Context(), one)
+			return err
+		},
+		"of one that is being deleted": func(r *Reconciler, shown *v1alpha1.RegistryCredential, removal delivered.Removal) error {
+			return r.reportDeletion(t.Context(), shown, removal)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, object := reporting(t, 1, 1)
+			recorder := events.NewFakeRecorder(10)
+			c, now := before(r), noon
+			r.Now, r.Events = func() time.Time { return now }, announce.New(recorder)
+			removal := delivered.Removal{Holding: 7}
+			r.Removal = func(context.Context, *v1alpha1.RegistryCredential) (delivered.Removal, error) { return removal, nil }
+			report := func(shown *v1alpha1.RegistryCredential) int {
+				t.Helper()
+				now = now.Add(2 * time.Second)
+				if err := look(r, shown, removal); err != nil {
+					t.Fatal(err)
+				}
+				return len(c.take())
+			}
+			report(stored(t, r, object.Name))
+			shown := stored(t, r, object.Name)
+			heardOf(recorder)
+			removal = delivered.Removal{Held: true, ID: "abc", Losing: 7, Holding: 7}
+			if first, again := report(shown), report(shown); first != 1 || again != 0 || len(recorder.Events) != 1 {
+				t.Errorf("it is written %d times and %d times more, and told %d times", first, again, len(recorder.Events))
+			}
+			removal = delivered.Removal{Holding: 7}
+			if wrote := report(shown); wrote != 1 || stored(t, r, object.Name).Status.PendingRemoval != nil {
+				t.Errorf("what waited is over, and that is written %d times: %+v", wrote, stored(t, r, object.Name).Status.PendingRemoval)
+			}
+		})
+	}
+}
+
+// What is remembered of a status is compared with later: a report that changes its own copy, and cannot write it, changes nothing of that.
+func TestWhatIsRememberedOfAStatusIsACopy(t *testing.T) {
+	r, _ := reporting(t, 1, 1)
+	object := stored(t, r, "c-00")
+	shown, told := object.DeepCopy(), metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, LastTransitionTime: metav1.NewTime(noon)}
+	object.Status.Conditions = []metav1.Condition{told}
+	memory, _ := r.memories.of(object, r.Now())
+	if err := r.writeStatus(t.Context(), object, shown, memory); err != nil {
+		t.Fatal(err)
+	}
+	for who, mine := range map[string]*v1alpha1.RegistryCredential{"what was written": object, "what was given": r.upToDate(shown)} {
+		mine.Status.Conditions[0].Reason = "Changed"
+		if got := r.upToDate(shown).Status.Conditions; len(got) != 1 || got[0].Reason != told.Reason {
+			t.Errorf("%s is what is remembered: %+v", who, got)
 		}
-		return len(c.take())
-	}
-	report(stored(t, r, object.Name))
-	shown := stored(t, r, object.Name)
-	for len(recorder.Events) > 0 {
-		<-recorder.Events
-	}
-	removal = delivered.Removal{Held: true, ID: "abc", Losing: 7, Holding: 7}
-	if first, again := report(shown), report(shown); first != 1 || again != 0 || len(recorder.Events) != 1 {
-		t.Errorf("it is written %d times and %d times more, and told %d times", first, again, len(recorder.Events))
-	}
-	removal = delivered.Removal{}
-	if wrote := report(shown); wrote != 1 || stored(t, r, object.Name).Status.PendingRemoval != nil {
-		t.Errorf("what waited is over, and that is written %d times: %+v", wrote, stored(t, r, object.Name).Status.PendingRemoval)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"regcred.dev/regcred/internal/rotation"
 )
@@ -48,5 +49,32 @@ func TestALoginStandsInLineForARegistryOnce(t *testing.T) {
 	defer tests.mu.Unlock()
 	if len(tests.asks) != 0 {
 		t.Errorf("%d tests are remembered as waiting", len(tests.asks))
+	}
+}
+
+func TestARegistryThatIsSilentTakesNoTurnOfAnotherAndNobodyIsAskedAfterTheEnd(t *testing.T) {
+	synctest.Test(t, besideASilentRegistry)
+}
+
+func besideASilentRegistry(t *testing.T) {
+	var tests tester
+	process, end := context.WithCancel(t.Context())
+	tests.listen(process, func(string) {})
+	for i := range testsAtOnce + 1 {
+		tests.start(job{credential: "other", uid: "other", host: "silent.example", print: string(rune('a' + i)), ask: func(ctx context.Context) []answered {
+			<-ctx.Done()
+			return nil
+		}})
+	}
+	synctest.Wait() // until they have all its turns
+	tests.start(job{credential: "company", uid: "uid", host: host, print: "one", ask: func(context.Context) []answered { return []answered{{}} }})
+	synctest.Wait()
+	if got := tests.take("company", "uid"); len(got) != 1 {
+		t.Errorf("another registry is silent, and this one gave %d answers", len(got))
+	}
+	end()
+	synctest.Wait()
+	if len(tests.hosts) > 0 {
+		t.Errorf("after the end of the process %d registries are asked", len(tests.hosts))
 	}
 }

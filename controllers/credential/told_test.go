@@ -60,6 +60,7 @@ func TestPeopleAreWarnedOfAnEndOnce(t *testing.T) {
 		r, recorder := telling()
 		one := served().run
 		one.state.ReadTime, one.state.ExpireTime, one.state.Minted = noon.Add(-4*time.Hour), noon.Add(time.Hour+time.Minute), minted
+		one.state.Waiting = &rotation.Waiting{Value: rotation.Value{ExpireTime: noon.Add(time.Minute)}} // nobody uses it yet
 		if next := r.warnOfExpiry(one); !next.Equal(noon.Add(48*time.Second)) || len(recorder.Events) > 0 {
 			t.Errorf("it is looked at again at %s, and told %q", next, heardOf(recorder))
 		}
@@ -78,28 +79,30 @@ func TestPeopleAreWarnedOfAnEndOnce(t *testing.T) {
 // "One event, however many they are", and "again when they are twice as many".
 func TestPeopleAreToldOfFailingNamespacesAFewTimes(t *testing.T) {
 	const quota, contested = v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonContested
-	before, f := served().status(&v1alpha1.RegistryCredentialStatus{}, noon), served()
-	f.run.memory.told.failing = map[string]int{}
-	for _, step := range []struct {
-		name   string
-		reason string
-		count  int
-		told   bool
-	}{
-		{"one begins to fail", quota, 1, true}, {"nothing changed", quota, 1, false}, {"one more", quota, 2, true}, {"one more is not twice as many", quota, 3, false},
-		{"twice as many", quota, 4, true}, {"fewer", quota, 2, false}, {"not twice as many as were told of", quota, 7, false}, {"for another reason", contested, 7, true},
-		{"it passes", v1alpha1.ReasonServiceAccountNotFound, 7, false}, {"it fails again", contested, 1, true}, {"none fails", "", 0, false}, {"and again", contested, 1, true},
-	} {
-		f.summary.Selected, f.summary.Causes, f.summary.Failures = 100, map[delivered.Cause]int{}, nil
-		if step.count > 0 {
-			f.summary.Causes[delivered.Cause{Reason: step.reason}] = step.count
+	for kind, accounts := range map[string]bool{v1alpha1.ConditionSecretsSynced: false, v1alpha1.ConditionServiceAccountsAttached: true} {
+		before, f := served().status(&v1alpha1.RegistryCredentialStatus{}, noon), served()
+		f.run.memory.told.failing = map[string]int{}
+		for _, step := range []struct {
+			name   string
+			reason string
+			count  int
+			told   bool
+		}{
+			{"one begins to fail", quota, 1, true}, {"nothing changed", quota, 1, false}, {"one more", quota, 2, true}, {"one more is not twice as many", quota, 3, false},
+			{"twice as many", quota, 4, true}, {"fewer", quota, 2, false}, {"not twice as many as were told of", quota, 7, false}, {"for another reason", contested, 7, true},
+			{"it passes", v1alpha1.ReasonServiceAccountNotFound, 7, false}, {"it fails again", contested, 1, true}, {"none fails", "", 0, false}, {"and again", contested, 1, true},
+		} {
+			f.summary.Selected, f.summary.Causes, f.summary.Failures = 100, map[delivered.Cause]int{}, nil
+			if step.count > 0 {
+				f.summary.Causes[delivered.Cause{Reason: step.reason, ServiceAccounts: accounts}] = step.count
+			}
+			status := f.status(before, noon)
+			told := f.newlyFailing(before, status)
+			if (len(told) == 1) != step.told || len(told) == 1 && (told[0].Type != kind || told[0].Reason != step.reason) {
+				t.Errorf("%s, %s: told %+v", kind, step.name, told)
+			}
+			before = status
 		}
-		status := f.status(before, noon)
-		told := f.newlyFailing(before, status)
-		if (len(told) == 1) != step.told || len(told) == 1 && (told[0].Type != v1alpha1.ConditionSecretsSynced || told[0].Reason != step.reason) {
-			t.Errorf("%s: told %+v", step.name, told)
-		}
-		before = status
 	}
 }
 

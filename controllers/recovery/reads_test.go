@@ -87,9 +87,13 @@ func TestOnlyAProtectedNamespaceIsSaidToBeProtected(t *testing.T) {
 		t.Fatal(err)
 	}
 	for protected, want := range map[string]bool{"kube-system": false, looked.Namespace: true} {
-		r.Protected = []string{protected}
-		if g, err := r.gather(t.Context(), thePod(t, r.Writer)); err != nil || len(g.Credentials) > 0 || g.Protected != want {
-			t.Errorf("where %s is protected: %t, with %d RegistryCredentials: %v", protected, g.Protected, len(g.Credentials), err)
+		for _, own := range []bool{false, true} {
+			if r.Protected, r.OwnNamespace = []string{protected}, ""; own {
+				r.Protected, r.OwnNamespace = nil, protected
+			}
+			if g, err := r.gather(t.Context(), thePod(t, r.Writer)); err != nil || len(g.Credentials) > 0 || g.Protected != want {
+				t.Errorf("where %s is protected (%t: it is the operator's own): %t, with %d RegistryCredentials: %v", protected, own, g.Protected, len(g.Credentials), err)
+			}
 		}
 	}
 }

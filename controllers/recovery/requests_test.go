@@ -217,22 +217,27 @@ func TestAProtectedNamespaceIsServedWhereItIsNamed(t *testing.T) {
 		{"by name", v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{v1alpha1.NamespaceName(looked.Namespace)}}, 1},
 		{"by labels", v1alpha1.Target{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shop"}}}, 0},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r, seen := cured(t)
-			r.Protected = []string{looked.Namespace}
-			var object v1alpha1.RegistryCredential
-			if err := r.Cluster.Get(t.Context(), client.ObjectKey{Name: "c-00"}, &object); err != nil {
-				t.Fatal(err)
-			}
-			object.Spec.Target = c.target
-			if err := r.Writer.Update(t.Context(), &object); err != nil {
-				t.Fatal(err)
-			}
-			look(t, r)
-			if len(seen.deleted) != c.want {
-				t.Errorf("%d pods are restarted, want %d", len(seen.deleted), c.want)
-			}
-		})
+		for whose, protect := range map[string]func(*Reconciler){
+			"one that is protected": func(r *Reconciler) { r.Protected = []string{looked.Namespace} },
+			"the operator's own":    func(r *Reconciler) { r.OwnNamespace = looked.Namespace },
+		} {
+			t.Run(whose+", "+c.name, func(t *testing.T) {
+				r, seen := cured(t)
+				protect(r)
+				var object v1alpha1.RegistryCredential
+				if err := r.Cluster.Get(t.Context(), client.ObjectKey{Name: "c-00"}, &object); err != nil {
+					t.Fatal(err)
+				}
+				object.Spec.Target = c.target
+				if err := r.Writer.Update(t.Context(), &object); err != nil {
+					t.Fatal(err)
+				}
+				look(t, r)
+				if len(seen.deleted) != c.want {
+					t.Errorf("%d pods are restarted, want %d", len(seen.deleted), c.want)
+				}
+			})
+		}
 	}
 }
 

@@ -40,18 +40,22 @@ func asking(t *testing.T, now *time.Time, prober Prober) *Reconciler {
 }
 
 func TestAQuestionThatCannotBeAskedMakesNobodyElseWait(t *testing.T) {
-	now := start
-	r := asking(t, &now, answers(func(image string) verify.Result {
-		if image == "bad" {
-			return verify.Result{Reason: verify.NotTestable}
+	for _, reason := range []verify.Reason{verify.NotTestable, verify.RedirectRefused, verify.TokenRealmRefused, verify.AddressRefused, verify.LoginUnproven} {
+		for _, namespace := range []string{"tenant", "other"} {
+			now := start
+			r := asking(t, &now, answers(func(image string) verify.Result {
+				if image == "bad" {
+					return verify.Result{Reason: reason}
+				}
+				return verify.Result{Reason: verify.PullAllowed}
+			}))
+			question := diagnosis.Question{Credential: "hub", Key: "r.example", Image: "bad"}
+			r.ask(context.Background(), "tenant", question)
+			question.Image = "good"
+			if probe, again := r.ask(context.Background(), namespace, question); probe.Access != diagnosis.AccessAllowed || again != 0 {
+				t.Errorf("%s, and the next image in namespace %s: %+v %s", reason, namespace, probe, again)
+			}
 		}
-		return verify.Result{Reason: verify.PullAllowed}
-	}))
-	question := diagnosis.Question{Credential: "hub", Key: "r.example", Image: "bad"}
-	r.ask(context.Background(), "tenant", question)
-	question.Image = "good"
-	if probe, again := r.ask(context.Background(), "other", question); probe.Access != diagnosis.AccessAllowed || again != 0 {
-		t.Errorf("%+v %s", probe, again)
 	}
 }
 

@@ -92,6 +92,9 @@ func TestASuccessorThatIsStuckHasTheTurnOfItsName(t *testing.T) {
 	if mine, _ := o.take(t.Context(), reader, "set", ordinal("db-0", "new", true), start.Add(time.Second)); !mine {
 		t.Error("it waits for itself")
 	}
+	if got := o.turns["set"]; got.uid != "new" || !got.since.Equal(start.Add(time.Second)) {
+		t.Errorf("the turn is that of %s since %s: the next one does not wait until this one has had its time", got.uid, got.since)
+	}
 }
 
 func TestTurnsThatNobodyUsesAreForgotten(t *testing.T) {

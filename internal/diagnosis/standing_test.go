@@ -50,3 +50,19 @@ func TestACredentialWithoutVerificationIsNotJudged(t *testing.T) {
 		t.Error("nobody asks the registry")
 	}
 }
+
+// Other conditions are False for one namespace's own reasons, or for what was said before.
+func TestWhyARegistryCredentialIsNotReadyIsWhatReadySays(t *testing.T) {
+	object := &v1alpha1.RegistryCredential{}
+	object.Status.Conditions = []metav1.Condition{
+		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded},
+		{Type: v1alpha1.ConditionSecretsSynced, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonForeignSecret, Message: "one of 7"},
+	}
+	if got := CredentialOf(object).Unready; got != "" {
+		t.Errorf("it is Ready, and said is %q", got)
+	}
+	object.Status.Conditions[0].Status, object.Status.Conditions[0].Reason, object.Status.Conditions[0].Message = metav1.ConditionFalse, v1alpha1.ReasonSealed, "unseal it"
+	if got := CredentialOf(object).Unready; got != "Sealed: unseal it" {
+		t.Errorf("it is not Ready, and said is %q", got)
+	}
+}

@@ -45,6 +45,8 @@ func TestCounterCountsPods(t *testing.T) {
 		{"it still does", "x", []string{"a", "b"}, nil, 1},
 		{"another one hangs", "y", []string{"a"}, []string{"a"}, 2},
 		{"the first lacks one only", "x", []string{"b"}, []string{"a"}, 1},
+		{"it lacks the other one instead", "x", []string{"a"}, []string{"a", "b"}, 2},
+		{"it lacks the first one again", "x", []string{"b"}, []string{"a", "b"}, 1},
 		{"both are cured", "x", nil, []string{"b"}, 1},
 		{"both are cured", "y", nil, []string{"a"}, 0},
 		{"a pod that never hung", "z", nil, nil, 0},
@@ -74,6 +76,9 @@ func TestCounterRaisesEachDoubtOnce(t *testing.T) {
 		{"a pod is refused with two values", func() { counter.Doubt(pod, first, Value{"b", "first"}) }, []string{"a", "b"}, 1},
 		{"it is looked at again", func() { counter.Doubt(pod, first) }, nil, 1},
 		{"it is still stuck", func() { counter.Note(pod, "a"); counter.Doubt(pod, first) }, []string{"a"}, 1},
+		{"it is noted once more", func() { counter.Note(pod, "a"); counter.Doubt(pod, first) }, nil, 1},
+		{"it lacks another one, too", func() { counter.Note(pod, "a", "c"); counter.Doubt(pod, first) }, []string{"c"}, 1},
+		{"it does not any more", func() { counter.Note(pod, "a"); counter.Doubt(pod, first) }, []string{"c"}, 1},
 		{"it is refused with the next value, too", func() { counter.Doubt(pod, second) }, []string{"a"}, 2},
 		{"it is looked at again with that", func() { counter.Doubt(pod, second) }, nil, 2},
 		{"it is well again", func() { counter.Note(pod) }, []string{"a"}, 2},
@@ -103,5 +108,19 @@ func TestACredentialThatIsGoneLeavesNoDoubts(t *testing.T) {
 	}
 	if c.Doubt(pod, company, other); c.Doubts("company") != 1 || c.Doubts("other") != 1 {
 		t.Errorf("made again, the pod counts once more for company (%d) and not for other (%d)", c.Doubts("company"), c.Doubts("other"))
+	}
+}
+
+// A pod can lack several: each of them has it counted.
+func TestACureCountsForEachCredentialThatThePodLacked(t *testing.T) {
+	var news heard
+	c := New(news.note)
+	c.Cure("a", "b")
+	c.Cure("b")
+	if c.Cured("a") != 1 || c.Cured("b") != 2 {
+		t.Errorf("%d are cured for a, %d for b", c.Cured("a"), c.Cured("b"))
+	}
+	if diff := cmp.Diff([]string{"a", "b", "b"}, news.take()); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -24,6 +24,7 @@ func TestNext(t *testing.T) {
 		{"after a start it is shorter once, so that not all places are read together for ever", 0, false, true, time.Minute, 0.5, 48 * time.Second},
 		{"by two fifths at most, so that the last answer does not do", 0, false, true, time.Minute, 0.9999, 36*time.Second + 2400*time.Microsecond},
 		{"or not at all", 0, false, true, time.Minute, 0, time.Minute},
+		{"so, where it has a far end", time.Hour, false, true, time.Minute, 0.5, 48 * time.Second},
 		{"a far end does not matter to what is cheap to read", time.Hour, false, false, time.Minute, 0, time.Minute},
 		{"a near end makes it earlier", 30 * time.Second, false, false, time.Minute, 0, 20 * time.Second},
 		{"a minted value is kept for two thirds of its life", time.Hour, true, false, time.Minute, 0, 40 * time.Minute},
@@ -164,6 +165,20 @@ func TestWhatEndsOrIsRotatedAsItIsReadIsReadAtThePeriod(t *testing.T) {
 	} {
 		if got := schedule.Next(last, time.Minute, 0).Sub(read); got != time.Minute {
 			t.Errorf("%s: after %s, want a minute", name, got)
+		}
+	}
+}
+
+// A source that is late for good is asked ever more rarely, and one that is late by a moment soon.
+func TestHowSoonARotationThatIsLateIsLookedForAgain(t *testing.T) {
+	for _, test := range []struct {
+		late, want time.Duration
+		random     float64
+	}{
+		{0, 6 * time.Second, 0}, {5 * time.Second, 6 * time.Second, 0}, {10 * time.Second, 10 * time.Second, 0}, {time.Hour, time.Hour, 0}, {time.Hour, 57 * time.Minute, 0.5},
+	} {
+		if got := schedule.Overdue(read.Add(-test.late), read, test.random).Sub(read); got != test.want {
+			t.Errorf("late by %s: after %s, want %s", test.late, got, test.want)
 		}
 	}
 }

@@ -21,6 +21,7 @@ func TestWhatIsLetThroughOfAnObject(t *testing.T) {
 		{"nothing", func(*v1alpha1.VaultConnection) {}, false},
 		{"its status", func(c *v1alpha1.VaultConnection) { c.Status.ServerVersion, c.ResourceVersion = "1.21", "2" }, false},
 		{"its spec", func(c *v1alpha1.VaultConnection) { c.Generation++ }, true},
+		{"its spec, of a cluster that was set back", func(c *v1alpha1.VaultConnection) { c.Generation-- }, true},
 		{"it was deleted and created again", func(c *v1alpha1.VaultConnection) { c.UID = "another" }, true},
 	} {
 		after := object()
