@@ -39,28 +39,34 @@ func TestMemoryIsBoundedUnlessSomebodySaysOtherwise(t *testing.T) {
 	files, percent, limit := memoryLimits, debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { memoryLimits = files; debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) })
 	for _, test := range []struct {
-		name  string
-		files []string
-		env   string
-		want  int64
+		name    string
+		files   []string
+		env     map[string]string
+		want    int64
+		garbage bool // is bounded
 	}{
-		{"there is a limit", []string{"/missing", file}, "", 1000000000 / 100 * usableShare},
-		{"there is no file", []string{"/missing"}, "", math.MaxInt64},
-		{"GOMEMLIMIT is set", []string{file}, "2GiB", math.MaxInt64},
+		{"there is a limit", []string{"/missing", file}, nil, 1000000000 / 100 * usableShare, true},
+		{"there is no file", []string{"/missing"}, nil, math.MaxInt64, true},
+		{"GOMEMLIMIT is set", []string{file}, map[string]string{"GOMEMLIMIT": "2GiB"}, math.MaxInt64, true},
+		{"GOGC is set", []string{file}, map[string]string{"GOGC": "100"}, 1000000000 / 100 * usableShare, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			debug.SetMemoryLimit(math.MaxInt64)
 			garbagePercent.Store(0) // another test may have set as much, which is 100 now
-			if test.env != "" {
-				t.Setenv("GOMEMLIMIT", test.env)
+			for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
+				value, set := test.env[name]
+				if t.Setenv(name, value); !set { // whoever runs the tests may have set it
+					_ = os.Unsetenv(name)
+				}
 			}
 			memoryLimits = test.files
 			boundMemory()
 			if got := debug.SetMemoryLimit(-1); got != test.want {
 				t.Errorf("the limit is %d, want %d", got, test.want)
 			}
-			if got := debug.SetGCPercent(100); got < garbage || int64(got) != garbagePercent.Load() {
-				t.Errorf("garbage is collected at %d %%, want %d", got, garbagePercent.Load())
+			got := debug.SetGCPercent(100)
+			if bounded := garbagePercent.Load() != 0; bounded != test.garbage || bounded && (got < garbage || int64(got) != garbagePercent.Load()) || !bounded && got != 100 {
+				t.Errorf("garbage is collected at %d %%, and regcred chose %d", got, garbagePercent.Load())
 			}
 		})
 	}
