@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,7 +11,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/hashicorp/vault/api"
 	"go.uber.org/goleak"
 
 	"regcred.dev/regcred/api/v1alpha1"
@@ -141,37 +145,66 @@ func TestAForwardedReadThatFailsIsAFailure(t *testing.T) {
 }
 
 func TestANodeThatIsBehindIsGivenAWhile(t *testing.T) {
+	client, err := newAPIClient("http://nobody.invalid", "", "", &http.Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
-		name    string
-		answer  http.HandlerFunc
-		timeout int32
-		says    string // empty: it is read
-		asked   int32  // for the state, at most
+		name           string
+		may, took      time.Duration
+		asked, plainly int // with the state, and without
+		status         int
 	}{
-		{"a second and a half, with longer and longer waits", answers(412, `{"errors":[]}`), 10, "", 5},
-		{"no longer than a read may take", answers(412, `{"errors":[]}`), 1, "the node that answered has not caught up", 4},
-		{"and none where it breaks off", breaks, 10, "the connection broke", 2},
-		{"nor where it fails", answers(500, `{"errors":[]}`), 10, "Vault failed at this path", 1},
+		{"a second and a half, with longer and longer waits, and then it is asked without the state", time.Minute, 1500 * time.Millisecond, 5, 1, 200},
+		{"no longer than a read may take", time.Second, time.Second, 4, 0, 412},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				asked, plainly, began := 0, 0, time.Now()
+				ask := func(_ context.Context, with *api.Client, _ string) (*answer, error) {
+					if with == client {
+						plainly++
+						return &answer{status: http.StatusOK}, nil
+					}
+					asked++
+					return &answer{status: http.StatusPreconditionFailed}, nil
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), test.may)
+				defer cancel()
+				a, err := afterState("djE6YQ==", ask)(ctx, client, "secret/a")
+				if took := time.Since(began); err != nil || a.status != test.status || asked != test.asked || plainly != test.plainly || took != test.took {
+					t.Errorf("status %d, %v, asked %d times and %d times without the state, within %s", a.status, err, asked, plainly, took)
+				}
+			})
+		})
+	}
+}
+
+func TestANodeThatFailsIsGivenNoTime(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		says   string
+		asked  int32 // at most
+	}{
+		{"where it breaks off", breaks, "the connection broke", 2},
+		{"where it answers that it failed", answers(500, `{"errors":[]}`), "Vault failed at this path", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			server := newScripted(t)
-			var asked atomic.Int32
+			var asked, plainly atomic.Int32
 			server.handle("/v1/secret/data/a", func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("X-Vault-Index") == "" {
-					answers(200, kv2Answer(goodData))(w, r)
-					return
+					plainly.Add(1)
 				}
 				asked.Add(1)
 				test.answer(w, r)
 			})
-			rig := newRig(t, server.URL)
-			rig.change(func(s *v1alpha1.VaultConnectionSpec) { s.TimeoutSeconds = &test.timeout })
 			request := requestOf(atKV2)
 			request.State = "djE6YQ=="
-			_, err := rig.Read(t.Context(), request)
-			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) || asked.Load() > test.asked || test.says == "" && asked.Load() < test.asked {
-				t.Errorf("asked %d times, %v", asked.Load(), err)
+			_, err := newRig(t, server.URL).Read(t.Context(), request)
+			if err == nil || !strings.Contains(err.Error(), test.says) || asked.Load() > test.asked || plainly.Load() != 0 {
+				t.Errorf("asked %d times, %d without the state, %v", asked.Load(), plainly.Load(), err)
 			}
 		})
 	}
