@@ -145,6 +145,9 @@ func TestAnswersOfOneTokenVerbAndPathServeNoOther(t *testing.T) {
 		if got := get(t, "GET", metrics.URL+"/other", "Bearer good"); got != 403 {
 			t.Errorf("another path: %d", got)
 		}
+		if got := get(t, "POST", metrics.URL+"/metrics", "Bearer good"); got != 403 {
+			t.Errorf("another verb: %d", got)
+		}
 	}
 }
 

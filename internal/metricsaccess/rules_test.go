@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/rest"
 )
 
@@ -195,6 +196,40 @@ func TestOrderOneQuestionServesAllWhoWaitedWithIt(t *testing.T) {
 		<-g.strangersTurns
 		if got := <-answer; got != want || api.asked.Load() != before {
 			t.Errorf("%d after %d more questions, want %d", got, api.asked.Load()-before, want)
+		}
+	}
+}
+
+// hands is a clock that stands still until a test moves it.
+type hands struct{ now time.Time }
+
+func (h *hands) Now() time.Time { return h.now }
+
+func TestForHowLongAnAnswerIsKept(t *testing.T) {
+	type known struct{ answered, friend bool }
+	for _, test := range []struct {
+		name   string
+		status int
+		after  time.Duration
+		want   known
+	}{
+		{"who may read, within a minute", http.StatusOK, keepAllowed - time.Second, known{true, true}},
+		{"who may read, after a minute: it is asked again, and does not wait behind strangers", http.StatusOK, keepAllowed + time.Second, known{false, true}},
+		{"who may read, within an hour", http.StatusOK, lately - time.Second, known{false, true}},
+		{"who may read, after an hour", http.StatusOK, lately + time.Second, known{false, false}},
+		{"who may not, within ten seconds", http.StatusForbidden, keepRefused - time.Second, known{true, false}},
+		{"who may not, after ten seconds", http.StatusForbidden, keepRefused + time.Second, known{false, false}},
+		{"whose token is none, after ten seconds", http.StatusUnauthorized, keepRefused + time.Second, known{false, false}},
+	} {
+		clock := &hands{time.Unix(1e9, 0)}
+		made := func() *cache.LRUExpireCache { return cache.NewLRUExpireCacheWithClock(mostAnswers, clock) }
+		g, key := &guard{allowed: made(), refused: made(), friends: made()}, [32]byte{1}
+		g.remember(key, test.status)
+		clock.now = clock.now.Add(test.after)
+		status, answered := g.remembered(key)
+		_, friend := g.friends.Get(key)
+		if got := (known{answered, friend}); got != test.want || answered && status != test.status {
+			t.Errorf("%s: %+v, status %d", test.name, got, status)
 		}
 	}
 }
