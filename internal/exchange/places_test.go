@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"regcred.dev/regcred/internal/cloudregistry"
 	"regcred.dev/regcred/internal/payload"
 )
 
@@ -22,19 +23,24 @@ func (naming) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
-// A registry gets the login of its own region, which no other region takes.
-func TestEachRegistryGetsTheLoginOfItsRegion(t *testing.T) {
-	var hosts []string
-	for _, region := range []string{"eu-west-1", "eu-west-2", "us-east-1", "us-east-2"} {
-		hosts = append(hosts, "111122223333.dkr.ecr."+region+".amazonaws.com")
-	}
-	got, err := New(naming{}, time.Now).ecr(t.Context(), hosts, ofAWS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, host := range hosts {
-		if want := "api" + strings.TrimPrefix(strings.TrimPrefix(host, "111122223333"), ".dkr"); got.logins[host].Password != want {
-			t.Errorf("%s has that of %s", host, got.logins[host].Password)
+// A registry gets the login of its own endpoint, which no other one takes: there are several in a region.
+func TestEachRegistryGetsTheLoginOfItsEndpoint(t *testing.T) {
+	for _, hosts := range [][]string{
+		{
+			"111122223333.dkr.ecr.eu-west-1.amazonaws.com", "111122223333.dkr.ecr.eu-west-2.amazonaws.com", "111122223333.dkr.ecr.us-east-1.amazonaws.com",
+			"111122223333.dkr.ecr.us-east-2.amazonaws.com",
+		},
+		{"public.ecr.aws", "111122223333.dkr.ecr.us-east-1.amazonaws.com", "111122223333.dkr.ecr-fips.us-east-1.amazonaws.com", "111122223333.dkr-ecr.us-east-1.on.aws"},
+		{"111122223333.dkr.ecr.us-east-1.amazonaws.com", "444455556666.dkr.ecr.us-east-1.amazonaws.com", "*.dkr.ecr.us-east-1.amazonaws.com"},
+	} {
+		got, err := New(naming{}, time.Now).ecr(t.Context(), hosts, ofAWS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range hosts {
+			if at, is := cloudregistry.ParseECR(host); !is || got.logins[host].Password != at.Endpoint {
+				t.Errorf("%s has that of %s, want that of %s", host, got.logins[host].Password, at.Endpoint)
+			}
 		}
 	}
 }
