@@ -176,34 +176,51 @@ func TestTheFirstReadOfAValueIsItsRoot(t *testing.T) {
 	}
 }
 
+func TestWhatIsDoneWithAnotherValueThanWasFoundLastBeginsATrace(t *testing.T) {
+	r, other := start(t), Value{Revision: "v6", Digest: "digest-6"}
+	read := r.Read("company")
+	r.Found("company", value, read)
+	read.End("Read", false)
+	r.Test("company", other.Digest, "ghcr.io").End("Accepted", false)
+	r.Publish("company", other).End("BackToPrevious", false)
+	spans := r.sent(t)
+	for _, name := range []string{"test", "publish"} {
+		if spans[name].Parent != "" || spans[name].Trace == spans["read"].Trace {
+			t.Errorf("%s belongs to %v", name, spans[name])
+		}
+	}
+}
+
 func TestAFanOutEnds(t *testing.T) {
+	const touched, seen = 2 * time.Second, 5 * time.Second // after the publication a delivery changes, and then it is looked at
 	newer := Value{Revision: "v8", Digest: "digest-8"}
 	for _, test := range []struct {
 		name, outcome string
 		failed        bool
+		lasted        time.Duration
 		do            func(t *testing.T, r *rig)
 	}{
-		{"when every namespace has the value", Delivered, false, func(_ *testing.T, r *rig) {
+		{"when every namespace has the value", Delivered, false, touched, func(_ *testing.T, r *rig) {
 			r.Delivering("company", value.Digest, Counts{Selected: 2, Synced: 2})
 		}},
-		{"when a newer value is found meanwhile and every namespace has this one", Delivered, false, func(_ *testing.T, r *rig) {
+		{"when a newer value is found meanwhile and every namespace has this one", Delivered, false, touched, func(_ *testing.T, r *rig) {
 			r.Found("company", newer, r.Read("company"))
 			r.Delivering("company", value.Digest, Counts{Selected: 2, Synced: 2})
 		}},
-		{"when some cannot be served", PartlyDelivered, true, func(_ *testing.T, r *rig) {
+		{"when some cannot be served", PartlyDelivered, true, touched, func(_ *testing.T, r *rig) {
 			r.Delivering("company", value.Digest, Counts{Selected: 2, Synced: 1, Failed: 1})
 		}},
-		{"when it goes on for too long", DeliveryGoesOn, true, func(_ *testing.T, r *rig) {
+		{"when it goes on for too long", DeliveryGoesOn, true, seen + deliverAtMost, func(_ *testing.T, r *rig) {
 			r.pass(deliverAtMost)
 			r.Delivering("company", value.Digest, Counts{Selected: 2, Synced: 1})
 		}},
-		{"when the RegistryCredential is gone", DeliveryForgotten, false, func(_ *testing.T, r *rig) { r.Forget("company") }},
-		{"when the process ends", DeliveryForgotten, false, func(t *testing.T, r *rig) {
+		{"when the RegistryCredential is gone", DeliveryForgotten, false, seen, func(_ *testing.T, r *rig) { r.Forget("company") }},
+		{"when the process ends", DeliveryForgotten, false, seen, func(t *testing.T, r *rig) {
 			if err := r.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}},
-		{"when a newer value is published", DeliveryReplaced, false, func(_ *testing.T, r *rig) {
+		{"when a newer value is published", DeliveryReplaced, false, seen, func(_ *testing.T, r *rig) {
 			r.Published("company", newer, r.Publish("company", newer))
 		}},
 	} {
@@ -214,8 +231,14 @@ func TestAFanOutEnds(t *testing.T) {
 			if _, ended := r.sent(t)["deliver"]; ended {
 				t.Fatal("it ended before a namespace had the value")
 			}
+			r.pass(touched)
+			r.Touched("company")
+			r.pass(seen - touched)
 			test.do(t, r)
 			span, ended := r.sent(t)["deliver"]
+			if lasted := time.Duration(span.End - span.Start); lasted != test.lasted {
+				t.Errorf("it lasted %s, want %s", lasted, test.lasted)
+			}
 			if !ended || span.Attributes["regcred.outcome"] != test.outcome || span.Failed != test.failed {
 				t.Errorf("it ended: %t, failed: %t, with %v", ended, span.Failed, span.Attributes)
 			}
@@ -301,7 +324,9 @@ func TestAnEndpointThatCannotBeUsedIsRefused(t *testing.T) {
 		{"another scheme", "grpc://collector:4317", "no URL"},
 		{"no host", "http://", "no URL"},
 		{"a login", "http://me:canary@collector:4318", "OTEL_EXPORTER_OTLP_HEADERS"},
+		{"a password alone", "http://:canary@collector:4318", "OTEL_EXPORTER_OTLP_HEADERS"},
 		{"a query", "http://collector:4318/?token=canary", "without a query"},
+		{"a fragment", "http://collector:4318/#canary", "without a query"},
 		{"no URL at all", "http://a b\x00canary", "no URL"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
