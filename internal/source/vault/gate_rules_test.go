@@ -1,8 +1,11 @@
 package vault
 
 import (
+	"net/http"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 func TestWhatComesLateOrFromAnotherTimeMovesTheGateOnlyAsItShould(t *testing.T) {
@@ -70,5 +73,21 @@ func TestThoseWhoAreRefusedComeBackAtTimesOfTheirOwn(t *testing.T) {
 	}
 	if spread(0) != 0 || spread(-time.Second) != 0 {
 		t.Error("no time is spread over some")
+	}
+}
+
+// An outage in which each answer takes long must not end the pause before it began.
+func TestThePauseAfterAFailureIsCountedFromTheAnswer(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	sealed := answers(503, `{"errors":["Vault is sealed"]}`)
+	server.handle("/v1/auth/approle/login", func(w http.ResponseWriter, r *http.Request) {
+		rig.pass(lastProbe)
+		sealed(w, r)
+	})
+	rig.mustFail(atKV2, v1alpha1.ReasonSealed)
+	asked := len(server.requests(""))
+	if failure := rig.mustFail(atKV2, v1alpha1.ReasonSealed); failure.RetryAfter <= 0 || len(server.requests("")) != asked {
+		t.Errorf("%d requests more, and the next one after %s", len(server.requests(""))-asked, failure.RetryAfter)
 	}
 }

@@ -89,6 +89,23 @@ func TestATokenIsRenewedThoughAStandbyOfOpenBaoDoesNotKnowItsEnd(t *testing.T) {
 	}
 }
 
+func TestATokenThatIsAtItsMaximumIsNotRenewedOnThoughAStandbyOfOpenBaoSaysThatItCanBe(t *testing.T) {
+	server := newOpenBao(t, true)
+	server.handle("/v1/auth/token/lookup-self", answers(200, `{"data":{"ttl":-432000,"expire_time":"2026-01-01T00:00:00Z","renewable":true}}`))
+	server.handle("/v1/auth/token/renew-self", answers(200, `{"auth":{"client_token":"x","lease_duration":3600,"renewable":false}}`))
+	rig := newRig(t, server.URL)
+	rig.change(func(s *v1alpha1.VaultConnectionSpec) {
+		s.Auth = v1alpha1.VaultAuth{Token: &v1alpha1.TokenAuth{Secret: v1alpha1.KeyReference{Name: "approle", Key: "id"}}}
+	})
+	for range 50 {
+		rig.mustRead(atKV2)
+		rig.pass(time.Minute)
+	}
+	if n := len(server.requests("/v1/auth/token/renew-self")); n != 1 {
+		t.Errorf("%d renewals in 50 minutes, want the one by which its end is known", n)
+	}
+}
+
 // TestAStandbyOfOpenBaoThatLagsIsNoFault: OpenBao passes over the headers by which Vault has a read forwarded or made to wait. What its
 // standby answers is taken for what it is, and the order of values is judged elsewhere (internal/rotation).
 func TestAStandbyOfOpenBaoThatLagsIsNoFault(t *testing.T) {

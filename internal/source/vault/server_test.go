@@ -244,6 +244,9 @@ func (r *rig) mustFail(place v1alpha1.VaultSource, reason string) *source.Error 
 	if failure == nil || failure.Reason != reason {
 		r.t.Fatalf("got %+v, want the reason %s", failure, reason)
 	}
+	if strings.Contains(failure.Message, "/v1/") { // an error of Go's client tells the whole request
+		r.t.Errorf("the message quotes a request: %s", failure.Message)
+	}
 	return failure
 }
 

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"strings"
@@ -119,5 +120,17 @@ func TestWhatIsToldOfAFailure(t *testing.T) {
 		if got := f.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// Who names a CA means that no other authority vouches for the server.
+func TestBesideACAOfTheSpecNoAuthorityOfTheSystemIsTrusted(t *testing.T) {
+	bundle := []byte(anotherCA(t))
+	alone := x509.NewCertPool()
+	if config, err := tlsConfig(bundle, "", nil); err != nil || !alone.AppendCertsFromPEM(bundle) || !config.RootCAs.Equal(alone) {
+		t.Errorf("others are trusted, too: %v", err)
+	}
+	if config, err := tlsConfig(nil, "", nil); err != nil || config.RootCAs != nil {
+		t.Errorf("without one those of the system are not meant: %v", err)
 	}
 }
