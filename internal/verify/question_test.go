@@ -27,6 +27,7 @@ func TestAQuestionIsPutToTheHostsOfItsKeysAndNobodyElse(t *testing.T) {
 		{"a wildcard is asked host by host", Question{Keys: []string{"*.azurecr.io"}, Sampled: []string{"b.azurecr.io/x", "a.azurecr.io/y"}},
 			[]hostQuestion{{host: "a.azurecr.io", wildcard: true, images: []string{"a.azurecr.io/y"}}, {host: "b.azurecr.io", wildcard: true, images: []string{"b.azurecr.io/x"}}}},
 		{"a wildcard and its logins alone", Question{Keys: []string{"*.azurecr.io"}, LoginOnly: true, Sampled: []string{"a.azurecr.io/y"}}, []hostQuestion{{host: "a.azurecr.io", wildcard: true}}},
+		{"a wildcard and its logins alone, with an image that is named", Question{Keys: []string{"*.azurecr.io"}, LoginOnly: true, Named: []string{"a.azurecr.io/y"}}, []hostQuestion{{host: "a.azurecr.io", wildcard: true}}},
 		{"a wildcard without an image names nobody", Question{Keys: []string{"*.azurecr.io"}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

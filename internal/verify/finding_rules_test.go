@@ -1,0 +1,71 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"regcred.dev/regcred/internal/proxy"
+)
+
+// What was answered is known, whatever became of the time since, and of it nothing is left out.
+func TestAnAnswerCountsThoughTheTimeIsOver(t *testing.T) {
+	over, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	gone, giveUp := context.WithCancel(t.Context())
+	giveUp()
+	for name, ctx := range map[string]context.Context{"in time": t.Context(), "out of time": over, "given up": gone} {
+		for _, test := range []struct {
+			step   Step
+			err    error
+			reason Reason
+			status int
+			wait   time.Duration
+		}{
+			{StepBasic, &transport.Error{StatusCode: http.StatusUnauthorized}, LoginFailed, 401, 0},
+			{StepHead, &transport.Error{StatusCode: http.StatusNotFound}, ImageNotFound, 404, 0},
+			{StepPing, errNoChallenge, RegistryError, 401, 0},
+			{StepToken, &redirectError{code: 307}, RedirectRefused, 307, 0},
+			{StepToken, &statusError{code: 429, retryAfter: 7 * time.Second}, RateLimited, 429, 7 * time.Second},
+			{StepHead, &statusError{code: 503, retryAfter: 7 * time.Second}, RegistryError, 503, 7 * time.Second},
+		} {
+			s := &session{registry: "r.io", transport: newBoundedTransport(New(Options{}).options, nil, &route{})}
+			got := s.failure(ctx, test.step, errors.Join(errors.New("beside it"), test.err))
+			if got.Reason != test.reason || got.StatusCode != test.status || got.RetryAfter != test.wait || got.Step != test.step {
+				t.Errorf("%s, %v: %s, status %d, %s", name, test.err, got.Reason, got.StatusCode, got.RetryAfter)
+			}
+		}
+	}
+}
+
+// Behind a proxy that made its connection it is the registry that is silent.
+func TestWhoIsSilentIsTheProxyOnlyUntilItHasConnected(t *testing.T) {
+	over, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	way := &route{}
+	s := &session{registry: "r.io", transport: newBoundedTransport(New(Options{}).options, nil, way)}
+	u, err := proxy.ParseURL("http://proxy.example:3128")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func()
+		want Reason
+	}{
+		{"without a proxy", func() {}, Timeout},
+		{"while it connects", func() { way.begin(&proxy.Server{URL: u}) }, ProxyFailed},
+		{"while it connects once more", func() { way.begin(&proxy.Server{URL: u}); way.end() }, ProxyFailed},
+		{"when it has connected", way.end, Timeout},
+	} {
+		step.do()
+		if got := s.failure(over, StepPing, fmt.Errorf("late: %w", context.DeadlineExceeded)); got.Reason != step.want {
+			t.Errorf("%s: %s, want %s", step.name, got.Reason, step.want)
+		}
+	}
+}
