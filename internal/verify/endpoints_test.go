@@ -129,3 +129,77 @@ func TestADeniedImageIsNotAskedForTwiceInTheSameWay(t *testing.T) {
 		})
 	}
 }
+
+// forNobody is a token that says that it was given to nobody in particular.
+const forNobody = "a.eyJzdWIiOiIifQ.b"
+
+// Where the login proved nothing, a pull does so only if nobody else could: asked at the image's own endpoint, and answered.
+func TestAPullProvesALoginOnlyWhereOthersAreSurelyDenied(t *testing.T) {
+	ownEndpoint := func(public bool) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/token/first":
+				fmt.Fprintf(w, `{"token":%q}`, forNobody)
+			case r.URL.Path == "/token/team" && !loggedIn(r) && !public:
+				refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+			case r.URL.Path == "/token/team":
+				fmt.Fprint(w, `{"token":"of-team"}`)
+			case r.URL.Path == "/v2/":
+				challenge(w, r, "https://"+r.Host+"/token/first")
+			case r.Header.Get("Authorization") != "Bearer of-team":
+				challenge(w, r, "https://"+r.Host+"/token/team")
+			default:
+				serveManifests(w, r)
+			}
+		}
+	}
+	others := func(status int) http.HandlerFunc { // get no token, or one with which the image is answered so
+		return tokenRegistry(func(w http.ResponseWriter, r *http.Request) {
+			if !loggedIn(r) {
+				refuse(w, status, "UNAUTHORIZED")
+				return
+			}
+			if r.URL.Query().Get("scope") == "" {
+				fmt.Fprintf(w, `{"token":%q}`, forNobody)
+				return
+			}
+			fmt.Fprint(w, `{"token":"good"}`)
+		})
+	}
+	for _, test := range []struct {
+		name    string
+		handler http.HandlerFunc
+		want    verify.Reason
+	}{
+		{"others are denied", others(http.StatusUnauthorized), verify.PullAllowed},
+		{"what others get is not known", others(http.StatusInternalServerError), verify.LoginUnproven},
+		{"others are to come later", others(http.StatusTooManyRequests), verify.LoginUnproven},
+		{"others are denied at the image's own endpoint", ownEndpoint(false), verify.PullAllowed},
+		{"others may pull, asked at the image's own endpoint", ownEndpoint(true), verify.LoginUnproven},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := serveTLS(t, test.handler)
+			got := s.trusting().Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/team/app:1")
+			if len(got) != 1 || got[0].Reason != test.want {
+				t.Errorf("%+v, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheEndpointOfOneImageIsShownTheCredentialForNoOther(t *testing.T) {
+	s := serveTLS(t, manyRepositories("third"))
+	got := s.trusting().Pull(t.Context(), s.host, newCredential(t, user, password), s.host+"/team/app:1", s.host+"/third/app:1", s.host+"/third/app:2")
+	if len(got) != 3 || got[0].Reason != verify.PullAllowed || got[1].Reason != verify.ImageNotFound || got[2].Reason != verify.ImageNotFound {
+		t.Errorf("%+v", got)
+	}
+	shown := 0
+	for _, request := range s.asked() {
+		if request == "GET /token/team Basic" {
+			shown++
+		}
+	}
+	if shown != 1 {
+		t.Errorf("it was shown %d times: %q", shown, s.asked())
+	}
+}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/proxy"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // What was answered is known, whatever became of the time since, and of it nothing is left out.
@@ -66,6 +69,30 @@ func TestWhoIsSilentIsTheProxyOnlyUntilItHasConnected(t *testing.T) {
 		step.do()
 		if got := s.failure(over, StepPing, fmt.Errorf("late: %w", context.DeadlineExceeded)); got.Reason != step.want {
 			t.Errorf("%s: %s, want %s", step.name, got.Reason, step.want)
+		}
+	}
+}
+
+// Docker Hub is asked under another host than its images are written with, and upper case letters are no others to whom addresses are given.
+func TestASessionKnowsItsRegistryByTheAddressThatIsDialled(t *testing.T) {
+	credential, err := dockerconfig.NewCredential("u", "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, dialled := range map[string]string{
+		"docker.io": "index.docker.io:443", "ghcr.io": "ghcr.io:443", "R.Example:5000": "r.example:5000", "r.example:5000": "r.example:5000",
+	} {
+		var roots string
+		v := New(Options{RootCAs: func(registry string) *x509.CertPool { roots = registry; return nil }})
+		for _, named := range []bool{true, false} {
+			s, err := v.open(host, credential, named)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := s.transport.route.isNamed(dialled); got != named || s.transport.route.isNamed("elsewhere.example:443") || roots != registry.Address(host) {
+				t.Errorf("%s, which is named: %t: at %s it is taken for named: %t, and its authorities are asked for as %s", host, named, dialled, got, roots)
+			}
+			s.close()
 		}
 	}
 }
