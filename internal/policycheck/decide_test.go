@@ -74,6 +74,8 @@ func TestDecide(t *testing.T) {
 			State{Known: true, Missing: []string{"a"}, Hidden: []string{"b"}, HiddenBy: []string{"w"}}},
 		{"who hides is told also while the API server is away", State{Hidden: []string{"a"}, HiddenBy: []string{"w"}}, map[string]Answer{"a": {}},
 			State{Hidden: []string{"a"}, HiddenBy: []string{"w"}}},
+		{"only who hides something now is told", State{Hidden: []string{"a"}, HiddenBy: []string{"v"}}, map[string]Answer{"a": {Kind: Stands}, "b": {By: "w"}},
+			State{Hidden: []string{"b"}, HiddenBy: []string{"w"}}},
 		{"a webhook that exempts the operator hides nothing any more", State{Hidden: []string{"a"}, HiddenBy: []string{"w"}}, map[string]Answer{"a": {Kind: Stands}}, stands},
 	} {
 		t.Run(test.name, func(t *testing.T) {

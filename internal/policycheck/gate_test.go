@@ -88,15 +88,17 @@ func TestAWriteWaitsForTheFirstRound(t *testing.T) {
 		ends  time.Duration
 		sent  bool
 		after time.Duration
+		open  bool // nothing is required
 	}{
-		{"that finds that they stand", &State{Known: true}, time.Hour, true, time.Second},
-		{"that finds that one is missing", &State{Known: true, Missing: []string{"regcred-secrets"}}, time.Hour, false, time.Second},
-		{"that does not come", nil, time.Hour, false, patience},
-		{"until whoever writes gives up", nil, time.Second, false, time.Second},
+		{"that finds that they stand", &State{Known: true}, time.Hour, true, time.Second, false},
+		{"that finds that one is missing", &State{Known: true, Missing: []string{"regcred-secrets"}}, time.Hour, false, time.Second, false},
+		{"that does not come", nil, time.Hour, false, patience, false},
+		{"until whoever writes gives up", nil, time.Second, false, time.Second, false},
+		{"and not at all where no fence is required", nil, time.Hour, true, 0, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				gate, next := NewGate(true), &answering{}
+				gate, next := NewGate(!test.open), &answering{}
 				if test.round != nil {
 					time.AfterFunc(time.Second, func() { gate.Set(*test.round) })
 				}

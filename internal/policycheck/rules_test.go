@@ -131,6 +131,16 @@ func TestAMessageIsCleanedAndSaysWhatToDo(t *testing.T) {
 	} {
 		for _, required := range []bool{true, false} {
 			got := Message(test.state, required)
+			written := "no Secret is written"
+			switch {
+			case !required:
+				written = "(--require-fence=false)"
+			case test.state.Standing():
+				written = "until the operator restarts"
+			}
+			if got != "" && !strings.Contains(got, written) {
+				t.Errorf("%+v, required: %t: it does not say %q: %q", test.state.Known, required, written, got)
+			}
 			if len(got) > 1000 || strings.Contains(got, "\x1b") || !strings.HasSuffix(got, test.next) || (got == "") != (test.next == "") {
 				t.Errorf("%d bytes: %q", len(got), got)
 			}

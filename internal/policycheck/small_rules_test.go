@@ -66,3 +66,37 @@ func TestEachProbeHasATimeOfItsOwn(t *testing.T) {
 		}
 	})
 }
+
+// The names of several policies begin alike.
+func TestAPolicyOfAnotherNameDoesNotStandForIt(t *testing.T) {
+	for by, want := range map[string]Answer{
+		"regcred-pods": {Kind: Stands}, "regcred-pods-of-ours": {By: "ValidatingAdmissionPolicy regcred-pods-of-ours"}, "regcred": {By: "ValidatingAdmissionPolicy regcred"},
+		"": {By: "ValidatingAdmissionPolicy "},
+	} {
+		err := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "x", errors.New("ValidatingAdmissionPolicy '"+by+"' with binding 'b' denied request: no"))
+		if got := Judge("regcred-pods", err); got != want {
+			t.Errorf("%q: %+v, want %+v", by, got, want)
+		}
+	}
+}
+
+func TestHowSoonItIsAskedAgain(t *testing.T) {
+	stands, hidden := map[string]Answer{"a": {Kind: Stands}}, map[string]Answer{"a": {By: "w"}}
+	for _, test := range []struct {
+		name    string
+		state   State
+		answers map[string]Answer
+		waits   []time.Duration // after answers that were the same so many times
+	}{
+		{"while nothing may be written, however long that lasts", State{Known: true, Missing: []string{"a"}}, stands, []time.Duration{whileClosed, whileClosed, whileClosed, whileClosed, whileClosed}},
+		{"while nothing is known", State{}, hidden, []time.Duration{whileClosed, whileClosed, whileClosed, whileClosed, whileClosed}},
+		{"where all stand", State{Known: true}, stands, []time.Duration{soon[0], soon[1], soon[2], period, period}},
+		{"where one cannot be asked", State{Known: true}, hidden, []time.Duration{soon[0], soon[1], soon[2], whileUnasked, whileUnasked}},
+	} {
+		for same, want := range test.waits {
+			if got := waitAfter(test.state, test.answers, same); got != want {
+				t.Errorf("%s, for the %d. time: %s, want %s", test.name, same+1, got, want)
+			}
+		}
+	}
+}

@@ -1,9 +1,13 @@
 package vault
 
 import (
+	"context"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"regcred.dev/regcred/api/v1alpha1"
 )
@@ -89,5 +93,69 @@ func TestThePauseAfterAFailureIsCountedFromTheAnswer(t *testing.T) {
 	asked := len(server.requests(""))
 	if failure := rig.mustFail(atKV2, v1alpha1.ReasonSealed); failure.RetryAfter <= 0 || len(server.requests("")) != asked {
 		t.Errorf("%d requests more, and the next one after %s", len(server.requests(""))-asked, failure.RetryAfter)
+	}
+}
+
+func TestWhoeverIsRefusedHasAWaitOfTheirOwn(t *testing.T) {
+	var g gate
+	g.leave(readAt, false, outcomeSealed.at("x"))
+	first := g.peek(readAt)
+	wait := first.wait
+	_, second := g.enter(readAt.Add(time.Second))
+	if first == second || first.wait != wait || second.Outcome != outcomeSealed {
+		t.Errorf("one waits %s, and then %s: %+v", wait, first.wait, second)
+	}
+}
+
+func TestAFailureThatComesLateIsNotWhatOthersAreTold(t *testing.T) {
+	var g gate
+	g.leave(readAt, false, outcomeSealed.at("x"))
+	g.leave(readAt, false, outcomeUnreachable.at("x"))
+	if told := g.peek(readAt); told == nil || told.Outcome != outcomeSealed {
+		t.Errorf("they are told %v", told)
+	}
+}
+
+func TestAfterARecoveryThePausesBeginAgain(t *testing.T) {
+	var g gate
+	now, probe := readAt, false
+	for range 6 {
+		g.leave(now, probe, outcomeSealed.at("x"))
+		now = g.retryAt
+		var refused *failure
+		if probe, refused = g.enter(now); !probe || refused != nil {
+			t.Fatalf("after the pause nobody may probe: %v", refused)
+		}
+	}
+	g.leave(now, probe, nil)
+	if g.leave(now, false, outcomeSealed.at("x")); g.retryAt.Sub(now) > firstProbe {
+		t.Errorf("the first pause after a recovery is %s", g.retryAt.Sub(now))
+	}
+}
+
+// Whoever waits for the connection's own limit must be told of it, and keeps a worker no longer than a request may.
+func TestOwnLimitIsToldOfAtOnceWhereARequestWouldWaitForTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &connection{limiter: rate.NewLimiter(rate.Every(time.Hour), 1), spec: v1alpha1.VaultConnectionSpec{TimeoutSeconds: new(int32(3))}}
+		asked, began := 0, time.Now()
+		ask := func(context.Context) (*answer, error) { asked++; return &answer{status: http.StatusOK}, nil }
+		for i, want := range []Outcome{{}, outcomeOwnLimit} {
+			_, f := c.sendOnce(t.Context(), "x", ask)
+			if f == nil != (i == 0) || f != nil && f.Outcome != want || asked != 1 {
+				t.Errorf("request %d: %v, asked %d times", i+1, f, asked)
+			}
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+func TestTheVersionOfAServerIsWhatItSaidLast(t *testing.T) {
+	c := &connection{}
+	for _, body := range []string{`{"initialized":true,"version":"1.14.0"}`, `{}`, `<html>`, ""} {
+		if sick := c.unwell([]byte(body)); sick != nil || c.version != "1.14.0" {
+			t.Errorf("after %q it is %q, %v", body, c.version, sick)
+		}
 	}
 }
