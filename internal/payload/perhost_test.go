@@ -41,4 +41,8 @@ func TestEntriesCanBePublishedUnderTheirHosts(t *testing.T) {
 	if _, err := Render(Fields{"config": entries("ghcr.io/a", "ghcr.io/b")}, want); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "at ghcr.io have different credentials, and spec.target.entryPer is Host") {
 		t.Errorf("two credentials for one host: %v", err)
 	}
+	const two = `{"auths":{"ghcr.io/a":{"username":"u","password":"p"},"ghcr.io/b":{"username":"u","password":"other"}}}`
+	if _, err := Render(Fields{"config": two}, want); !errors.Is(err, ErrMalformed) {
+		t.Errorf("two passwords of one user for one host: %v", err)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regcred.dev/regcred/internal/dockerconfig"
 )
 
 // Whoever reads such a message changes the spec by it, so the names in it have to be those of the spec.
@@ -102,6 +104,47 @@ func TestAnEndThatCannotBeReadIsToldOfWhereItStandsAndAmongManyKeys(t *testing.T
 	for i, says := range []string{`secret/a: key "expires_at" `, `secret/a: the metadata's key "expires_at" `, `secret/a: the exchanged key "expires_at" `} {
 		if !strings.HasPrefix(got.Findings[i].Message, says) {
 			t.Errorf("%q, want %q", got.Findings[i].Message, says)
+		}
+	}
+}
+
+func TestALineBreakAfterAKeyOfAServiceAccountIsToldInEachOfItsForms(t *testing.T) {
+	for username, password := range map[string]string{
+		googleKey: `{"private_key":"x"}` + "\n", googleKeyBase64: base64Of(`{"private_key":"x"}`) + "\n", "robot": "p\n",
+	} {
+		got, err := Render(Fields{"password": password}, wants(Keys{}, username))
+		if err != nil || len(got.Findings) != 1 || got.Findings[0].Reason != dockerconfig.ReasonTrailingNewline {
+			t.Errorf("%s: %v, %v", username, got.Findings, err)
+		}
+	}
+}
+
+func TestWhatIsOddAboutAUserNameHidesNothingOfItsPassword(t *testing.T) {
+	got, err := Render(Fields{"username": "$$robot", "password": "pass "}, wants(Keys{}, ""))
+	if err != nil || len(got.Findings) != 2 || !strings.Contains(got.Findings[0].Message, "the user name has two $") || !strings.Contains(got.Findings[1].Message, "the password ends with a space") {
+		t.Errorf("%v, %v", got.Findings, err)
+	}
+}
+
+func TestTheEntryThatWasProbablyMeantIsFoundForWhicheverRegistryLacksOne(t *testing.T) {
+	document := entriesOf(`{"username":"u","password":"p"}`, "Second.Example", "elsewhere.example")
+	_, err := Render(Fields{"config": document}, wants(Keys{DockerConfig: "config"}, "", "first.example", "second.example"))
+	if err == nil || !strings.Contains(err.Error(), `its entry "Second.Example" has other letters`) {
+		t.Error(err)
+	}
+}
+
+// One member that is no entry makes the whole something else, which others wrote for another purpose.
+func TestTheOldFormHasNothingButEntries(t *testing.T) {
+	const entry = `"registry.example":{"username":"u","password":"p"}`
+	for text, want := range map[string]bool{
+		`{` + entry + `}`: true, `{` + entry + `,"other.example":{"auth":"dTpw"}}`: true, `{` + entry + `,"other":{"x":1}}`: false, `{` + entry + `,"note":"x"}`: false,
+		`{` + entry + `,"other.example:port":{"auth":"dTpw"}}`: false, `{}`: false,
+	} {
+		for range 16 { // a map has no order
+			if _, is := dockerConfigIn(text); is != want {
+				t.Fatalf("%s: %t", text, is)
+			}
 		}
 	}
 }

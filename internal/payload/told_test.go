@@ -55,6 +55,13 @@ func TestAMessageHasABound(t *testing.T) {
 	if err == nil || len(err.Error()) > longestMessage {
 		t.Errorf("%d bytes", len(err.Error()))
 	}
+	host := v1alpha1.Registry(strings.Repeat("a.", 123) + "example:65535")
+	want := wants(Keys{DockerConfig: "config"}, "", host+"/a", host+"/b")
+	want.PerHost = true
+	config := `{"auths":{` + quote(string(host)+"/a") + `:{"username":"u","password":"p"},` + quote(string(host)+"/b") + `:{"username":"u","password":"other"}}}`
+	if _, err := Render(Fields{"config": config}, want); err == nil || len(err.Error()) > longestMessage || !strings.Contains(err.Error(), "have different credentials") {
+		t.Errorf("of two entries for a host with a long name: %v", err)
+	}
 }
 
 func TestFindingsSayWhereTheyAre(t *testing.T) {
@@ -89,6 +96,7 @@ func TestWhichEntryOfADockerConfigIsUsed(t *testing.T) {
 	}{
 		{"the one of the registry", entriesOf(login, "registry.example"), "u:p", "", nil},
 		{"of two spellings with one login either", `{"auths":{"registry.example":` + login + `,"https://registry.example":` + login + `}}`, "u:p", "", nil},
+		{"a wildcard that a kubelet reads before a spelling that it does not", `{"auths":{"*.example":` + login + `,"oci://registry.example":` + other + `,"https://registry.example/v1":` + other + `}}`, "u:p", "", nil},
 		{"of two spellings with two logins none", `{"auths":{"registry.example":` + login + `,"https://registry.example":` + other + `}}`, "", "has two different entries for one registry", nil},
 		{"another spelling that cannot be read is no twin", `{"auths":{"https://registry.example":` + login + `,"registry.example":{"auth":"!"}}}`, "u:p", "", nil},
 		{"a token hides no password", `{"auths":{"registry.example":` + token + `,"https://registry.example":` + login + `}}`, "u:p", "", nil},
@@ -292,7 +300,7 @@ func TestAKeyOfAServiceAccountIsTakenOnlyForSure(t *testing.T) {
 	for _, test := range []struct{ fields, username, user string }{
 		{`{` + google + `}`, "", googleKey}, {`{` + google + `}`, googleKey, googleKey}, {`{` + google + `}`, googleKeyBase64, googleKeyBase64}, {`{` + google + `}`, "robot", ""},
 		{`{` + yandex + `}`, "", yandexKey}, {`{` + yandex + `}`, yandexKey, yandexKey}, {`{` + yandex + `}`, googleKeyBase64, ""},
-		{`{"private_key":"x"}`, "", ""}, {`{"type":"service_account"}`, "", ""}, {`{` + google + `,"password":"p"}`, googleKey, ""},
+		{`{"private_key":"x"}`, "", ""}, {`{"private_key":"x","type":"external_account"}`, "", ""}, {`{"type":"service_account"}`, "", ""}, {`{` + google + `,"password":"p"}`, googleKey, ""},
 	} {
 		r := rendering{Want: wants(Keys{}, test.username), fields: fieldsOf(t, test.fields)}
 		whole, ok := r.wholeKey()
