@@ -23,6 +23,10 @@ type world struct {
 	object    *v1alpha1.RegistryCredential
 	workload  audit.Workload
 	namespace *audit.Namespace
+	// also makes a second RegistryCredential of the first. Nil: there is none.
+	also func(*v1alpha1.RegistryCredential)
+	// protected are the namespaces that are served by name alone.
+	protected []string
 }
 
 func sound() *world {
@@ -57,8 +61,13 @@ func (w *world) others(name string, keys ...string) {
 func (w *world) lists(names ...string) { w.workload.PullSecrets = names }
 
 func (w *world) rows() []audit.Row {
-	return audit.Rows(&audit.Facts{Now: noon, Workloads: []audit.Workload{w.workload}, Namespaces: map[string]*audit.Namespace{"shop": w.namespace},
-		Credentials: []audit.Credential{audit.CredentialOf(w.object, nil, noon)}})
+	credentials := []audit.Credential{audit.CredentialOf(w.object, w.protected, noon)}
+	if w.also != nil {
+		second := w.object.DeepCopy()
+		w.also(second)
+		credentials = append(credentials, audit.CredentialOf(second, w.protected, noon))
+	}
+	return audit.Rows(&audit.Facts{Now: noon, Workloads: []audit.Workload{w.workload}, Namespaces: map[string]*audit.Namespace{"shop": w.namespace}, Credentials: credentials})
 }
 
 func TestWhatANewPodWouldPullWith(t *testing.T) {
@@ -137,6 +146,32 @@ func TestWhatANewPodWouldPullWith(t *testing.T) {
 		}, audit.Unknown, audit.SecretTooLarge, "", "larger"},
 		{"nobody can parse the image", func(w *world) { w.workload.Images = []string{"Shop/Web"} }, audit.Fails, audit.InvalidImage, "", "cannot be parsed"},
 		{"the image is never pulled", func(w *world) { w.workload.Never = []string{image} }, audit.NotPulled, audit.PolicyNever, "", ""},
+		{"nobody can parse the image, which is never pulled", func(w *world) {
+			w.workload.Images, w.workload.Never = []string{"Shop/Web"}, []string{"Shop/Web"}
+		}, audit.Fails, audit.InvalidImage, "", "cannot be parsed"},
+		{"a pod without template has what its ServiceAccount and the policy gave it", func(w *world) {
+			injects(w)
+			w.namespace.Accounts["default"] = diagnosis.Account{Name: "default", PullSecrets: []string{"other"}}
+			w.others("other", "quay.io")
+			w.workload.Template = false
+			w.lists("other", "regcred")
+		}, audit.Accepted, audit.PullAccepted, "policy", ""},
+		{"the template lists another Secret, and the policy adds one that is not for the image", func(w *world) {
+			w.lists("other")
+			w.others("other", "quay.io")
+			w.others("second", "quay.io")
+			w.also = func(o *v1alpha1.RegistryCredential) {
+				o.Name, o.Spec.Registries, o.Spec.Target.SecretName, o.Spec.Target.Attach = "second", []v1alpha1.Registry{"quay.io"}, "second", v1alpha1.AttachPods
+				o.Status.Attachment = &v1alpha1.AttachmentStatus{InjectedSince: metav1.NewTime(noon)}
+			}
+		}, audit.Fails, audit.NotReferenced, "", "lists its own pull Secrets"},
+		{"ServiceAccounts may not be read", func(w *world) {
+			w.namespace.Accounts, w.namespace.AccountsUnread = nil, true
+		}, audit.Unknown, audit.NotReferenced, "", "you may not read ServiceAccounts"},
+		{"Secrets may not be read, and the ServiceAccount names none", func(w *world) {
+			w.namespace.Secrets, w.namespace.SecretsUnread = nil, true
+			w.namespace.Accounts["default"] = diagnosis.Account{}
+		}, audit.Fails, audit.NotReferenced, "", "ServiceAccount default"},
 		{"a pod without template has what its ServiceAccount gave it, which names more now", func(w *world) {
 			w.workload.Template = false
 		}, audit.Accepted, audit.PullAccepted, "ServiceAccount default", ""},
@@ -171,6 +206,29 @@ func TestWhatOthersWroteChangesNoTerminal(t *testing.T) {
 			t.Errorf("got %+v", row)
 		}
 	}
+	w = sound()
+	w.lists("other")
+	w.namespace.Secrets["other"] = diagnosis.Secret{Owner: pullsecret.Owner{Manager: "tool\x1b[2J"}, Keys: []string{"registry.company.io"}}
+	if row := w.rows()[0]; row.Owner != "tool [2J" || strings.Contains(row.Message+row.ProvidedBy(), "\x1b") {
+		t.Errorf("got %+v", row)
+	}
+}
+
+func TestAProtectedNamespaceIsServedWhereItIsNamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		target v1alpha1.Target
+		result audit.Result
+	}{
+		"by name":  {v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{"shop"}}, audit.Fails},
+		"by label": {v1alpha1.Target{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shop"}}}, audit.Anonymous},
+	} {
+		w := sound()
+		w.protected, w.object.Spec.Target = []string{"shop"}, test.target
+		w.namespace.Labels, w.namespace.Accounts = map[string]string{"team": "shop"}, map[string]diagnosis.Account{"default": {}}
+		if row := w.rows()[0]; row.Result != test.result {
+			t.Errorf("%s: %+v", name, row)
+		}
+	}
 }
 
 func TestPodsAreCountedAtWhatAPersonWrote(t *testing.T) {
@@ -182,11 +240,13 @@ func TestPodsAreCountedAtWhatAPersonWrote(t *testing.T) {
 	}
 	all.AddTemplate("shop", "Deployment", "web", spec("r.io/web"))
 	all.AddTemplate("shop", "CronJob", "nightly", spec("r.io/job"))
+	all.AddTemplate("shop", "CronJob", "clean-up", spec("r.io/clean"))
 	all.AddTemplate("shop", "Deployment", "idle", spec("r.io/idle"))
 	for _, pod := range []audit.Pod{
 		{Name: "web-5d4-1", OwnerKind: "ReplicaSet", OwnerName: "web-5d4", Hash: "5d4", Images: []string{"r.io/web", "r.io/sidecar"}},
 		{Name: "web-5d4-2", OwnerKind: "ReplicaSet", OwnerName: "web-5d4", Hash: "5d4", Images: []string{"r.io/web"}},
 		{Name: "nightly-1-x", OwnerKind: "Job", OwnerName: "nightly-29", Images: []string{"r.io/job"}},
+		{Name: "clean-up-1-x", OwnerKind: "Job", OwnerName: "clean-up-29", Images: []string{"r.io/clean"}},
 		{Name: "once-x", OwnerKind: "Job", OwnerName: "once-1", Images: []string{"r.io/once"}},
 		{Name: "bare", Account: "bare", PullSecrets: []string{"own"}, Images: []string{"r.io/bare"}},
 		{Name: "rs-x", OwnerKind: "ReplicaSet", OwnerName: "rs", Images: []string{"r.io/rs"}},
@@ -202,18 +262,19 @@ func TestPodsAreCountedAtWhatAPersonWrote(t *testing.T) {
 		pods   int
 		images string
 	}{
-		"Deployment/web":  {2, "r.io/init r.io/web r.io/data r.io/sidecar"},
-		"Deployment/idle": {0, "r.io/init r.io/idle r.io/data"},
-		"CronJob/nightly": {1, "r.io/init r.io/job r.io/data"},
-		"Job/once-1":      {1, "r.io/once"},
-		"Pod/bare":        {1, "r.io/bare"},
-		"ReplicaSet/rs":   {1, "r.io/rs"},
+		"Deployment/web":   {2, "r.io/init r.io/web r.io/data r.io/sidecar"},
+		"Deployment/idle":  {0, "r.io/init r.io/idle r.io/data"},
+		"CronJob/nightly":  {1, "r.io/init r.io/job r.io/data"},
+		"CronJob/clean-up": {1, "r.io/init r.io/clean r.io/data"},
+		"Job/once-1":       {1, "r.io/once"},
+		"Pod/bare":         {1, "r.io/bare"},
+		"ReplicaSet/rs":    {1, "r.io/rs"},
 	} {
 		if w := got[name]; w.Pods != want.pods || strings.Join(w.Images, " ") != want.images {
 			t.Errorf("%s: %+v", name, w)
 		}
 	}
-	if web, bare := got["Deployment/web"], got["Pod/bare"]; len(got) != 6 || !web.Template || web.Account != "app" || web.PullSecrets[0] != "pull" || web.Never[0] != "r.io/init" ||
+	if web, bare := got["Deployment/web"], got["Pod/bare"]; len(got) != 7 || !web.Template || web.Account != "app" || web.PullSecrets[0] != "pull" || web.Never[0] != "r.io/init" ||
 		bare.Template || bare.Account != "bare" || bare.PullSecrets[0] != "own" {
 		t.Errorf("%d workloads, %+v, %+v", len(got), web, bare)
 	}
