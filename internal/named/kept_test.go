@@ -29,6 +29,14 @@ func TestWhatChangesOrWasNeverCountedTakesNoPlaceOfOthers(t *testing.T) {
 				k.admit(small("first"))
 			}
 		},
+		"one that becomes another that can be meant, again and again": func(k *kept) {
+			for range mostObjects {
+				other := secretOf("shop", "first", corev1.SecretTypeOpaque, 1)
+				other.Labels = nil
+				k.admit(other)
+				k.admit(small("first"))
+			}
+		},
 		"one that went without having been counted": func(k *kept) {
 			k.admit(small("first"))
 			for n := range 5 {
@@ -68,6 +76,11 @@ func TestWhatStaysKeepsItsShareWhenAnotherOneGoes(t *testing.T) {
 	k.release(secretOf("shop", "small", corev1.SecretTypeDockerConfigJson, 1))
 	if one, _ := k.admit(secretOf("shop", "more", corev1.SecretTypeDockerConfigJson, mostBytes/2)); Held(one) {
 		t.Error("there is no room, and it is kept")
+	}
+	k.admit(secretOf("shop", "as large", corev1.SecretTypeDockerConfigJson, mostBytes*3/4))
+	k.release(secretOf("shop", "as large", corev1.SecretTypeDockerConfigJson, mostBytes*3/4))
+	if one, _ := k.admit(secretOf("shop", "more", corev1.SecretTypeDockerConfigJson, mostBytes/2)); Held(one) {
+		t.Error("what was not held makes room for others as it goes")
 	}
 }
 

@@ -241,3 +241,61 @@ func TestATimeThatWasReplacedBringsNothing(t *testing.T) {
 		t.Error("an item comes an hour early")
 	}
 }
+
+// counting is a limiter that knows how often each item failed, and has it wait for so many seconds.
+type counting struct {
+	workqueue.TypedRateLimiter[int]
+	failed map[int]int
+}
+
+func (c counting) When(item int) time.Duration {
+	c.failed[item]++
+	return time.Duration(c.failed[item]) * time.Second
+}
+
+func TestWhatFailsWaitsByItsOwnFailuresAndNoLongerThanItIsTold(t *testing.T) {
+	q := newLanes(t, func() int { return 1 })
+	limiter := counting{q.limiter, map[int]int{}}
+	q.limiter = limiter
+	q.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, 1, 2, 3)
+	q.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, 3)
+	if limiter.failed[1] != 1 || limiter.failed[2] != 1 || limiter.failed[3] != 2 {
+		t.Errorf("the failures are counted as %v", limiter.failed)
+	}
+	for _, test := range []struct {
+		o    priorityqueue.AddOpts
+		want time.Duration
+	}{
+		{priorityqueue.AddOpts{RateLimited: true}, time.Second}, {priorityqueue.AddOpts{RateLimited: true, After: time.Minute}, time.Second},
+		{priorityqueue.AddOpts{RateLimited: true, After: time.Millisecond}, time.Millisecond}, {priorityqueue.AddOpts{After: time.Minute}, time.Minute},
+	} {
+		clear(limiter.failed)
+		if got := q.after(test.o, 4); got != test.want {
+			t.Errorf("%+v: it waits %s, want %s", test.o, got, test.want)
+		}
+	}
+}
+
+func TestWhatIsSetAsideAndComesAgainKeepsTheHigherPriority(t *testing.T) {
+	for _, priorities := range [][]int{{0, urgent}, {urgent, 0}, {urgent}, {0, urgent, 0}} {
+		q := newLanes(t, func() int { return 2 })
+		q.mu.Lock()
+		for item := range 2 + reserved {
+			q.out[item] = work{urgent: true}
+			q.urgent++
+		}
+		q.out[-1] = work{}
+		for _, priority := range priorities {
+			if q.admit(7, priority) {
+				t.Errorf("%v: there is no room, and it is admitted", priorities)
+			}
+		}
+		clear(q.out)
+		q.urgent = 0
+		next := q.next()
+		if len(next) != 1 || len(next[urgent]) != 1 || next[urgent][0] != 7 || len(q.aside) != 0 {
+			t.Errorf("%v: it is added again as %v, and %v are aside", priorities, next, q.aside)
+		}
+		q.mu.Unlock()
+	}
+}
