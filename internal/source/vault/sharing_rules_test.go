@@ -54,6 +54,7 @@ func TestAnAnswerIsKeptForTheMostPatientOfItsReaders(t *testing.T) {
 	if s.read("a", readAt.Add(10*time.Second), time.Hour, 1) {
 		t.Error("it is read again")
 	}
+	s.read("a", readAt.Add(20*time.Second), time.Minute, 1) // one with less patience comes last
 	s.read("b", readAt.Add(30*time.Minute), time.Minute, 1)
 	if !s.knows("a") || s.read("a", readAt.Add(time.Hour-1), time.Hour, 1) {
 		t.Error("it is forgotten while it is of use")
