@@ -2,9 +2,12 @@ package proxy_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
+	"log"
 	"net"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -81,7 +84,8 @@ func TestWhatAProxyDoesWrongIsSaidOfTheProxy(t *testing.T) {
 		{"it is overloaded", func(p *proxytest.Proxy) { p.Refuse("503 Service Unavailable") }, 503, "whether the proxy is well"},
 		{"it redirects", func(p *proxytest.Proxy) { p.Speak("HTTP/1.1 302 Found\r\nLocation: http://login.portal/\r\n\r\n") }, 302, "let the proxy allow"},
 		{"it says yes with another status", func(p *proxytest.Proxy) { p.Speak("HTTP/1.1 204 No Content\r\n\r\n") }, 204, "status 204"},
-		{"it speaks no HTTP", func(p *proxytest.Proxy) { p.Speak("SSH-2.0-OpenSSH\r\n") }, 0, "no HTTP"},
+		{"it speaks no HTTP", func(p *proxytest.Proxy) { p.Speak("SSH-2.0-s3cret\r\n") }, 0, "no HTTP"},
+		{"it quotes what it was shown", func(p *proxytest.Proxy) { p.Speak("HTTP/1.1 200 OK\r\nno header but s3cret\r\n\r\n") }, 0, "no HTTP"},
 		{"it hangs up", func(p *proxytest.Proxy) { p.Speak("\x00") }, 0, "no HTTP"},
 		{"it sends a head without an end", func(p *proxytest.Proxy) { p.Speak("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 64<<10)) }, 0, "too long"},
 		{"it says yes and goes on speaking", func(p *proxytest.Proxy) { p.Speak("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n") }, 0, "bytes of its own"},
@@ -134,5 +138,44 @@ func TestALoginThatCannotBeReadIsNotLeftOut(t *testing.T) {
 	}
 	if asked := p.Asked(); len(asked) != 0 {
 		t.Errorf("the proxy was asked %q", asked)
+	}
+}
+
+// A proxy over TLS is trusted by the CA that is given for it, and by no other.
+func TestAProxyOverTLSIsTrustedByItsOwnCAAlone(t *testing.T) {
+	p, target := proxytest.Start(t), echo(t)
+	secure := httptest.NewTLSServer(p)
+	t.Cleanup(secure.Close)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	u, err := url.Parse(secure.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := x509.NewCertPool()
+	own.AddCert(secure.Certificate())
+	for name, test := range map[string]struct {
+		roots *x509.CertPool
+		says  string
+	}{"its own": {own, ""}, "none": {x509.NewCertPool(), "the TLS connection to the proxy failed"}} {
+		conn, err := (&proxy.Server{URL: u, Roots: test.roots}).DialContext(t.Context(), "tcp", target)
+		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("by %s: %v", name, err)
+		}
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+}
+
+func TestOfTheURLOfAProxyOnlySchemeHostAndPortAreKept(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://proxy.example:3128": "http://proxy.example:3128", "http://proxy.example:3128/": "http://proxy.example:3128", "https://proxy.example//": "https://proxy.example",
+	} {
+		if u, err := proxy.ParseURL(text); err != nil || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) || u.String() != want {
+			t.Errorf("%s: %v, %v", text, u, err)
+		}
+	}
+	if _, err := proxy.ParseURL("http://me:s3cret@proxy.example:3128"); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("with a login: %v", err)
 	}
 }

@@ -118,8 +118,9 @@ func TestWhatMayNotBeReadIsSaidInTheBundle(t *testing.T) {
 }
 
 func TestOnlyFlagsWhoseValueCannotBeASecretKeepIt(t *testing.T) {
-	got := supportbundle.Flags([]string{"--log-level=debug", "-leader-elect", "--registry-ca=x=y", "word", "--", "--namespace", "regcred-system", "--http-proxy http://u:p@h"})
-	if want := []string{"--log-level=debug", "--leader-elect", "--registry-ca", "--", "--namespace", "--http-proxy"}; !slices.Equal(got, want) {
+	got := supportbundle.Flags([]string{"--log-level=debug", "-leader-elect", "--registry-ca=x=y", "word", "--", "--namespace", "regcred-system", "--http-proxy http://u:p@h",
+		"log-level", "--log-level debug=canary", "--log-level\ncanary=x"})
+	if want := []string{"--log-level=debug", "--leader-elect", "--registry-ca", "--", "--namespace", "--http-proxy", "--log-level", "--log-level"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

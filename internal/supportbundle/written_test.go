@@ -105,6 +105,33 @@ func TestOfALoginTheMethodAloneIsTold(t *testing.T) {
 	}
 }
 
+func TestABundleTellsEachThingUnderItsOwnName(t *testing.T) {
+	for name, connection := range map[string]v1alpha1.VaultConnection{
+		"OwnCA": {Spec: v1alpha1.VaultConnectionSpec{TLS: &v1alpha1.VaultTLS{}}}, "Proxy": {Spec: v1alpha1.VaultConnectionSpec{Proxy: &v1alpha1.VaultProxy{}}}, "": {},
+	} {
+		if got := connectionIn(t, connection); got["OwnCA"] != (name == "OwnCA") || got["Proxy"] != (name == "Proxy") {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	facts := checkup.Facts{}
+	facts.Credentials.Value = []v1alpha1.RegistryCredential{{ObjectMeta: metav1.ObjectMeta{Generation: 3}, Status: v1alpha1.RegistryCredentialStatus{ObservedGeneration: 2},
+		Spec: v1alpha1.RegistryCredentialSpec{Target: v1alpha1.Target{SecretName: "pull", Namespaces: []v1alpha1.NamespaceName{"in"}, ExcludedNamespaces: []v1alpha1.NamespaceName{"out"},
+			Attach: v1alpha1.AttachPods, ExistingSecrets: v1alpha1.ExistingAdopt}}}}
+	var all []map[string]any
+	if err := json.Unmarshal([]byte(written(t, supportbundle.Contents{Now: noon, Facts: facts})["registrycredentials.json"]), &all); err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	got := map[string]any{}
+	for name := range map[string]bool{"Generation": true, "ObservedGeneration": true, "SecretName": true, "Namespaces": true, "ExcludedNamespaces": true, "Attach": true, "ExistingSecrets": true} {
+		got[name] = all[0][name]
+	}
+	want := map[string]any{"Generation": 3.0, "ObservedGeneration": 2.0, "SecretName": "pull", "Namespaces": []any{"in"}, "ExcludedNamespaces": []any{"out"},
+		"Attach": "Pods", "ExistingSecrets": "Adopt"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func connectionIn(t *testing.T, connection v1alpha1.VaultConnection) map[string]any {
 	t.Helper()
 	facts := checkup.Facts{}

@@ -299,3 +299,25 @@ func TestWhatIsSetAsideAndComesAgainKeepsTheHigherPriority(t *testing.T) {
 		q.mu.Unlock()
 	}
 }
+
+func TestWhatWasSetAsideComesBackWithItsPriority(t *testing.T) {
+	for _, priority := range []int{urgent, urgent + 1} {
+		q := newLanes(t, func() int { return 4 })
+		q.mu.Lock()
+		for item := 0; q.room(urgent) > 0; item++ {
+			q.out[item] = work{urgent: true}
+			q.urgent++
+		}
+		if q.admit(7, priority) {
+			t.Error("there is no room, and it is admitted")
+		}
+		q.mu.Unlock()
+		q.Done(0)
+		if n := q.PriorityQueue.Len(); n != 1 {
+			t.Fatalf("%d are in the queue", n)
+		}
+		if item, got, _ := q.PriorityQueue.GetWithPriority(); item != 7 || got != priority {
+			t.Errorf("%d comes back with the priority %d, want %d", item, got, priority)
+		}
+	}
+}

@@ -45,6 +45,9 @@ func TestEveryLineAboutARequestNamesIt(t *testing.T) {
 			return loggerFor[reconcile.Request]("delivery")(&reconcile.Request{NamespacedName: types.NamespacedName{Name: "company"}})
 		}, map[string]any{"name": "company"}},
 		{"something without a name", func() logr.Logger { return loggerFor[string]("delivery")(new(string)) }, map[string]any{"request": ""}},
+		{"with values that were added one after the other", func() logr.Logger {
+			return loggerFor[place]("delivery")(&place{"shop", "regcred"}).WithValues("one", "1").WithName("x").WithValues("other", "2")
+		}, map[string]any{"namespace": "shop", "secret": "regcred", "one": "1", "other": "2", "logger": "x"}},
 		{"nothing", func() logr.Logger { return loggerFor[place]("delivery")(nil) }, map[string]any{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -196,3 +196,33 @@ func TestWhatIsBelowIsFound(t *testing.T) {
 		t.Error("the transport below is hidden")
 	}
 }
+
+// failing is an answer that breaks off.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (failing) Close() error               { return nil }
+
+func TestOnlyASilentWatchEndsAsOneWhoseTimeIsOver(t *testing.T) {
+	broken := errors.New("the connection broke")
+	for _, test := range []struct {
+		name  string
+		cause error // why its context ended; nil where it did not
+		ended bool
+		want  error
+	}{
+		{"it said nothing", io.EOF, true, io.EOF}, {"its client ended it", nil, true, broken}, {"it broke", nil, false, broken},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		if test.ended {
+			cancel(test.cause)
+		}
+		one := &heard{ReadCloser: failing{broken}, ctx: ctx, cancel: cancel, timer: time.NewTimer(time.Hour), limit: time.Hour}
+		if _, err := one.Read(nil); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if err := one.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -125,6 +125,10 @@ func TestWhatIsUsual(t *testing.T) {
 		t.Errorf("%s where half of the requests take %s", w.usual, usual)
 	}
 	w = &Width{}
+	if w.rounds(1, one(2, usual, refusal)); w.usual != usual {
+		t.Errorf("%s where half of the requests take %s and the others are turned away", w.usual, usual)
+	}
+	w = &Width{}
 	w.rounds(1, always(usual))
 	w.rounds(1, always(2*usual))
 	if w.usual != usual {
