@@ -73,9 +73,11 @@ func TestHowALeaseIsProlonged(t *testing.T) {
 	server.handle("/v1/sys/leases/renew", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		_ = json.Unmarshal(body, &sent)
+		rig.pass(time.Second) // until it is answered
 		answers(200, `{"lease_id":"robots/creds/a/1","lease_duration":600,"renewable":false}`)(w, r)
 	})
 	rig.pass(time.Minute)
+	asked := rig.now()
 	renewed, err := rig.Renew(t.Context(), lease)
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +85,11 @@ func TestHowALeaseIsProlonged(t *testing.T) {
 	if sent["lease_id"] != lease.ID || sent["increment"] != lease.Term.Seconds() {
 		t.Errorf("Vault was sent %v", sent)
 	}
-	if !renewed.Obtained.Equal(rig.now()) || renewed.Duration != 10*time.Minute || renewed.Renewable || renewed.Term != lease.Term || renewed.ID != lease.ID {
+	if !renewed.Obtained.Equal(asked) || renewed.Duration != 10*time.Minute || renewed.Renewable || renewed.Term != lease.Term || renewed.ID != lease.ID {
 		t.Errorf("it became %+v", renewed)
+	}
+	if _, err := rig.Renew(t.Context(), renewed); err != nil || sent["increment"] != lease.Term.Seconds() {
+		t.Errorf("what has ten minutes is prolonged by %v, %v", sent, err)
 	}
 }
 

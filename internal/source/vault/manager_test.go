@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -59,6 +60,20 @@ func TestLoginsAndReadsAreCounted(t *testing.T) {
 	want := []string{"login default appRole Succeeded", "token default false", "read default Read", "read default SecretNotFound", "forget default"}
 	if !slices.Equal(counted.entries, want) {
 		t.Errorf("got %q\nwant %q", counted.entries, want)
+	}
+}
+
+func TestALoginThatFailsIsCountedByWhy(t *testing.T) {
+	for reason, answer := range map[string]http.HandlerFunc{
+		v1alpha1.ReasonSealed: answers(503, `{"errors":["Vault is sealed"]}`), v1alpha1.ReasonLoginFailed: answers(400, `{"errors":["invalid role or secret ID"]}`),
+		v1alpha1.ReasonRateLimited: answers(429, `{"errors":[]}`),
+	} {
+		server, counted := newScripted(t), &ledger{}
+		server.handle("/v1/auth/approle/login", answer)
+		newRig(t, server.URL, func(o *Options) { o.Metrics = counted }).mustFail(atKV2, reason)
+		if want := []string{"login default appRole " + reason, "read default " + reason}; !slices.Equal(counted.entries, want) {
+			t.Errorf("got %q, want %q", counted.entries, want)
+		}
 	}
 }
 
