@@ -215,3 +215,29 @@ func TestWhatTheSourceSaysOfALeaseIsPassedOn(t *testing.T) {
 		t.Errorf("%+v, %v", lease, err)
 	}
 }
+
+// Whoever edits paths can add a place that is fast, or many that are slow: the server stays as slow as it is.
+func TestAServerOfManySlowPlacesStaysSlowWhateverComesToThem(t *testing.T) {
+	for name, comes := range map[string]func(*watched){
+		"nothing": func(*watched) {},
+		"an answer of another place that is fast": func(w *watched) {
+			leave := w.lets(at("slow", "fast"))
+			leave()
+		},
+		"more slow places than are remembered": func(w *watched) {
+			for i := range mostRemembered {
+				w.answers(at("slow", fmt.Sprint("more-", i)), slowAfter)
+				w.now = w.now.Add(-slowAfter) // so that none is forgotten by its age
+			}
+		},
+	} {
+		w := newWatched(t)
+		for i := range mostSlowPlaces {
+			w.answers(at("slow", fmt.Sprint(i)), slowAfter)
+		}
+		comes(w)
+		w.lets(at("slow", "new-1"))
+		w.lets(at("slow", "new-2"))
+		w.refuses(name, at("slow", "new-3"))
+	}
+}
