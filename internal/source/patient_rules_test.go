@@ -216,6 +216,16 @@ func TestWhatTheSourceSaysOfALeaseIsPassedOn(t *testing.T) {
 	}
 }
 
+// slower has so many more places of a server answer slowly, at one moment: none is forgotten by its age.
+func slower(places int) func(*watched) {
+	return func(w *watched) {
+		for i := range places {
+			w.answers(at("slow", fmt.Sprint("more-", i)), slowAfter)
+			w.now = w.now.Add(-slowAfter)
+		}
+	}
+}
+
 // Whoever edits paths can add a place that is fast, or many that are slow: the server stays as slow as it is.
 func TestAServerOfManySlowPlacesStaysSlowWhateverComesToThem(t *testing.T) {
 	for name, comes := range map[string]func(*watched){
@@ -224,12 +234,8 @@ func TestAServerOfManySlowPlacesStaysSlowWhateverComesToThem(t *testing.T) {
 			leave := w.lets(at("slow", "fast"))
 			leave()
 		},
-		"more slow places than are remembered": func(w *watched) {
-			for i := range mostRemembered {
-				w.answers(at("slow", fmt.Sprint("more-", i)), slowAfter)
-				w.now = w.now.Add(-slowAfter) // so that none is forgotten by its age
-			}
-		},
+		"one slow place more than is remembered": slower(mostRemembered - mostSlowPlaces + 1),
+		"many more":                              slower(2 * mostRemembered),
 	} {
 		w := newWatched(t)
 		for i := range mostSlowPlaces {
