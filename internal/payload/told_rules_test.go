@@ -148,3 +148,18 @@ func TestTheOldFormHasNothingButEntries(t *testing.T) {
 		}
 	}
 }
+
+// An API server takes stringData before data, and a manifest is what is applied.
+func TestOfAManifestThatHoldsTwoDockerConfigsThatOfStringDataCounts(t *testing.T) {
+	old, in := entriesOf(`{"username":"u","password":"old"}`, "registry.example"), entriesOf(`{"username":"u","password":"p"}`, "registry.example")
+	manifest := `{"kind":"Secret","data":{".dockerconfigjson":` + quote(base64Of(old)) + `},"stringData":{".dockerconfigjson":` + quote(in) + `}}`
+	for name, fields := range map[string]Fields{"as the secret": fieldsOf(t, manifest), "as text": {"config": manifest}, "as base64": {"config": base64Of(manifest)}} {
+		keys := Keys{DockerConfig: "config"}
+		if fields["config"] == nil {
+			keys = Keys{}
+		}
+		if got, err := Render(fields, wants(keys, "")); err != nil || plain(got.Config)["registry.example"] != "u:p" {
+			t.Errorf("%s: %v, %v", name, plain(got.Config), err)
+		}
+	}
+}

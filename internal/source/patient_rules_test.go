@@ -215,3 +215,35 @@ func TestWhatTheSourceSaysOfALeaseIsPassedOn(t *testing.T) {
 		t.Errorf("%+v, %v", lease, err)
 	}
 }
+
+// slower has so many more places of a server answer slowly, at one moment: none is forgotten by its age.
+func slower(places int) func(*watched) {
+	return func(w *watched) {
+		for i := range places {
+			w.answers(at("slow", fmt.Sprint("more-", i)), slowAfter)
+			w.now = w.now.Add(-slowAfter)
+		}
+	}
+}
+
+// Whoever edits paths can add a place that is fast, or many that are slow: the server stays as slow as it is.
+func TestAServerOfManySlowPlacesStaysSlowWhateverComesToThem(t *testing.T) {
+	for name, comes := range map[string]func(*watched){
+		"nothing": func(*watched) {},
+		"an answer of another place that is fast": func(w *watched) {
+			leave := w.lets(at("slow", "fast"))
+			leave()
+		},
+		"one slow place more than is remembered": slower(mostRemembered - mostSlowPlaces + 1),
+		"many more":                              slower(2 * mostRemembered),
+	} {
+		w := newWatched(t)
+		for i := range mostSlowPlaces {
+			w.answers(at("slow", fmt.Sprint(i)), slowAfter)
+		}
+		comes(w)
+		w.lets(at("slow", "new-1"))
+		w.lets(at("slow", "new-2"))
+		w.refuses(name, at("slow", "new-3"))
+	}
+}
