@@ -24,10 +24,7 @@ import (
 // policy while nobody asks for it. metrics may be nil.
 func (p *Operator) AddInjection(metrics attachment.Metrics) error {
 	policy := &wakeup.Notifier{}
-	p.policy = injection.New(injection.Look(p.Clientset.AdmissionregistrationV1()), func(injection.State) {
-		policy.Notify("")
-		p.WakeAll()
-	})
+	p.policy = injection.New(injection.Look(p.Clientset.AdmissionregistrationV1()), p.onPolicy(policy))
 	p.book = injection.NewBook(func(credential string, since bool) {
 		p.News.Notify(credential)
 		if !since { // that concerns no Secret and no ServiceAccount, and the status tells it to who looks at pods
@@ -44,6 +41,14 @@ func (p *Operator) AddInjection(metrics attachment.Metrics) error {
 		return err
 	}
 	return p.Manager.Add(p.policy)
+}
+
+// onPolicy has the index, and all that goes by the policy, looked at again where that came or went.
+func (p *Operator) onPolicy(policy *wakeup.Notifier) func(injection.State) {
+	return func(injection.State) {
+		policy.Notify("")
+		p.WakeAll()
+	}
 }
 
 func (p *Operator) attaching(watches attachment.Watches, metrics attachment.Metrics) *attachment.Reconciler {

@@ -1,9 +1,12 @@
 package operator
 
 import (
+	"io"
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,19 +44,59 @@ type (
 	indexes  struct{ attachment.Metrics }
 )
 
-// answered is a manager before an API server that takes each write as it is.
+// answered is a manager before an API server that takes each write as it is, and has nothing else.
 type answered struct {
 	ctrl.Manager
 	cluster client.Client
+	sent    *sent
 }
 
-// GetClient has no cache: the manager does not run.
+// sent are the paths of writes.
+type sent struct {
+	mu    sync.Mutex
+	paths []string
+}
+
+func (s *sent) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	paths := s.paths
+	s.paths = nil
+	return paths
+}
+
+// GetClient has no cache where the manager does not run.
 func (a answered) GetClient() client.Client { return a.cluster }
 
-func (answered) GetHTTPClient() *http.Client { return &http.Client{Transport: answered{}} }
+func (a answered) GetHTTPClient() *http.Client { return &http.Client{Transport: a} }
 
-func (answered) RoundTrip(request *http.Request) (*http.Response, error) {
+func (a answered) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method == http.MethodGet {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: nothingOf(request)}, nil
+	}
+	a.sent.mu.Lock()
+	defer a.sent.mu.Unlock()
+	a.sent.paths = append(a.sent.paths, request.URL.Path)
 	return &http.Response{StatusCode: http.StatusOK, Header: request.Header, Body: request.Body}, nil
+}
+
+// nothingOf is an empty list of Secrets or ServiceAccounts, or a watch of them that tells of nothing until its request ends.
+func nothingOf(request *http.Request) io.ReadCloser {
+	kind := "Secret"
+	if strings.HasSuffix(request.URL.Path, "/serviceaccounts") {
+		kind = "ServiceAccount"
+	}
+	if !request.URL.Query().Has("watch") {
+		return io.NopCloser(strings.NewReader(`{"apiVersion":"v1","kind":"` + kind + `List","metadata":{"resourceVersion":"1"},"items":[]}`))
+	}
+	body, events := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(events, `{"type":"BOOKMARK","object":{"apiVersion":"v1","kind":"`+kind+
+			`","metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}`+"\n")
+		<-request.Context().Done()
+		_ = events.CloseWithError(request.Context().Err())
+	}()
+	return body
 }
 
 // then is the API server's time: no clock of the process shows it.
@@ -63,7 +106,7 @@ var then = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 func all(t *testing.T) (*Operator, map[string]any) {
 	t.Helper()
 	cluster := inmemory.Cluster().Build().(client.WithWatch)
-	mgr := answered{manager.New(t, cluster), cluster}
+	mgr := answered{manager.New(t, cluster), cluster, &sent{}}
 	p, err := New(t.Context(), mgr, Options{
 		Namespace: "regcred-system", Protected: append(make([]string, 0, 8), "kube-system"), SecretNames: []string{"pull"}, ServiceAccountNames: []string{"builder"}, Now: func() time.Time { return then },
 		Watchdog: &watchdog.Watchdog{}, Traces: &tracing.Rotations{},

@@ -12,6 +12,7 @@ import (
 	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/injection"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/wakeup"
 )
 
 // heard are the notifiers that told of something since it was asked last.
@@ -58,6 +59,11 @@ func TestWhoIsToldOfWhat(t *testing.T) {
 		if err := test.do(); err != nil {
 			t.Fatal(err)
 		}
+		for _, path := range p.Manager.(answered).sent.take() {
+			if path != "/api/v1/namespaces/regcred-system/secrets" {
+				t.Errorf("%s: it is kept at %s", test.what, path)
+			}
+		}
 		if got := told.take(); !slices.Equal(got, test.want) {
 			t.Errorf("%s: told is %q, want %q", test.what, got, test.want)
 		}
@@ -92,10 +98,18 @@ func TestAllAreLookedAtAgainWhereSomethingMayBeAllowedNow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told := listen(p)
-	p.WakeAll()
-	if got, want := told.take(), []string{"Changed a", "Changed b", "News a", "News b"}; !slices.Equal(got, want) {
-		t.Errorf("told is %q, want %q", got, want)
+	told, policy, index := listen(p), &wakeup.Notifier{}, 0
+	policy.Listen(func(string) { index++ })
+	for what, do := range map[string]func(){
+		"all are woken": p.WakeAll, "the admission policy came or went": func() { p.onPolicy(policy)(injection.State{}) },
+	} {
+		do()
+		if got, want := told.take(), []string{"Changed a", "Changed b", "News a", "News b"}; !slices.Equal(got, want) {
+			t.Errorf("%s: told is %q, want %q", what, got, want)
+		}
+	}
+	if index != 1 {
+		t.Errorf("the index is looked at %d times", index)
 	}
 }
 
