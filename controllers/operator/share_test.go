@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"reflect"
@@ -90,11 +91,10 @@ func nothingOf(request *http.Request) io.ReadCloser {
 		return io.NopCloser(strings.NewReader(`{"apiVersion":"v1","kind":"` + kind + `List","metadata":{"resourceVersion":"1"},"items":[]}`))
 	}
 	body, events := io.Pipe()
+	context.AfterFunc(request.Context(), func() { _ = events.Close() })
 	go func() {
 		_, _ = io.WriteString(events, `{"type":"BOOKMARK","object":{"apiVersion":"v1","kind":"`+kind+
 			`","metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}`+"\n")
-		<-request.Context().Done()
-		_ = events.CloseWithError(request.Context().Err())
 	}()
 	return body
 }
