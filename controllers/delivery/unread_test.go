@@ -19,6 +19,7 @@ import (
 	"regcred.dev/regcred/internal/dockerconfig"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
+	"regcred.dev/regcred/internal/rotation"
 )
 
 var errAway = errors.New("away")
@@ -120,6 +121,11 @@ func TestWhatIsPublishedToAPlace(t *testing.T) {
 		want   string
 	}{
 		{"the value in use", func(*v1alpha1.RegistryCredential) {}, nil, "1-x"},
+		{"the value in use, beside the one before and one that waits", func(*v1alpha1.RegistryCredential) {}, func(r *records.Record) {
+			other := record(t, "company", "0-x", "other", "r.example").Value
+			other.Digest = "other"
+			r.Previous, r.Waiting = &rotation.Previous{Value: other}, &rotation.Waiting{Value: other}
+		}, "1-x"},
 		{"nothing of one that is suspended", func(c *v1alpha1.RegistryCredential) { c.Spec.Suspend = true }, nil, ""},
 		{"nothing of one that is deleted and retained", func(c *v1alpha1.RegistryCredential) {
 			c.DeletionTimestamp, c.Spec.DeletionPolicy = ptr.To(metav1.Now()), v1alpha1.DeletionRetain
@@ -142,7 +148,8 @@ func TestWhatIsPublishedToAPlace(t *testing.T) {
 		g.publish(published)
 		var got pullsecret.Contribution
 		f := facts{values: g.r.Store.Snapshot()}
-		if f.publishTo(object, &got); got.Revision != test.want || (got.Config != nil) != (test.want != "") || (got.Digest != "") != (test.want != "") {
+		if f.publishTo(object, &got); got.Revision != test.want || (got.Config != nil) != (test.want != "") || (got.Digest == "digest") != (test.want != "") ||
+			test.want != "" && got.Config["r.example"].Password() != "one" {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 	}
