@@ -372,3 +372,14 @@ func TestWhileEntriesWaitWhatElseIsRecordedForThemStays(t *testing.T) {
 		t.Errorf("%+v: %s", held, g.secret("n-00000").Data)
 	}
 }
+
+// Else it would depend on who looks first whether the removal of others waits for a person.
+func TestAKeyThatATenantAddsToARecordIsNoLoss(t *testing.T) {
+	g := withTenant(t)
+	g.forge("n-00009", "evil.example", "r.example")
+	g.r.ledger.note(g.secret("n-00009")) // as the watch tells
+	holding, losing, err := g.r.losses(t.Context(), g.company())
+	if err != nil || len(holding) != 10 || len(losing) != 0 {
+		t.Errorf("%d hold it, and %q are to lose something: %v", len(holding), losing, err)
+	}
+}
