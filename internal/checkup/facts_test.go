@@ -40,6 +40,8 @@ func TestWhatIsFoundWhereTwoFactsComeTogether(t *testing.T) {
 			"Leader", []string{"OK: regcred-1 leads"}},
 		{"clocks differ, and the lease was renewed while it was looked at", func(f *checkup.Facts) { f.Lease.Value.Age, f.Lease.Value.Renewed = time.Hour, true },
 			"Leader", []string{"OK: regcred-1 leads"}},
+		{"a lease that nobody holds changed while it was looked at", func(f *checkup.Facts) { f.Lease.Value.Holder, f.Lease.Value.Renewed = "", true },
+			"Leader", []string{"Problem: gave its lease back"}},
 		{"a policy is ignored where it cannot be evaluated, and the API server warns", func(f *checkup.Facts) {
 			f.Policies.Value["regcred-tokens"] = checkup.Policy{Ignores: true, Warnings: []string{"no such field"}}
 		}, "Policies", []string{"Problem: has failurePolicy Ignore"}},

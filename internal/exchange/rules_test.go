@@ -108,6 +108,22 @@ func TestWhileEntraTurnsAPrincipalAwayItIsNotAskedForAnotherRegistry(t *testing.
 	}
 }
 
+// An outage is everybody's at that host, and nobody's at another one of the region.
+func TestAnOutageOfAHostShutsItForAllLoginsAndNoOtherHost(t *testing.T) {
+	const private, public = "api.ecr.us-east-1.amazonaws.com", "api.ecr-public.us-east-1.amazonaws.com"
+	cloud := &scripted{status: map[string]int{private: http.StatusServiceUnavailable}, answers: map[string]string{public: loginUntil("a", noon.Add(time.Hour))}}
+	e := New(cloud, at(noon))
+	for _, key := range []string{"x", "other"} {
+		_, err := e.ecr(t.Context(), []string{"111122223333.dkr.ecr.us-east-1.amazonaws.com"}, payload.Fields{"access_key": key, "secret_key": "y"})
+		if !errors.Is(err, ErrUnavailable) || len(cloud.asked) != 1 {
+			t.Errorf("%s: %v after %q", key, err, cloud.asked)
+		}
+	}
+	if _, err := e.ecr(t.Context(), []string{"public.ecr.aws"}, ofAWS); err != nil {
+		t.Errorf("the public gallery: %v", err)
+	}
+}
+
 // failing is a transport that fails with a text.
 type failing string
 

@@ -160,3 +160,23 @@ func TestALookHasATimeKnowsWhatWasBeforeAndIsKnownBeforeItIsTold(t *testing.T) {
 		}
 	})
 }
+
+func TestAnIndexThatLacksTheOldestHoldsTheOthers(t *testing.T) {
+	oldest, middle, youngest := asking(1, names("a")), asking(2, names("b")), asking(3, names("c"))
+	held := HeldBy(indexOf(middle, youngest), []v1alpha1.RegistryCredential{oldest, middle, youngest})
+	if _, first := held[oldest.UID]; first || len(held) != 2 {
+		t.Errorf("%+v", held)
+	}
+}
+
+// One that is being deleted is in the index no more: what is known of the policy is all that matters to its pods.
+func TestOfWhatIsBeingDeletedThePolicyAloneTells(t *testing.T) {
+	going := asking(1, names("a"))
+	going.DeletionTimestamp = &metav1.Time{Time: noon}
+	b := NewBook(func(string, bool) {})
+	b.Failed(Content{}, true, errors.New("away"))
+	policy := State{Known: true, Since: noon}
+	if got := b.State(policy, &going); got != policy {
+		t.Errorf("%+v", got)
+	}
+}

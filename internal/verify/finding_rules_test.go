@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,5 +97,25 @@ func TestASessionKnowsItsRegistryByTheAddressThatIsDialled(t *testing.T) {
 			}
 			s.close()
 		}
+	}
+}
+
+// What a dialler wraps around it names addresses once more, and nothing that a person could do.
+func TestAnAddressThatIsRefusedIsToldInOurOwnWords(t *testing.T) {
+	refused := checkAddress(netip.MustParseAddr("127.0.0.1"), false)
+	s := &session{registry: "r.io", transport: newBoundedTransport(New(Options{}).options, nil, &route{})}
+	for step, want := range map[Step]Reason{StepPing: AddressRefused, StepToken: TokenRealmRefused} {
+		got := s.failure(t.Context(), step, &net.OpError{Op: "dial", Net: "tcp", Err: refused})
+		if got.Reason != want || got.detail != "127.0.0.1 is a loopback address" {
+			t.Errorf("%s: %s, %q", step, got.Reason, got.detail)
+		}
+	}
+}
+
+func TestOfSeveralImagesThatAreDeniedTheOneThatTheValueInUsePullsIsNamed(t *testing.T) {
+	e := evidence{hostQuestion: hostQuestion{host: "r.io"}, login: login(LoginAccepted, 200), pulls: []Result{pulled("r.io/a", PullDenied), pulled("r.io/b", PullDenied)},
+		inUsePulls: map[string]Result{"r.io/a": pulled("r.io/a", PullDenied), "r.io/b": pulled("r.io/b", PullAllowed)}}
+	if got := e.judge(false); got.Verdict != ValueRejected || !strings.Contains(got.Message, "r.io/b with it") {
+		t.Errorf("%+v", got)
 	}
 }

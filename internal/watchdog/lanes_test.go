@@ -321,3 +321,14 @@ func TestWhatWasSetAsideComesBackWithItsPriority(t *testing.T) {
 		}
 	}
 }
+
+func TestHoweverNarrowAWidthIsOneMayBeWorkedOnAndWhatIsReserved(t *testing.T) {
+	for _, width := range []int{-1, 0, 1} {
+		q := newLanes(t, func() int { return width })
+		q.mu.Lock()
+		if plain, first := q.room(0), q.room(urgent); plain != 1 || first != reserved {
+			t.Errorf("a width of %d has room for %d, and for %d that are urgent", width, plain, first)
+		}
+		q.mu.Unlock()
+	}
+}

@@ -47,6 +47,23 @@ func TestAControllerThatIsEmptyNowAndThenIsWell(t *testing.T) {
 	}
 }
 
+// What begins and never ends has worked on nothing.
+func TestAControllerWhoseWorkBeginsAndDoesNotEndStandsStill(t *testing.T) {
+	waiting := 3
+	p := working(&waiting)
+	if err := p.check(noon); err != nil {
+		t.Fatal(err)
+	}
+	p.begin("a", noon.Add(Timeout))
+	if err := p.check(noon.Add(2 * Timeout)); err == nil || !strings.Contains(err.Error(), "3 items wait") {
+		t.Errorf("%v", err)
+	}
+	p.end("a")
+	if err := p.check(noon.Add(2 * Timeout)); err != nil {
+		t.Errorf("after an end: %v", err)
+	}
+}
+
 func TestAControllerStandsStillAfterTwoTimeoutsAndNotBefore(t *testing.T) {
 	for after, want := range map[time.Duration]string{2*Timeout - time.Nanosecond: "", 2 * Timeout: "3 items wait"} {
 		waiting := 3

@@ -144,3 +144,38 @@ func TestALeaseIsNotTakenForGivenBackWhereVaultOnlyAsksForPatience(t *testing.T)
 		}
 	}
 }
+
+// Whoever still reads must not find a token that was revoked meanwhile.
+func TestTheTokenOfAConnectionIsRevokedAfterItsLastReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, end := withTokens(t)
+		c.tokens.current = loggedIn(t, c, "in-use", time.Now())
+		c.usage.join()
+		closed := make(chan struct{})
+		go func() { c.close(); close(closed) }()
+		synctest.Wait()
+		if len(end.tokens) != 0 {
+			t.Errorf("while somebody reads %q are revoked", end.tokens)
+		}
+		c.usage.leave()
+		<-closed
+		if !slices.Equal(end.tokens, []string{"in-use"}) {
+			t.Errorf("revoked are %q", end.tokens)
+		}
+	})
+}
+
+// What was written while the answer was on its way may be missing in it.
+func TestAReadIsOfTheMomentInWhichItWasAsked(t *testing.T) {
+	server := newScripted(t)
+	rig := newRig(t, server.URL)
+	good := answers(200, kv2Answer(goodData))
+	server.handle("/v1/secret/data/a", func(w http.ResponseWriter, r *http.Request) {
+		rig.pass(10 * time.Second)
+		good(w, r)
+	})
+	asked := rig.now()
+	if got := rig.mustRead(atKV2).ReadTime; !got.Equal(asked) {
+		t.Errorf("it is of %s after it was asked", got.Sub(asked))
+	}
+}
