@@ -21,7 +21,9 @@ func TestAHandMadeSecretIsTakenOverOnceTheRegistryAcceptsTheValue(t *testing.T) 
 		{"the registry says nothing", func(*rig) {}, false},
 		{"the registry accepts it", func(g *rig) { g.publish(record(t, "company", "1-x", "good", "r.example")) }, true},
 		{"nobody asks the registry any more", func(g *rig) {
-			g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Verification = &v1alpha1.Verification{Mode: v1alpha1.VerifyDisabled} })
+			g.edit(func(c *v1alpha1.RegistryCredential) {
+				c.Spec.Verification = &v1alpha1.Verification{Mode: v1alpha1.VerifyDisabled}
+			})
 		}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

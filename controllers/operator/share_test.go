@@ -105,7 +105,7 @@ var then = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 // all are an operator, and its controllers as the program makes them, by name.
 func all(t *testing.T) (*Operator, map[string]any) {
 	t.Helper()
-	cluster := inmemory.Cluster().Build().(client.WithWatch)
+	cluster := inmemory.Cluster().Build()
 	mgr := answered{manager.New(t, cluster), cluster, &sent{}}
 	p, err := New(t.Context(), mgr, Options{
 		Namespace: "regcred-system", Protected: append(make([]string, 0, 8), "kube-system"), SecretNames: []string{"pull"}, ServiceAccountNames: []string{"builder"}, Now: func() time.Time { return then },

@@ -80,7 +80,7 @@ func TestWhoIsWokenByWhat(t *testing.T) {
 	company.Spec.Target = v1alpha1.Target{Namespaces: []v1alpha1.NamespaceName{"shop"}, SecretName: "pull", Attach: v1alpha1.AttachNone}
 	cluster := inmemory.Cluster().WithStatusSubresource(&v1alpha1.RegistryCredential{}, &v1alpha1.VaultConnection{}).WithObjects(
 		company, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "n"}}, &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: "default"}},
-	).Build().(client.WithWatch)
+	).Build()
 	inner := manager.New(t, cluster)
 	mgr := answered{inner, cached{cluster, inner.GetCache()}, &sent{}}
 	p, err := New(t.Context(), mgr, Options{Namespace: "regcred-system", SecretNames: []string{"pull"}, Now: time.Now})

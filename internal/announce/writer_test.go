@@ -203,11 +203,11 @@ func TestForHowLongNoEventIsWrittenAfterOneThatIsNotAnswered(t *testing.T) {
 		if err := <-late; err != nil {
 			t.Errorf("the one that is answered meanwhile: %v", err)
 		}
-		time.Sleep(ended.Add(rest - 1).Sub(time.Now()))
+		time.Sleep(time.Until(ended.Add(rest - time.Nanosecond)))
 		if err := write(); !errors.Is(err, ErrRests) {
 			t.Errorf("just before the end of the minute: %v", err)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if err := write(); err != nil {
 			t.Errorf("at its end: %v", err)
 		}

@@ -104,12 +104,17 @@ func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, verified, com
 	if synced := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSecretsSynced); synced != nil && isNowhere(status, synced) {
 		return Progress{Stage: StagePublished, Failed: true, Message: saidBy(synced)} // whoever rotates is not to revoke a password for a typo
 	}
-	if complete.Reason != v1alpha1.ReasonDelivering && verified.Reason == v1alpha1.ReasonUnproven {
+	switch {
+	case complete.Reason == v1alpha1.ReasonDelivering:
+		return progressOfNamespaces(status, complete)
+	case verified.Reason == v1alpha1.ReasonUnproven:
 		return Progress{Stage: StagePublished, Message: saidBy(verified) + ". The value before may be the only one that works: do not revoke it"}
 	}
-	if complete.Reason != v1alpha1.ReasonDelivering {
-		return Progress{Stage: StageDelivered, Message: complete.Message}
-	}
+	return Progress{Stage: StageDelivered, Message: complete.Message}
+}
+
+// progressOfNamespaces counts them while some have not the value yet.
+func progressOfNamespaces(status *v1alpha1.RegistryCredentialStatus, complete *metav1.Condition) Progress {
 	n := status.Namespaces
 	if n == nil || status.Credential == nil {
 		return Progress{Stage: StagePublished, Message: complete.Message}
