@@ -279,3 +279,11 @@ func TestAPasswordInAKeyIsNotShown(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestNothingIsAdvisedForAKeyWhoseRegistryCannotBeRead(t *testing.T) {
+	for _, key := range []string{"/v1", "https:///v1", "https://a b/v2", "http://%zz/v1", "[::1/v1"} {
+		if advice := versionWithoutSlash(key); advice != "" {
+			t.Errorf("%q: %s", key, advice)
+		}
+	}
+}
