@@ -40,6 +40,9 @@ func (r *Reconciler) carryOn(ctx context.Context, run *run) error {
 	if err := r.takeAnswers(ctx, run); err != nil {
 		return err
 	}
+	if err := r.keepAccepted(ctx, run); err != nil {
+		return err
+	}
 	for range maxSteps {
 		step := rotation.Next(run.spec, &run.state, r.Now())
 		if run.until = step.Until; step.Do == rotation.Rest {
@@ -151,6 +154,16 @@ func (r *Reconciler) keepCorrected(ctx context.Context, run *run) error {
 		return nil
 	}
 	return r.keep(ctx, run, run.state.Clone(), nil)
+}
+
+// keepAccepted keeps that the registries accept the value in use where no answer of now says so: delivery takes no hand-made Secret over before.
+func (r *Reconciler) keepAccepted(ctx context.Context, run *run) error {
+	if run.spec.Suspended || !run.state.AcceptedUnnoted(run.spec) {
+		return nil
+	}
+	next := run.state.Clone()
+	next.NoteAccepted(run.spec, r.Now())
+	return r.keep(ctx, run, next, nil)
 }
 
 // read asks the source.

@@ -9,6 +9,7 @@ import (
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/dockerconfig"
+	"regcred.dev/regcred/internal/records"
 	"regcred.dev/regcred/internal/rotation"
 	"regcred.dev/regcred/internal/source"
 )
@@ -129,5 +130,44 @@ func TestWhatIsSaidOfAValueThatWaitsIsKnownAtTheEndOfAPass(t *testing.T) {
 	one.state.Waiting = &rotation.Waiting{Value: rotation.Value{Config: dockerconfig.Config{}, Revision: "2", Digest: "two", SpecHash: p.spec.SpecHash}, FirstSeen: p.now}
 	if err := p.work(t.Context(), one); err != nil || one.state.Revision != "2" || one.judgement.Fate != "" {
 		t.Errorf("in use is %s, and %+v is said of what waits: %v", one.state.Revision, one.judgement, err)
+	}
+}
+
+// It was accepted while it waited, and published while nothing was asked: delivery, which takes no hand-made Secret over before, learns of it at once,
+// and not with the next answer.
+func TestThatAValueIsAcceptedIsKeptThoughNoAnswerSaysSoNow(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(one *run)
+		noted  bool
+	}{
+		{"it is accepted", func(*run) {}, true},
+		{"nothing is asked", func(one *run) { one.spec.Mode = v1alpha1.VerifyDisabled }, false},
+		{"nothing may be written", func(one *run) { one.spec.Suspended = true }, false},
+		{"the registry says nothing", func(one *run) { one.state.Tests = nil; one.state.NoteAttempt(accountAt("one"), noon) }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, woken := newPasses(t), 0
+			p.Store = records.NewStore(p.server.client().CoreV1(), "regcred-system", func(string) { woken++ })
+			p.now, p.spec.Mode = noon, v1alpha1.VerifyPull
+			one := p.several(0)
+			one.state.Accounts = []rotation.Account{accountAt("one")}
+			one.state.NoteAttempt(accountAt("one"), noon)
+			one.state.NoteAnswer(accountAt("one"), p.spec.Question(accountAt("one")), rotation.Answer{Verdict: rotation.Accepted, Proof: rotation.ProofPull}, noon)
+			if err := p.Store.Save(t.Context(), records.Record{Credential: p.object.Name, UID: p.object.UID, Kept: one.state.Kept}); err != nil {
+				t.Fatal(err)
+			}
+			woken = 0
+			test.change(one)
+			for range 2 {
+				if err := p.work(t.Context(), one); err != nil {
+					t.Fatal(err)
+				}
+			}
+			kept := p.Store.Get(p.object.Name)
+			if kept.VerifiedTime.Equal(noon) != test.noted || (kept.Proof == rotation.ProofPull) != test.noted || (woken == 1) != test.noted {
+				t.Errorf("kept is %s, proven by %q, and delivery was woken %d times", kept.VerifiedTime, kept.Proof, woken)
+			}
+		})
 	}
 }

@@ -232,7 +232,7 @@ func (f *facts) publishTo(credential *v1alpha1.RegistryCredential, contribution 
 	retained := credential.DeletionTimestamp != nil && credential.Spec.Policy() == v1alpha1.DeletionRetain
 	if record.UID == credential.UID && record.Published() && !credential.Spec.Suspend && !retained {
 		contribution.Config, contribution.Revision, contribution.Digest = record.Config, record.Revision, record.Digest
-		contribution.Unproven = record.VerifiedTime.IsZero() && credential.Spec.VerificationMode() != v1alpha1.VerifyDisabled
+		contribution.Unproven = record.InDoubt() && credential.Spec.VerificationMode() != v1alpha1.VerifyDisabled
 	}
 }
 

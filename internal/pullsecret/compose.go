@@ -35,7 +35,7 @@ type Contribution struct {
 	Unsure bool
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
-	// Unproven says that no registry accepted what is published, and that one is asked. A hand-made Secret may hold the only password that works, so
+	// Unproven says that no registry accepted what is published, or that one refuses it, and that one is asked. A hand-made Secret may hold the only password that works, so
 	// it is not taken over then.
 	Unproven bool
 }

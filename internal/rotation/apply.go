@@ -11,7 +11,7 @@ const PreviousKept = 24 * time.Hour
 // Publish puts the candidate in use. The value in use becomes the previous one.
 func (s *State) Publish(spec *Spec, now time.Time) {
 	waiting := s.candidate(spec)
-	s.forgetAccepted(spec, waiting)
+	s.forgetAccepted(waiting)
 	next := waiting.Value
 	next.ChangeTime, next.Generation = now, spec.Generation
 	if verdict, _ := s.Of(spec, &next); verdict == Accepted {
@@ -23,10 +23,12 @@ func (s *State) Publish(spec *Spec, now time.Time) {
 	s.discardLost(held, now)
 }
 
-// forgetAccepted forgets the acceptance of a value that comes back and was not accepted again: it is published unproven.
-func (s *State) forgetAccepted(spec *Spec, waiting *Waiting) {
+// forgetAccepted forgets the acceptance of a value that comes back and was not accepted again: it is published unproven. That is so whatever was
+// asked: the question of before may be asked again, such as after spec.verification.mode was Disabled for a while.
+func (s *State) forgetAccepted(waiting *Waiting) {
 	for _, account := range waiting.Accounts {
-		if test := s.test(spec, account); test.Verdict == Accepted && !s.accepts(spec, waiting, account) {
+		inUse := s.Published() && s.has(account.Print)
+		if test := s.Tests[account.Print]; test.Verdict == Accepted && test.Time.Before(waiting.FirstSeen) && !inUse {
 			test.Verdict, test.Time, test.Since, test.Repeats = "", time.Time{}, time.Time{}, 0
 			s.Tests[account.Print] = test
 		}
@@ -77,12 +79,20 @@ func (s *State) Restore(spec *Spec, now time.Time) {
 		s.Waiting = &Waiting{Value: replaced, FirstSeen: now}
 	}
 	s.Delivered = false
+	s.NoteAccepted(spec, now)
 	s.discardLost(held, now)
 }
 
 // DropPrevious stops keeping the value before. Why it ended is kept.
 func (s *State) DropPrevious(end End) {
 	s.Previous.Config, s.Previous.End = nil, end
+}
+
+// AcceptedUnnoted reports whether the registries accept the value in use, and that was never noted: they did before it was in use, or while spec asked
+// something else.
+func (s *State) AcceptedUnnoted(spec *Spec) bool {
+	verdict, _ := s.Of(spec, &s.Value)
+	return s.Published() && s.VerifiedTime.IsZero() && verdict == Accepted
 }
 
 // NoteAccepted notes that the registries accept the value in use, the first time that they do.

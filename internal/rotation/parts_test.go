@@ -196,3 +196,61 @@ func TestARegistryIsLeftAloneForAllLoginsThatItWasAskedAbout(t *testing.T) {
 		t.Errorf("soon after a test is %s", at)
 	}
 }
+
+// Asked something else, or nothing, for a while: once the question of before is asked again, its answer counts for no value that came back meanwhile.
+func TestAnAcceptanceOfBeforeIsForgottenWhateverIsAskedWhenTheValueComesBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		mode     v1alpha1.VerificationMode
+		accepted time.Time
+		want     Verdict
+	}{
+		"nothing is asked":                 {v1alpha1.VerifyDisabled, minute(-9), Unknown},
+		"another question":                 {v1alpha1.VerifyLogin, minute(-9), Unknown},
+		"nothing is asked, accepted since": {v1alpha1.VerifyDisabled, minute(1), Accepted},
+		"another question, accepted since": {v1alpha1.VerifyLogin, minute(1), Accepted},
+	} {
+		asked, s := asking()
+		s.know(asked, 2, Test{Verdict: Accepted, Since: test.accepted, Time: test.accepted, Attempt: minute(1)})
+		meanwhile, _ := asking()
+		meanwhile.Mode = test.mode
+		s.Publish(meanwhile, minute(5))
+		if got, _ := s.Of(asked, &s.Value); got != test.want || !s.VerifiedTime.IsZero() {
+			t.Errorf("%s: it is %s, want %s, first accepted at %s", name, got, test.want, s.VerifiedTime)
+		}
+		if s.AcceptedUnnoted(asked) != (test.want == Accepted) || s.AcceptedUnnoted(meanwhile) {
+			t.Errorf("%s: that it is accepted is to be noted: %t", name, s.AcceptedUnnoted(asked))
+		}
+	}
+}
+
+// A login that stays in use was not revoked in between.
+func TestTheAcceptanceOfALoginInUseIsKeptWhileNothingIsAsked(t *testing.T) {
+	asked, s := asking()
+	s.Waiting.Accounts = s.Accounts
+	s.know(asked, 1, Test{Verdict: Accepted, Since: minute(-9), Time: minute(-9), Attempt: minute(-9)})
+	meanwhile, _ := asking()
+	meanwhile.Mode = v1alpha1.VerifyDisabled
+	s.Publish(meanwhile, minute(5))
+	if got, _ := s.Of(asked, &s.Value); got != Accepted {
+		t.Errorf("it is %s", got)
+	}
+}
+
+// It was published though the registry said nothing of it, and is in use again because the registry accepts it.
+func TestAValueThatIsRestoredIsOneThatTheRegistryAccepts(t *testing.T) {
+	spec, s := asking()
+	s.Publish(spec, minute(3))
+	s.know(spec, 1, Test{Verdict: Accepted, Proof: ProofPull, Since: minute(5), Time: minute(5)})
+	s.know(spec, 2, Test{Verdict: Rejected, Since: minute(4), Time: minute(4)})
+	if !s.Previous.VerifiedTime.IsZero() || !s.restores(spec) {
+		t.Fatalf("it does not go back to %+v", s.Previous)
+	}
+	s.Restore(spec, minute(6))
+	if !s.VerifiedTime.Equal(minute(6)) || s.Proof != ProofPull || s.AcceptedUnnoted(spec) {
+		t.Errorf("it was first accepted at %s, by %q", s.VerifiedTime, s.Proof)
+	}
+	s.Config = nil
+	if s.VerifiedTime = (time.Time{}); s.AcceptedUnnoted(spec) {
+		t.Error("a value that is not in use is accepted")
+	}
+}
