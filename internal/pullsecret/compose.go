@@ -35,8 +35,8 @@ type Contribution struct {
 	Unsure bool
 	// Adopt allows taking over a hand-made Secret.
 	Adopt bool
-	// Unproven says that no registry accepted what is published, or that one refuses it, and that one is asked. A hand-made Secret may hold the only password that works, so
-	// it is not taken over then.
+	// Unproven says that no registry accepted what is published, or that one refuses it, and that one is asked. A hand-made Secret may hold the only
+	// password that works, so it is not taken over then.
 	Unproven bool
 }
 

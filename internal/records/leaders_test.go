@@ -102,7 +102,7 @@ func TestDeliveryIsToldOfWhatItHasToWrite(t *testing.T) {
 		{"another content of the same revision", func(r *Record) { r.Digest = "d8" }, true},
 		{"the same value, published again", func(r *Record) { r.ChangeTime = r.ChangeTime.Add(time.Second) }, true},
 		{"another object of the name", func(r *Record) { r.UID = "uid-2" }, true},
-		{"whether a registry ever accepted it", func(r *Record) { r.VerifiedTime = time.Time{} }, true},
+		{"no registry ever accepted it", func(r *Record) { r.VerifiedTime = time.Time{} }, false},
 		{"a registry accepted it at another time", func(r *Record) { r.VerifiedTime = r.VerifiedTime.Add(time.Second) }, false},
 		{"a value that is not published any more", func(r *Record) { r.Config = nil }, true},
 	} {
@@ -123,6 +123,27 @@ func TestDeliveryIsToldOfWhatItHasToWrite(t *testing.T) {
 				t.Errorf("told %q", store.told)
 			}
 		})
+	}
+}
+
+// A hand-made Secret is taken over then.
+func TestDeliveryIsToldWhenTheDoubtAboutAValueEnds(t *testing.T) {
+	for name, doubt := range map[string]func(*Record){
+		"no registry accepted it": func(r *Record) { r.VerifiedTime = time.Time{} },
+		"the registry refused it": func(r *Record) { r.Tests = map[string]rotation.Test{r.Accounts[0].Print: {Verdict: rotation.Rejected}} },
+	} {
+		store, first := newServer().leader(), record(t)
+		if doubt(&first); !first.InDoubt() {
+			t.Fatalf("%s: it is not in doubt", name)
+		}
+		for _, next := range []Record{first, record(t), first} { // that it begins is nothing to write
+			if err := store.Save(t.Context(), next); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(store.told) != 2 {
+			t.Errorf("%s: told %q", name, store.told)
+		}
 	}
 }
 

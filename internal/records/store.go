@@ -220,7 +220,7 @@ func changed(before, after *Record) bool {
 		before = &Record{}
 	}
 	return before.UID != after.UID || before.Revision != after.Revision || before.Digest != after.Digest || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published() ||
-		before.VerifiedTime.IsZero() != after.VerifiedTime.IsZero() || before.InDoubt() && !after.InDoubt()
+		before.InDoubt() && !after.InDoubt()
 }
 
 func (s *Store) setVersion(credential, version string) {
