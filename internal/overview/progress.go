@@ -107,8 +107,10 @@ func progressOfDelivery(status *v1alpha1.RegistryCredentialStatus, verified, com
 	switch {
 	case complete.Reason == v1alpha1.ReasonDelivering:
 		return progressOfNamespaces(status, complete)
-	case verified.Reason == v1alpha1.ReasonUnproven:
+	case complete.Reason == v1alpha1.ReasonUnproven:
 		return Progress{Stage: StagePublished, Message: saidBy(verified) + ". The value before may be the only one that works: do not revoke it"}
+	case verified.Reason == v1alpha1.ReasonUnproven: // and there is none before that works
+		return Progress{Stage: StagePublished, Message: saidBy(verified)}
 	}
 	return Progress{Stage: StageDelivered, Message: complete.Message}
 }

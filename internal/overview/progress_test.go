@@ -89,6 +89,9 @@ func TestHowFarARefreshHasCome(t *testing.T) {
 			if got.Stage != test.stage || got.Failed != test.failed || !strings.Contains(got.Message, test.says) {
 				t.Errorf("got %+v", got)
 			}
+			if strings.Contains(got.Message, "do not revoke it") != strings.Contains(test.says, "do not revoke it") {
+				t.Errorf("of the value before it says: %s", got.Message)
+			}
 			if delivering := strings.HasPrefix(test.says, "revision 7"); delivering && (got.Selected != 13 || got.Synced == 0) {
 				t.Errorf("got %+v", got)
 			}
