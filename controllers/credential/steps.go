@@ -156,7 +156,8 @@ func (r *Reconciler) keepCorrected(ctx context.Context, run *run) error {
 	return r.keep(ctx, run, run.state.Clone(), nil)
 }
 
-// keepAccepted keeps that the registries accept the value in use where no answer of now says so: delivery takes no hand-made Secret over before.
+// keepAccepted notes that the registries accept the value in use, where they did so before it was in use, or while the spec asked something else.
+// Delivery takes no hand-made Secret over before that is noted.
 func (r *Reconciler) keepAccepted(ctx context.Context, run *run) error {
 	if run.spec.Suspended || !run.state.AcceptedUnnoted(run.spec) {
 		return nil
