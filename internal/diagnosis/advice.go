@@ -32,10 +32,16 @@ func (f Finding) opens(facts *Facts, entry Entry) string {
 	}
 }
 
-// mirrorRefuses is the finding where a mirror refused the pull. The credential that a kubelet gives is shown to the mirror, too, in the
-// place of what the node has for it: attaching a Secret can break a mirror that served the image before.
+// nodeLogin is the advice where a mirror refused what the node has for it.
+const nodeLogin = "give the mirror's credential to the nodes, in the configuration of the container runtime"
+
+// mirrorRefuses is the finding where a mirror refused the pull. containerd shows the credential that a kubelet gives to the mirror, too, in
+// the place of what the node has for it: attaching a Secret can break a mirror that served the image before.
 func mirrorRefuses(facts *Facts, p Finding, mirror string) *Finding {
 	said := foreign.Name(mirror) + " refused the pull of " + foreign.Name(p.Image) + ". It is a mirror that the node asks first"
+	if pullerror.MirrorSeesNoSecret(p.Message) {
+		return p.as(Report, MirrorRefuses, "%s, and CRI-O shows a mirror no pull Secret, but what the node has for it", said).advise(nodeLogin)
+	}
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
 		secret := facts.Secrets[ref.Name]
 		if matchingKey(secret.Keys, p.Image) == "" && !secret.Unread {
@@ -53,8 +59,7 @@ func mirrorRefuses(facts *Facts, p Finding, mirror string) *Finding {
 	if p.Credential != "" {
 		warning = ". With the pull Secret of RegistryCredential " + p.Credential + " it is shown that credential instead of the node's"
 	}
-	return p.as(Report, MirrorRefuses, "%s, and no pull Secret of the pod is for this image%s", said, warning).
-		advise("give the mirror's credential to the nodes, in the configuration of the container runtime")
+	return p.as(Report, MirrorRefuses, "%s, and no pull Secret of the pod is for this image%s", said, warning).advise(nodeLogin)
 }
 
 // leave is how the node's own credential comes to be used again.

@@ -94,3 +94,14 @@ func TestAMirrorThatRefuses(t *testing.T) {
 		})
 	}
 }
+
+// CRI-O shows a mirror no pull Secret: neither the Secret nor a restart has a part in it (https://github.com/kubernetes/kubernetes/issues/122821).
+func TestAMirrorThatRefusesCRIO(t *testing.T) {
+	verdict := Diagnose(stuck(because(`reading manifest 1 in mirror.local:5000/shop/web: unauthorized: authentication required`)))
+	if verdict.Action != Report || verdict.Reason != MirrorRefuses {
+		t.Fatalf("verdict is %s (%s): %s", verdict.Action, verdict.Reason, verdict.Message)
+	}
+	if strings.Contains(verdict.Message, "showed it") || !strings.Contains(verdict.Message, "mirror.local:5000") || !strings.Contains(verdict.Advice, "give the mirror's credential to the nodes") {
+		t.Errorf("%s\nadvice: %s", verdict.Message, verdict.Advice)
+	}
+}

@@ -26,7 +26,7 @@ func Classify(message string) Class { return read(message).class }
 // reading is what a message means: its class, and the mirror that refused the pull.
 type reading struct {
 	class  Class
-	mirror string
+	mirror mirror
 }
 
 const (
@@ -58,7 +58,7 @@ func readAfresh(message string) reading {
 			best = meanings[i]
 		}
 	}
-	return reading{class: best, mirror: mirrorAmong(all, meanings, best)}
+	return reading{class: best, mirror: mirrorAmong(message, all, meanings, best)}
 }
 
 // classifyCause applies the rules to a single cause.

@@ -13,6 +13,10 @@ var (
 	pullingFrom = regexp.MustCompile(`pulling from host (\S+) failed with status code`)
 	// pulled is the image of the try, as containerd writes it.
 	pulled = regexp.MustCompile(`(?:failed to (?:pull and unpack image|resolve (?:reference|image))) "([^"/]+)/`)
+	// crioImage is the image of a kubelet's message, where it has a host: a name without one is completed by the node.
+	crioImage = regexp.MustCompile(`(?:[Ff]ailed to pull image|Back-off pulling image) "([^"/\s]*[.:][^"/\s]*)/`)
+	// crioAsked is the host that answered CRI-O.
+	crioAsked = regexp.MustCompile(`(?i)\breading manifest \S+ in ([^/\s"]+)/`)
 	// tokenAsked is a token server that answered.
 	tokenAsked = regexp.MustCompile(`failed to fetch (?:oauth|anonymous) token: unexpected status from \w+ request to https?://([^/\s"?]+)/`)
 )
@@ -22,23 +26,50 @@ var tokenServers = map[string]string{
 	"docker.io": "auth.docker.io", "quay.io": "quay.io", "ghcr.io": "ghcr.io", "gcr.io": "gcr.io", "registry.gitlab.com": "gitlab.com",
 }
 
+// mirror is what a message says of the mirror that refused a pull.
+type mirror struct {
+	host string // empty where none did
+	// unshown is true where the runtime shows a mirror no pull Secret.
+	unshown bool
+}
+
 // Mirror is the host of a mirror, or of its token server, that refused a pull. It is empty where the image's own registry did or the
-// message names no other host. The credential that a kubelet gives for an image is shown to every host that the runtime asks for it, in
-// the place of what the node has for that host (containerd, internal/cri/server/images/image_pull.go, PullImage), and a mirror seldom
-// takes that of the registry.
-func Mirror(message string) string { return read(message).mirror }
+// message names no other host. containerd shows the credential that a kubelet gives for an image to every host that it asks for the image,
+// in the place of what the node has for that host (internal/cri/server/images/image_pull.go, PullImage), and a mirror seldom takes that of
+// the registry.
+func Mirror(message string) string { return read(message).mirror.host }
+
+// MirrorSeesNoSecret reports whether the runtime shows that mirror no pull Secret. CRI-O never does: it takes what the node has for the
+// mirror (containers/image, docker/docker_image_src.go, newImageSourceAttempt).
+func MirrorSeesNoSecret(message string) bool { return read(message).mirror.unshown }
 
 // mirrorAmong is the mirror of the first cause that has the class of the whole message.
-func mirrorAmong(all []string, meanings []Class, class Class) string {
+func mirrorAmong(message string, all []string, meanings []Class, class Class) mirror {
 	if class != AuthFailed && class != Forbidden && class != NoCredentials && class != NotFoundOrDenied {
-		return ""
+		return mirror{}
 	}
 	for i, cause := range all {
-		if host := mirrorOf(cause); host != "" && meanings[i] == class {
-			return host
+		if meanings[i] != class {
+			continue
+		}
+		if host := mirrorOf(cause); host != "" {
+			return mirror{host: host}
+		}
+		if host := crioMirrorOf(message, cause); host != "" {
+			return mirror{host: host, unshown: true}
 		}
 	}
-	return ""
+	return mirror{}
+}
+
+// crioMirrorOf is the mirror that answered CRI-O. Its causes do not name the image, the kubelet's message around them does.
+func crioMirrorOf(message, cause string) string {
+	image := crioImage.FindStringSubmatch(message)
+	asked := crioAsked.FindStringSubmatch(mirrorsFailed.ReplaceAllString(cause, ""))
+	if image == nil || asked == nil || strings.EqualFold(image[1], asked[1]) || image[1] == "index.docker.io" && asked[1] == "docker.io" {
+		return ""
+	}
+	return asked[1]
 }
 
 func mirrorOf(cause string) string {
