@@ -92,7 +92,9 @@ func asLoginFailure(f *failure, a *answer) *failure {
 		return f
 	}
 	if a != nil && (refusedAsError(a) || a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed) {
-		return outcomeLoginRefused.at(f.place).because(f).saying(whyRefused(a))
+		refused := outcomeLoginRefused.at(f.place).because(f).saying(whyRefused(a))
+		refused.counts = mentions(a.content.Errors, wrongSecretID) || mentions(a.content.Errors, wrongRoleOrSecretID)
+		return refused
 	}
 	return outcomeLoginFailed.at(f.place).because(f).saying(f.Message)
 }
@@ -100,7 +102,7 @@ func asLoginFailure(f *failure, a *answer) *failure {
 // refusedAsError recognises refusals that Vault 1.14.0 answers with 500: of a wrong secret ID, of all that Azure's method does
 // not accept, and where a method has no config.
 func refusedAsError(a *answer) bool {
-	for _, says := range []string{"invalid secret id", "not authorized", "oidc: ", "failed to verify signature", notConfigured} {
+	for _, says := range []string{wrongSecretID, "not authorized", "oidc: ", "failed to verify signature", notConfigured} {
 		if mentions(a.content.Errors, says) {
 			return true
 		}
@@ -110,9 +112,9 @@ func refusedAsError(a *answer) bool {
 
 // lookupSelf asks Vault about a token.
 func (c *connection) lookupSelf(ctx context.Context, token string) (map[string]any, *failure) {
-	a, failure := c.send(ctx, c.place(), c.asking(c.spec.VaultNamespace, token, func(ctx context.Context, client *api.Client) (*answer, error) {
+	a, failure := c.send(ctx, c.place(), onceCaughtUp(c.asking(c.spec.VaultNamespace, token, func(ctx context.Context, client *api.Client) (*answer, error) {
 		return get(ctx, client, "auth/token/lookup-self", nil)
-	}))
+	})))
 	if failure != nil {
 		return nil, failure.ofToken()
 	}

@@ -16,6 +16,10 @@ var authAppRole = method{
 	},
 	logIn: func(ctx context.Context, c *connection) (*grant, *failure) {
 		auth := c.spec.Auth.AppRole
-		return c.loginAt(ctx, auth.Mount, "approle", map[string]any{"role_id": auth.RoleID, "secret_id": c.material.secret})
+		given, f := c.loginAt(ctx, auth.Mount, "approle", map[string]any{"role_id": auth.RoleID, "secret_id": c.material.secret})
+		if f != nil && f.Outcome == outcomeLoginRefused && f.detail == "" {
+			f.saying("no auth method is enabled at this mount, or Vault has locked the role ID for some minutes because of wrong secret IDs: see vault read sys/locked-users")
+		}
+		return given, f
 	},
 }

@@ -15,6 +15,8 @@ func TestARefusedLoginSaysWhichMistakeItWas(t *testing.T) {
 		{"another audience", `invalid audience (aud) claim: audience claim does not match any bound audience`, "another audience"},
 		{"a method without config", "could not load backend configuration", "its config was not written"},
 		{"a wrong secret ID", "invalid secret id", "the secret ID is wrong"},
+		{"an address for which the secret ID is not", `source address "10.0.0.7" unauthorized through CIDR restrictions on the secret ID`, "secret_id_bound_cidrs"},
+		{"an address for which the role is not", `source address "10.0.0.7" unauthorized by CIDR restrictions on the role: %!w(<nil>)`, "secret_id_bound_cidrs"},
 		{"what Vault says of everything else", "permission denied", ""},
 		{"nothing", "", ""},
 	} {
@@ -31,6 +33,17 @@ func TestARefusedLoginSaysWhichMistakeItWas(t *testing.T) {
 	}
 }
 
+// Vault answers "permission denied" to a locked role ID whatever the secret ID (https://github.com/hashicorp/vault/issues/21507): whoever
+// has just corrected it must not take the new one for wrong, too.
+func TestARoleIDThatVaultLockedIsSaidToBeLockedPerhaps(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/auth/approle/login", answers(403, `{"errors":["permission denied"]}`))
+	failure := newRig(t, server.URL).mustFail(atKV2, v1alpha1.ReasonLoginFailed)
+	if !strings.Contains(failure.Message, "sys/locked-users") {
+		t.Errorf("said %s", failure.Message)
+	}
+}
+
 func TestTheHintOfARefusedLoginSaysWhatWasSent(t *testing.T) {
 	auth := &v1alpha1.ServiceAccountAuth{Role: "regcred"}
 	for _, test := range []struct{ name, method, why, want string }{
@@ -44,6 +57,45 @@ func TestTheHintOfARefusedLoginSaysWhatWasSent(t *testing.T) {
 				if !strings.Contains(got, part) {
 					t.Errorf("%q lacks %q", got, part)
 				}
+			}
+		})
+	}
+}
+
+// The texts are those of Vault's kubernetes method (path_login.go, parseAndValidateJWT): with bound_service_account_namespace_selector it
+// reads the namespace's labels with the right of its reviewer (https://github.com/hashicorp/vault-helm/pull/1172,
+// https://github.com/hashicorp/vault/issues/29055).
+func TestANamespaceWhoseLabelsVaultMayNotReadIsNotSaidToBeMissingInTheRole(t *testing.T) {
+	for name, says := range map[string]string{
+		"its reviewer has no right": `namespace not authorized err=failed to get namespace (code 403 status namespaces "regcred-system" is forbidden: ` +
+			`User "system:serviceaccount:vault:vault" cannot get resource "namespaces" in API group "" in the namespace "regcred-system")`,
+		"it has no reviewer": `namespace not authorized err=failed to get namespace (code 401 status Unauthorized)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := whyRefused(&answer{content: content{Errors: []string{says}}})
+			if strings.Contains(got, "does not list") || !strings.Contains(got, "labels") {
+				t.Errorf("said %q", got)
+			}
+		})
+	}
+	if got := whyRefused(&answer{content: content{Errors: []string{"namespace not authorized"}}}); !strings.Contains(got, "bound_service_account_namespace_selector") {
+		t.Errorf("a role can select by labels, too, and %q does not say so", got)
+	}
+}
+
+// The signing keys of a cluster change: https://github.com/NVIDIA/nvcf/issues/826, https://github.com/hashicorp/vault/issues/11611. The texts are
+// those of Vault's jwt method and of github.com/hashicorp/cap/jwt.
+func TestATokenThatVaultsKeysDoNotVerifyIsNoMissingAuthMethod(t *testing.T) {
+	auth := &v1alpha1.ServiceAccountAuth{Role: "regcred"}
+	for _, test := range []struct{ name, vault, want string }{
+		{"written keys", "error validating token: error verifying token signature: no known key successfully validated the token signature", "keys"},
+		{"keys of the issuer", "error validating token: error verifying token signature: failed to verify id token signature", "keys"},
+		{"another issuer", "error validating token: invalid issuer (iss) claim", "issuer"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := refusedHint("jwt", whyRefused(&answer{content: content{Errors: []string{test.vault}}}), auth)
+			if strings.Contains(got, "no auth method is enabled") || !strings.Contains(got, test.want) {
+				t.Errorf("said %q", got)
 			}
 		})
 	}

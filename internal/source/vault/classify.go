@@ -43,6 +43,9 @@ func classify(place string, a *answer, err error) *failure {
 func classifyRefusal(place string, a *answer) *failure {
 	switch a.status {
 	case http.StatusBadRequest, http.StatusMethodNotAllowed:
+		if mentions(a.content.Errors, "cannot write to readonly storage") { // of a standby that does not know the token yet, before Vault 1.5.4
+			return outcomeBehind.at(place)
+		}
 		return outcomeBadRequest.at(place)
 	case http.StatusForbidden:
 		return outcomeDenied.at(place)
@@ -83,7 +86,11 @@ func classifyNotFound(place string, a *answer) *failure {
 	}
 }
 
+// classifyRateLimit tells a quota of leases, which concerns one mount, from one of requests.
 func classifyRateLimit(place string, a *answer) *failure {
+	if mentions(a.content.Errors, leaseQuota) {
+		return outcomeLeaseQuota.at(place)
+	}
 	seconds, err := strconv.ParseInt(a.header.Get("Retry-After"), 10, 64)
 	if err != nil || seconds <= 0 {
 		f := outcomeRateLimited.at(place)

@@ -119,7 +119,7 @@ func TestAClosedConnectionKeepsNoneToTheServer(t *testing.T) {
 	if err := rig.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	goleak.VerifyNone(t, before)
+	nothingIsLeft(t, before)
 }
 
 func TestAForwardedReadThatFailsIsAFailure(t *testing.T) {

@@ -62,6 +62,23 @@ func fromActiveNode(ctx context.Context, client *api.Client, path string) (*answ
 // firstCatchUp is the wait after the first 412. It doubles with each, up to lastCatchUp.
 const firstCatchUp, lastCatchUp = 100 * time.Millisecond, 800 * time.Millisecond
 
+// onceCaughtUp asks again while a node is behind: a moment later it has the state of which a new token tells.
+func onceCaughtUp(ask func(context.Context) (*answer, error)) func(context.Context) (*answer, error) {
+	return func(ctx context.Context) (*answer, error) {
+		for wait := firstCatchUp; ; wait *= 2 {
+			a, err := ask(ctx)
+			if err != nil || a.status != http.StatusPreconditionFailed || wait > lastCatchUp {
+				return a, err
+			}
+			select {
+			case <-ctx.Done():
+				return a, nil
+			case <-time.After(wait):
+			}
+		}
+	}
+}
+
 // afterState asks for an answer that holds at least the state of which the server told, whichever node gives it: a node that is behind
 // answers 412 until it has caught up. Where that takes long, or where
 // the server does not take such a state, the path is read as always: the next read finds what is missing.

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -224,4 +225,18 @@ func TestAStragglerDoesNotPutTheNextProbeOff(t *testing.T) {
 	if probe, _ := g.enter(next); !probe {
 		t.Error("nobody may probe at its time")
 	}
+}
+
+// How many leases a mount may have is the matter of that mount, and no wish for fewer requests: what is read elsewhere is read as always. The words
+// are those of https://github.com/hashicorp/terraform-provider-vault/issues/1057; Vault answers 429, see hashicorp/vault#25570.
+func TestALeaseCountQuotaOfOneMountShutsNoGate(t *testing.T) {
+	server := newScripted(t)
+	server.handle("/v1/secret/data/a", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/robots/creds/a", answers(429, `{"errors":["1 error occurred:\n\t* request path \"robots/creds/a\": lease count quota exceeded\n\n"]}`))
+	rig := newRig(t, server.URL)
+	failure := rig.mustFail(atDynamic, v1alpha1.ReasonRateLimited)
+	if strings.Contains(failure.Message, "requestsPerSecond") || !strings.Contains(failure.Message, "lease") {
+		t.Errorf("said %s", failure.Message)
+	}
+	rig.mustRead(atKV2)
 }

@@ -95,6 +95,8 @@ var (
 		"Vault asks for fewer requests: raise its rate limit quota, or lower spec.requestsPerSecond of the VaultConnection"}
 	outcomeRateLimited = Outcome{"429 without Retry-After", v1alpha1.ReasonRateLimited, RetryAsTold, false,
 		"Vault asks for fewer requests: raise its rate limit quota, or lower spec.requestsPerSecond of the VaultConnection"}
+	outcomeLeaseQuota = Outcome{"429: no more leases", v1alpha1.ReasonRateLimited, RetryBackoff, false,
+		"the lease count quota in Vault is used up there: revoke leases, or raise max_leases of the quota"}
 	outcomeOwnLimit = Outcome{"spec.requestsPerSecond of the VaultConnection is used up", v1alpha1.ReasonRateLimited, RetryBackoff, false,
 		"more reads are waiting than spec.requestsPerSecond of the VaultConnection allows: raise it, or the refresh periods"}
 	outcomeRecovery = Outcome{"472: disaster recovery secondary", v1alpha1.ReasonUnavailable, RetryServer, false,
@@ -155,7 +157,7 @@ func Outcomes() []Outcome {
 		outcomeNotVault, outcomeNoAnswer, outcomeOversized,
 		outcomeRedirect, outcomeBadRequest, outcomeDeadToken, outcomeDenied,
 		outcomeNeverWritten, outcomeDeleted, outcomeDestroyed, outcomeNoRole, outcomeNoMount, outcomeWrongEngine,
-		outcomeBehind, outcomeRateLimitedFor, outcomeRateLimited, outcomeOwnLimit, outcomeRecovery, outcomePerfStandby,
+		outcomeBehind, outcomeRateLimitedFor, outcomeRateLimited, outcomeLeaseQuota, outcomeOwnLimit, outcomeRecovery, outcomePerfStandby,
 		outcomeServerError, outcomeOutage, outcomeSealed, outcomeNoActive,
 		outcomeSlow, outcomeBroken, outcomeUnreachable, outcomeProxy, outcomeTLS,
 		outcomeLoginRefused, outcomeLoginFailed, outcomeNoNamespaces,
@@ -173,6 +175,7 @@ type failure struct {
 	cause  error
 	wait   time.Duration // how long not to ask again; zero where the outcome leaves it open
 	wasted bool          // the read made a credential, which was given back
+	counts bool          // Vault counts the login against its role ID, which it locks after some
 }
 
 func (o Outcome) at(place string) *failure { return &failure{Outcome: o, place: place} }

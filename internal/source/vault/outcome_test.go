@@ -81,9 +81,11 @@ func situations() map[string]situation {
 		"redirect":               {outcomeRedirect, atKV2, atPath("secret/data/a", answers(307, "", "Location", "https://elsewhere.example:8200/v1/secret/data/a"))},
 		"redirect without place": {outcomeRedirect, atKV2, atPath("secret/data/a", answers(302, ""))},
 		"400":                    {outcomeBadRequest, atKV2, atPath("secret/data/a", answers(400, `{"errors":["hidden"]}`))},
-		"405":                    {outcomeBadRequest, atDynamic, atPath("robots/creds/a", answers(405, `{"errors":["hidden"]}`))},
-		"418":                    {outcomeBadRequest, atKV2, atPath("secret/data/a", answers(418, `{}`))},
-		"403":                    {outcomeDenied, atKV2, atPath("secret/data/a", answers(403, `{"errors":["hidden"]}`))},
+		"400 of a standby that does not know the token yet": {outcomeBehind, atKV2, atPath("secret/data/a", answers(400,
+			`{"errors":["error performing token check: failed to persist lease entry: cannot write to readonly storage"]}`))},
+		"405": {outcomeBadRequest, atDynamic, atPath("robots/creds/a", answers(405, `{"errors":["hidden"]}`))},
+		"418": {outcomeBadRequest, atKV2, atPath("secret/data/a", answers(418, `{}`))},
+		"403": {outcomeDenied, atKV2, atPath("secret/data/a", answers(403, `{"errors":["hidden"]}`))},
 		"403 with a dead token, after many logins": {outcomeDeadToken, atKV2, both(
 			atPath("secret/data/a", answers(403, `{"errors":["hidden"]}`)),
 			func(_ *testing.T, s *scripted, r *rig) {
@@ -125,6 +127,7 @@ func situations() map[string]situation {
 
 		"412":                     {outcomeBehind, atKV2, atPath("secret/data/a", answers(412, `{"errors":["hidden"]}`))},
 		"429 with Retry-After":    {outcomeRateLimitedFor, atKV2, atPath("secret/data/a", answers(429, `{"errors":["hidden"]}`, "Retry-After", "7"))},
+		"429 for leases":          {outcomeLeaseQuota, atDynamic, atPath("robots/creds/a", answers(429, `{"errors":["request path \"robots/creds/a\": lease count quota exceeded"]}`))},
 		"429 without Retry-After": {outcomeRateLimited, atKV2, atPath("secret/data/a", answers(429, `{"errors":["hidden"]}`))},
 		"472":                     {outcomeRecovery, atKV2, atPath("secret/data/a", answers(472, `{}`))},
 		"473":                     {outcomePerfStandby, atKV2, atPath("secret/data/a", answers(473, `{}`))},

@@ -20,6 +20,7 @@ type tokenLife struct {
 
 	// turn is held by whoever logs in, renews or asks about a token; the next five belong to its holder.
 	turn         chan struct{}
+	wrong        int          // logins in a row that count against a role ID; changed by the holder
 	lookups      atomic.Int64 // of tokens that were refused; changed by the holder
 	nextLogin    time.Time    // after one that was refused; changed by the holder under mu
 	loginFailure *failure

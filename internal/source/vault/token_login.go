@@ -7,8 +7,14 @@ import (
 	"regcred.dev/regcred/api/v1alpha1"
 )
 
-// loginPause is the time between two logins while they fail.
-const loginPause = time.Minute
+const (
+	// loginPause is the time between two logins while they fail.
+	loginPause = time.Minute
+	// Vault and OpenBao lock a role ID for all who use it after five logins with a wrong secret ID between which less than 15 minutes pass, by default
+	// (https://developer.hashicorp.com/vault/docs/concepts/user-lockout). After wrongLogins of them lockPause is the time between two.
+	wrongLogins = 3
+	lockPause   = 16 * time.Minute
+)
 
 // logIn logs in and puts the new session in the place of the current one. The caller has the turn.
 func (l *tokenLife) logIn(ctx context.Context) *failure {
@@ -35,18 +41,33 @@ func (l *tokenLife) open(ctx context.Context) (*session, *failure) {
 	s, failure := l.openSession(ctx)
 	if failure == nil {
 		l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), v1alpha1.ReasonSucceeded)
+		l.wrong = 0
 		return s, nil
 	}
 	l.connection.metrics.Login(l.connection.name, methodOf(l.connection.spec.Auth), failure.Reason)
 	if !failure.neverArrived() {
+		pause := l.pauseAfter(failure)
 		l.mu.Lock()
-		l.nextLogin = now.Add(loginPause + spread(loginPause/6))
+		l.nextLogin = now.Add(pause + spread(loginPause/6))
 		l.mu.Unlock()
 		failure.wait = max(failure.wait, l.nextLogin.Sub(now))
 		kept := *failure // the gate may still change what is returned
 		l.loginFailure = &kept
 	}
 	return nil, failure
+}
+
+// pauseAfter is the time until the next login after one that failed. The caller has the turn.
+func (l *tokenLife) pauseAfter(f *failure) time.Duration {
+	if !f.counts {
+		return loginPause
+	}
+	if l.wrong++; l.wrong < wrongLogins {
+		return loginPause
+	}
+	f.advising(f.detail + "; put a new secret ID into the Secret, which is used at once. The same one is tried every 16 minutes, because Vault locks a role ID " +
+		"after five wrong ones")
+	return lockPause
 }
 
 // openSession logs in, lets the token look itself up, and makes sure that it belongs where it should. Whether it may look
