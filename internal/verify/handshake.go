@@ -1,11 +1,13 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -31,7 +33,16 @@ func (c *challenged) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp.StatusCode == http.StatusUnauthorized && resp.Header.Get("WWW-Authenticate") == "" {
 		return nil, errors.Join(errNoChallenge, resp.Body.Close())
 	}
+	// A container runtime takes Bearer wherever it stands (containerd, core/remotes/docker/auth/parse.go), the library beneath what comes first.
+	slices.SortStableFunc(resp.Header["Www-Authenticate"], func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 	return resp, nil
+}
+
+func rank(challenge string) int {
+	if scheme, _, _ := strings.Cut(challenge, " "); strings.EqualFold(scheme, "bearer") {
+		return 0
+	}
+	return 1
 }
 
 // manifestPing turns a ping into the HEAD of a manifest, which is answered with the same kind of challenge.

@@ -243,6 +243,21 @@ func tokenRegistry(token http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// basicBesideBearer offers Basic in a first header and Bearer in a second one, and takes a token alone. Container runtimes take Bearer wherever it
+// stands: containerd, core/remotes/docker/auth/parse.go.
+func basicBesideBearer(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == "/token":
+		honestToken(w, r)
+	case r.Header.Get("Authorization") != "Bearer good":
+		w.Header().Add("WWW-Authenticate", `Basic realm="registry"`)
+		w.Header().Add("WWW-Authenticate", fmt.Sprintf(`Bearer realm="https://%s/token",service="registry"`, r.Host))
+		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+	default:
+		serveManifests(w, r)
+	}
+}
+
 // challenge asks for a token.
 func challenge(w http.ResponseWriter, r *http.Request, realm string) {
 	scope := ""

@@ -92,6 +92,7 @@ func TestLogin(t *testing.T) {
 		{"basic: the right password", basicRegistry, password, verify.Valid, verify.LoginAccepted, verify.StepBasic, 200},
 		{"basic: a wrong password", basicRegistry, "wrong-password", verify.Rejected, verify.LoginFailed, verify.StepBasic, 401},
 		{"token: the right password", tokenRegistry(honestToken), password, verify.Valid, verify.LoginAccepted, verify.StepToken, 200},
+		{"token: where Basic is offered first, and not taken", basicBesideBearer, password, verify.Valid, verify.LoginAccepted, verify.StepToken, 200},
 		{"token: a wrong password", tokenRegistry(honestToken), "wrong-password", verify.Rejected, verify.LoginFailed, verify.StepToken, 401},
 		{"token: a wrong password that is ignored for scopes", tokenRegistry(harborToken), "wrong-password", verify.Rejected, verify.LoginFailed, verify.StepToken, 401},
 		{"token: named access_token", tokenRegistry(text(`{"access_token":"good"}`)), password, verify.Valid, verify.LoginAccepted, verify.StepToken, 200},
@@ -416,9 +417,13 @@ func TestUserAgent(t *testing.T) {
 	})
 	s.trusting(func(o *verify.Options) { o.UserAgent = "regcred/1.2" }).Login(t.Context(), s.host, newCredential(t, user, password))
 	close(agents)
+	asked := 0
 	for agent := range agents {
-		if agent != "regcred/1.2" {
+		if asked++; agent != "regcred/1.2" {
 			t.Errorf("User-Agent %q", agent)
 		}
+	}
+	if asked != 2 { // how to log in, and the login
+		t.Errorf("%d requests", asked)
 	}
 }
