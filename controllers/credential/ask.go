@@ -204,7 +204,7 @@ func (r *Reconciler) takeAnswers(ctx context.Context, run *run) error {
 		one.note(&next, r.Now())
 		r.Metrics.Verified(run.object.Name, string(one.answer.Verdict))
 	}
-	next.NoteAccepted(run.spec, r.Now())
+	next.NoteVerdict(run.spec, r.Now())
 	var tell func()
 	if after, test := next.Of(run.spec, &next.Value); next.Published() && after == rotation.Rejected && before != rotation.Rejected {
 		tell = func() {

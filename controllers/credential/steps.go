@@ -40,7 +40,7 @@ func (r *Reconciler) carryOn(ctx context.Context, run *run) error {
 	if err := r.takeAnswers(ctx, run); err != nil {
 		return err
 	}
-	if err := r.keepAccepted(ctx, run); err != nil {
+	if err := r.keepVerdict(ctx, run); err != nil {
 		return err
 	}
 	for range maxSteps {
@@ -156,14 +156,14 @@ func (r *Reconciler) keepCorrected(ctx context.Context, run *run) error {
 	return r.keep(ctx, run, run.state.Clone(), nil)
 }
 
-// keepAccepted notes that the registries accept the value in use, where they did so before it was in use, or while the spec asked something else.
-// Delivery takes no hand-made Secret over before that is noted.
-func (r *Reconciler) keepAccepted(ctx context.Context, run *run) error {
-	if run.spec.Suspended || !run.state.AcceptedUnnoted(run.spec) {
+// keepVerdict notes that registries accept or refuse the value in use, where they did so before it was in use, or while the spec asked something else.
+// Delivery takes no hand-made Secret over before it is noted that they accept it.
+func (r *Reconciler) keepVerdict(ctx context.Context, run *run) error {
+	if run.spec.Suspended || !run.state.VerdictUnnoted(run.spec) {
 		return nil
 	}
 	next := run.state.Clone()
-	next.NoteAccepted(run.spec, r.Now())
+	next.NoteVerdict(run.spec, r.Now())
 	return r.keep(ctx, run, next, nil)
 }
 

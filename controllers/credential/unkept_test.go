@@ -148,7 +148,8 @@ func TestThatAValueIsAcceptedIsKeptThoughNoAnswerSaysSoNow(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, woken := newPasses(t), 0
-			p.Store = records.NewStore(p.server.client().CoreV1(), "regcred-system", func(string) { woken++ })
+			p.Store = records.NewStore(p.server.client().CoreV1(), "regcred-system", func(string) {})
+			p.Store.Proven = func(string) { woken++ }
 			p.now, p.spec.Mode = noon, v1alpha1.VerifyPull
 			one := p.several(0)
 			one.state.Accounts = []rotation.Account{accountAt("one")}

@@ -13,7 +13,7 @@ func (s *State) Publish(spec *Spec, now time.Time) {
 	waiting := s.candidate(spec)
 	s.forgetAccepted(waiting)
 	next := waiting.Value
-	next.ChangeTime, next.Generation = now, spec.Generation
+	next.Use = Use{ChangeTime: now, Generation: spec.Generation} // what became of it when it was in use before says nothing now
 	if verdict, _ := s.Of(spec, &next); verdict == Accepted {
 		next.VerifiedTime, next.Proof = now, s.proofOf(spec, &next)
 	}
@@ -79,29 +79,11 @@ func (s *State) Restore(spec *Spec, now time.Time) {
 		s.Waiting = &Waiting{Value: replaced, FirstSeen: now}
 	}
 	s.Delivered = false
-	s.NoteAccepted(spec, now)
+	s.NoteVerdict(spec, now)
 	s.discardLost(held, now)
 }
 
 // DropPrevious stops keeping the value before. Why it ended is kept.
 func (s *State) DropPrevious(end End) {
 	s.Previous.Config, s.Previous.End = nil, end
-}
-
-// AcceptedUnnoted reports whether the registries accept the value in use, and that was never noted: they did before it was in use, or while spec asked
-// something else.
-func (s *State) AcceptedUnnoted(spec *Spec) bool {
-	verdict, _ := s.Of(spec, &s.Value)
-	return s.Published() && s.VerifiedTime.IsZero() && verdict == Accepted
-}
-
-// NoteAccepted notes that the registries accept the value in use, the first time that they do.
-func (s *State) NoteAccepted(spec *Spec, now time.Time) {
-	if verdict, _ := s.Of(spec, &s.Value); verdict != Accepted || !s.Published() {
-		return
-	}
-	if s.VerifiedTime.IsZero() {
-		s.VerifiedTime = now
-	}
-	s.Proof = s.proofOf(spec, &s.Value)
 }

@@ -169,7 +169,7 @@ func (w *world) checkRestore() error {
 	if waits := w.state.Waiting; waits != nil && waits.Digest != after.Digest && waits.Digest != after.Waiting.Digest {
 		return fmt.Errorf("version %d waits, and is forgotten", versionOf(&waits.Value))
 	}
-	if after.AcceptedUnnoted(&w.spec) {
+	if after.VerdictUnnoted(&w.spec) {
 		return fmt.Errorf("version %d is in use again because registries accept it, and that is not noted", versionOf(&after.Value))
 	}
 	return nil

@@ -137,7 +137,7 @@ func (w *world) take() bool {
 	for _, l := range w.answers {
 		next.NoteAnswer(l.account, l.question, l.answer, w.now)
 	}
-	next.NoteAccepted(&w.spec, w.now)
+	next.NoteVerdict(&w.spec, w.now)
 	w.unheard, w.answers = w.answers, nil
 	return w.keep(next)
 }

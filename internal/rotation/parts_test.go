@@ -33,23 +33,23 @@ func TestWhatOfAValueWhoseContentIsNotKeptStaysInUse(t *testing.T) {
 
 func TestWhenAValueWasFirstAcceptedIsKept(t *testing.T) {
 	spec, s := asking()
-	s.NoteAccepted(spec, minute(1))
+	s.NoteVerdict(spec, minute(1))
 	if !s.VerifiedTime.IsZero() || s.Proof != "" {
 		t.Errorf("nothing was said, and it was accepted at %s by %q", s.VerifiedTime, s.Proof)
 	}
 	s.know(spec, 1, Test{Verdict: Accepted, Proof: ProofLogin, Time: minute(2)})
-	s.NoteAccepted(spec, minute(2))
+	s.NoteVerdict(spec, minute(2))
 	if !s.VerifiedTime.Equal(minute(2)) || s.Proof != ProofLogin {
 		t.Errorf("it was accepted at %s by %q", s.VerifiedTime, s.Proof)
 	}
 	s.know(spec, 1, Test{Verdict: Accepted, Proof: ProofPull, Time: minute(9)})
-	s.NoteAccepted(spec, minute(9))
+	s.NoteVerdict(spec, minute(9))
 	if !s.VerifiedTime.Equal(minute(2)) || s.Proof != ProofPull {
 		t.Errorf("accepted again, it was first at %s, by %q now", s.VerifiedTime, s.Proof)
 	}
 	s.Config = nil
 	s.VerifiedTime = time.Time{}
-	if s.NoteAccepted(spec, minute(10)); !s.VerifiedTime.IsZero() {
+	if s.NoteVerdict(spec, minute(10)); !s.VerifiedTime.IsZero() {
 		t.Error("a value that is not in use was accepted")
 	}
 }
@@ -217,8 +217,8 @@ func TestAnAcceptanceOfBeforeIsForgottenWhateverIsAskedWhenTheValueComesBack(t *
 		if got, _ := s.Of(asked, &s.Value); got != test.want || !s.VerifiedTime.IsZero() {
 			t.Errorf("%s: it is %s, want %s, first accepted at %s", name, got, test.want, s.VerifiedTime)
 		}
-		if s.AcceptedUnnoted(asked) != (test.want == Accepted) || s.AcceptedUnnoted(meanwhile) {
-			t.Errorf("%s: that it is accepted is to be noted: %t", name, s.AcceptedUnnoted(asked))
+		if s.VerdictUnnoted(asked) != (test.want == Accepted) || s.VerdictUnnoted(meanwhile) {
+			t.Errorf("%s: that it is accepted is to be noted: %t", name, s.VerdictUnnoted(asked))
 		}
 	}
 }
@@ -246,11 +246,11 @@ func TestAValueThatIsRestoredIsOneThatTheRegistryAccepts(t *testing.T) {
 		t.Fatalf("it does not go back to %+v", s.Previous)
 	}
 	s.Restore(spec, minute(6))
-	if !s.VerifiedTime.Equal(minute(6)) || s.Proof != ProofPull || s.AcceptedUnnoted(spec) {
+	if !s.VerifiedTime.Equal(minute(6)) || s.Proof != ProofPull || s.VerdictUnnoted(spec) {
 		t.Errorf("it was first accepted at %s, by %q", s.VerifiedTime, s.Proof)
 	}
 	s.Config = nil
-	if s.VerifiedTime = (time.Time{}); s.AcceptedUnnoted(spec) {
+	if s.VerifiedTime = (time.Time{}); s.VerdictUnnoted(spec) {
 		t.Error("a value that is not in use is accepted")
 	}
 }

@@ -135,7 +135,7 @@ func TestANewVersionOfTheSameContentKeepsWhenItWasPublishedAndProven(t *testing.
 		t.Errorf("the value in use is %+v", got)
 	}
 	s.now = s.now.Add(time.Hour)
-	s.state.NoteAccepted(&s.spec, s.now)
+	s.state.NoteVerdict(&s.spec, s.now)
 	if !s.state.VerifiedTime.Equal(before.VerifiedTime) {
 		t.Error("the time of the first proof moved")
 	}

@@ -98,6 +98,8 @@ type Use struct {
 	ChangeTime   time.Time `json:"changeTime,omitzero"`
 	VerifiedTime time.Time `json:"verifiedTime,omitzero"`
 	Proof        Proof     `json:"proof,omitempty"`
+	// RefusedTime is since when a registry refuses the value, whatever it was asked. Zero where none does, or all accepted it since.
+	RefusedTime time.Time `json:"refusedTime,omitzero"`
 }
 
 // Account is one user name and password at one registry, under all docker config keys of it: ghcr.io/a and ghcr.io/b are one login.

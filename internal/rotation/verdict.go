@@ -125,11 +125,6 @@ func (s *State) Of(spec *Spec, value *Value) (Verdict, Test) {
 	return Accepted, s.test(spec, value.Accounts[0])
 }
 
-// InDoubt reports whether registries never accepted all of the value in use, or one refused it when it last said anything.
-func (k *Kept) InDoubt() bool {
-	return k.VerifiedTime.IsZero() || slices.ContainsFunc(k.Accounts, func(account Account) bool { return k.Tests[account.Print].Verdict == Rejected })
-}
-
 // proofOf says how an accepted value was proven: by a pull only where each registry let it pull.
 func (s *State) proofOf(spec *Spec, value *Value) Proof {
 	for _, account := range value.Accounts {
