@@ -84,8 +84,10 @@ func stuck(secret *corev1.Secret) Owner {
 }
 
 // untilProven is the owner of a Secret that is taken over later.
-func (o Owner) untilProven() Owner {
-	o.Fix = "it is taken over once the registry accepts the value: see the condition Verified. Where the registry can never say, set spec.verification.mode: Disabled"
+func (o Owner) untilProven(credential string) Owner {
+	name := foreign.Name(credential)
+	o.Fix = "it is taken over once the registry accepts the value of RegistryCredential " + name +
+		": see its condition Verified. Where the registry can never say, set spec.verification.mode: Disabled there"
 	return o
 }
 

@@ -117,19 +117,22 @@ func (in Input) change(composed composition) Plan {
 
 // foreign leaves a Secret of somebody else alone, unless it is hand-made and a published credential takes it over.
 func (in Input) foreign(composed composition, owner Owner) Plan {
-	asked, published, unproven := false, false, false
+	asked, published := false, false
+	var unproven []string
 	for _, c := range in.Contributions {
 		asked = asked || c.Adopt
 		published = published || c.Adopt && c.Config != nil
-		unproven = unproven || c.Unproven && c.Config != nil
+		if _, written := composed.sources[c.Credential]; written && c.Unproven {
+			unproven = append(unproven, c.Credential)
+		}
 	}
 	switch {
 	case !owner.Adoptable || !asked:
 		return Plan{Action: Refuse, Owner: owner}
 	case !published:
 		return Plan{Action: Keep} // there is nothing to write yet: it is not touched for nothing
-	case unproven:
-		return Plan{Action: Refuse, Owner: owner.untilProven()}
+	case len(unproven) > 0:
+		return Plan{Action: Refuse, Owner: owner.untilProven(slices.Min(unproven))}
 	}
 	return in.adopt(composed)
 }
