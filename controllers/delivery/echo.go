@@ -33,6 +33,13 @@ func (e *echoes) begin(place delivered.Place) {
 	e.open[place] = &heard{}
 }
 
+// looking reports whether a place is being looked at.
+func (e *echoes) looking(place delivered.Place) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open[place] != nil
+}
+
 // hold keeps the event of a Secret until the look at its place ends, and reports whether there is one.
 func (e *echoes) hold(place delivered.Place, version string, q queue) bool {
 	e.mu.Lock()

@@ -169,7 +169,7 @@ func TestAWriteThatFailsIsTriedAgainLaterAndLater(t *testing.T) {
 		at = append(at, time.Now())
 		return errAway
 	}
-	if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}); err != nil {
+	if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}, &wakeup.Notifier{}); err != nil {
 		t.Fatal(err)
 	}
 	manager.Start(t, mgr)

@@ -23,8 +23,9 @@ const (
 	reserved = 8
 )
 
-// SetupWithManager adds the controller to a manager. changed notifies when a published value changes.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier) error {
+// SetupWithManager adds the controller to a manager. changed notifies when a published value changes, proven when registries accept the one that is
+// published at last.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, proven *wakeup.Notifier) error {
 	c, err := watchdog.Controller(r.Watchdog, mgr, watchdog.Spec{
 		Name: "delivery", Workers: width.Most + reserved, BackOffStart: backOffStart,
 		Lanes: &watchdog.Lanes{Width: r.width.Now, Reserved: reserved, Urgent: urgent},
@@ -36,6 +37,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed *wakeup.Notifier
 		source.TypedKind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, r.onCredential(), onSpec()),
 		source.TypedKind(mgr.GetCache(), &corev1.Namespace{}, r.urgently(), onLabels()),
 		r.onChange(changed),
+		r.onProven(proven),
 		r.onTimer(),
 	}
 	err = r.Secrets.Each(func(one cache.Cache) error {

@@ -35,7 +35,7 @@ func TestWhatHasAPlaceLookedAt(t *testing.T) {
 	mgr, changed := manager.New(t, g.c.(client.WithWatch)), &wakeup.Notifier{}
 	all := cached{everyName{g.c}, mgr.GetCache()}
 	g.r.Secrets, g.r.ServiceAccounts = all, all
-	if err := g.r.SetupWithManager(mgr, changed); err != nil {
+	if err := g.r.SetupWithManager(mgr, changed, &wakeup.Notifier{}); err != nil {
 		t.Fatal(err)
 	}
 	manager.Start(t, mgr)
@@ -93,6 +93,13 @@ func TestWhoComesFirst(t *testing.T) {
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "n-00001"}}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "n-00001", Name: "default"}}
+	accepted := func(q queue) {
+		proven := &wakeup.Notifier{}
+		if err := g.r.onProven(proven).Start(t.Context(), q); err != nil {
+			t.Error(err)
+		}
+		proven.Notify("company")
+	}
 	for _, test := range []struct {
 		name string
 		do   func(q queue)
@@ -135,6 +142,19 @@ func TestWhoComesFirst(t *testing.T) {
 			changed.Notify("company")
 			changed.Notify("gone")
 		}, map[delivered.Place]int{place("n-00000"): normal, place("n-00001"): urgent}},
+		{"a value that is accepted at last, where one place lacks something", func(q queue) {
+			right := delivered.Delivery{Selected: true, Observed: 1}
+			waits := right
+			waits.Reason = v1alpha1.ReasonForeignSecret
+			g.r.Board.Post(place("n-00000"), map[string]delivered.Delivery{"company": right})
+			g.r.Board.Post(place("n-00001"), map[string]delivered.Delivery{"company": waits})
+			accepted(q)
+		}, map[delivered.Place]int{place("n-00001"): urgent}},
+		{"a value that is accepted at last, where nobody looked at one place", func(q queue) {
+			g.r.Board.Post(place("n-00001"), map[string]delivered.Delivery{"company": {Selected: true, Observed: 1}})
+			g.r.Board.Post(place("n-00000"), nil)
+			accepted(q)
+		}, map[delivered.Place]int{place("n-00000"): normal}},
 	} {
 		got := asked(test.do)
 		for at, priority := range test.want {

@@ -152,33 +152,6 @@ func newFirst[T client.Object](r *Reconciler, changed int, namespaceOf func(T) s
 	}
 }
 
-// onChange looks at all places of a RegistryCredential when a new value of it is published, first where pods are stuck.
-func (r *Reconciler) onChange(changed *wakeup.Notifier) source.TypedSource[delivered.Place] {
-	return watchdog.Source("newly published values", func(ctx context.Context, q queue) error {
-		changed.Listen(func(credential string) {
-			var object v1alpha1.RegistryCredential
-			if r.Cluster.Get(ctx, client.ObjectKey{Name: credential}, &object) != nil {
-				return // gone: the watch saw it, too
-			}
-			waiting := map[string]bool{}
-			if r.Pods != nil {
-				waiting = r.Pods.Namespaces()
-			}
-			var hanging, others []delivered.Place
-			for _, place := range r.placesOf(ctx, &object) {
-				if waiting[place.Namespace] {
-					hanging = append(hanging, place)
-				} else {
-					others = append(others, place)
-				}
-			}
-			enqueue(q, urgent, hanging...)
-			enqueue(q, normal, others...)
-		})
-		return nil
-	})
-}
-
 // onTimer looks at everything now and then.
 func (r *Reconciler) onTimer() source.TypedSource[delivered.Place] {
 	return watchdog.Source("a timer", func(ctx context.Context, q queue) error {

@@ -64,7 +64,7 @@ func (p *Operator) AddDelivery() error {
 		Store: p.Store, Board: p.Board, Pods: p.Pods, Protected: p.allProtected(), Now: p.Now, Watchdog: p.Watchdog, Injection: p.injects,
 		Events: announce.Writer{Client: p.Writer, Now: p.Now},
 	}
-	return p.delivering.SetupWithManager(p.Manager, &p.Changed)
+	return p.delivering.SetupWithManager(p.Manager, &p.Changed, &p.Proven)
 }
 
 // Reading is with what credentials are read and tested.

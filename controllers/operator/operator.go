@@ -54,9 +54,9 @@ type Operator struct {
 	Store                    *records.Store
 	Board                    *delivered.Board
 	Pods                     *podcounts.Counter
-	// Changed notifies when a new value is published, Delivered when deliveries changed, News on what a status is made of, Troubled when
-	// a VaultConnection became usable or unusable.
-	Changed, Delivered, News, Troubled wakeup.Notifier
+	// Changed notifies when a new value is published, Proven when registries accept the published one at last, Delivered when deliveries changed,
+	// News on what a status is made of, Troubled when a VaultConnection became usable or unusable.
+	Changed, Proven, Delivered, News, Troubled wakeup.Notifier
 
 	events announce.Recorder
 	// policy sees the admission policy for attach: Pods, and book knows what is in the index that it reads. Both are nil before AddInjection.
@@ -86,6 +86,7 @@ func New(ctx context.Context, mgr ctrl.Manager, o Options) (*Operator, error) {
 		return nil, err
 	}
 	p.Store = records.NewStore(p.Clientset.CoreV1(), o.Namespace, p.Changed.Notify)
+	p.Store.Proven = p.Proven.Notify
 	p.Board = delivered.NewBoard(func(name string) {
 		p.Traces.Touched(name)
 		p.Delivered.Notify(name)

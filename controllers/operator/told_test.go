@@ -21,7 +21,7 @@ type heard []string
 func listen(p *Operator) *heard {
 	var told heard
 	for name, one := range map[string]interface{ Listen(func(string)) }{
-		"Changed": &p.Changed, "Delivered": &p.Delivered, "News": &p.News, "Troubled": &p.Troubled,
+		"Changed": &p.Changed, "Proven": &p.Proven, "Delivered": &p.Delivered, "News": &p.News, "Troubled": &p.Troubled,
 	} {
 		one.Listen(func(credential string) { told = append(told, name+" "+credential) })
 	}

@@ -21,6 +21,8 @@ type Store struct {
 	namespace string
 	secrets   v1.SecretInterface
 	notify    func(credential string)
+	// Proven is called as notify is, where the published value is in doubt no more and is the same. It may be nil.
+	Proven func(credential string)
 
 	mu     sync.Mutex
 	loaded bool
@@ -108,9 +110,7 @@ func (s *Store) Save(ctx context.Context, record Record) error {
 	s.put(record.Credential, &record)
 	s.versions[record.Credential] = version
 	s.mu.Unlock()
-	if changed(before, &record) {
-		s.notify(record.Credential)
-	}
+	s.tell(record.Credential, before, &record)
 	return nil
 }
 
@@ -171,8 +171,8 @@ func (s *Store) adopt(credential string, current *corev1.Secret) {
 		s.put(credential, &record)
 	}
 	s.mu.Unlock()
-	if (err == nil || newer != nil) && changed(before, &record) {
-		s.notify(credential)
+	if err == nil || newer != nil {
+		s.tell(credential, before, &record)
 	}
 }
 
@@ -213,14 +213,22 @@ func (s *Store) LookAgain(ctx context.Context, credential string) error {
 	return s.LeftAlone(credential)
 }
 
-// changed reports whether delivery has something to do, such as to take over a hand-made Secret with a value that a registry accepts at last. There may
-// have been no record before.
-func changed(before, after *Record) bool {
+// tell tells what a record that was written means for others, once where it is another value. There may have been none before.
+func (s *Store) tell(credential string, before, after *Record) {
 	if before == nil {
 		before = &Record{}
 	}
-	return before.UID != after.UID || before.Revision != after.Revision || before.Digest != after.Digest || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published() ||
-		before.InDoubt() && !after.InDoubt()
+	switch {
+	case changed(before, after):
+		s.notify(credential)
+	case before.InDoubt() && !after.InDoubt() && s.Proven != nil:
+		s.Proven(credential)
+	}
+}
+
+// changed reports whether another value is published, or the same one for another object.
+func changed(before, after *Record) bool {
+	return before.UID != after.UID || before.Revision != after.Revision || before.Digest != after.Digest || !before.ChangeTime.Equal(after.ChangeTime) || before.Published() != after.Published()
 }
 
 func (s *Store) setVersion(credential, version string) {

@@ -92,7 +92,7 @@ func startSoak(t *testing.T, namespaces, credentials, share int) *soak {
 		Board: delivered.NewBoard(func(string) {}), Now: time.Now,
 	}
 	must(t, s.store.Load(t.Context()))
-	must(t, r.SetupWithManager(mgr, changed))
+	must(t, r.SetupWithManager(mgr, changed, &wakeup.Notifier{}))
 	_, err := mgr.GetCache().GetInformer(t.Context(), &v1alpha1.RegistryCredential{})
 	must(t, err)
 	manager.Start(t, mgr)
