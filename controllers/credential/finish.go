@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -125,8 +126,8 @@ func pendingRemoval(removal delivered.Removal) *v1alpha1.PendingRemovalStatus {
 
 // heldRemoval says what waits for a person. A change can be undone, a deletion cannot.
 func heldRemoval(object *v1alpha1.RegistryCredential, removal delivered.Removal, otherwise string) string {
-	return fmt.Sprintf("%s would lose it, or a registry of it. Nothing was removed. If that is meant: kubectl annotate registrycredential %s --overwrite %s=%s. If not, %s",
-		losers(removal), object.Name, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
+	return fmt.Sprintf("%s would lose %s. Nothing was removed. If that is meant: kubectl annotate registrycredential %s --overwrite %s=%s. If not, %s",
+		losers(removal), cmp.Or(removal.What, "it, or a registry of it"), object.Name, v1alpha1.ConfirmRemovalAnnotation, removal.ID, otherwise) + mistaken(object, v1alpha1.ConfirmRemovalAnnotation, removal.ID)
 }
 
 // losers are the namespaces that would lose something, in words.

@@ -72,7 +72,7 @@ func TestWhatIsToBeLostIsDecidedByManyAtOnce(t *testing.T) {
 		return few(func() { _, _ = g.r.mayLose(t.Context(), object, place(n)) })
 	}
 	keeps := func(n int) func(int) {
-		return few(func() { _ = g.r.keepsAll(t.Context(), object, place(n)) })
+		return few(func() { _ = g.r.losesNothing(t.Context(), object, place(n)) })
 	}
 	racedetector.AtOnce(loses(0), loses(1), keeps(2), keeps(1), few(func() { _, _ = g.r.Removal(t.Context(), object) }))
 	var k keepers

@@ -81,7 +81,7 @@ func TestForWhomTheAdmissionPolicyStandsIn(t *testing.T) {
 func TestWhatIsGrantedToAPlace(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	place := func(namespace string) delivered.Place { return delivered.Place{Namespace: namespace, Name: "regcred"} }
-	k := &keeper{decided: now, state: removal.State{Granted: removal.SetOf("a", "b"), GrantTime: now}}
+	k := &keeper{decided: now, losing: wholly(place("a"), place("c")), state: removal.State{Granted: wholeIn("a", "b"), GrantTime: now}}
 	if !k.grants(place("a"), now) || k.grants(place("c"), now) {
 		t.Error("a place may lose what another one was granted")
 	}
@@ -103,16 +103,16 @@ func TestAGrantEndsWithTheLossThatItIsFor(t *testing.T) {
 	object := credential("company", "r.example")
 	a, b := delivered.Place{Namespace: "a", Name: "regcred"}, delivered.Place{Namespace: "b", Name: "regcred"}
 	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
-	k.losing, k.decided = map[delivered.Place]bool{a: true, b: true}, g.now
-	k.state.Granted, k.state.GrantTime = removal.SetOf("a", "b"), g.now
-	if err := g.r.keepsAll(t.Context(), object, a); err != nil {
+	k.losing, k.decided = wholly(a, b), g.now
+	k.state.Granted, k.state.GrantTime = wholeIn("a", "b"), g.now
+	if err := g.r.losesNothing(t.Context(), object, a); err != nil {
 		t.Fatal(err)
 	}
-	if k.grants(a, g.now) || !k.grants(b, g.now) || k.losing[a] || !k.losing[b] || !k.decided.Equal(g.now) {
+	if k.grants(a, g.now) || !k.grants(b, g.now) || len(k.losing) != 1 || !k.decided.Equal(g.now) {
 		t.Errorf("granted: a %t, b %t; losing %v", k.grants(a, g.now), k.grants(b, g.now), k.losing)
 	}
 	g.now = g.now.Add(time.Minute)
-	if err := g.r.keepsAll(t.Context(), object, b); err != nil {
+	if err := g.r.losesNothing(t.Context(), object, b); err != nil {
 		t.Fatal(err)
 	}
 	if len(k.losing) > 0 || k.grants(b, g.now) || !k.decided.Equal(g.now) {
@@ -229,8 +229,8 @@ func TestNamespacesThatGoDoNotCountInARemoval(t *testing.T) {
 	expect := func(when string, want ...string) {
 		t.Helper()
 		holding, losing, err := g.r.losses(t.Context(), object)
-		if err != nil || !slices.Equal(holding, want) || !slices.Equal(losing, want) {
-			t.Errorf("%s: %q hold it, %q lose it: %v", when, holding, losing, err)
+		if err != nil || !slices.Equal(holding, want) || !slices.Equal(removal.Namespaces(losing), want) {
+			t.Errorf("%s: %q hold it, %v lose it: %v", when, holding, losing, err)
 		}
 	}
 	expect("all are there", "n-00000", "n-00001", "n-00002")
@@ -355,20 +355,20 @@ func (uncounted) Each(func(cache.Cache) error) error { return errAway }
 func TestAControllerThatCannotBeMadeIsAnError(t *testing.T) {
 	g := newRig(t, 1)
 	mgr := manager.New(t, g.c.(client.WithWatch))
-	if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}); err != nil {
+	if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}, &wakeup.Notifier{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, names := range []*Named{&g.r.Secrets, &g.r.ServiceAccounts} {
 		before := *names
 		*names = uncounted{everyName{g.c}}
-		if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}); !errors.Is(err, errAway) {
+		if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}, &wakeup.Notifier{}); !errors.Is(err, errAway) {
 			t.Errorf("%v", err)
 		}
 		*names = before
 	}
 	var err error
 	for range 2 {
-		err = g.r.SetupWithManager(strict{manager.New(t, g.c.(client.WithWatch))}, &wakeup.Notifier{})
+		err = g.r.SetupWithManager(strict{manager.New(t, g.c.(client.WithWatch))}, &wakeup.Notifier{}, &wakeup.Notifier{})
 	}
 	if err == nil || !strings.Contains(err.Error(), "delivery already exists") {
 		t.Errorf("a second one of the name: %v", err)

@@ -20,14 +20,15 @@ func TestWhatAnEarlierProcessGrantedIsLookedAt(t *testing.T) {
 	g.publish(record(t, "company", "1-x", "one", "r.example"))
 	g.all(2)
 	g.relabelOne("n-00001", "none")
-	k := &keeper{uid: "company"}
-	if k.resume(removal.State{UID: "another", Granted: removal.SetOf("n-00000")}); k.inherited || len(k.state.Granted) > 0 {
+	other := delivered.Place{Namespace: "n-00001", Name: "regcred"}
+	k := &keeper{uid: "company", losing: wholly(first, other)}
+	if k.resume(removal.State{UID: "another", Granted: wholeIn("n-00000")}); k.inherited || len(k.state.Granted) > 0 {
 		t.Errorf("of one of before: %+v", k.state)
 	}
 	if k.resume(removal.State{UID: "company"}); k.inherited {
 		t.Error("nothing was granted, and it is to be looked at")
 	}
-	k.resume(removal.State{UID: "company", Granted: removal.SetOf("n-00000", "n-00001"), GrantTime: g.now})
+	k.resume(removal.State{UID: "company", Granted: wholeIn("n-00000", "n-00001"), GrantTime: g.now})
 	k.decided = g.now
 	if k.grants(first, g.now) {
 		t.Error("it serves before anybody looked")
@@ -40,16 +41,16 @@ func TestWhatAnEarlierProcessGrantedIsLookedAt(t *testing.T) {
 	g.r.Cluster = whole
 	looked := 0
 	g.r.Board = delivered.NewBoard(func(string) { looked++ })
-	if err := g.r.review(t.Context(), companyOf(t, whole), k); err != nil || !k.state.Granted.Has("n-00001") || k.state.Granted.Has("n-00000") {
+	if err := g.r.review(t.Context(), companyOf(t, whole), k); err != nil || !k.state.Grants(wholeOf(other)) || k.state.Grants(wholeOf(first)) {
 		t.Errorf("granted are %v: %v", k.state.Granted, err)
 	}
 	if err := g.r.review(t.Context(), companyOf(t, whole), k); err != nil || looked != 1 {
 		t.Errorf("the look that keeps what was taken back is asked for %d times: %v", looked, err)
 	}
-	if !k.inherited || k.grants(delivered.Place{Namespace: "n-00001"}, g.now) {
+	if !k.inherited || k.grants(other, g.now) {
 		t.Error("it serves before it was compared with what the API server has")
 	}
-	if err := g.r.decide(t.Context(), companyOf(t, whole), k); err != nil || k.inherited || !k.grants(delivered.Place{Namespace: "n-00001"}, g.now) {
+	if err := g.r.decide(t.Context(), companyOf(t, whole), k); err != nil || k.inherited || !k.grants(other, g.now) {
 		t.Errorf("granted are %v: %v", k.state.Granted, err)
 	}
 }
@@ -82,17 +83,17 @@ func TestWhenNothingIsLeftToGoFromASecret(t *testing.T) {
 		g.publish()
 		object := g.company()
 		k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
-		k.losing[ofShop] = true
+		k.losing[ofShop] = wholeOf(ofShop)
 		f := facts{place: ofShop}
 		f.loses(object, test.keys, unlisted)
-		if err := g.r.ends(t.Context(), f, test.secret); err != nil || k.losing[ofShop] == test.over {
-			t.Errorf("%s: it still is to lose something: %t, %v", test.name, k.losing[ofShop], err)
+		if err := g.r.ends(t.Context(), f, test.secret); err != nil || (len(k.losing) == 0) != test.over {
+			t.Errorf("%s: to be lost are %v, %v", test.name, k.losing, err)
 		}
 	}
 	g := newRig(t, 0, credential("company", "r.example"))
 	g.publish()
 	object := g.company()
-	g.r.keepers.of(object, g.r.Store.Removals, g.now).losing[ofShop] = true
+	g.r.keepers.of(object, g.r.Store.Removals, g.now).losing[ofShop] = wholeOf(ofShop)
 	g.unreadable("NamespaceList")
 	f := facts{place: ofShop}
 	f.loses(object, []string{"s.example"}, unlisted)
@@ -105,7 +106,7 @@ func TestThatANamespaceIsGoneIsNotForgottenWhereItCannotBeDecidedWhatFollows(t *
 	for _, kind := range []string{"RegistryCredentialList", "NamespaceList"} {
 		g := newRig(t, 1, credential("company", "r.example"))
 		g.publish()
-		g.r.keepers.of(g.company(), g.r.Store.Removals, g.now).losing[ofShop] = true
+		g.r.keepers.of(g.company(), g.r.Store.Removals, g.now).losing[ofShop] = wholeOf(ofShop)
 		g.unreadable(kind)
 		if _, err := g.r.Reconcile(t.Context(), ofShop); !errors.Is(err, errAway) {
 			t.Errorf("%s: %v", kind, err)
@@ -169,11 +170,11 @@ func TestThatNothingIsLostAnyMoreIsNotForgottenWhereWhatWasGrantedCannotBeLooked
 	g.all(1)
 	object := g.company()
 	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
-	k.resume(removal.State{UID: "company", Granted: removal.SetOf("n-00000"), GrantTime: g.now})
-	k.losing[first] = true
+	k.resume(removal.State{UID: "company", Granted: wholeIn("n-00000"), GrantTime: g.now})
+	k.losing[first] = wholeOf(first)
 	g.unreadable("Namespace")
-	if err := g.r.keepsAll(t.Context(), object, first); !errors.Is(err, errAway) || !k.losing[first] || !k.inherited {
-		t.Errorf("%v; still to lose something: %t", err, k.losing[first])
+	if err := g.r.losesNothing(t.Context(), object, first); !errors.Is(err, errAway) || len(k.losing) != 1 || !k.inherited {
+		t.Errorf("%v; to be lost are %v", err, k.losing)
 	}
 }
 

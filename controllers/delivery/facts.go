@@ -190,7 +190,7 @@ func (r *Reconciler) consider(ctx context.Context, f *facts, credential *v1alpha
 	selected, readable := r.selects(credential, f.namespace)
 	wants := selected && credential.DeletionTimestamp == nil && credential.Spec.Target.Name() == f.place.Name
 	if !wants && !recorded {
-		return r.lost(ctx, credential, f.place) // as it is with most of a thousand
+		return r.losesNothing(ctx, credential, f.place) // as it is with most of a thousand
 	}
 	contribution := pullsecret.Contribution{
 		Credential: credential.Name, Created: credential.CreationTimestamp.Time,
@@ -242,20 +242,21 @@ func (f *facts) publishTo(credential *v1alpha1.RegistryCredential, contribution 
 func (r *Reconciler) contribute(ctx context.Context, f *facts, credential *v1alpha1.RegistryCredential, contribution *pullsecret.Contribution, known []string, all []v1alpha1.RegistryCredential) error {
 	f.publishTo(credential, contribution)
 	if contribution.Config == nil { // also a correction that is made while nothing may be written ends a removal
-		return r.keepsAll(ctx, credential, f.place)
+		return r.losesNothing(ctx, credential, f.place)
 	}
 	missing := missing(f.values.Get(credential.Name), credential, known)
-	contribution.Keep = r.stillListed(f.namespace, f.place.Name, missing, all)
-	if len(missing) == len(contribution.Keep) {
-		return r.keepsAll(ctx, credential, f.place)
+	var going []string
+	contribution.Keep, going = r.stillListed(f.namespace, f.place.Name, missing, all)
+	if len(going) == 0 {
+		return r.losesNothing(ctx, credential, f.place)
 	}
-	decided, err := r.mayLose(ctx, credential, f.place)
+	decided, err := r.mayLose(ctx, credential, f.place, going...)
 	f.waiting(credential.Name, decided)
 	if !decided.granted {
 		contribution.Keep = missing
 		return err
 	}
-	f.loses(credential, slices.DeleteFunc(missing, func(key string) bool { return slices.Contains(contribution.Keep, key) }), unlisted)
+	f.loses(credential, going, unlisted)
 	return nil
 }
 

@@ -380,6 +380,6 @@ func TestAKeyThatATenantAddsToARecordIsNoLoss(t *testing.T) {
 	g.r.ledger.note(g.secret("n-00009")) // as the watch tells
 	holding, losing, err := g.r.losses(t.Context(), g.company())
 	if err != nil || len(holding) != 10 || len(losing) != 0 {
-		t.Errorf("%d hold it, and %q are to lose something: %v", len(holding), losing, err)
+		t.Errorf("%d hold it, and %v are to lose something: %v", len(holding), losing, err)
 	}
 }

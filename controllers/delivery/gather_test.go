@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/injection"
@@ -145,12 +144,7 @@ func TestWhatTheCacheShowsIsNotReadOnceMore(t *testing.T) {
 		g.publish(published)
 	}
 	reads := 0
-	g.r.Writer = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
-			reads++
-			return c.Get(ctx, key, into, options...)
-		},
-	})
+	g.r.Writer = countingReads(g.c, &reads)
 	if all, err := g.r.credentials(t.Context(), g.r.Store.Snapshot()); err != nil || len(all) != 2 || reads != 0 {
 		t.Errorf("%d are known after %d reads: %v", len(all), reads, err)
 	}

@@ -39,8 +39,8 @@ func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCr
 	if err != nil {
 		return err
 	}
-	before := len(k.state.Granted)
-	if k.state.Granted, k.limited = k.state.Granted.Among(losing...), true; len(k.state.Granted) < before {
+	before := k.state
+	if k.state, k.limited = before.LimitedTo(losing), true; k.state.GrantsLessThan(before) {
 		r.Board.Touch(credential.Name)
 	}
 	return nil
@@ -51,7 +51,7 @@ func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCr
 func (r *Reconciler) keepTakenBack(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, now time.Time) error {
 	kept := r.Store.Removals(credential.Name)
 	k.follow(kept)
-	if kept.UID != k.uid || len(k.state.Granted) >= len(kept.Granted) || !k.keptLess.IsZero() && now.Sub(k.keptLess) < settleAtMost {
+	if kept.UID != k.uid || !k.state.GrantsLessThan(kept) || !k.keptLess.IsZero() && now.Sub(k.keptLess) < settleAtMost {
 		return nil
 	}
 	if err := r.keep(ctx, credential, k, k.state); err != nil {

@@ -42,8 +42,9 @@ type keeper struct {
 	began, keptLess time.Time
 	// wake has what an earlier process kept looked at again.
 	wake sync.Once
-	// losing are the places that were found to lose something, the last one at grown. first is since when such are found that nothing was decided of.
-	losing       map[delivered.Place]bool
+	// losing is what places were found to lose, the last one at grown. first is since when such are found that nothing was decided of.
+	losing       map[delivered.Place]removal.Part
+	waiter       delivered.Place // of those, one that may not lose it when that was last looked for
 	first, grown time.Time
 	// decided is when a removal was last decided on, for what, and what came of it.
 	decided time.Time
@@ -73,7 +74,7 @@ func (k *keepers) of(credential *v1alpha1.RegistryCredential, load func(string) 
 	if known := k.m[credential.Name]; known != nil && known.uid == credential.UID {
 		return known
 	}
-	fresh := &keeper{uid: credential.UID, state: removal.State{UID: credential.UID}, began: now, losing: map[delivered.Place]bool{}}
+	fresh := &keeper{uid: credential.UID, state: removal.State{UID: credential.UID}, began: now, losing: map[delivered.Place]removal.Part{}}
 	fresh.follow(load(credential.Name))
 	if k.m == nil {
 		k.m = map[string]*keeper{}
@@ -114,11 +115,12 @@ type verdict struct {
 	id      string
 }
 
-// mayLose decides about a place that is to lose entries of a RegistryCredential. What was decided is kept before it says yes.
-func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place) (verdict, error) {
+// mayLose decides about a place that is to lose some entries of a RegistryCredential, or all where none is named. What was decided is kept before it
+// says yes.
+func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place, keys ...string) (verdict, error) {
 	k, now := r.lock(credential)
 	defer k.mu.Unlock()
-	k.finds(place, now)
+	k.finds(place, keys, now)
 	if k.grants(place, now) { // it is looked at again: perhaps it refuses
 		if err := r.keepTakenBack(ctx, credential, k, now); err != nil {
 			return verdict{}, err
@@ -143,16 +145,21 @@ func (r *Reconciler) decideUnlessItJustFailed(ctx context.Context, credential *v
 	return k.fault
 }
 
-// finds notes that a place is to lose something. What was decided of others before it, of which some may refuse to be changed for long, lets it settle
-// no sooner.
-func (k *keeper) finds(place delivered.Place, now time.Time) {
-	if k.losing[place] {
-		return
+// finds notes what a place is to lose. What was decided of others before it, of which some may refuse to be changed for long, lets it settle
+// no sooner. What was granted to it is not granted where it is to lose more now.
+func (k *keeper) finds(place delivered.Place, keys []string, now time.Time) {
+	found := removal.Part{Namespace: place.Namespace, Secret: place.Name, Keys: keys}
+	if known, there := k.losing[place]; there {
+		if known.Covers(found) {
+			k.losing[place] = found
+			return
+		}
+		k.state = k.state.Without(known)
 	}
 	if len(k.losing) == 0 || !k.decided.Before(k.grown) {
 		k.first = now
 	}
-	k.losing[place], k.grown = true, now
+	k.losing[place], k.grown = found, now
 }
 
 // verdict is what was decided for a place. Where that was a moment ago and without it, or could not be, it is asked for again.
@@ -160,14 +167,16 @@ func (k *keeper) verdict(place delivered.Place, now time.Time) verdict {
 	switch {
 	case k.grants(place, now):
 		return verdict{granted: true, id: k.outcome.ID}
-	case k.behind, k.state.Pending == nil, !k.state.Pending.Losing.Has(place.Namespace):
+	case k.behind, k.state.Pending == nil, !k.state.Pending.StandsFor(k.losing[place]):
 		return verdict{after: decideAgain, id: k.outcome.ID}
 	}
 	return verdict{id: k.outcome.ID}
 }
 
+// grants reports whether a place may lose what it was found to lose.
 func (k *keeper) grants(place delivered.Place, now time.Time) bool {
-	return !k.inherited && !k.decided.IsZero() && k.state.Granted.Has(place.Namespace) && now.Sub(k.state.GrantTime) < removal.Window
+	found, loses := k.losing[place]
+	return loses && !k.inherited && !k.decided.IsZero() && k.state.Grants(found) && now.Sub(k.state.GrantTime) < removal.Window
 }
 
 // decide looks at all that a RegistryCredential holds, decides, and keeps the decision before anybody acts on it. While the caches are behind it
@@ -188,7 +197,7 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 	})
 	k.behind = false
 	if made.Grants || k.inherited && len(made.State.Granted) > 0 {
-		same, err := r.asShown(ctx, credential, losing)
+		same, err := r.asShown(ctx, credential, removal.Namespaces(losing))
 		if err != nil {
 			return err
 		}
@@ -207,7 +216,7 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 	}
 	before := k.outcome
 	k.state, k.inherited, k.decided, k.basis = made.State, false, r.Now(), basisOf(credential)
-	k.outcome = delivered.Removal{Losing: len(losing), Held: made.Held, ID: made.ID}
+	k.outcome = delivered.Removal{Losing: len(removal.Namespaces(losing)), What: what(losing), Held: made.Held, ID: made.ID}
 	if before.ID != k.outcome.ID {
 		r.Board.Touch(credential.Name)
 	}

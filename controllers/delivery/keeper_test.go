@@ -134,7 +134,7 @@ func TestAPlaceThatADecisionDidNotKnowOfWaitsForTheNextOne(t *testing.T) {
 	g.relabelOne("n-00000", "nobody")
 	object, other := g.company(), delivered.Place{Namespace: "n-00001", Name: "regcred"}
 	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
-	k.losing, k.first, k.grown = map[delivered.Place]bool{first: true, other: true}, g.now, g.now
+	k.losing, k.first, k.grown = wholly(first, other), g.now, g.now
 	g.now = g.now.Add(settle)
 	if got, err := g.r.mayLose(t.Context(), object, first); err != nil || !got.granted {
 		t.Fatalf("%+v, %v", got, err)
@@ -202,7 +202,7 @@ func TestAPlaceWhoseNamespaceIsGoneIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.all(1)
-	if losing := g.r.keepers.m["company"].losing; len(losing) != 1 || losing[first] {
+	if losing := g.r.keepers.m["company"].losing; len(losing) != 1 || losing[first].Namespace != "" {
 		t.Errorf("%v", losing)
 	}
 	if places := g.r.Board.Places("company"); slices.Contains(places, first) {

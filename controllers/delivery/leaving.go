@@ -36,7 +36,7 @@ func (r *Reconciler) leave(ctx context.Context, place delivered.Place) error {
 	}
 	var failed []error
 	for i := range list.Items {
-		failed = append(failed, r.keepsAll(ctx, &list.Items[i], place))
+		failed = append(failed, r.losesNothing(ctx, &list.Items[i], place))
 	}
 	return errors.Join(failed...)
 }
@@ -136,7 +136,7 @@ func (r *Reconciler) ends(ctx context.Context, f facts, secret *corev1.Secret) e
 	var failed []error
 	for _, one := range f.losses {
 		if len(intersection(written[one.credential.Name].Keys, one.keys)) == 0 {
-			failed = append(failed, r.lost(ctx, one.credential, f.place))
+			failed = append(failed, r.losesNothing(ctx, one.credential, f.place))
 		}
 	}
 	return errors.Join(failed...)

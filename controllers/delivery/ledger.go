@@ -43,11 +43,17 @@ type held struct {
 	seen bool
 }
 
+// mostProvided is how many entries of one RegistryCredential a record can have that its namespace's people did not write: ten times as many as
+// spec.registries can list, because what waits for a removal stays. What is to be lost is kept, and that has a bound.
+const mostProvided = 10 * 32
+
 // begin takes in a Secret that was there when the operator started.
 func (l *ledger) begin(secret *corev1.Secret) {
 	known := map[string][]string{}
 	for credential, source := range pullsecret.SourcesOf(secret.Annotations) {
-		known[credential] = source.Keys
+		if len(source.Keys) <= mostProvided {
+			known[credential] = source.Keys
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -129,19 +129,6 @@ func (m *memories) forgetNamespace(namespace string) {
 	}
 }
 
-// beside are the places of other Secrets in the namespace of a place, as far as something is remembered of them.
-func (m *memories) beside(place delivered.Place) []delivered.Place {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var others []delivered.Place
-	for name := range m.names {
-		if other := (delivered.Place{Namespace: place.Namespace, Name: name}); other != place && m.m[other] != nil {
-			others = append(others, other)
-		}
-	}
-	return others
-}
-
 // account is what is remembered of a ServiceAccount, for who is about to write it.
 func (m *memory) account(name string) *written {
 	if m.accounts == nil {

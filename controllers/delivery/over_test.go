@@ -244,11 +244,12 @@ func TestARemovalBitByBitAfterAnotherOneWaitsAsAWhole(t *testing.T) {
 
 // What another leader decided about a removal is gone on from, and not written over.
 func TestWhatAnotherLeaderDecidedOfARemovalIsGoneOnFrom(t *testing.T) {
-	kept := removal.State{UID: "company", Serial: 3, Granted: removal.SetOf("a", "b"), GrantTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	kept := removal.State{UID: "company", Serial: 3, Granted: wholeIn("a", "b"), GrantTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	k := (&keepers{}).of(credential("company"), func(string) removal.State { return removal.State{} }, kept.GrantTime)
 	k.decided = kept.GrantTime
 	k.resume(kept)
 	place := delivered.Place{Namespace: "a", Name: "regcred"}
+	k.losing = wholly(place)
 	if k.state.Serial != 3 || !k.inherited || k.grants(place, kept.GrantTime) {
 		t.Errorf("%+v; granted before anybody looked whether it is still to be lost: %t", k.state, k.grants(place, kept.GrantTime))
 	}

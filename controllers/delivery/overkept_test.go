@@ -2,7 +2,7 @@ package delivery
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,12 +84,7 @@ func TestAConfirmationServesNoMistakeWhereItsEndCannotBeKept(t *testing.T) {
 	g := confirmed(t, namespaces)
 	g.selects("shop")
 	g.storeFails = errAway
-	failed := 0
-	for i := range namespaces {
-		if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); err != nil {
-			failed++
-		}
-	}
+	failed := g.failing(namespaces)
 	if got := g.having(namespaces, "r.example"); got != namespaces || failed == 0 {
 		t.Fatalf("%d of %d are served again, and %d looks fail", got, namespaces, failed)
 	}
@@ -103,9 +98,9 @@ func TestAConfirmationServesNoMistakeWhereItsEndCannotBeKept(t *testing.T) {
 
 // What another writer of the record was given by the server in a conflict is no news, and no grant of what is known to be over.
 func TestWhatIsReadAgainOfARemovalGrantsNothingThatIsOver(t *testing.T) {
-	granted := removal.State{UID: "company", Serial: 1, Granted: removal.SetOf("a", "b"), GrantTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	granted := removal.State{UID: "company", Serial: 1, Granted: wholeIn("a", "b"), GrantTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	later, fewer := granted, granted
-	later.GrantTime, fewer.Granted = granted.GrantTime.Add(1), removal.SetOf("a")
+	later.GrantTime, fewer.Granted = granted.GrantTime.Add(1), wholeIn("a")
 	for _, test := range []struct {
 		name        string
 		known, kept removal.State
@@ -120,7 +115,7 @@ func TestWhatIsReadAgainOfARemovalGrantsNothingThatIsOver(t *testing.T) {
 	} {
 		k := keeper{uid: "company", state: test.known}
 		k.follow(test.kept)
-		if len(k.state.Granted) != len(test.want) || len(k.state.Granted.Among("a", "b")) != len(test.want) || k.inherited != (len(test.want) > 0) || k.state.Serial != 1 {
+		if len(k.state.Granted) != len(test.want) || !slices.Equal(k.state.Granted, test.want) || k.inherited != (len(test.want) > 0) || k.state.Serial != 1 {
 			t.Errorf("%s: %+v, of which nothing is granted before a look: %t", test.name, k.state, k.inherited)
 		}
 		k.inherited = false
@@ -168,7 +163,7 @@ func TestWhatIsTakenBackOfARemovalThatGoesOnIsKept(t *testing.T) {
 	}
 	g.removal()
 	kept := g.r.Store.Removals("company")
-	if kept.Granted.Has("n-00009") || !kept.Granted.Has("n-00008") {
+	if kept.Grants(regcredIn("n-00009")) || !kept.Grants(regcredIn("n-00008")) {
 		t.Errorf("kept is %+v", kept)
 	}
 	g.storeFails = errAway
@@ -191,8 +186,8 @@ func TestAConfirmationServesNoMistakeBesideANamespaceThatRefuses(t *testing.T) {
 	if _, err := g.reconcile("n-00009"); err == nil {
 		t.Fatal("it does not refuse")
 	}
-	if kept := g.r.Store.Removals("company").Granted; !kept.Has("n-00009") || kept.Has("n-00001") {
-		t.Errorf("kept as granted are %v", kept)
+	if kept := g.r.Store.Removals("company"); !kept.Grants(regcredIn("n-00009")) || kept.Grants(regcredIn("n-00001")) {
+		t.Errorf("kept as granted are %v", kept.Granted)
 	}
 	g.selects("shpo")
 	g.restart()
@@ -220,7 +215,7 @@ func TestThatLessIsGrantedIsKeptNowAndThen(t *testing.T) {
 			place = name
 		}
 		delete(k.losing, place)
-		k.state.Granted = k.state.Granted.Without(place.Namespace)
+		k.state = k.state.Without(wholeOf(place))
 		if err := g.r.keepTakenBack(t.Context(), object, k, start.Add(step.after)); err != nil || writes() != step.want {
 			t.Errorf("after %s %d are kept as granted, want %d: %v", step.after, writes(), step.want, err)
 		}
@@ -233,7 +228,7 @@ func TestThatLessIsGrantedIsKeptOfTheSameGrantAlone(t *testing.T) {
 	object := g.company()
 	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
 	for place := range k.losing {
-		k.state.Granted = k.state.Granted.Without(place.Namespace)
+		k.state = k.state.Without(wholeOf(place))
 		break
 	}
 	other := g.r.Store.Removals("company")

@@ -34,9 +34,9 @@ func TestHowLongWhatWasKeptOfARemovalIsTold(t *testing.T) {
 			object := g.company()
 			k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
 			k.began = g.now
-			k.state.Pending = &removal.Pending{ID: "abc", Losing: removal.SetOf("n-00000", "gone")}
+			k.state.Pending = &removal.Pending{ID: "abc", Parts: wholeIn("n-00000", "gone"), Namespaces: 2}
 			if test.found {
-				k.losing[first] = true
+				k.losing[first] = wholeOf(first)
 			}
 			g.now = g.now.Add(test.after)
 			got, err := g.r.pending(t.Context(), object)
@@ -170,8 +170,8 @@ func TestWhatWasDecidedOfARemovalIsToldAndNotWhatWasKeptBefore(t *testing.T) {
 	g, _ := delivers(t, nil)
 	object := g.company()
 	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
-	k.state.Pending = &removal.Pending{ID: "abc", Losing: removal.SetOf("n-00000", "gone")}
-	k.losing[first], k.decided, k.outcome = true, g.now, delivered.Removal{Losing: 1, Held: true, ID: "def"}
+	k.state.Pending = &removal.Pending{ID: "abc", Parts: wholeIn("n-00000", "gone"), Namespaces: 2}
+	k.losing[first], k.decided, k.outcome = wholeOf(first), g.now, delivered.Removal{Losing: 1, Held: true, ID: "def"}
 	if got, err := g.r.pending(t.Context(), object); err != nil || got != (delivered.Removal{Holding: 1, Losing: 1, Held: true, ID: "def"}) {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -16,8 +16,7 @@ import (
 	"regcred.dev/regcred/internal/named"
 	"regcred.dev/regcred/internal/pullsecret"
 	"regcred.dev/regcred/internal/records"
-	"regcred.dev/regcred/internal/registry"
-	"regcred.dev/regcred/internal/target"
+	"regcred.dev/regcred/internal/removal"
 )
 
 // refusedFor is how long a deletion waits for a namespace that refuses to have its Secret changed: its people can make that last.
@@ -63,10 +62,10 @@ func (r *Reconciler) pending(ctx context.Context, credential *v1alpha1.RegistryC
 	result := delivered.Removal{Holding: r.ledger.holding(credential.Name)}
 	switch {
 	case kept:
-		result.Losing, result.Held, result.ID = len(k.state.Pending.Losing), true, k.state.Pending.ID
+		result.Losing, result.Held, result.ID = k.state.Pending.Namespaces, true, k.state.Pending.ID
 		k.wake.Do(func() { time.AfterFunc(settleAtMost+time.Second, func() { r.Board.Touch(credential.Name) }) })
 	case len(k.losing) > 0:
-		result.Losing, result.Held, result.ID = k.outcome.Losing, k.outcome.Held, k.outcome.ID
+		result.Losing, result.What, result.Held, result.ID = k.outcome.Losing, k.outcome.What, k.outcome.Held, k.outcome.ID
 	}
 	return result, nil
 }
@@ -81,9 +80,9 @@ func (r *Reconciler) detains(credential *v1alpha1.RegistryCredential, place deli
 	return slices.Contains(waits, known.Reason)
 }
 
-// losses are the names of the namespaces that are known to hold entries of a RegistryCredential, and the names of those that lose some.
-func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding, losing []string, err error) {
-	holds, loses, record := map[string]bool{}, map[string]bool{}, r.Store.Get(credential.Name)
+// losses are the names of the namespaces that are known to hold entries of a RegistryCredential, and what their Secrets lose.
+func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCredential) (holding []string, losing []removal.Part, err error) {
+	holds, record := map[string]bool{}, r.Store.Get(credential.Name)
 	for place, one := range r.ledger.of(credential.Name) {
 		if len(one.known) == 0 {
 			continue // its people wrote the record: it is told of nobody else
@@ -97,15 +96,34 @@ func (r *Reconciler) losses(ctx context.Context, credential *v1alpha1.RegistryCr
 			return nil, nil, err
 		}
 		holds[namespace.Name] = true
-		lost, err := r.loses(ctx, credential, record, &namespace, place.Name, one)
+		loses, keys, err := r.loses(ctx, credential, record, &namespace, place.Name, one)
 		if err != nil {
 			return nil, nil, err
 		}
-		if lost {
-			loses[namespace.Name] = true
+		if loses {
+			losing = append(losing, removal.Part{Namespace: namespace.Name, Secret: place.Name, Keys: keys})
 		}
 	}
-	return slices.Sorted(maps.Keys(holds)), slices.Sorted(maps.Keys(loses)), nil
+	return slices.Sorted(maps.Keys(holds)), losing, nil
+}
+
+// what says what goes, so that a person who confirms it knows.
+func what(losing []removal.Part) string {
+	keys, whole := map[string]bool{}, false
+	for _, part := range losing {
+		whole = whole || len(part.Keys) == 0
+		for _, key := range part.Keys {
+			keys[key] = true
+		}
+	}
+	entries := "its entry for " + firstOf(slices.Sorted(maps.Keys(keys)))
+	switch {
+	case len(keys) == 0:
+		return "it"
+	case whole:
+		return "it, or " + entries
+	}
+	return entries
 }
 
 // unaimed reports whether a RegistryCredential that is not being deleted selects no namespace that is there to stay.
@@ -127,70 +145,28 @@ func (r *Reconciler) unaimed(ctx context.Context, credential *v1alpha1.RegistryC
 	return true, nil
 }
 
-// loses reports whether a Secret is to lose entries of a RegistryCredential with this record.
-func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, record records.Record, namespace *corev1.Namespace, secret string, one held) (bool, error) {
+// loses reports whether a Secret is to lose entries of a RegistryCredential with this record. It is those with keys, or all where there are none.
+func (r *Reconciler) loses(ctx context.Context, credential *v1alpha1.RegistryCredential, record records.Record, namespace *corev1.Namespace, secret string, one held) (loses bool, keys []string, err error) {
 	if credential.DeletionTimestamp != nil {
-		return credential.Spec.Policy() == v1alpha1.DeletionDelete, nil
+		return credential.Spec.Policy() == v1alpha1.DeletionDelete, nil, nil
 	}
 	selected, readable := r.selects(credential, namespace)
 	if credential.Spec.Suspend || !readable {
-		return false, nil
+		return false, nil, nil
 	}
 	if !selected || secret != credential.Spec.Target.Name() {
-		return true, nil
+		return true, nil, nil
 	}
 	missing := missing(record, credential, one.known)
 	if len(missing) == 0 {
-		return false, nil
+		return false, nil, nil
 	}
 	var list v1alpha1.RegistryCredentialList
 	if err := r.Cluster.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return false, err
+		return false, nil, err
 	}
-	return len(missing) > len(r.stillListed(namespace, secret, missing, list.Items)), nil
-}
-
-// missing are the recorded keys for which the published value has no entry any more. Nothing is missing while nothing is published.
-func missing(record records.Record, credential *v1alpha1.RegistryCredential, recorded []string) []string {
-	if record.UID != credential.UID || !record.Published() {
-		return nil
-	}
-	provided := map[string]bool{}
-	for key := range record.Config {
-		provided[canonical(key)] = true
-	}
-	return slices.DeleteFunc(slices.Clone(recorded), func(key string) bool {
-		key = canonical(key)
-		return provided[key] || credential.Spec.Target.PerHost() && provided[registry.HostKey(key)] // the entry of the host serves what it served
-	})
-}
-
-// stillListed are those of some keys that a RegistryCredential lists for the same Secret, another one or the one that provided them:
-// whoever lists a registry provides it once a value is published for that list, and until then the entry that is there stays.
-func (r *Reconciler) stillListed(namespace *corev1.Namespace, secret string, keys []string, all []v1alpha1.RegistryCredential) []string {
-	if len(keys) == 0 {
-		return nil // as it is nearly always: to ask all for each would cost the square of their number
-	}
-	listed := map[string]bool{}
-	for i := range all {
-		other := &all[i]
-		if other.DeletionTimestamp != nil || other.Spec.Target.Name() != secret {
-			continue
-		}
-		if selected, _ := r.selects(other, namespace); selected {
-			for _, key := range target.Keys(&other.Spec) {
-				listed[key] = true
-			}
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !listed[canonical(key)] })
-}
-
-func canonical(key string) string {
-	if same, err := registry.CanonicalStored(key); err == nil {
-		return same
-	}
-	return key
+	_, keys = r.stillListed(namespace, secret, missing, list.Items)
+	return len(keys) > 0, keys, nil
 }
 
 // holdingNow asks the API server which namespaces hold entries of a RegistryCredential.

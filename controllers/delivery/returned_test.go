@@ -32,6 +32,26 @@ func (g *rig) source(namespace string) pullsecret.Source {
 	return pullsecret.SourcesOf(g.secret(namespace).Annotations)["company"]
 }
 
+// attaching is a rig of so many namespaces whose pods get a Secret in one way, and that have a value.
+func attaching(t *testing.T, attach v1alpha1.AttachMode, namespaces int) *rig {
+	t.Helper()
+	company := credential("company", "r.example")
+	company.Spec.Target.Attach = attach
+	g := newRig(t, namespaces, company)
+	g.publish(record(t, "company", "1-x", "old", "r.example"))
+	g.all(namespaces)
+	return g
+}
+
+// away is such a rig of ten whose labels are wrong for the time being.
+func away(t *testing.T) *rig {
+	t.Helper()
+	g := attaching(t, v1alpha1.AttachPods, 10)
+	g.label("none")
+	g.all(10)
+	return g
+}
+
 // While the labels of its namespace are wrong a pod is created without the name, though its Secret stays until a person confirms its removal.
 // When they are right again its successor has the name, and only the record tells that the pod did not miss it for ever.
 func TestSinceWhenPodsGetASecretBeginsAgainWhenTheirNamespaceIsSelectedAgain(t *testing.T) {
@@ -60,13 +80,8 @@ func TestSinceWhenPodsGetASecretBeginsAgainWhenTheirNamespaceIsSelectedAgain(t *
 		{name: "ServiceAccounts name the Secret all the time", attach: v1alpha1.AttachServiceAccounts, returns: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			company := credential("company", "r.example")
-			company.Spec.Target.Attach = test.attach
-			g := newRig(t, 10, company)
-			start := g.now
-			g.publish(record(t, "company", "1-x", "old", "r.example"))
-			g.all(10)
-			seen := recording(g)
+			g := attaching(t, test.attach, 10)
+			start, seen := g.now, recording(g)
 			g.now = g.now.Add(hour)
 			g.label("none")
 			for range 2 {
@@ -93,13 +108,7 @@ func TestSinceWhenPodsGetASecretBeginsAgainWhenTheirNamespaceIsSelectedAgain(t *
 }
 
 func TestThatANamespaceIsSelectedAgainIsNotForgottenWhereItCannotBeWritten(t *testing.T) {
-	company := credential("company", "r.example")
-	company.Spec.Target.Attach = v1alpha1.AttachPods
-	g := newRig(t, 10, company)
-	g.publish(record(t, "company", "1-x", "old", "r.example"))
-	g.all(10)
-	g.label("none")
-	g.all(10)
+	g := away(t)
 	g.label("shop")
 	g.now = g.now.Add(time.Hour)
 	refused := false
@@ -123,13 +132,7 @@ func TestThatANamespaceIsSelectedAgainIsNotForgottenWhereItCannotBeWritten(t *te
 
 // Of one that is suspended nothing is written, and what is to be told is told after that.
 func TestThatANamespaceIsSelectedAgainWhileNothingMayBeWrittenIsToldLater(t *testing.T) {
-	company := credential("company", "r.example")
-	company.Spec.Target.Attach = v1alpha1.AttachPods
-	g := newRig(t, 10, company)
-	g.publish(record(t, "company", "1-x", "old", "r.example"))
-	g.all(10)
-	g.label("none")
-	g.all(10)
+	g := away(t)
 	suspend := func(yes bool) {
 		g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Suspend = yes })
 		g.now = g.now.Add(time.Hour)
@@ -149,11 +152,7 @@ func TestThatANamespaceIsSelectedAgainWhileNothingMayBeWrittenIsToldLater(t *tes
 }
 
 func TestSinceWhenPodsGetASecretBeginsAgainWhenTheirNamespaceOptsInAgain(t *testing.T) {
-	company := credential("company", "r.example")
-	company.Spec.Target.Attach = v1alpha1.AttachPods
-	g := newRig(t, 1, company)
-	g.publish(record(t, "company", "1-x", "old", "r.example"))
-	g.all(1)
+	g := attaching(t, v1alpha1.AttachPods, 1)
 	start := g.source("n-00000").Since
 	for _, step := range []struct {
 		name, annotation string

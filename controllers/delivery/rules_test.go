@@ -123,7 +123,7 @@ func TestWhatAPlaceLoses(t *testing.T) {
 			if err := g.c.Get(t.Context(), client.ObjectKey{Name: "n-00000"}, &namespace); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := g.r.loses(t.Context(), company, g.r.Store.Get("company"), &namespace, "regcred", one); got != test.want || err != nil {
+			if got, _, err := g.r.loses(t.Context(), company, g.r.Store.Get("company"), &namespace, "regcred", one); got != test.want || err != nil {
 				t.Errorf("%t, %v", got, err)
 			}
 		})
@@ -260,7 +260,7 @@ func TestWhatWaitsForAPersonIsNotForgottenWhereNothingCanBeRead(t *testing.T) {
 	g, _ := delivers(t, nil)
 	object := credential("company", "r.example")
 	k := g.r.keepers.of(object, g.r.Store.Removals, g.now)
-	k.state.Pending = &removal.Pending{ID: "abc", Losing: removal.SetOf("n-00000")}
+	k.state.Pending = &removal.Pending{ID: "abc", Parts: wholeIn("n-00000"), Namespaces: 1}
 	if got := g.removal(); !got.Held || got.ID != "abc" || got.Losing != 1 {
 		t.Fatalf("%+v", got)
 	}

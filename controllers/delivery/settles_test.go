@@ -47,7 +47,7 @@ func refused(t *testing.T) *rig {
 		_, _ = g.reconcile("n-00009") // it fails once it is decided
 		g.now = g.now.Add(settle)
 	}
-	if k := g.r.keepers.of(g.company(), g.r.Store.Removals, g.now); !k.state.Granted.Has("n-00009") {
+	if k := g.r.keepers.of(g.company(), g.r.Store.Removals, g.now); !k.state.Grants(regcredIn("n-00009")) {
 		t.Fatal("its removal is not decided, so that this test finds nothing")
 	}
 	g.now = g.now.Add(5 * time.Minute)

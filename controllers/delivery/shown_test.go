@@ -165,20 +165,23 @@ func TestWhatNobodyKnowsToBeDeliveredStaysAsLongAsTheServerIsNotHeard(t *testing
 
 func TestWhatADecisionSaysOfAPlace(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	waiting := removal.State{Pending: &removal.Pending{ID: "abc", Losing: removal.SetOf("n-00000")}}
-	granting := removal.State{Granted: removal.SetOf("n-00000"), GrantTime: now}
+	waiting := removal.State{Pending: &removal.Pending{ID: "abc", Parts: wholeIn("n-00000")}}
+	granting := removal.State{Granted: wholeIn("n-00000"), GrantTime: now}
 	for _, test := range []struct {
 		name string
 		k    *keeper
 		want verdict
 	}{
-		{"it is granted", &keeper{decided: now, state: granting}, verdict{granted: true}},
-		{"it is granted by what nobody looked at yet", &keeper{decided: now, state: granting, inherited: true}, verdict{after: decideAgain}},
-		{"it waits for a person", &keeper{decided: now, state: waiting, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc"}},
-		{"it waits for a person, and the caches are behind", &keeper{decided: now, state: waiting, behind: true, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc", after: decideAgain}},
-		{"others wait for a person", &keeper{decided: now, state: removal.State{Pending: &removal.Pending{ID: "abc", Losing: removal.SetOf("other")}}, outcome: delivered.Removal{ID: "abc"}},
+		{"it is granted", &keeper{losing: wholly(first), decided: now, state: granting}, verdict{granted: true}},
+		{"it is granted by what nobody looked at yet", &keeper{losing: wholly(first), decided: now, state: granting, inherited: true}, verdict{after: decideAgain}},
+		{"it waits for a person", &keeper{losing: wholly(first), decided: now, state: waiting, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc"}},
+		{"it waits for a person, and the caches are behind", &keeper{losing: wholly(first), decided: now, state: waiting, behind: true, outcome: delivered.Removal{ID: "abc"}}, verdict{id: "abc", after: decideAgain}},
+		{"others wait for a person", &keeper{losing: wholly(first), decided: now, state: removal.State{Pending: &removal.Pending{ID: "abc", Parts: wholeIn("other")}}, outcome: delivered.Removal{ID: "abc"}},
 			verdict{id: "abc", after: decideAgain}},
-		{"nothing was decided for it", &keeper{decided: now}, verdict{after: decideAgain}},
+		{"a part of it waits for a person", &keeper{losing: wholly(first), decided: now, state: removal.State{Pending: &removal.Pending{ID: "abc",
+			Parts: removal.PartsOf(removal.Part{Namespace: "n-00000", Secret: "regcred", Keys: []string{"s.example"}})}}, outcome: delivered.Removal{ID: "abc"}},
+			verdict{id: "abc", after: decideAgain}},
+		{"nothing was decided for it", &keeper{losing: wholly(first), decided: now}, verdict{after: decideAgain}},
 	} {
 		if got := test.k.verdict(first, now); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)

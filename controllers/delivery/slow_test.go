@@ -170,12 +170,7 @@ func TestAChangeWithinASecondOfTheLastOneIsDatedByTheEndOfItsWriteToo(t *testing
 func TestASlowUpdateIsNotReadOnceMore(t *testing.T) {
 	g, _ := delivers(t, nil)
 	reads := 0
-	g.r.Writer = interceptor.NewClient(g.r.Writer.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
-			reads++
-			return c.Get(ctx, key, into, options...)
-		},
-	})
+	g.r.Writer = countingReads(g.r.Writer, &reads)
 	g.slow(time.Minute, nil)
 	g.now = g.now.Add(time.Hour)
 	g.publish(record(t, "company", "2-x", "two", "r.example"))
@@ -281,12 +276,7 @@ func TestACacheThatShowsTheWriteBeforeItWasDatedIsBehind(t *testing.T) {
 	seen.requests = nil
 	g.r.Secrets = lagging{everyName{g.c}, between}
 	reads := 0
-	g.r.Writer = interceptor.NewClient(g.r.Writer.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
-			reads++
-			return c.Get(ctx, key, into, options...)
-		},
-	})
+	g.r.Writer = countingReads(g.r.Writer, &reads)
 	if text := pullsecret.SourcesOf(between.Annotations)["company"]; !text.Changed.Time.Equal(g.now.Add(-time.Minute)) {
 		t.Errorf("what the first write recorded is read as %s", text.Changed) // what was read of one annotation is shared
 	}

@@ -71,8 +71,8 @@ func TestARemovalFromTwoSecretsOfEachNamespaceIsConfirmedOnce(t *testing.T) {
 	}
 }
 
-// A namespace whose Secret keeps its entry after all is granted nothing by what another Secret of it is to lose.
-func TestWhatIsGrantedToANamespaceOfTwoSecretsEndsWithThoseAndWithACorrection(t *testing.T) {
+// What is granted to one Secret of a namespace is granted to it alone, and ends with what it is to lose.
+func TestWhatIsGrantedToASecretEndsWithWhatItLoses(t *testing.T) {
 	object, now := credential("company", "r.example"), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	one, other := delivered.Place{Namespace: "a", Name: "regcred"}, delivered.Place{Namespace: "a", Name: "registry"}
 	for _, test := range []struct {
@@ -80,24 +80,75 @@ func TestWhatIsGrantedToANamespaceOfTwoSecretsEndsWithThoseAndWithACorrection(t 
 		does    func(*Reconciler) error
 		granted bool
 	}{
-		{"the one lost it", func(r *Reconciler) error { return r.lost(t.Context(), object, one) }, true},
-		{"the one keeps it", func(r *Reconciler) error { return r.keepsAll(t.Context(), object, one) }, false},
-		{"both lost it", func(r *Reconciler) error {
-			return errors.Join(r.lost(t.Context(), object, one), r.lost(t.Context(), object, other))
+		{"the one loses nothing any more", func(r *Reconciler) error { return r.losesNothing(t.Context(), object, one) }, true},
+		{"neither loses anything any more", func(r *Reconciler) error {
+			return errors.Join(r.losesNothing(t.Context(), object, one), r.losesNothing(t.Context(), object, other))
 		}, false},
-		{"the one in another namespace lost it", func(r *Reconciler) error {
-			return r.lost(t.Context(), object, delivered.Place{Namespace: "b", Name: "regcred"})
+		{"the one in another namespace loses nothing any more", func(r *Reconciler) error {
+			return r.losesNothing(t.Context(), object, delivered.Place{Namespace: "b", Name: "regcred"})
 		}, true},
 	} {
 		g, _ := delivers(t, nil)
-		for _, place := range []delivered.Place{one, other, {Namespace: "b", Name: "regcred"}} {
-			g.r.memories.of(place, "u")
-		}
 		k := g.r.keepers.of(object, g.r.Store.Removals, now)
-		k.losing, k.decided = map[delivered.Place]bool{one: true, other: true, {Namespace: "b", Name: "regcred"}: true}, g.now
-		k.state.Granted, k.state.GrantTime = removal.SetOf("a", "b"), g.now
+		k.losing, k.decided = wholly(one, other, delivered.Place{Namespace: "b", Name: "regcred"}), g.now
+		k.state.Granted, k.state.GrantTime = removal.PartsOf(wholeOf(one), wholeOf(other), regcredIn("b")), g.now
 		if err := test.does(g.r); err != nil || k.grants(other, g.now) != test.granted {
 			t.Errorf("%s: the other may lose it: %t (%v)", test.name, k.grants(other, g.now), err)
 		}
+	}
+}
+
+// A write that took what was granted, and whose answer was lost, is no correction: what the other Secret of the namespace is to lose stays granted.
+func TestAConfirmationServesBothSecretsAlsoWhereTheAnswerToAWriteIsLost(t *testing.T) {
+	const namespaces = 10
+	g := newRig(t, namespaces, credential("company", "r.example", "old.example"))
+	g.publish(record(t, "company", "1-x", "good", "r.example", "old.example"))
+	g.all(namespaces)
+	look := func(name string) (failed int) {
+		for i := range namespaces {
+			if _, err := g.r.Reconcile(t.Context(), delivered.Place{Namespace: fmt.Sprintf("n-%05d", i), Name: name}); err != nil {
+				failed++
+			}
+		}
+		return failed
+	}
+	g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.SecretName = "registry" })
+	for _, step := range []func(){func() {}, func() {
+		g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Registries = []v1alpha1.Registry{"r.example"} })
+		g.publish(record(t, "company", "2-x", "good", "r.example"))
+	}} {
+		step()
+		for range 3 {
+			if look("registry")+look("regcred") > 0 {
+				t.Fatal("a look failed")
+			}
+			g.now = g.now.Add(settle)
+		}
+	}
+	held := g.removal()
+	if !held.Held || held.Losing != namespaces {
+		t.Fatalf("%+v", held)
+	}
+	g.edit(func(c *v1alpha1.RegistryCredential) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmRemovalAnnotation, held.ID)
+	})
+	answer := g.unanswered(true)
+	if failed := look("registry"); failed != namespaces {
+		t.Fatalf("%d writes were not answered", failed)
+	}
+	answer()
+	for range 3 {
+		look("registry")
+		look("regcred")
+		g.now = g.now.Add(settle)
+	}
+	left := 0
+	for i := range namespaces {
+		if g.secret(fmt.Sprintf("n-%05d", i)) != nil {
+			left++
+		}
+	}
+	if left > 0 || g.removal().Held {
+		t.Errorf("%d Secrets are left, and it waits for another confirmation: %t", left, g.removal().Held)
 	}
 }

@@ -27,6 +27,26 @@ func (g *rig) unasked(name string) (answer func()) {
 	return func() { g.r.Writer = writer }
 }
 
+// countingReads is a client that counts what it is asked for by name.
+func countingReads(under client.Client, reads *int) client.WithWatch {
+	return interceptor.NewClient(under.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+			*reads++
+			return c.Get(ctx, key, into, options...)
+		},
+	})
+}
+
+// failing looks at all namespaces, and counts the looks that are to be tried again because something is away.
+func (g *rig) failing(namespaces int) (failed int) {
+	for i := range namespaces {
+		if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); errors.Is(err, errAway) {
+			failed++
+		}
+	}
+	return failed
+}
+
 // What keeps a decision about one RegistryCredential from being made or kept, such as a webhook that refuses its record, takes nothing from it, and
 // keeps no other one in the namespace from being served.
 func TestADecisionThatCannotBeMadeStopsNobodyElse(t *testing.T) {
@@ -107,12 +127,7 @@ func TestACorrectionIsServedWhereItCannotBeKept(t *testing.T) {
 	g.selects("shop")
 	g.publish(record(t, "company", "2-x", "two", "r.example"))
 	g.storeFails = errAway
-	failed := 0
-	for i := range namespaces {
-		if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); err != nil {
-			failed++
-		}
-	}
+	failed := g.failing(namespaces)
 	if got := g.having(namespaces, `"password":"two"`); got != namespaces || failed == 0 {
 		t.Errorf("%d of %d have the value, and %d looks are tried again", got, namespaces, failed)
 	}
@@ -128,24 +143,10 @@ func TestADecisionThatCannotBeMadeIsTriedOnceForAllPlaces(t *testing.T) {
 	g.all(namespaces)
 	g.now = g.now.Add(settle)
 	asked := 0
-	g.r.Cluster = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			asked++
-			return c.Get(ctx, key, object, options...)
-		},
-	})
-	g.storeFails = errAway
-	look := func() (failed int) {
-		for i := range namespaces {
-			if _, err := g.reconcile(fmt.Sprintf("n-%05d", i)); errors.Is(err, errAway) {
-				failed++
-			}
-		}
-		return failed
-	}
+	g.r.Cluster, g.storeFails = countingReads(g.c, &asked), errAway
 	for round := range 3 {
 		asked = 0
-		if failed := look(); failed != namespaces || asked > 3*namespaces {
+		if failed := g.failing(namespaces); failed != namespaces || asked > 3*namespaces {
 			t.Errorf("in round %d %d of %d looks fail, after %d reads", round, failed, namespaces, asked)
 		}
 		if round < 2 {
@@ -153,11 +154,11 @@ func TestADecisionThatCannotBeMadeIsTriedOnceForAllPlaces(t *testing.T) {
 		}
 	}
 	g.storeFails, g.now = nil, g.now.Add(decideAgain-1)
-	if failed := look(); failed != namespaces {
+	if failed := g.failing(namespaces); failed != namespaces {
 		t.Errorf("a moment later %d of %d looks fail", failed, namespaces)
 	}
 	g.now = g.now.Add(1)
-	if failed := look(); failed > 0 || !g.removal().Held {
+	if failed := g.failing(namespaces); failed > 0 || !g.removal().Held {
 		t.Errorf("then %d looks fail: %+v", failed, g.removal())
 	}
 }
@@ -175,12 +176,7 @@ func TestThatTheCachesAreBehindIsFoundOutOnceForAllPlaces(t *testing.T) {
 	g.all(namespaces)
 	g.now = g.now.Add(settle)
 	asked := 0
-	g.r.Writer = interceptor.NewClient(g.c.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			asked++
-			return c.Get(ctx, key, object, options...)
-		},
-	})
+	g.r.Writer = countingReads(g.c, &asked)
 	for round, want := range []int{1, 1, 2} {
 		if g.all(namespaces); asked != want || g.having(namespaces, "r.example") != namespaces {
 			t.Errorf("in round %d the API server was asked %d times, want %d; %d have the entry", round, asked, want, g.having(namespaces, "r.example"))

@@ -65,6 +65,8 @@ type Removal struct {
 	Holding int
 	// Losing is how many of them lose entries that they hold, by the spec as it is or by the deletion of the object.
 	Losing int
+	// What they lose, in words after "lose". Empty where that is not known: an earlier process decided.
+	What string
 	// Held says that nothing is removed before a person confirms it.
 	Held bool
 	// ID names the removal that waits: the value that the annotation regcred.dev/confirm-removal must have. Empty where none waits.

@@ -10,7 +10,7 @@ import (
 func checked(t *testing.T, before State, f Facts) Decision {
 	t.Helper()
 	d := Decide(before, f)
-	losing := SetOf(f.Losing...)
+	losing := PartsOf(f.Losing...)
 	if left := losing.not(d.State.Granted); d.Held != (len(left) > 0) || d.Held != (d.ID != "") || d.Held && d.Grants {
 		t.Errorf("%d of %d are not granted, held: %t, ID %q, grants: %t", len(left), len(losing), d.Held, d.ID, d.Grants)
 	}
@@ -48,7 +48,7 @@ func TestAConfirmationIsGoodForAWindowFromWhenItWasSeen(t *testing.T) {
 func TestAConfirmationGrantsNothingToWhomLosesNothingAnyMore(t *testing.T) {
 	ten := teams(0, 10)
 	first := checked(t, State{}, facts(10, ten, "", 0))
-	part := checked(t, first.State, Facts{UID: "1", Holding: ten, Losing: ten[:7], Confirmed: first.ID, Now: noon.Add(time.Minute)})
+	part := checked(t, first.State, Facts{UID: "1", Holding: ten, Losing: parts(ten[:7]...), Confirmed: first.ID, Now: noon.Add(time.Minute)})
 	if part.Held || len(part.State.Granted) != 7 {
 		t.Errorf("held: %t, granted to %d of 7", part.Held, len(part.State.Granted))
 	}
@@ -64,7 +64,7 @@ func TestWhatAPersonConfirmedCountsWithNothingElse(t *testing.T) {
 		if d := checked(t, state, f); d.Held || !d.Grants {
 			t.Errorf("%s, four of ten others are held: %t", what, d.Held)
 		}
-		f.Losing, f.Holding = slices.Concat(f.Losing, teams(14, 16)), slices.Concat(f.Holding, teams(14, 16))
+		f.Losing, f.Holding = slices.Concat(f.Losing, parts(teams(14, 16)...)), slices.Concat(f.Holding, teams(14, 16))
 		if d := checked(t, state, f); !d.Held {
 			t.Errorf("%s, six others go", what)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +16,8 @@ type Facts struct {
 	UID types.UID
 	// Holding are the names of the namespaces that hold entries of the RegistryCredential, those that are to lose them included.
 	Holding []string
-	// Losing are the names of those that lose something that they hold: all entries, or the entry of a registry.
-	Losing []string
+	// Losing is what Secrets of them are to lose.
+	Losing []Part
 	// Unaimed says that the RegistryCredential stays and selects no namespace any more: whoever holds entries is to lose them.
 	Unaimed bool
 	// Confirmed is what a person wrote: the ID of a removal.
@@ -43,28 +44,26 @@ func Decide(before State, f Facts) Decision {
 	if state.UID != f.UID {
 		state = State{UID: f.UID}
 	}
-	losing, holding := SetOf(f.Losing...), SetOf(f.Holding...)
+	losing, holding := setOf(Namespaces(f.Losing)...), setOf(f.Holding...)
 	var lost Set
 	state.Losses, lost = recent(state.Losses, holding.not(losing), f.Now)
-	state.Granted = state.Granted.and(losing) // what is not lost any more is not granted for a later time
-	if state.GrantTime.After(f.Now) {         // noted by a clock that was wrong
+	state = state.LimitedTo(f.Losing) // what is not lost any more is not granted for a later time
+	if state.GrantTime.After(f.Now) { // noted by a clock that was wrong
 		state.GrantTime = f.Now
 	}
 	if f.Now.Sub(state.GrantTime) >= Window {
-		state.Granted = nil
+		state.Granted, state.GrantedKeys = nil, nil
 	}
-	left, grants := losing.not(state.Granted), false
+	left, grants := state.left(f.Losing), false
 	switch {
 	case len(left) == 0:
 		state = state.settled()
-	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.Losing.covers(losing):
-		state, grants = state.settled(), true
-		state.Granted, state.GrantTime = losing, f.Now
+	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.StandsFor(f.Losing...):
+		state, grants = state.settled().granting(f), true
 	case f.Unaimed, tooMany(len(lost.or(left)), len(lost.or(holding))): // what was granted a moment ago can be there still
-		state.Pending = pendingFor(state, losing)
+		state.Pending = pendingFor(state, f.Losing)
 	default:
-		state, grants = state.settled(), true
-		state.Granted, state.GrantTime = losing, f.Now
+		state, grants = state.settled().granting(f), true
 		state.Losses = append(state.Losses, Loss{f.Now, left})
 	}
 	d := Decision{State: state, Grants: grants, Held: state.Pending != nil}
@@ -76,18 +75,30 @@ func Decide(before State, f Facts) Decision {
 
 func tooMany(losing, holding int) bool { return losing > Few && losing*Share > holding }
 
+// left are the namespaces that are to lose something that is not granted.
+func (s State) left(losing []Part) Set {
+	return setOf(Namespaces(slices.DeleteFunc(slices.Clone(losing), s.Grants))...)
+}
+
+// granting is a State that grants all that is to be lost.
+func (s State) granting(f Facts) State {
+	s.Granted, s.GrantedKeys, s.GrantTime = PartsOf(f.Losing...), keysOf(f.Losing), f.Now
+	return s
+}
+
 // pendingFor keeps the ID as long as it stands for all that is to be lost, and else gives another: what a person confirms is what he
 // saw.
-func pendingFor(state State, losing Set) *Pending {
-	if state.Pending != nil && state.Pending.Losing.covers(losing) {
+func pendingFor(state State, losing []Part) *Pending {
+	if state.Pending != nil && state.Pending.StandsFor(losing...) {
 		return state.Pending
 	}
+	p := &Pending{Parts: PartsOf(losing...), Keys: keysOf(losing), Namespaces: len(Namespaces(losing))}
 	if state.Pending != nil {
-		losing = losing.or(state.Pending.Losing)
+		p.Parts, p.Keys = p.Parts.or(state.Pending.Parts), p.Keys.or(state.Pending.Keys)
 	}
-	digest := sha256.Sum256(fmt.Appendf(losing.bytes(), "\n%s\n%d", state.UID, state.Serial))
-	id := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:5]))
-	return &Pending{ID: id, Losing: losing}
+	digest := sha256.Sum256(fmt.Appendf(p.Parts.bytes(), "\n%x\n%s\n%d", p.Keys.bytes(), state.UID, state.Serial))
+	p.ID = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:5]))
+	return p
 }
 
 // recent keeps the losses within the window, and says which namespaces were lost and did not come back. A time

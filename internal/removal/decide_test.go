@@ -16,13 +16,22 @@ func teams(from, to int) []string {
 	return names
 }
 
+// parts are whole Secrets of namespaces.
+func parts(namespaces ...string) []Part {
+	var all []Part
+	for _, namespace := range namespaces {
+		all = append(all, Part{Namespace: namespace, Secret: "regcred"})
+	}
+	return all
+}
+
 // facts of so many namespaces that hold the credential: those that lose it, and others.
 func facts(holding int, losing []string, confirmed string, after time.Duration) Facts {
 	holds := append([]string{}, losing...)
 	for i := range holding - len(losing) {
 		holds = append(holds, fmt.Sprintf("other-%03d", i))
 	}
-	return Facts{UID: "1", Holding: holds, Losing: losing, Confirmed: confirmed, Now: noon.Add(after)}
+	return Facts{UID: "1", Holding: holds, Losing: parts(losing...), Confirmed: confirmed, Now: noon.Add(after)}
 }
 
 // Up to five namespaces, or a fifth, are few: people are asked for none of them, and for one more they are.
@@ -41,7 +50,7 @@ func TestOneLookDecidesOnAllThatIsLost(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			losing := teams(0, c.losing)
 			d := Decide(State{}, facts(c.holding, losing, "", 0))
-			if d.Held != c.held || (d.ID != "") != c.held || d.State.Granted.covers(SetOf(losing...)) == c.held {
+			if d.Held != c.held || (d.ID != "") != c.held || d.State.Granted.covers(PartsOf(parts(losing...)...)) == c.held {
 				t.Errorf("%+v, want held %t", d, c.held)
 			}
 		})
@@ -60,10 +69,10 @@ func TestTheLastNamespacesWaitForAPerson(t *testing.T) {
 		if !first.Held || first.ID == "" || len(first.State.Granted) > 0 {
 			t.Errorf("%d of %d go unconfirmed: %+v", n, n, first)
 		}
-		if confirmed := Decide(first.State, unaimed(teams(0, n), first.ID, time.Second)); confirmed.Held || !confirmed.State.Granted.covers(SetOf(teams(0, n)...)) {
+		if confirmed := Decide(first.State, unaimed(teams(0, n), first.ID, time.Second)); confirmed.Held || !confirmed.State.Granted.covers(PartsOf(parts(teams(0, n)...)...)) {
 			t.Errorf("the confirmation is not granted: %+v", confirmed)
 		}
-		if aimed := Decide(first.State, facts(n, teams(0, n), "", time.Second)); aimed.Held || !aimed.State.Granted.covers(SetOf(teams(0, n)...)) {
+		if aimed := Decide(first.State, facts(n, teams(0, n), "", time.Second)); aimed.Held || !aimed.State.Granted.covers(PartsOf(parts(teams(0, n)...)...)) {
 			t.Errorf("another namespace is selected, and it waits all the same: %+v", aimed)
 		}
 		if undone := Decide(first.State, facts(n, nil, "", time.Second)); undone.Held || len(undone.State.Granted) > 0 {
@@ -105,7 +114,7 @@ func TestNamespacesThatComeAndGoAreNotLost(t *testing.T) {
 		if i%2 == 1 {
 			pair, other = other, pair
 		}
-		d := Decide(state, Facts{UID: "1", Holding: append(other, pair...), Losing: pair, Now: noon.Add(time.Duration(i) * time.Minute)})
+		d := Decide(state, Facts{UID: "1", Holding: append(other, pair...), Losing: parts(pair...), Now: noon.Add(time.Duration(i) * time.Minute)})
 		if d.Held {
 			t.Fatalf("round %d is held", i)
 		}
@@ -133,7 +142,7 @@ func TestAConfirmationIsForOneRemovalAndIsUsedUp(t *testing.T) {
 		t.Error("any value confirms")
 	}
 	confirmed := Decide(first.State, facts(10, ten, first.ID, time.Second))
-	if confirmed.Held || !confirmed.State.Outdates(first.State) || !confirmed.State.Granted.covers(SetOf(ten...)) {
+	if confirmed.Held || !confirmed.State.Outdates(first.State) || !confirmed.State.Granted.covers(PartsOf(parts(ten...)...)) {
 		t.Fatalf("it is not granted: %+v", confirmed)
 	}
 	kept := Decode(must(confirmed.State.Encode()))
@@ -181,12 +190,12 @@ func TestWhatAClockGrantedAheadIsGrantedForOneWindow(t *testing.T) {
 
 func TestALossWhoseRemovalGoesOnStillCounts(t *testing.T) {
 	holding := teams(0, 10)
-	first := Decide(State{}, Facts{UID: "1", Holding: holding, Losing: teams(0, 4), Now: noon})
+	first := Decide(State{}, Facts{UID: "1", Holding: holding, Losing: parts(teams(0, 4)...), Now: noon})
 	if first.Held {
 		t.Fatal("four of ten are held")
 	}
 	// The entries of these four are still there: they are about to be removed, and did not come back.
-	second := Decide(first.State, Facts{UID: "1", Holding: holding, Losing: teams(0, 8), Now: noon.Add(time.Second)})
+	second := Decide(first.State, Facts{UID: "1", Holding: holding, Losing: parts(teams(0, 8)...), Now: noon.Add(time.Second)})
 	if !second.Held {
 		t.Error("eight of ten go within a second, as four and four")
 	}

@@ -36,5 +36,8 @@ func Decode(encoded []byte) State {
 	if len(encoded) > 0 && json.Unmarshal(encoded, &s) != nil {
 		return State{}
 	}
+	if s.Pending != nil && len(s.Pending.Parts) == 0 { // kept by an earlier version: for what its ID was is not known
+		return s.settled()
+	}
 	return s
 }

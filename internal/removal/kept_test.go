@@ -20,7 +20,7 @@ func TestARemovalThatGoesOnIsDecidedAndKeptOnce(t *testing.T) {
 		t.Errorf("the same removal is decided again: %+v", again)
 	}
 	less := Decide(again.State, facts(99, teams(1, 4), "", 2*time.Minute))
-	if less.State.Outdates(again.State) || !less.State.Granted.covers(SetOf(teams(1, 4)...)) {
+	if less.State.Outdates(again.State) || !less.State.Granted.covers(PartsOf(parts(teams(1, 4)...)...)) {
 		t.Errorf("it goes on, and that is kept: %+v", less)
 	}
 }
@@ -45,7 +45,7 @@ func TestARemovalIsGrantedForAWindow(t *testing.T) {
 }
 
 func TestALossCountsForAWindowAndNoLonger(t *testing.T) {
-	lost := State{UID: "1", Losses: []Loss{{noon, SetOf(teams(0, 4)...)}}}
+	lost := State{UID: "1", Losses: []Loss{{noon, setOf(teams(0, 4)...)}}}
 	for after, held := range map[time.Duration]bool{0: true, Window - time.Second: true, Window: false} {
 		if d := Decide(lost, facts(6, teams(4, 8), "", after)); d.Held != held {
 			t.Errorf("%s after four were lost, four of six more are held: %t, want %t", after, d.Held, held)
@@ -59,7 +59,7 @@ func TestARemovalThatWaitsIsKeptOnceAndEndsWhenFewAreLeft(t *testing.T) {
 		t.Errorf("what waits is kept with each look: %+v", again)
 	}
 	few := Decide(first.State, facts(10, teams(0, 2), "", time.Second))
-	if few.Held || few.State.Pending != nil || few.State.Serial != 1 || !few.State.Granted.covers(SetOf(teams(0, 2)...)) {
+	if few.Held || few.State.Pending != nil || few.State.Serial != 1 || !few.State.Granted.covers(PartsOf(parts(teams(0, 2)...)...)) {
 		t.Errorf("two of ten are lost, and it waits: %+v", few)
 	}
 	none := Decide(first.State, facts(10, nil, "", time.Second))
@@ -74,7 +74,7 @@ func TestAnIDStandsForAllThatWaitedSinceItBegan(t *testing.T) {
 		t.Errorf("%s has capitals, which people mistype", first.ID)
 	}
 	other := Decide(first.State, facts(20, teams(5, 15), "", time.Second))
-	if other.ID == first.ID || !other.State.Pending.Losing.covers(SetOf(teams(0, 15)...)) {
+	if other.ID == first.ID || !other.State.Pending.Parts.covers(PartsOf(parts(teams(0, 15)...)...)) {
 		t.Errorf("%+v", other)
 	}
 	if back := Decide(other.State, facts(20, teams(0, 10), "", 2*time.Second)); back.ID != other.ID {
@@ -86,7 +86,7 @@ func TestOldLossesAreAddedTogetherAndNoneIsForgotten(t *testing.T) {
 	losses := func(n int) State {
 		s := State{UID: "1"}
 		for i := range n {
-			s.Losses = append(s.Losses, Loss{noon.Add(time.Duration(i) * time.Second), SetOf(fmt.Sprintf("gone-%d", i))})
+			s.Losses = append(s.Losses, Loss{noon.Add(time.Duration(i) * time.Second), setOf(fmt.Sprintf("gone-%d", i))})
 		}
 		return s
 	}
@@ -118,17 +118,18 @@ func TestOldLossesAreAddedTogetherAndNoneIsForgotten(t *testing.T) {
 }
 
 func TestWhatIsWorthKeeping(t *testing.T) {
-	some := State{UID: "1", Serial: 2, Granted: SetOf("a", "b"), GrantTime: noon}
+	some := State{UID: "1", Serial: 2, Granted: setOf("a", "b"), GrantTime: noon}
 	for _, c := range []struct {
 		name   string
 		change func(*State)
 		want   bool
 	}{
 		{"nothing changed", func(*State) {}, false},
-		{"less is granted", func(s *State) { s.Granted = SetOf("a") }, false},
+		{"less is granted", func(s *State) { s.Granted = setOf("a") }, false},
 		{"a loss became old", func(s *State) { s.Losses = nil }, false},
 		{"nothing is granted any more", func(s *State) { s.Granted = nil }, true},
-		{"more is granted", func(s *State) { s.Granted = SetOf("a", "b", "c") }, true},
+		{"more is granted", func(s *State) { s.Granted = setOf("a", "b", "c") }, true},
+		{"other entries are granted", func(s *State) { s.GrantedKeys = setOf("s.example") }, true},
 		{"it is granted for longer", func(s *State) { s.GrantTime = noon.Add(time.Second) }, true},
 		{"it is granted for less long, because a clock was ahead", func(s *State) { s.GrantTime = noon.Add(-time.Second) }, true},
 		{"a removal waits", func(s *State) { s.Pending = &Pending{} }, true},
@@ -149,18 +150,15 @@ func TestWhatIsWorthKeeping(t *testing.T) {
 }
 
 func TestSets(t *testing.T) {
-	ab := SetOf("b", "a", "b")
-	if len(ab) != 2 || !ab.Has("a") || !ab.Has("b") || ab.Has("c") {
+	ab := setOf("b", "a", "b")
+	if len(ab) != 2 || !ab.has("a") || !ab.has("b") || ab.has("c") {
 		t.Errorf("a name is in a set once: %v", ab)
 	}
-	if without := ab.Without("a"); without.Has("a") || !without.Has("b") || !ab.Has("a") {
-		t.Errorf("%v without a is %v", ab, without)
-	}
-	if left := ab.not(SetOf("a")); left.Has("a") || !left.Has("b") || !ab.Has("a") || len(ab) != 2 || ab[1] == 0 {
+	if left := ab.not(setOf("a")); left.has("a") || !left.has("b") || !ab.has("a") || len(ab) != 2 || ab[1] == 0 {
 		t.Errorf("%v, of %v", left, ab)
 	}
 	for range 10 { // in each order
-		if both := SetOf("c").or(ab).or(ab); len(both) != 3 || !both.Has("a") || !both.Has("b") || !both.Has("c") {
+		if both := setOf("c").or(ab).or(ab); len(both) != 3 || !both.has("a") || !both.has("b") || !both.has("c") {
 			t.Errorf("%v", both)
 		}
 	}
@@ -176,7 +174,7 @@ func TestASetThatWasWrittenByHandIsReadOrRefused(t *testing.T) {
 		if err := s.UnmarshalText([]byte(wrong)); err == nil {
 			t.Errorf("%s is taken: %v", name, s)
 		}
-		if got := Decode(fmt.Appendf(nil, `{"uid":"1","serial":7,"granted":%q}`, wrong)); !reflect.DeepEqual(got, State{}) {
+		if got := Decode(fmt.Appendf(nil, `{"uid":"1","serial":7,"grantedParts":%q}`, wrong)); !reflect.DeepEqual(got, State{}) {
 			t.Errorf("%s: %+v is believed", name, got)
 		}
 	}
@@ -187,17 +185,17 @@ func TestASetThatWasWrittenByHandIsReadOrRefused(t *testing.T) {
 
 // Who reads again what is kept knows of the same grant what is over, and of another one nothing.
 func TestWhatIsReadAgainIsGrantedNoLongerThanItWas(t *testing.T) {
-	kept := State{UID: "company", Serial: 2, Granted: SetOf("a", "b"), GrantTime: noon}
+	kept := State{UID: "company", Serial: 2, Granted: setOf("a", "b"), GrantTime: noon}
 	for _, test := range []struct {
 		name  string
 		known State
 		want  Set
 	}{
-		{"it is as it was", kept, SetOf("a", "b")},
-		{"a part is over", State{Granted: SetOf("b"), GrantTime: noon}, SetOf("b")},
+		{"it is as it was", kept, setOf("a", "b")},
+		{"a part is over", State{Granted: setOf("b"), GrantTime: noon}, setOf("b")},
 		{"it is over", State{GrantTime: noon}, nil},
-		{"what is known is of an earlier grant", State{Granted: SetOf("b"), GrantTime: noon.Add(-1)}, SetOf("a", "b")},
-		{"nothing is known", State{}, SetOf("a", "b")},
+		{"what is known is of an earlier grant", State{Granted: setOf("b"), GrantTime: noon.Add(-1)}, setOf("a", "b")},
+		{"nothing is known", State{}, setOf("a", "b")},
 	} {
 		if got := kept.After(test.known); !slices.Equal(got.Granted, test.want) || got.Serial != 2 || !got.GrantTime.Equal(noon) {
 			t.Errorf("%s: %+v", test.name, got)

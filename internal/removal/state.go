@@ -3,9 +3,6 @@
 package removal
 
 import (
-	"encoding/binary"
-	"errors"
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -31,9 +28,10 @@ type State struct {
 	Losses []Loss `json:"losses,omitempty"`
 	// Pending is the removal that waits for a person. Nil where none waits.
 	Pending *Pending `json:"pending,omitempty"`
-	// Granted are the namespaces that may lose their entries now, since GrantTime, for a Window at most.
-	Granted   Set       `json:"granted,omitempty"`
-	GrantTime time.Time `json:"grantTime,omitzero"`
+	// Granted are the parts that may go now, since GrantTime, for a Window at most. Of those that are not whole it is the entries GrantedKeys.
+	Granted     Set       `json:"grantedParts,omitempty"`
+	GrantedKeys Set       `json:"grantedKeys,omitempty"`
+	GrantTime   time.Time `json:"grantTime,omitzero"`
 }
 
 // Loss is which namespaces were let go at one time.
@@ -46,100 +44,53 @@ type Loss struct {
 type Pending struct {
 	// ID is what a person has to name to confirm it.
 	ID string `json:"id"`
-	// Losing are the namespaces that the ID stands for.
-	Losing Set `json:"losing"`
+	// Parts are what the ID stands for. Of those that are not whole it is the entries Keys.
+	Parts Set `json:"parts"`
+	Keys  Set `json:"keys,omitempty"`
+	// Namespaces is how many were to lose something when the ID was given.
+	Namespaces int `json:"namespaces"`
+}
+
+// StandsFor reports whether the ID stands for all of some parts.
+func (p *Pending) StandsFor(parts ...Part) bool {
+	return p.Parts.covers(PartsOf(parts...)) && p.Keys.covers(keysOf(parts))
 }
 
 // Outdates reports whether a State is to be kept in the place of another one that is kept. It is not where only the granted removal goes on, or
 // losses became old: that is found out again.
 func (s State) Outdates(kept State) bool {
 	return kept.UID != s.UID || kept.Serial != s.Serial || kept.Pending != s.Pending ||
-		!kept.Granted.covers(s.Granted) || !s.GrantTime.Equal(kept.GrantTime) ||
+		!kept.Granted.covers(s.Granted) || !kept.GrantedKeys.covers(s.GrantedKeys) || !s.GrantTime.Equal(kept.GrantTime) ||
 		len(kept.Granted) > 0 && len(s.Granted) == 0
 }
 
 // After is a State that was read again, by who knows that of the same grant less is left.
 func (s State) After(known State) State {
 	if s.GrantTime.Equal(known.GrantTime) {
-		s.Granted = s.Granted.and(known.Granted)
+		s.Granted, s.GrantedKeys = s.Granted.and(known.Granted), s.GrantedKeys.and(known.GrantedKeys)
 	}
 	return s
 }
 
-// Set is a set of names of namespaces, 4 bytes for each: they are many, and the record that keeps them is bounded.
-type Set []uint32
-
-// SetOf returns the set of some names.
-func SetOf(names ...string) Set {
-	s := make(Set, 0, len(names))
-	for _, name := range names {
-		s = append(s, sum(name))
-	}
-	slices.Sort(s)
-	return slices.Compact(s)
+// Grants reports whether a part may go, as long as the window lasts.
+func (s State) Grants(p Part) bool {
+	return s.Granted.has(p.name()) && s.GrantedKeys.covers(keysOf([]Part{p}))
 }
 
-func sum(name string) uint32 {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(name))
-	return hash.Sum32()
+// Without is a State that does not grant a part any more.
+func (s State) Without(p Part) State {
+	s.Granted = s.Granted.not(setOf(p.name()))
+	return s
 }
 
-// Has reports whether a name is in the set.
-func (s Set) Has(name string) bool {
-	_, found := slices.BinarySearch(s, sum(name))
-	return found
+// LimitedTo is a State that grants nothing but what is still to be lost, and nothing to a Secret that is to lose an entry that was not granted.
+func (s State) LimitedTo(losing []Part) State {
+	granted := slices.DeleteFunc(slices.Clone(losing), func(p Part) bool { return !s.Grants(p) })
+	s.Granted, s.GrantedKeys = PartsOf(granted...), s.GrantedKeys.and(keysOf(losing))
+	return s
 }
 
-// Without returns the set without a name.
-func (s Set) Without(name string) Set {
-	return slices.DeleteFunc(slices.Clone(s), func(known uint32) bool { return known == sum(name) })
-}
-
-// Among returns the names of the set that are among some names.
-func (s Set) Among(names ...string) Set { return s.and(SetOf(names...)) }
-
-func (s Set) covers(other Set) bool { return len(other.and(s)) == len(other) }
-
-func (s Set) and(other Set) Set {
-	return slices.DeleteFunc(slices.Clone(s), func(known uint32) bool {
-		_, found := slices.BinarySearch(other, known)
-		return !found
-	})
-}
-
-func (s Set) not(other Set) Set {
-	return slices.DeleteFunc(slices.Clone(s), func(known uint32) bool {
-		_, found := slices.BinarySearch(other, known)
-		return found
-	})
-}
-
-func (s Set) or(other Set) Set {
-	all := slices.Concat(s, other)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// bytes are the members, 4 bytes for each.
-func (s Set) bytes() []byte {
-	packed := make([]byte, 0, 4*len(s))
-	for _, known := range s {
-		packed = binary.BigEndian.AppendUint32(packed, known)
-	}
-	return packed
-}
-
-var errNoSet = errors.New("it is no set of namespaces")
-
-func setFrom(packed []byte) (Set, error) {
-	if len(packed)%4 != 0 {
-		return nil, errNoSet
-	}
-	s := make(Set, 0, len(packed)/4)
-	for ; len(packed) > 0; packed = packed[4:] {
-		s = append(s, binary.BigEndian.Uint32(packed))
-	}
-	slices.Sort(s)
-	return slices.Compact(s), nil
+// GrantsLessThan reports whether a State grants less than another one that grants all that it does.
+func (s State) GrantsLessThan(kept State) bool {
+	return len(s.Granted)+len(s.GrantedKeys) < len(kept.Granted)+len(kept.GrantedKeys)
 }
