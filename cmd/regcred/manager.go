@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +39,7 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("--log-level: %w", err)
 	}
 	setLogger(level, o.logDevelopment)
-	boundMemory()
+	boundMemory(&heapFollower{set: debug.SetGCPercent})
 	if o.namespace == "" {
 		return errors.New("--namespace or the environment variable POD_NAMESPACE must name the operator's own namespace")
 	}

@@ -26,9 +26,9 @@ const usableShare = 80
 var memoryLimits = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
 
 // boundMemory keeps resident memory low, and below the container's limit. The environment variables GOGC and GOMEMLIMIT override it.
-func boundMemory() {
+func boundMemory(collecting *heapFollower) {
 	if _, set := os.LookupEnv("GOGC"); !set {
-		followHeap()
+		collecting.follow()
 	}
 	if _, set := os.LookupEnv("GOMEMLIMIT"); set {
 		return
@@ -45,19 +45,22 @@ func boundMemory() {
 	}
 }
 
-// followHeap sets how much may become garbage by what is in use, now and after each collection.
-func followHeap() {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	if percent := percentOf(live[0].Value.Uint64()); garbagePercent.Swap(int64(percent)) != int64(percent) {
-		debug.SetGCPercent(percent)
-	}
-	type collected struct{ _ *byte } // a type with a pointer: small values without one share their place with others
-	runtime.AddCleanup(&collected{}, func(struct{}) { followHeap() }, struct{}{})
+// heapFollower sets how much may become garbage by what is in use. set is [debug.SetGCPercent], and percent what was set last.
+type heapFollower struct {
+	set     func(percent int) int
+	percent atomic.Int64
 }
 
-// garbagePercent is what was set last.
-var garbagePercent atomic.Int64
+// follow sets it now and after each collection.
+func (f *heapFollower) follow() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	if percent := percentOf(live[0].Value.Uint64()); f.percent.Swap(int64(percent)) != int64(percent) {
+		f.set(percent)
+	}
+	type collected struct{ _ *byte } // a type with a pointer: small values without one share their place with others
+	runtime.AddCleanup(&collected{}, func(struct{}) { f.follow() }, struct{}{})
+}
 
 // percentOf is how many percent of so many bytes in use may become garbage. It is rounded up, because each change stops the program for a moment.
 func percentOf(live uint64) int {
