@@ -98,10 +98,18 @@ func (u *auditing) run(ctx context.Context, out io.Writer) error {
 	} else {
 		err = printAudit(out, a, u.output == "wide")
 	}
-	if err == nil && u.exitCode && audit.Fail(rows) {
-		err = exit{exitProblem, errors.New("pulls would fail: " + a.Sum)}
+	if err != nil {
+		return err
 	}
-	return err
+	return u.failure(rows, a.Sum)
+}
+
+// failure is that a pull would fail, for who asked that the command ends with it.
+func (u *auditing) failure(rows []audit.Row, sum string) error {
+	if !u.exitCode || !audit.Fail(rows) {
+		return nil
+	}
+	return exit{exitProblem, errors.New("pulls would fail: " + sum)}
 }
 
 var resultColours = map[audit.Result]string{

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,22 +64,24 @@ func TestARefreshEndsWithTheExitCodeOfWhatCameOfIt(t *testing.T) {
 			true, exitTimeout, "the registry is asked about now", "Read: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var out bytes.Buffer
-			r := &refresh{timeout: time.Hour, output: "text"}
-			if test.waits {
-				r.timeout = 50 * time.Millisecond
-			}
-			o := &outcome{Name: "company", Request: "now"}
-			err := r.follow(t.Context(), watched(test.object), &writer{out: &out}, o)
-			switch {
-			case test.code == 0 && err != nil, test.code != 0 && (err == nil || exitCode(err) != test.code || !strings.Contains(err.Error(), test.says)):
-				t.Errorf("it ends with %v", err)
-			case !strings.Contains(out.String(), test.printed), strings.Contains(out.String(), "did not answer"), err != nil && strings.Contains(err.Error(), "did not answer"):
-				t.Errorf("%v; it prints %s", err, out.String())
-			}
-			if o.Failed != (test.code == exitProblem) {
-				t.Errorf("failed: %t", o.Failed)
-			}
+			synctest.Test(t, func(t *testing.T) { // where the time goes on once all that can be done is done
+				var out bytes.Buffer
+				r := &refresh{timeout: time.Hour, output: "text"}
+				if test.waits {
+					r.timeout = 50 * time.Millisecond
+				}
+				o := &outcome{Name: "company", Request: "now"}
+				err := r.follow(t.Context(), watched(test.object), &writer{out: &out}, o)
+				switch {
+				case test.code == 0 && err != nil, test.code != 0 && (err == nil || exitCode(err) != test.code || !strings.Contains(err.Error(), test.says)):
+					t.Errorf("it ends with %v", err)
+				case !strings.Contains(out.String(), test.printed), strings.Contains(out.String(), "did not answer"), err != nil && strings.Contains(err.Error(), "did not answer"):
+					t.Errorf("%v; it prints %s", err, out.String())
+				}
+				if o.Failed != (test.code == exitProblem) {
+					t.Errorf("failed: %t", o.Failed)
+				}
+			})
 		})
 	}
 }
@@ -149,6 +156,58 @@ func TestWhoDoesNotWaitIsToldThatNothingIsRead(t *testing.T) {
 		test.o.requested(&writer{out: &out})
 		if !strings.Contains(out.String(), "status company -w") || strings.Contains(out.String(), "does not go on: spec.suspend is true") != test.says {
 			t.Errorf("%s: %s", name, out.String())
+		}
+	}
+}
+
+// The operator knows a request by its value: of two within a second the second one has to be another.
+func TestEachRefreshIsARequestOfItsOwn(t *testing.T) {
+	object := requested("before")
+	object.TypeMeta = metav1.TypeMeta{Kind: "RegistryCredential", APIVersion: v1alpha1.GroupVersion.String()}
+	object.Status.Pods = &v1alpha1.PodsStatus{Stuck: 3}
+	var asked []string
+	s := &apiServer{answers: func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/registrycredentials/company") {
+			return false
+		}
+		if r.Method == http.MethodPatch {
+			var patch struct {
+				Metadata struct{ Annotations map[string]string }
+			}
+			if err := json.NewDecoder(r.Body).Decode(&patch); err != nil {
+				t.Error(err)
+			}
+			object.Annotations = patch.Metadata.Annotations
+			asked = append(asked, object.Annotations[v1alpha1.RefreshRequestedAtAnnotation])
+		}
+		answer(w, http.StatusOK, object)
+		return true
+	}}
+	r := &refresh{access: s.start(t), output: "json"}
+	for i := range 3 {
+		var out bytes.Buffer
+		var said outcome
+		if err := errors.Join(r.run(t.Context(), &out, "company"), json.Unmarshal(out.Bytes(), &said)); err != nil {
+			t.Fatal(err)
+		}
+		if len(asked) != i+1 || said.Request != asked[i] || said.RevisionBefore != "7" || said.StuckBefore != 3 || said.StuckPods != 3 {
+			t.Errorf("asked is %q, and said %+v", asked, said)
+		}
+	}
+	if slices.Sort(asked); len(slices.Compact(asked)) != 3 {
+		t.Errorf("two requests are the same: %q", asked)
+	}
+}
+
+// Pods come to be stuck while a refresh is under way, too.
+func TestARefreshTellsOfTheMostPodsThatCouldNotPull(t *testing.T) {
+	for before, want := range map[int32]int32{0: 3, 2: 3, 5: 5} {
+		object := requested("now")
+		object.Status.Pods = &v1alpha1.PodsStatus{Stuck: 3}
+		o := &outcome{Name: "company", Request: "now", StuckBefore: before, StuckPods: before}
+		err := (&refresh{timeout: time.Hour, output: "text"}).follow(t.Context(), watched(object), &writer{out: &bytes.Buffer{}}, o)
+		if err != nil || o.StuckBefore != want || o.StuckPods != 3 {
+			t.Errorf("%d could not pull at first: %v, %d before, %d now", before, err, o.StuckBefore, o.StuckPods)
 		}
 	}
 }

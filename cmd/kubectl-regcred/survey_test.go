@@ -198,6 +198,27 @@ func TestAnAuditIsPrinted(t *testing.T) {
 	}
 }
 
+// In a pipeline somebody looks at what would fail. To everybody else the command has told what he asked for.
+func TestAPullThatWouldFailEndsAnAuditWithAnErrorOnlyForWhoAskedForThat(t *testing.T) {
+	accepted, fails := audit.Row{Result: audit.Accepted}, audit.Row{Result: audit.Fails}
+	for _, test := range []struct {
+		name  string
+		asked bool
+		rows  []audit.Row
+		code  int
+	}{
+		{"one would fail", true, []audit.Row{accepted, fails}, exitProblem},
+		{"one would fail, and nobody asked", false, []audit.Row{accepted, fails}, 0},
+		{"none would fail", true, []audit.Row{accepted, {Result: audit.Unknown}, {Result: audit.Unproven}, {Result: audit.Anonymous}}, 0},
+		{"there is none", true, nil, 0},
+	} {
+		err := (&auditing{exitCode: test.asked}).failure(test.rows, "1 Fails, 1 Accepted")
+		if (err != nil) != (test.code != 0) || err != nil && (exitCode(err) != test.code || err.Error() != "pulls would fail: 1 Fails, 1 Accepted") {
+			t.Errorf("%s: it ends with %v", test.name, err)
+		}
+	}
+}
+
 // stuckIn are pods that cannot pull, one in each namespace of a crowd.
 func stuckIn(pods []corev1.Pod) []corev1.Pod {
 	var stuck []corev1.Pod

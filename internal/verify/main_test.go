@@ -19,6 +19,19 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// nothingIsLeft waits until nothing runs that did not run before. The servers of a test end when they see that the client is gone, for which goleak
+// waits less than half a second.
+func nothingIsLeft(t *testing.T, before goleak.Option) {
+	t.Helper()
+	var left error
+	for range 20 {
+		if left = goleak.Find(before); left == nil {
+			return
+		}
+	}
+	t.Error(left)
+}
+
 func newCredential(t *testing.T, username, password string) dockerconfig.Credential {
 	t.Helper()
 	credential, err := dockerconfig.NewCredential(username, password)
