@@ -52,7 +52,7 @@ func TestAConnectionThatDoesNotAnswerDelaysNoOther(t *testing.T) {
 	for n := range workers {
 		select {
 		case <-m.come:
-		case <-time.After(10 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatalf("%d of %d are looked at while none answers", n, workers)
 		}
 	}

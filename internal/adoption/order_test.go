@@ -142,17 +142,25 @@ func TestOnlyWhatRegcredWroteTellsOfTheValueInUse(t *testing.T) {
 	theirs.Annotations = map[string]string{v1alpha1.SourcesAnnotation: `{"version":1,"sources":{"company":{"keys":["r.example"]}}}`}
 	unrecorded := pull("b", "x", entries("r.example"))
 	unrecorded.Labels = map[string]string{v1alpha1.ManagedLabel: v1alpha1.ManagedValue}
-	f := looking(t, "r.example", theirs, unrecorded)
-	f.InUse(object)
-	for _, one := range f.All() {
-		if one.Current != CurrentUnknown {
-			t.Errorf("%s/%s is said to be in use: %s", one.Namespace, one.Name, one.Current)
+	whole := theirs.DeepCopy()
+	whole.Labels = unrecorded.Labels
+	for name, test := range map[string]struct {
+		secret *corev1.Secret
+		want   Current
+	}{"it has the record alone": {theirs, CurrentUnknown}, "it has the label alone": {unrecorded, CurrentUnknown}, "it has both": {whole, CurrentYes}} {
+		f := looking(t, "r.example", test.secret)
+		f.InUse(object)
+		if all := f.All(); len(all) != 1 || all[0].Current != test.want {
+			t.Errorf("%s: %+v, want %s", name, all, test.want)
 		}
 	}
 }
 
 func TestAManifestIsWhole(t *testing.T) {
 	made := Manifests("r.example", v1alpha1.Source{}, []Found{{Namespace: "a", Name: "pull", Adoptable: true}, {Namespace: "a", Name: "other", Adoptable: true}})
+	if len(made) != 2 {
+		t.Errorf("%d manifests", len(made))
+	}
 	for _, one := range made {
 		if one.APIVersion != v1alpha1.GroupVersion.String() || one.Kind != "RegistryCredential" || len(one.Spec.Registries) != 1 || !strings.HasPrefix(one.Name, "r.example-") {
 			t.Errorf("%s %s %s of %q", one.APIVersion, one.Kind, one.Name, one.Spec.Registries)

@@ -55,7 +55,11 @@ func TestLettersDoNotDependOnTheOrderInWhichSecretsAreSeen(t *testing.T) {
 		for _, at := range order {
 			seen = append(seen, secrets[at])
 		}
-		for _, one := range looking(t, "r.example", seen...).All() {
+		all := looking(t, "r.example", seen...).All()
+		if len(all) != len(secrets) {
+			t.Fatalf("%d are found", len(all))
+		}
+		for _, one := range all {
 			if want := map[string]string{"a": "A", "b": "B", "c": "B", "d": "A"}[one.Namespace]; one.Value != want {
 				t.Errorf("seen as %v, that of %s is %s, want %s", order, one.Namespace, one.Value, want)
 			}
@@ -149,7 +153,11 @@ func TestOnlyAccountsThatNameTheSecretOfTheManifestAreSaidToBeLeftOut(t *testing
 		many.ServiceAccounts = append(many.ServiceAccounts, fmt.Sprintf("sa-%02d", n))
 	}
 	other := Found{Namespace: "a", Name: "y", Adoptable: true, ServiceAccounts: []string{"another"}}
-	for _, manifest := range Manifests("r.example", v1alpha1.Source{}, []Found{many, other}) {
+	manifests := Manifests("r.example", v1alpha1.Source{}, []Found{many, other})
+	if len(manifests) != 2 { // one for each name of a Secret
+		t.Fatalf("%d manifests", len(manifests))
+	}
+	for _, manifest := range manifests {
 		if got := LeftOut(&manifest, []Found{many, other}); got != 0 {
 			t.Errorf("of %s %d are left out", manifest.Name, got)
 		}
