@@ -47,7 +47,7 @@ export MODEL_STEPS=100000 MODEL_FIRST # of rotation's model, which walks through
 for ((run = 1; run <= runs; run++)); do
   MODEL_FIRST=$((run * MODEL_STEPS))
   from=$SECONDS
-  xargs -a "$built/list" -P "$(($(nproc) * 2))" -I {} bash -c 'run_in "$@"' run_in {} "${processors[run % 3]}"
+  xargs -a "$built/list" -P "$(($(nproc) * 3))" -I {} bash -c 'run_in "$@"' run_in {} "${processors[run % 3]}"
   echo "flakes: run $run of $runs passed with ${processors[run % 3]} processors in $((SECONDS - from)) s"
   sort -rn "$built/taken" | cut -d ' ' -f 2- >"$built/list" # those that take long first, so that none is waited for at the end
   rm "$built/taken"

@@ -58,7 +58,7 @@ func TestARemovalCountsNamespaces(t *testing.T) {
 	if d := Decide(State{}, Facts{UID: "1", Holding: teams(0, 5), Losing: losing, Now: noon}); d.Held || len(d.State.Losses[0].Namespaces) != 5 {
 		t.Errorf("ten Secrets of five namespaces: %+v", d)
 	}
-	six := append(losing, Part{Namespace: "team-005", Secret: "regcred"})
+	six := slices.Concat(losing, parts("team-005"))
 	if d := Decide(State{}, Facts{UID: "1", Holding: teams(0, 6), Losing: six, Now: noon}); !d.Held || d.State.Pending.Namespaces != 6 {
 		t.Errorf("eleven Secrets of six namespaces: %+v", d.State.Pending)
 	}

@@ -236,7 +236,8 @@ func (w *world) countOlder() {
 		}
 		return
 	}
-	if w.olderReads++; w.olderReads >= olderReads {
+	w.olderReads++
+	if w.olderReads >= olderReads || w.state.Published() && w.seemsNewer(w.given, versionOf(&w.state.Value)) {
 		w.believed = w.given
 	}
 }

@@ -52,8 +52,8 @@ type world struct {
 	asked map[string]bool
 	// olderReads is how often in a row the source answered with an older version.
 	olderReads int
-	// believed is an older version that the source gave often enough, and that waits since: a newer one that comes later changes nothing
-	// about that. Zero where there is none.
+	// believed is an older version that the source gave often enough, or twice where version and time say the opposite, and that waits since: a newer
+	// one that comes later changes nothing about that. Zero where there is none.
 	believed int
 	// askedFor is the version that a person's request for a read found last. answered are the requests for which the source gave a value,
 	// status is the one that the status says to be answered.

@@ -18,7 +18,7 @@ var authAppRole = method{
 		auth := c.spec.Auth.AppRole
 		given, f := c.loginAt(ctx, auth.Mount, "approle", map[string]any{"role_id": auth.RoleID, "secret_id": c.material.secret})
 		if f != nil && f.Outcome == outcomeLoginRefused && f.detail == "" {
-			f.saying("no auth method is enabled at this mount, or Vault has locked the role ID for some minutes because of wrong secret IDs: see vault read sys/locked-users")
+			return nil, f.saying("no auth method is enabled at this mount, or Vault has locked the role ID for some minutes because of wrong secret IDs: see vault read sys/locked-users")
 		}
 		return given, f
 	},

@@ -65,8 +65,9 @@ func (l *tokenLife) pauseAfter(f *failure) time.Duration {
 	if l.wrong++; l.wrong < wrongLogins {
 		return loginPause
 	}
-	f.advising(f.detail + "; put a new secret ID into the Secret, which is used at once. The same one is tried every 16 minutes, because Vault locks a role ID " +
-		"after five wrong ones")
+	f.detail += "; put a new secret ID into the Secret, which is used at once. The same one is tried every 16 minutes, because Vault locks a role ID " +
+		"after five wrong ones"
+	f.whole = true // it says what to do next
 	return lockPause
 }
 
