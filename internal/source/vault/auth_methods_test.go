@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,20 +127,23 @@ func TestTheMountOfALoginIsAsTheSpecSaysOrNotUsed(t *testing.T) {
 	}
 }
 
-// presents is a server that wants a certificate of its client, and notes whose it was.
-func presents(t *testing.T, server *scripted) (*httptest.Server, *[]string) {
+// presents is a server that wants a certificate of its client, and says whose it was. A connection that was replaced revokes its token while a test goes on.
+func presents(t *testing.T, server *scripted) (*httptest.Server, func() []string) {
 	t.Helper()
+	var mu sync.Mutex
 	var names []string
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		for _, certificate := range r.TLS.PeerCertificates {
 			names = append(names, certificate.Subject.CommonName)
 		}
+		mu.Unlock()
 		server.serve(w, r)
 	}))
 	secure.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	return secure, &names
+	return secure, func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(names) }
 }
 
 func TestACertificateIsShownAndItsRoleIsSent(t *testing.T) {
@@ -157,14 +161,14 @@ func TestACertificateIsShownAndItsRoleIsSent(t *testing.T) {
 			s.Auth = v1alpha1.VaultAuth{Cert: &v1alpha1.CertAuth{SecretName: "pair", Role: role}}
 		})
 		rig.mustRead(atKV2)
-		if name, named := sent["name"]; name != role || named != (role != "") || !slices.Contains(*shown, "operator") {
-			t.Errorf("Vault was sent %v and shown %q", sent, *shown)
+		if name, named := sent["name"]; name != role || named != (role != "") || !slices.Contains(shown(), "operator") {
+			t.Errorf("Vault was sent %v and shown %q", sent, shown())
 		}
 		certificate, key = clientPair(t, "another")
 		rig.setValue("pair/tls.crt", certificate)
 		rig.setValue("pair/tls.key", key)
 		rig.mustRead(atKV2)
-		if !slices.Contains(*shown, "another") {
+		if !slices.Contains(shown(), "another") {
 			t.Error("the new certificate is not shown")
 		}
 	}
