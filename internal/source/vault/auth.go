@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -91,7 +90,8 @@ func asLoginFailure(f *failure, a *answer) *failure {
 	if f.wholeServer() || f.Outcome == outcomeLoginFailed {
 		return f
 	}
-	if a != nil && (refusedAsError(a) || a.status >= 400 && a.status < 500 && a.status != http.StatusPreconditionFailed) {
+	passes := f.Outcome == outcomeBehind || f.Outcome == outcomeLeaseQuota
+	if a != nil && !passes && (refusedAsError(a) || a.status >= 400 && a.status < 500) {
 		refused := outcomeLoginRefused.at(f.place).because(f).saying(whyRefused(a))
 		refused.counts = mentions(a.content.Errors, wrongSecretID) || mentions(a.content.Errors, wrongRoleOrSecretID)
 		return refused

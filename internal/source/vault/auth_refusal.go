@@ -27,7 +27,6 @@ var refusals = []struct{ says, means string }{
 	{wrongSecretID, "the secret ID is wrong or has ended"},
 	{wrongRoleOrSecretID, "the role ID or the secret ID is wrong, or the secret ID has ended"},
 	{"CIDR restrictions", "secret_id_bound_cidrs of the role, or cidr_list of the secret ID, does not list the address from which Vault sees the operator"},
-	{leaseQuota, "the lease count quota in Vault is used up for this auth method"},
 }
 
 const (

@@ -67,7 +67,7 @@ func onceCaughtUp(ask func(context.Context) (*answer, error)) func(context.Conte
 	return func(ctx context.Context) (*answer, error) {
 		for wait := firstCatchUp; ; wait *= 2 {
 			a, err := ask(ctx)
-			if err != nil || a.status != http.StatusPreconditionFailed || wait > lastCatchUp {
+			if err != nil || !isBehind(a) || wait > lastCatchUp {
 				return a, err
 			}
 			select {
@@ -77,6 +77,11 @@ func onceCaughtUp(ask func(context.Context) (*answer, error)) func(context.Conte
 			}
 		}
 	}
+}
+
+func isBehind(a *answer) bool {
+	f := classify("", a, nil)
+	return f != nil && f.Outcome == outcomeBehind
 }
 
 // afterState asks for an answer that holds at least the state of which the server told, whichever node gives it: a node that is behind

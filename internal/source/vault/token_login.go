@@ -11,8 +11,9 @@ const (
 	// loginPause is the time between two logins while they fail.
 	loginPause = time.Minute
 	// Vault and OpenBao lock a role ID for all who use it after five logins with a wrong secret ID between which less than 15 minutes pass, by default
-	// (https://developer.hashicorp.com/vault/docs/concepts/user-lockout). After wrongLogins of them lockPause is the time between two.
-	wrongLogins = 3
+	// (https://developer.hashicorp.com/vault/docs/concepts/user-lockout). After wrongLogins of them lockPause is the time between two: a process that
+	// starts after this one makes as many, and Vault counts them together.
+	wrongLogins = 2
 	lockPause   = 16 * time.Minute
 )
 
@@ -30,7 +31,7 @@ func (l *tokenLife) open(ctx context.Context) (*session, *failure) {
 	now := l.connection.now()
 	if wait := l.nextLogin.Sub(now); wait > 0 {
 		known := *l.loginFailure
-		known.wait = wait + spread(loginPause/6)
+		known.wait = comesBack(wait) + spread(loginPause/6)
 		return nil, &known
 	}
 	if !l.logins.AllowN(now, 1) {
@@ -50,12 +51,15 @@ func (l *tokenLife) open(ctx context.Context) (*session, *failure) {
 		l.mu.Lock()
 		l.nextLogin = now.Add(pause + spread(loginPause/6))
 		l.mu.Unlock()
-		failure.wait = max(failure.wait, l.nextLogin.Sub(now))
+		failure.wait = max(failure.wait, comesBack(l.nextLogin.Sub(now)))
 		kept := *failure // the gate may still change what is returned
 		l.loginFailure = &kept
 	}
 	return nil, failure
 }
+
+// comesBack is when who waits for a login asks again. Where the login is far off, what it is made of may be changed before, and nothing tells of that.
+func comesBack(wait time.Duration) time.Duration { return min(wait, loginPause+loginPause/6) }
 
 // pauseAfter is the time until the next login after one that failed. The caller has the turn.
 func (l *tokenLife) pauseAfter(f *failure) time.Duration {
@@ -65,7 +69,7 @@ func (l *tokenLife) pauseAfter(f *failure) time.Duration {
 	if l.wrong++; l.wrong < wrongLogins {
 		return loginPause
 	}
-	f.detail += "; put a new secret ID into the Secret, which is used at once. The same one is tried every 16 minutes, because Vault locks a role ID " +
+	f.detail += "; put a new secret ID into the Secret. The same one is tried every 16 minutes, because Vault locks a role ID " +
 		"after five wrong ones"
 	f.whole = true // it says what to do next
 	return lockPause
