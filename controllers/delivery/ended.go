@@ -16,12 +16,12 @@ func (r *Reconciler) losesNothing(ctx context.Context, credential *v1alpha1.Regi
 	if err := r.review(ctx, credential, k); err != nil {
 		return err
 	}
+	k.state = k.state.WithoutSecret(place.Namespace, place.Name) // also where this is the first look at it
 	found, there := k.losing[place]
 	if !there {
 		return nil
 	}
 	delete(k.losing, place)
-	k.state = k.state.Without(found)
 	if len(k.losing) > 0 && (k.state.Pending == nil || k.waits(now)) {
 		return nil
 	}

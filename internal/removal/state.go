@@ -83,6 +83,19 @@ func (s State) Without(p Part) State {
 	return s
 }
 
+// WithoutSecret is a State that grants nothing to a Secret any more.
+func (s State) WithoutSecret(namespace, secret string) State {
+	if len(s.Granted) == 0 { // as it is nearly always
+		return s
+	}
+	for _, keys := range [][]string{nil, {""}} { // all, and some entries
+		if p := (Part{namespace, secret, keys}); s.Granted.has(p.name()) {
+			s = s.Without(p)
+		}
+	}
+	return s
+}
+
 // LimitedTo is a State that grants nothing but what is still to be lost, and nothing to a Secret that is to lose an entry that was not granted.
 func (s State) LimitedTo(losing []Part) State {
 	granted := slices.DeleteFunc(slices.Clone(losing), func(p Part) bool { return !s.Grants(p) })
