@@ -269,6 +269,9 @@ func (w *world) write(next State) bool {
 		return false
 	}
 	w.state, w.stored = next, next.Kept
+	if waits := w.state.Waiting; waits == nil || versionOf(&waits.Value) != w.believed {
+		w.believed = 0
+	}
 	for _, l := range w.unheard {
 		w.hear(l)
 	}
