@@ -25,9 +25,10 @@ import (
 type steady struct{ reads atomic.Int32 }
 
 func (s *steady) Read(context.Context, source.Request) (source.Snapshot, error) {
+	began := time.Now() // before it is counted: what a test tells after it saw the count is told after the read
 	s.reads.Add(1)
 	value, err := dockerconfig.NewCredential("robot", "secret")
-	return source.Snapshot{Config: dockerconfig.Config{"r.example": value}, Revision: "1", ReadTime: time.Now()}, err
+	return source.Snapshot{Config: dockerconfig.Config{"r.example": value}, Revision: "1", ReadTime: began}, err
 }
 
 func TestWhatHasARegistryCredentialLookedAt(t *testing.T) {
