@@ -25,6 +25,9 @@ func TestTheMirrorThatRefusedIsNamed(t *testing.T) {
 				if got := Mirror(message); got != c.want {
 					t.Errorf("the mirror is %q, want %q", got, c.want)
 				}
+				if MirrorSeesNoSecret(message) {
+					t.Error("containerd shows a mirror the pull Secret")
+				}
 			}
 		})
 	}
@@ -45,11 +48,16 @@ func TestTheMirrorThatRefusedCRIOIsNamed(t *testing.T) {
 		{"a short name, which the node completes", `Back-off pulling image "app:1": ErrImagePull: reading manifest 1 in quay.io/app: unauthorized: access to the requested resource is not authorized`, ""},
 		{"an image of Docker Hub without its host", `Back-off pulling image "team/app:1": ErrImagePull: reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
 		{"another name of Docker Hub", `Back-off pulling image "index.docker.io/team/app:1": ErrImagePull: reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
+		{"a mirror of Docker Hub by its other name", `Back-off pulling image "index.docker.io/team/app:1": ErrImagePull: reading manifest 1 in mirror.local/team/app: unauthorized: authentication required`, "mirror.local"},
+		{"Docker Hub in the place of another registry", pulling + `reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, "docker.io"},
 		{"a mirror that fails for another cause", pulling + `reading manifest 1 in mirror.local/team/app: received unexpected HTTP status: 500 Internal Server Error`, ""},
 	} {
 		t.Run(c.shows, func(t *testing.T) {
 			if got := Mirror(c.message); got != c.want {
 				t.Errorf("the mirror is %q, want %q", got, c.want)
+			}
+			if got := MirrorSeesNoSecret(c.message); got != (c.want != "") {
+				t.Errorf("it sees no Secret: %t", got)
 			}
 		})
 	}

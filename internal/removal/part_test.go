@@ -147,3 +147,28 @@ func TestAPartCoversWhatIsNoMore(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsGrantedToOneSecretCanBeTakenBack(t *testing.T) {
+	whole, some := Part{Namespace: "a", Secret: "regcred"}, Part{"b", "regcred", []string{"s.example"}}
+	others := []Part{{Namespace: "a", Secret: "other"}, {Namespace: "c", Secret: "regcred"}}
+	granted := State{Granted: PartsOf(append(slices.Clone(others), whole, some)...), GrantedKeys: setOf("s.example")}
+	for _, part := range []Part{whole, some} {
+		left := granted.WithoutSecret(part.Namespace, part.Secret)
+		if left.Grants(part) || !left.Grants(others[0]) || !left.Grants(others[1]) || len(left.Granted) != 3 {
+			t.Errorf("without %+v: %v", part, left.Granted)
+		}
+	}
+	if left := granted.WithoutSecret("d", "regcred"); len(left.Granted) != 4 {
+		t.Errorf("without one that was granted nothing: %v", left.Granted)
+	}
+	if left := (State{UID: "1", Serial: 7}).WithoutSecret("a", "regcred"); left.Serial != 7 {
+		t.Errorf("of one that grants nothing: %+v", left)
+	}
+}
+
+func TestTheNamespacesOfParts(t *testing.T) {
+	some := []Part{{Namespace: "b", Secret: "regcred"}, {Namespace: "a", Secret: "regcred"}, {Namespace: "b", Secret: "other"}}
+	if got := Namespaces(some); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("%q", got)
+	}
+}

@@ -88,12 +88,8 @@ func (s State) WithoutSecret(namespace, secret string) State {
 	if len(s.Granted) == 0 { // as it is nearly always
 		return s
 	}
-	for _, keys := range [][]string{nil, {""}} { // all, and some entries
-		if p := (Part{namespace, secret, keys}); s.Granted.has(p.name()) {
-			s = s.Without(p)
-		}
-	}
-	return s
+	all, some := Part{Namespace: namespace, Secret: secret}, Part{namespace, secret, []string{"any"}}
+	return s.Without(all).Without(some)
 }
 
 // LimitedTo is a State that grants nothing but what is still to be lost, and nothing to a Secret that is to lose an entry that was not granted.
