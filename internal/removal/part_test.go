@@ -158,8 +158,8 @@ func TestWhatIsGrantedToOneSecretCanBeTakenBack(t *testing.T) {
 			t.Errorf("without %+v: %v", part, left.Granted)
 		}
 	}
-	if left := granted.WithoutSecret("d", "regcred"); len(left.Granted) != 4 {
-		t.Errorf("without one that was granted nothing: %v", left.Granted)
+	if left := granted.WithoutSecret("d", "regcred"); len(left.Granted) != 4 || &left.Granted[0] != &granted.Granted[0] {
+		t.Errorf("without one that was granted nothing it is copied, or another one: %v", left.Granted)
 	}
 	if left := (State{UID: "1", Serial: 7}).WithoutSecret("a", "regcred"); left.Serial != 7 {
 		t.Errorf("of one that grants nothing: %+v", left)

@@ -79,7 +79,9 @@ func (s State) Grants(p Part) bool {
 
 // Without is a State that does not grant a part any more.
 func (s State) Without(p Part) State {
-	s.Granted = s.Granted.not(setOf(p.name()))
+	if s.Granted.has(p.name()) { // else each look at a Secret that is not concerned would copy the set
+		s.Granted = s.Granted.not(setOf(p.name()))
+	}
 	return s
 }
 
