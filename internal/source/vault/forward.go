@@ -85,24 +85,15 @@ func isBehind(a *answer) bool {
 }
 
 // afterState asks for an answer that holds at least the state of which the server told, whichever node gives it: a node that is behind
-// answers 412 until it has caught up. Where that takes long, or where
-// the server does not take such a state, the path is read as always: the next read finds what is missing.
+// answers 412 until it has caught up. Where that takes long, or where the server does not take such a state, the path is read as always: the
+// next read finds what is missing.
 func afterState(state string, ask reader) reader {
 	return func(ctx context.Context, client *api.Client, path string) (*answer, error) {
 		asking := client.WithRequestCallbacks(api.RequireState(state))
-		for wait := firstCatchUp; ; wait *= 2 {
-			a, err := ask(ctx, asking, path)
-			switch {
-			case err != nil, a.status != http.StatusPreconditionFailed && a.status != http.StatusBadRequest:
-				return a, err
-			case a.status == http.StatusBadRequest, wait > lastCatchUp:
-				return ask(ctx, client, path)
-			}
-			select {
-			case <-ctx.Done():
-				return a, nil
-			case <-time.After(wait):
-			}
+		a, err := onceCaughtUp(func(ctx context.Context) (*answer, error) { return ask(ctx, asking, path) })(ctx)
+		if err != nil || ctx.Err() != nil || a.status != http.StatusPreconditionFailed && a.status != http.StatusBadRequest {
+			return a, err
 		}
+		return ask(ctx, client, path)
 	}
 }
