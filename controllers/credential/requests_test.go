@@ -201,7 +201,7 @@ func TestAnObjectThatIsDeletedIsLetGoWhenNoEntryIsLeft(t *testing.T) {
 			t.Errorf("that it goes on is not said: %v", err)
 		}
 		status = stored(t, r, "c-00").Status
-		sees(t, &status, []condition{working(v1alpha1.ReasonDeleting), gone(v1alpha1.ConditionStalled)})
+		sees(t, &status, []condition{ready("False", v1alpha1.ReasonDeleting, "still in 2 namespaces"), working(v1alpha1.ReasonDeleting), gone(v1alpha1.ConditionStalled)})
 		if status.PendingRemoval != nil {
 			t.Errorf("it still waits for a person: %+v", status.PendingRemoval)
 		}
