@@ -109,7 +109,7 @@ func (u *auditing) failure(rows []audit.Row, sum string) error {
 	if !u.exitCode || !audit.Fail(rows) {
 		return nil
 	}
-	return exit{exitProblem, errors.New("pulls would fail: " + sum)}
+	return exit{exitProblem, errors.New("some pulls would fail, those with the result Fails: " + sum)}
 }
 
 var resultColours = map[audit.Result]string{

@@ -213,7 +213,7 @@ func TestAPullThatWouldFailEndsAnAuditWithAnErrorOnlyForWhoAskedForThat(t *testi
 		{"there is none", true, nil, 0},
 	} {
 		err := (&auditing{exitCode: test.asked}).failure(test.rows, "1 Fails, 1 Accepted")
-		if (err != nil) != (test.code != 0) || err != nil && (exitCode(err) != test.code || err.Error() != "pulls would fail: 1 Fails, 1 Accepted") {
+		if (err != nil) != (test.code != 0) || err != nil && (exitCode(err) != test.code || err.Error() != "some pulls would fail, those with the result Fails: 1 Fails, 1 Accepted") {
 			t.Errorf("%s: it ends with %v", test.name, err)
 		}
 	}

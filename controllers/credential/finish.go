@@ -74,8 +74,9 @@ func (r *Reconciler) reportDeletion(ctx context.Context, object *v1alpha1.Regist
 		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRemovalUnconfirmed, heldRemoval(object, removal, keepEntries(object)))
 		dropCondition(status, v1alpha1.ConditionReconciling)
 	} else {
-		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting,
-			fmt.Sprintf("entries of this credential are still in %s; they are being removed", namespaces(removal.Holding)))
+		message := fmt.Sprintf("entries of this credential are still in %s; they are being removed", namespaces(removal.Holding))
+		set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, message)
+		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting, message)
 		dropCondition(status, v1alpha1.ConditionStalled)
 	}
 	same := equality.Semantic.DeepEqual(before.Status, object.Status)

@@ -19,7 +19,7 @@ const (
 	backOffStart = 50 * time.Millisecond
 	// safetyPass is how often every place is looked at though nothing was seen to change: what a silent watch missed.
 	safetyPass = 10 * time.Minute
-	// reserved is how many places that somebody waits for are worked on beside as many others as the API server is thought to bear.
+	// reserved is how many places that somebody waits for are worked on beside as many others as the API server is thought to take.
 	reserved = 8
 )
 

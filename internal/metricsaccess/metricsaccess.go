@@ -1,4 +1,4 @@
-// Package metricsaccess gives the metrics to those who may read them: the API server says whose token a request bears (TokenReview), and
+// Package metricsaccess gives the metrics to those who may read them: the API server says whose token a request has (TokenReview), and
 // whether that user may get the path (SubjectAccessReview of a nonResourceURL).
 //
 // controller-runtime has a filter that does the same. It links the API server's own libraries into the program, which makes it 8 MB larger and

@@ -124,7 +124,7 @@ func (b *bounded) WatchWithContext(ctx context.Context, options metav1.ListOptio
 	}), nil
 }
 
-// stub is an object of which only the name is kept, and whether it bears regcred's label. Its generation is one that the API server never
+// stub is an object of which only the name is kept, and whether it has regcred's label. Its generation is one that the API server never
 // gives.
 func stub(object client.Object) client.Object {
 	bare := metav1.ObjectMeta{

@@ -99,7 +99,7 @@ func (k *kept) release(object client.Object) {
 	}
 }
 
-// isMeant reports whether an object can be one that regcred reads: of Secrets, pull Secrets, and what bears its label.
+// isMeant reports whether an object can be one that regcred reads: of Secrets, pull Secrets, and what has its label.
 func isMeant(object client.Object) bool {
 	secret, ok := object.(*corev1.Secret)
 	return !ok || secret.Type == corev1.SecretTypeDockerConfigJson || secret.Type == corev1.SecretTypeDockercfg ||

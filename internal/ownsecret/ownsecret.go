@@ -45,7 +45,7 @@ const recordPrefix = "regcred-published-"
 func (r Recipient) Refusal(secret *corev1.Secret) string {
 	what, never := neverSent[secret.Type]
 	if !never && strings.HasPrefix(secret.Name, recordPrefix) {
-		what, never = "bears the name of a record of regcred", true
+		what, never = "has the name of a record of regcred", true
 	}
 	where := fmt.Sprintf("Secret %s in the operator's namespace", secret.Name)
 	switch {

@@ -27,7 +27,7 @@ func TestOnlyMarkedSecretsAreSentToAServer(t *testing.T) {
 			{"a Secret whose label says no", "approle", corev1.SecretTypeOpaque, map[string]string{to.Label: "false"}, "kubectl"},
 			{"a record of regcred with the label", "regcred-published-x", "regcred.dev/published-credential", marked, "is a record of regcred" + never},
 			{"a record of regcred under another name", "other", "regcred.dev/published-credential", marked, "is a record of regcred" + never},
-			{"a copy of a record with the label", "regcred-published-x", corev1.SecretTypeOpaque, marked, "bears the name of a record of regcred" + never},
+			{"a copy of a record with the label", "regcred-published-x", corev1.SecretTypeOpaque, marked, "has the name of a record of regcred" + never},
 			{"a token of a ServiceAccount with the label", "token", corev1.SecretTypeServiceAccountToken, marked, "is a token of a ServiceAccount" + never},
 			{"a bootstrap token with the label", "bootstrap", corev1.SecretTypeBootstrapToken, marked, "is a bootstrap token" + never},
 			{"a pull Secret with the label", "pull", corev1.SecretTypeDockerConfigJson, marked, "is a pull Secret" + never},

@@ -10,7 +10,7 @@ import (
 )
 
 // room is how many bytes are left in a Secret: for its docker config, and for the sources annotation. Both are estimates from above,
-// save for white space.
+// except for white space.
 type room struct {
 	data, annotation int
 }

@@ -50,7 +50,7 @@ var tools = []tool{
 	// https://github.com/titansoft-pte-ltd/imagepullsecret-patcher, secret.go
 	{"imagepullsecret-patcher", "exclude the namespace there, then delete the Secret", anyOf(annotationValue(v1alpha1.ManagedByLabel, "imagepullsecret-patcher"))},
 	// https://github.com/alexellis/registry-creds: the copies are owned by the ClusterPullSecret. Those of https://github.com/upmc-enterprises/registry-creds
-	// bear no mark but the field manager.
+	// have no mark but the field manager.
 	{"registry-creds", "exclude the namespace there, or stop it, then delete the Secret", anyOf(owner("ClusterPullSecret"), manager("registry-creds"))},
 	// https://github.com/rancher/rancher, pkg/controllers/managementuser/secret/project_scoped_secrets.go; before 2.12 by the label
 	// of its older API

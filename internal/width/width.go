@@ -30,7 +30,7 @@ type Width struct {
 	mu sync.Mutex
 	// width is zero before the first round.
 	width int
-	// narrowed is set once fewer requests were made: the width is about what the server bears.
+	// narrowed is set once fewer requests were made: the width is about what the server takes.
 	narrowed bool
 	// usual is how long requests take at best, zero while that is not known.
 	usual time.Duration

@@ -187,7 +187,7 @@ func (q *questions) audit(t *testing.T) {
 			t.Errorf("audit says of %s: %+v, want %+v", namespace, said.Images, want)
 		}
 	}
-	q.plugin.ends(t, 2, []string{"RESULT ", "Fails ", "NotReferenced", "Deployment/api", "error: pulls would fail: 1 Fails"}, "audit", "-n", askedStuck, "--exit-code")
+	q.plugin.ends(t, 2, []string{"RESULT ", "Fails ", "NotReferenced", "Deployment/api", "error: some pulls would fail, those with the result Fails: 1 Fails"}, "audit", "-n", askedStuck, "--exit-code")
 	q.plugin.ends(t, 0, []string{"Accepted ", "ServiceAccount default"}, "audit", "-n", asked)
 }
 

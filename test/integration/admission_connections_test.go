@@ -76,7 +76,7 @@ func TestAConnectionSendsNoSecretThatIsNotMeantForVault(t *testing.T) {
 		}, "is a token of a ServiceAccount, and is never sent to Vault"},
 		{"a copy of a record, labelled", "regcred-published-copy", "config", &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Labels: marked}, Data: map[string][]byte{"config": []byte(password)},
-		}, "bears the name of a record of regcred, and is never sent to Vault"},
+		}, "has the name of a record of regcred, and is never sent to Vault"},
 		{"a Secret without the label", "database", "password", &corev1.Secret{Data: map[string][]byte{"password": []byte(password)}},
 			"kubectl -n regcred-system label secret database regcred.dev/vault-auth=true"},
 	} {

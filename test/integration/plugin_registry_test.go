@@ -104,7 +104,7 @@ func testPluginAudit(t *testing.T, r *operatorRun, p *plugin, namespaces []strin
 	}
 	documented(t, "audit -A", out)
 	out, complaint, code := p.says(t, "audit", "-n", namespaces[1], "-o", "wide", "--exit-code")
-	if code != 2 || !strings.Contains(complaint, "pulls would fail: 1 Fails, 1 Unproven") {
+	if code != 2 || !strings.Contains(complaint, "some pulls would fail, those with the result Fails: 1 Fails, 1 Unproven") {
 		t.Errorf("where a pull would fail it exits with %d", code)
 	}
 	documented(t, "audit -n team-01 -o wide --exit-code", out+complaint)

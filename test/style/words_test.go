@@ -33,6 +33,8 @@ var unwanted = []struct{ word, better string }{
 	{"bespeaks?|betoken(s|ed)?", "show"},
 	{"for want of|for lack of", "because ... is missing"},
 	{"utili[sz]es?|leverages?", "use"},
+	{"bears?", "has, takes"},
+	{"save (where|for|one|as)", "except"},
 }
 
 // anyUnwanted is compiled once: it goes over all texts of the repository.
