@@ -16,7 +16,7 @@ func (r *Reconciler) losesNothing(ctx context.Context, credential *v1alpha1.Regi
 	if err := r.review(ctx, credential, k); err != nil {
 		return err
 	}
-	k.state = k.state.WithoutSecret(place.Namespace, place.Name) // also where this is the first look at it
+	k.state = k.state.Without(place.Namespace, place.Name) // also where this is the first look at it
 	found, there := k.losing[place]
 	if !there {
 		return nil

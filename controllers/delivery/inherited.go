@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"regcred.dev/regcred/api/v1alpha1"
+	"regcred.dev/regcred/internal/delivered"
 	"regcred.dev/regcred/internal/removal"
 )
 
@@ -43,6 +44,23 @@ func (r *Reconciler) review(ctx context.Context, credential *v1alpha1.RegistryCr
 	if k.state, k.limited = before.LimitedTo(losing), true; k.state.GrantsLessThan(before) {
 		r.Board.Touch(credential.Name)
 	}
+	return nil
+}
+
+// finds notes what a place is to lose. Where that is less than what was granted to it, the rest is provided again, and is granted to no later mistake.
+func (r *Reconciler) finds(ctx context.Context, credential *v1alpha1.RegistryCredential, k *keeper, place delivered.Place, keys []string, now time.Time) error {
+	before, there := k.losing[place]
+	k.finds(place, keys, now)
+	found := k.losing[place]
+	if !there || found.Covers(before) || !k.state.Grants(before) {
+		return nil
+	}
+	_, losing, err := r.losses(ctx, credential)
+	if err != nil {
+		k.losing[place] = before // else the next look would not see that it is less
+		return err
+	}
+	k.state = k.state.LimitedTo(losing)
 	return nil
 }
 

@@ -120,7 +120,9 @@ type verdict struct {
 func (r *Reconciler) mayLose(ctx context.Context, credential *v1alpha1.RegistryCredential, place delivered.Place, keys ...string) (verdict, error) {
 	k, now := r.lock(credential)
 	defer k.mu.Unlock()
-	k.finds(place, keys, now)
+	if err := r.finds(ctx, credential, k, place, keys, now); err != nil {
+		return verdict{}, err
+	}
 	if k.grants(place, now) { // it is looked at again: perhaps it refuses
 		if err := r.keepTakenBack(ctx, credential, k, now); err != nil {
 			return verdict{}, err
@@ -154,7 +156,7 @@ func (k *keeper) finds(place delivered.Place, keys []string, now time.Time) {
 			k.losing[place] = found
 			return
 		}
-		k.state = k.state.Without(known)
+		k.state = k.state.Without(place.Namespace, place.Name)
 	}
 	if len(k.losing) == 0 || !k.decided.Before(k.grown) {
 		k.first = now
@@ -217,7 +219,7 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 	before := k.outcome
 	k.state, k.inherited, k.decided, k.basis = made.State, false, r.Now(), basisOf(credential)
 	k.outcome = delivered.Removal{Losing: len(removal.Namespaces(losing)), What: what(losing), Held: made.Held, ID: made.ID}
-	if before.ID != k.outcome.ID {
+	if before != k.outcome && (before.Held || k.outcome.Held) { // the status says what would go by which ID
 		r.Board.Touch(credential.Name)
 	}
 	return nil

@@ -25,7 +25,7 @@ func wholly(places ...delivered.Place) map[delivered.Place]removal.Part {
 }
 
 // wholeIn are the Secrets "regcred" of some namespaces, all of each.
-func wholeIn(namespaces ...string) removal.Set {
+func wholeIn(namespaces ...string) removal.Parts {
 	var parts []removal.Part
 	for _, namespace := range namespaces {
 		parts = append(parts, regcredIn(namespace))

@@ -52,7 +52,7 @@ func Decide(before State, f Facts) Decision {
 		state.GrantTime = f.Now
 	}
 	if f.Now.Sub(state.GrantTime) >= Window {
-		state.Granted, state.GrantedKeys = nil, nil
+		state.Granted = nil
 	}
 	left, grants := state.left(f.Losing), false
 	switch {
@@ -61,7 +61,7 @@ func Decide(before State, f Facts) Decision {
 	case state.Pending != nil && f.Confirmed == state.Pending.ID && state.Pending.StandsFor(f.Losing...):
 		state, grants = state.settled().granting(f), true
 	case f.Unaimed, tooMany(len(lost.or(left)), len(lost.or(holding))): // what was granted a moment ago can be there still
-		state.Pending = pendingFor(state, f.Losing)
+		state = state.waiting(f.Losing)
 	default:
 		state, grants = state.settled().granting(f), true
 		state.Losses = append(state.Losses, Loss{f.Now, left})
@@ -82,23 +82,25 @@ func (s State) left(losing []Part) Set {
 
 // granting is a State that grants all that is to be lost.
 func (s State) granting(f Facts) State {
-	s.Granted, s.GrantedKeys, s.GrantTime = PartsOf(f.Losing...), keysOf(f.Losing), f.Now
+	s.Granted, s.GrantTime = PartsOf(f.Losing...), f.Now
 	return s
 }
 
-// pendingFor keeps the ID as long as it stands for all that is to be lost, and else gives another: what a person confirms is what he
-// saw.
-func pendingFor(state State, losing []Part) *Pending {
-	if state.Pending != nil && state.Pending.StandsFor(losing...) {
-		return state.Pending
+// waiting is a State in which all that is to be lost waits for a person. The ID stays while nothing else is to be lost than it stands for, and then it
+// stands for no more than that: what a person confirms is what the status said last.
+func (s State) waiting(losing []Part) State {
+	now := &Pending{Parts: PartsOf(losing...), Namespaces: len(Namespaces(losing))}
+	if s.Pending == nil || !s.Pending.StandsFor(losing...) {
+		digest := sha256.Sum256(fmt.Appendf(now.Parts.bytes(), "\n%s\n%d", s.UID, s.Serial))
+		now.ID = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:5]))
+		s.Pending = now
+		return s
 	}
-	p := &Pending{Parts: PartsOf(losing...), Keys: keysOf(losing), Namespaces: len(Namespaces(losing))}
-	if state.Pending != nil {
-		p.Parts, p.Keys = p.Parts.or(state.Pending.Parts), p.Keys.or(state.Pending.Keys)
+	if now.Parts.count() < s.Pending.Parts.count() {
+		now.ID = s.Pending.ID
+		s.Pending, s.Serial = now, s.Serial+1 // else what comes back would have the ID that stood for it before
 	}
-	digest := sha256.Sum256(fmt.Appendf(p.Parts.bytes(), "\n%x\n%s\n%d", p.Keys.bytes(), state.UID, state.Serial))
-	p.ID = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:5]))
-	return p
+	return s
 }
 
 // recent keeps the losses within the window, and says which namespaces were lost and did not come back. A time

@@ -233,7 +233,7 @@ func TestWhatIsCorrectedIsGrantedNoMore(t *testing.T) {
 	first := Decide(State{}, facts(12, ten, "", 0))
 	granted := Decide(first.State, facts(12, ten, first.ID, time.Second))
 	corrected := Decide(granted.State, Facts{UID: "1", Holding: ten, Confirmed: first.ID, Now: noon.Add(2 * time.Second)})
-	if len(granted.State.Granted) != 10 || len(corrected.State.Granted) > 0 || !corrected.State.Outdates(granted.State) {
+	if granted.State.Granted.count() != 10 || len(corrected.State.Granted) > 0 || !corrected.State.Outdates(granted.State) {
 		t.Errorf("still granted: %+v", corrected.State)
 	}
 	if again := Decide(corrected.State, facts(12, ten, first.ID, 3*time.Second)); !again.Held {

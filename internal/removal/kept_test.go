@@ -68,17 +68,24 @@ func TestARemovalThatWaitsIsKeptOnceAndEndsWhenFewAreLeft(t *testing.T) {
 	}
 }
 
-func TestAnIDStandsForAllThatWaitedSinceItBegan(t *testing.T) {
+func TestAnIDStandsForWhatWaits(t *testing.T) {
 	first := Decide(State{}, facts(20, teams(0, 10), "", 0))
 	if first.ID != strings.ToLower(first.ID) {
 		t.Errorf("%s has capitals, which people mistype", first.ID)
 	}
 	other := Decide(first.State, facts(20, teams(5, 15), "", time.Second))
-	if other.ID == first.ID || !other.State.Pending.Parts.covers(PartsOf(parts(teams(0, 15)...)...)) {
-		t.Errorf("%+v", other)
+	if other.ID == first.ID || other.State.Pending.StandsFor(parts(teams(0, 1)...)...) {
+		t.Errorf("others are to be lost, and it stands for those of before: %+v", other)
 	}
-	if back := Decide(other.State, facts(20, teams(0, 10), "", 2*time.Second)); back.ID != other.ID {
-		t.Error("what a person was told to confirm changes while less is lost")
+	less := Decide(other.State, facts(20, teams(5, 12), "", 2*time.Second))
+	if less.ID != other.ID || less.State.Pending.Parts.count() != 7 || less.State.Pending.Namespaces != 7 || !less.State.Outdates(other.State) {
+		t.Errorf("what a person was told to confirm changes while less is lost, or stands for more than that: %+v", less)
+	}
+	if same := Decide(less.State, facts(20, teams(5, 12), "", 3*time.Second)); same.State.Outdates(less.State) {
+		t.Errorf("what waits is kept with each look: %+v", same)
+	}
+	if back := Decide(less.State, facts(20, teams(5, 15), other.ID, 4*time.Second)); !back.Held || back.ID == other.ID {
+		t.Errorf("what came back goes by the confirmation of what was left: %+v", back)
 	}
 }
 
@@ -118,18 +125,19 @@ func TestOldLossesAreAddedTogetherAndNoneIsForgotten(t *testing.T) {
 }
 
 func TestWhatIsWorthKeeping(t *testing.T) {
-	some := State{UID: "1", Serial: 2, Granted: setOf("a", "b"), GrantTime: noon}
+	secrets := func(names ...string) Parts { return Parts{{Secrets: setOf(names...)}} }
+	some := State{UID: "1", Serial: 2, Granted: secrets("a", "b"), GrantTime: noon}
 	for _, c := range []struct {
 		name   string
 		change func(*State)
 		want   bool
 	}{
 		{"nothing changed", func(*State) {}, false},
-		{"less is granted", func(s *State) { s.Granted = setOf("a") }, false},
+		{"less is granted", func(s *State) { s.Granted = secrets("a") }, false},
 		{"a loss became old", func(s *State) { s.Losses = nil }, false},
 		{"nothing is granted any more", func(s *State) { s.Granted = nil }, true},
-		{"more is granted", func(s *State) { s.Granted = setOf("a", "b", "c") }, true},
-		{"other entries are granted", func(s *State) { s.GrantedKeys = setOf("s.example") }, true},
+		{"more is granted", func(s *State) { s.Granted = secrets("a", "b", "c") }, true},
+		{"other entries are granted", func(s *State) { s.Granted[0].Keys = setOf("s.example") }, true},
 		{"it is granted for longer", func(s *State) { s.GrantTime = noon.Add(time.Second) }, true},
 		{"it is granted for less long, because a clock was ahead", func(s *State) { s.GrantTime = noon.Add(-time.Second) }, true},
 		{"a removal waits", func(s *State) { s.Pending = &Pending{} }, true},
@@ -138,6 +146,7 @@ func TestWhatIsWorthKeeping(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			after := some
+			after.Granted = slices.Clone(some.Granted)
 			c.change(&after)
 			if got := after.Outdates(some); got != c.want {
 				t.Errorf("%t, want %t", got, c.want)
@@ -174,7 +183,7 @@ func TestASetThatWasWrittenByHandIsReadOrRefused(t *testing.T) {
 		if err := s.UnmarshalText([]byte(wrong)); err == nil {
 			t.Errorf("%s is taken: %v", name, s)
 		}
-		if got := Decode(fmt.Appendf(nil, `{"uid":"1","serial":7,"grantedParts":%q}`, wrong)); !reflect.DeepEqual(got, State{}) {
+		if got := Decode(fmt.Appendf(nil, `{"uid":"1","serial":7,"grants":[{"secrets":%q}]}`, wrong)); !reflect.DeepEqual(got, State{}) {
 			t.Errorf("%s: %+v is believed", name, got)
 		}
 	}
@@ -185,19 +194,20 @@ func TestASetThatWasWrittenByHandIsReadOrRefused(t *testing.T) {
 
 // Who reads again what is kept knows of the same grant what is over, and of another one nothing.
 func TestWhatIsReadAgainIsGrantedNoLongerThanItWas(t *testing.T) {
-	kept := State{UID: "company", Serial: 2, Granted: setOf("a", "b"), GrantTime: noon}
+	secrets := func(names ...string) Parts { return Parts{{Secrets: setOf(names...)}} }
+	kept := State{UID: "company", Serial: 2, Granted: secrets("a", "b"), GrantTime: noon}
 	for _, test := range []struct {
 		name  string
 		known State
-		want  Set
+		want  Parts
 	}{
-		{"it is as it was", kept, setOf("a", "b")},
-		{"a part is over", State{Granted: setOf("b"), GrantTime: noon}, setOf("b")},
+		{"it is as it was", kept, secrets("a", "b")},
+		{"a part is over", State{Granted: secrets("b"), GrantTime: noon}, secrets("b")},
 		{"it is over", State{GrantTime: noon}, nil},
-		{"what is known is of an earlier grant", State{Granted: setOf("b"), GrantTime: noon.Add(-1)}, setOf("a", "b")},
-		{"nothing is known", State{}, setOf("a", "b")},
+		{"what is known is of an earlier grant", State{Granted: secrets("b"), GrantTime: noon.Add(-1)}, secrets("a", "b")},
+		{"nothing is known", State{}, secrets("a", "b")},
 	} {
-		if got := kept.After(test.known); !slices.Equal(got.Granted, test.want) || got.Serial != 2 || !got.GrantTime.Equal(noon) {
+		if got := kept.After(test.known); !reflect.DeepEqual(got.Granted, test.want) || got.Serial != 2 || !got.GrantTime.Equal(noon) {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 	}

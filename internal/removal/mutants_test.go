@@ -20,19 +20,20 @@ func TestWhatIsGrantedEndsWhereTheSameSecretsAreToLoseMore(t *testing.T) {
 	}
 }
 
-// As it stands for the Secrets of all that waited since it began, so for their entries.
-func TestAnIDStandsForAllEntriesThatWaitedSinceItBegan(t *testing.T) {
+// As it stands for the Secrets that wait, so for their entries.
+func TestAnIDStandsForTheEntriesThatWait(t *testing.T) {
 	ten := teams(0, 10)
-	losing := func(key string) Facts {
-		return Facts{UID: "1", Holding: ten, Losing: part([]string{key}, ten...), Now: noon}
+	losing := func(confirmed string, keys ...string) Facts {
+		return Facts{UID: "1", Holding: ten, Losing: part(keys, ten...), Confirmed: confirmed, Now: noon}
 	}
-	first := Decide(State{}, losing("s.example"))
-	other := Decide(first.State, losing("t.example"))
-	if other.ID == first.ID || !other.State.Pending.Keys.covers(setOf("s.example", "t.example")) {
-		t.Errorf("%+v", other.State.Pending)
+	first := Decide(State{}, losing("", "s.example"))
+	both := Decide(first.State, losing("", "s.example", "t.example"))
+	less := Decide(both.State, losing("", "t.example"))
+	if both.ID == first.ID || less.ID != both.ID || less.State.Pending.Parts.count() != 10 {
+		t.Errorf("one entry more has the same ID, or one less another: %s, %s, %+v", first.ID, both.ID, less.State.Pending)
 	}
-	if back := Decide(other.State, losing("s.example")); back.ID != other.ID {
-		t.Error("what a person was told to confirm changes while less is lost")
+	if back := Decide(less.State, losing(both.ID, "s.example", "t.example")); !back.Held || back.ID == both.ID {
+		t.Errorf("the entry that is given up again goes by the confirmation of the other: %+v", back)
 	}
 }
 
@@ -43,7 +44,7 @@ func TestWhatIsGrantedOfEntriesEndsWithItsWindow(t *testing.T) {
 	first := Decide(State{}, Facts{UID: "1", Holding: ten, Losing: losing, Now: noon})
 	granted := Decide(first.State, Facts{UID: "1", Holding: ten, Losing: losing, Confirmed: first.ID, Now: noon}).State
 	d := Decide(granted, Facts{UID: "1", Holding: ten, Losing: losing, Now: noon.Add(Window)})
-	if !d.Held || len(d.State.Granted) > 0 || len(d.State.GrantedKeys) > 0 {
+	if !d.Held || len(d.State.Granted) > 0 {
 		t.Errorf("%+v", d.State)
 	}
 }

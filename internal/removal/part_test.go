@@ -86,7 +86,7 @@ func TestWhatIsGrantedIsTheEntriesOfSecrets(t *testing.T) {
 			t.Errorf("%s: granted is %t", test.name, got)
 		}
 	}
-	less := granted.Without(seen[0])
+	less := granted.Without(ten[0], "regcred")
 	if less.Grants(seen[0]) || !less.Grants(seen[1]) || !granted.Grants(seen[0]) || !less.GrantsLessThan(granted) || granted.GrantsLessThan(granted) {
 		t.Errorf("without one it is %v of %v", less.Granted, granted.Granted)
 	}
@@ -125,11 +125,16 @@ func TestAnEntryThatIsProvidedAgainIsGrantedNoMore(t *testing.T) {
 
 // A removal that an earlier version kept stands for nothing: which entries its ID was for is not known.
 func TestWhatAnEarlierVersionKeptGrantsNothing(t *testing.T) {
-	before := Decode([]byte(`{"uid":"1","serial":2,"pending":{"id":"abcdefgh","losing":"AAAAAQ"},"granted":"AAAAAQ","grantTime":"2026-03-01T12:00:00Z"}`))
 	ten := teams(0, 10)
-	d := Decide(before, facts(10, ten, "abcdefgh", 0))
-	if before.Serial != 3 || before.Pending != nil || !d.Held || d.ID == "abcdefgh" || len(d.State.Granted) > 0 {
-		t.Errorf("%+v", d)
+	for _, kept := range []string{
+		`{"uid":"1","serial":2,"pending":{"id":"abcdefgh","losing":"AAAAAQ"},"granted":"AAAAAQ","grantTime":"2026-03-01T12:00:00Z"}`,
+		`{"uid":"1","serial":2,"pending":{"id":"abcdefgh","parts":"AAAAAQ","keys":"AAAAAQ","namespaces":1},"grantedParts":"AAAAAQ","grantedKeys":"AAAAAQ","grantTime":"2026-03-01T12:00:00Z"}`,
+	} {
+		before := Decode([]byte(kept))
+		d := Decide(before, facts(10, ten, "abcdefgh", 0))
+		if before.UID != "1" || before.Serial != 3 || before.Pending != nil || !d.Held || d.ID == "abcdefgh" || len(d.State.Granted) > 0 {
+			t.Errorf("%s: %+v", kept, d)
+		}
 	}
 }
 
@@ -151,17 +156,17 @@ func TestAPartCoversWhatIsNoMore(t *testing.T) {
 func TestWhatIsGrantedToOneSecretCanBeTakenBack(t *testing.T) {
 	whole, some := Part{Namespace: "a", Secret: "regcred"}, Part{"b", "regcred", []string{"s.example"}}
 	others := []Part{{Namespace: "a", Secret: "other"}, {Namespace: "c", Secret: "regcred"}}
-	granted := State{Granted: PartsOf(append(slices.Clone(others), whole, some)...), GrantedKeys: setOf("s.example")}
+	granted := State{Granted: PartsOf(append(slices.Clone(others), whole, some)...)}
 	for _, part := range []Part{whole, some} {
-		left := granted.WithoutSecret(part.Namespace, part.Secret)
-		if left.Grants(part) || !left.Grants(others[0]) || !left.Grants(others[1]) || len(left.Granted) != 3 {
+		left := granted.Without(part.Namespace, part.Secret)
+		if left.Grants(part) || !left.Grants(others[0]) || !left.Grants(others[1]) || left.Granted.count() != 3 {
 			t.Errorf("without %+v: %v", part, left.Granted)
 		}
 	}
-	if left := granted.WithoutSecret("d", "regcred"); len(left.Granted) != 4 || &left.Granted[0] != &granted.Granted[0] {
+	if left := granted.Without("d", "regcred"); left.Granted.count() != 4 || &left.Granted[0] != &granted.Granted[0] {
 		t.Errorf("without one that was granted nothing it is copied, or another one: %v", left.Granted)
 	}
-	if left := (State{UID: "1", Serial: 7}).WithoutSecret("a", "regcred"); left.Serial != 7 {
+	if left := (State{UID: "1", Serial: 7}).Without("a", "regcred"); left.Serial != 7 {
 		t.Errorf("of one that grants nothing: %+v", left)
 	}
 }

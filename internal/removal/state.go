@@ -22,16 +22,15 @@ const (
 type State struct {
 	// UID of the RegistryCredential. Another one starts afresh.
 	UID types.UID `json:"uid,omitempty"`
-	// Serial counts the removals that waited and do not any more: each gives way to another ID.
+	// Serial counts what waited and does not any more: what waits next, or once more, has another ID.
 	Serial int `json:"serial,omitempty"`
 	// Losses within the window that nobody confirmed.
 	Losses []Loss `json:"losses,omitempty"`
 	// Pending is the removal that waits for a person. Nil where none waits.
 	Pending *Pending `json:"pending,omitempty"`
-	// Granted are the parts that may go now, since GrantTime, for a Window at most. Of those that are not whole it is the entries GrantedKeys.
-	Granted     Set       `json:"grantedParts,omitempty"`
-	GrantedKeys Set       `json:"grantedKeys,omitempty"`
-	GrantTime   time.Time `json:"grantTime,omitzero"`
+	// Granted is what may go now, since GrantTime, for a Window at most.
+	Granted   Parts     `json:"grants,omitempty"`
+	GrantTime time.Time `json:"grantTime,omitzero"`
 }
 
 // Loss is which namespaces were let go at one time.
@@ -44,64 +43,45 @@ type Loss struct {
 type Pending struct {
 	// ID is what a person has to name to confirm it.
 	ID string `json:"id"`
-	// Parts are what the ID stands for. Of those that are not whole it is the entries Keys.
-	Parts Set `json:"parts"`
-	Keys  Set `json:"keys,omitempty"`
+	// Parts are what the ID stands for.
+	Parts Parts `json:"groups"`
 	// Namespaces is how many were to lose something when the ID was given.
 	Namespaces int `json:"namespaces"`
 }
 
 // StandsFor reports whether the ID stands for all of some parts.
-func (p *Pending) StandsFor(parts ...Part) bool {
-	return p.Parts.covers(PartsOf(parts...)) && p.Keys.covers(keysOf(parts))
-}
+func (p *Pending) StandsFor(parts ...Part) bool { return p.Parts.covers(PartsOf(parts...)) }
 
 // Outdates reports whether a State is to be kept in the place of another one that is kept. It is not where only the granted removal goes on, or
 // losses became old: that is found out again.
 func (s State) Outdates(kept State) bool {
 	return kept.UID != s.UID || kept.Serial != s.Serial || kept.Pending != s.Pending ||
-		!kept.Granted.covers(s.Granted) || !kept.GrantedKeys.covers(s.GrantedKeys) || !s.GrantTime.Equal(kept.GrantTime) ||
+		!kept.Granted.covers(s.Granted) || !s.GrantTime.Equal(kept.GrantTime) ||
 		len(kept.Granted) > 0 && len(s.Granted) == 0
 }
 
 // After is a State that was read again, by who knows that of the same grant less is left.
 func (s State) After(known State) State {
 	if s.GrantTime.Equal(known.GrantTime) {
-		s.Granted, s.GrantedKeys = s.Granted.and(known.Granted), s.GrantedKeys.and(known.GrantedKeys)
+		s.Granted = s.Granted.and(known.Granted)
 	}
 	return s
 }
 
 // Grants reports whether a part may go, as long as the window lasts.
-func (s State) Grants(p Part) bool {
-	return s.Granted.has(p.name()) && s.GrantedKeys.covers(keysOf([]Part{p}))
-}
+func (s State) Grants(p Part) bool { return s.Granted.covers(PartsOf(p)) }
 
-// Without is a State that does not grant a part any more.
-func (s State) Without(p Part) State {
-	if s.Granted.has(p.name()) { // else each look at a Secret that is not concerned would copy the set
-		s.Granted = s.Granted.not(setOf(p.name()))
-	}
+// Without is a State that grants nothing to a Secret any more.
+func (s State) Without(namespace, secret string) State {
+	s.Granted = s.Granted.without(Part{Namespace: namespace, Secret: secret}.name())
 	return s
-}
-
-// WithoutSecret is a State that grants nothing to a Secret any more.
-func (s State) WithoutSecret(namespace, secret string) State {
-	if len(s.Granted) == 0 { // as it is nearly always
-		return s
-	}
-	all, some := Part{Namespace: namespace, Secret: secret}, Part{namespace, secret, []string{"any"}}
-	return s.Without(all).Without(some)
 }
 
 // LimitedTo is a State that grants nothing but what is still to be lost, and nothing to a Secret that is to lose an entry that was not granted.
 func (s State) LimitedTo(losing []Part) State {
-	granted := slices.DeleteFunc(slices.Clone(losing), func(p Part) bool { return !s.Grants(p) })
-	s.Granted, s.GrantedKeys = PartsOf(granted...), s.GrantedKeys.and(keysOf(losing))
+	s.Granted = PartsOf(slices.DeleteFunc(slices.Clone(losing), func(p Part) bool { return !s.Grants(p) })...)
 	return s
 }
 
 // GrantsLessThan reports whether a State grants less than another one that grants all that it does.
-func (s State) GrantsLessThan(kept State) bool {
-	return len(s.Granted)+len(s.GrantedKeys) < len(kept.Granted)+len(kept.GrantedKeys)
-}
+func (s State) GrantsLessThan(kept State) bool { return s.Granted.count() < kept.Granted.count() }
