@@ -90,13 +90,12 @@ func (s State) granting(f Facts) State {
 // stands for no more than that: what a person confirms is what the status said last.
 func (s State) waiting(losing []Part) State {
 	now := &Pending{Parts: PartsOf(losing...), Namespaces: len(Namespaces(losing))}
-	if s.Pending == nil || !s.Pending.StandsFor(losing...) {
+	switch {
+	case s.Pending == nil || !s.Pending.StandsFor(losing...):
 		digest := sha256.Sum256(fmt.Appendf(now.Parts.bytes(), "\n%s\n%d", s.UID, s.Serial))
 		now.ID = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:5]))
 		s.Pending = now
-		return s
-	}
-	if now.Parts.count() < s.Pending.Parts.count() {
+	case now.Parts.count() < s.Pending.Parts.count():
 		now.ID = s.Pending.ID
 		s.Pending, s.Serial = now, s.Serial+1 // else what comes back would have the ID that stood for it before
 	}

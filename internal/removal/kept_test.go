@@ -53,6 +53,19 @@ func TestALossCountsForAWindowAndNoLonger(t *testing.T) {
 	}
 }
 
+func TestALossThatCameBackDoesNotCount(t *testing.T) {
+	lost := State{UID: "1", Losses: []Loss{{noon, setOf(teams(0, 4)...)}}}
+	f := facts(10, teams(4, 8), "", time.Second)
+	f.Holding = teams(0, 10) // the four of before included
+	if d := Decide(lost, f); d.Held || len(d.State.Losses[0].Namespaces) > 0 {
+		t.Errorf("four of ten are lost: %+v", d)
+	}
+	f.Holding = teams(4, 10)
+	if d := Decide(lost, f); !d.Held || len(d.State.Losses[0].Namespaces) != 4 {
+		t.Errorf("four of six are lost, after four others: %+v", d)
+	}
+}
+
 func TestARemovalThatWaitsIsKeptOnceAndEndsWhenFewAreLeft(t *testing.T) {
 	first := Decide(State{}, facts(10, teams(0, 10), "", 0))
 	if again := Decide(first.State, facts(10, teams(0, 10), "", time.Second)); again.State.Outdates(first.State) || again.ID != first.ID {

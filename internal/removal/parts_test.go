@@ -36,6 +36,10 @@ func TestGroupsAreWhatTheirPartsLose(t *testing.T) {
 		if both.count() != less || !a.covers(both) || !b.covers(both) {
 			t.Fatalf("what %v and %v lose is %d losses, want %d", some, others, both.count(), less)
 		}
+		left := a.without("n-0/regcred")
+		if slices.ContainsFunc(slices.Concat(both, left), func(g Group) bool { return len(g.Secrets) == 0 }) {
+			t.Fatalf("groups without a Secret are kept: %v, %v", both, left)
+		}
 		if encoded := must(State{Granted: a}.Encode()); !reflect.DeepEqual(Decode(encoded).Granted, a) {
 			t.Fatalf("%v is read as %v", a, Decode(encoded).Granted)
 		}
