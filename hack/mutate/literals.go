@@ -112,7 +112,14 @@ func (f *finder) isSaid() bool {
 	return false
 }
 
+// isTalking reports whether a call makes words of its arguments, as one does that takes any number of values of any type.
 func (f *finder) isTalking(call *ast.CallExpr) bool {
+	if called, ok := f.underlying(call.Fun).(*types.Signature); ok && called.Variadic() {
+		list, _ := called.Params().At(called.Params().Len() - 1).Type().(*types.Slice)
+		if list != nil && types.Identical(list.Elem().Underlying(), types.NewInterfaceType(nil, nil)) {
+			return true
+		}
+	}
 	callee := f.callee(call)
 	return callee != nil && callee.Pkg() != nil && slices.Contains(talking, callee.Pkg().Path())
 }

@@ -20,7 +20,8 @@ func (f *finder) swaps(n *ast.CallExpr) {
 		return
 	}
 	for i := range len(n.Args) - 1 {
-		if f.differ(n.Args[i], n.Args[i+1]) && types.Identical(parameter(called, i, n.Ellipsis), parameter(called, i+1, n.Ellipsis)) {
+		first, second := parameter(called, i, n.Ellipsis), parameter(called, i+1, n.Ellipsis)
+		if f.differ(n.Args[i], n.Args[i+1]) && types.Identical(first, second) && !f.isSet(first, n.Args[i], n.Args[i+1]) {
 			f.swap(n, i)
 		}
 	}
@@ -58,6 +59,17 @@ func (f *finder) differ(a, b ast.Expr) bool {
 func isGeneric(t types.Type) bool {
 	signature, ok := t.(*types.Signature)
 	return ok && signature.TypeParams().Len() > 0
+}
+
+// isSet reports whether a parameter takes any number of what has no order: functions, which are options, or constants, which are the ways
+// to write something.
+func (f *finder) isSet(parameter types.Type, a, b ast.Expr) bool {
+	list, ok := parameter.(*types.Slice)
+	if !ok {
+		return false
+	}
+	_, function := list.Elem().Underlying().(*types.Signature)
+	return function || f.isConstant(a) && f.isConstant(b)
 }
 
 // parameter is the type of that which takes the argument i. All that a variadic one takes share its own type.

@@ -64,6 +64,10 @@ func order(a, b string, more ...string) []string { return append([]string{a, b},
 
 func pairs(a, b string) []string { return order("0", "1", a, b) }
 
+func said(form string, values ...any) string { return fmt.Sprintf(form, values...) }
+
+func with(options ...func(int) bool) int { return len(options) }
+
 func calls(a, b string, n int) (string, error) {
 	all := order(a, b, b, a)
 	all = order("x", "x", "y", "y")
@@ -71,6 +75,9 @@ func calls(a, b string, n int) (string, error) {
 	_ = append(all, a, b)
 	_ = max(n, 2) + cmp.Compare(n, 2)
 	_ = strings.EqualFold(a, b)
+	_ = with(isOdd, isLarge)
+	_ = order(a, "", "x", "y")
+	_ = said("%s %s", a, b)
 	_ = cmp.Compare(a, b)
 	return strings.TrimPrefix(a, b), errors.Join(fmt.Errorf("%s and %s: %v", a, b, []string{a, b}), fmt.Errorf("%s", order(a, b)))
 }
@@ -100,7 +107,7 @@ func TestWhatPutsThingsTogetherIsChanged(t *testing.T) {
 		`assemble: swap in p.limits.set: 1, 2`,
 		`order: drop element: a`, `order: drop element: b`,
 		`pairs: swap in order: "0", "1"`, `pairs: swap in order: a, b`,
-		`calls: swap in order: a, b`, `calls: swap in order: b, a`, `calls: swap in cmp.Compare: n, 2`,
+		`calls: swap in order: a, b`, `calls: swap in order: b, a`, `calls: swap in order: a, ""`, `calls: swap in cmp.Compare: n, 2`,
 		`calls: swap in cmp.Compare: a, b`, `calls: swap in strings.TrimPrefix: a, b`,
 	}
 	found := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
