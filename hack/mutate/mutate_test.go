@@ -193,7 +193,7 @@ func TestAGroupStandsForItsPackages(t *testing.T) {
 	if got := expand([]string{"controllers", "internal/memo"}); !slices.Equal(got, append(slices.Clone(controllers), "internal/memo")) {
 		t.Errorf("got %q", got)
 	}
-	if got := expand(nil); len(got) != len(pure)+len(controllers) {
+	if got := expand(nil); len(got) != len(pure)+len(controllers)+len(wiring) {
 		t.Errorf("without a name there are %d", len(got))
 	}
 }
