@@ -16,27 +16,21 @@ func find(s *source) []*mutant {
 			continue
 		}
 		for _, decl := range file.Decls {
-			f := &finder{source: s, found: &found, seen: map[string]int{}}
 			switch d := decl.(type) {
 			case *ast.FuncDecl:
 				if d.Body == nil {
 					continue
 				}
-				f.function = d.Name.Name
+				name := d.Name.Name
 				if d.Recv != nil {
-					f.function = strings.TrimPrefix(s.text(d.Recv.List[0].Type), "*") + "." + d.Name.Name
+					name = strings.TrimPrefix(s.text(d.Recv.List[0].Type), "*") + "." + name
 				}
-				f.walk(d.Body)
-			case *ast.GenDecl: // functions in tables
-				if d.Tok == token.VAR {
-					f.function = "var"
-					ast.Inspect(d, func(n ast.Node) bool {
-						literal, ok := n.(*ast.FuncLit)
-						if ok {
-							f.walk(literal.Body)
-						}
-						return !ok
-					})
+				newFinder(s, name, &found).walk(d.Body)
+			case *ast.GenDecl: // tables, and functions in them
+				for _, spec := range d.Specs {
+					if variable, ok := spec.(*ast.ValueSpec); ok && d.Tok == token.VAR {
+						newFinder(s, variable.Names[0].Name, &found).walk(variable)
+					}
 				}
 			}
 		}
@@ -44,17 +38,30 @@ func find(s *source) []*mutant {
 	return found
 }
 
-// walk visits a body with the nodes above each node at hand.
-func (f *finder) walk(body ast.Node) {
-	ast.Inspect(body, func(n ast.Node) bool {
+// walk visits a declaration or a body with the nodes above each node at hand.
+func (f *finder) walk(top ast.Node) {
+	ast.Inspect(top, func(n ast.Node) bool {
 		if n == nil {
 			f.path = f.path[:len(f.path)-1]
 			return false
 		}
 		f.path = append(f.path, n)
-		f.visit(n)
+		f.wiring(n)
+		if f.body() != nil {
+			f.visit(n)
+		}
 		return true
 	})
+}
+
+// body is that of the function at hand, the outermost one, nil in a table.
+func (f *finder) body() ast.Node {
+	for _, n := range f.path {
+		if block, ok := n.(*ast.BlockStmt); ok {
+			return block
+		}
+	}
+	return nil
 }
 
 func (f *finder) parent() ast.Node {
@@ -62,6 +69,18 @@ func (f *finder) parent() ast.Node {
 		return nil
 	}
 	return f.path[len(f.path)-2]
+}
+
+// wiring is what puts things together, in functions and in tables.
+func (f *finder) wiring(n ast.Node) {
+	switch n := n.(type) {
+	case *ast.CompositeLit:
+		f.elements(n)
+	case *ast.KeyValueExpr:
+		f.field(n)
+	case *ast.CallExpr:
+		f.swaps(n)
+	}
 }
 
 func (f *finder) visit(n ast.Node) {
@@ -72,8 +91,6 @@ func (f *finder) visit(n ast.Node) {
 		f.operands(n)
 		f.boundary(n)
 		f.arithmetic(n)
-	case *ast.KeyValueExpr:
-		f.field(n)
 	case *ast.CallExpr:
 		f.normalisation(n)
 		f.moment(n)

@@ -43,7 +43,7 @@ func main() {
 	flag.Float64Var(&o.goal, "goal", 0, "fail where less than so many percent are noticed")
 	flag.BoolVar(&o.verbose, "v", false, "name each mutant with what noticed it")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: mutate [flags] [package, such as internal/rotation, or pure, or controllers ...]; without one: all packages that decide")
+		fmt.Fprintln(os.Stderr, "usage: mutate [flags] [package, such as internal/rotation, or pure, controllers, wiring ...]; without one: all packages that decide")
 		flag.PrintDefaults()
 	}
 	flag.Parse()

@@ -36,6 +36,7 @@ const helpers = `package %s
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -110,6 +111,46 @@ func mutant__other[T any](n int, value, other T) T {
 	}
 	return value
 }
+
+func mutant__less[S ~[]E, E any](n, at int, all S) S {
+	if mutant__(n) {
+		return append(all[:at:at], all[at+1:]...)
+	}
+	return all
+}
+
+func mutant__edit[T any](n int, value T, change func(*T)) T {
+	if mutant__(n) {
+		change(&value)
+	}
+	return value
+}
+
+func mutant__swap[T any](n, _ int, a, b T) (T, T) {
+	if mutant__(n) {
+		return b, a
+	}
+	return a, b
+}
+
+func mutant__flip[F any](n, at int, f F) F {
+	if !mutant__(n) {
+		return f
+	}
+	called := reflect.ValueOf(f)
+	variadic, last := called.Type().IsVariadic(), called.Type().NumIn()-1
+	return reflect.MakeFunc(called.Type(), func(in []reflect.Value) []reflect.Value {
+		if variadic && at >= last {
+			reflect.Swapper(in[last].Interface())(at-last, at+1-last)
+		} else {
+			in[at], in[at+1] = in[at+1], in[at]
+		}
+		if variadic {
+			return called.CallSlice(in)
+		}
+		return called.Call(in)
+	}).Interface().(F)
+}
 `
 
 // runtimeOf is the file that the mutated package gets in addition.
@@ -144,13 +185,17 @@ func mutated(text []byte, mutants []*mutant, file string) []byte {
 
 func sign(n int) int { return cmp.Compare(n, 0) }
 
-// finder collects the mutants of one function.
+// finder collects the mutants of one function, or of one variable of the package.
 type finder struct {
 	*source
 	function string
 	path     []ast.Node
 	found    *[]*mutant
 	seen     map[string]int
+}
+
+func newFinder(s *source, function string, found *[]*mutant) *finder {
+	return &finder{source: s, function: function, found: found, seen: map[string]int{}}
 }
 
 // add notes a mutant that is the change kind of node. make gets its number.

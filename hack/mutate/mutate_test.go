@@ -56,6 +56,11 @@ func (c *counter) fill() { c.with(2) }
 
 func toy(t *testing.T, text string) *source {
 	t.Helper()
+	return toyOf(t, decides, text)
+}
+
+func toyOf(t *testing.T, code, text string) *source {
+	t.Helper()
 	root := t.TempDir()
 	write := func(name, text string) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o700); err != nil {
@@ -66,7 +71,7 @@ func toy(t *testing.T, text string) *source {
 		}
 	}
 	write("go.mod", "module "+module+"\n\ngo 1.26\n")
-	write("internal/toy/toy.go", decides)
+	write("internal/toy/toy.go", code)
 	write("internal/toy/toy_test.go", text)
 	s, err := load(root, "internal/toy")
 	if err != nil {
@@ -188,7 +193,7 @@ func TestAGroupStandsForItsPackages(t *testing.T) {
 	if got := expand([]string{"controllers", "internal/memo"}); !slices.Equal(got, append(slices.Clone(controllers), "internal/memo")) {
 		t.Errorf("got %q", got)
 	}
-	if got := expand(nil); len(got) != len(pure)+len(controllers) {
+	if got := expand(nil); len(got) != len(pure)+len(controllers)+len(wiring) {
 		t.Errorf("without a name there are %d", len(got))
 	}
 }

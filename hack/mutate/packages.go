@@ -18,15 +18,20 @@ var pure = []string{
 	"internal/verify", "internal/wakeup", "internal/watchdog", "internal/width",
 }
 
-var controllers = []string{"controllers/attachment", "controllers/connection", "controllers/credential", "controllers/delivery", "controllers/recovery"}
+var controllers = []string{
+	"controllers/attachment", "controllers/connection", "controllers/credential", "controllers/delivery", "controllers/operator", "controllers/recovery",
+}
+
+// wiring is the program: what it gives to what.
+var wiring = []string{"cmd/regcred"}
 
 // groups are names for several packages.
-var groups = map[string][]string{"pure": pure, "controllers": controllers}
+var groups = map[string][]string{"pure": pure, "controllers": controllers, "wiring": wiring}
 
 // expand puts the packages of a group in place of its name. Without a name it gives all.
 func expand(names []string) []string {
 	if len(names) == 0 {
-		names = []string{"pure", "controllers"}
+		names = []string{"pure", "controllers", "wiring"}
 	}
 	var all []string
 	for _, name := range names {

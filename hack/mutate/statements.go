@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"go/ast"
-	"go/token"
 	"go/types"
 	"slices"
 )
@@ -55,7 +54,7 @@ func (f *finder) isLogging(call *ast.CallExpr) bool {
 
 // dropLock leaves a lock out with each call of the function that gives it back.
 func (f *finder) dropLock(n ast.Stmt, lock string) {
-	body := f.path[0]
+	body := f.body()
 	m := f.add(n, "drop lock", func(m *mutant, number int) {
 		f.wrap(m, n, fmt.Sprintf("if !mutant__(%d) { ", number), " }")
 		ast.Inspect(body, func(node ast.Node) bool {
@@ -143,24 +142,32 @@ func (f *finder) results(n *ast.ReturnStmt) {
 
 // zero puts the zero value in place of an expression.
 func (f *finder) zero(expr ast.Expr, kind string) {
-	t := f.info.Types[expr]
-	if t.Type == nil || t.IsNil() || !t.IsValue() || isZero(t) {
+	if !f.canBeZero(expr) {
 		return
-	}
-	if _, tuple := t.Type.(*types.Tuple); tuple {
-		return
-	}
-	if literal, ok := expr.(*ast.CompositeLit); ok && len(literal.Elts) == 0 {
-		return
-	}
-	if _, basic := t.Type.(*types.Basic); f.isConstant(expr) && !basic {
-		if _, name := expr.(*ast.BasicLit); name {
-			return // it has another type without its context
-		}
 	}
 	f.add(expr, kind, func(m *mutant, number int) {
 		f.wrap(m, expr, fmt.Sprintf("mutant__zero(%d, ", number), ")")
 	})
+}
+
+// canBeZero reports whether an expression has a value that is not zero as far as one can see, and whose type Go infers.
+func (f *finder) canBeZero(expr ast.Expr) bool {
+	t := f.info.Types[expr]
+	if t.Type == nil || t.IsNil() || !t.IsValue() || isZero(t) {
+		return false
+	}
+	if _, tuple := t.Type.(*types.Tuple); tuple {
+		return false
+	}
+	if literal, ok := expr.(*ast.CompositeLit); ok && len(literal.Elts) == 0 {
+		return false
+	}
+	if _, basic := t.Type.(*types.Basic); f.isConstant(expr) && !basic {
+		if _, name := expr.(*ast.BasicLit); name {
+			return false // it has another type without its context
+		}
+	}
+	return true
 }
 
 func isZero(t types.TypeAndValue) bool {
@@ -169,20 +176,6 @@ func isZero(t types.TypeAndValue) bool {
 	}
 	text := t.Value.ExactString()
 	return text == "0" || text == `""` || text == "false"
-}
-
-// field of a literal becomes zero, such as the resourceVersion of a precondition.
-func (f *finder) field(n *ast.KeyValueExpr) {
-	if _, nested := ast.Unparen(n.Value).(*ast.CompositeLit); nested {
-		return
-	}
-	if unary, ok := n.Value.(*ast.UnaryExpr); ok && unary.Op == token.AND {
-		return
-	}
-	if _, function := n.Value.(*ast.FuncLit); function {
-		return
-	}
-	f.zero(n.Value, "zero "+short(f.text(n.Key)))
 }
 
 // normalisation leaves out a call that gives back what it takes, in another form.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +22,6 @@ const (
 	quick = time.Second
 	// patience is how many times longer than its processor time a test may take on a busy machine, as one that waits for ever does.
 	patience = 8
-	// tooMuch is how a binary ends that used too much processor time or memory.
-	tooMuch = 3
 )
 
 // tester is the test binary of a package with all mutants of a package in it.
@@ -131,6 +128,8 @@ func (t *tester) lookAtAll(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
+		case outcome == held:
+			return fmt.Errorf("%s of %s %s, without a mutant: let it wait for the processes that it starts, or mutate while the machine is less busy", name, t.dir, held)
 		case outcome == passed:
 			t.Tests = append(t.Tests, one)
 		case outcome == timedOut:
@@ -166,45 +165,6 @@ func (t *tester) look(ctx context.Context, name string) (one test, outcome strin
 		}
 	}
 	return one, outcome, nil
-}
-
-// failedTest is how a test binary names the test that failed.
-var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
-
-// what became of tests.
-const (
-	passed   = "passed"
-	failed   = "failed"
-	timedOut = "took too long"
-)
-
-// run runs tests with one mutant, for so much of a processor's time at most: on a busy machine the clock says nothing of a test.
-// The outcome of a failure names the test that failed, where it says so.
-func (t *tester) run(ctx context.Context, mutant int, hits string, atMost time.Duration, names ...string) (outcome string, took time.Duration, err error) {
-	ctx, stop := context.WithTimeout(ctx, patience*atMost)
-	defer stop()
-	command := exec.CommandContext(ctx, t.binary, "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
-	command.Dir, command.WaitDelay = t.dir, time.Second
-	command.Env = append(os.Environ(), t.variable+"="+strconv.Itoa(mutant), "MUTANT_HITS="+hits, "MUTANT_CPU="+atMost.String(), "GORACE=halt_on_error=1")
-	said, err := command.CombinedOutput()
-	if state := command.ProcessState; state != nil {
-		took = state.UserTime() + state.SystemTime()
-	}
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return timedOut, took, nil
-	case err == nil:
-		return passed, took, nil
-	case errors.As(err, &exit) && exit.ExitCode() == tooMuch:
-		return timedOut, took, nil
-	case errors.As(err, &exit):
-		if found := failedTest.FindSubmatch(said); found != nil {
-			return failed + " " + string(found[1]), took, nil
-		}
-		return failed + " " + names[0], took, nil
-	}
-	return "", took, err
 }
 
 // try makes one mutant. It returns what noticed it, "" where nothing does, and whether any test reaches it.
@@ -243,7 +203,7 @@ func (t *tester) try(ctx context.Context, m *mutant, hint string) (by string, re
 			return "", true, err
 		}
 		if outcome != passed {
-			if outcome == timedOut {
+			if outcome == timedOut || outcome == held {
 				outcome += " " + names[0]
 			}
 			return outcome, true, nil
