@@ -3,8 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"sync"
 	"testing"
 	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/source"
@@ -41,5 +49,72 @@ func TestOnlyTheLeaderGivesLeasesBackAndProlongsThem(t *testing.T) {
 				t.Errorf("%d prolonged, %v", given, err)
 			}
 		})
+	}
+}
+
+// timeouts are how long an API server is given for each kind of request.
+type timeouts struct {
+	mu    sync.Mutex
+	given map[string]time.Duration
+}
+
+func (a *timeouts) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.given[request.Method], _ = time.ParseDuration(request.URL.Query().Get("timeout")) // zero where it has none
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprint(w, `{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"regcred.dev","namespace":"regcred-system"}}`)
+}
+
+// What is sent after the lease may come after what the next leader wrote.
+func TestALeaderWritesNothingPastItsLease(t *testing.T) {
+	asked := &timeouts{given: map[string]time.Duration{}}
+	server := httptest.NewServer(asked)
+	t.Cleanup(server.Close)
+	l, err := newLeadership(&rest.Config{Host: server.URL}, &options{leaderElect: true, namespace: "regcred-system"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := rest.HTTPClientFor(l.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	write := func() error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL+"/api/v1/namespaces/shop/secrets/regcred", nil)
+		if err != nil {
+			return err
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	}
+	if err := write(); !errors.Is(err, fence.ErrClosed) {
+		t.Errorf("without a lease: %v", err)
+	}
+	if err := l.lock.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: l.lock.Identity()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(); err != nil {
+		t.Errorf("with the lease: %v", err)
+	}
+	if lease := asked.given[http.MethodPost]; lease <= 0 || lease > renewDeadline/2 {
+		t.Errorf("one request for the lease without an answer takes %s: there is no time for another", lease)
+	}
+	if wrote := asked.given[http.MethodPut]; wrote <= renewDeadline || wrote > leaseDuration {
+		t.Errorf("a write is given %s of a lease of %s", wrote, leaseDuration)
+	}
+	terms := reflect.ValueOf(l.fence).Elem().FieldByName("terms")
+	if begun := time.Duration(terms.FieldByName("Write").Int()); begun > renewDeadline {
+		t.Errorf("writes are begun %s after a renewal, and the leader gives up after %s", begun, renewDeadline)
+	}
+}
+
+func TestTheOnlyReplicaElectsNobody(t *testing.T) {
+	config := &rest.Config{Host: "https://api.example"}
+	if l, err := newLeadership(config, &options{}); err != nil || l.fence != nil || l.lock != nil || l.config != config {
+		t.Errorf("%+v, %v", l, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -50,12 +51,8 @@ func run(ctx context.Context, o *options) error {
 	sayVersions(config, o)
 	// The API server's own priority and fairness limits us better than a guess on this side.
 	config.QPS = -1
-	dog := &watchdog.Watchdog{}
-	config.Wrap(dog.EndSilentWatches(watchdog.Silence))
-	clock := &serverClock{local: time.Now}
-	config.Wrap(clock.wrap)
-	gate := policycheck.NewGate(o.requireFence)
-	config.Wrap(gate.Wrap)
+	dog, clock, gate := &watchdog.Watchdog{}, &serverClock{local: time.Now}, policycheck.NewGate(o.requireFence)
+	guard(config, dog, clock, gate)
 	leading, err := newLeadership(config, o)
 	if err != nil {
 		return err
@@ -70,6 +67,13 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// guard has all requests of the operator guarded: a watch that says nothing ends, answers tell the API server's time, and writes of Secrets ask the gate.
+func guard(config *rest.Config, dog *watchdog.Watchdog, clock *serverClock, gate *policycheck.Gate) {
+	config.Wrap(dog.EndSilentWatches(watchdog.Silence))
+	config.Wrap(clock.wrap)
+	config.Wrap(gate.Wrap)
 }
 
 func newManager(leading *leadership, o *options) (ctrl.Manager, error) {

@@ -134,7 +134,11 @@ func (p *Operator) AddRecovery(scheme *runtime.Scheme, c Curing) error {
 	if err != nil {
 		return err
 	}
-	return p.curing(c, pods, lists).SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
+	return p.addCuring(p.curing(c, pods, lists))
+}
+
+func (p *Operator) addCuring(r *recovery.Reconciler) error {
+	return r.SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
 }
 
 func (p *Operator) curing(c Curing, pods cache.Cache, lists recovery.Lists) *recovery.Reconciler {
