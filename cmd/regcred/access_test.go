@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"regcred.dev/regcred/test/inmemory"
 )
 
-// granting is an API server by whose roles some may be done, and what it was asked.
+// granting is an API server by whose roles some of what it is asked may be done.
 func granting(may func(authorizationv1.ResourceAttributes) (bool, error)) *fake.Clientset {
 	clientset := inmemory.Clientset()
 	clientset.PrependReactor("create", "selfsubjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -45,21 +46,22 @@ func TestWhichNamesTheRoleGrants(t *testing.T) {
 
 func TestTheOperatorRestartsWhenItIsGrantedWhatItLacked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		may, stops := false, 0
-		clientset := granting(func(authorizationv1.ResourceAttributes) (bool, error) { return may, nil })
-		waiting := restartWhenGranted(clientset, "secrets", []string{"pull"}, func() { stops++ })
+		var may atomic.Bool
+		var stops atomic.Int32
+		clientset := granting(func(authorizationv1.ResourceAttributes) (bool, error) { return may.Load(), nil })
+		waiting := restartWhenGranted(clientset, "secrets", []string{"pull"}, func() { stops.Add(1) })
 		ended := make(chan error, 1)
 		go func() { ended <- waiting.Start(t.Context()) }()
 		time.Sleep(lookForRights)
 		synctest.Wait()
-		if stops != 0 {
+		if stops.Load() != 0 {
 			t.Error("it restarts, and is granted nothing")
 		}
-		may = true
+		may.Store(true)
 		time.Sleep(lookForRights)
 		synctest.Wait()
-		if stops != 1 || len(ended) != 1 {
-			t.Errorf("it restarts %d times, and looks no more: %t", stops, len(ended) == 1)
+		if stops.Load() != 1 || len(ended) != 1 {
+			t.Errorf("it restarts %d times, and looks no more: %t", stops.Load(), len(ended) == 1)
 		}
 	})
 }

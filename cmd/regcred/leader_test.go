@@ -58,6 +58,12 @@ type timeouts struct {
 	given map[string]time.Duration
 }
 
+func (a *timeouts) of(method string) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.given[method]
+}
+
 func (a *timeouts) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,10 +106,10 @@ func TestALeaderWritesNothingPastItsLease(t *testing.T) {
 	if err := write(); err != nil {
 		t.Errorf("with the lease: %v", err)
 	}
-	if lease := asked.given[http.MethodPost]; lease <= 0 || lease > renewDeadline/2 {
+	if lease := asked.of(http.MethodPost); lease <= 0 || lease > renewDeadline/2 {
 		t.Errorf("one request for the lease without an answer takes %s: there is no time for another", lease)
 	}
-	if wrote := asked.given[http.MethodPut]; wrote <= renewDeadline || wrote > leaseDuration {
+	if wrote := asked.of(http.MethodPut); wrote <= renewDeadline || wrote > leaseDuration {
 		t.Errorf("a write is given %s of a lease of %s", wrote, leaseDuration)
 	}
 	terms := reflect.ValueOf(l.fence).Elem().FieldByName("terms")

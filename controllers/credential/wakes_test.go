@@ -2,6 +2,8 @@ package credential
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,6 +67,14 @@ func TestWhatHasARegistryCredentialLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	manager.Await(t, "a connection that changed is read through", reads(before+1))
+	before = source1.reads.Load()
+	connection.Status.ServerVersion = "2.0.0" // as it is written once a minute while Vault is away
+	if err := cluster.Update(t.Context(), connection); err != nil {
+		t.Fatal(err)
+	}
+	if time.Sleep(300 * time.Millisecond); source1.reads.Load() != before {
+		t.Error("the source is read again for each status of its connection")
+	}
 
 	before = source1.reads.Load()
 	r.SourceNews.Tell(source.News{Place: source.PlaceOf(&object.Spec), Time: time.Now()})
@@ -74,6 +84,21 @@ func TestWhatHasARegistryCredentialLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	manager.Await(t, "of one that was deleted there is no record", func() bool { return r.Store.Get(object.Name).Credential == "" })
+}
+
+// What happens seldom is missed by nobody where it is not listened to.
+func TestAllThatHasARegistryCredentialLookedAtIsListenedTo(t *testing.T) {
+	r, _ := reporting(t, 1, 1)
+	r.SourceNews = &News{}
+	var names []string
+	for _, one := range r.watches(manager.New(t, r.Client.(client.WithWatch)), &wakeup.Notifier{}) {
+		names = append(names, fmt.Sprint(one))
+	}
+	for _, want := range []string{"changed deliveries, stuck pods and answers of registries", "news of sources", "a machine that slept", "records that were kept, once"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("nobody listens to %s", want)
+		}
+	}
 }
 
 func TestWhichChangesHaveARegistryCredentialLookedAt(t *testing.T) {

@@ -2,12 +2,15 @@ package recovery
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -58,6 +61,7 @@ func TestWhatHasAStuckPodLookedAt(t *testing.T) {
 	r.Pods, r.Lists = started{mgr.GetCache()}, lists
 	r.Secrets = counted{everyName{cluster}, mgr.GetCache(), reads}
 	r.ServiceAccounts = counted{everyName{cluster}, mgr.GetCache(), &atomic.Int32{}}
+	r.Tally.Note(types.NamespacedName{Namespace: "n-00000", Name: "runs"}, "c-00") // a bad value is replaced where pods hung for it
 	if err := r.SetupWithManager(mgr, changed, written); err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +79,7 @@ func TestWhatHasAStuckPodLookedAt(t *testing.T) {
 		}
 	}
 	looked("the start", 0)
+	manager.Await(t, "running pods are looked at after the start", func() bool { return lists.asked.Load() == 1 })
 	change := func(object client.Object, key client.ObjectKey, do func()) {
 		t.Helper()
 		if err := cluster.Get(t.Context(), key, object); err != nil {
@@ -119,7 +124,58 @@ func TestWhatHasAStuckPodLookedAt(t *testing.T) {
 		step.do()
 		looked(step.name, before)
 	}
-	if lists.asked.Load() == 0 {
-		t.Error("running pods are not looked at after the start")
+	manager.Await(t, "running pods are looked at after a value took the place of a bad one", func() bool { return lists.asked.Load() == 2 })
+	for what, do := range map[string]func(){ // each look at all would cost as much as there are pods that are stuck
+		"a RegistryCredential": func() {
+			change(&credential, client.ObjectKey{Name: "c-00"}, func() { credential.Finalizers = []string{"theirs.example/x"} })
+		},
+		"a namespace": func() {
+			change(&namespace, client.ObjectKey{Name: "n-00000"}, func() { namespace.Finalizers = []string{"theirs.example/x"} })
+		},
+	} {
+		before := reads.Load()
+		do()
+		if time.Sleep(restAfterWake + collect); reads.Load() != before {
+			t.Errorf("pods are looked at though nothing of %s concerns them", what)
+		}
+	}
+}
+
+// A watch that says nothing any more is no reason to look at nothing for ever.
+func TestNowAndThenEveryStuckPodIsLookedAt(t *testing.T) {
+	r := stuckCluster(t, 2, 1)
+	synctest.Test(t, func(t *testing.T) {
+		q := &countingQueue{}
+		if err := r.onTimer().Start(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(safetyPass - 1)
+		for i, want := range []int32{0, 2, 4} {
+			synctest.Wait()
+			if got := q.looks.Load(); got != want {
+				t.Errorf("after %d passes there were %d looks, want %d", i, got, want)
+			}
+			time.Sleep(safetyPass)
+		}
+	})
+}
+
+// What happens seldom is missed by nobody where it is not listened to.
+func TestAllThatHasAStuckPodLookedAtIsListenedTo(t *testing.T) {
+	r := stuckCluster(t, 1, 1)
+	watches, err := r.watches(manager.New(t, r.Writer.(client.WithWatch)), &wakeup.Notifier{}, &wakeup.Notifier{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, one := range watches {
+		count[fmt.Sprint(one)]++
+	}
+	for name, want := range map[string]int{
+		"changed deliveries or values of RegistryCredentials": 2, "values that take the place of bad ones": 1, "running pods, once": 1, "a timer": 1,
+	} {
+		if count[name] != want {
+			t.Errorf("%s: %d times, want %d", name, count[name], want)
+		}
 	}
 }
