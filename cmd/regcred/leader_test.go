@@ -112,6 +112,13 @@ func TestALeaderWritesNothingPastItsLease(t *testing.T) {
 	if wrote := asked.of(http.MethodPut); wrote <= renewDeadline || wrote > leaseDuration {
 		t.Errorf("a write is given %s of a lease of %s", wrote, leaseDuration)
 	}
+	manager := managerOptions(l, &options{leaderElect: true, namespace: "regcred-system"})
+	if manager.LeaderElectionResourceLockInterface != l.lock || *manager.LeaseDuration != leaseDuration || *manager.RenewDeadline != renewDeadline {
+		t.Errorf("the manager elects by another lock, or for other times, than the fence: %+v", manager)
+	}
+	if !manager.LeaderElection || !manager.LeaderElectionReleaseOnCancel {
+		t.Error("who stops keeps the lease, and the next one waits for its end")
+	}
 	terms := reflect.ValueOf(l.fence).Elem().FieldByName("terms")
 	if begun := time.Duration(terms.FieldByName("Write").Int()); begun > renewDeadline {
 		t.Errorf("writes are begun %s after a renewal, and the leader gives up after %s", begun, renewDeadline)

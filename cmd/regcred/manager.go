@@ -77,21 +77,7 @@ func guard(config *rest.Config, dog *watchdog.Watchdog, clock *serverClock, gate
 }
 
 func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
-	mgr, err := ctrl.NewManager(leading.config, ctrl.Options{
-		Scheme:  scheme,
-		Cache:   operator.CacheOptions(o.namespace),
-		Metrics: metricsOptions(o),
-		// A leader that stops gives the lease back at once: whoever waits takes over without waiting for its end.
-		LeaderElection:                      o.leaderElect,
-		LeaderElectionResourceLockInterface: leading.lock,
-		LeaderElectionID:                    leaseName, // names the lease in metrics
-		LeaseDuration:                       ptr.To(leaseDuration),
-		RenewDeadline:                       ptr.To(renewDeadline),
-		RetryPeriod:                         ptr.To(retryPeriod),
-		LeaderElectionReleaseOnCancel:       true,
-		HealthProbeBindAddress:              o.probeAddress,
-		GracefulShutdownTimeout:             ptr.To(20 * time.Second),
-	})
+	mgr, err := ctrl.NewManager(leading.config, managerOptions(leading, o))
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +97,24 @@ func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
 		filled.Store(true)
 		return nil
 	})
+}
+
+func managerOptions(leading *leadership, o *options) ctrl.Options {
+	return ctrl.Options{
+		Scheme:  scheme,
+		Cache:   operator.CacheOptions(o.namespace),
+		Metrics: metricsOptions(o),
+		// A leader that stops gives the lease back at once: whoever waits takes over without waiting for its end.
+		LeaderElection:                      o.leaderElect,
+		LeaderElectionResourceLockInterface: leading.lock,
+		LeaderElectionID:                    leaseName, // names the lease in metrics
+		LeaseDuration:                       ptr.To(leaseDuration),
+		RenewDeadline:                       ptr.To(renewDeadline),
+		RetryPeriod:                         ptr.To(retryPeriod),
+		LeaderElectionReleaseOnCancel:       true,
+		HealthProbeBindAddress:              o.probeAddress,
+		GracefulShutdownTimeout:             ptr.To(20 * time.Second),
+	}
 }
 
 func metricsOptions(o *options) metricsserver.Options {
