@@ -137,6 +137,7 @@ func (p *Operator) AddRecovery(scheme *runtime.Scheme, c Curing) error {
 	return p.addCuring(p.curing(c, pods, lists))
 }
 
+// addCuring says who wakes the controller of stuck pods: values that were published, and deliveries, are not the same to it.
 func (p *Operator) addCuring(r *recovery.Reconciler) error {
 	return r.SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
 }
