@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,32 +77,40 @@ func TestWhatHasAPlaceLookedAt(t *testing.T) {
 
 // Tools write annotations and finalizers as often as they like: all places would be looked at again for each of them.
 func TestWhatConcernsNoPlaceHasNoneLookedAt(t *testing.T) {
-	g := newRig(t, 1, credential("company", "r.example"))
-	g.publish(record(t, "company", "1-x", "one", "r.example"))
-	var looks atomic.Int32
-	g.r.Now = func() time.Time { looks.Add(1); return g.now }
-	mgr := manager.New(t, g.c.(client.WithWatch))
-	all := cached{everyName{g.c}, mgr.GetCache()}
-	g.r.Secrets, g.r.ServiceAccounts = all, all
-	if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}, &wakeup.Notifier{}); err != nil {
-		t.Fatal(err)
-	}
-	manager.Start(t, mgr)
-	manager.Await(t, "the namespace is served", func() bool { return g.having(1, `"one"`) == 1 && lists(g.account(), "regcred") })
-	const soon = 300 * time.Millisecond
-	for last := int32(-1); last != looks.Load(); time.Sleep(soon) { // until nothing is looked at any more
-		last = looks.Load()
-	}
-	for what, object := range map[string]client.Object{"a RegistryCredential": g.company(), "a namespace": g.namespace(), "a ServiceAccount": g.account()} {
-		before := looks.Load()
-		object.SetFinalizers([]string{"theirs.example/x"})
-		if err := g.c.Update(t.Context(), object); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, 1, credential("company", "r.example"))
+		g.publish(record(t, "company", "1-x", "one", "r.example"))
+		var looks atomic.Int32
+		g.r.Now = func() time.Time { looks.Add(1); return g.now }
+		mgr := manager.New(t, g.c.(client.WithWatch))
+		all := cached{everyName{g.c}, mgr.GetCache()}
+		g.r.Secrets, g.r.ServiceAccounts = all, all
+		if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}, &wakeup.Notifier{}); err != nil {
 			t.Fatal(err)
 		}
-		if time.Sleep(soon); looks.Load() != before {
-			t.Errorf("places are looked at though nothing of %s concerns them", what)
+		manager.Start(t, mgr)
+		manager.Await(t, "the namespace is served", func() bool { return g.having(1, `"one"`) == 1 && lists(g.account(), "regcred") })
+		settled := func() int32 {
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			return looks.Load()
 		}
-	}
+		for what, object := range map[string]client.Object{"a RegistryCredential": g.company(), "a namespace": g.namespace(), "a ServiceAccount": g.account()} {
+			before := settled()
+			object.SetFinalizers([]string{"theirs.example/x"})
+			if err := g.c.Update(t.Context(), object); err != nil {
+				t.Fatal(err)
+			}
+			if settled() != before {
+				t.Errorf("places are looked at though nothing of %s concerns them", what)
+			}
+		}
+		before := settled()
+		g.edit(func(*v1alpha1.RegistryCredential) {})
+		if settled() == before {
+			t.Error("no place is looked at after a change of a spec")
+		}
+	})
 }
 
 // What happens seldom is missed by nobody where it is not listened to.

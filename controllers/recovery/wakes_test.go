@@ -131,21 +131,57 @@ func TestWhatHasAStuckPodLookedAt(t *testing.T) {
 		looked(step.name, before)
 	}
 	manager.Await(t, "running pods are looked at after a value took the place of a bad one", func() bool { return lists.asked.Load() >= 2 })
-	for what, do := range map[string]func(){ // each look at all would cost as much as there are pods that are stuck
-		"a RegistryCredential": func() {
-			change(&credential, client.ObjectKey{Name: "c-00"}, func() { credential.Finalizers = []string{"theirs.example/x"} })
-		},
-		"a namespace": func() {
-			change(&namespace, client.ObjectKey{Name: "n-00000"}, func() { namespace.Finalizers = []string{"theirs.example/x"} })
-		},
-		"a delivery elsewhere": func() { written.Notify("c-00") },
-	} {
-		before := reads.Load()
-		do()
-		if time.Sleep(restAfterWake + collect); reads.Load() != before {
-			t.Errorf("pods are looked at though nothing of %s concerns them", what)
+}
+
+// Each look at all of them would cost as much as there are pods that are stuck.
+func TestWhatConcernsNoStuckPodHasNoneLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := stuckCluster(t, 1, 1)
+		cluster := r.Writer.(client.WithWatch)
+		mgr, reads, written := manager.New(t, cluster), &atomic.Int32{}, &wakeup.Notifier{}
+		r.Pods, r.Lists = started{mgr.GetCache()}, &countedLists{}
+		r.Secrets = counted{everyName{cluster}, mgr.GetCache(), reads}
+		r.ServiceAccounts = counted{everyName{cluster}, mgr.GetCache(), &atomic.Int32{}}
+		if err := r.SetupWithManager(mgr, &wakeup.Notifier{}, written); err != nil {
+			t.Fatal(err)
 		}
-	}
+		manager.Start(t, mgr)
+		update := func(object client.Object, name string, change func()) func() {
+			return func() {
+				if err := cluster.Get(t.Context(), client.ObjectKey{Name: name}, object); err != nil {
+					t.Fatal(err)
+				}
+				change()
+				if err := cluster.Update(t.Context(), object); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var credential v1alpha1.RegistryCredential
+		var namespace corev1.Namespace
+		finalizers := []string{"theirs.example/x"}
+		for _, step := range []struct {
+			what  string
+			do    func()
+			looks bool
+		}{
+			{"the start", func() {}, true},
+			{"a first delivery", func() { written.Notify("c-00") }, true},
+			{"a delivery elsewhere", func() { written.Notify("c-00") }, false},
+			{"a finalizer of a RegistryCredential", update(&credential, "c-00", func() { credential.Finalizers = finalizers }), false},
+			{"another spec", update(&credential, "c-00", func() { credential.Generation++ }), true},
+			{"a finalizer of a namespace", update(&namespace, "n-00000", func() { namespace.Finalizers = finalizers }), false},
+			{"another label of a namespace", update(&namespace, "n-00000", func() { namespace.Labels["a"] = "b" }), true},
+		} {
+			before := reads.Load()
+			step.do()
+			time.Sleep(2 * (restAfterWake + collect))
+			synctest.Wait()
+			if looked := reads.Load() > before; looked != step.looks {
+				t.Errorf("%s: the pod is looked at: %t", step.what, looked)
+			}
+		}
+	})
 }
 
 // A watch that says nothing any more is no reason to look at nothing for ever.
