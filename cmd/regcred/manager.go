@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -50,12 +51,8 @@ func run(ctx context.Context, o *options) error {
 	sayVersions(config, o)
 	// The API server's own priority and fairness limits us better than a guess on this side.
 	config.QPS = -1
-	dog := &watchdog.Watchdog{}
-	config.Wrap(dog.EndSilentWatches(watchdog.Silence))
-	clock := &serverClock{local: time.Now}
-	config.Wrap(clock.wrap)
-	gate := policycheck.NewGate(o.requireFence)
-	config.Wrap(gate.Wrap)
+	dog, clock, gate := &watchdog.Watchdog{}, &serverClock{local: time.Now}, policycheck.NewGate(o.requireFence)
+	guard(config, dog, clock, gate)
 	leading, err := newLeadership(config, o)
 	if err != nil {
 		return err
@@ -72,22 +69,15 @@ func run(ctx context.Context, o *options) error {
 	return mgr.Start(ctx)
 }
 
+// guard has all requests of the operator guarded: a watch that says nothing ends, answers tell the API server's time, and writes of Secrets ask the gate.
+func guard(config *rest.Config, dog *watchdog.Watchdog, clock *serverClock, gate *policycheck.Gate) {
+	config.Wrap(dog.EndSilentWatches(watchdog.Silence))
+	config.Wrap(clock.wrap)
+	config.Wrap(gate.Wrap)
+}
+
 func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
-	mgr, err := ctrl.NewManager(leading.config, ctrl.Options{
-		Scheme:  scheme,
-		Cache:   operator.CacheOptions(o.namespace),
-		Metrics: metricsOptions(o),
-		// A leader that stops gives the lease back at once: whoever waits takes over without waiting for its end.
-		LeaderElection:                      o.leaderElect,
-		LeaderElectionResourceLockInterface: leading.lock,
-		LeaderElectionID:                    leaseName, // names the lease in metrics
-		LeaseDuration:                       ptr.To(leaseDuration),
-		RenewDeadline:                       ptr.To(renewDeadline),
-		RetryPeriod:                         ptr.To(retryPeriod),
-		LeaderElectionReleaseOnCancel:       true,
-		HealthProbeBindAddress:              o.probeAddress,
-		GracefulShutdownTimeout:             ptr.To(20 * time.Second),
-	})
+	mgr, err := ctrl.NewManager(leading.config, managerOptions(leading, o))
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +97,24 @@ func newManager(leading *leadership, o *options) (ctrl.Manager, error) {
 		filled.Store(true)
 		return nil
 	})
+}
+
+func managerOptions(leading *leadership, o *options) ctrl.Options {
+	return ctrl.Options{
+		Scheme:  scheme,
+		Cache:   operator.CacheOptions(o.namespace),
+		Metrics: metricsOptions(o),
+		// A leader that stops gives the lease back at once: whoever waits takes over without waiting for its end.
+		LeaderElection:                      o.leaderElect,
+		LeaderElectionResourceLockInterface: leading.lock,
+		LeaderElectionID:                    leaseName, // names the lease in metrics
+		LeaseDuration:                       ptr.To(leaseDuration),
+		RenewDeadline:                       ptr.To(renewDeadline),
+		RetryPeriod:                         ptr.To(retryPeriod),
+		LeaderElectionReleaseOnCancel:       true,
+		HealthProbeBindAddress:              o.probeAddress,
+		GracefulShutdownTimeout:             ptr.To(20 * time.Second),
+	}
 }
 
 func metricsOptions(o *options) metricsserver.Options {

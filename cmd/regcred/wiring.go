@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"regcred.dev/regcred/internal/exchange"
 	"regcred.dev/regcred/internal/fence"
 	"regcred.dev/regcred/internal/policycheck"
+	"regcred.dev/regcred/internal/proxy"
 	"regcred.dev/regcred/internal/source"
 	"regcred.dev/regcred/internal/source/vault"
 	"regcred.dev/regcred/internal/telemetry"
@@ -57,10 +59,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 	if err := p.addCredential(); err != nil {
 		return fmt.Errorf("credential: %w", err)
 	}
-	curing := operator.Curing{
-		Limits: o.recovery, SuccessorFirst: o.successorFirst, OwnerKinds: diagnosis.OwnerKinds(o.ownerKinds), Prober: p.prober, Metrics: p.metrics,
-	}
-	if err := p.AddRecovery(scheme, curing); err != nil {
+	if err := p.AddRecovery(scheme, p.cures()); err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
 	if err := p.checkPolicies(); err != nil {
@@ -71,7 +70,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *options, guarded g
 
 func newParts(ctx context.Context, mgr ctrl.Manager, o *options, guarded guards, now func() time.Time, stop context.CancelFunc) (*parts, error) {
 	p := &parts{options: o, metrics: telemetry.New(metrics.Registry), guards: guarded}
-	common := operator.Options{Namespace: o.namespace, Protected: o.protectedNamespaces, Now: now, Watchdog: guarded.watchdog}
+	common := o.common(now, guarded.watchdog)
 	var err error
 	if common.SecretNames, err = granted(ctx, mgr, "secrets", o.secretNames, stop); err != nil {
 		return nil, fmt.Errorf("--secret-names: %w", err)
@@ -93,8 +92,26 @@ func newParts(ctx context.Context, mgr ctrl.Manager, o *options, guarded guards,
 	if err != nil {
 		return nil, err
 	}
-	p.prober = verify.New(verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries, RootCAs: roots, Proxy: proxies})
+	p.prober = verify.New(o.verifying(roots, proxies))
 	return p, nil
+}
+
+// common is what all controllers have in common, without what has to be asked for.
+func (o *options) common(now func() time.Time, dog *watchdog.Watchdog) operator.Options {
+	return operator.Options{Namespace: o.namespace, Protected: o.protectedNamespaces, Now: now, Watchdog: dog}
+}
+
+// verifying is how registries are asked.
+func (o *options) verifying(roots func(string) *x509.CertPool, proxies func(string, bool) (*proxy.Server, error)) verify.Options {
+	return verify.Options{InsecureRegistries: o.insecureRegistries, AllowLoopback: o.loopbackRegistries, RootCAs: roots, Proxy: proxies}
+}
+
+// cures is how stuck pods are cured.
+func (p *parts) cures() operator.Curing {
+	return operator.Curing{
+		Limits: p.options.recovery, SuccessorFirst: p.options.successorFirst, OwnerKinds: diagnosis.OwnerKinds(p.options.ownerKinds),
+		Prober: p.prober, Metrics: p.metrics,
+	}
 }
 
 // granted are the names that the operator's role grants, so that a name that it lacks is said to be missing. The
@@ -116,7 +133,23 @@ func granted(ctx context.Context, mgr ctrl.Manager, resource string, names []str
 // addCredential adds what reads Vault: for VaultConnections, and for RegistryCredentials.
 func (p *parts) addCredential() error {
 	news := &credential.News{}
-	vaults, err := vault.New(vault.Options{
+	vaults, err := vault.New(p.vaults(news))
+	if err != nil {
+		return err
+	}
+	if err := p.Manager.Add(vaults); err != nil {
+		return err
+	}
+	if err := p.AddConnection(checker{vaults}, p.unfenced); err != nil {
+		return err
+	}
+	sources := source.NewPatient(source.Mux{source.VaultMember(vaults)}, time.Now)
+	return p.AddCredential(p.readings(sources, news))
+}
+
+// vaults is how Vault is spoken to.
+func (p *parts) vaults(news *credential.News) vault.Options {
+	return vault.Options{
 		Connection:       p.connection,
 		Secret:           p.secret,
 		ConfigMap:        p.configMapValue,
@@ -129,18 +162,10 @@ func (p *parts) addCredential() error {
 		EventsChanged: func(connection, message string) {
 			ctrl.Log.Info("Events of Vault: "+message, "connection", connection)
 		},
-	})
-	if err != nil {
-		return err
 	}
-	if err := p.Manager.Add(vaults); err != nil {
-		return err
-	}
-	if err := p.AddConnection(checker{vaults}, p.unfenced); err != nil {
-		return err
-	}
-	sources := source.NewPatient(source.Mux{source.VaultMember(vaults)}, time.Now)
-	return p.AddCredential(operator.Reading{
-		Source: sources, Leases: fencedLeases{sources, p.fence}, News: news, Asker: p.prober, Metrics: p.metrics,
-	})
+}
+
+// readings is with what credentials are read and tested.
+func (p *parts) readings(sources *source.Patient, news *credential.News) operator.Reading {
+	return operator.Reading{Source: sources, Leases: fencedLeases{sources, p.fence}, News: news, Asker: p.prober, Metrics: p.metrics}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -139,4 +141,39 @@ func TestARegistryCredentialThatComesOrGoesHasTheIndexLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitSecrets(t, c, "it is back", 1)
+}
+
+// A status is written with each delivery: the index would be compared for each of them.
+func TestWhatLeavesTheIndexAsItIsHasItNotLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int32
+		cluster := newRig(t, credential(v1alpha1.AttachPods)).Cluster.(client.WithWatch)
+		counted := interceptor.NewClient(cluster, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+				looks.Add(1)
+				return c.List(ctx, list, options...)
+			},
+		})
+		run(t, &Reconciler{Cluster: counted, Writer: cluster}, &wakeup.Notifier{})
+		awaitSecrets(t, cluster, "the index is kept", 1)
+		synctest.Wait()
+		before, object := looks.Load(), credential(v1alpha1.AttachPods)
+		if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			t.Fatal(err)
+		}
+		object.Status.ObservedGeneration = 1
+		if err := cluster.Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		if synctest.Wait(); looks.Load() != before {
+			t.Errorf("it is looked at %d times", looks.Load()-before)
+		}
+		object.Generation++
+		if err := cluster.Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		if synctest.Wait(); looks.Load() == before {
+			t.Error("it is not looked at after a change of a spec")
+		}
+	})
 }

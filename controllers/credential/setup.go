@@ -42,7 +42,17 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) e
 	if err != nil {
 		return err
 	}
-	for _, watch := range []source.Source{
+	for _, watch := range r.watches(mgr, news) {
+		if err := c.Watch(watch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watches are all that can change what is to be done about a RegistryCredential.
+func (r *Reconciler) watches(mgr ctrl.Manager, news *wakeup.Notifier) []source.Source {
+	return []source.Source{
 		source.Kind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.RegistryCredential]{}, notStatus()),
 		source.Kind(mgr.GetCache(), &v1alpha1.VaultConnection{}, handler.TypedEnqueueRequestsFromMapFunc(r.usersOf),
 			wakeup.OnSpec[*v1alpha1.VaultConnection](), notThereBefore()),
@@ -57,12 +67,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, news *wakeup.Notifier) e
 			go r.sweep(ctx, q)
 			return nil
 		}),
-	} {
-		if err := c.Watch(watch); err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
 // sweep looks once at every record that was kept: that of a RegistryCredential that was deleted while nobody watched is removed.

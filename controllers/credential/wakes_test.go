@@ -2,8 +2,11 @@ package credential
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -74,6 +77,61 @@ func TestWhatHasARegistryCredentialLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	manager.Await(t, "of one that was deleted there is no record", func() bool { return r.Store.Get(object.Name).Credential == "" })
+}
+
+// It is written once a minute while Vault is away.
+func TestTheStatusOfAConnectionHasNoSourceReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, object := reporting(t, 1, 1)
+		cluster, vault := r.Client.(client.WithWatch), &steady{}
+		r.Source, r.Now = vault, time.Now
+		connection := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{Name: object.Spec.Source.Vault.ConnectionName(), Generation: 1}}
+		if err := cluster.Create(t.Context(), connection); err != nil {
+			t.Fatal(err)
+		}
+		mgr := manager.New(t, cluster)
+		if err := r.SetupWithManager(mgr, &wakeup.Notifier{}); err != nil {
+			t.Fatal(err)
+		}
+		manager.Start(t, mgr)
+		manager.Await(t, "the source is read at the start", func() bool { return vault.reads.Load() > 0 })
+		for _, step := range []struct {
+			what   string
+			change func()
+			read   bool
+		}{
+			{"another status", func() { connection.Status.ServerVersion = "2.0.0" }, false},
+			{"another spec", func() { connection.Generation++ }, true},
+		} {
+			time.Sleep(10 * time.Second) // until what came before is done
+			synctest.Wait()
+			before := vault.reads.Load()
+			step.change()
+			if err := cluster.Update(t.Context(), connection); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if read := vault.reads.Load() > before; read != step.read {
+				t.Errorf("%s: the source is read again: %t", step.what, read)
+			}
+		}
+	})
+}
+
+// What happens seldom is missed by nobody where it is not listened to.
+func TestAllThatHasARegistryCredentialLookedAtIsListenedTo(t *testing.T) {
+	r, _ := reporting(t, 1, 1)
+	r.SourceNews = &News{}
+	var names []string
+	for _, one := range r.watches(manager.New(t, r.Client.(client.WithWatch)), &wakeup.Notifier{}) {
+		names = append(names, fmt.Sprint(one))
+	}
+	for _, want := range []string{"changed deliveries, stuck pods and answers of registries", "news of sources", "a machine that slept", "records that were kept, once"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("nobody listens to %s", want)
+		}
+	}
 }
 
 func TestWhichChangesHaveARegistryCredentialLookedAt(t *testing.T) {

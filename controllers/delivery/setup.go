@@ -33,24 +33,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, proven *wakeup.
 	if err != nil {
 		return err
 	}
-	watches := []source.TypedSource[delivered.Place]{
-		source.TypedKind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, r.onCredential(), onSpec()),
-		source.TypedKind(mgr.GetCache(), &corev1.Namespace{}, r.urgently(), onLabels()),
-		r.onChange(changed),
-		r.onProven(proven),
-		r.onTimer(),
-	}
-	err = r.Secrets.Each(func(one cache.Cache) error {
-		watches = append(watches, source.TypedKind(one, &corev1.Secret{}, r.onSecret()))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = r.ServiceAccounts.Each(func(one cache.Cache) error {
-		watches = append(watches, source.TypedKind(one, &corev1.ServiceAccount{}, r.onAccount(), onAttachment()))
-		return nil
-	})
+	watches, err := r.watches(mgr, changed, proven)
 	if err != nil {
 		return err
 	}
@@ -60,4 +43,27 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, changed, proven *wakeup.
 		}
 	}
 	return nil
+}
+
+// watches are all that can change what is to be done about a place.
+func (r *Reconciler) watches(mgr ctrl.Manager, changed, proven *wakeup.Notifier) ([]source.TypedSource[delivered.Place], error) {
+	watches := []source.TypedSource[delivered.Place]{
+		source.TypedKind(mgr.GetCache(), &v1alpha1.RegistryCredential{}, r.onCredential(), onSpec()),
+		source.TypedKind(mgr.GetCache(), &corev1.Namespace{}, r.urgently(), onLabels()),
+		r.onChange(changed),
+		r.onProven(proven),
+		r.onTimer(),
+	}
+	err := r.Secrets.Each(func(one cache.Cache) error {
+		watches = append(watches, source.TypedKind(one, &corev1.Secret{}, r.onSecret()))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.ServiceAccounts.Each(func(one cache.Cache) error {
+		watches = append(watches, source.TypedKind(one, &corev1.ServiceAccount{}, r.onAccount(), onAttachment()))
+		return nil
+	})
+	return watches, err
 }

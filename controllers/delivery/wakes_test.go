@@ -1,8 +1,12 @@
 package delivery
 
 import (
+	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"regcred.dev/regcred/api/v1alpha1"
 	"regcred.dev/regcred/internal/delivered"
@@ -68,6 +73,58 @@ func TestWhatHasAPlaceLookedAt(t *testing.T) {
 	manager.Await(t, "a ServiceAccount whose list was emptied has it again", func() bool { return attached("n-00000") })
 	g.edit(func(c *v1alpha1.RegistryCredential) { c.Spec.Target.ServiceAccounts = &[]string{} })
 	manager.Await(t, "a spec that changed is carried out", func() bool { return !attached("n-00000") && !attached("n-00001") })
+}
+
+// Tools write annotations and finalizers as often as they like: all places would be looked at again for each of them.
+func TestWhatConcernsNoPlaceHasNoneLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, 1, credential("company", "r.example"))
+		g.publish(record(t, "company", "1-x", "one", "r.example"))
+		var looks atomic.Int32
+		g.r.Now = func() time.Time { looks.Add(1); return g.now }
+		mgr := manager.New(t, g.c.(client.WithWatch))
+		all := cached{everyName{g.c}, mgr.GetCache()}
+		g.r.Secrets, g.r.ServiceAccounts = all, all
+		if err := g.r.SetupWithManager(mgr, &wakeup.Notifier{}, &wakeup.Notifier{}); err != nil {
+			t.Fatal(err)
+		}
+		manager.Start(t, mgr)
+		manager.Await(t, "the namespace is served", func() bool { return g.having(1, `"one"`) == 1 && lists(g.account(), "regcred") })
+		settled := func() int32 {
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			return looks.Load()
+		}
+		for what, object := range map[string]client.Object{"a RegistryCredential": g.company(), "a namespace": g.namespace(), "a ServiceAccount": g.account()} {
+			before := settled()
+			object.SetFinalizers([]string{"theirs.example/x"})
+			if err := g.c.Update(t.Context(), object); err != nil {
+				t.Fatal(err)
+			}
+			if settled() != before {
+				t.Errorf("places are looked at though nothing of %s concerns them", what)
+			}
+		}
+		before := settled()
+		g.edit(func(*v1alpha1.RegistryCredential) {})
+		if settled() == before {
+			t.Error("no place is looked at after a change of a spec")
+		}
+	})
+}
+
+// What happens seldom is missed by nobody where it is not listened to.
+func TestAllThatHasAPlaceLookedAtIsListenedTo(t *testing.T) {
+	g := newRig(t, 1)
+	watches, err := g.r.watches(manager.New(t, g.c.(client.WithWatch)), &wakeup.Notifier{}, &wakeup.Notifier{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"newly published values", "values that are accepted", "a timer"} {
+		if !slices.ContainsFunc(watches, func(one source.TypedSource[delivered.Place]) bool { return fmt.Sprint(one) == name }) {
+			t.Errorf("nobody listens to %s", name)
+		}
+	}
 }
 
 // priorities notes with which priority places are asked for.

@@ -134,7 +134,12 @@ func (p *Operator) AddRecovery(scheme *runtime.Scheme, c Curing) error {
 	if err != nil {
 		return err
 	}
-	return p.curing(c, pods, lists).SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
+	return p.addCuring(p.curing(c, pods, lists))
+}
+
+// addCuring says who wakes the controller of stuck pods: values that were published, and deliveries, are not the same to it.
+func (p *Operator) addCuring(r *recovery.Reconciler) error {
+	return r.SetupWithManager(p.Manager, &p.Changed, &p.Delivered)
 }
 
 func (p *Operator) curing(c Curing, pods cache.Cache, lists recovery.Lists) *recovery.Reconciler {

@@ -139,6 +139,24 @@ func TestAPodWaitsForTheLastAnswerOfItsImages(t *testing.T) {
 	}
 }
 
+// Each namespace has a share of the questions to a registry: in one for all, a tenant's images would use up those of others.
+func TestAQuestionIsAskedForTheNamespaceOfItsPod(t *testing.T) {
+	r, _ := cured(t)
+	r.Prober = answers(func(string) verify.Result { return verify.Result{Reason: verify.PullAllowed} })
+	g, err := r.gather(t.Context(), thePod(t, r.Writer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.diagnose(t.Context(), &g); err != nil || len(r.probes.logins) != 1 {
+		t.Fatalf("%d logins are asked with: %v", len(r.probes.logins), err)
+	}
+	for _, asked := range r.probes.logins {
+		if len(asked.namespaces) != 1 || asked.namespaces[looked.Namespace] == nil {
+			t.Errorf("the share is that of %v", asked.namespaces)
+		}
+	}
+}
+
 // Of what registries said of several logins each key has its own.
 func TestWhatARegistrySaidOfOneLoginIsNotSaidOfAnother(t *testing.T) {
 	object := &v1alpha1.RegistryCredential{}
