@@ -166,6 +166,10 @@ func TestTheLatestEventOfAnImageIsTheCause(t *testing.T) {
 	if got := verdict.Findings[0]; len(got.Message) != maxWaiting || got.Image != image {
 		t.Errorf("%d bytes of an event are kept for %s", len(got.Message), got.Image)
 	}
+	verdict = Diagnose(stuck(silent, events("(combined from similar events): "+failed("reading manifest 1 in mirror.local/shop/web: unauthorized: authentication required"))))
+	if got := verdict.Findings[0]; got.Reason != MirrorRefuses || !strings.HasPrefix(got.Message, "Failed to pull") {
+		t.Errorf("of joined events %s is concluded, and said: %s", got.Reason, got.Message)
+	}
 	verdict = Diagnose(stuck(silent, events("another event")))
 	if got := verdict.Findings[0]; got.Image != image || got.Container != "web" {
 		t.Errorf("without a cause it is not told what fails: %+v", got.Pull)

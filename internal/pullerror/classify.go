@@ -100,7 +100,8 @@ var mirrorsFailed = regexp.MustCompile(`(?s)\(Mirrors also failed: \[.*\]\): `)
 var wrappers = []*regexp.Regexp{
 	regexp.MustCompile(`^rpc error: code = \w+ desc =\s*`),
 	regexp.MustCompile(`^Back-off pulling image "[^"]*":?\s*`),
-	regexp.MustCompile(`^(?:\(combined from similar events\): )?[Ff]ailed to pull image "[^"]*":?\s*`),
+	regexp.MustCompile(`^` + regexp.QuoteMeta(joined)),
+	regexp.MustCompile(`^[Ff]ailed to pull image "[^"]*":?\s*`),
 	regexp.MustCompile(`^(?:Error|ErrImagePull|ImagePullBackOff):\s*`),
 	// The daemon of docker answers 500 for whatever went wrong at a registry.
 	regexp.MustCompile(`^(?:API error \(\d+\):|\(HTTP code \d+\) [\w ]+ -|HTTP code is \d+ which indicates error: [\w ]+ -)\s*`),
