@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+
+	"regcred.dev/regcred/api/v1alpha1"
 )
 
 const lookupSelf = "/v1/auth/token/lookup-self"
@@ -116,4 +118,18 @@ func TestTheQuestionOfOneWhoGaveUpIsAnsweredForThoseWhoWait(t *testing.T) {
 	if questions := len(server.requests(lookupSelf)) - before; questions != 1 {
 		t.Errorf("asked %d times", questions)
 	}
+}
+
+// Where a token may not look itself up, another login shows whether it lived. One that does not come to Vault shows nothing.
+func TestALoginThatNeverArrivedDoesNotSayThatTheTokenLives(t *testing.T) {
+	server := newScripted(t)
+	tokens(server, 36000, true)
+	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/secret/data/a", answers(403, `{}`))
+	server.handle(lookupSelf, answers(403, `{}`))
+	rig := newRig(t, server.URL)
+	rig.mustRead(atB)
+	server.handle("/v1/auth/approle/login", answers(503, `{"errors":["Vault is sealed"]}`))
+	rig.pass(loginPause)
+	rig.mustFail(atKV2, v1alpha1.ReasonSealed)
 }

@@ -42,10 +42,14 @@ func (c *connection) asUs(ctx context.Context, place string, ask func(*session) 
 // policies of before, and neither where a second try with the session in use is worth while.
 func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *failure) (another *session, settled *failure) {
 	if !s.sighted { // a token of a login of ours, which may as well be dead
-		if l.connection.now().Sub(s.obtained) < loginPause || l.logInAgain(ctx, s) != nil {
+		if l.connection.now().Sub(s.obtained) < loginPause {
 			return nil, denied
 		}
-		return nil, nil
+		failure := l.logInAgain(ctx, s)
+		if failure != nil && !failure.neverArrived() {
+			return nil, denied
+		}
+		return nil, failure
 	}
 	dead, failure := l.examine(ctx, s)
 	switch {
