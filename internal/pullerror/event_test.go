@@ -18,3 +18,9 @@ func TestWhichEventsAreAboutAFailedPull(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCauseOfJoinedEventsIsWhatTheKubeletSaid(t *testing.T) {
+	if got := unwrap(`(combined from similar events): Failed to pull image "r.example/x:1": [rpc error: code = Unknown desc = denied]`); got != "[rpc error: code = Unknown desc = denied]" {
+		t.Errorf("the cause is %q", got)
+	}
+}

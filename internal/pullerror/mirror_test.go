@@ -47,6 +47,8 @@ func TestTheMirrorThatRefusedCRIOIsNamed(t *testing.T) {
 			`private.local/team/app:1: reading manifest 1 in private.local/team/app: unauthorized: authentication required`, ""},
 		{"a mirror beside the image's own registry", app, `[reading manifest 1 in private.local/team/app: unauthorized: authentication required, ` +
 			`reading manifest 1 in mirror.local/team/app: unauthorized: authentication required]`, "mirror.local"},
+		{"the image's own registry beside a mirror", app, `[reading manifest 1 in mirror.local/team/app: unauthorized: authentication required, ` +
+			`reading manifest 1 in private.local/team/app: unauthorized: authentication required]`, "mirror.local"},
 		{"a short name, which the node completes", "app:1", `reading manifest 1 in quay.io/app: unauthorized: access to the requested resource is not authorized`, ""},
 		{"an image of Docker Hub without its host", "team/app:1", `reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
 		{"another name of Docker Hub", "index.docker.io/team/app:1", `reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
