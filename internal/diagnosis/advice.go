@@ -39,7 +39,7 @@ const nodeLogin = "give the mirror's credential to the nodes, in the configurati
 // the place of what the node has for it: attaching a Secret can break a mirror that served the image before.
 func mirrorRefuses(facts *Facts, p Finding, mirror string) *Finding {
 	said := foreign.Name(mirror) + " refused the pull of " + foreign.Name(p.Image) + ". It is a mirror that the node asks first"
-	if pullerror.MirrorSeesNoSecret(p.Message) {
+	if pullerror.MirrorSeesNoSecret(p.Message, p.Image) {
 		return p.as(Report, MirrorRefuses, "%s, and CRI-O shows a mirror no pull Secret, but what the node has for it", said).advise(nodeLogin)
 	}
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {

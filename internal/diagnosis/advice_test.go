@@ -105,3 +105,22 @@ func TestAMirrorThatRefusesCRIO(t *testing.T) {
 		t.Errorf("%s\nadvice: %s", verdict.Message, verdict.Advice)
 	}
 }
+
+// While a kubelet says ErrImagePull its message is the runtime's alone (pkg/kubelet/images/image_manager.go, evalCRIPullErr): CRI-O names the host that
+// answered, and the kubelet names the image only when it backs off.
+func TestAMirrorThatRefusesCRIOIsKnownBeforeTheKubeletBacksOff(t *testing.T) {
+	for _, message := range []string{
+		`rpc error: code = Unknown desc = reading manifest 1 in mirror.local:5000/shop/web: unauthorized: authentication required`,
+		`unable to pull image or OCI artifact: pull image err: initializing source docker://` + image + `: reading manifest 1 in mirror.local:5000/shop/web: ` +
+			`unauthorized: authentication required; artifact err: get manifest: x`,
+	} {
+		verdict := Diagnose(stuck(waits("ErrImagePull", message)))
+		if verdict.Action != Report || verdict.Reason != MirrorRefuses || !strings.Contains(verdict.Message, "CRI-O shows a mirror no pull Secret") {
+			t.Errorf("verdict is %s (%s): %s", verdict.Action, verdict.Reason, verdict.Message)
+		}
+	}
+	own := `rpc error: code = Unknown desc = reading manifest 1 in ` + host + `/shop/web: unauthorized: authentication required`
+	if verdict := Diagnose(stuck(waits("ErrImagePull", own))); verdict.Action != Restart {
+		t.Errorf("the image's own registry is taken for a mirror: %s (%s)", verdict.Action, verdict.Reason)
+	}
+}

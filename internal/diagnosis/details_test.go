@@ -56,16 +56,16 @@ func TestWhetherAPodIsStuck(t *testing.T) {
 }
 
 func TestWhichImageOfAContainerFails(t *testing.T) {
-	const model, other = "quay.io/model:1", "quay.io/other:2"
+	const model, other, pinned = "quay.io/team/model:1", "quay.io/other:2", "quay.io/pinned:1@" + sum
 	volume := func(name, reference string) corev1.Volume {
 		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: reference}}}
 	}
 	pod := func(message string) *corev1.Pod {
 		return &corev1.Pod{
 			Spec: corev1.PodSpec{
-				Volumes: []corev1.Volume{{Name: "scratch"}, volume("unused", other), volume("model", model), volume("whole", host+"/shop")},
+				Volumes: []corev1.Volume{{Name: "scratch"}, volume("unused", other), volume("model", model), volume("whole", host+"/shop"), volume("pinned", pinned)},
 				Containers: []corev1.Container{{Name: "web", Image: image,
-					VolumeMounts: []corev1.VolumeMount{{Name: "scratch"}, {Name: "whole"}, {Name: "model"}}}},
+					VolumeMounts: []corev1.VolumeMount{{Name: "scratch"}, {Name: "whole"}, {Name: "model"}, {Name: "pinned"}}}},
 			},
 			Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("web", "ErrImagePull", message)}},
 		}
@@ -75,6 +75,11 @@ func TestWhichImageOfAContainerFails(t *testing.T) {
 		{"that of a volume that it mounts", `failed to pull image "` + model + `": denied`, "model", model},
 		{"that of a volume of another container is not its own", `failed to pull image "` + other + `": denied`, "", image},
 		{"where none is named, its own", "denied", "", image},
+		{"its own, where CRI-O names the whole of it", `initializing source docker://` + image + `: denied`, "", image},
+		{"its own, where CRI-O asked for its manifest", `reading manifest 1 in ` + host + `/shop/web: unauthorized`, "", image},
+		{"that of a volume of which CRI-O asked for the manifest", `reading manifest 1 in quay.io/team/model: unauthorized`, "model", model},
+		{"another tag in the repository of a volume's image is not that image", `reading manifest 2 in quay.io/team/model: unauthorized`, "", image},
+		{"that of a volume with a digest of which CRI-O asked for the manifest", `reading manifest ` + sum + ` in quay.io/pinned: unauthorized`, "pinned", pinned},
 	} {
 		got := Pulls(pod(test.message))
 		if len(got) != 1 || got[0].Volume != test.volume || got[0].Image != test.image {
@@ -160,6 +165,10 @@ func TestTheLatestEventOfAnImageIsTheCause(t *testing.T) {
 	verdict = Diagnose(stuck(silent, events(failed(strings.Repeat("x", 5000)))))
 	if got := verdict.Findings[0]; len(got.Message) != maxWaiting || got.Image != image {
 		t.Errorf("%d bytes of an event are kept for %s", len(got.Message), got.Image)
+	}
+	verdict = Diagnose(stuck(silent, events("(combined from similar events): "+failed("reading manifest 1 in mirror.local/shop/web: unauthorized: authentication required"))))
+	if got := verdict.Findings[0]; got.Reason != MirrorRefuses || !strings.HasPrefix(got.Message, "Failed to pull") {
+		t.Errorf("of joined events %s is concluded, and said: %s", got.Reason, got.Message)
 	}
 	verdict = Diagnose(stuck(silent, events("another event")))
 	if got := verdict.Findings[0]; got.Image != image || got.Container != "web" {

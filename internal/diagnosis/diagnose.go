@@ -134,9 +134,8 @@ func (d *diagnosis) withCause(pull Pull) Pull {
 	}
 	d.causeless = true
 	for _, message := range d.PullEvents {
-		message = cut(message, maxWaiting)
-		if strings.HasPrefix(message, fmt.Sprintf("Failed to pull image %q: ", pull.Image)) {
-			pull.Message, pull.Class = message, pullerror.Classify(message)
+		if failed := cut(pullerror.FailedPull(message, pull.Image), maxWaiting); failed != "" {
+			pull.Message, pull.Class = failed, pullerror.Classify(failed)
 			return pull
 		}
 	}

@@ -113,7 +113,7 @@ func byClass(f *Facts, p Finding) *Finding {
 	if found := notPulled(p); found != nil {
 		return found
 	}
-	if mirror := pullerror.Mirror(p.Message); mirror != "" {
+	if mirror := pullerror.Mirror(p.Message, p.Image); mirror != "" {
 		return mirrorRefuses(f, p, mirror)
 	}
 	if p.Class.CuredByCredential() {

@@ -1,12 +1,15 @@
 package diagnosis
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"regcred.dev/regcred/internal/pullerror"
+	"regcred.dev/regcred/internal/registry"
 )
 
 // Waiting reasons with which a kubelet says that it cannot get an image (pkg/kubelet/images/types.go and the CRI's
@@ -124,16 +127,24 @@ func statusOf(statuses []corev1.ContainerStatus, name string) *corev1.ContainerS
 
 // failingVolume finds the image volume that a message speaks of. The kubelet reports it at each container that mounts it.
 func failingVolume(pod *corev1.Pod, c container, message string) (volume, image string) {
-	if strings.Contains(message, `"`+c.image+`"`) {
+	if strings.Contains(message, `"`+c.image+`"`) || namedByCRIO(message, c.image) {
 		return "", c.image
 	}
 	for _, mount := range c.mounts {
 		for i := range pod.Spec.Volumes {
 			v := &pod.Spec.Volumes[i]
-			if v.Name == mount.Name && v.Image != nil && strings.Contains(message, v.Image.Reference) {
+			if v.Name == mount.Name && v.Image != nil && (strings.Contains(message, v.Image.Reference) || namedByCRIO(message, v.Image.Reference)) {
 				return v.Name, v.Image.Reference
 			}
 		}
 	}
 	return "", c.image
+}
+
+// namedByCRIO reports whether a message names an image as CRI-O does, whose message stands alone while the kubelet says ErrImagePull: by its
+// whole name, or by the tag and the repository that it asked for (containers/image, docker/docker_image_src.go).
+func namedByCRIO(message, image string) bool {
+	parsed, err := registry.ParseImage(image)
+	return err == nil && (strings.Contains(message, "docker://"+image+": ") ||
+		strings.Contains(message, fmt.Sprintf("reading manifest %s in %s: ", cmp.Or(parsed.Digest, parsed.Tag), parsed.Name())))
 }

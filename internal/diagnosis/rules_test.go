@@ -214,6 +214,7 @@ func TestCausesInEvents(t *testing.T) {
 	check(t, []rule{
 		{"rule 27: a kubelet before 1.32 gives no cause: the events are asked for", []change{silent}, Wait, ReadingEvents},
 		{"rule 27: the cause stands in the event", []change{silent, events(`Error: ErrImagePull`, `Failed to pull image "`+image+`": rpc error: code = Unknown desc = `+refused)}, Restart, StaleCredential},
+		{"rule 27: the API server's clients join events of which there are many", []change{silent, events(`(combined from similar events): Failed to pull image "` + image + `": rpc error: code = Unknown desc = ` + refused)}, Restart, StaleCredential},
 		{"rule 27: an event of another image is no cause", []change{silent, events(`Failed to pull image "quay.io/x:1": ` + refused)}, Report, UnknownCause},
 		{"rule 27: without any cause nothing is done", []change{silent, events()}, Report, UnknownCause},
 	})

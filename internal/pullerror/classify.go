@@ -23,10 +23,10 @@ const maxMessage = 16 << 10
 // Of a message longer than 16 KiB only the beginning is read: a registry can put anything into it.
 func Classify(message string) Class { return read(message).class }
 
-// reading is what a message means: its class, and the mirror that refused the pull.
+// reading is what a message means: its class, and who refused the pull.
 type reading struct {
-	class  Class
-	mirror mirror
+	class   Class
+	refusal refusal
 }
 
 const (
@@ -58,7 +58,7 @@ func readAfresh(message string) reading {
 			best = meanings[i]
 		}
 	}
-	return reading{class: best, mirror: mirrorAmong(message, all, meanings, best)}
+	return reading{class: best, refusal: refusedBy(all, meanings, best)}
 }
 
 // classifyCause applies the rules to a single cause.
@@ -100,7 +100,8 @@ var mirrorsFailed = regexp.MustCompile(`(?s)\(Mirrors also failed: \[.*\]\): `)
 var wrappers = []*regexp.Regexp{
 	regexp.MustCompile(`^rpc error: code = \w+ desc =\s*`),
 	regexp.MustCompile(`^Back-off pulling image "[^"]*":?\s*`),
-	regexp.MustCompile(`^(?:\(combined from similar events\): )?[Ff]ailed to pull image "[^"]*":?\s*`),
+	regexp.MustCompile(`^` + regexp.QuoteMeta(joined)),
+	regexp.MustCompile(`^[Ff]ailed to pull image "[^"]*":?\s*`),
 	regexp.MustCompile(`^(?:Error|ErrImagePull|ImagePullBackOff):\s*`),
 	// The daemon of docker answers 500 for whatever went wrong at a registry.
 	regexp.MustCompile(`^(?:API error \(\d+\):|\(HTTP code \d+\) [\w ]+ -|HTTP code is \d+ which indicates error: [\w ]+ -)\s*`),

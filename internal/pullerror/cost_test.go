@@ -17,7 +17,7 @@ var (
 // TestAMessageIsReadOnce counts allocations: every look at a stuck pod asks what its message means, and the kubelet repeats it.
 func TestAMessageIsReadOnce(t *testing.T) {
 	Classify(longMessage)
-	if again := testing.AllocsPerRun(100, func() { Classify(longMessage); Mirror(longMessage) }); again > 0 {
+	if again := testing.AllocsPerRun(100, func() { Classify(longMessage); Mirror(longMessage, "") }); again > 0 {
 		t.Errorf("to ask again what a message means makes %.0f allocations", again)
 	}
 }

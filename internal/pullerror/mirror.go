@@ -13,8 +13,8 @@ var (
 	pullingFrom = regexp.MustCompile(`pulling from host (\S+) failed with status code`)
 	// pulled is the image of the try, as containerd writes it.
 	pulled = regexp.MustCompile(`(?:failed to (?:pull and unpack image|resolve (?:reference|image))) "([^"/]+)/`)
-	// crioImage is the image of a kubelet's message, where it has a host: a name without one is completed by the node.
-	crioImage = regexp.MustCompile(`(?:[Ff]ailed to pull image|Back-off pulling image) "([^"/\s]*[.:][^"/\s]*)/`)
+	// registryOf is the registry of an image, where it has one: a name without one is completed by the node.
+	registryOf = regexp.MustCompile(`^([^/\s]*[.:][^/\s]*)/`)
 	// crioAsked is the host that answered CRI-O.
 	crioAsked = regexp.MustCompile(`(?i)\breading manifest \S+ in ([^/\s"]+)/`)
 	// tokenAsked is a token server that answered.
@@ -26,53 +26,68 @@ var tokenServers = map[string]string{
 	"docker.io": "auth.docker.io", "quay.io": "quay.io", "ghcr.io": "ghcr.io", "gcr.io": "gcr.io", "registry.gitlab.com": "gitlab.com",
 }
 
-// mirror is what a message says of the mirror that refused a pull.
-type mirror struct {
-	host string // empty where none did
-	// unshown is true where the runtime shows a mirror no pull Secret.
-	unshown bool
+// refusal is which hosts refused a pull.
+type refusal struct {
+	mirror string // the mirror of containerd that did, empty where none did
+	// crio are the hosts that refused CRI-O, in the order of their answers. Its causes do not name the image, so that one can be the image's registry.
+	crio []string
 }
 
-// Mirror is the host of a mirror, or of its token server, that refused a pull. It is empty where the image's own registry did or the
-// message names no other host. containerd shows the credential that a kubelet gives for an image to every host that it asks for the image,
+// Mirror is the host of a mirror, or of its token server, that refused the pull of an image. It is empty where the image's own registry did
+// or the message names no other host. containerd shows the credential that a kubelet gives for an image to every host that it asks for the image,
 // in the place of what the node has for that host (internal/cri/server/images/image_pull.go, PullImage), and a mirror seldom takes that of
 // the registry.
-func Mirror(message string) string { return read(message).mirror.host }
+//
+// The image is that of the pod, and is not looked for in the message: a kubelet names it while it backs off and in events. Its message with
+// the reason ErrImagePull is the runtime's alone (pkg/kubelet/images/image_manager.go, evalCRIPullErr).
+func Mirror(message, image string) string {
+	host, _ := mirrorOf(message, image)
+	return host
+}
 
 // MirrorSeesNoSecret reports whether the runtime shows that mirror no pull Secret. CRI-O never does: it takes what the node has for the
 // mirror (containers/image, docker/docker_image_src.go, newImageSourceAttempt).
-func MirrorSeesNoSecret(message string) bool { return read(message).mirror.unshown }
+func MirrorSeesNoSecret(message, image string) bool {
+	_, unshown := mirrorOf(message, image)
+	return unshown
+}
 
-// mirrorAmong is the mirror of the first cause that has the class of the whole message.
-func mirrorAmong(message string, all []string, meanings []Class, class Class) mirror {
-	if class != AuthFailed && class != Forbidden && class != NoCredentials && class != NotFoundOrDenied {
-		return mirror{}
+func mirrorOf(message, image string) (host string, unshown bool) {
+	refused := read(message).refusal
+	own := registryOf.FindStringSubmatch(image)
+	if refused.mirror != "" || own == nil {
+		return refused.mirror, false
 	}
+	for _, host := range refused.crio {
+		if !strings.EqualFold(host, own[1]) && (own[1] != "index.docker.io" || host != "docker.io") {
+			return host, true
+		}
+	}
+	return "", false
+}
+
+// refusedBy is which hosts the causes name that have the class of the whole message.
+func refusedBy(all []string, meanings []Class, class Class) refusal {
+	if class != AuthFailed && class != Forbidden && class != NoCredentials && class != NotFoundOrDenied {
+		return refusal{}
+	}
+	var crio []string
 	for i, cause := range all {
 		if meanings[i] != class {
 			continue
 		}
-		if host := mirrorOf(cause); host != "" {
-			return mirror{host: host}
+		if host := containerdMirror(cause); host != "" {
+			return refusal{mirror: host}
 		}
-		if host := crioMirrorOf(message, cause); host != "" {
-			return mirror{host: host, unshown: true}
+		if asked := crioAsked.FindStringSubmatch(mirrorsFailed.ReplaceAllString(cause, "")); asked != nil {
+			crio = append(crio, asked[1])
 		}
 	}
-	return mirror{}
+	return refusal{crio: crio}
 }
 
-// crioMirrorOf is the mirror that answered CRI-O. Its causes do not name the image, the kubelet's message around them does.
-func crioMirrorOf(message, cause string) string {
-	image := crioImage.FindStringSubmatch(message)
-	asked := crioAsked.FindStringSubmatch(mirrorsFailed.ReplaceAllString(cause, ""))
-	if image == nil || asked == nil || strings.EqualFold(image[1], asked[1]) || image[1] == "index.docker.io" && asked[1] == "docker.io" {
-		return ""
-	}
-	return asked[1]
-}
-
-func mirrorOf(cause string) string {
+// containerdMirror is the mirror of containerd that a cause names. Its causes name the image, too.
+func containerdMirror(cause string) string {
 	if match := mirrored.FindStringSubmatch(cause); match != nil && !strings.EqualFold(match[1], match[2]) && !hubOf(match[1], match[2]) {
 		return match[1]
 	}

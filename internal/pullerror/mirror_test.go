@@ -22,10 +22,10 @@ func TestTheMirrorThatRefusedIsNamed(t *testing.T) {
 	} {
 		t.Run(c.shows, func(t *testing.T) {
 			for _, message := range []string{c.message, `Back-off pulling image "nginx:1": ErrImagePull: ` + c.message} {
-				if got := Mirror(message); got != c.want {
+				if got := Mirror(message, "quay.io/nginx:1"); got != c.want {
 					t.Errorf("the mirror is %q, want %q", got, c.want)
 				}
-				if MirrorSeesNoSecret(message) {
+				if MirrorSeesNoSecret(message, "quay.io/nginx:1") {
 					t.Error("containerd shows a mirror the pull Secret")
 				}
 			}
@@ -36,29 +36,41 @@ func TestTheMirrorThatRefusedIsNamed(t *testing.T) {
 // CRI-O keeps a pull Secret from mirrors (containers/image, docker/docker_image_src.go; https://github.com/containers/image/issues/2949), so that
 // an authenticated one refuses whatever the Secret holds: https://github.com/kubernetes/kubernetes/issues/122821.
 func TestTheMirrorThatRefusedCRIOIsNamed(t *testing.T) {
-	const pulling = `Back-off pulling image "private.local/team/app:1": ErrImagePull: `
-	for _, c := range []struct{ shows, message, want string }{
-		{"a mirror", pulling + `reading manifest 1 in mirror.local:5000/team/app: unauthorized: authentication required`, "mirror.local:5000"},
-		{"an event", `Failed to pull image "private.local/team/app:1": rpc error: code = Unknown desc = reading manifest 1 in mirror.local/team/app: unauthorized: authentication required`, "mirror.local"},
-		{"CRI-O of today", pulling + `unable to pull image or OCI artifact: pull image err: initializing source docker://private.local/team/app:1: ` +
+	const app = "private.local/team/app:1"
+	for _, c := range []struct{ shows, image, cause, want string }{
+		{"a mirror", app, `reading manifest 1 in mirror.local:5000/team/app: unauthorized: authentication required`, "mirror.local:5000"},
+		{"CRI-O of today", app, `unable to pull image or OCI artifact: pull image err: initializing source docker://private.local/team/app:1: ` +
 			`reading manifest 1 in mirror.local/team/app: unauthorized: authentication required; artifact err: get manifest: x`, "mirror.local"},
-		{"the image's own registry", pulling + `reading manifest 1 in private.local/team/app: unauthorized: authentication required`, ""},
-		{"the image's own registry, after its mirrors", pulling + `(Mirrors also failed: [mirror.local/team/app:1: reading manifest 1 in mirror.local/team/app: unauthorized: authentication required]): ` +
+		{"the image's own registry", app, `reading manifest 1 in private.local/team/app: unauthorized: authentication required`, ""},
+		{"the image's own registry, in other letters", "Private.local/team/app:1", `reading manifest 1 in private.local/team/app: unauthorized: authentication required`, ""},
+		{"the image's own registry, after its mirrors", app, `(Mirrors also failed: [mirror.local/team/app:1: reading manifest 1 in mirror.local/team/app: unauthorized: authentication required]): ` +
 			`private.local/team/app:1: reading manifest 1 in private.local/team/app: unauthorized: authentication required`, ""},
-		{"a short name, which the node completes", `Back-off pulling image "app:1": ErrImagePull: reading manifest 1 in quay.io/app: unauthorized: access to the requested resource is not authorized`, ""},
-		{"an image of Docker Hub without its host", `Back-off pulling image "team/app:1": ErrImagePull: reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
-		{"another name of Docker Hub", `Back-off pulling image "index.docker.io/team/app:1": ErrImagePull: reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
-		{"a mirror of Docker Hub by its other name", `Back-off pulling image "index.docker.io/team/app:1": ErrImagePull: reading manifest 1 in mirror.local/team/app: unauthorized: authentication required`, "mirror.local"},
-		{"Docker Hub in the place of another registry", pulling + `reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, "docker.io"},
-		{"a mirror that fails for another cause", pulling + `reading manifest 1 in mirror.local/team/app: received unexpected HTTP status: 500 Internal Server Error`, ""},
+		{"a mirror beside the image's own registry", app, `[reading manifest 1 in private.local/team/app: unauthorized: authentication required, ` +
+			`reading manifest 1 in mirror.local/team/app: unauthorized: authentication required]`, "mirror.local"},
+		{"the image's own registry beside a mirror", app, `[reading manifest 1 in mirror.local/team/app: unauthorized: authentication required, ` +
+			`reading manifest 1 in private.local/team/app: unauthorized: authentication required]`, "mirror.local"},
+		{"a short name, which the node completes", "app:1", `reading manifest 1 in quay.io/app: unauthorized: access to the requested resource is not authorized`, ""},
+		{"an image of Docker Hub without its host", "team/app:1", `reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
+		{"another name of Docker Hub", "index.docker.io/team/app:1", `reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, ""},
+		{"a mirror of Docker Hub by its other name", "index.docker.io/team/app:1", `reading manifest 1 in mirror.local/team/app: unauthorized: authentication required`, "mirror.local"},
+		{"Docker Hub in the place of another registry", app, `reading manifest 1 in docker.io/team/app: requested access to the resource is denied`, "docker.io"},
+		{"a mirror that fails for another cause", app, `reading manifest 1 in mirror.local/team/app: received unexpected HTTP status: 500 Internal Server Error`, ""},
+		{"a cause that names no host", app, `unauthorized: authentication required`, ""},
 	} {
-		t.Run(c.shows, func(t *testing.T) {
-			if got := Mirror(c.message); got != c.want {
-				t.Errorf("the mirror is %q, want %q", got, c.want)
-			}
-			if got := MirrorSeesNoSecret(c.message); got != (c.want != "") {
-				t.Errorf("it sees no Secret: %t", got)
-			}
-		})
+		for says, message := range map[string]string{
+			"a kubelet that tries":     c.cause,
+			"an earlier CRI-O":         `rpc error: code = Unknown desc = ` + c.cause,
+			"a kubelet that backs off": `Back-off pulling image "` + c.image + `": ErrImagePull: ` + c.cause,
+			"an event":                 `Failed to pull image "` + c.image + `": rpc error: code = Unknown desc = ` + c.cause,
+		} {
+			t.Run(c.shows+", said by "+says, func(t *testing.T) {
+				if got := Mirror(message, c.image); got != c.want {
+					t.Errorf("the mirror is %q, want %q", got, c.want)
+				}
+				if got := MirrorSeesNoSecret(message, c.image); got != (c.want != "") {
+					t.Errorf("it sees no Secret: %t", got)
+				}
+			})
+		}
 	}
 }

@@ -107,7 +107,7 @@ func TestAHostIsAMirrorOnlyWhereItIsAnotherThanTheImages(t *testing.T) {
 		if got := Classify(c.message); got != c.class {
 			t.Errorf("%s: it is %s, want %s", c.name, got, c.class)
 		}
-		if got := Mirror(c.message); got != c.want {
+		if got := Mirror(c.message, "quay.io/x/y:1"); got != c.want {
 			t.Errorf("%s: the mirror is %q, want %q", c.name, got, c.want)
 		}
 	}

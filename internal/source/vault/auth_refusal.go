@@ -16,7 +16,8 @@ var refusals = []struct{ says, means string }{
 	{"namespace not authorized", "neither bound_service_account_namespaces nor bound_service_account_namespace_selector of the role selects the operator's namespace"},
 	{"(aud) claim", "the role expects another audience"},
 	{"(sub) claim", "bound_subject of the role is another ServiceAccount"},
-	{"verifying token signature", "Vault has no key that verifies the token: the cluster's signing key changed, or the keys are another cluster's"}, // jwt
+	{"fetching keys", "Vault could not fetch the keys of the issuer, with which it verifies the token: see whether it reaches their address, trusts its certificate, and may read them without a login"}, // jwt
+	{"verifying token signature", "Vault has no key that verifies the token: the cluster's signing key changed, or the keys are another cluster's"},                                                      // jwt
 	{"(iss) claim", "bound_issuer of the auth method is not the issuer of the token"},
 	{"(nbf) claim", clocks},
 	{"(iat) claim", clocks},

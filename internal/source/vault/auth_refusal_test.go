@@ -100,3 +100,20 @@ func TestATokenThatVaultsKeysDoNotVerifyIsNoMissingAuthMethod(t *testing.T) {
 		})
 	}
 }
+
+// Vault fetches the keys of the issuer, which anonymous users may not read in most clusters: https://github.com/hashicorp/vault-plugin-auth-jwt/issues/11.
+// The texts are those of github.com/hashicorp/cap/jwt and of github.com/coreos/go-oidc (remoteKeySet).
+func TestKeysThatVaultCannotFetchAreNoKeysThatChanged(t *testing.T) {
+	for name, cause := range map[string]string{
+		"they may not be read": "get keys failed: 403 Forbidden",
+		"they are not reached": `get keys failed Get "https://api.internal:6443/openid/v1/jwks": dial tcp 10.0.0.1:6443: i/o timeout`,
+		"another authority":    `get keys failed Get "https://api.internal:6443/openid/v1/jwks": x509: certificate signed by unknown authority`,
+		"what came is no key":  "failed to decode keys: invalid character '<' looking for beginning of value",
+		"Vault did not wait":   `get keys failed Get "https://api.internal:6443/openid/v1/jwks": context canceled`,
+	} {
+		got := whyRefused(&answer{content: content{Errors: []string{"error validating token: error verifying token signature: fetching keys oidc: " + cause}}})
+		if strings.Contains(got, "changed") || strings.Contains(got, "another cluster") || !strings.Contains(got, "fetch") {
+			t.Errorf("%s: said %q", name, got)
+		}
+	}
+}

@@ -187,6 +187,15 @@ func (f *failure) saying(detail string) *failure { f.detail = detail; return f }
 // advising is saying, with what to do next: the table's advice would be a second one.
 func (f *failure) advising(detail string) *failure { f.detail, f.whole = detail, true; return f }
 
+// copied is a failure that can be kept: the gate changes what it is given.
+func (f *failure) copied() *failure {
+	if f == nil {
+		return nil
+	}
+	kept := *f
+	return &kept
+}
+
 func (f *failure) Error() string {
 	if f.whole {
 		return f.place + ": " + f.detail

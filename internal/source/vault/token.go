@@ -18,10 +18,12 @@ const renewPause = 15 * time.Second
 type tokenLife struct {
 	connection *connection
 
-	// turn is held by whoever logs in, renews or asks about a token; the next five belong to its holder.
+	// turn is held by whoever logs in, renews or asks about a token; the next seven belong to its holder.
 	turn         chan struct{}
 	wrong        int          // logins in a row that count against a role ID; changed by the holder
-	lookups      atomic.Int64 // of tokens that were refused; changed by the holder
+	lookups      atomic.Int64 // of tokens that were refused, as they begin; changed by the holder
+	answered     int64        // which of them was the last that did not find a dead token
+	unclear      *failure     // of that one, nil where it found that the token lives
 	nextLogin    time.Time    // after one that was refused; changed by the holder under mu
 	loginFailure *failure
 	logins       *rate.Limiter // also while they succeed

@@ -240,3 +240,30 @@ func TestALoginThatNeverArrivedIsMadeWhenTheServerIsWell(t *testing.T) {
 		t.Errorf("%d logins were refused", refused.Load())
 	}
 }
+
+// A limit of requests refuses the question whether the token lives, too: nobody was told that it does.
+func TestThoseWhoAreDeniedTogetherShareWhatTheServerSaidAndNoMore(t *testing.T) {
+	server := newScripted(t)
+	tokens(server, 3600, true)
+	rig := newRig(t, server.URL)
+	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
+	rig.mustRead(atB)
+	server.handle("/v1/auth/token/lookup-self", answers(429, `{"errors":["request path \"auth/token/lookup-self\": rate limit quota exceeded"]}`, "Retry-After", "1"))
+	life := &rig.connections["default"].tokens
+	if failure := life.takeTurn(t.Context()); failure != nil { // so that all of them wait before one asks
+		t.Fatal(failure)
+	}
+	var waiting, ended sync.WaitGroup
+	waiting.Add(readers)
+	for range readers {
+		ctx := watched{t.Context(), sync.OnceFunc(waiting.Done)}
+		ended.Go(func() {
+			if dead, failure := life.examine(ctx, life.present()); dead || failure == nil || failure.Outcome != outcomeRateLimitedFor {
+				t.Errorf("it is dead: %t, %v", dead, failure)
+			}
+		})
+	}
+	waiting.Wait()
+	life.endTurn()
+	ended.Wait()
+}

@@ -42,10 +42,14 @@ func (c *connection) asUs(ctx context.Context, place string, ask func(*session) 
 // policies of before, and neither where a second try with the session in use is worth while.
 func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *failure) (another *session, settled *failure) {
 	if !s.sighted { // a token of a login of ours, which may as well be dead
-		if l.connection.now().Sub(s.obtained) < loginPause || l.logInAgain(ctx, s) != nil {
+		if l.connection.now().Sub(s.obtained) < loginPause {
 			return nil, denied
 		}
-		return nil, nil
+		failure := l.logInAgain(ctx, s)
+		if failure != nil && !failure.neverArrived() {
+			return nil, denied
+		}
+		return nil, failure
 	}
 	dead, failure := l.examine(ctx, s)
 	switch {
@@ -61,31 +65,33 @@ func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *fail
 }
 
 // examine finds out whether the token of a session lives, and drops a dead one. Those who were refused together share
-// an answer of Vault, which was asked for after they were refused.
+// what came of one question to Vault, which was asked after they were refused: also that Vault did not say.
 func (l *tokenLife) examine(ctx context.Context, s *session) (dead bool, _ *failure) {
 	before := l.lookups.Load()
-	if failure := l.takeTurn(ctx); failure != nil {
-		return false, failure
-	}
-	defer l.endTurn()
-	if l.replaced(s) {
-		return true, nil
-	}
-	if l.lookups.Load() != before {
-		return false, nil
-	}
-	l.lookups.Add(1)
+	failure := l.inTurn(ctx, func(ctx context.Context) *failure {
+		switch {
+		case l.replaced(s):
+			return nil
+		case l.answered > before:
+			return l.unclear.copied()
+		}
+		return l.lookUp(ctx, s)
+	})
+	return failure == nil && l.replaced(s), failure
+}
+
+// lookUp asks Vault whether the token of a session lives, and drops a dead one. The caller has the turn.
+func (l *tokenLife) lookUp(ctx context.Context, s *session) *failure {
+	number := l.lookups.Add(1)
 	_, failure := l.connection.lookupSelf(ctx, s.token)
-	if failure == nil {
-		return false, nil
-	}
-	if failure.Outcome != outcomeDenied {
-		return false, failure
+	if failure == nil || failure.Outcome != outcomeDenied {
+		l.answered, l.unclear = number, failure.copied()
+		return failure
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.current = nil
-	return true, nil
+	return nil
 }
 
 // replaced reports whether another token than that of s is in use by now, or none.

@@ -30,9 +30,9 @@ func (l *tokenLife) logIn(ctx context.Context) *failure {
 func (l *tokenLife) open(ctx context.Context) (*session, *failure) {
 	now := l.connection.now()
 	if wait := l.nextLogin.Sub(now); wait > 0 {
-		known := *l.loginFailure
+		known := l.loginFailure.copied()
 		known.wait = comesBack(wait) + spread(loginPause/6)
-		return nil, &known
+		return nil, known
 	}
 	if !l.logins.AllowN(now, 1) {
 		f := outcomeDeadToken.at(l.connection.place())
@@ -52,8 +52,7 @@ func (l *tokenLife) open(ctx context.Context) (*session, *failure) {
 		l.nextLogin = now.Add(pause + spread(loginPause/6))
 		l.mu.Unlock()
 		failure.wait = max(failure.wait, comesBack(l.nextLogin.Sub(now)))
-		kept := *failure // the gate may still change what is returned
-		l.loginFailure = &kept
+		l.loginFailure = failure.copied()
 	}
 	return nil, failure
 }
