@@ -136,3 +136,17 @@ func TestNewsOfAPlaceAreToldAndWhatNamesNoPathIsKnownAsSuch(t *testing.T) {
 		}
 	}
 }
+
+// The name of a value stands in an annotation of each Secret that has it, beside those of others, and the older RegistryCredential has the room there.
+func TestAVersionThatIsNoCountNamesNoValue(t *testing.T) {
+	for name, version := range map[string]string{"long": strings.Repeat("1", 1<<18), "larger than any count": "99999999999999999999", "no whole number": "7.5"} {
+		snapshot, failure := snapshotFor(t, v1alpha1.EngineKVv2,
+			`{"data":{"data":{"username":"u","password":"p"},"metadata":{"version":`+version+`,"created_time":"2026-01-02T03:04:05Z"}}}`)
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		if len(snapshot.Revision) > 64 || snapshot.Version != 0 {
+			t.Errorf("%s: the name has %d bytes, and the version is %d", name, len(snapshot.Revision), snapshot.Version)
+		}
+	}
+}
