@@ -230,3 +230,23 @@ func TestWhatIsRetainedKeepsItsTime(t *testing.T) {
 		t.Errorf("what was taken over is %+v", taken)
 	}
 }
+
+// Pods of the namespace pull with what is there: who is older has the room for what is new, and takes none from what others have.
+func TestAValueThatGrowsTakesNoEntryFromTheYounger(t *testing.T) {
+	racedetector.Skip(t)
+	older, younger := contribution("older", 9, "1", config(t, "a", "older.example")), large(t, "younger.example", 600<<10)
+	current := secret(t, older, younger)
+	longer, named := older, older
+	longer.Config = large(t, "older.example", 900<<10).Config
+	named.Revision = strings.Repeat("1", maxAnnotation-annotationOverhead-sourceOverhead-64)
+	for name, next := range map[string]Contribution{"a longer password": longer, "a longer name": named} {
+		plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{next, younger}, Exists: everybody, Current: current, Now: noon})
+		after := current
+		if plan.Secret != nil {
+			after = plan.Secret
+		}
+		if got := entriesOf(t, after); got["younger.example"] == "" || got["older.example"] != "a" || !slices.Equal(plan.Refused, []string{"older"}) {
+			t.Errorf("%s: %s, refused %v: %d entries", name, plan.Action, plan.Refused, len(got))
+		}
+	}
+}
