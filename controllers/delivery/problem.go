@@ -60,7 +60,7 @@ func gravest(problems ...*problem) *problem {
 
 // full is told to a RegistryCredential for whose entries there is no room.
 var full = &problem{reason: v1alpha1.ReasonSecretFull, message: "the entries do not fit into the Secret (1 MiB) or its annotation (256 KiB) beside those of " +
-	"older RegistryCredentials: list fewer registries, or choose another spec.target.secretName"}
+	"older RegistryCredentials and what others have there already: list fewer registries, or choose another spec.target.secretName"}
 
 func foreignOwner(f facts, owner pullsecret.Owner) *problem {
 	message := fmt.Sprintf("Secret %s belongs to %s: %s", f.place.Name, owner.Manager, owner.Fix)

@@ -60,6 +60,9 @@ type composition struct {
 	dropped bool
 	// refused are the credentials for whose entries there is no room.
 	refused []string
+	// left are the credentials of which what is recorded is left as it is, and ousted is true where there is no room even for that.
+	left   map[string]bool
+	ousted bool
 	// changed are the credentials whose entries are not as they were.
 	changed []string
 	// owner is the RegistryCredential that provides a registry, by its identity.
@@ -70,22 +73,27 @@ type composition struct {
 	now      time.Time
 }
 
-// compose merges all contributions with what must be kept of the current content. The outcome does not depend on the order of
-// contributions. Where there is not room for all, the older ones have it.
-func compose(contributions []Contribution, exists func(string) bool, current content, room room, now time.Time) composition {
-	c := composition{entries: map[string]json.RawMessage{}, sources: Sources{}, owner: map[string]string{}, room: room, now: now}
-	ordered, contributing := byAge(contributions), map[string]bool{}
+// composed merges all contributions with what must be kept of the current content. The outcome does not depend on the order of
+// contributions of one age. Holding, it gives an older one no room that a younger one needs for what is delivered.
+func composed(ordered []Contribution, exists func(string) bool, current content, left room, now time.Time, holding bool) composition {
+	c := composition{entries: map[string]json.RawMessage{}, sources: Sources{}, owner: map[string]string{}, left: map[string]bool{}, room: left, now: now}
+	contributing := map[string]bool{}
 	for _, contribution := range ordered {
 		contributing[contribution.Credential] = true
 	}
 	names := sortedKeys(current.recorded)
 	stays := func(name string) bool { return !contributing[name] && (name == Adopted || !exists(name)) }
 	for _, name := range names {
-		if recorded := current.recorded[name]; stays(name) {
-			c.room.reserve(spaceFor(name, recorded, current.pick(recorded.Keys)))
+		if stays(name) {
+			c.room.reserve(current.spaceOf(name, current.pick(current.recorded[name].Keys)))
 		}
 	}
+	var held map[string]room
+	if holding {
+		held = c.hold(ordered, current)
+	}
 	for _, contribution := range ordered {
+		c.room.release(held[contribution.Credential])
 		c.add(contribution, current)
 	}
 	for _, contribution := range ordered {
@@ -115,28 +123,27 @@ func (c *composition) add(contribution Contribution, current content) {
 		return
 	}
 	entries := c.untaken(name, contribution.Config.Raw())
-	kept := current.pick(contribution.Keep)
-	maps.Copy(kept, entries)
-	source := Source{Revision: contribution.Revision, Digest: contribution.Digest}
-	need := spaceFor(name, source, kept)
-	need.annotation += metadataSpace(contribution.Metadata)
-	if !c.room.take(need) {
+	if !c.room.take(contribution.needs(entries, current)) {
 		c.refused = append(c.refused, name)
 		c.leave(name, recorded, current)
 		return
 	}
 	c.kept = c.kept || contribution.Staying && len(entries) > 0
-	c.sources[name] = source
+	c.sources[name] = Source{Revision: contribution.Revision, Digest: contribution.Digest}
 	c.provide(name, entries)
 }
 
 // leave leaves what is recorded for a RegistryCredential as it is.
 func (c *composition) leave(name string, recorded Source, current content) {
 	entries := c.untaken(name, current.pick(recorded.Keys))
-	if len(entries) == 0 || !c.room.take(spaceFor(name, recorded, entries)) {
+	if len(entries) == 0 {
 		return
 	}
-	c.kept = true
+	if !c.room.take(current.spaceOf(name, entries)) {
+		c.ousted = true
+		return
+	}
+	c.kept, c.left[name] = true, true
 	c.sources[name] = Source{Revision: recorded.Revision, Digest: recorded.Digest}
 	c.provide(name, entries)
 }

@@ -13,6 +13,8 @@ import (
 type content struct {
 	entries  map[string]json.RawMessage
 	recorded Sources
+	// metadata are all labels and annotations of the Secret, by kind and key.
+	metadata map[string]string
 	// broken is true where there is something that is no docker config: nobody can use it, and nothing of it can be kept.
 	broken bool
 }
@@ -24,7 +26,7 @@ func contentOf(secret *corev1.Secret) content {
 		return content{recorded: Sources{}}
 	}
 	entries, err := dockerconfig.ParseRaw(secret.Data[corev1.DockerConfigJsonKey])
-	c := content{entries: entries, broken: err != nil}
+	c := content{entries: entries, broken: err != nil, metadata: Metadata{Labels: secret.Labels, Annotations: secret.Annotations}.all()}
 	recorded, known := recordedIn(secret.Annotations)
 	if OwnerOf(secret).Ours && known {
 		c.recorded = recorded
@@ -43,6 +45,20 @@ func (c content) pick(keys []string) map[string]json.RawMessage {
 		}
 	}
 	return picked
+}
+
+// spaceOf is what entries of a RegistryCredential take that stay as they are recorded, with the labels and annotations that stay with them.
+func (c content) spaceOf(name string, entries map[string]json.RawMessage) room {
+	recorded := c.recorded[name]
+	space := spaceFor(name, recorded, entries)
+	written := map[string]string{}
+	for key, print := range recorded.Written {
+		if written[key] = ""; printOf(c.metadata[key]) == print { // another value is somebody else's, and counts as such
+			written[key] = c.metadata[key]
+		}
+	}
+	space.annotation += spaceForAll(written)
+	return space
 }
 
 // usable reports whether the kubelet can read an entry. One that it cannot read breaks every pull of the pod, so it is never

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -42,7 +43,7 @@ func (c *composition) assign(ordered []Contribution, current content) {
 		if _, provides := c.sources[name]; !provides {
 			continue
 		}
-		if contribution.Config == nil { // suspended, or not published: what is there stays
+		if c.left[name] { // suspended, not published, or without room for more: what is there stays
 			c.stay(name, current, assigned)
 			continue
 		}
@@ -82,12 +83,7 @@ func (c *composition) write(name string, written map[string]string) {
 // writeMetadata makes labels and annotations what they should be. Where somebody else wrote another value, or had the key before, theirs
 // stays: nobody is fought with.
 func (c *composition) writeMetadata(secret *corev1.Secret, recorded Sources) {
-	before, stays := map[string]string{}, map[string]bool{}
-	for _, source := range recorded {
-		for key, written := range source.Written {
-			before[key] = written
-		}
-	}
+	before, stays := recorded.prints(), map[string]bool{}
 	for _, source := range c.sources {
 		for key := range source.Written {
 			stays[key] = true
@@ -140,6 +136,15 @@ func (s Sources) written() map[string]bool {
 	return names
 }
 
+// prints are the labels and annotations that regcred wrote, with their kind, and the print of what it wrote there.
+func (s Sources) prints() map[string]string {
+	prints := map[string]string{}
+	for _, source := range s {
+		maps.Copy(prints, source.Written)
+	}
+	return prints
+}
+
 func cutKind(name, kind string) (string, bool) {
 	if len(name) <= len(kind) || name[:len(kind)] != kind {
 		return "", false
@@ -154,11 +159,14 @@ func printOf(value string) string {
 }
 
 // metadataSpace is what the labels and annotations of one RegistryCredential take, with their record.
-func metadataSpace(m Metadata) int {
-	encoded, err := json.Marshal(m.all())
+func metadataSpace(m Metadata) int { return spaceForAll(m.all()) }
+
+// spaceForAll is the same for labels and annotations by kind and key.
+func spaceForAll(all map[string]string) int {
+	encoded, err := json.Marshal(all)
 	if err != nil {
 		return 0 // strings always encode
 	}
 	const record = 2 * 8 // of a print, for each
-	return 2*len(encoded) + record*(len(m.Labels)+len(m.Annotations))
+	return 2*len(encoded) + record*len(all)
 }

@@ -55,7 +55,8 @@ type Plan struct {
 	Owner Owner
 	// Taken registries, whatever the action.
 	Taken []Taken
-	// Refused are the RegistryCredentials for whose entries there is no room, sorted: the youngest.
+	// Refused are the RegistryCredentials for whose entries there is no room, sorted: the youngest of those that have none in the Secret yet,
+	// and those that outgrew what is left beside the entries of others.
 	Refused []string
 	// Changed are the RegistryCredentials whose entries Secret has in another form than the current one, sorted. Their times of change are of
 	// when the plan was made.
@@ -71,7 +72,7 @@ func Decide(in Input) Plan {
 	if len(current.entries) > MaxEntries {
 		return Plan{Action: Refuse, Owner: crowded(in.Current)}
 	}
-	composed := compose(in.Contributions, in.Exists, current, roomIn(in.Current), in.Now)
+	composed := compose(in.Contributions, in.Exists, current, roomIn(in.Current, current.recorded), in.Now)
 	plan := decide(in, composed)
 	plan.Taken, plan.Refused = composed.taken, slices.Sorted(slices.Values(composed.refused))
 	slices.Sort(composed.changed)

@@ -63,16 +63,15 @@ func TestTheDigestOfWhatIsThereIsRecorded(t *testing.T) {
 	}
 }
 
-// large is a docker config of an entry of so many bytes, more or less.
+// large is of a RegistryCredential with so many bytes, more or less.
 func large(t testing.TB, key string, size int) Contribution {
 	t.Helper()
-	c := contribution(strings.TrimSuffix(key, ".example"), 1, "1", config(t, strings.Repeat("p", size/3), key))
-	return c
+	return contribution(strings.TrimSuffix(key, ".example"), 1, "1", filling(t, size, key))
 }
 
 func TestWhatMustStayHasItsRoomBeforeAnythingNew(t *testing.T) {
 	racedetector.Skip(t)
-	const half = 580 << 10
+	const half = 450 << 10
 	for _, whose := range []string{"gone", Adopted} {
 		current := secret(t, large(t, "gone.example", half))
 		current.Annotations[v1alpha1.SourcesAnnotation] = Sources{whose: SourcesOf(current.Annotations)["gone"]}.String()
@@ -82,7 +81,7 @@ func TestWhatMustStayHasItsRoomBeforeAnythingNew(t *testing.T) {
 		if !slices.Equal(plan.Refused, []string{"second"}) || plan.Secret == nil || len(plan.Secret.Data[corev1.DockerConfigJsonKey]) > corev1.MaxSecretSize {
 			t.Fatalf("%s: %s, refused %v", whose, plan.Action, plan.Refused)
 		}
-		if got := sourcesOf(plan.Secret); len(got[whose]) != 1 || len(got["first"]) != 1 {
+		if got := sourcesOf(plan.Secret); len(got[whose]) == 0 || len(got["first"]) == 0 {
 			t.Errorf("%s: %v is there", whose, got)
 		}
 	}

@@ -2,7 +2,9 @@ package pullsecret
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +32,18 @@ func config(t testing.TB, password string, keys ...string) dockerconfig.Config {
 		c[key] = credential
 	}
 	return c
+}
+
+// filling is a docker config of about so many bytes, with passwords that a registry may give: that of key, and of repositories below it.
+func filling(t testing.TB, bytes int, key string) dockerconfig.Config {
+	t.Helper()
+	const most = 100 << 10 // of an entry, which has its password twice, once as base64
+	count := (bytes + most - 1) / most
+	keys := []string{key}
+	for i := 1; i < count; i++ {
+		keys = append(keys, fmt.Sprint(key, "/", i))
+	}
+	return config(t, strings.Repeat("p", bytes/count*3/7), keys...)
 }
 
 // contribution of a RegistryCredential that was created so many hours before noon.

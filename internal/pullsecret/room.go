@@ -23,8 +23,9 @@ const (
 	sourceOverhead = len(`"":{"revision":"","digest":"","keys":[],"changed":"2006-01-02T15:04:05Z","since":"2006-01-02T15:04:05Z"},`)
 )
 
-// roomIn is the room in a Secret, beside what others keep in it. A nil Secret is empty.
-func roomIn(secret *corev1.Secret) room {
+// roomIn is the room in a Secret, beside what others keep in it: an annotation that was written for a RegistryCredential takes the room of
+// that. A nil Secret is empty.
+func roomIn(secret *corev1.Secret, recorded Sources) room {
 	left := room{data: corev1.MaxSecretSize - dataOverhead, annotation: maxAnnotation - annotationOverhead}
 	if secret == nil {
 		return left
@@ -35,7 +36,11 @@ func roomIn(secret *corev1.Secret) room {
 			left.data -= len(value)
 		}
 	}
+	ours := recorded.prints()
 	for key, value := range secret.Annotations {
+		if print := ours[annotationKind+key]; print != "" && print == printOf(value) {
+			continue
+		}
 		if key != v1alpha1.SourcesAnnotation && key != v1alpha1.AdoptedAnnotation && key != corev1.LastAppliedConfigAnnotation {
 			left.annotation -= len(key) + len(value)
 		}
@@ -80,9 +85,19 @@ func (r *room) reserve(need room) {
 	r.data, r.annotation = r.data-need.data, r.annotation-need.annotation
 }
 
+// release gives room back that was reserved.
+func (r *room) release(held room) {
+	r.data, r.annotation = r.data+held.data, r.annotation+held.annotation
+}
+
+// within reports whether there is so much in a room.
+func (r room) within(other room) bool {
+	return r.data <= other.data && r.annotation <= other.annotation
+}
+
 // take reduces the room by a need, if there is so much.
 func (r *room) take(need room) bool {
-	if need.data > r.data || need.annotation > r.annotation {
+	if !need.within(*r) {
 		return false
 	}
 	r.reserve(need)

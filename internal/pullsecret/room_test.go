@@ -58,31 +58,31 @@ func TestWhatDoesNotFitIsRefusedToTheYoungest(t *testing.T) {
 
 // What stays for a while takes room from the younger, as what is provided does: else the API server would refuse the Secret of all of them.
 func TestWhatIsLeftForAWhileHasItsRoom(t *testing.T) {
-	large := strings.Repeat("p", 300<<10)
-	before := contribution("older", 9, "1", config(t, large, "a.example"))
+	const most = 700 << 10
+	before := contribution("older", 9, "1", filling(t, most, "a.example"))
 	in := Input{Namespace: "shop", Name: "regcred", Current: secret(t, before), Exists: everybody, Now: noon}
 	left := contribution("older", 9, "1", config(t, "small", "b.example"))
-	left.Keep = []string{"a.example"}
-	in.Contributions = []Contribution{left, contribution("younger", 1, "1", config(t, large, "c.example"))}
+	left.Keep = sortedKeys(before.Config)
+	in.Contributions = []Contribution{left, contribution("younger", 1, "1", filling(t, most, "c.example"))}
 	plan := Decide(in)
 	if len(plan.Secret.Data[corev1.DockerConfigJsonKey]) > corev1.MaxSecretSize || !slices.Equal(plan.Refused, []string{"younger"}) {
 		t.Errorf("it has %d bytes, and refused are %q", len(plan.Secret.Data[corev1.DockerConfigJsonKey]), plan.Refused)
 	}
-	if keys := SourcesOf(plan.Secret.Annotations)["older"].Keys; !slices.Equal(keys, []string{"a.example", "b.example"}) {
+	if keys := SourcesOf(plan.Secret.Annotations)["older"].Keys; !slices.Equal(keys, append(left.Keep, "b.example")) {
 		t.Errorf("the older has %q", keys)
 	}
 }
 
 // What stays is given the new value, which may be longer than what is there.
 func TestWhatStaysWithANewValueHasTheRoomOfThat(t *testing.T) {
-	large := strings.Repeat("p", 300<<10)
-	stays := contribution("older", 9, "2", config(t, large, "a.example"))
+	const most = 700 << 10
+	stays := contribution("older", 9, "2", filling(t, most, "a.example"))
 	stays.Keep, stays.Staying = []string{"a.example"}, true
 	plan := Decide(Input{
 		Namespace: "shop", Name: "regcred", Current: secret(t, contribution("older", 9, "1", config(t, "short", "a.example"))), Exists: everybody, Now: noon,
-		Contributions: []Contribution{stays, contribution("younger", 1, "1", config(t, large, "c.example"))},
+		Contributions: []Contribution{stays, contribution("younger", 1, "1", filling(t, most, "c.example"))},
 	})
-	if got := entriesOf(t, plan.Secret); len(got) != 1 || got["a.example"] != large || !slices.Equal(plan.Refused, []string{"younger"}) {
+	if got := entriesOf(t, plan.Secret); len(got) != len(stays.Config) || got["a.example"] == "short" || !slices.Equal(plan.Refused, []string{"younger"}) {
 		t.Errorf("it has %d entries, and refused are %q", len(got), plan.Refused)
 	}
 }
@@ -165,25 +165,25 @@ func TestTheMarksOfRegcredTakeNoRoomTwice(t *testing.T) {
 	plain := byHand(`{"auths":{}}`)
 	for name, annotation := range map[string]string{"its record": v1alpha1.SourcesAnnotation, "the mark of adoption": v1alpha1.AdoptedAnnotation, "what kubectl keeps, which goes": corev1.LastAppliedConfigAnnotation} {
 		with := changed(plain, func(s *corev1.Secret) { s.Annotations = map[string]string{annotation: strings.Repeat("x", 100)} })
-		if got, want := roomIn(with), roomIn(plain); got != want {
+		if got, want := roomIn(with, nil), roomIn(plain, nil); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}
 }
 
-// An older RegistryCredential has grown and takes all but some bytes: the younger one has no room for its new entry, none for its old one,
-// and none for one whose removal waits.
+// Others put so much into the Secret that there is room for the older RegistryCredential and some bytes: the younger one has none for its new
+// entry, none for its old one, and none for one whose removal waits.
 func TestWhereNothingFitsNothingIsKept(t *testing.T) {
-	small := contribution("birch", 1, "1", config(t, "old", "birch.example", "waits.example"))
-	current := secret(t, contribution("amber", 2, "1", config(t, "old", "amber.example")), small)
-	large := contribution("amber", 2, "2", config(t, strings.Repeat("x", (1<<20-100)*3/7), "amber.example"))
+	amber := contribution("amber", 2, "1", config(t, "old", "amber.example"))
 	next := contribution("birch", 1, "2", config(t, "new", "birch.example"))
 	next.Keep = []string{"waits.example"}
-	left := roomIn(current)
-	if !left.take(spaceFor("amber", Source{Revision: "2"}, large.Config.Raw())) || left.take(spaceFor("", Source{}, contentOf(current).pick([]string{"waits.example"}))) {
-		t.Fatalf("the older one is to take all but a little, and %+v is left", left)
+	current := secret(t, amber, contribution("birch", 1, "1", config(t, "old", "birch.example", "waits.example")))
+	current.Data["ca.crt"] = make([]byte, corev1.MaxSecretSize-dataOverhead-len(`"amber.example":`)-len(amber.Config.Raw()["amber.example"])-20)
+	left := roomIn(current, contentOf(current).recorded)
+	if !left.take(amber.needs(amber.Config.Raw(), content{})) || left.take(spaceFor("", Source{}, contentOf(current).pick([]string{"waits.example"}))) {
+		t.Fatalf("others are to leave room for one, and %+v is left", left)
 	}
-	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{large, next}, Exists: everybody, Current: current, Now: noon})
+	plan := Decide(Input{Namespace: "shop", Name: "regcred", Contributions: []Contribution{amber, next}, Exists: everybody, Current: current, Now: noon})
 	if plan.Action != Update || !slices.Equal(plan.Refused, []string{"birch"}) {
 		t.Fatalf("%s, refused %q", plan.Action, plan.Refused)
 	}
@@ -210,7 +210,7 @@ func TestWhatIsReservedIsWhatIsWritten(t *testing.T) {
 	current := byHand(`{"auths":{"x.example":{"auth":"dTpw"}},"psFormat":"table"}`)
 	current.Annotations, current.Data["ca.crt"] = map[string]string{"note-of-others": "call us"}, []byte("a certificate")
 	written := decideOver(current, everybody, amber).Secret
-	left := roomIn(current)
+	left := roomIn(current, contentOf(current).recorded)
 	left.reserve(spaceFor(Adopted, Source{}, contentOf(current).pick([]string{"x.example"})))
 	left.reserve(spaceFor("amber", Source{Revision: amber.Revision, Digest: amber.Digest}, amber.Config.Raw()))
 	left.annotation -= metadataSpace(amber.Metadata)

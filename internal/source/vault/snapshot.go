@@ -132,7 +132,7 @@ func storeCommand(place *v1alpha1.VaultSource) func(key, file string) string {
 type kept struct {
 	data     map[string]any
 	metadata map[string]any // of KV v2
-	revision string         // empty where the engine has no versions
+	revision string         // empty where the engine has no versions, or gives none that is a count
 	created  time.Time
 	version  int64 // of KV v2
 }
@@ -164,11 +164,14 @@ func (p *kept) unwrap(where string) *failure {
 	p.data, _ = p.data["data"].(map[string]any)
 	created, _ := p.metadata["created_time"].(string)
 	p.created, _ = time.Parse(time.RFC3339Nano, created) // zero where Vault says nothing
-	version, _ := p.metadata["version"].(json.Number)
-	p.version, _ = version.Int64() // zero where it is no whole number
+	written, _ := p.metadata["version"].(json.Number)
+	version, err := written.Int64()
+	if err != nil || version < 1 {
+		return nil // Vault counts from 1 on. What is no such count may be of any length, and names nothing: the value is named by its content
+	}
 	// The time too: a secret that was deleted with its metadata and written again counts from 1 again.
 	sum := sha256.Sum256([]byte(created))
-	p.revision = fmt.Sprintf("%s-%s", version, hex.EncodeToString(sum[:4]))
+	p.version, p.revision = version, fmt.Sprintf("%d-%s", version, hex.EncodeToString(sum[:4]))
 	return nil
 }
 

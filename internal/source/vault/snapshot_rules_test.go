@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -135,4 +136,31 @@ func TestNewsOfAPlaceAreToldAndWhatNamesNoPathIsKnownAsSuch(t *testing.T) {
 			t.Errorf("%s: it names a path: %t", test.name, names)
 		}
 	}
+}
+
+// The name of a value stands in an annotation of each Secret that has it, in a record and in a status.
+func TestAVersionThatIsNoCountNamesNoValue(t *testing.T) {
+	const byContent = 16 // digits
+	for name, version := range map[string]string{
+		"long": strings.Repeat("1", 1<<18), "larger than any count": "9223372036854775808", "no whole number": "7.5", "an exponent": "1e3",
+		"none": "0", "less than none": "-7",
+	} {
+		snapshot, failure := snapshotFor(t, v1alpha1.EngineKVv2, versioned(version))
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		if len(snapshot.Revision) != byContent || strings.Contains(snapshot.Revision, "-") || snapshot.Version != 0 {
+			t.Errorf("%s: the name has %d bytes, and the version is %d", name, len(snapshot.Revision), snapshot.Version)
+		}
+	}
+	for version, want := range map[string]int64{"1": 1, "9223372036854775807": math.MaxInt64} {
+		snapshot, failure := snapshotFor(t, v1alpha1.EngineKVv2, versioned(version))
+		if failure != nil || snapshot.Version != want || !strings.HasPrefix(snapshot.Revision, version+"-") {
+			t.Errorf("%s: %v, the name is %q, and the version %d", version, failure, snapshot.Revision, snapshot.Version)
+		}
+	}
+}
+
+func versioned(version string) string {
+	return `{"data":{"data":{"username":"u","password":"p"},"metadata":{"version":` + version + `,"created_time":"2026-01-02T03:04:05Z"}}}`
 }
