@@ -216,11 +216,16 @@ func (r *Reconciler) decide(ctx context.Context, credential *v1alpha1.RegistryCr
 			r.Board.Touch(credential.Name)
 		}
 	}
-	before := k.outcome
 	k.state, k.inherited, k.decided, k.basis = made.State, false, r.Now(), basisOf(credential)
-	k.outcome = delivered.Removal{Losing: len(removal.Namespaces(losing)), What: what(losing), Held: made.Held, ID: made.ID}
-	if before != k.outcome && (before.Held || k.outcome.Held) { // the status says what would go by which ID
+	if k.tells(delivered.Removal{Losing: len(removal.Namespaces(losing)), What: what(losing), Held: made.Held, ID: made.ID}) {
 		r.Board.Touch(credential.Name)
 	}
 	return nil
+}
+
+// tells notes what came of a decision, and reports whether the status has to be written again: it says what would go by which ID.
+func (k *keeper) tells(outcome delivered.Removal) bool {
+	before := k.outcome
+	k.outcome = outcome
+	return before != outcome && (before.Held || outcome.Held)
 }

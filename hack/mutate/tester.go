@@ -203,11 +203,16 @@ func (t *tester) try(ctx context.Context, m *mutant, hint string) (by string, re
 			return "", true, err
 		}
 		if outcome != passed {
-			if outcome == timedOut || outcome == held {
-				outcome += " " + names[0]
-			}
-			return outcome, true, nil
+			return noticed(outcome, names[0]), true, nil
 		}
 	}
 	return "", len(batches) > 0, nil
+}
+
+// noticed is what noticed a mutant, with the name of a test where the outcome has none.
+func noticed(outcome, test string) string {
+	if outcome == timedOut || outcome == held {
+		return outcome + " " + test
+	}
+	return outcome
 }

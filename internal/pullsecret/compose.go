@@ -99,19 +99,22 @@ func composed(ordered []Contribution, exists func(string) bool, current content,
 	for _, contribution := range ordered {
 		c.record(contribution, current)
 	}
-	// Entries of a credential that exists and contributes nothing are dropped: it was deselected, or is being deleted with
-	// deletionPolicy Delete. What nobody recorded is dropped, too.
-	for _, name := range names {
-		switch {
-		case contributing[name]:
-		case stays(name):
-			c.keep(name, current)
-		default:
-			c.dropped = true
-		}
-	}
+	others := slices.DeleteFunc(names, func(name string) bool { return contributing[name] })
+	c.keepOrDrop(others, stays, current)
 	c.assign(ordered, current)
 	return c
+}
+
+// keepOrDrop keeps what stays of those who contribute nothing. Entries of a credential that exists are dropped: it was deselected, or is being
+// deleted with deletionPolicy Delete. What nobody recorded is dropped, too.
+func (c *composition) keepOrDrop(names []string, stays func(string) bool, current content) {
+	for _, name := range names {
+		if !stays(name) {
+			c.dropped = true
+			continue
+		}
+		c.keep(name, current)
+	}
 }
 
 // add gives a RegistryCredential the registries that no older one provides.

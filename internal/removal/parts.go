@@ -51,7 +51,9 @@ func PartsOf(parts ...Part) Parts {
 func (g Group) whole() bool { return len(g.Keys) == 0 }
 
 // serves reports whether the Secrets of a group lose nothing by another one that they do not lose by this one.
-func (g Group) serves(other Group) bool { return g.whole() == other.whole() && g.Keys.covers(other.Keys) }
+func (g Group) serves(other Group) bool {
+	return g.whole() == other.whole() && g.Keys.covers(other.Keys)
+}
 
 // covers reports whether nothing is lost by other parts that is not lost by these.
 func (p Parts) covers(other Parts) bool {

@@ -165,13 +165,12 @@ func (p *kept) unwrap(where string) *failure {
 	created, _ := p.metadata["created_time"].(string)
 	p.created, _ = time.Parse(time.RFC3339Nano, created) // zero where Vault says nothing
 	written, _ := p.metadata["version"].(json.Number)
-	version, err := written.Int64()
-	if err != nil || version < 1 {
-		return nil // Vault counts from 1 on. What is no such count may be of any length, and names nothing: the value is named by its content
+	// Vault counts from 1 on. What is no such count may be of any length, and names nothing: then the value is named by its content.
+	if version, err := written.Int64(); err == nil && version > 0 {
+		// The time too: a secret that was deleted with its metadata and written again counts from 1 again.
+		sum := sha256.Sum256([]byte(created))
+		p.version, p.revision = version, fmt.Sprintf("%d-%s", version, hex.EncodeToString(sum[:4]))
 	}
-	// The time too: a secret that was deleted with its metadata and written again counts from 1 again.
-	sum := sha256.Sum256([]byte(created))
-	p.version, p.revision = version, fmt.Sprintf("%d-%s", version, hex.EncodeToString(sum[:4]))
 	return nil
 }
 
