@@ -255,7 +255,7 @@ const (
 	ReasonIncomplete = "Incomplete"
 	// ReasonConflictingLogin means that auth differs from user name or password; a kubelet takes auth.
 	ReasonConflictingLogin = "ConflictingLogin"
-	// ReasonUnusableCharacters means control characters, no UTF-8, or a colon in the user name.
+	// ReasonUnusableCharacters means control characters, no UTF-8, a colon in the user name, or more than 64 KiB.
 	ReasonUnusableCharacters = "UnusableCharacters"
 	// ReasonDuplicateKey means that a JSON key occurs twice; a kubelet takes the last.
 	ReasonDuplicateKey = "DuplicateKey"

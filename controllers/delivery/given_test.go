@@ -108,8 +108,10 @@ func TestWhoHasNoRoomInASecretIsTold(t *testing.T) {
 	older, younger := credential("z-older", "r.example"), credential("a-younger", "s.example")
 	older.CreationTimestamp, younger.CreationTimestamp = metav1.NewTime(time.Unix(1, 0)), metav1.NewTime(time.Unix(2, 0))
 	g := newRig(t, 1, older, younger)
-	long := strings.Repeat("x", 150<<10)
-	g.publish(record(t, "z-older", "1-o", long, "r.example", "q.example"), record(t, "a-younger", "1-y", long, "s.example", "t.example"))
+	long, of := strings.Repeat("x", 60<<10), func(host string) []string {
+		return []string{host, host + "/a", host + "/b", host + "/c", host + "/d"}
+	}
+	g.publish(record(t, "z-older", "1-o", long, of("r.example")...), record(t, "a-younger", "1-y", long, of("s.example")...))
 	if _, err := g.reconcile("n-00000"); err != nil {
 		t.Fatal(err)
 	}

@@ -22,11 +22,16 @@ import (
 var (
 	ErrEmptyUsername    = errors.New("the user name is empty")
 	ErrEmptyPassword    = errors.New("the password is empty")
+	ErrTooLong          = errors.New("the user name or the password is longer than 64 KiB, which is more than any registry gives")
 	ErrColonInUsername  = errors.New("the user name holds a colon, which would end it in the auth field")
 	ErrControlCharacter = errors.New("the user name or the password holds a control character, such as a tab or a line break")
 	ErrNotText          = errors.New("the user name or the password is not valid UTF-8")
 	ErrMalformedAuth    = errors.New("the auth field is not base64 of username:password")
 )
+
+// MaxLength is the most bytes of a user name, and of a password. Tokens of registries have a few thousand; one that is far longer would take the
+// room of others in each Secret that they share, and no server takes it in a header.
+const MaxLength = 64 << 10
 
 // redacted stands for a credential wherever it is printed.
 const redacted = "[redacted]"
@@ -70,6 +75,8 @@ func NewCredential(username, password string) (Credential, error) {
 		return Credential{}, ErrEmptyUsername
 	case bare == "":
 		return Credential{}, ErrEmptyPassword
+	case len(username) > MaxLength || len(bare) > MaxLength:
+		return Credential{}, ErrTooLong
 	case !utf8.ValidString(username) || !utf8.ValidString(bare):
 		return Credential{}, ErrNotText
 	case strings.ContainsFunc(username+bare, unicode.IsControl):

@@ -31,6 +31,10 @@ func TestACredentialIsCheckedWhenItIsMade(t *testing.T) {
 		{"a tab in the password", "u", "p\tq", ErrControlCharacter},
 		{"a NUL in the password", "u", "p\x00", ErrControlCharacter},
 		{"no UTF-8", "u", "p\xff", ErrNotText},
+		{"a password of 64 KiB", "u", strings.Repeat("p", MaxLength), nil},
+		{"a password that is longer", "u", strings.Repeat("p", MaxLength+1), ErrTooLong},
+		{"a user name of 64 KiB", strings.Repeat("u", MaxLength), "p", nil},
+		{"a user name that is longer", strings.Repeat("u", MaxLength+1), "p", ErrTooLong},
 	} {
 		t.Run(c.shows, func(t *testing.T) {
 			credential, err := NewCredential(c.username, c.password)

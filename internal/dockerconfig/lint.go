@@ -36,7 +36,7 @@ const (
 	ReasonConflictingLogin Reason = v1alpha1.ReasonConflictingLogin
 	// ReasonTrailingNewline: the password ends in a line break; registries answer 401.
 	ReasonTrailingNewline Reason = v1alpha1.ReasonTrailingNewline
-	// ReasonUnusableCharacters: control characters, no UTF-8, or a colon in the user name.
+	// ReasonUnusableCharacters: control characters, no UTF-8, a colon in the user name, or more than 64 KiB.
 	ReasonUnusableCharacters Reason = v1alpha1.ReasonUnusableCharacters
 	// ReasonEmptyKey: the key names no registry.
 	ReasonEmptyKey Reason = v1alpha1.ReasonEmptyKey

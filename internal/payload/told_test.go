@@ -111,6 +111,7 @@ func TestWhichEntryOfADockerConfigIsUsed(t *testing.T) {
 		{"an auth field that is none", entriesOf(`{"auth":"!"}`, "registry.example"), "", "leave it out, and store username and password there", dockerconfig.ErrMalformedAuth},
 		{"an auth field that is a placeholder", entriesOf(`{"auth":"${AUTH}"}`, "registry.example"), "", "it looks like a placeholder", dockerconfig.ErrMalformedAuth},
 		{"a password that nobody can send", entriesOf(`{"username":"u","password":"a\u0007b"}`, "registry.example"), "", "control character", dockerconfig.ErrControlCharacter},
+		{"a password longer than any", entriesOf(`{"username":"u","password":"`+strings.Repeat("p", dockerconfig.MaxLength+1)+`"}`, "registry.example"), "", "longer than 64 KiB, which", dockerconfig.ErrTooLong},
 		{"no entry, and a program that may have it", `{"auths":{"other.example":` + login + `},"credsStore":"desktop"}`, "", `it has 1, such as "other.example"; credsStore`, nil},
 		{"no entry at all", `{"auths":{}}`, "", "it has none at all", nil},
 	} {

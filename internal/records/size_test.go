@@ -1,6 +1,7 @@
 package records
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,15 +9,22 @@ import (
 	"regcred.dev/regcred/internal/rotation"
 )
 
-// A Secret holds 1 MiB. Where not all values fit, the one in use does: to be able to go back is less than to be able to go on.
-func TestAValueThatDoesNotFitBesideTheOneBeforeIsKeptAlone(t *testing.T) {
-	of := func(letter string, size int) dockerconfig.Config {
-		value, err := dockerconfig.NewCredential("robot", strings.Repeat(letter, size))
+// filling is a docker config with passwords of so many bytes in all, each no longer than a password may be.
+func filling(t *testing.T, letter string, size int) dockerconfig.Config {
+	t.Helper()
+	config := dockerconfig.Config{}
+	for left := size; left > 0; left -= dockerconfig.MaxLength {
+		value, err := dockerconfig.NewCredential("robot", strings.Repeat(letter, min(left, dockerconfig.MaxLength)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return dockerconfig.Config{"r.example": value}
+		config[fmt.Sprint("r.example/", left)] = value
 	}
+	return config
+}
+
+// A Secret holds 1 MiB. Where not all values fit, the one in use does: to be able to go back is less than to be able to go on.
+func TestAValueThatDoesNotFitBesideTheOneBeforeIsKeptAlone(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		size int
@@ -24,8 +32,8 @@ func TestAValueThatDoesNotFitBesideTheOneBeforeIsKeptAlone(t *testing.T) {
 	}{{"two small values", 2 << 10, true}, {"two values of 200 KiB each", 85 << 10, true}, {"two values of 600 KiB each", 256 << 10, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			record := Record{Credential: "company", UID: "uid"}
-			record.Config = of("n", c.size)
-			record.Previous = &rotation.Previous{Value: rotation.Value{Config: of("o", c.size), Revision: "before"}}
+			record.Config = filling(t, "n", c.size)
+			record.Previous = &rotation.Previous{Value: rotation.Value{Config: filling(t, "o", c.size), Revision: "before"}}
 			secret, err := encode(record, "regcred-system")
 			if err != nil {
 				t.Fatal(err)
@@ -53,11 +61,7 @@ func TestAValueThatDoesNotFitBesideTheOneBeforeIsKeptAlone(t *testing.T) {
 
 func TestWhichOfThreeValuesFit(t *testing.T) {
 	of := func(letter string, size int) rotation.Value {
-		value, err := dockerconfig.NewCredential("robot", strings.Repeat(letter, size))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return rotation.Value{Config: dockerconfig.Config{"r.example": value}, Minted: true}
+		return rotation.Value{Config: filling(t, letter, size), Minted: true}
 	}
 	for _, c := range []struct {
 		name                  string
@@ -88,11 +92,7 @@ func TestWhichOfThreeValuesFit(t *testing.T) {
 }
 
 func TestAValueFitsToTheLastByte(t *testing.T) {
-	value, err := dockerconfig.NewCredential("robot", strings.Repeat("n", 100<<10))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := dockerconfig.Config{"r.example": value}
+	config := filling(t, "n", 100<<10)
 	keeps := func(more int) (size int, kept bool) {
 		record := Record{Credential: "company", UID: "uid"}
 		record.Value = rotation.Value{Config: config}
