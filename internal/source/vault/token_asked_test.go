@@ -139,6 +139,25 @@ func TestTheQuestionOfOneWhoGaveUpIsAnsweredForThoseWhoWait(t *testing.T) {
 	}
 }
 
+// A second question would be about the token that took its place meanwhile, or would drop that one.
+func TestThatATokenIsDeadIsFoundOutOnce(t *testing.T) {
+	server, life := doubted(t, answers(403, `{"errors":["permission denied"]}`))
+	before := len(server.requests(lookupSelf))
+	if failure := life.takeTurn(t.Context()); failure != nil {
+		t.Fatal(failure)
+	}
+	results := []func() (bool, *failure){examined(t.Context(), life), examined(t.Context(), life)}
+	life.endTurn()
+	for _, result := range results {
+		if dead, failure := result(); !dead || failure != nil {
+			t.Errorf("it is dead: %t, %v", dead, failure)
+		}
+	}
+	if questions := len(server.requests(lookupSelf)) - before; questions != 1 {
+		t.Errorf("asked %d times", questions)
+	}
+}
+
 // Where a token may not look itself up, another login shows whether it lived. One that does not come to Vault shows nothing.
 func TestALoginThatNeverArrivedDoesNotSayThatTheTokenLives(t *testing.T) {
 	server := newScripted(t)
