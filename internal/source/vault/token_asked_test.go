@@ -67,6 +67,25 @@ func TestWhatWasNotClearOnceIsNoAnswerToALaterQuestion(t *testing.T) {
 	}
 }
 
+// The gate writes into a failure when those who were told it may come back.
+func TestWhatWasNotClearIsToldToEachForItself(t *testing.T) {
+	_, life := doubted(t, answers(503, `{"errors":["Vault is sealed"]}`))
+	if failure := life.takeTurn(t.Context()); failure != nil {
+		t.Fatal(failure)
+	}
+	results := []func() (bool, *failure){examined(t.Context(), life), examined(t.Context(), life), examined(t.Context(), life)}
+	life.endTurn()
+	told := map[*failure]bool{}
+	for _, result := range results {
+		_, failure := result()
+		told[failure] = true
+	}
+	told[life.unclear] = true
+	if len(told) != len(results)+1 {
+		t.Errorf("%d failures, where %d were told one each and one is kept", len(told), len(results))
+	}
+}
+
 func TestWhoGivesUpTakesTheAnswerFromNobody(t *testing.T) {
 	handler, asked, may := held(answers(200, `{"data":{}}`))
 	server, life := doubted(t, handler)
@@ -114,6 +133,25 @@ func TestTheQuestionOfOneWhoGaveUpIsAnsweredForThoseWhoWait(t *testing.T) {
 	close(may)
 	if dead, failure := second(); dead || failure != nil {
 		t.Errorf("it is dead: %t, %v", dead, failure)
+	}
+	if questions := len(server.requests(lookupSelf)) - before; questions != 1 {
+		t.Errorf("asked %d times", questions)
+	}
+}
+
+// A second question would be about the token that took its place meanwhile, or would drop that one.
+func TestThatATokenIsDeadIsFoundOutOnce(t *testing.T) {
+	server, life := doubted(t, answers(403, `{"errors":["permission denied"]}`))
+	before := len(server.requests(lookupSelf))
+	if failure := life.takeTurn(t.Context()); failure != nil {
+		t.Fatal(failure)
+	}
+	results := []func() (bool, *failure){examined(t.Context(), life), examined(t.Context(), life)}
+	life.endTurn()
+	for _, result := range results {
+		if dead, failure := result(); !dead || failure != nil {
+			t.Errorf("it is dead: %t, %v", dead, failure)
+		}
 	}
 	if questions := len(server.requests(lookupSelf)) - before; questions != 1 {
 		t.Errorf("asked %d times", questions)

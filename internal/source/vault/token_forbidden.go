@@ -77,7 +77,7 @@ func (l *tokenLife) examine(ctx context.Context, s *session) (dead bool, _ *fail
 		}
 		return l.lookUp(ctx, s)
 	})
-	return failure == nil && l.replaced(s), failure
+	return l.replaced(s), failure
 }
 
 // lookUp asks Vault whether the token of a session lives, and drops a dead one. The caller has the turn.
