@@ -113,6 +113,36 @@ func TestWhoIsDeniedUsesTheTokenThatIsInUseByThen(t *testing.T) {
 	}
 }
 
+// Whoever is allowed more with another login puts that in the place of the token, and gives the token back, while somebody else asks whether it lives.
+func TestATokenThatTookThePlaceOfADeadOneIsKept(t *testing.T) {
+	server := newScripted(t)
+	issued := tokens(server, 36000, true)
+	rig := newRig(t, server.URL)
+	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
+	rig.mustRead(atB)
+	rig.pass(relogin)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	server.handle("/v1/secret/data/a", onlyFor(blocking(asked, goOn, kv2Answer(goodData)), "token-2"))
+	server.handle("/v1/robots/creds/a", onlyFor(answers(200, `{"data":{"username":"u","password":"p"}}`), "token-2", "token-3"))
+	first := make(chan error, 1)
+	go func() { _, err := rig.Read(t.Context(), requestOf(atKV2)); first <- err }()
+	<-asked
+	replaced := sync.OnceFunc(func() {
+		close(goOn)
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+	})
+	server.handle(lookupSelf, func(w http.ResponseWriter, r *http.Request) {
+		replaced()
+		onlyFor(answers(200, `{"data":{}}`), "token-2", "token-3")(w, r)
+	})
+	rig.mustRead(atDynamic)
+	if issued.Load() != 2 {
+		t.Errorf("%d logins: the token that took the place was dropped with the dead one", issued.Load())
+	}
+}
+
 // The token is due, and cannot be renewed now: one reader finds that out for all who came meanwhile.
 func TestARenewalThatFailsIsTriedOnceForAll(t *testing.T) {
 	server := newScripted(t)
