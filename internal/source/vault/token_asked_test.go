@@ -171,3 +171,17 @@ func TestALoginThatNeverArrivedDoesNotSayThatTheTokenLives(t *testing.T) {
 	rig.pass(loginPause)
 	rig.mustFail(atKV2, v1alpha1.ReasonSealed)
 }
+
+// A limit of requests refuses a login before the auth method sees it.
+func TestALoginThatALimitRefusesDoesNotSayThatTheTokenLives(t *testing.T) {
+	server := newScripted(t)
+	tokens(server, 36000, true)
+	server.handle("/v1/secret/data/b", answers(200, kv2Answer(goodData)))
+	server.handle("/v1/secret/data/a", answers(403, `{}`))
+	server.handle(lookupSelf, answers(403, `{}`))
+	rig := newRig(t, server.URL)
+	rig.mustRead(atB)
+	server.handle("/v1/auth/approle/login", answers(429, `{"errors":["request path \"auth/approle/login\": rate limit quota exceeded"]}`, "Retry-After", "1"))
+	rig.pass(loginPause)
+	rig.mustFail(atKV2, v1alpha1.ReasonRateLimited)
+}
