@@ -40,7 +40,8 @@ const nodeLogin = "give the mirror's credential to the nodes, in the configurati
 func mirrorRefuses(facts *Facts, p Finding, mirror string) *Finding {
 	said := foreign.Name(mirror) + " refused the pull of " + foreign.Name(p.Image) + ". It is a mirror that the node asks first"
 	if pullerror.MirrorSeesNoSecret(p.Message, p.Image) {
-		return p.as(Report, MirrorRefuses, "%s, and CRI-O shows a mirror no pull Secret, but what the node has for it", said).advise(nodeLogin)
+		return p.as(Report, MirrorRefuses, "%s, and CRI-O shows a mirror what the node has for it, not the pull Secrets of the pod", said).
+			advise(nodeLogin+". On OpenShift with a CRIOCredentialProviderConfig, correct the Secret of the namespace that is for %s", foreign.Name(mirror))
 	}
 	for _, ref := range facts.Pod.Spec.ImagePullSecrets {
 		secret := facts.Secrets[ref.Name]

@@ -115,7 +115,7 @@ func TestAMirrorThatRefusesCRIOIsKnownBeforeTheKubeletBacksOff(t *testing.T) {
 			`unauthorized: authentication required; artifact err: get manifest: x`,
 	} {
 		verdict := Diagnose(stuck(waits("ErrImagePull", message)))
-		if verdict.Action != Report || verdict.Reason != MirrorRefuses || !strings.Contains(verdict.Message, "CRI-O shows a mirror no pull Secret") {
+		if verdict.Action != Report || verdict.Reason != MirrorRefuses || !strings.Contains(verdict.Message, "CRI-O shows a mirror what the node has for it") {
 			t.Errorf("verdict is %s (%s): %s", verdict.Action, verdict.Reason, verdict.Message)
 		}
 	}

@@ -45,8 +45,8 @@ func Mirror(message, image string) string {
 	return host
 }
 
-// MirrorSeesNoSecret reports whether the runtime shows that mirror no pull Secret. CRI-O never does: it takes what the node has for the
-// mirror (containers/image, docker/docker_image_src.go, newImageSourceAttempt).
+// MirrorSeesNoSecret reports whether the runtime shows that mirror not what the kubelet gives for the image. CRI-O does not: it takes what the
+// node has for the mirror (containers/image, docker/docker_image_src.go, newImageSourceAttempt).
 func MirrorSeesNoSecret(message, image string) bool {
 	_, unshown := mirrorOf(message, image)
 	return unshown

@@ -46,7 +46,7 @@ func (l *tokenLife) afterForbidden(ctx context.Context, s *session, denied *fail
 			return nil, denied
 		}
 		failure := l.logInAgain(ctx, s)
-		if failure != nil && !failure.neverArrived() {
+		if failure != nil && !failure.wholeServer() { // it was refused
 			return nil, denied
 		}
 		return nil, failure
@@ -90,7 +90,9 @@ func (l *tokenLife) lookUp(ctx context.Context, s *session) *failure {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.current = nil
+	if l.current != nil && l.current.token == s.token { // another can have taken its place while Vault was asked: settle has not the turn
+		l.current = nil
+	}
 	return nil
 }
 
