@@ -48,3 +48,23 @@ func TestWhatIsGrantedOfEntriesEndsWithItsWindow(t *testing.T) {
 		t.Errorf("%+v", d.State)
 	}
 }
+
+// What waits in the place of something else, and then once more, has another ID each time: a confirmation that came too late stays where it was written.
+func TestWhatGaveWayToAnotherRemovalComesBackByAnotherID(t *testing.T) {
+	ten := teams(0, 10)
+	entry, all := part([]string{"s.example"}, ten...), parts(ten...)
+	at := func(before State, losing []Part, confirmed string) Decision {
+		return Decide(before, Facts{UID: "1", Holding: ten, Losing: losing, Confirmed: confirmed, Now: noon})
+	}
+	first := at(State{}, entry, "")
+	typo := at(first.State, all, "")
+	left := at(typo.State, entry, typo.ID)
+	again := at(left.State, all, typo.ID)
+	seen := map[string]bool{first.ID: true, typo.ID: true, left.ID: true, again.ID: true}
+	if len(seen) != 4 || !again.Held {
+		t.Errorf("of four removals that waited there are %d IDs: %s, %s, %s, %s", len(seen), first.ID, typo.ID, left.ID, again.ID)
+	}
+	if d := at(again.State, all, typo.ID); !d.Held {
+		t.Errorf("the second typo goes by the confirmation of the first: %+v", d)
+	}
+}
