@@ -224,3 +224,24 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// How long a password may be is asked where it comes in. What an earlier version published is delivered still, and the value before hides none.
+func TestAValueThatAnEarlierVersionKeptIsReadWhateverItsLength(t *testing.T) {
+	long := []byte(`{"auths":{"registry.example":{"username":"robot","password":"` + strings.Repeat("p", dockerconfig.MaxLength+1) + `"}}}`)
+	for _, key := range []string{configKey, previousKey, waitingKey} {
+		secret, err := encode(record(t), "regcred-system")
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret.Data[key] = long
+		server := newServer()
+		server.put(secret)
+		store := server.leader()
+		if err := store.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := store.Get("company"); !got.Published() || got.Lease == nil || got.Previous.Config == nil || got.Waiting.Config == nil {
+			t.Errorf("with a long %s nothing is known of what is published: %t", key, got.Published())
+		}
+	}
+}
