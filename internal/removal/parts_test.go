@@ -105,3 +105,30 @@ func TestOfManyGroupsTheSmallestAreOne(t *testing.T) {
 		t.Error("not the smallest groups are one")
 	}
 }
+
+// Which groups are one changes with their size. That less is lost changes no ID, and grants no Secret what it was not granted.
+func TestWhereLessIsLostOfManyGroupsTheIDStaysAndNothingMoreIsGranted(t *testing.T) {
+	var before, after []Part
+	for i := range mostGroups + 1 {
+		for j := range i + 2 {
+			one := Part{fmt.Sprintf("n-%d-%d", i, j), "regcred", []string{fmt.Sprint("key-", i)}}
+			if before = append(before, one); i < mostGroups || j == 0 { // of the largest group one Secret is left, and is in the smallest one then
+				after = append(after, one)
+			}
+		}
+	}
+	moved := Part{fmt.Sprintf("n-%d-0", mostGroups), "regcred", []string{fmt.Sprint("key-", mostGroups)}}
+	more := Part{moved.Namespace, moved.Secret, []string{moved.Keys[0], "key-0"}}
+	at := func(state State, losing []Part, confirmed string) Decision {
+		return Decide(state, Facts{UID: "1", Holding: Namespaces(before), Losing: losing, Confirmed: confirmed, Now: noon})
+	}
+	first := at(State{}, before, "")
+	less := at(first.State, after, "")
+	if !first.Held || less.ID != first.ID || !less.State.Pending.StandsFor(moved) || less.State.Pending.StandsFor(more) {
+		t.Errorf("less is lost: the ID was %s and is %s, and stands for more: %t", first.ID, less.ID, less.State.Pending.StandsFor(more))
+	}
+	granted := at(first.State, before, first.ID).State
+	if rest := granted.LimitedTo(after); granted.Grants(more) || rest.Grants(more) || !rest.Grants(moved) {
+		t.Errorf("what one Secret may lose grows while others lose less: %t", rest.Grants(more))
+	}
+}
