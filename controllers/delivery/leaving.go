@@ -118,7 +118,7 @@ func (f *facts) own(credential *v1alpha1.RegistryCredential, known []string, see
 		values = append(values, record.Waiting.Config)
 	}
 	return slices.DeleteFunc(slices.Clone(known), func(key string) bool {
-		there, err := dockerconfig.ParseEntry(key, entries[key])
+		there, err := dockerconfig.ParseKept(key, entries[key])
 		return err != nil || !slices.ContainsFunc(values, func(value dockerconfig.Config) bool {
 			one, has := value[key]
 			return has && one.Equal(there)

@@ -156,7 +156,7 @@ func (e entry) strict() (Credential, error) {
 	if e.Auth == "" && (username == "" || password == "") {
 		return Credential{}, ErrIncomplete
 	}
-	credential, err := NewCredential(username, password)
+	credential, err := newCredential(username, password)
 	if err != nil {
 		return Credential{}, err
 	}

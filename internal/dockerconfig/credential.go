@@ -69,14 +69,24 @@ func (c Credential) open() pair {
 // off: it comes from the editor or the shell that stored it, and registries answer it with 401. A password that is a JSON
 // object, or wrapped base64 of one, is put on one line.
 func NewCredential(username, password string) (Credential, error) {
+	return bounded(newCredential(username, password))
+}
+
+// bounded asks for the length where a value comes in, and not where a kept one is read: what an earlier version published stays.
+func bounded(c Credential, err error) (Credential, error) {
+	if len(c.Username()) > MaxLength || len(c.Password()) > MaxLength {
+		return Credential{}, ErrTooLong
+	}
+	return c, err
+}
+
+func newCredential(username, password string) (Credential, error) {
 	bare, trimmed := usable(password)
 	switch {
 	case username == "":
 		return Credential{}, ErrEmptyUsername
 	case bare == "":
 		return Credential{}, ErrEmptyPassword
-	case len(username) > MaxLength || len(bare) > MaxLength:
-		return Credential{}, ErrTooLong
 	case !utf8.ValidString(username) || !utf8.ValidString(bare):
 		return Credential{}, ErrNotText
 	case strings.ContainsFunc(username+bare, unicode.IsControl):

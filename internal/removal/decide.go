@@ -92,12 +92,15 @@ func (s State) waiting(losing []Part) State {
 	now := &Pending{Parts: PartsOf(losing...), Namespaces: len(Namespaces(losing))}
 	switch {
 	case s.Pending == nil || !s.Pending.StandsFor(losing...):
+		s = s.settled() // what gave way has another ID where it comes back
 		digest := sha256.Sum256(fmt.Appendf(now.Parts.bytes(), "\n%s\n%d", s.UID, s.Serial))
 		now.ID = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:5]))
 		s.Pending = now
-	case now.Parts.count() < s.Pending.Parts.count():
-		now.ID = s.Pending.ID
-		s.Pending, s.Serial = now, s.Serial+1 // else what comes back would have the ID that stood for it before
+	default:
+		if now.Parts = s.Pending.Parts.limitedTo(losing); now.Parts.count() < s.Pending.Parts.count() {
+			now.ID = s.Pending.ID
+			s.Pending, s.Serial = now, s.Serial+1 // else what comes back would have the ID that stood for it before
+		}
 	}
 	return s
 }

@@ -20,8 +20,18 @@ type Group struct {
 // entries of all.
 const mostGroups = 16
 
-// PartsOf are the groups of some parts: whole Secrets first, then the largest.
+// PartsOf are the groups of some parts, of which a bounded number is kept.
 func PartsOf(parts ...Part) Parts {
+	groups := groupsOf(parts)
+	for last := len(groups) - 1; last >= mostGroups; last-- {
+		one, other := groups[last-1], groups[last]
+		groups = append(groups[:last-1], Group{one.Secrets.or(other.Secrets), one.Keys.or(other.Keys)})
+	}
+	return groups
+}
+
+// groupsOf are all groups of some parts: whole Secrets first, then the largest.
+func groupsOf(parts []Part) Parts {
 	secrets, keys := map[string][]string{}, map[string]Set{}
 	for _, p := range parts {
 		var own Set // as it is when it is read again
@@ -41,11 +51,16 @@ func PartsOf(parts ...Part) Parts {
 		}
 		return cmp.Or(cmp.Compare(len(b.Secrets), len(a.Secrets)), bytes.Compare(a.Keys.bytes(), b.Keys.bytes()))
 	})
-	for last := len(groups) - 1; last >= mostGroups; last-- {
-		one, other := groups[last-1], groups[last]
-		groups = append(groups[:last-1], Group{one.Secrets.or(other.Secrets), one.Keys.or(other.Keys)})
-	}
 	return groups
+}
+
+// limitedTo is what of these is still to be lost. Groups that became one since have no more than they had.
+func (p Parts) limitedTo(losing []Part) Parts {
+	now := PartsOf(losing...)
+	if p.covers(now) { // as it is nearly always
+		return now
+	}
+	return now.and(p)
 }
 
 func (g Group) whole() bool { return len(g.Keys) == 0 }

@@ -50,7 +50,7 @@ type Pending struct {
 }
 
 // StandsFor reports whether the ID stands for all of some parts.
-func (p *Pending) StandsFor(parts ...Part) bool { return p.Parts.covers(PartsOf(parts...)) }
+func (p *Pending) StandsFor(parts ...Part) bool { return p.Parts.covers(groupsOf(parts)) }
 
 // Outdates reports whether a State is to be kept in the place of another one that is kept. It is not where only the granted removal goes on, or
 // losses became old: that is found out again.
@@ -79,7 +79,7 @@ func (s State) Without(namespace, secret string) State {
 
 // LimitedTo is a State that grants nothing but what is still to be lost, and nothing to a Secret that is to lose an entry that was not granted.
 func (s State) LimitedTo(losing []Part) State {
-	s.Granted = PartsOf(slices.DeleteFunc(slices.Clone(losing), func(p Part) bool { return !s.Grants(p) })...)
+	s.Granted = s.Granted.limitedTo(slices.DeleteFunc(slices.Clone(losing), func(p Part) bool { return !s.Grants(p) }))
 	return s
 }
 
