@@ -42,7 +42,7 @@ func TestWhoIsToldWhetherThePoliciesStand(t *testing.T) {
 		t.Fatalf("%d are added: %v", len(mgr.added), err)
 	}
 	runner, is := mgr.added[0].(*policycheck.Runner)
-	if !is || runner.Gate != p.gate || runner.TooWide == nil {
+	if !is || runner.Gate != p.gate || runner.TooWide == nil || len(runner.Probes) != len(p.probes()) {
 		t.Fatalf("%T has another gate, or does not look at the role", mgr.added[0])
 	}
 	var told []string

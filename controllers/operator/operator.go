@@ -48,7 +48,7 @@ type Operator struct {
 	Manager ctrl.Manager
 	// Writer sends past the caches. It may be replaced before controllers are added.
 	Writer    client.Client
-	Clientset *kubernetes.Clientset
+	Clientset kubernetes.Interface
 	// Secrets and ServiceAccounts are cached by the names that the operator was given.
 	Secrets, ServiceAccounts *named.Caches
 	Store                    *records.Store
