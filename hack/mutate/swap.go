@@ -9,8 +9,11 @@ import (
 	"slices"
 )
 
-// symmetric functions give the same for their arguments the other way round.
-var symmetric = []string{"ConstantTimeCompare", "DeepEqual", "Equal", "EqualFold", "Identical"}
+// symmetric functions give the same for their arguments the other way round: those of libraries, and our own.
+var symmetric = []string{
+	"ConstantTimeCompare", "DeepEqual", "Equal", "EqualFold", "Identical",
+	"correct", "earliest", "latest", "sameAnswer", "sameImage",
+}
 
 // swaps exchanges two neighbouring arguments of one type, which the compiler lets pass. Those of builtins are left alone: of make they are
 // sizes, of min and max their order is nothing, and in append it is the order in which something is said or collected.
