@@ -28,3 +28,26 @@ func TestWhatARemovalThatWaitsWouldTakeIsToldAgainWhenItChanges(t *testing.T) {
 	g.selects("shpo")
 	decide(1, "when all of it is to go again")
 }
+
+func TestTheStatusIsWrittenAgainWhereWhatWaitsChanges(t *testing.T) {
+	waits := delivered.Removal{Losing: 7, What: "it", Held: true, ID: "abc"}
+	fewer, other, goes := waits, waits, delivered.Removal{Losing: 7, What: "it"}
+	fewer.Losing, other.What = 6, "its entry for s.example"
+	for _, test := range []struct {
+		name        string
+		before, now delivered.Removal
+		want        bool
+	}{
+		{"it begins to wait", delivered.Removal{}, waits, true},
+		{"nothing changes", waits, waits, false},
+		{"fewer lose something, by the same ID", waits, fewer, true},
+		{"something else goes, by the same ID", waits, other, true},
+		{"it waits no more", waits, goes, true},
+		{"it goes on, and nobody has to do anything", goes, delivered.Removal{Losing: 3, What: "it"}, false},
+	} {
+		k := &keeper{outcome: test.before}
+		if got := k.tells(test.now); got != test.want || k.outcome != test.now {
+			t.Errorf("%s: %t, and kept is %+v", test.name, got, k.outcome)
+		}
+	}
+}

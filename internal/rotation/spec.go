@@ -37,7 +37,7 @@ type Spec struct {
 	asked map[string]string
 }
 
-// SpecOf is what the machine needs of an object, save Random.
+// SpecOf is what the machine needs of an object, except Random.
 func SpecOf(object *v1alpha1.RegistryCredential) *Spec {
 	spec := &object.Spec
 	s := &Spec{
